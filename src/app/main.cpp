@@ -1,0 +1,106 @@
+// The program: parse, call, and turn what went wrong into one message and an exit code.
+#include <c10/util/Exception.h>
+#include <unistd.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <new>
+#include <string>
+
+#include "app/sample_command.h"
+#include "app/shard_command.h"
+#include "app/train_command.h"
+#include "app/version.h"
+#include "comm/world.h"
+#include "core/error.h"
+#include "core/log.h"
+
+namespace valley::app {
+namespace {
+
+constexpr const char* kHelp =
+    "Valley trains energy-based generative models, data-parallel: the number of ranks is no "
+    "hyperparameter, and with\n"
+    "train.reproducible=true not a single bit depends on it.\n\n"
+    "Examples:\n"
+    "  valley shard build --source NotoColorEmoji.ttf --dest data/emoji-64 --resolution 64\n"
+    "  mpirun -n 2 valley train configs/began-64.toml data.path=data/emoji-64\n"
+    "  valley sample runs/00000-began-64 --seeds 0-63 -o grid.png";
+
+// Seconds that other ranks leave rank 0 to say what all of them found; the launcher ends them when
+// it exits.
+constexpr unsigned kPatience = 3;
+
+std::string joined(int argc, char** argv) {
+  std::string text;
+  for (int i = 0; i < argc; ++i) text += (i == 0 ? "" : " ") + std::string(argv[i]);
+  return text;
+}
+
+// A mistake on the command line is every rank's: rank 0 says it, the others give it time to.
+int usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const bool is_error = error.get_exit_code() != 0;
+  if (launch_info().rank != 0) {
+    if (is_error) ::sleep(kPatience);
+    return is_error ? static_cast<int>(ExitCode::kUsage) : 0;
+  }
+  app.exit(error);
+  return is_error ? static_cast<int>(ExitCode::kUsage) : 0;
+}
+
+// Before the ranks have met (no collective has ended yet) they all fail alike: rank 0 speaks for
+// them.
+[[noreturn]] void fail(ExitCode code, const std::string& message) {
+  const bool alike = code == ExitCode::kUsage || code == ExitCode::kConfig ||
+                     code == ExitCode::kMissingInput;
+  if (alike && launch_info().rank != 0) ::sleep(kPatience);
+  log::error("{}", message);
+  abort_job(static_cast<int>(code));
+}
+
+int run(int argc, char** argv) {
+  CLI::App app(kHelp, "valley");
+  app.set_version_flag("--version", version_text);
+  app.require_subcommand(1);
+  add_train_command(app, joined(argc, argv));
+  add_shard_command(app);
+  add_sample_command(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::RuntimeError& result) {
+    return result.get_exit_code();
+  } catch (const CLI::ParseError& error) {
+    return usage_error(app, error);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace valley::app
+
+int main(int argc, char** argv) {
+  using valley::ExitCode;
+  const valley::LaunchInfo launch = valley::launch_info();
+  valley::log::set_rank(launch.rank, launch.size);
+  try {
+    return valley::app::run(argc, argv);
+  } catch (const valley::Error& error) {
+    valley::app::fail(error.code(), error.what());
+  } catch (const c10::OutOfMemoryError& error) {
+    valley::app::fail(ExitCode::kOutOfMemory,
+                      std::string("out of GPU memory; set a smaller train.microbatch. ") +
+                          error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    valley::app::fail(ExitCode::kOutOfMemory, "out of memory; set a smaller train.microbatch");
+  } catch (const c10::Error& error) {
+    const std::string what = error.what_without_backtrace();
+    if (what.find("can't allocate memory") != std::string::npos) {
+      valley::app::fail(ExitCode::kOutOfMemory,
+                        "out of memory; set a smaller train.microbatch. " + what);
+    }
+    valley::app::fail(ExitCode::kInternal, error.what());
+  } catch (const std::exception& error) {
+    valley::app::fail(ExitCode::kInternal, error.what());
+  }
+}

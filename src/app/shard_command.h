@@ -1,0 +1,13 @@
+// `valley shard build|verify|info`: data sets of checksummed HDF5 shards. Runs on one process,
+// without MPI.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace valley::app {
+
+void add_shard_command(CLI::App& app);
+
+}  // namespace valley::app

@@ -1,0 +1,28 @@
+// The one place where a build's backends are chosen: CMake takes backend_cuda.cpp or
+// backend_cpu.cpp.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.h"
+
+namespace valley {
+
+[[nodiscard]] bool built_with_cuda();
+
+// An identifier of each GPU that this process sees, in the order of their indices; equal ones on a
+// host are the same GPU. Empty without GPUs, without a driver and in builds without CUDA.
+[[nodiscard]] std::vector<std::string> visible_gpus();
+
+[[nodiscard]] std::string gpu_name(int index);  // "NVIDIA H200"
+
+void use_gpu(int index);  // makes it the calling thread's current device
+
+// NCCL over the ranks of `host`, on the calling thread's current GPU, which is `index`. Collective.
+[[nodiscard]] std::unique_ptr<Communicator> make_gpu_communicator(Communicator& host, int index);
+
+[[nodiscard]] std::string gpu_collectives();  // "NCCL 2.28.9"
+
+}  // namespace valley

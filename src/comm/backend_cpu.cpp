@@ -1,0 +1,24 @@
+#include "comm/backend.h"
+#include "core/error.h"
+
+namespace valley {
+
+bool built_with_cuda() { return false; }
+
+std::vector<std::string> visible_gpus() { return {}; }
+
+std::string gpu_name(int /*index*/) {
+  VALLEY_CHECK(!"built without CUDA");
+  return {};
+}
+
+void use_gpu(int /*index*/) { VALLEY_CHECK(!"built without CUDA"); }
+
+std::unique_ptr<Communicator> make_gpu_communicator(Communicator& /*host*/, int /*index*/) {
+  VALLEY_CHECK(!"built without CUDA");
+  return nullptr;
+}
+
+std::string gpu_collectives() { return "none"; }
+
+}  // namespace valley

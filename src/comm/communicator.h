@@ -1,0 +1,64 @@
+// Collectives between the ranks of a job.
+//
+// Contract: every call but `abort` is collective, made by all ranks in the same order with equal
+// shapes and types. Tensors are contiguous (or dense in memory) and live on `device()`. What a call
+// does is ordered after work already queued on the calling thread's stream; its result is ready for
+// work queued after `Work::wait`. On CPUs the call itself has finished by then. One thread calls at
+// a time.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+
+namespace valley {
+
+enum class ReduceOp { kSum, kMin, kMax };
+
+// A collective under way.
+class Work {
+ public:
+  virtual ~Work() = default;
+  // Orders work queued later on the calling stream after the collective. Does not block the host
+  // for CUDA tensors.
+  virtual void wait() = 0;
+};
+
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+
+  [[nodiscard]] virtual int rank() const = 0;  // 0 .. size - 1
+  [[nodiscard]] virtual int size() const = 0;
+  [[nodiscard]] virtual int local_rank() const = 0;  // among the ranks of this host
+  [[nodiscard]] virtual int local_size() const = 0;
+  [[nodiscard]] virtual at::Device device() const = 0;
+  [[nodiscard]] virtual std::string name() const = 0;  // "self", "mpi", "nccl"
+
+  // Element-wise reduction of `tensor` over all ranks, in place.
+  [[nodiscard]] virtual std::unique_ptr<Work> all_reduce(const at::Tensor& tensor, ReduceOp op) = 0;
+
+  // Sum over all ranks in a fixed binary tree, in place: rank r's partner in round i is r xor 2^i.
+  // The same bits on every rank, and the same bits for any power-of-two number of ranks that hold
+  // subtrees of one tree. Refused (std::logic_error) for a size that is no power of two.
+  [[nodiscard]] virtual std::unique_ptr<Work> tree_reduce(const at::Tensor& tensor) = 0;
+
+  [[nodiscard]] virtual std::unique_ptr<Work> broadcast(const at::Tensor& tensor, int root) = 0;
+
+  // out: [size, ...in.shape], row r from rank r; both contiguous.
+  [[nodiscard]] virtual std::unique_ptr<Work> all_gather(const at::Tensor& in,
+                                                         const at::Tensor& out) = 0;
+
+  virtual void barrier() = 0;  // returns on no rank before all have called; blocks the host
+
+  // Throws Error (kRankLost) once the backend has noticed that the job cannot go on. Not
+  // collective; any thread; never blocks.
+  virtual void check_health() {}
+
+  // Ends the whole job at once from any one rank, with `exit_code`; never returns, never hangs.
+  // Says `why` first. Any thread.
+  [[noreturn]] virtual void abort(const std::string& why, int exit_code) = 0;
+};
+
+}  // namespace valley

@@ -1,0 +1,40 @@
+// Files that are whole or absent, even when the machine dies while they are written.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "core/hash.h"
+
+namespace valley {
+
+// Writes to a temporary file beside `path`; `commit` flushes it to the disk and gives it its name.
+// Without a commit the destructor removes it. Every failure is an Error naming the path and the
+// bytes (ExitCode::kCannotWrite or kIo).
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path path);
+  ~AtomicFile();
+  AtomicFile(AtomicFile&& other) noexcept;
+  AtomicFile& operator=(AtomicFile&&) = delete;
+
+  void write(Bytes bytes);
+  void write(std::string_view text) { write(as_bytes(text)); }
+  void commit();
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  int descriptor_ = -1;
+};
+
+void write_file(const std::filesystem::path& path,
+                std::string_view text);  // one AtomicFile, written and committed
+
+[[nodiscard]] std::string read_file(
+    const std::filesystem::path& path);  // Error when it cannot be read
+
+void sync_directory(const std::filesystem::path& directory);  // makes renames in it durable
+
+}  // namespace valley

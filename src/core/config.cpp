@@ -1,0 +1,198 @@
+#include "core/config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "core/error.h"
+
+namespace valley {
+namespace {
+
+std::string toml_value(bool value) { return value ? "true" : "false"; }
+std::string toml_value(std::int64_t value) { return fmt::format("{}", value); }
+std::string toml_value(const AutoInt& value) { return value ? toml_value(*value) : "\"auto\""; }
+std::string toml_value(const std::string& value) { return toml_string(value); }
+std::string toml_value(const std::vector<std::int64_t>& list) {
+  return fmt::format("[{}]", fmt::join(list, ", "));
+}
+// The shortest digits that read back as the same double, and always a float to TOML.
+std::string toml_value(double value) {
+  std::string text = fmt::format("{}", value);
+  if (text.find_first_of(".en") == std::string::npos) text += ".0";
+  return text;
+}
+
+bool is_bare(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '-';
+}
+
+// "section.key", of bare TOML keys: to_toml writes them unquoted.
+bool is_dotted_name(std::string_view name) {
+  bool has_dot = false;
+  char previous = '.';
+  for (const char c : name) {
+    if (c != '.' ? !is_bare(c) : previous == '.') return false;
+    has_dot = has_dot || c == '.';
+    previous = c;
+  }
+  return has_dot && previous != '.';
+}
+
+}  // namespace
+
+std::string toml_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (code < 0x20 || code == 0x7F) {
+      out += fmt::format("\\u{:04X}", code);
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+Key::Key(std::string name, Target target) : name_(std::move(name)), target_(target) {
+  default_ = value();
+}
+
+Key& Key::help(std::string meaning) {
+  meaning_ = std::move(meaning);
+  return *this;
+}
+
+Key& Key::source(std::string where) {
+  source_ = std::move(where);
+  return *this;
+}
+
+Key& Key::min(double lowest) {
+  min_ = lowest;
+  min_is_exclusive_ = false;
+  return *this;
+}
+
+Key& Key::max(double highest) {
+  max_ = highest;
+  return *this;
+}
+
+Key& Key::above(double bound) {
+  min_ = bound;
+  min_is_exclusive_ = true;
+  return *this;
+}
+
+Key& Key::one_of(std::vector<std::string> choices) {
+  VALLEY_CHECK(std::holds_alternative<std::string*>(target_));
+  choices_ = std::move(choices);
+  return *this;
+}
+
+std::string Key::type() const {
+  struct Names {
+    std::string operator()(const bool*) const { return "bool"; }
+    std::string operator()(const std::int64_t*) const { return "integer"; }
+    std::string operator()(const AutoInt*) const { return "integer or \"auto\""; }
+    std::string operator()(const double*) const { return "number"; }
+    std::string operator()(const std::string*) const { return "string"; }
+    std::string operator()(const std::vector<std::int64_t>*) const { return "list of integers"; }
+  };
+  return std::visit(Names{}, target_);
+}
+
+std::string Key::value() const {
+  return std::visit([](const auto* target) { return toml_value(*target); }, target_);
+}
+
+std::string Key::limits() const {
+  std::string text;
+  if (min_) text = fmt::format("{} {}", min_is_exclusive_ ? ">" : ">=", *min_);
+  if (max_) text += fmt::format("{}<= {}", text.empty() ? "" : ", ", *max_);
+  return text;
+}
+
+std::string Key::accepts() const {
+  if (!choices_.empty()) {
+    std::vector<std::string> quoted_choices;
+    for (const std::string& choice : choices_) quoted_choices.push_back(toml_string(choice));
+    return fmt::format("one of {}", fmt::join(quoted_choices, ", "));
+  }
+  struct Phrases {
+    std::string limits;
+    std::string operator()(const bool*) const { return "true or false"; }
+    std::string operator()(const std::int64_t*) const { return "an integer" + limits; }
+    std::string operator()(const AutoInt*) const { return "an integer" + limits + " or \"auto\""; }
+    std::string operator()(const double*) const { return "a number" + limits; }
+    std::string operator()(const std::string*) const { return "a string"; }
+    std::string operator()(const std::vector<std::int64_t>*) const {
+      return "a list of integers" + limits;
+    }
+  };
+  const std::string bounds = limits();
+  return std::visit(Phrases{bounds.empty() ? "" : " " + bounds}, target_);
+}
+
+bool Key::is_within_limits(double number) const {
+  if (std::isnan(number)) return false;
+  if (min_ && (min_is_exclusive_ ? number <= *min_ : number < *min_)) return false;
+  return !max_ || number <= *max_;
+}
+
+Key& Schema::key(std::string name, Key::Target target) {
+  VALLEY_CHECK(is_dotted_name(name));
+  VALLEY_CHECK(find(name) == nullptr);
+  return keys_.emplace_back(std::move(name), target);
+}
+
+const Key* Schema::find(const std::string& name) const {
+  const auto found = std::find_if(keys_.begin(), keys_.end(),
+                                  [&](const Key& known) { return known.name() == name; });
+  return found == keys_.end() ? nullptr : &*found;
+}
+
+bool Schema::is_section(const std::string& name) const {
+  return std::any_of(keys_.begin(), keys_.end(),
+                     [&](const Key& known) { return known.name().starts_with(name + "."); });
+}
+
+std::vector<std::string> Schema::sections() const {
+  std::vector<std::string> sections;
+  for (const Key& known : keys_) {
+    std::string section = known.name().substr(0, known.name().rfind('.'));
+    if (std::find(sections.begin(), sections.end(), section) == sections.end())
+      sections.push_back(std::move(section));
+  }
+  return sections;
+}
+
+bool Schema::was_given(const std::string& name) const {
+  VALLEY_CHECK(find(name) != nullptr);
+  return places_.contains(name);
+}
+
+std::string Schema::place(const std::string& name) const {
+  VALLEY_CHECK(find(name) != nullptr);
+  const auto found = places_.find(name);
+  return found == places_.end() ? "default" : found->second;
+}
+
+std::map<std::string, std::string> Schema::values() const {
+  std::map<std::string, std::string> values;
+  for (const Key& known : keys_) values[known.name()] = known.value();
+  return values;
+}
+
+}  // namespace valley

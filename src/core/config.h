@@ -1,0 +1,122 @@
+// Experiment files: TOML bound to typed options.
+//
+// A Schema binds each known key to a variable that holds its default. `load` reads a file and
+// dotted overrides into those variables; a key that is not in the schema is refused naming the
+// nearest known one, a value of the wrong type, out of range or not among the choices is refused
+// with file, line and key (ExitCode::kConfig). A missing file is kMissingInput. The same schema
+// prints every key with its type, default, meaning and source (`valley train --keys`,
+// docs/config.md) and writes the resolved config, which loads again as it is.
+//
+//   std::int64_t steps = 1000;
+//   Schema schema;
+//   schema.key("train.steps", &steps).min(1).help("Optimizer steps.").source("ours");
+//   schema.load("began.toml", {"train.steps=500"});
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/error.h"
+
+namespace valley {
+
+// An integer or the word "auto" (empty).
+using AutoInt = std::optional<std::int64_t>;
+
+class Key {
+ public:
+  using Target = std::variant<bool*, std::int64_t*, AutoInt*, double*, std::string*,
+                              std::vector<std::int64_t>*>;
+
+  Key(std::string name, Target target);
+
+  Key& help(std::string meaning);  // one sentence, with the unit
+  Key& source(std::string where);  // where the default comes from: a paper's section, or "ours"
+  Key& min(double lowest);         // inclusive, for numbers
+  Key& max(double highest);        // inclusive
+  Key& above(double bound);        // exclusive lower bound
+  Key& one_of(std::vector<std::string> choices);  // for strings
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] std::string type()
+      const;  // "bool", "integer", "integer or \"auto\"", "number", "string", ...
+  [[nodiscard]] std::string value() const;  // the bound variable's present value, as TOML
+  [[nodiscard]] const std::string& default_value() const { return default_; }  // as TOML
+  [[nodiscard]] const std::string& meaning() const { return meaning_; }
+  [[nodiscard]] const std::string& where_from() const { return source_; }
+  [[nodiscard]] const std::vector<std::string>& choices() const { return choices_; }
+  [[nodiscard]] std::string limits() const;  // "", ">= 1", "> 0, <= 1", ...
+  // What may be written, for people: "an integer >= 1", "one of \"fp32\", \"bf16\"", ...
+  [[nodiscard]] std::string accepts() const;
+  [[nodiscard]] bool is_within_limits(double number) const;  // never so for a NaN
+
+ private:
+  friend class Schema;
+  std::string name_;
+  Target target_;
+  std::string default_;
+  std::string meaning_;
+  std::string source_;
+  std::optional<double> min_;
+  std::optional<double> max_;
+  bool min_is_exclusive_ = false;
+  std::vector<std::string> choices_;
+};
+
+class Schema {
+ public:
+  // Registers `name` ("section.key") for `target`, whose present value is the default; `target`
+  // must outlive the schema. The reference stays good as long as the schema.
+  Key& key(std::string name, Key::Target target);
+
+  // `overrides` are "section.key=value" with a TOML value; a bare word or path is taken as a string
+  // where the key holds one. They win over the file, the last one over those before it. Without a
+  // "=" an override is ExitCode::kUsage. After an Error the variables hold a mixture: end there.
+  void load(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+  void load_text(const std::string& toml, const std::string& file_name_for_messages,
+                 const std::vector<std::string>& overrides);
+
+  [[nodiscard]] bool was_given(const std::string& name) const;  // by the file or an override
+  // Where a key's value came from, for messages: "runs.toml:12" or "command line" or "default".
+  [[nodiscard]] std::string place(const std::string& name) const;
+  [[nodiscard]] std::map<std::string, std::string> values()
+      const;  // name -> TOML value, of every key
+  [[nodiscard]] std::string to_toml()
+      const;  // the resolved config, with sections, sorted as declared
+  // For a terminal: the keys that start with `prefix` ("" for all), or ExitCode::kUsage.
+  [[nodiscard]] std::string describe_keys(const std::string& prefix) const;
+  [[nodiscard]] std::string describe_keys_markdown() const;  // docs/config.md
+  [[nodiscard]] const std::deque<Key>& keys() const { return keys_; }
+
+ private:
+  struct TomlNode;  // a node of the parser's, which stays out of this header
+  void load_override(const std::string& argument);
+  void assign(const std::string& name, const TomlNode& node, const std::string& place);
+  [[nodiscard]] Error unknown_key(const std::string& name, const std::string& place) const;
+  [[nodiscard]] Error unknown_section(const std::string& name, const std::string& place) const;
+  [[nodiscard]] const Key* find(const std::string& name) const;
+  [[nodiscard]] bool is_section(const std::string& name) const;  // or the beginning of one's name
+  // "train" of "train.steps", each once, in order of declaration.
+  [[nodiscard]] std::vector<std::string> sections() const;
+
+  std::deque<Key> keys_;  // in order of declaration; a deque keeps what `key` returned in place
+  std::map<std::string, std::string> places_;
+};
+
+// `text` as a TOML string, quoted and escaped.
+[[nodiscard]] std::string toml_string(std::string_view text);
+
+// The known name with the least edit distance to `name` (insertions, deletions, substitutions and
+// swaps of neighbours; capitals do not count), or "" when none is near: one slip for every three
+// letters, at most three, in what follows a section that both names share.
+[[nodiscard]] std::string nearest_name(const std::string& name,
+                                       const std::vector<std::string>& known);
+
+}  // namespace valley

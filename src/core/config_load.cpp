@@ -1,0 +1,229 @@
+// How a Schema reads: a TOML file and overrides, into the bound variables.
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include "core/atomic_file.h"
+#include "core/config.h"
+
+namespace valley {
+namespace {
+
+constexpr std::size_t kLongestQuotation = 60;
+constexpr double kLargestExactInteger = 0x1p53;
+constexpr const char* kCommandLine = "command line";
+
+// What a file says of one key, or of a section or key that is not known.
+struct Entry {
+  std::string name;
+  const toml::node* node;
+  toml::source_position position;
+};
+
+bool comes_before(const Entry& a, const Entry& b) {
+  return std::pair(a.position.line, a.position.column) <
+         std::pair(b.position.line, b.position.column);
+}
+
+std::string shortened(std::string text) {
+  if (text.size() <= kLongestQuotation) return text;
+  std::size_t end = kLongestQuotation;
+  // Never in the middle of a character of UTF-8.
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  text.resize(end);
+  return text + "...";
+}
+
+std::string what_it_is(const toml::node& node) {
+  if (const auto text = node.value_exact<std::string>())
+    return "the string " + toml_string(shortened(*text));
+  if (node.is_table()) return "a table";
+  std::ostringstream stream;
+  node.visit([&](const auto& value) { stream << value; });
+  const std::string value = shortened(stream.str());
+  if (node.is_array()) return "the list " + value;
+  if (node.is_integer()) return "the integer " + value;
+  if (node.is_floating_point()) return "the number " + value;
+  return node.is_boolean() ? value : "the date or time " + value;
+}
+
+// Stores one TOML value in the variable of a key, or says why not.
+class Assignment {
+ public:
+  Assignment(const Key& key, const toml::node& node, const std::string& place)
+      : key_(key), node_(node), place_(place) {}
+
+  void operator()(bool* target) const { *target = exactly<bool>(); }
+
+  void operator()(std::int64_t* target) const { *target = integer(node_); }
+
+  void operator()(AutoInt* target) const {
+    const auto word = node_.value_exact<std::string>();
+    if (word == "auto")
+      target->reset();
+    else
+      *target = integer(node_);
+  }
+
+  void operator()(double* target) const {
+    const double number =
+        node_.is_integer() ? static_cast<double>(exactly<std::int64_t>()) : exactly<double>();
+    if (!key_.is_within_limits(number)) refuse();
+    *target = number;
+  }
+
+  void operator()(std::string* target) const {
+    const auto text = exactly<std::string>();
+    const std::vector<std::string>& choices = key_.choices();
+    if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
+      const std::string near = nearest_name(text, choices);
+      refuse(near.empty() ? "" : fmt::format("; did you mean {}?", toml_string(near)));
+    }
+    *target = text;
+  }
+
+  void operator()(std::vector<std::int64_t>* target) const {
+    if (!node_.is_array()) refuse(": write it as [1, 2]");
+    std::vector<std::int64_t> list;
+    for (const toml::node& element : *node_.as_array()) list.push_back(integer(element));
+    *target = std::move(list);
+  }
+
+ private:
+  template <typename T>
+  [[nodiscard]] T exactly() const {
+    const auto value = node_.value_exact<T>();
+    if (!value) refuse();
+    return *value;
+  }
+
+  [[nodiscard]] std::int64_t integer(const toml::node& node) const {
+    const auto value = node.value_exact<std::int64_t>();
+    if (!value) refuse(way_to_integer(node));
+    if (!key_.is_within_limits(static_cast<double>(*value))) refuse();
+    return *value;
+  }
+
+  static std::string way_to_integer(const toml::node& node) {
+    const auto number = node.value_exact<double>();
+    if (!number || *number != std::trunc(*number) || std::abs(*number) > kLargestExactInteger)
+      return "";
+    return fmt::format("; write {}", static_cast<std::int64_t>(*number));
+  }
+
+  [[noreturn]] void refuse(const std::string& way_out = "") const {
+    throw Error(ExitCode::kConfig, "{}: {} takes {}, not {}{}", place_, key_.name(), key_.accepts(),
+                what_it_is(node_), way_out);
+  }
+
+  const Key& key_;
+  const toml::node& node_;
+  const std::string& place_;
+};
+
+toml::table parse_file(const std::string& text, const std::string& file) {
+  try {
+    return toml::parse(text, file);
+  } catch (const toml::parse_error& error) {
+    const toml::source_position at = error.source().begin;
+    throw Error(ExitCode::kConfig, "{}:{}:{}: {}", file, at.line, at.column, error.description());
+  }
+}
+
+// The value of an override. What is not TOML is text, as a shell's user expects; so is all that a
+// key for strings gets without quotes, such as data.path=2024.
+toml::table parse_override(const std::string& argument, const std::string& text,
+                           bool wants_string) {
+  std::string reason = "it is more than one value";
+  try {
+    toml::table parsed = toml::parse("value = " + text);
+    if (parsed.size() == 1 && (!wants_string || parsed.get("value")->is_string())) return parsed;
+  } catch (const toml::parse_error& error) {
+    reason = error.description();
+  }
+  const bool is_quoted = text.starts_with('"') || text.starts_with('\'');
+  if (!is_quoted) {
+    try {
+      return toml::parse("value = " + toml_string(text));
+    } catch (const toml::parse_error& error) {
+      reason = error.description();
+    }
+  }
+  throw Error(ExitCode::kConfig, "{}: {}: the value is not TOML: {}", kCommandLine, argument,
+              reason);
+}
+
+std::string trimmed(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return "";
+  return std::string(text.substr(begin, text.find_last_not_of(" \t") - begin + 1));
+}
+
+}  // namespace
+
+struct Schema::TomlNode {
+  const toml::node& node;
+};
+
+void Schema::load(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  load_text(read_file(file), file.string(), overrides);
+}
+
+void Schema::load_text(const std::string& toml, const std::string& file_name_for_messages,
+                       const std::vector<std::string>& overrides) {
+  const toml::table parsed = parse_file(toml, file_name_for_messages);
+  std::vector<Entry> entries;
+  const auto collect = [this, &entries](const auto& self, const toml::table& table,
+                                        const std::string& prefix) -> void {
+    for (const auto& [key, node] : table) {
+      const std::string name = prefix + std::string(key.str());
+      if (node.is_table() && is_section(name))
+        self(self, *node.as_table(), name + ".");
+      else
+        entries.push_back({name, &node, key.source().begin});
+    }
+  };
+  collect(collect, parsed, "");
+  // The parser sorts by name; the first mistake to report is the first in the file.
+  std::stable_sort(entries.begin(), entries.end(), comes_before);
+
+  for (const Entry& entry : entries) {
+    const std::string place = fmt::format("{}:{}", file_name_for_messages, entry.position.line);
+    if (find(entry.name) != nullptr)
+      assign(entry.name, TomlNode{*entry.node}, place);
+    else if (entry.node->is_table() || entry.node->is_array_of_tables())
+      throw unknown_section(entry.name, place);
+    else
+      throw unknown_key(entry.name, place);
+  }
+  for (const std::string& argument : overrides) load_override(argument);
+}
+
+void Schema::load_override(const std::string& argument) {
+  const std::size_t equals = argument.find('=');
+  const std::string name = trimmed(argument.substr(0, equals));
+  if (equals == std::string::npos || name.empty()) {
+    throw Error(ExitCode::kUsage,
+                "\"{}\" is not of the form section.key=value, for example train.steps=1000",
+                argument);
+  }
+  const Key* known = find(name);
+  if (known == nullptr) throw unknown_key(name, kCommandLine);
+  const bool wants_string = std::holds_alternative<std::string*>(known->target_);
+  const toml::table parsed =
+      parse_override(argument, trimmed(argument.substr(equals + 1)), wants_string);
+  assign(name, TomlNode{*parsed.get("value")}, kCommandLine);
+}
+
+void Schema::assign(const std::string& name, const TomlNode& node, const std::string& place) {
+  const Key& known = *find(name);
+  std::visit(Assignment(known, node.node, place), known.target_);
+  places_[name] = place;
+}
+
+}  // namespace valley

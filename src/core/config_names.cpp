@@ -1,0 +1,103 @@
+// What to say of a name that a Schema does not know.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <string_view>
+
+#include "core/config.h"
+
+namespace valley {
+namespace {
+
+constexpr std::size_t kMostSlips = 3;
+constexpr std::size_t kLettersPerSlip = 3;
+
+std::string lower_case(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+// Optimal string alignment: Levenshtein's distance where a swap of neighbours is one step.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
+  for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t differs = a[i - 1] == b[j - 1] ? 0 : 1;
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + differs});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+    }
+  }
+  return d[a.size()][b.size()];
+}
+
+std::string_view last_part(std::string_view name) { return name.substr(name.rfind('.') + 1); }
+
+// How many letters of `name` are its own beside `known`: "train.stepz" beside "train.steps" has 5.
+std::size_t own_letters(std::string_view name, std::string_view known) {
+  const std::size_t section = name.rfind('.');
+  const bool shared = section != std::string_view::npos && known.rfind('.') == section &&
+                      name.substr(0, section) == known.substr(0, section);
+  return shared ? last_part(name).size() : name.size();
+}
+
+}  // namespace
+
+std::string nearest_name(const std::string& name, const std::vector<std::string>& known) {
+  const std::string wanted = lower_case(name);
+  std::size_t least = std::numeric_limits<std::size_t>::max();
+  std::string nearest;
+  for (const std::string& candidate : known) {
+    const std::string other = lower_case(candidate);
+    const std::size_t slips =
+        std::min(kMostSlips, (own_letters(wanted, other) + 1) / kLettersPerSlip);
+    const std::size_t distance = edit_distance(wanted, other);
+    if (distance > slips || distance >= least) continue;
+    least = distance;
+    nearest = candidate;
+  }
+  return nearest;
+}
+
+Error Schema::unknown_section(const std::string& name, const std::string& place) const {
+  if (is_section(name)) {
+    return {ExitCode::kConfig, "{}: \"{}\" is a section that stands once: write [{}]", place, name,
+            name};
+  }
+  const std::vector<std::string> known = sections();
+  const std::string near = nearest_name(name, known);
+  if (!near.empty()) {
+    return {ExitCode::kConfig, "{}: unknown section \"{}\"; did you mean \"{}\"?", place, name,
+            near};
+  }
+  return {ExitCode::kConfig, "{}: unknown section \"{}\"; the sections are {}", place, name,
+          fmt::join(known, ", ")};
+}
+
+Error Schema::unknown_key(const std::string& name, const std::string& place) const {
+  if (is_section(name)) {
+    return {ExitCode::kConfig,
+            "{}: \"{}\" is a section, not a key; `valley train --keys {}` lists its keys", place,
+            name, name};
+  }
+  std::vector<std::string> known;
+  std::vector<std::string> elsewhere;  // the right key in another section
+  for (const Key& key : keys_) {
+    known.push_back(key.name());
+    if (last_part(key.name()) == last_part(name)) elsewhere.push_back(key.name());
+  }
+  std::string near = nearest_name(name, known);
+  if (near.empty() && elsewhere.size() == 1) near = elsewhere.front();
+  if (!near.empty())
+    return {ExitCode::kConfig, "{}: unknown key \"{}\"; did you mean \"{}\"?", place, name, near};
+  const std::string section = name.substr(0, name.find('.'));
+  return {ExitCode::kConfig, "{}: unknown key \"{}\"; `valley train --keys{}` lists the known ones",
+          place, name, is_section(section) ? " " + section : ""};
+}
+
+}  // namespace valley

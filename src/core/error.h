@@ -1,0 +1,57 @@
+// The one exception type of Valley and the exit codes that it carries.
+//
+// A user's mistake is an Error whose message names the file, key or rank and a way out. `main`
+// catches it, prints it once and ends the job with its code. Everything else that is thrown is a
+// bug and ends with ExitCode::kInternal.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace valley {
+
+enum class ExitCode : int {
+  kDone = 0,
+  kInternal = 1,       // an exception that nobody expected: a bug
+  kUsage = 2,          // wrong command line
+  kConfig = 64,        // bad config
+  kData = 65,          // bad data or checkpoint
+  kMissingInput = 66,  // an input that does not exist or cannot be read
+  kDiverged = 70,      // a loss or gradient is not finite
+  kOutOfMemory = 71,
+  kCannotWrite = 73,   // disk full, quota, permission
+  kIo = 74,            // the storage failed
+  kStoppedEarly = 75,  // stopped with a checkpoint: run me again
+  kRankLost = 76,      // a rank was lost or hung
+};
+
+class Error : public std::runtime_error {
+ public:
+  Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+
+  template <typename... Args>
+  Error(ExitCode code, fmt::format_string<Args...> format, Args&&... args)
+      : Error(code, fmt::format(format, std::forward<Args>(args)...)) {}
+
+  [[nodiscard]] ExitCode code() const noexcept { return code_; }
+
+ private:
+  ExitCode code_;
+};
+
+// The error for a failed system call on `path`: ENOENT is a missing input when reading, ENOSPC,
+// EDQUOT, EACCES and the like cannot be written when writing, EIO and ESTALE are I/O. `doing` is a
+// phrase such as "opening" or "writing 4096 bytes to".
+[[nodiscard]] Error file_error(const std::string& doing, const std::string& path, int error_number,
+                               bool writing);
+
+// For states that only a bug can reach: throws std::logic_error with the place.
+[[noreturn]] void fail_check(const char* expression, const char* file, int line);
+
+}  // namespace valley
+
+#define VALLEY_CHECK(expression) \
+  ((expression) ? static_cast<void>(0) : ::valley::fail_check(#expression, __FILE__, __LINE__))

@@ -1,0 +1,57 @@
+// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel Random Numbers:
+// As Easy as 1, 2, 3, SC 2011), keyed by (seed, stream, position). What is drawn for a position
+// never depends on what was drawn before, so any number of ranks, threads and restarts draws the
+// same numbers. Compiles for the host and for CUDA devices.
+#pragma once
+
+#include <cstdint>
+
+#ifdef __CUDACC__
+#define VALLEY_HOST_DEVICE __host__ __device__
+#else
+#define VALLEY_HOST_DEVICE
+#endif
+
+namespace valley {
+
+// What the numbers are for. Values are part of the meaning of a seed: never renumber, only add.
+enum class RandomStream : std::uint32_t {
+  kWeights = 1,       // position: hash64 of the tensor's name
+  kLatentD = 2,       // position: index of the sample in training order
+  kLatentG = 3,       // likewise, the generator update's own draw
+  kMirror = 4,        // likewise
+  kSampleLatent = 5,  // position: index in the sample grid, or the seed a user asked for
+};
+
+struct PhiloxBlock {
+  std::uint32_t word[4];
+};
+
+// Ten rounds of Philox4x32 with the counter (position, stream, block) and the key `seed`.
+VALLEY_HOST_DEVICE inline PhiloxBlock philox(std::uint64_t seed, std::uint32_t stream,
+                                             std::uint64_t position, std::uint32_t block) {
+  std::uint32_t key0 = static_cast<std::uint32_t>(seed);
+  std::uint32_t key1 = static_cast<std::uint32_t>(seed >> 32U);
+  std::uint32_t c0 = static_cast<std::uint32_t>(position);
+  std::uint32_t c1 = static_cast<std::uint32_t>(position >> 32U);
+  std::uint32_t c2 = stream;
+  std::uint32_t c3 = block;
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t p0 = 0xD2511F53ULL * c0;
+    const std::uint64_t p1 = 0xCD9E8D57ULL * c2;
+    c0 = static_cast<std::uint32_t>(p1 >> 32U) ^ c1 ^ key0;
+    c1 = static_cast<std::uint32_t>(p1);
+    c2 = static_cast<std::uint32_t>(p0 >> 32U) ^ c3 ^ key1;
+    c3 = static_cast<std::uint32_t>(p0);
+    key0 += 0x9E3779B9U;
+    key1 += 0xBB67AE85U;
+  }
+  return {{c0, c1, c2, c3}};
+}
+
+// A multiple of 2^-24 in [0, 1): exact in float, so the CPU and a GPU agree to the bit.
+VALLEY_HOST_DEVICE inline float uniform01(std::uint32_t word) {
+  return static_cast<float>(word >> 8U) * 0x1p-24F;
+}
+
+}  // namespace valley

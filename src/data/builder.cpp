@@ -1,0 +1,275 @@
+#include "data/builder.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/hash.h"
+#include "data/build_parameters.h"
+#include "data/finish.h"
+#include "data/manifest.h"
+#include "data/order.h"
+#include "data/ordered_decoder.h"
+#include "data/rejects_file.h"
+#include "data/shard_check.h"
+#include "data/shard_writer.h"
+
+namespace valley {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::string_view kWriter = "valley " VALLEY_VERSION;
+constexpr std::uint64_t kShardOverhead = std::uint64_t{4} << 20U;  // alignment and rows
+constexpr std::chrono::milliseconds kBetweenProgress{200};
+
+void check_options(const ImageSource& source, const BuildOptions& options) {
+  const Target& target = options.target;
+  constexpr std::int64_t kMaxSide = 16384;
+  if (target.height < 1 || target.width < 1 || target.height > kMaxSide || target.width > kMaxSide)
+    throw Error(ExitCode::kUsage, "--resolution {}x{}: sides go from 1 to {}", target.width,
+                target.height, kMaxSide);
+  if (options.shard_images == 0 || options.shard_images % kShardGranularity != 0)
+    throw Error(ExitCode::kUsage, "--shard-images {}: must be a multiple of {}",
+                options.shard_images, kShardGranularity);
+  if (options.max_images && *options.max_images == 0)
+    throw Error(ExitCode::kUsage, "--max-images must be at least 1");
+  if (options.shuffle_seed && *options.shuffle_seed > INT64_MAX)
+    throw Error(ExitCode::kUsage, "--shuffle-seed must be below 2^63");
+  if (source.size() == 0)
+    throw Error(ExitCode::kData, "the source holds no image that could be stored");
+}
+
+std::size_t longest_name(const ImageSource& source) {
+  std::size_t longest = 1;
+  for (std::uint64_t i = 0; i < source.size(); ++i)
+    longest = std::max(longest, source.name(i).size());
+  return longest;
+}
+
+std::uint64_t most_images(const ImageSource& source, const BuildOptions& options) {
+  return std::min(source.size(), options.max_images.value_or(UINT64_MAX));
+}
+
+std::string describe(const std::map<std::string, std::uint64_t>& rejects) {
+  std::string text;
+  for (const auto& [reason, count] : rejects)
+    text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", reason, count);
+  return text;
+}
+
+class Builder {
+ public:
+  Builder(const ImageSource& source, const BuildOptions& options)
+      : source_(source),
+        options_(options),
+        directory_(options.destination),
+        permutation_(source.size(), hash64(options.shuffle_seed.value_or(0),
+                                           hash64("valley shard build"), source.size())) {}
+
+  BuildReport run();
+
+ private:
+  void start();
+  void resume(const std::string& parameters);
+  [[nodiscard]] std::uint64_t candidate_at(std::uint64_t position) const {
+    return options_.shuffle_seed ? permutation_(position) : position;
+  }
+  [[nodiscard]] std::uint64_t room() const;  // how many more images may come
+  [[nodiscard]] ShardHeader header() const;
+  void fill(ShardWriter& shard, OrderedDecoder& decoder);
+  void commit(ShardWriter& shard);
+  void keep_journal();
+  void reject(Decoded& decoded);
+  void check_error_rate(std::uint64_t of);
+  void report_progress(std::uint64_t in_shard);
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>(Clock::now() - began_).count();
+  }
+
+  const ImageSource& source_;
+  const BuildOptions& options_;
+  fs::path directory_;
+  FeistelPermutation permutation_;
+  Manifest manifest_;
+  std::vector<RejectedImage> rejects_;
+  std::uint64_t position_ = 0;  // of the next candidate
+  std::uint64_t resumed_images_ = 0;
+  std::size_t name_width_ = 1;
+  Clock::time_point began_ = Clock::now();
+  Clock::time_point last_progress_ = began_;
+};
+
+std::uint64_t Builder::room() const {
+  const std::uint64_t limit = options_.max_images.value_or(UINT64_MAX) - manifest_.images;
+  return std::min(limit, source_.size() - position_);
+}
+
+ShardHeader Builder::header() const {
+  ShardHeader header;
+  header.dataset_uuid = manifest_.dataset_uuid;
+  header.shard_index = manifest_.shards.size();
+  header.global_offset = manifest_.images;
+  header.height = manifest_.height;
+  header.width = manifest_.width;
+  header.channels = manifest_.channels;
+  header.transform = transform_name(options_.target.transform);
+  header.filter = filter_name(options_.target.filter);
+  header.class_names = manifest_.class_names;
+  header.shuffle_seed =
+      options_.shuffle_seed ? static_cast<std::int64_t>(*options_.shuffle_seed) : -1;
+  header.writer_version = manifest_.writer_version;
+  header.params_json = manifest_.parameters_json;
+  return header;
+}
+
+void Builder::start() {
+  const std::string parameters = build_parameters(source_, options_);
+  if (options_.existing == Existing::kResume && fs::exists(directory_ / kManifestFile)) {
+    resume(parameters);
+    return;
+  }
+  remove_dataset(directory_);
+  manifest_.dataset_uuid = uuid_of_parameters(parameters);
+  manifest_.writer_version = kWriter;
+  manifest_.height = options_.target.height;
+  manifest_.width = options_.target.width;
+  manifest_.channels = options_.target.channels;
+  manifest_.shard_images = options_.shard_images;
+  manifest_.class_names = source_.class_names();
+  manifest_.candidates = source_.size();
+  manifest_.parameters_json = parameters;
+}
+
+void Builder::resume(const std::string& parameters) {
+  manifest_ = read_manifest(directory_);
+  require_same_parameters(manifest_.parameters_json, parameters, directory_.string());
+  if (manifest_.writer_version != kWriter)
+    throw Error(
+        ExitCode::kUsage,
+        "{} was begun by {}; this is {}, whose bytes may differ: --overwrite builds it anew",
+        directory_.string(), manifest_.writer_version, kWriter);
+  position_ = manifest_.next_candidate;
+  if (position_ > source_.size())
+    throw Error(ExitCode::kData, "{}: next_candidate is {}, but the source has {}",
+                (directory_ / kManifestFile).string(), position_, source_.size());
+  rejects_ = read_rejects(directory_, position_);
+  resumed_images_ = manifest_.images;
+  remove_leftovers(directory_, manifest_.shards.size());
+  for (std::uint64_t i = 0; i < manifest_.shards.size(); ++i)
+    static_cast<void>(open_and_hash_shard(directory_, manifest_, i));
+}
+
+// The rejects first: a manifest never counts what rejects.jsonl lacks.
+void Builder::keep_journal() {
+  write_rejects(directory_, rejects_);
+  manifest_.next_candidate = position_;
+  manifest_.rejects = count_by_reason(rejects_);
+  write_file(directory_ / kManifestFile, to_json(manifest_));
+}
+
+void Builder::reject(Decoded& decoded) {
+  rejects_.push_back({position_, source_.name(decoded.candidate), std::move(decoded.reject->reason),
+                      std::move(decoded.reject->detail)});
+  check_error_rate(source_.size());
+}
+
+void Builder::check_error_rate(std::uint64_t of) {
+  const double rate = static_cast<double>(rejects_.size()) / static_cast<double>(of);
+  if (rate <= options_.max_error_rate) return;
+  write_rejects(directory_, rejects_);
+  throw Error(ExitCode::kData,
+              "{} of {} images are rejected ({:.2f} %), more than --max-error-rate {} allows: {}; "
+              "see {}. The data set is unfinished: mend the source, or run again with --resume and "
+              "--max-error-rate {:.2g}",
+              rejects_.size(), of, 100 * rate, options_.max_error_rate,
+              describe(count_by_reason(rejects_)), (directory_ / kRejectsFile).string(),
+              std::min(1.0, std::ceil(rate * 100) / 100));
+}
+
+void Builder::report_progress(std::uint64_t in_shard) {
+  const Clock::time_point now = Clock::now();
+  if (!options_.progress || now - last_progress_ < kBetweenProgress) return;
+  last_progress_ = now;
+  options_.progress({position_, source_.size(), manifest_.images + in_shard,
+                     manifest_.shards.size(), rejects_.size(), seconds()});
+}
+
+void Builder::fill(ShardWriter& shard, OrderedDecoder& decoder) {
+  while (!shard.is_full() && position_ < source_.size()) {
+    Decoded decoded = decoder.next();
+    if (decoded.reject) {
+      reject(decoded);
+    } else {
+      shard.add(decoded, source_.name(decoded.candidate), source_.label(decoded.candidate));
+    }
+    ++position_;
+    report_progress(shard.size());
+  }
+}
+
+void Builder::commit(ShardWriter& shard) {
+  if (shard.size() > 0) {
+    manifest_.shards.push_back(shard.commit());
+    manifest_.images += manifest_.shards.back().images;
+  }
+  keep_journal();
+}
+
+BuildReport Builder::run() {
+  const DestinationLock lock(directory_);
+  start();
+  const std::uint64_t shards_to_come = (room() + options_.shard_images - 1) / options_.shard_images;
+  require_free_space(directory_,
+                     room() * manifest_.image_bytes() + shards_to_come * kShardOverhead);
+  // A complete data set may be in use: it never turns unfinished again.
+  if (!manifest_.complete) keep_journal();
+  if (!manifest_.complete && room() > 0) {
+    name_width_ = longest_name(source_);
+    OrderedDecoder decoder(
+        source_, options_.target, [this](std::uint64_t position) { return candidate_at(position); },
+        position_, source_.size(), std::max(1U, options_.jobs));
+    while (room() > 0) {
+      ShardWriter shard(directory_, header(), std::min(room(), options_.shard_images), name_width_);
+      fill(shard, decoder);
+      commit(shard);
+    }
+  }
+  check_error_rate(position_);
+  if (manifest_.images == 0)
+    throw Error(ExitCode::kData, "no image could be stored: {}; see {}",
+                describe(manifest_.rejects), (directory_ / kRejectsFile).string());
+  finish_dataset(directory_, manifest_);
+  return {manifest_.images, resumed_images_,   manifest_.shards.size(), manifest_.bytes(),
+          position_,        manifest_.rejects, manifest_.fingerprint,   seconds()};
+}
+
+}  // namespace
+
+BuildReport build_dataset(const ImageSource& source, const BuildOptions& options) {
+  check_options(source, options);
+  check_destination(options.destination, options.existing);
+  return Builder(source, options).run();
+}
+
+BuildPlan plan_build(const ImageSource& source, const BuildOptions& options) {
+  check_options(source, options);
+  check_destination(options.destination, options.existing);
+  BuildPlan plan;
+  plan.candidates = source.size();
+  plan.images = most_images(source, options);
+  plan.shards = (plan.images + options.shard_images - 1) / options.shard_images;
+  plan.bytes =
+      plan.images * static_cast<std::uint64_t>(options.target.height * options.target.width *
+                                               options.target.channels);
+  plan.parameters_json = build_parameters(source, options);
+  return plan;
+}
+
+}  // namespace valley

@@ -1,0 +1,61 @@
+// RAII for HDF5 identifiers, and errors that name the file and what was being done.
+//
+// HDF5's own printing of errors is switched off; its innermost message goes into ours. HDF5 calls
+// are made from one thread at a time: Debian's library has no lock of its own.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+
+namespace valley {
+
+// hid_t is std::int64_t and herr_t int (checked in the .cpp), which keeps hdf5.h out of headers.
+class Hdf5Handle {
+ public:
+  using Close = int (*)(std::int64_t);
+  Hdf5Handle(std::int64_t id, Close closer) : id_(id), close_(closer) {}
+  ~Hdf5Handle() {
+    if (id_ >= 0) close_(id_);
+  }
+  Hdf5Handle(Hdf5Handle&& other) noexcept
+      : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
+  Hdf5Handle& operator=(Hdf5Handle&&) = delete;
+
+  [[nodiscard]] std::int64_t id() const { return id_; }
+  // Closing may write, so it may fail: for files, call this rather than leave it to the destructor.
+  [[nodiscard]] int close() { return close_(std::exchange(id_, -1)); }
+
+ private:
+  std::int64_t id_;
+  Close close_;
+};
+
+// Checks the results of calls on one file.
+class Hdf5File {
+ public:
+  // Failures are kCannotWrite when `writing`, else kData.
+  Hdf5File(std::filesystem::path path, bool writing);
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] Hdf5Handle own(std::int64_t id, Hdf5Handle::Close close,
+                               const std::string& doing) const;
+  void check(std::int64_t status, const std::string& doing) const;  // negative: Error
+  [[noreturn]] void fail(const std::string& what) const;            // in words of our own
+
+ private:
+  std::filesystem::path path_;
+  ExitCode code_;
+};
+
+// Access properties of all our files: no locking (network file systems), format of HDF5 1.8 with
+// checksummed metadata, raw data above 1 MiB aligned to 2 MiB.
+[[nodiscard]] Hdf5Handle file_access_properties(const Hdf5File& file);
+// Creation properties that keep times out, so that the bytes depend on the contents alone.
+[[nodiscard]] Hdf5Handle file_creation_properties(const Hdf5File& file);
+[[nodiscard]] Hdf5Handle string_type(const Hdf5File& file, std::size_t bytes);  // UTF-8, NUL-padded
+
+}  // namespace valley

@@ -1,0 +1,249 @@
+#include "data/manifest.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <utility>
+
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "data/json_fields.h"
+#include "data/shard_file.h"
+
+namespace valley {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr std::string_view kFormat = "valley-dataset";
+constexpr std::uint64_t kFormatVersion = 1;
+constexpr std::uint64_t kMaxSide = 65535;  // pixels
+constexpr std::uintmax_t kMaxManifestBytes = std::uintmax_t{256} << 20U;
+
+ordered_json entry_to_json(const ShardEntry& entry) {
+  return {{"file", entry.file},
+          {"state", "committed"},
+          {"bytes", entry.bytes},
+          {"sha256", entry.sha256},
+          {"meta_sha256", entry.meta_sha256},
+          {"n", entry.images},
+          {"global_offset", entry.global_offset},
+          {"data_offset", entry.data_offset},
+          {"sum", entry.sum},
+          {"sum_squares", entry.sum_squares}};
+}
+
+ShardEntry entry_from_json(const JsonFields& fields) {
+  ShardEntry entry;
+  entry.file = fields.text("file");
+  if (fields.text("state") != "committed") fields.fail("state", "\"committed\"");
+  entry.bytes = fields.count("bytes");
+  entry.sha256 = fields.sha256("sha256");
+  entry.meta_sha256 = fields.sha256("meta_sha256");
+  entry.images = fields.count("n");
+  entry.global_offset = fields.count("global_offset");
+  entry.data_offset = fields.count("data_offset");
+  entry.sum = fields.counts("sum");
+  entry.sum_squares = fields.counts("sum_squares");
+  return entry;
+}
+
+// What a reader relies on: names that stay inside the directory, an O(1) index, pixels inside the
+// file.
+void check_entry(const Manifest& manifest, std::uint64_t index, bool is_last,
+                 const JsonFields& fields) {
+  const ShardEntry& entry = manifest.shards[index];
+  if (entry.file != shard_file_name(index))
+    fields.fail("file", fmt::format("\"{}\"", shard_file_name(index)));
+  if (entry.images == 0 || entry.images > manifest.shard_images ||
+      (!is_last && entry.images != manifest.shard_images))
+    fields.fail(
+        "n", is_last ? fmt::format("from 1 to {}", manifest.shard_images)
+                     : fmt::format("{}, as only the last shard may differ", manifest.shard_images));
+  if (entry.global_offset != manifest.images)
+    fields.fail("global_offset", fmt::format("{}", manifest.images));
+  const std::uint64_t image_bytes = manifest.image_bytes();
+  if (entry.data_offset > entry.bytes ||
+      entry.images > (entry.bytes - entry.data_offset) / image_bytes)
+    fields.fail("data_offset", fmt::format("such that {} images of {} bytes end within the file's "
+                                           "{} bytes",
+                                           entry.images, image_bytes, entry.bytes));
+  const auto channels = static_cast<std::size_t>(manifest.channels);
+  if (entry.sum.size() != channels) fields.fail("sum", "one integer a channel");
+  if (entry.sum_squares.size() != channels) fields.fail("sum_squares", "one integer a channel");
+}
+
+std::map<std::int64_t, std::uint64_t> histogram_from_json(const JsonFields& root) {
+  std::map<std::int64_t, std::uint64_t> histogram;
+  for (const auto& [key, value] : root.object("class_histogram").items()) {
+    std::int64_t label = 0;
+    const auto [end, status] = std::from_chars(key.data(), key.data() + key.size(), label);
+    if (status != std::errc() || end != key.data() + key.size() || !value.is_number_unsigned())
+      root.fail("class_histogram", "an object of label: count");
+    histogram[label] = value.get<std::uint64_t>();
+  }
+  return histogram;
+}
+
+std::map<std::string, std::uint64_t> rejects_from_json(const JsonFields& root) {
+  std::map<std::string, std::uint64_t> rejects;
+  for (const auto& [reason, value] : root.object("rejects").items()) {
+    if (!value.is_number_unsigned()) root.fail("rejects", "an object of reason: count");
+    rejects[reason] = value.get<std::uint64_t>();
+  }
+  return rejects;
+}
+
+void read_shape(Manifest& manifest, const JsonFields& root) {
+  const auto side = [&root](const char* field) {
+    const std::uint64_t value = root.count(field, kMaxSide);
+    if (value == 0) root.fail(field, fmt::format("from 1 to {}", kMaxSide));
+    return static_cast<std::int64_t>(value);
+  };
+  manifest.height = side("height");
+  manifest.width = side("width");
+  manifest.channels = side("channels");
+  if (manifest.channels != 1 && manifest.channels != 3) root.fail("channels", "1 or 3");
+  if (root.text("layout") != kLayout) root.fail("layout", "\"HWC\"");
+  if (root.text("storage") != "raw") root.fail("storage", "\"raw\"");
+  manifest.shard_images = root.count("shard_images", UINT32_MAX);
+  if (manifest.shard_images == 0) root.fail("shard_images", "at least 1");
+}
+
+json parse(const std::string& text, const std::string& name) {
+  try {
+    return json::parse(text);
+  } catch (const json::exception& error) {
+    throw Error(ExitCode::kData, "{} is no JSON: {}", name, error.what());
+  }
+}
+
+}  // namespace
+
+std::uint64_t Manifest::reject_count() const {
+  std::uint64_t count = 0;
+  for (const auto& [reason, images_of_it] : rejects) count += images_of_it;
+  return count;
+}
+
+std::uint64_t Manifest::bytes() const {
+  std::uint64_t total = 0;
+  for (const ShardEntry& entry : shards) total += entry.bytes;
+  return total;
+}
+
+std::string to_json(const Manifest& manifest) {
+  ordered_json histogram = ordered_json::object();
+  for (const auto& [label, count] : manifest.class_histogram)
+    histogram[std::to_string(label)] = count;
+  ordered_json rejects = ordered_json::object();
+  for (const auto& [reason, count] : manifest.rejects) rejects[reason] = count;
+  ordered_json shards = ordered_json::array();
+  for (const ShardEntry& entry : manifest.shards) shards.push_back(entry_to_json(entry));
+  const ordered_json root = {{"format", kFormat},
+                             {"format_version", kFormatVersion},
+                             {"state", manifest.complete ? "complete" : "building"},
+                             {"dataset_uuid", manifest.dataset_uuid},
+                             {"fingerprint", manifest.fingerprint},
+                             {"images", manifest.images},
+                             {"height", manifest.height},
+                             {"width", manifest.width},
+                             {"channels", manifest.channels},
+                             {"layout", kLayout},
+                             {"storage", "raw"},
+                             {"shard_images", manifest.shard_images},
+                             {"mean", manifest.mean},
+                             {"deviation", manifest.deviation},
+                             {"class_names", manifest.class_names},
+                             {"class_histogram", histogram},
+                             {"candidates", manifest.candidates},
+                             {"next_candidate", manifest.next_candidate},
+                             {"rejects", rejects},
+                             {"writer_version", manifest.writer_version},
+                             {"parameters", ordered_json::parse(manifest.parameters_json)},
+                             {"shards", shards}};
+  return root.dump(1) + "\n";
+}
+
+Manifest parse_manifest(const std::string& text, const std::string& name) {
+  const json parsed = parse(text, name);
+  const JsonFields root(parsed, name, "");
+  if (root.text("format") != kFormat) root.fail("format", fmt::format("\"{}\"", kFormat));
+  if (root.count("format_version") != kFormatVersion)
+    root.fail("format_version", fmt::format("{}, which this program reads", kFormatVersion));
+  Manifest manifest;
+  const std::string state = root.text("state");
+  if (state != "complete" && state != "building") root.fail("state", "complete or building");
+  manifest.complete = state == "complete";
+  manifest.dataset_uuid = root.text("dataset_uuid");
+  manifest.writer_version = root.text("writer_version");
+  manifest.fingerprint = manifest.complete ? root.sha256("fingerprint") : root.text("fingerprint");
+  read_shape(manifest, root);
+  manifest.mean = root.numbers("mean");
+  manifest.deviation = root.numbers("deviation");
+  if (manifest.complete && (manifest.mean.size() != static_cast<std::size_t>(manifest.channels) ||
+                            manifest.deviation.size() != manifest.mean.size()))
+    root.fail("mean", "one number a channel, as should deviation");
+  manifest.class_names = root.texts("class_names");
+  manifest.class_histogram = histogram_from_json(root);
+  manifest.candidates = root.count("candidates");
+  manifest.next_candidate = root.count("next_candidate");
+  manifest.rejects = rejects_from_json(root);
+  manifest.parameters_json = root.object("parameters").dump();
+  const json& shards = root.list("shards");
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    const JsonFields fields(shards[i], name, fmt::format("shards[{}]", i));
+    manifest.shards.push_back(entry_from_json(fields));
+    check_entry(manifest, i, i + 1 == shards.size(), fields);
+    manifest.images += manifest.shards.back().images;
+  }
+  if (root.count("images") != manifest.images)
+    root.fail("images", fmt::format("{}, the sum over the shards", manifest.images));
+  if (manifest.complete && manifest.images == 0) root.fail("images", "at least 1");
+  return manifest;
+}
+
+Manifest read_manifest(const std::filesystem::path& directory) {
+  const std::filesystem::path path = directory / kManifestFile;
+  std::error_code status;
+  if (!std::filesystem::is_directory(directory, status))
+    throw Error(ExitCode::kMissingInput,
+                "{}: no such directory; make a data set with valley shard build --dest {}",
+                directory.string(), directory.string());
+  const std::uintmax_t bytes = std::filesystem::file_size(path, status);
+  if (status)
+    throw Error(ExitCode::kMissingInput,
+                "{} holds no {}: not a data set of valley shard build, or its build never finished "
+                "a shard",
+                directory.string(), kManifestFile);
+  if (bytes > kMaxManifestBytes)
+    throw Error(ExitCode::kData, "{} has {} bytes, too many for a manifest", path.string(), bytes);
+  return parse_manifest(read_file(path), path.string());
+}
+
+void set_sums(ShardEntry& entry, const PixelSums& sums, std::int64_t channels) {
+  entry.sum.assign(sums.sum.begin(), sums.sum.begin() + channels);
+  entry.sum_squares.assign(sums.sum_squares.begin(), sums.sum_squares.begin() + channels);
+}
+
+void set_statistics(Manifest& manifest) {
+  manifest.mean.clear();
+  manifest.deviation.clear();
+  const double pixels =
+      static_cast<double>(manifest.images) * static_cast<double>(manifest.height * manifest.width);
+  for (std::size_t c = 0; c < static_cast<std::size_t>(manifest.channels); ++c) {
+    std::uint64_t sum = 0;
+    std::uint64_t sum_squares = 0;
+    for (const ShardEntry& entry : manifest.shards) {
+      sum += entry.sum[c];
+      sum_squares += entry.sum_squares[c];
+    }
+    const double mean = static_cast<double>(sum) / pixels;
+    const double variance = static_cast<double>(sum_squares) / pixels - mean * mean;
+    manifest.mean.push_back(mean);
+    manifest.deviation.push_back(std::sqrt(std::max(0.0, variance)));
+  }
+}
+
+}  // namespace valley

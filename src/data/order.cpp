@@ -1,0 +1,116 @@
+#include "data/order.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "core/error.h"
+#include "core/hash.h"
+
+namespace valley {
+namespace {
+
+constexpr unsigned kRounds = 8;
+constexpr std::uint64_t kBlock = 32;          // images
+constexpr std::uint64_t kWindow = 16 * 1024;  // images, about
+
+// The third argument of hash64: what a key is for. Values are part of the meaning of a seed.
+enum Stage : std::uint64_t {
+  kGlobalStage = 0,
+  kBlockStage = 1,
+  kRotationStage = 2,
+  kFirstWindowStage = 3,  // window w has kFirstWindowStage + w
+};
+
+// Eight rounds on halves of fewer bits favour some orders of a handful of images measurably.
+constexpr unsigned kLeastHalfBits = 4;
+
+// The smallest b with 2^(2b) >= n.
+unsigned half_bits_for(std::uint64_t n) {
+  const auto bits = static_cast<unsigned>(std::bit_width(n - 1));
+  return std::max(kLeastHalfBits, (bits + 1) / 2);
+}
+
+// Cuts `blocks` into windows that differ by one block at most, the larger ones first.
+struct WindowSpan {
+  std::uint64_t index;
+  std::uint64_t first_block;
+  std::uint64_t blocks;
+  bool is_last;
+};
+WindowSpan window_of_block(std::uint64_t block, std::uint64_t blocks) {
+  constexpr std::uint64_t kBlocks = kWindow / kBlock;
+  const std::uint64_t windows = std::max<std::uint64_t>(1, (blocks + kBlocks / 2) / kBlocks);
+  const std::uint64_t small = blocks / windows;
+  const std::uint64_t larger_ones = blocks % windows;
+  const std::uint64_t in_larger_ones = larger_ones * (small + 1);
+  if (block < in_larger_ones) {
+    const std::uint64_t index = block / (small + 1);
+    return {index, index * (small + 1), small + 1, index + 1 == windows};
+  }
+  const std::uint64_t index = larger_ones + (block - in_larger_ones) / small;
+  return {index, in_larger_ones + (index - larger_ones) * small, small, index + 1 == windows};
+}
+
+}  // namespace
+
+FeistelPermutation::FeistelPermutation(std::uint64_t n, std::uint64_t key) : n_(n), key_(key) {
+  VALLEY_CHECK(n >= 1);
+  half_bits_ = half_bits_for(n);
+}
+
+std::uint64_t FeistelPermutation::operator()(std::uint64_t index) const {
+  VALLEY_CHECK(index < n_);
+  if (n_ == 1) return 0;
+  const std::uint64_t mask = (std::uint64_t{1} << half_bits_) - 1;
+  // The network permutes 2^(2 half_bits) numbers, of which n are ours. Following it until it comes
+  // back below n (it does: its cycle holds `index`) permutes those below n.
+  do {
+    std::uint64_t left = index >> half_bits_;
+    std::uint64_t right = index & mask;
+    for (std::uint64_t round = 0; round < kRounds; ++round) {
+      // The halves have 32 bits at most, so the round number has the upper word to itself.
+      const std::uint64_t mixed = mix64(key_ ^ (round << 32U) ^ right);
+      left = std::exchange(right, left ^ (mixed & mask));
+    }
+    index = (left << half_bits_) | right;
+  } while (index >= n_);
+  return index;
+}
+
+Order::Order(std::uint64_t seed, std::uint64_t n, OrderKind kind)
+    : seed_(seed), n_(n), kind_(kind) {
+  VALLEY_CHECK(n >= 1);
+}
+
+std::uint64_t Order::image_at(std::uint64_t position) const {
+  const std::uint64_t epoch = position / n_;
+  const std::uint64_t index = position % n_;
+  if (kind_ == OrderKind::kWindow) return windowed(epoch, index);
+  return FeistelPermutation(n_, hash64(seed_, epoch, kGlobalStage))(index);
+}
+
+// The images, rotated, are cut into whole blocks and a rest shorter than one. The whole blocks are
+// permuted and the rest stays last: because of the rotation it is another part of the data in each
+// epoch.
+std::uint64_t Order::windowed(std::uint64_t epoch, std::uint64_t index) const {
+  const std::uint64_t blocks = n_ / kBlock;
+  const std::uint64_t rotation = hash64(seed_, epoch, kRotationStage) % n_;
+
+  // Where in the sequence of permuted blocks: another place of the same window.
+  const std::uint64_t cut = std::max<std::uint64_t>(1, blocks);
+  const auto window = window_of_block(std::min(index / kBlock, cut - 1), cut);
+  const std::uint64_t first = window.first_block * kBlock;
+  const std::uint64_t images = window.is_last ? n_ - first : window.blocks * kBlock;
+  const std::uint64_t key = hash64(seed_, epoch, kFirstWindowStage + window.index);
+  const std::uint64_t place = first + FeistelPermutation(images, key)(index - first);
+
+  std::uint64_t block = place / kBlock;
+  if (block < blocks) {
+    block = FeistelPermutation(blocks, hash64(seed_, epoch, kBlockStage))(block);
+  }
+  const std::uint64_t rotated = block * kBlock + place % kBlock;
+  return rotated < n_ - rotation ? rotated + rotation : rotated - (n_ - rotation);
+}
+
+}  // namespace valley

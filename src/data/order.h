@@ -1,0 +1,44 @@
+// Which image comes when: a pure function of (seed, number of images, position), with no rank count
+// in it.
+//
+// Position p counts the images seen since the start of training; its epoch is p / n. Each epoch is
+// a permutation of all n images, so batches may straddle epochs and nothing is padded or dropped.
+// O(1) memory: a balanced Feistel network with cycle walking, keyed by hash64(seed, epoch, stage).
+#pragma once
+
+#include <cstdint>
+
+namespace valley {
+
+enum class OrderKind {
+  kGlobal,  // one permutation of all images
+  kWindow,  // for disks and networks: blocks of 32 neighbours are permuted, grouped into windows of
+            // about 16 thousand images, permuted inside
+};
+
+// A permutation of [0, n), n >= 1, keyed by 64 bits.
+class FeistelPermutation {
+ public:
+  FeistelPermutation(std::uint64_t n, std::uint64_t key);
+  [[nodiscard]] std::uint64_t operator()(std::uint64_t index) const;  // index < n
+
+ private:
+  std::uint64_t n_;
+  std::uint64_t key_;
+  unsigned half_bits_;
+};
+
+class Order {
+ public:
+  Order(std::uint64_t seed, std::uint64_t n, OrderKind kind);
+  [[nodiscard]] std::uint64_t image_at(std::uint64_t position) const;  // in [0, n)
+  [[nodiscard]] std::uint64_t size() const { return n_; }
+
+ private:
+  [[nodiscard]] std::uint64_t windowed(std::uint64_t epoch, std::uint64_t index) const;
+  std::uint64_t seed_;
+  std::uint64_t n_;
+  OrderKind kind_;
+};
+
+}  // namespace valley

@@ -1,0 +1,94 @@
+#include "data/ordered_decoder.h"
+
+#include <span>
+#include <utility>
+
+#include "core/error.h"
+#include "core/hash.h"
+
+namespace valley {
+
+OrderedDecoder::OrderedDecoder(const ImageSource& source, const Target& target,
+                               std::function<std::uint64_t(std::uint64_t)> candidate_at,
+                               std::uint64_t first, std::uint64_t end, unsigned jobs)
+    : source_(source),
+      target_(target),
+      candidate_at_(std::move(candidate_at)),
+      end_(end),
+      next_to_claim_(first),
+      next_to_take_(first),
+      slots_(std::size_t{4} * jobs + 16) {
+  VALLEY_CHECK(jobs >= 1);
+  for (unsigned i = 0; i < jobs; ++i) threads_.emplace_back([this] { work(); });
+}
+
+OrderedDecoder::~OrderedDecoder() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  has_room_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+std::optional<std::uint64_t> OrderedDecoder::claim() {
+  std::unique_lock lock(mutex_);
+  has_room_.wait(lock, [this] {
+    return stopping_ || next_to_claim_ == end_ || next_to_claim_ < next_to_take_ + slots_.size();
+  });
+  if (stopping_ || next_to_claim_ == end_) return std::nullopt;
+  return next_to_claim_++;
+}
+
+Decoded OrderedDecoder::decode(ImageReader& reader, std::uint64_t position) const {
+  Decoded decoded;
+  decoded.candidate = candidate_at_(position);
+  std::variant<Image, Reject> loaded = reader.load(decoded.candidate);
+  if (auto* reject = std::get_if<Reject>(&loaded)) {
+    decoded.reject = std::move(*reject);
+    return decoded;
+  }
+  const Image& image = std::get<Image>(loaded);
+  decoded.orig_size = {static_cast<std::uint32_t>(image.height),
+                       static_cast<std::uint32_t>(image.width)};
+  decoded.pixels = fit(image, target_).pixels;
+  decoded.crc32c = crc32c(std::as_bytes(std::span(decoded.pixels)));
+  decoded.sums.add(std::as_bytes(std::span(decoded.pixels)), target_.channels);
+  return decoded;
+}
+
+void OrderedDecoder::work() {
+  std::unique_ptr<ImageReader> reader;
+  while (const std::optional<std::uint64_t> position = claim()) {
+    Decoded decoded;
+    try {
+      if (!reader) reader = source_.open_reader();
+      decoded = decode(*reader, *position);
+    } catch (...) {
+      decoded.failure = std::current_exception();
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      slots_[*position % slots_.size()] = std::move(decoded);
+    }
+    has_image_.notify_one();
+  }
+}
+
+Decoded OrderedDecoder::next() {
+  Decoded decoded;
+  {
+    std::unique_lock lock(mutex_);
+    VALLEY_CHECK(next_to_take_ < end_);
+    std::optional<Decoded>& slot = slots_[next_to_take_ % slots_.size()];
+    has_image_.wait(lock, [&slot] { return slot.has_value(); });
+    decoded = *std::move(slot);
+    slot.reset();
+    ++next_to_take_;
+  }
+  has_room_.notify_all();
+  if (decoded.failure) std::rethrow_exception(decoded.failure);
+  return decoded;
+}
+
+}  // namespace valley

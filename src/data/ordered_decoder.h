@@ -1,0 +1,67 @@
+// Decodes and fits images on several threads and hands them over in order, so that what is made of
+// them does not depend on the number of threads.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "data/pixel_sums.h"
+#include "image/fit.h"
+#include "image/image_source.h"
+
+namespace valley {
+
+// One image, ready to be stored, or why not.
+struct Decoded {
+  std::uint64_t candidate = 0;  // its index in the source
+  std::optional<Reject> reject;
+  std::vector<std::uint8_t> pixels;
+  std::uint32_t crc32c = 0;
+  std::array<std::uint32_t, 2> orig_size{};  // height, width
+  PixelSums sums;
+  std::exception_ptr failure = nullptr;  // not the image's fault
+};
+
+class OrderedDecoder {
+ public:
+  // Positions [first, end) in the order that `candidate_at` gives; it is called from any thread, as
+  // is the source. At most 4 * jobs + 16 images are held.
+  OrderedDecoder(const ImageSource& source, const Target& target,
+                 std::function<std::uint64_t(std::uint64_t)> candidate_at, std::uint64_t first,
+                 std::uint64_t end, unsigned jobs);
+  ~OrderedDecoder();
+  OrderedDecoder(const OrderedDecoder&) = delete;
+  OrderedDecoder& operator=(const OrderedDecoder&) = delete;
+
+  // The image at the next position; not to be called more than end - first times. Rethrows what
+  // went wrong on a thread.
+  [[nodiscard]] Decoded next();
+
+ private:
+  void work();
+  [[nodiscard]] std::optional<std::uint64_t> claim();
+  [[nodiscard]] Decoded decode(ImageReader& reader, std::uint64_t position) const;
+
+  const ImageSource& source_;
+  Target target_;
+  std::function<std::uint64_t(std::uint64_t)> candidate_at_;
+  std::uint64_t end_;
+
+  std::mutex mutex_;
+  std::condition_variable has_room_;
+  std::condition_variable has_image_;
+  std::uint64_t next_to_claim_;
+  std::uint64_t next_to_take_;
+  std::vector<std::optional<Decoded>> slots_;  // position p is in slot p % size
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace valley

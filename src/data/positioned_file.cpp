@@ -1,0 +1,152 @@
+#include "data/positioned_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <functional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+
+namespace valley {
+namespace {
+
+constexpr int kRetries = 7;
+constexpr std::chrono::milliseconds kFirstPause{16};  // doubled each time: 2 s in all
+constexpr std::size_t kPiece = std::size_t{1} << 20U;
+
+bool may_pass(int error_number) { return error_number == EIO || error_number == ESTALE; }
+
+using Sink = std::function<void(Bytes piece, bool is_outside)>;
+
+void stream(const PositionedFile& file, std::uint64_t begin, std::uint64_t end, bool is_outside,
+            const Sink& sink) {
+  std::vector<std::byte> piece(std::min<std::uint64_t>(kPiece, end - begin));
+  while (begin < end) {
+    const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, end - begin));
+    file.read_at(begin, std::span(piece.data(), bytes));
+    sink(Bytes(piece.data(), bytes), is_outside);
+    begin += bytes;
+  }
+}
+
+}  // namespace
+
+PositionedFile::PositionedFile(std::filesystem::path path, int descriptor, Pread pread)
+    : path_(std::move(path)), descriptor_(descriptor), pread_(pread) {}
+
+PositionedFile PositionedFile::open_to_read(const std::filesystem::path& path, Pread pread) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) throw file_error("opening", path.string(), errno, false);
+  return {path, descriptor, pread != nullptr ? pread : ::pread};
+}
+
+PositionedFile PositionedFile::open_to_write(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (descriptor < 0) throw file_error("opening", path.string(), errno, true);
+  return {path, descriptor, ::pread};
+}
+
+PositionedFile::PositionedFile(PositionedFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      pread_(other.pread_) {}
+
+PositionedFile& PositionedFile::operator=(PositionedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(pread_, other.pread_);
+  return *this;
+}
+
+PositionedFile::~PositionedFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+std::uint64_t PositionedFile::size() const {
+  struct ::stat status {};
+  if (::fstat(descriptor_, &status) != 0)
+    throw file_error("asking the size of", path_.string(), errno, false);
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+void PositionedFile::read_at(std::uint64_t offset, std::span<std::byte> to) const {
+  int failures = 0;
+  int fresh = -1;  // a stale handle of NFS stays stale: only opening the file again helps
+  const auto close_fresh = [&fresh] {
+    if (fresh >= 0) ::close(std::exchange(fresh, -1));
+  };
+  while (!to.empty()) {
+    const ::ssize_t n = pread_(fresh >= 0 ? fresh : descriptor_, to.data(), to.size(),
+                               static_cast<::off_t>(offset));
+    const int error_number = errno;
+    if (n > 0) {
+      offset += static_cast<std::uint64_t>(n);
+      to = to.subspan(static_cast<std::size_t>(n));
+    } else if (n == 0) {
+      close_fresh();
+      throw Error(ExitCode::kData, "{} ends at byte {}, but {} bytes at {} are wanted: truncated?",
+                  path_.string(), size(), to.size(), offset);
+    } else if (error_number != EINTR) {
+      close_fresh();
+      if (!may_pass(error_number) || failures == kRetries)
+        throw file_error(fmt::format("reading {} bytes at {} of", to.size(), offset),
+                         path_.string(), error_number, false);
+      std::this_thread::sleep_for(kFirstPause * (1 << failures++));
+      fresh = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    }
+  }
+  close_fresh();
+}
+
+void PositionedFile::write_at(std::uint64_t offset, Bytes bytes) const {
+  while (!bytes.empty()) {
+    const ::ssize_t n =
+        ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<::off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0)
+      throw file_error(fmt::format("writing {} bytes at {} of", bytes.size(), offset),
+                       path_.string(), errno, true);
+    offset += static_cast<std::uint64_t>(n);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+}
+
+void PositionedFile::will_need(std::uint64_t offset, std::uint64_t bytes) const {
+  ::posix_fadvise(descriptor_, static_cast<::off_t>(offset), static_cast<::off_t>(bytes),
+                  POSIX_FADV_WILLNEED);
+}
+
+void PositionedFile::sync() const {
+  if (::fsync(descriptor_) != 0) throw file_error("flushing", path_.string(), errno, true);
+}
+
+std::string hash_outside(const PositionedFile& file, std::uint64_t begin, std::uint64_t length) {
+  Sha256 outside;
+  const Sink sink = [&](Bytes piece, bool) { outside.update(piece); };
+  stream(file, 0, begin, true, sink);
+  stream(file, begin + length, file.size(), true, sink);
+  return outside.hex();
+}
+
+FileHashes hash_whole_and_outside(const PositionedFile& file, std::uint64_t begin,
+                                  std::uint64_t length) {
+  Sha256 whole;
+  Sha256 outside;
+  const Sink sink = [&](Bytes piece, bool is_outside) {
+    whole.update(piece);
+    if (is_outside) outside.update(piece);
+  };
+  stream(file, 0, begin, true, sink);
+  stream(file, begin, begin + length, false, sink);
+  stream(file, begin + length, file.size(), true, sink);
+  return {whole.hex(), outside.hex()};
+}
+
+}  // namespace valley

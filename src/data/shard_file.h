@@ -1,0 +1,88 @@
+// One shard: an HDF5 file of raw images and their labels, names and checksums
+// (docs/shard-format.md).
+//
+// A shard is made in three steps: `create_shard_file` lays it out, the pixels are written with
+// pwrite at the returned offset, `complete_shard_file` adds the rows and, last, `complete = 1`.
+// HDF5 is called from one thread at a time.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace valley {
+
+inline constexpr std::string_view kShardFormat = "valley-shard";
+inline constexpr std::int64_t kShardFormatVersion = 1;
+inline constexpr std::string_view kLayout = "HWC";
+inline constexpr std::uint64_t kShardGranularity = 32;  // images; all but the last are multiples
+
+[[nodiscard]] std::string shard_file_name(std::uint64_t index);  // "shard-00007.h5"
+
+// The root attributes.
+struct ShardHeader {
+  std::string dataset_uuid;
+  std::uint64_t shard_index = 0;
+  std::uint64_t global_offset = 0;  // of its first image in the data set
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t channels = 0;
+  std::string transform;
+  std::string filter;
+  std::vector<std::string> class_names;
+  std::int64_t shuffle_seed = -1;  // -1: not shuffled
+  std::string writer_version;
+  std::string params_json;
+
+  [[nodiscard]] std::uint64_t image_bytes() const {
+    return static_cast<std::uint64_t>(height * width * channels);
+  }
+  friend bool operator==(const ShardHeader&, const ShardHeader&) = default;
+};
+
+// Texts of one width, NUL-padded, as HDF5 stores them.
+class FixedStrings {
+ public:
+  explicit FixedStrings(std::size_t width) : width_(width) {}
+  FixedStrings(std::size_t width, std::string bytes) : width_(width), bytes_(std::move(bytes)) {}
+  void push_back(std::string_view text);  // at most width() bytes, without NUL
+  [[nodiscard]] std::string_view operator[](std::uint64_t i) const;
+  [[nodiscard]] std::uint64_t size() const { return bytes_.size() / width_; }
+  [[nodiscard]] std::size_t width() const { return width_; }
+  [[nodiscard]] const std::string& bytes() const { return bytes_; }
+
+ private:
+  std::size_t width_;
+  std::string bytes_;
+};
+
+// What a shard holds of each image beside its pixels.
+struct ShardRows {
+  FixedStrings names{1};
+  std::vector<std::int64_t> labels;  // -1: none
+  std::vector<std::uint32_t> crc32c;
+  std::vector<std::array<std::uint32_t, 2>> orig_size;  // height, width of the source
+  [[nodiscard]] std::uint64_t size() const { return labels.size(); }
+};
+
+// Replaces `path` by a shard of `n` images, still without rows. Returns the offset of its pixels in
+// the file. Errors: kCannotWrite.
+std::uint64_t create_shard_file(const std::filesystem::path& path, const ShardHeader& header,
+                                std::uint64_t n, std::size_t name_width);
+void complete_shard_file(const std::filesystem::path& path, const ShardRows& rows);
+
+struct ShardContents {
+  ShardHeader header;
+  std::uint64_t data_offset = 0;
+  ShardRows rows;
+};
+
+// Reads all but the pixels of a complete shard of `n` images. Call it only on files whose metadata
+// hash matched. Errors: kData naming file and object for whatever is not as the format says.
+[[nodiscard]] ShardContents read_shard_file(const std::filesystem::path& path, std::uint64_t n);
+
+}  // namespace valley

@@ -1,0 +1,47 @@
+// Writes one shard under a temporary name and commits it: rows, `complete`, fsync, rename.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+
+#include "data/manifest.h"
+#include "data/ordered_decoder.h"
+#include "data/pixel_sums.h"
+#include "data/positioned_file.h"
+#include "data/shard_file.h"
+
+namespace valley {
+
+class ShardWriter {
+ public:
+  // In `directory`, for up to `capacity` images. Errors of all members: kCannotWrite or kIo.
+  ShardWriter(std::filesystem::path directory, ShardHeader header, std::uint64_t capacity,
+              std::size_t name_width);
+  ~ShardWriter();  // without a commit, removes the temporary file
+  ShardWriter(const ShardWriter&) = delete;
+  ShardWriter& operator=(const ShardWriter&) = delete;
+
+  void add(const Decoded& image, std::string_view name, std::int64_t label);
+  [[nodiscard]] std::uint64_t size() const { return rows_.size(); }
+  [[nodiscard]] bool is_full() const { return size() == capacity_; }
+
+  // At least one image. A shard that did not fill is cut to what it holds; its bytes are those of a
+  // shard that was planned so.
+  [[nodiscard]] ShardEntry commit();
+
+ private:
+  [[nodiscard]] std::filesystem::path temporary(std::string_view suffix) const;
+  void cut_to_size();
+  std::filesystem::path directory_;
+  ShardHeader header_;
+  std::uint64_t capacity_;
+  std::filesystem::path temporary_;
+  ShardRows rows_;
+  ShardEntry entry_;
+  PixelSums sums_;
+  std::optional<PositionedFile> file_;
+};
+
+}  // namespace valley

@@ -1,0 +1,43 @@
+// Where the images of a data set come from. One class a kind of source (a font; folders, archives
+// and others beside it), made known to `valley shard build` in app/shard_build.cpp.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "image/image.h"
+
+namespace valley {
+
+// Why an image cannot be used. `reason` is one of a few short texts, for counting.
+struct Reject {
+  std::string reason;
+  std::string detail;
+};
+
+// Decodes; one a thread, as decoders keep state.
+class ImageReader {
+ public:
+  virtual ~ImageReader() = default;
+  // Without alpha, in the channels and size that it has.
+  [[nodiscard]] virtual std::variant<Image, Reject> load(std::uint64_t index) = 0;
+};
+
+// The list of candidates, in a fixed order that does not depend on the machine. Any thread may
+// call.
+class ImageSource {
+ public:
+  virtual ~ImageSource() = default;
+  [[nodiscard]] virtual std::uint64_t size() const = 0;
+  [[nodiscard]] virtual std::string name(std::uint64_t index) const = 0;    // unique, UTF-8
+  [[nodiscard]] virtual std::int64_t label(std::uint64_t index) const = 0;  // -1: none
+  [[nodiscard]] virtual std::vector<std::string> class_names() const = 0;
+  // What the images depend on, as a JSON object: kind, content hash, options; no path.
+  [[nodiscard]] virtual std::string identity_json() const = 0;
+  [[nodiscard]] virtual std::unique_ptr<ImageReader> open_reader() const = 0;
+};
+
+}  // namespace valley

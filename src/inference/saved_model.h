@@ -1,0 +1,26 @@
+// A trained model, built again from a file alone.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "models/model.h"
+
+namespace valley {
+
+struct SavedModel {
+  ModelOptions options;
+  std::unique_ptr<Model> model;  // on the device asked for, frozen
+  std::filesystem::path file;
+  bool averaged = false;  // whether networks hold their moving averages
+};
+
+enum class Weights { kAveraged, kRaw };  // averaged: where the file has them, else raw
+
+// `named`: a run directory, a checkpoint or a model.safetensors. The checkpoint's SHA-256 is
+// verified where there is one. Error kMissingInput or kData naming the file.
+[[nodiscard]] SavedModel load_model(const std::filesystem::path& named, Weights weights,
+                                    at::Device device);
+
+}  // namespace valley

@@ -1,0 +1,33 @@
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
+#include <cuda_runtime_api.h>
+#include <fmt/core.h>
+
+#include "kernels/device.h"
+
+namespace valley {
+
+DeviceMemory cuda_memory(at::Device device) {
+  std::size_t free = 0;
+  std::size_t total = 0;
+  C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index());
+  constexpr auto kAll = static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  return {static_cast<std::int64_t>(total), static_cast<std::int64_t>(free),
+          stats.reserved_bytes.at(kAll).peak};
+}
+
+void cuda_synchronize() { C10_CUDA_CHECK(cudaDeviceSynchronize()); }
+
+std::string cuda_versions() {
+  int runtime = 0;
+  int driver = 0;
+  cudaRuntimeGetVersion(&runtime);
+  if (cudaDriverGetVersion(&driver) != cudaSuccess) driver = 0;
+  const auto text = [](int version) {
+    return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+  };
+  return fmt::format("CUDA {} (driver: {})", text(runtime), driver == 0 ? "none" : text(driver));
+}
+
+}  // namespace valley

@@ -1,0 +1,68 @@
+#include "kernels/device.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <fmt/core.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+#include <torch/headeronly/version.h>
+
+#include <algorithm>
+#include <thread>
+
+namespace valley {
+namespace {
+
+constexpr std::int64_t kKibibyte = 1024;
+
+DeviceMemory host_memory() {
+  struct sysinfo machine {};
+  ::sysinfo(&machine);
+  struct rusage usage {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto unit = static_cast<std::int64_t>(machine.mem_unit);
+  return {static_cast<std::int64_t>(machine.totalram) * unit,
+          static_cast<std::int64_t>(machine.freeram + machine.bufferram) * unit,
+          usage.ru_maxrss * kKibibyte};
+}
+
+}  // namespace
+
+DeviceMemory device_memory(at::Device device) {
+  return device.is_cuda() ? cuda_memory(device) : host_memory();
+}
+
+void synchronize(at::Device device) {
+  if (device.is_cuda()) cuda_synchronize();
+}
+
+void set_arithmetic(const Arithmetic& arithmetic) {
+  at::Context& context = at::globalContext();
+  const bool tf32 = arithmetic.precision == Precision::kTf32;
+  context.setAllowTF32CuBLAS(tf32);
+  context.setAllowTF32CuDNN(tf32);
+  context.setBenchmarkCuDNN(!arithmetic.reproducible);
+  context.setDeterministicCuDNN(arithmetic.reproducible);
+  context.setDeterministicAlgorithms(arithmetic.reproducible, /*warn_only=*/false);
+  at::set_num_threads(arithmetic.threads);
+}
+
+int threads_for_rank(int local_size) {
+  cpu_set_t bound;
+  CPU_ZERO(&bound);
+  const int machine = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const int allowed =
+      ::sched_getaffinity(0, sizeof bound, &bound) == 0 ? CPU_COUNT(&bound) : machine;
+  const int online = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
+  // A launcher that binds gives each rank cores of its own; one that does not leaves all of them to
+  // everyone.
+  return std::max(1, allowed < online ? allowed : allowed / std::max(1, local_size));
+}
+
+std::string device_versions() {
+  return fmt::format("LibTorch {}.{}.{}, {}", TORCH_VERSION_MAJOR, TORCH_VERSION_MINOR,
+                     TORCH_VERSION_PATCH, cuda_versions());
+}
+
+}  // namespace valley

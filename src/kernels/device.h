@@ -1,0 +1,44 @@
+// What a device has and how its arithmetic is set, the same calls for CPUs and GPUs.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+namespace valley {
+
+struct DeviceMemory {
+  std::int64_t total = 0;  // bytes: of the GPU, or of the machine
+  std::int64_t free = 0;   // bytes available now
+  std::int64_t peak = 0;   // bytes that this process had allocated at most (on the CPU: resident)
+};
+[[nodiscard]] DeviceMemory device_memory(at::Device device);
+
+// Blocks the host until all work queued on the device has finished. Nothing on CPUs.
+void synchronize(at::Device device);
+
+enum class Precision { kFp32, kTf32 };
+
+// Process-wide settings of LibTorch: matrix precision; with `reproducible`, deterministic
+// algorithms only and no autotuning.
+struct Arithmetic {
+  Precision precision = Precision::kFp32;
+  bool reproducible = false;
+  int threads = 1;  // intra-op threads of this process
+};
+void set_arithmetic(const Arithmetic& arithmetic);
+
+// CPUs that this process may run on: its binding, or the machine's cores shared out among the
+// host's ranks.
+[[nodiscard]] int threads_for_rank(int local_size);
+
+// "LibTorch 2.11.0, CUDA 13.0, ..." as built and as loaded.
+[[nodiscard]] std::string device_versions();
+
+// The CUDA side of the above; cuda_device.cpp or no_cuda.cpp.
+[[nodiscard]] DeviceMemory cuda_memory(at::Device device);
+void cuda_synchronize();
+[[nodiscard]] std::string cuda_versions();
+
+}  // namespace valley

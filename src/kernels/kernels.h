@@ -1,0 +1,65 @@
+// The passes over memory that Valley does itself, on the CPU and on CUDA devices.
+//
+// Tensors decide where a pass runs; on CUDA it is queued on the current stream and never blocks the
+// host. Element-wise: results do not depend on threads, and CPU and GPU agree to the bit where
+// stated.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "core/philox.h"
+
+namespace valley::kernels {
+
+// Pixels to what networks read: out = bytes / 127.5 - 1, in [-1, 1].
+//   bytes  uint8 [B, H, W, C], contiguous
+//   out    float [B, C, H, W], channels_last
+// With `mirror`, sample i is flipped left to right when the lowest bit of Philox(seed, kMirror,
+// position + offset + i) is set. CPU and GPU agree to the bit.
+struct Mirror {
+  bool on = false;
+  std::uint64_t seed = 0;
+};
+void images_from_bytes(const at::Tensor& bytes, const at::Tensor& out, const Mirror& mirror,
+                       const at::Tensor& position, std::int64_t offset);
+
+// What networks write, as pixels: round((x + 1) * 127.5), clamped to 0..255.
+//   images  float [B, C, H, W] in [-1, 1]; returns uint8 [B, H, W, C] on the same device
+[[nodiscard]] at::Tensor bytes_from_images(const at::Tensor& images);
+
+// Fills row i of out (float [B, n]) with uniform numbers in [low, high), drawn from Philox(seed,
+// stream, position + offset + i).
+//   position  int64 [] on out's device: the index of the global batch's first sample
+// CPU and GPU agree to the bit for low = -1, high = 1 and low = 0, high = 1.
+struct UniformDraw {
+  std::uint64_t seed = 0;
+  RandomStream stream = RandomStream::kLatentD;
+  float low = -1;
+  float high = 1;
+};
+void fill_uniform(const at::Tensor& out, const UniformDraw& draw, const at::Tensor& position,
+                  std::int64_t offset);
+
+// One Adam update of a flat buffer (Kingma & Ba, 2015, algorithm 1, with bias correction), in
+// place.
+//   value, gradient, first, second  float [n]
+//   rate     double []: the learning rate, on the same device
+//   updates  int64 []: how many updates were made, this one included
+//   skip     int32 []: nothing changes where it is not 0
+struct AdamSettings {
+  double beta1 = 0.5;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+};
+void adam(const at::Tensor& value, const at::Tensor& gradient, const at::Tensor& first,
+          const at::Tensor& second, const at::Tensor& rate, const at::Tensor& updates,
+          const at::Tensor& skip, const AdamSettings& settings);
+
+// average = decay * average + (1 - decay) * value, unless skip: exponential moving average of flat
+// buffers, float [n].
+void moving_average(const at::Tensor& average, const at::Tensor& value, double decay,
+                    const at::Tensor& skip);
+
+}  // namespace valley::kernels

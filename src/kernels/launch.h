@@ -1,0 +1,84 @@
+// What kernels.cpp asks of a device: plain pointers, so that neither side needs the other's
+// headers. cuda_kernels.cu has the device's side, no_cuda.cpp stands in for it in builds without
+// CUDA, cpu_kernels.cpp has the host's.
+#pragma once
+
+#include <cstdint>
+
+#include "core/philox.h"
+
+namespace valley::kernels {
+
+struct ImagesFromBytes {
+  const std::uint8_t* bytes;
+  float* out;
+  std::int64_t batch, height, width, channels;
+  bool mirror;
+  std::uint64_t seed;
+  const std::int64_t* position;
+  std::int64_t offset;
+};
+
+struct FillUniform {
+  float* out;
+  std::int64_t rows, columns;
+  std::uint64_t seed;
+  std::uint32_t stream;
+  float low, high;
+  const std::int64_t* position;
+  std::int64_t offset;
+};
+
+struct Adam {
+  float* value;
+  const float* gradient;
+  float* first;
+  float* second;
+  std::int64_t n;
+  const double* rate;
+  const std::int64_t* updates;
+  const std::int32_t* skip;
+  double beta1, beta2, epsilon;
+};
+
+struct MovingAverage {
+  float* average;
+  const float* value;
+  std::int64_t n;
+  float weight;  // of the new value
+  const std::int32_t* skip;
+};
+
+namespace cpu {
+void run(const ImagesFromBytes& k);
+void run(const FillUniform& k);
+void run(const Adam& k);
+void run(const MovingAverage& k);
+}  // namespace cpu
+
+// On the current CUDA stream of the current device.
+namespace cuda {
+void run(const ImagesFromBytes& k);
+void run(const FillUniform& k);
+void run(const Adam& k);
+void run(const MovingAverage& k);
+}  // namespace cuda
+
+// A pixel as networks read it.
+VALLEY_HOST_DEVICE inline float pixel_value(std::uint8_t byte) {
+  return static_cast<float>(byte) / 127.5F - 1.0F;
+}
+
+VALLEY_HOST_DEVICE inline bool is_mirrored(std::uint64_t seed, std::uint64_t position) {
+  return (philox(seed, static_cast<std::uint32_t>(RandomStream::kMirror), position, 0).word[0] &
+          1U) != 0;
+}
+
+// What Adam's update of one element needs besides the element, computed once a pass, in double
+// precision.
+struct AdamFactors {
+  float step;          // rate / (1 - beta1^t)
+  float second_scale;  // 1 / sqrt(1 - beta2^t)
+};
+
+}  // namespace valley::kernels

@@ -1,0 +1,20 @@
+// Builds without CUDA: no tensor can be on a CUDA device, so reaching any of these is a bug.
+#include "core/error.h"
+#include "kernels/device.h"
+#include "kernels/launch.h"
+
+namespace valley {
+namespace kernels::cuda {
+void run(const ImagesFromBytes& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
+void run(const FillUniform& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
+void run(const Adam& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
+void run(const MovingAverage& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
+}  // namespace kernels::cuda
+
+DeviceMemory cuda_memory(at::Device /*device*/) {
+  VALLEY_CHECK(!"built without CUDA");
+  return {};
+}
+void cuda_synchronize() { VALLEY_CHECK(!"built without CUDA"); }
+std::string cuda_versions() { return "CUDA off"; }
+}  // namespace valley

@@ -1,0 +1,26 @@
+// The networks of BEGAN (Berthelot, Schumm, Metz 2017, arXiv 1703.10717, section 3.4 and figure 1).
+//
+// With n = options.width filters and L = log2(resolution) - 2 levels:
+//   encoder   3x3 conv to n; level l has two 3x3 convs of n(l+1) filters, the second with stride 2
+//   except in the last level,
+//             down to 8x8; then a linear layer to `hidden` numbers without nonlinearity
+//   decoder   linear to [n, 8, 8]; each level has two 3x3 convs of n filters, then
+//   nearest-neighbour upsampling; last a 3x3
+//             conv to the image's channels without nonlinearity. The generator has the same shape.
+// ELU after every conv but the last. `skip_connections`: after each upsampling, the decoder's first
+// tensor h0, upsampled to the same size, is concatenated. `downsample = "extra"`: all convs of a
+// level keep the size and a third, strided one of the same width follows it, as the common
+// implementations have it (1.4 times the work of "strided").
+#pragma once
+
+#include <memory>
+
+#include "models/model.h"
+
+namespace valley {
+
+// Error kConfig for resolutions other than 16, 32, ..., 512, channels other than 1 and 3, or
+// non-positive sizes.
+[[nodiscard]] std::unique_ptr<Model> make_began(const ModelOptions& options);
+
+}  // namespace valley

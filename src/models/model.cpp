@@ -1,0 +1,77 @@
+#include "models/model.h"
+
+#include <charconv>
+
+#include "core/error.h"
+
+namespace valley {
+namespace {
+
+const std::string& find(const std::map<std::string, std::string>& metadata, const std::string& key,
+                        const std::string& where) {
+  const auto found = metadata.find(key);
+  if (found == metadata.end()) {
+    throw Error(ExitCode::kData, "{}: the metadata has no \"{}\"; is it a model that Valley wrote?",
+                where, key);
+  }
+  return found->second;
+}
+
+std::int64_t integer(const std::map<std::string, std::string>& metadata, const std::string& key,
+                     const std::string& where) {
+  const std::string& text = find(metadata, key, where);
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    throw Error(ExitCode::kData, "{}: \"{}\" is \"{}\", not an integer", where, key, text);
+  }
+  return value;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> ModelOptions::to_metadata() const {
+  return {{"model.name", name},
+          {"model.resolution", std::to_string(resolution)},
+          {"model.channels", std::to_string(channels)},
+          {"model.width", std::to_string(width)},
+          {"model.latent", std::to_string(latent)},
+          {"model.hidden", std::to_string(hidden)},
+          {"model.skip_connections", skip_connections ? "true" : "false"},
+          {"model.downsample", downsample}};
+}
+
+ModelOptions ModelOptions::from_metadata(const std::map<std::string, std::string>& metadata,
+                                         const std::string& where) {
+  ModelOptions options;
+  options.name = find(metadata, "model.name", where);
+  options.resolution = integer(metadata, "model.resolution", where);
+  options.channels = integer(metadata, "model.channels", where);
+  options.width = integer(metadata, "model.width", where);
+  options.latent = integer(metadata, "model.latent", where);
+  options.hidden = integer(metadata, "model.hidden", where);
+  options.skip_connections = find(metadata, "model.skip_connections", where) == "true";
+  options.downsample = find(metadata, "model.downsample", where);
+  return options;
+}
+
+Network& Model::network(const std::string& name) const {
+  for (const NamedNetwork& n : networks()) {
+    if (n.name == name) return *n.network;
+  }
+  throw std::logic_error("no network called " + name);
+}
+
+void Model::initialize(std::uint64_t seed) const {
+  for (const NamedNetwork& n : networks()) n.network->parameters().initialize(seed, n.name + ".");
+}
+
+AutoencoderGan::AutoencoderGan(std::unique_ptr<Generator> generator,
+                               std::unique_ptr<Autoencoder> discriminator)
+    : generator_(std::move(generator)), discriminator_(std::move(discriminator)) {}
+
+std::vector<NamedNetwork> AutoencoderGan::networks() const {
+  return {{"discriminator", discriminator_.get()}, {"generator", generator_.get()}};
+}
+
+}  // namespace valley

@@ -1,0 +1,20 @@
+// BEGAN (Berthelot, Schumm, Metz 2017, arXiv 1703.10717, equations 3 to 7), alternating schedule:
+//   phase D  L_D = L(x) - k_t L(G(z_D)), G not differentiated
+//   phase G  L_G = L(G(z_G)), D frozen
+//   k_{t+1} = clip(k_t + lambda_k (gamma L(x) - L(G(z_G))), 0, 1), k_0 = 0
+//   M = L(x) + abs(gamma L(x) - L(G(z_G)))
+// L is `l1_mean`, averaged over the global batch; z_D and z_G are separate draws from U(-1, 1). k
+// is kept on the device in double precision.
+#pragma once
+
+#include <memory>
+
+#include "objectives/registry.h"
+
+namespace valley {
+
+[[nodiscard]] std::unique_ptr<Objective> make_began_objective(const ObjectiveOptions& options,
+                                                              const Model& model,
+                                                              at::Device device);
+
+}  // namespace valley

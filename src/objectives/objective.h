@@ -1,0 +1,115 @@
+// A loss and its controller. An objective knows networks and fills their gradients; it knows no
+// ranks, no optimizer, no files.
+//
+// The trainer runs a step as: for each phase of the stage { zero the gradients of the networks it
+// updates; call accumulate_gradients for each of this rank's microbatches; sum gradients and `sums`
+// over all ranks; step }, then update_controller with the global sums. Adversarial,
+// contrastive-divergence and supervised training all fit: what counts is only that gradients get
+// filled.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/philox.h"
+#include "storage/safetensors.h"
+
+namespace valley {
+
+// Networks stepped together after one accumulation; none: the phase only measures.
+struct Phase {
+  std::string name;                  // "D"
+  std::vector<std::string> updates;  // names of networks
+};
+
+struct Stage {
+  std::string name;
+  std::int64_t length = 0;  // steps; 0: until training ends
+  std::vector<Phase> phases;
+};
+
+// A part of the global batch that one rank takes in one pass. Terms that couple samples are defined
+// within it.
+class Microbatch {
+ public:
+  struct Place {
+    std::uint64_t seed = 0;
+    at::Tensor position;  // int64 [] on the device: index, in training order, of the global batch's
+                          // first sample
+    std::int64_t offset = 0;  // of this microbatch's first sample in the global batch
+    std::int64_t size = 0;    // samples
+    double weight = 1;        // size / global batch: the share of its mean in the global mean
+  };
+  // images: float [size, C, H, W] in [-1, 1] on the device
+  Microbatch(at::Tensor images, Place place)
+      : images_(std::move(images)), place_(std::move(place)) {}
+
+  [[nodiscard]] const at::Tensor& images() const { return images_; }
+  [[nodiscard]] std::int64_t size() const { return place_.size; }
+  [[nodiscard]] double weight() const { return place_.weight; }
+  // float [size, n], uniform in [-1, 1): a function of seed, stream and each sample's position
+  // alone.
+  [[nodiscard]] at::Tensor uniform(RandomStream stream, std::int64_t n) const;
+
+ private:
+  at::Tensor images_;
+  Place place_;
+};
+
+// One number of a report, a scalar on the device: reading it is left to who needs it.
+struct ReportValue {
+  std::string name;        // of stats.jsonl: "energy/real"
+  std::string short_name;  // of the progress line: "L(x)"; empty: not shown there
+  at::Tensor value;
+};
+
+// Sums over the samples of the global batch, by phase: float [sums_of(phase).size()] on the device.
+using GlobalSums = std::map<std::string, at::Tensor>;
+
+class Objective {
+ public:
+  virtual ~Objective() = default;
+
+  [[nodiscard]] virtual std::vector<Stage> stages() const = 0;
+
+  // What accumulate_gradients adds up in this phase, by name; at most kMaxSums.
+  static constexpr std::int64_t kMaxSums = 32;
+  [[nodiscard]] virtual std::vector<std::string> sums_of(const Phase& phase) const = 0;
+
+  // Adds d(weight * loss of this microbatch)/d(parameters) to .grad of the networks that `phase`
+  // updates (the only ones that require gradients now), and this microbatch's sums to `sums`
+  // [sums_of(phase).size()]. Never synchronises with the host.
+  virtual void accumulate_gradients(const Phase& phase, const Microbatch& microbatch,
+                                    const at::Tensor& sums) = 0;
+
+  // Once a step, after all phases, from sums over all ranks. On the device, without a host
+  // synchronisation.
+  virtual void update_controller(const GlobalSums& sums) = 0;
+
+  // Objectives that count in epochs of exactly floor(N / global_batch) steps: called after each
+  // with the epoch's sums in double precision on the host, by phase.
+  [[nodiscard]] virtual bool has_epochs() const { return false; }
+  virtual void end_epoch(const GlobalSums& /*sums_in_double*/) {}
+
+  // Whether a term couples the samples of a microbatch, so that its size is part of the objective's
+  // definition.
+  [[nodiscard]] virtual bool couples_samples() const { return false; }
+
+  // Of the last step; valid after update_controller.
+  [[nodiscard]] virtual std::vector<ReportValue> report() const = 0;
+  // The measure that falls while training converges (double [] on the device), for learning-rate
+  // schedules; if there is one.
+  [[nodiscard]] virtual std::optional<at::Tensor> convergence() const { return std::nullopt; }
+
+  // All state that training continues from; names start with "objective.".
+  virtual void save(TensorMap& state) const = 0;
+  virtual void load(const TensorMap& state, const std::string& where) = 0;
+};
+
+}  // namespace valley

@@ -1,0 +1,40 @@
+#include "objectives/registry.h"
+
+#include <fmt/ranges.h>
+
+#include <map>
+
+#include "core/error.h"
+#include "objectives/began.h"
+
+namespace valley {
+namespace {
+
+using Factory = std::unique_ptr<Objective> (*)(const ObjectiveOptions&, const Model&, at::Device);
+
+const std::map<std::string, Factory>& factories() {
+  static const std::map<std::string, Factory> all = {
+      {"began", make_began_objective},
+  };
+  return all;
+}
+
+}  // namespace
+
+std::vector<std::string> objective_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, factory] : factories()) names.push_back(name);
+  return names;
+}
+
+std::unique_ptr<Objective> make_objective(const ObjectiveOptions& options, const Model& model,
+                                          at::Device device) {
+  const auto found = factories().find(options.name);
+  if (found == factories().end()) {
+    throw Error(ExitCode::kConfig, "objective.name is \"{}\"; known objectives: {}", options.name,
+                fmt::join(objective_names(), ", "));
+  }
+  return found->second(options, model, device);
+}
+
+}  // namespace valley

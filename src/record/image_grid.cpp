@@ -1,0 +1,72 @@
+#include "record/image_grid.h"
+
+#include <png.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include "core/atomic_file.h"
+#include "core/error.h"
+
+namespace valley {
+namespace {
+
+constexpr std::int64_t kGap = 2;
+constexpr std::uint8_t kWhite = 255;
+constexpr std::int64_t kMaxSide = 1'000'000;               // libpng's own limit for readers
+constexpr std::int64_t kMaxBytes = std::int64_t{1} << 30;  // its sizes are 32 bits wide
+
+std::size_t bytes_of(std::int64_t height, std::int64_t width, std::int64_t channels) {
+  VALLEY_CHECK(height > 0 && width > 0 && (channels == 1 || channels == 3));
+  if (height > kMaxSide || width > kMaxSide || height * width * channels > kMaxBytes)
+    throw Error(ExitCode::kConfig, "a picture of {} x {} pixels is too large; take fewer images",
+                width, height);
+  return static_cast<std::size_t>(height * width * channels);
+}
+
+}  // namespace
+
+void write_png(const std::filesystem::path& path, const ImageView& image) {
+  VALLEY_CHECK(image.pixels.size() == bytes_of(image.height, image.width, image.channels));
+  // libpng's simplified interface: no longjmp past C++ objects, and no chunk that holds the time.
+  ::png_image png{};
+  png.version = PNG_IMAGE_VERSION;
+  png.width = static_cast<::png_uint_32>(image.width);
+  png.height = static_cast<::png_uint_32>(image.height);
+  png.format = image.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+
+  ::png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(png);
+  std::vector<std::byte> file(bytes);
+  if (::png_image_write_to_memory(&png, file.data(), &bytes, 0, image.pixels.data(), 0, nullptr) ==
+      0)
+    throw Error(ExitCode::kInternal, "{}: libpng: {}", path.string(), png.message);
+  AtomicFile output(path);
+  output.write(Bytes(file.data(), bytes));
+  output.commit();
+}
+
+void write_grid(const std::filesystem::path& path, std::span<const std::uint8_t> images,
+                std::int64_t n, std::int64_t height, std::int64_t width, std::int64_t channels,
+                std::int64_t columns) {
+  VALLEY_CHECK(n > 0 && columns > 0);
+  const std::size_t image_bytes = bytes_of(height, width, channels);
+  VALLEY_CHECK(images.size() == static_cast<std::size_t>(n) * image_bytes);
+
+  const std::int64_t rows = (n + columns - 1) / columns;
+  const std::int64_t grid_height = rows * (height + kGap) + kGap;
+  const std::int64_t grid_width = columns * (width + kGap) + kGap;
+  std::vector<std::uint8_t> grid(bytes_of(grid_height, grid_width, channels), kWhite);
+
+  const std::int64_t line_bytes = width * channels;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const std::int64_t top = i / columns * (height + kGap) + kGap;
+    const std::int64_t left = i % columns * (width + kGap) + kGap;
+    for (std::int64_t y = 0; y < height; ++y)
+      std::copy_n(images.begin() + (i * height + y) * line_bytes, line_bytes,
+                  grid.begin() + ((top + y) * grid_width + left) * channels);
+  }
+  write_png(path, {grid, grid_height, grid_width, channels});
+}
+
+}  // namespace valley

@@ -1,0 +1,68 @@
+// The line of progress: redrawn in place on a terminal, a plain line every so often elsewhere. On
+// stderr, rank 0.
+//
+//   step 1200 | 19.2 kimg | L(x) 0.081 L(G) 0.040 k 0.12 M 0.09 | 412 img/s | data 1% comm 3%
+//   | 21.0 GiB | ETA 2h10
+//
+// Messages of other origin go through: on a terminal call `clear` before one is written, and the
+// next `show` draws the line again below it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace valley {
+
+struct ProgressReport {
+  std::int64_t step = 0;
+  std::int64_t steps = 0;
+  std::int64_t images = 0;
+  std::vector<std::pair<std::string, double>> metrics;  // short names, in order
+  double images_per_second = 0;
+  double data_share = 0;  // of the time of a step, 0..1
+  double comm_share = 0;
+  double memory_gib = 0;  // peak of this rank
+  double eta_seconds = 0;
+};
+
+// Losses ("L...") have three decimals, other metrics two; a value too small for that has two
+// significant digits, a large one fewer decimals. A part that is not known is left out: no images
+// per second, no memory (0), no ETA (negative or not finite).
+[[nodiscard]] std::string format_progress(const ProgressReport& report);
+[[nodiscard]] std::string format_duration(double seconds);  // "42s", "3m05", "2h10", "3d04h"
+
+// Any thread may call.
+class Progress {
+ public:
+  explicit Progress(double seconds_between_plain_lines = 10);
+  ~Progress();  // as finish
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  // On a terminal draws the line anew, cut to the terminal's width. Elsewhere prints it when it is
+  // the first or enough seconds have passed since the last one printed.
+  void show(const ProgressReport& report);
+  void clear();   // on a terminal: wipes the line, so that a message can take its place
+  void finish();  // leaves the last line standing
+
+ private:
+  void draw();
+
+  const double seconds_between_plain_lines_;
+  const bool is_terminal_;
+  std::mutex mutex_;
+  bool line_is_drawn_ = false;
+  std::string unprinted_;  // the last report, when it is not on the screen for good
+  std::optional<std::chrono::steady_clock::time_point> last_plain_;
+};
+
+// The first `columns` columns of UTF-8 text in which each character takes one.
+[[nodiscard]] std::string cut_to_columns(const std::string& text, std::size_t columns);
+
+}  // namespace valley

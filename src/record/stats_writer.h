@@ -1,0 +1,36 @@
+// stats.jsonl: one JSON object a line, a line per report. Each line reaches the file whole, in one
+// write, or not at all. Used on rank 0.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace valley {
+
+// Fields in the order given; numbers with the fewest digits that read back to the same value, one
+// that is not finite as null.
+using StatsValue = std::variant<std::int64_t, double, std::string>;
+using StatsLine = std::vector<std::pair<std::string, StatsValue>>;
+
+class StatsWriter {
+ public:
+  // Appends to `path`. A resume at `resume_step` first drops the lines of later steps (atomically)
+  // and a torn last line.
+  StatsWriter(std::filesystem::path path, std::int64_t resume_step);
+  StatsWriter(StatsWriter&& other) noexcept;
+  StatsWriter& operator=(StatsWriter&&) = delete;
+  ~StatsWriter();
+  void write(const StatsLine& line);  // throws Error kCannotWrite or kIo
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
+[[nodiscard]] std::string format_stats_line(const StatsLine& line);  // ends with a newline
+
+}  // namespace valley

@@ -1,0 +1,123 @@
+#include "storage/checkpoint_folder.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <system_error>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "storage/checkpoint.h"
+#include "storage/directory.h"
+
+namespace valley {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "step-";
+constexpr std::string_view kAsidePrefix = ".old-step-";
+constexpr std::string_view kTemporaryPrefix = ".tmp-step-";
+constexpr std::size_t kStepDigits = 8;
+
+std::optional<std::int64_t> step_after(std::string_view prefix, std::string_view name) {
+  if (!name.starts_with(prefix)) return std::nullopt;
+  return parse_digits(name.substr(prefix.size()), kStepDigits);
+}
+
+bool is_good(const fs::path& checkpoint) {
+  try {
+    verify_checkpoint(checkpoint);
+    return true;
+  } catch (const Error& error) {
+    log::warn("passing over the checkpoint {}: {}", checkpoint.string(), error.what());
+    return false;
+  }
+}
+
+std::map<std::int64_t, fs::path> checkpoints_by_step(const fs::path& folder) {
+  std::map<std::int64_t, fs::path> by_step;
+  for (const std::string& name : entry_names(folder)) {
+    if (!is_committed(folder / name)) continue;
+    if (const auto step = step_after(kPrefix, name)) {
+      by_step[*step] = folder / name;
+    } else if (const auto aside = step_after(kAsidePrefix, name)) {
+      by_step.emplace(*aside, folder / name);
+    }
+  }
+  return by_step;
+}
+
+// In two steps, so that no moment shows a committed checkpoint with files missing.
+void remove_checkpoint(const fs::path& folder, std::int64_t step, const fs::path& checkpoint) {
+  const fs::path doomed = temporary_path(folder, step, "pruned");
+  remove_tree(doomed);
+  rename_entry(checkpoint, doomed);
+  remove_tree(doomed);
+}
+
+}  // namespace
+
+std::string checkpoint_name(std::int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
+
+fs::path aside_path(const fs::path& folder, std::int64_t step) {
+  return folder / fmt::format(".old-{}", checkpoint_name(step));
+}
+
+fs::path temporary_path(const fs::path& folder, std::int64_t step, const std::string& purpose) {
+  return folder / fmt::format(".tmp-{}-{}", checkpoint_name(step), purpose);
+}
+
+bool is_committed(const fs::path& checkpoint) {
+  std::error_code ignored;
+  return fs::is_regular_file(checkpoint / kCommitFile, ignored);
+}
+
+void clear_leftovers(const fs::path& folder) {
+  for (const std::string& name : entry_names(folder)) {
+    if (name.starts_with(kTemporaryPrefix)) {
+      remove_tree(folder / name);
+    } else if (const auto step = step_after(kAsidePrefix, name)) {
+      const fs::path path = folder / checkpoint_name(*step);
+      std::error_code ignored;
+      if (is_committed(path)) {
+        remove_tree(folder / name);
+      } else if (is_committed(folder / name) && !fs::exists(path, ignored)) {
+        rename_entry(folder / name, path);
+      }
+    }
+  }
+}
+
+std::vector<fs::path> list_checkpoints(const fs::path& folder) {
+  std::vector<fs::path> paths;
+  for (const auto& [step, path] : checkpoints_by_step(folder)) paths.push_back(path);
+  return paths;
+}
+
+std::optional<fs::path> newest_good_checkpoint(const fs::path& folder) {
+  const std::vector<fs::path> paths = list_checkpoints(folder);
+  const auto found = std::find_if(paths.rbegin(), paths.rend(), is_good);
+  if (found == paths.rend()) return std::nullopt;
+  return *found;
+}
+
+void prune_checkpoints(const fs::path& folder, std::int64_t keep) {
+  VALLEY_CHECK(keep >= 0);
+  clear_leftovers(folder);
+  std::map<std::int64_t, fs::path> checkpoints = checkpoints_by_step(folder);
+  const auto kept = static_cast<std::size_t>(keep);
+  if (kept == 0 || checkpoints.size() <= kept) return;
+
+  // Stops at the first good one: most often that is the newest, and one is read.
+  const auto good = std::find_if(checkpoints.rbegin(), checkpoints.rend(),
+                                 [](const auto& entry) { return is_good(entry.second); });
+  const std::int64_t spared = good == checkpoints.rend() ? -1 : good->first;
+  const auto first_kept = std::prev(checkpoints.end(), keep);
+  for (auto entry = checkpoints.begin(); entry != first_kept; ++entry)
+    if (entry->first != spared) remove_checkpoint(folder, entry->first, entry->second);
+}
+
+}  // namespace valley

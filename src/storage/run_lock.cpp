@@ -1,0 +1,83 @@
+#include "storage/run_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "storage/descriptor.h"
+
+namespace valley {
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
+}
+
+std::string job_id() {
+  for (const char* variable : {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID"}) {
+    const char* value = std::getenv(variable);
+    if (value != nullptr && *value != '\0') return value;
+  }
+  return "";
+}
+
+std::string describe_holder(int descriptor) {
+  std::array<char, 4096> text{};
+  const ::ssize_t n = ::pread(descriptor, text.data(), text.size(), 0);
+  const auto holder =
+      nlohmann::json::parse(text.data(), text.data() + (n < 0 ? 0 : n), nullptr, false);
+  if (!holder.is_object() || !holder.contains("host") || !holder.contains("pid"))
+    return "another process";  // which has not written its name yet
+  const std::string job = holder.value("job", "");
+  return fmt::format("process {} on host {}{}", holder["pid"].dump(),
+                     holder["host"].is_string() ? holder["host"].get<std::string>() : "unknown",
+                     job.empty() ? ", started without a job id" : ", job " + job);
+}
+
+// The lock holds without it: the text is for messages only.
+void write_holder(int descriptor) {
+  const nlohmann::json holder = {{"host", host_name()}, {"pid", ::getpid()}, {"job", job_id()}};
+  const std::string text =
+      holder.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  if (::ftruncate(descriptor, 0) != 0 ||
+      ::pwrite(descriptor, text.data(), text.size(), 0) != static_cast<::ssize_t>(text.size()))
+    log::warn("cannot write this process's name into the run's .lock");
+}
+
+}  // namespace
+
+int take_run_lock(const std::filesystem::path& directory, const std::filesystem::path& name) {
+  constexpr ::mode_t kMode = 0644;
+  const std::filesystem::path path = directory / ".lock";
+  Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kMode));
+  if (!lock) throw file_error("opening the lock", path.string(), errno, true);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK)
+      throw Error(ExitCode::kUsage,
+                  "{} is in use by {}; wait for it to end or stop it, or start a new run",
+                  name.string(), describe_holder(lock.get()));
+    if (errno != ENOLCK && errno != ENOSYS && errno != EOPNOTSUPP && errno != EINVAL)
+      throw file_error("locking", path.string(), errno, true);
+    log::warn("the file system of {} has no locks: do not start a second job on this run",
+              name.string());
+  }
+  write_holder(lock.get());
+  return lock.release();
+}
+
+void release_run_lock(int descriptor) noexcept {
+  if (descriptor < 0) return;
+  [[maybe_unused]] const int result = ::ftruncate(descriptor, 0);
+  ::close(descriptor);
+}
+
+}  // namespace valley

@@ -1,0 +1,218 @@
+#include "storage/safetensors.h"
+
+#include <ATen/ops/empty.h>
+#include <fcntl.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "storage/descriptor.h"
+#include "storage/safetensors_header.h"
+
+namespace valley {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the format is little-endian");
+
+constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // as the reference implementation has it
+constexpr std::uint64_t kLengthBytes = 8;
+constexpr std::uint64_t kAlignment = 64;
+
+std::string json_string(const std::string& text) {
+  try {
+    return nlohmann::json(text).dump();
+  } catch (const nlohmann::json::exception&) {
+    throw Error(ExitCode::kData, "safetensors hold UTF-8 only, which {} is not", quoted_name(text));
+  }
+}
+
+struct Plan {
+  std::string header;  // length, JSON and padding
+  std::vector<const at::Tensor*> order;
+  std::uint64_t data_bytes = 0;
+};
+
+struct Place {
+  const std::string* name;
+  const at::Tensor* tensor;
+  const ElementType* element;
+  std::uint64_t begin = 0;
+};
+
+// Widest elements first, so that each tensor is aligned to its element; then by name. `places`
+// comes back sorted by name, for the header.
+void lay_out(std::vector<Place>& places, Plan& plan) {
+  std::ranges::stable_sort(places, std::ranges::greater{},
+                           [](const Place& place) { return place.element->bytes; });
+  for (Place& place : places) {
+    place.begin = plan.data_bytes;
+    plan.data_bytes += static_cast<std::uint64_t>(place.tensor->nbytes());
+    plan.order.push_back(place.tensor);
+  }
+  std::ranges::sort(places, {},
+                    [](const Place& place) -> const std::string& { return *place.name; });
+}
+
+std::string header_json(const std::map<std::string, std::string>& metadata,
+                        const std::vector<Place>& places) {
+  std::string json = "{";
+  if (!metadata.empty()) {
+    json += "\"__metadata__\":";
+    char separator = '{';
+    for (const auto& [key, value] : metadata) {
+      json += separator + json_string(key) + ":" + json_string(value);
+      separator = ',';
+    }
+    json += "}";
+  }
+  for (const Place& place : places) {
+    if (json.size() > 1) json += ",";
+    json += fmt::format(R"({}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
+                        json_string(*place.name), place.element->name,
+                        fmt::join(place.tensor->sizes(), ","), place.begin,
+                        place.begin + place.tensor->nbytes());
+  }
+  return json + "}";
+}
+
+Plan make_plan(const TensorFile& contents) {
+  Plan plan;
+  std::vector<Place> places;
+  for (const auto& [name, tensor] : contents.tensors) {
+    VALLEY_CHECK(tensor.defined() && name != "__metadata__");
+    const ElementType* element = find_element_type(tensor.scalar_type());
+    if (element == nullptr)
+      throw Error(ExitCode::kInternal, "tensor {} has the type {}, which safetensors cannot hold",
+                  quoted_name(name), c10::toString(tensor.scalar_type()));
+    places.push_back({&name, &tensor, element});
+  }
+  lay_out(places, plan);
+
+  std::string json = header_json(contents.metadata, places);
+  const std::uint64_t unpadded = kLengthBytes + json.size();
+  json.append((kAlignment - unpadded % kAlignment) % kAlignment, ' ');
+  if (json.size() > kMaxHeaderBytes)
+    throw Error(ExitCode::kInternal, "names and metadata make a safetensors header of {} bytes",
+                json.size());
+  const std::uint64_t length = json.size();
+  plan.header.resize(kLengthBytes);
+  std::memcpy(plan.header.data(), &length, kLengthBytes);
+  plan.header += json;
+  return plan;
+}
+
+// Copies bytes [offset, offset + into.size()) of the file, which lie in it, or throws.
+using ReadAt = std::function<void(std::uint64_t offset, std::span<std::byte> into)>;
+
+TensorFile read_strictly(const std::string& file, std::uint64_t size, const ReadAt& read_at) {
+  std::uint64_t length = 0;
+  if (size < kLengthBytes) refuse_safetensors(file, fmt::format("it has only {} bytes", size));
+  read_at(0, std::as_writable_bytes(std::span(&length, 1)));
+  if (length > kMaxHeaderBytes)
+    refuse_safetensors(file, fmt::format("its header of {} bytes is over the limit of {}", length,
+                                         kMaxHeaderBytes));
+  if (length > size - kLengthBytes)
+    refuse_safetensors(
+        file, fmt::format("its header of {} bytes does not fit into a file of {}", length, size));
+  std::string json(length, '\0');
+  read_at(kLengthBytes, std::as_writable_bytes(std::span(json)));
+  const std::uint64_t data = kLengthBytes + length;
+  SafetensorsHeader header = parse_safetensors_header(json, size - data, file);
+
+  TensorFile contents;
+  contents.metadata = std::move(header.metadata);
+  for (TensorEntry& entry : header.tensors) {
+    const at::Tensor tensor = at::empty(entry.shape, at::TensorOptions(entry.element->type));
+    const std::span bytes(static_cast<std::byte*>(tensor.data_ptr()), entry.end - entry.begin);
+    if (!bytes.empty()) read_at(data + entry.begin, bytes);
+    // Any other value in a bool is undefined behaviour further on.
+    if (entry.element->type == at::ScalarType::Bool &&
+        std::ranges::any_of(bytes, [](std::byte b) { return b > std::byte{1}; }))
+      refuse_safetensors(file,
+                         quoted_name(entry.name) + " is BOOL but holds a byte other than 0 and 1");
+    contents.tensors.emplace(std::move(entry.name), tensor);
+  }
+  return contents;
+}
+
+void read_fully(int descriptor, std::uint64_t offset, std::span<std::byte> into,
+                const std::string& file) {
+  while (!into.empty()) {
+    const ::ssize_t n = ::pread(descriptor, into.data(), into.size(), static_cast<::off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw file_error("reading", file, errno, false);
+    if (n == 0) refuse_safetensors(file, "it became shorter while it was read");
+    offset += static_cast<std::uint64_t>(n);
+    into = into.subspan(static_cast<std::size_t>(n));
+  }
+}
+
+}  // namespace
+
+std::uint64_t safetensors_bytes(const TensorFile& contents) {
+  const Plan plan = make_plan(contents);
+  return plan.header.size() + plan.data_bytes;
+}
+
+void stream_safetensors(const TensorFile& contents, const std::function<void(Bytes)>& sink) {
+  const Plan plan = make_plan(contents);
+  sink(as_bytes(plan.header));
+  for (const at::Tensor* tensor : plan.order) {
+    if (tensor->numel() == 0) continue;
+    const at::Tensor dense = tensor->detach().to(at::kCPU).contiguous();
+    sink(Bytes(static_cast<const std::byte*>(dense.const_data_ptr()), dense.nbytes()));
+  }
+}
+
+void write_safetensors(const std::filesystem::path& path, const TensorFile& contents) {
+  AtomicFile file(path);
+  stream_safetensors(contents, [&](Bytes bytes) { file.write(bytes); });
+  file.commit();
+}
+
+TensorFile read_safetensors(const std::filesystem::path& path) {
+  // Reads instead of a mapping: a file that shrinks meanwhile is then an error, not a SIGBUS.
+  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!descriptor) throw file_error("opening", path.string(), errno, false);
+  struct ::stat status {};
+  if (::fstat(descriptor.get(), &status) != 0)
+    throw file_error("examining", path.string(), errno, false);
+  if (!S_ISREG(status.st_mode))
+    throw Error(ExitCode::kMissingInput, "{} is not a file; name a .safetensors file",
+                path.string());
+  return read_strictly(path.string(), static_cast<std::uint64_t>(status.st_size),
+                       [&](std::uint64_t offset, std::span<std::byte> into) {
+                         read_fully(descriptor.get(), offset, into, path.string());
+                       });
+}
+
+TensorFile parse_safetensors(Bytes bytes, const std::string& name) {
+  return read_strictly(name, bytes.size(), [&](std::uint64_t offset, std::span<std::byte> into) {
+    std::ranges::copy(bytes.subspan(offset, into.size()), into.begin());
+  });
+}
+
+at::Tensor require_tensor(const TensorMap& tensors, const std::string& name, at::IntArrayRef shape,
+                          const std::string& where) {
+  const auto found = tensors.find(name);
+  if (found == tensors.end())
+    throw Error(ExitCode::kData, "{} holds no tensor {}; was it made with another model?", where,
+                quoted_name(name));
+  if (found->second.sizes() != shape)
+    throw Error(ExitCode::kData,
+                "{}: tensor {} has the shape [{}], but [{}] is needed; was it made with another "
+                "model?",
+                where, quoted_name(name), fmt::join(found->second.sizes(), ", "),
+                fmt::join(shape, ", "));
+  return found->second;
+}
+
+}  // namespace valley

@@ -1,0 +1,45 @@
+// Named tensors in a file that every safetensors reader understands, read strictly: no byte of a
+// file is trusted.
+//
+// Written: names sorted, tensors contiguous and in row-major order (data: widest elements first, so
+// that each tensor is aligned to its element), data start aligned to 64 bytes, nothing that depends
+// on time. Read: header at most 100 MB, starts with '{', known types only, no
+// duplicate names, offsets within the file, without holes or overlap, sizes checked without
+// overflow, depth bounded. A file that breaks a rule is an Error (kData) naming the file and the
+// rule.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "core/hash.h"
+
+namespace valley {
+
+using TensorMap = std::map<std::string, at::Tensor>;
+
+struct TensorFile {
+  TensorMap tensors;  // on the CPU when read; from any device when written
+  std::map<std::string, std::string> metadata;  // the header's "__metadata__"
+};
+
+void write_safetensors(const std::filesystem::path& path, const TensorFile& contents);  // atomic
+// The bytes of that file, handed to `sink` in pieces, for a writer that hashes or places them.
+void stream_safetensors(const TensorFile& contents, const std::function<void(Bytes)>& sink);
+[[nodiscard]] std::uint64_t safetensors_bytes(const TensorFile& contents);  // their number
+
+[[nodiscard]] TensorFile read_safetensors(const std::filesystem::path& path);
+// The same on bytes in memory; `name` is for messages.
+[[nodiscard]] TensorFile parse_safetensors(Bytes bytes, const std::string& name);
+
+// The tensor called `name`, or an Error (kData) that names it, `where` and, if the shape differs
+// from `shape`, both shapes.
+[[nodiscard]] at::Tensor require_tensor(const TensorMap& tensors, const std::string& name,
+                                        at::IntArrayRef shape, const std::string& where);
+
+}  // namespace valley

@@ -1,0 +1,47 @@
+// The JSON header of a safetensors file, parsed strictly. Used by safetensors.cpp only.
+#pragma once
+
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace valley {
+
+struct ElementType {
+  const char* name;  // as in the header: "F32"
+  at::ScalarType type;
+  std::uint64_t bytes;
+};
+[[nodiscard]] const ElementType* find_element_type(std::string_view name);  // null: unknown
+[[nodiscard]] const ElementType* find_element_type(at::ScalarType type);    // null: no name
+
+struct TensorEntry {
+  std::string name;
+  const ElementType* element = nullptr;
+  std::vector<std::int64_t> shape;
+  std::uint64_t begin = 0;  // in the data section
+  std::uint64_t end = 0;
+};
+
+struct SafetensorsHeader {
+  std::vector<TensorEntry> tensors;  // in the order of their data
+  std::map<std::string, std::string> metadata;
+};
+
+// `json` is the header with its padding, `data_bytes` the size of the data section, `file` for
+// messages. Error (kData) naming the file and the rule that it breaks. On return every entry's
+// range holds exactly its shape's elements and lies in the data section.
+[[nodiscard]] SafetensorsHeader parse_safetensors_header(std::string_view json,
+                                                         std::uint64_t data_bytes,
+                                                         const std::string& file);
+
+[[noreturn]] void refuse_safetensors(const std::string& file, const std::string& rule);
+
+// A name from a file for a message: control characters escaped, long ones cut, in quotes.
+[[nodiscard]] std::string quoted_name(std::string_view name);
+
+}  // namespace valley

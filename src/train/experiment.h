@@ -1,0 +1,99 @@
+// An experiment's options, one struct a section of the config file, and the schema that binds and
+// documents them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/config.h"
+#include "core/error.h"
+#include "models/model.h"
+#include "objectives/registry.h"
+
+namespace valley {
+
+struct DataOptions {
+  std::string path;
+  std::string order = "global";
+  std::string verify = "first-epoch";
+  bool mirror = false;
+};
+
+struct TrainOptions {
+  AutoInt steps;
+  AutoInt epochs;
+  AutoInt kimg;
+  std::int64_t global_batch = 16;
+  AutoInt microbatch;
+  std::string schedule = "alternating";
+  std::string precision = "fp32";
+  bool reproducible = false;
+  std::int64_t seed = 0;
+  std::int64_t report_every = 100;
+  AutoInt threads;
+  std::string device = "auto";
+  double ema_half_life = 10000;
+};
+
+struct OptimizerOptions {
+  std::string name = "adam";
+  double lr = 1e-4;
+  double beta1 = 0.5;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  std::string lr_schedule = "halve-on-stall";
+  std::int64_t stall_window = 5000;
+  std::int64_t stall_windows = 4;
+  double stall_improvement = 0.01;
+  double lr_floor = 0.125;
+};
+
+struct CheckpointOptions {
+  std::int64_t every = 5000;
+  std::int64_t keep = 3;
+};
+
+struct SamplesOptions {
+  std::int64_t every = 1000;
+  std::string grid = "8x8";
+};
+
+struct Grid {
+  std::int64_t columns = 8;
+  std::int64_t rows = 8;
+};
+// "8x8": columns x rows, each from 1 to `most`. Error with `code` naming `what` otherwise.
+[[nodiscard]] Grid parse_grid(const std::string& text, const std::string& what,
+                              ExitCode code = ExitCode::kConfig, int most = 64);
+
+struct Experiment {
+  DataOptions data;
+  ModelOptions model;
+  ObjectiveOptions objective;
+  TrainOptions train;
+  OptimizerOptions optimizer;
+  CheckpointOptions checkpoint;
+  SamplesOptions samples;
+
+  // Binds every key to this object, which must stay where it is while the schema lives.
+  [[nodiscard]] Schema schema();
+
+  // Checks what no single key can say (one length only, a path given, ...) and fills in what "auto"
+  // stands for where that does not depend on the ranks. Error kConfig naming the keys.
+  void resolve(const Schema& schema);
+
+  // Steps of the whole training on a data set of `images`.
+  [[nodiscard]] std::int64_t total_steps(std::uint64_t images) const;
+};
+
+// Keys that may change between the starts of one run: lengths, reporting, samples, checkpoints,
+// paths, placement.
+[[nodiscard]] bool may_change_on_resume(const std::string& key);
+// Keys whose values differ and may not, "key: old -> new".
+[[nodiscard]] std::vector<std::string> resume_conflicts(
+    const std::map<std::string, std::string>& saved, const std::map<std::string, std::string>& now);
+
+}  // namespace valley

@@ -1,0 +1,87 @@
+#include "train/plan_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace valley {
+namespace {
+
+constexpr std::int64_t kFloat = 4;  // bytes
+// Values, gradients and two moments.
+constexpr std::int64_t kBuffers = 4;
+// Of the activations that the layers' table counts: autograd's own copies and the backward pass's
+// temporaries. Measured on CPU ranks (docs/training.md); an estimate elsewhere.
+constexpr double kOverhead = 1.5;
+
+std::string bytes_text(std::int64_t bytes) {
+  constexpr double kStep = 1024.0;
+  auto value = static_cast<double>(bytes);
+  const char* unit = "B";
+  for (const char* next : {"KiB", "MiB", "GiB", "TiB"}) {
+    if (value < kStep) break;
+    value /= kStep;
+    unit = next;
+  }
+  return fmt::format("{:.1f} {}", value, unit);
+}
+
+std::string table(const NamedNetwork& n) {
+  std::string text = fmt::format("{}: {} parameters\n", n.name, n.network->parameters().count());
+  for (const LayerInfo& layer : n.network->layers()) {
+    text += fmt::format("  {:<40} {:<18} {:>12}\n", layer.name, layer.output, layer.parameters);
+  }
+  return text;
+}
+
+std::string as_comments(std::string_view text) {
+  std::string all;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    all += line.empty() ? "#\n" : fmt::format("# {}\n", line);
+    text.remove_prefix(line.size() + 1);
+  }
+  return all;
+}
+
+}  // namespace
+
+MemoryPlan plan_memory(const Model& model, const Experiment& experiment) {
+  MemoryPlan plan;
+  std::int64_t activations = 0;
+  for (const NamedNetwork& n : model.networks()) {
+    const std::int64_t bytes = n.network->parameters().count() * kFloat;
+    plan.parameters += kBuffers * bytes;
+    plan.reduced_per_step += bytes;
+    for (const LayerInfo& layer : n.network->layers()) activations += layer.activations;
+    const auto averaged = model.averaged();
+    const bool has_average = std::find(averaged.begin(), averaged.end(), n.name) != averaged.end();
+    if (has_average && experiment.train.ema_half_life > 0) plan.parameters += bytes;
+    if (experiment.train.reproducible) plan.parameters += 2 * bytes;
+  }
+  plan.per_image = static_cast<std::int64_t>(static_cast<double>(activations * kFloat) * kOverhead);
+  return plan;
+}
+
+std::string describe_plan(const Model& model, const Experiment& experiment,
+                          const MicrobatchPlan& plan, const Dataset& dataset, std::int64_t steps) {
+  std::string text;
+  for (const NamedNetwork& n : model.networks()) text += table(n) + "\n";
+  const MemoryPlan memory = plan_memory(model, experiment);
+  const auto batch = static_cast<double>(plan.global_batch);
+  const double images = batch * static_cast<double>(steps);
+  text += fmt::format("data: {} images of {}x{}x{} in {}\n", dataset.size(), dataset.width(),
+                      dataset.height(), dataset.channels(), dataset.directory().string());
+  text +=
+      fmt::format("length: {} steps of {} images = {:.1f} kimg = {:.2f} epochs\n", steps,
+                  plan.global_batch, images / 1000, images / static_cast<double>(dataset.size()));
+  text += fmt::format("ranks: {}, each {} microbatch{} of {} images a step\n", plan.ranks,
+                      plan.per_rank, plan.per_rank == 1 ? "" : "es", plan.size);
+  text += fmt::format("memory a rank: {} for parameters, about {} for activations\n",
+                      bytes_text(memory.parameters), bytes_text(memory.per_image * plan.size));
+  text +=
+      fmt::format("reduced a step: {}\n", bytes_text(plan.ranks > 1 ? memory.reduced_per_step : 0));
+  return as_comments(text);
+}
+
+}  // namespace valley

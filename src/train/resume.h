@@ -1,0 +1,29 @@
+// Where a start of `valley train` goes on: a new run, or a checkpoint of an old one. Rank 0 decides
+// for all.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "core/config.h"
+#include "storage/run_directory.h"
+
+namespace valley {
+
+struct RunChoice {
+  RunDirectory run;
+  std::optional<std::filesystem::path> checkpoint;  // to restore; absent: from the first step
+};
+
+// `resume`: "none", "auto" or the path of a run or a checkpoint.
+//   none  a new run under `out`
+//   auto  the newest run under `out` called `name`; if its config differs in more than keys that
+//   may
+//         change, they are listed (kConfig); a new run where there is none
+//   PATH  that run from its newest good checkpoint; a checkpoint that is not its run's
+//         newest starts a new run from it
+[[nodiscard]] RunChoice choose_run(const std::string& resume, const std::filesystem::path& out,
+                                   const std::string& name, const Schema& schema);
+
+}  // namespace valley

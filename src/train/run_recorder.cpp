@@ -1,0 +1,126 @@
+#include "train/run_recorder.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+
+#include "kernels/device.h"
+#include "models/sampling.h"
+#include "record/image_grid.h"
+
+namespace valley {
+namespace {
+
+constexpr double kMebibyte = 1024.0 * 1024.0;
+
+void write_pixels(const std::filesystem::path& file, const at::Tensor& pixels,
+                  std::int64_t columns) {
+  const std::span<const std::uint8_t> bytes(pixels.const_data_ptr<std::uint8_t>(),
+                                            static_cast<std::size_t>(pixels.numel()));
+  write_grid(file, bytes, pixels.size(0), pixels.size(1), pixels.size(2), pixels.size(3), columns);
+}
+
+at::Tensor first_images(const Dataset& dataset, std::int64_t n) {
+  at::Tensor pixels =
+      at::empty({n, dataset.height(), dataset.width(), dataset.channels()}, at::kByte);
+  const std::span<std::uint8_t> bytes(pixels.mutable_data_ptr<std::uint8_t>(),
+                                      static_cast<std::size_t>(pixels.numel()));
+  for (std::int64_t i = 0; i < n; ++i) {
+    const auto index = static_cast<std::uint64_t>(i);
+    dataset.read(index, bytes.subspan(index * dataset.image_bytes(), dataset.image_bytes()), true);
+  }
+  return pixels;
+}
+
+}  // namespace
+
+RunRecorder::RunRecorder(const RunDirectory& run, const Experiment& experiment,
+                         std::int64_t first_step, std::int64_t steps, at::Device device)
+    : run_(run),
+      experiment_(experiment),
+      steps_(steps),
+      device_(device),
+      grid_(parse_grid(experiment.samples.grid, "samples.grid")),
+      stats_(run.stats_file(), first_step),
+      last_step_(first_step),
+      last_time_(std::chrono::steady_clock::now()) {}
+
+void RunRecorder::begin(const Trainer& trainer, const Dataset& dataset) {
+  const std::int64_t n =
+      std::min(grid_.columns * grid_.rows, static_cast<std::int64_t>(dataset.size()));
+  const at::Tensor reals = first_images(dataset, n);
+  if (n > 1) real_distance_ = mean_pairwise_distance(reals);
+  write_pixels(run_.path() / "reals.png", reals, grid_.columns);
+  if (trainer.steps_done() == 0) draw_samples(trainer, run_.path() / "fakes-init.png");
+  last_drawn_ = trainer.steps_done();
+  last_time_ = std::chrono::steady_clock::now();
+}
+
+void RunRecorder::after_step(const Trainer& trainer, double wait_seconds) {
+  const std::int64_t step = trainer.steps_done();
+  if (step % experiment_.train.report_every == 0 || step == steps_) report(trainer, wait_seconds);
+  if (step % experiment_.samples.every == 0) {
+    draw_samples(trainer, run_.path() / fmt::format("fakes-{:08}.png", step));
+  }
+}
+
+void RunRecorder::end(const Trainer& trainer) {
+  const std::int64_t step = trainer.steps_done();
+  if (last_drawn_ != step)
+    draw_samples(trainer, run_.path() / fmt::format("fakes-{:08}.png", step));
+  progress_.finish();
+}
+
+void RunRecorder::report(const Trainer& trainer, double wait_seconds) {
+  const std::vector<Trainer::Value> values = trainer.report();
+  const auto now = std::chrono::steady_clock::now();
+  const double seconds = std::max(1e-9, std::chrono::duration<double>(now - last_time_).count());
+  const std::int64_t step = trainer.steps_done();
+  const auto steps = static_cast<double>(std::max<std::int64_t>(1, step - last_step_));
+  const double rate = steps * static_cast<double>(experiment_.train.global_batch) / seconds;
+  const double waited = wait_seconds - last_wait_;
+  const double communicated = trainer.comm_seconds() - last_comm_;
+  const auto memory = static_cast<double>(device_memory(device_).peak);
+  const std::int64_t images_done = trainer.images_seen();
+
+  StatsLine line = {{"step", step}, {"images", images_done}};
+  ProgressReport shown;
+  for (const Trainer::Value& v : values) {
+    line.emplace_back(v.name, v.value);
+    if (!v.short_name.empty()) shown.metrics.emplace_back(v.short_name, v.value);
+  }
+  line.emplace_back("images_per_s", rate);
+  line.emplace_back("data_wait_ms", 1e3 * waited / steps);
+  if (!device_.is_cuda()) line.emplace_back("comm_exposed_ms", 1e3 * communicated / steps);
+  line.emplace_back("peak_memory_mb", memory / kMebibyte);
+  stats_.write(line);
+
+  shown.step = step;
+  shown.steps = steps_;
+  shown.images = images_done;
+  shown.images_per_second = rate;
+  shown.data_share = waited / seconds;
+  shown.comm_share = communicated / seconds;
+  shown.memory_gib = memory / kMebibyte / 1024.0;
+  shown.eta_seconds = static_cast<double>(steps_ - step) / steps * seconds;
+  progress_.show(shown);
+  last_step_ = step;
+  last_wait_ = wait_seconds;
+  last_comm_ = trainer.comm_seconds();
+  last_time_ = std::chrono::steady_clock::now();
+}
+
+void RunRecorder::draw_samples(const Trainer& trainer, const std::filesystem::path& file) {
+  const at::Tensor fakes = trainer.sample(grid_.columns * grid_.rows);
+  write_pixels(file, fakes, grid_.columns);
+  last_drawn_ = trainer.steps_done();
+  if (fakes.size(0) < 2) return;
+  stats_.write({{"event", std::string("samples")},
+                {"step", trainer.steps_done()},
+                {"images", trainer.images_seen()},
+                {"distance/fake", mean_pairwise_distance(fakes)},
+                {"distance/real", real_distance_},
+                {"file", file.filename().string()}});
+}
+
+}  // namespace valley

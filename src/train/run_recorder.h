@@ -1,0 +1,49 @@
+// What a run leaves behind while it goes: stats.jsonl, the progress line, grids of samples. Rank
+// 0's work.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "record/progress.h"
+#include "record/stats_writer.h"
+#include "storage/run_directory.h"
+#include "train/trainer.h"
+
+namespace valley {
+
+class RunRecorder {
+ public:
+  RunRecorder(const RunDirectory& run, const Experiment& experiment, std::int64_t first_step,
+              std::int64_t steps, at::Device device);
+
+  // reals.png, and fakes-init.png for a run that starts.
+  void begin(const Trainer& trainer, const Dataset& dataset);
+  // After every step; `wait_seconds`: that the loader let training wait since the start.
+  void after_step(const Trainer& trainer, double wait_seconds);
+  void end(const Trainer& trainer);  // a last grid, the progress line closed
+
+ private:
+  void report(const Trainer& trainer, double wait_seconds);
+  void draw_samples(const Trainer& trainer, const std::filesystem::path& file);
+
+  const RunDirectory& run_;
+  const Experiment& experiment_;
+  std::int64_t steps_;
+  at::Device device_;
+  Grid grid_;
+  StatsWriter stats_;
+  Progress progress_;
+  double real_distance_ =
+      0;  // mean pairwise distance of the reals, as sample grids state it of fakes
+  std::int64_t last_drawn_ = -1;
+  // Of the last report, for rates in between.
+  std::int64_t last_step_;
+  double last_wait_ = 0;
+  double last_comm_ = 0;
+  std::chrono::steady_clock::time_point last_time_;
+};
+
+}  // namespace valley

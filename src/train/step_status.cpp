@@ -1,0 +1,46 @@
+#include "train/step_status.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/stack.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+namespace valley {
+namespace {
+
+constexpr std::size_t kCudaLag = 2;  // steps
+
+}  // namespace
+
+StatusQueue::StatusQueue(at::Device device)
+    : device_(device), lag_(device.is_cuda() ? kCudaLag : 0) {}
+
+void StatusQueue::push(std::int64_t step, const at::Tensor& not_finite, const at::Tensor& stop) {
+  const at::Tensor both = at::stack({not_finite.to(at::kFloat), stop});
+  if (!device_.is_cuda()) {
+    pending_.push_back({step, both, nullptr});
+    return;
+  }
+  at::Tensor host =
+      at::empty({2}, at::TensorOptions(at::kCPU).dtype(at::kFloat).pinned_memory(true));
+  host.copy_(both, /*non_blocking=*/true);
+  auto event = std::make_unique<c10::Event>(device_.type());
+  event->record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
+  pending_.push_back({step, host, std::move(event)});
+}
+
+StepStatus StatusQueue::read(bool wait_for_all) {
+  while (pending_.size() > (wait_for_all ? 0 : lag_)) take_oldest();
+  return status_;
+}
+
+void StatusQueue::take_oldest() {
+  const Entry& entry = pending_.front();
+  if (entry.event) entry.event->synchronize();
+  const auto* values = entry.host.const_data_ptr<float>();
+  status_.step = entry.step;
+  status_.not_finite = status_.not_finite || values[0] > 0;
+  status_.stop = status_.stop || values[1] > 0;
+  pending_.pop_front();
+}
+
+}  // namespace valley

@@ -1,0 +1,42 @@
+// What the host learns of a step without making the step wait.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Event.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+
+namespace valley {
+
+struct StepStatus {
+  std::int64_t step = 0;  // newest step that this speaks of
+  bool not_finite = false;
+  bool stop = false;  // some rank was asked to stop
+};
+
+// Copies of two device numbers a step, read a fixed number of steps later: 0 on CPUs, 2 on CUDA
+// devices, where the copy goes to pinned memory behind an event. All ranks learn the same at the
+// same step.
+class StatusQueue {
+ public:
+  explicit StatusQueue(at::Device device);
+  // not_finite: int32 [], stop: float [] (above 0: yes), both on the device.
+  void push(std::int64_t step, const at::Tensor& not_finite, const at::Tensor& stop);
+  [[nodiscard]] StepStatus read(bool wait_for_all);
+
+ private:
+  struct Entry {
+    std::int64_t step;
+    at::Tensor host;  // float [2]
+    std::unique_ptr<c10::Event> event;
+  };
+  void take_oldest();
+  at::Device device_;
+  std::size_t lag_;
+  std::deque<Entry> pending_;
+  StepStatus status_;
+};
+
+}  // namespace valley

@@ -1,0 +1,243 @@
+#include "train/trainer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+#include "kernels/kernels.h"
+#include "models/sampling.h"
+
+namespace valley {
+namespace {
+
+constexpr std::int64_t kStopSlot =
+    FlatGroup::kTail - 1;  // of a tail: how many ranks were asked to stop
+static_assert(Objective::kMaxSums <= kStopSlot);
+
+RateSettings rate_settings(const OptimizerOptions& o) {
+  return {o.lr,
+          o.lr_schedule == "halve-on-stall",
+          o.stall_window,
+          o.stall_windows,
+          o.stall_improvement,
+          o.lr_floor};
+}
+
+at::TensorOptions on(at::Device device, at::ScalarType type) {
+  return at::TensorOptions(device).dtype(type);
+}
+
+}  // namespace
+
+Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
+                 Communicator& communicator, std::uint64_t images)
+    : Trainer(experiment, plan, communicator, images, make_objective) {}
+
+Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
+                 Communicator& communicator, std::uint64_t images,
+                 std::unique_ptr<Objective> (*make)(const ObjectiveOptions&, const Model&,
+                                                    at::Device))
+    : experiment_(experiment),
+      plan_(plan),
+      communicator_(communicator),
+      images_(images),
+      model_(make_model(experiment.model)),
+      objective_(make(experiment.objective, *model_, communicator.device())),
+      stages_(objective_->stages()),
+      rates_(rate_settings(experiment.optimizer), communicator.device()),
+      measured_(at::zeros({FlatGroup::kTail}, on(communicator.device(), at::kFloat))),
+      position_(at::zeros({}, on(communicator.device(), at::kLong))),
+      not_finite_(at::zeros({}, on(communicator.device(), at::kInt))),
+      statuses_(communicator.device()) {
+  const at::Device device = communicator.device();
+  const OptimizerOptions& o = experiment.optimizer;
+  model_->initialize(static_cast<std::uint64_t>(experiment.train.seed));
+  for (const NamedNetwork& n : model_->networks()) {
+    auto t = std::make_unique<Trained>(
+        Trained{FlatGroup(n.name, n.network->parameters(), device, true), nullptr});
+    t->optimizer = std::make_unique<FlatAdam>(t->group, rates_.rate(),
+                                              kernels::AdamSettings{o.beta1, o.beta2, o.epsilon});
+    trained_.push_back(std::move(t));
+  }
+  for (std::size_t i = 0; i <= trained_.size(); ++i) {
+    reducers_.push_back(
+        std::make_unique<GradientReducer>(communicator, experiment.train.reproducible));
+  }
+  if (experiment.train.ema_half_life > 0) {
+    average_model_ = make_model(experiment.model);
+    for (const std::string& name : model_->averaged()) {
+      averages_.push_back(std::make_unique<FlatGroup>(
+          name, average_model_->network(name).parameters(), device, false));
+      averages_.back()->values().copy_(trained(name).group.values());
+    }
+  }
+}
+
+Trainer::Trained& Trainer::trained(const std::string& name) {
+  for (const auto& t : trained_) {
+    if (t->group.name() == name) return *t;
+  }
+  throw std::logic_error("the objective updates \"" + name + "\", which the model does not have");
+}
+
+const Stage& Trainer::stage_at(std::int64_t step) const {
+  std::int64_t begin = 0;
+  for (const Stage& stage : stages_) {
+    if (stage.length == 0 || step < begin + stage.length) return stage;
+    begin += stage.length;
+  }
+  return stages_.back();
+}
+
+void Trainer::step(const at::Tensor& pixels, bool stop) {
+  VALLEY_CHECK(pixels.size(0) == plan_.share());
+  const at::Tensor on_device = pixels.to(communicator_.device(), /*non_blocking=*/true);
+  sums_.clear();
+  for (const Phase& phase : stage_at(steps_done_).phases) run_phase(phase, on_device, stop);
+  finish_step();
+}
+
+void Trainer::set_trainable(const Phase& phase) const {
+  for (const NamedNetwork& n : model_->networks()) {
+    const bool updated =
+        std::find(phase.updates.begin(), phase.updates.end(), n.name) != phase.updates.end();
+    n.network->parameters().require_grad(updated);
+  }
+}
+
+void Trainer::run_phase(const Phase& phase, const at::Tensor& pixels, bool stop) {
+  set_trainable(phase);
+  measured_.zero_();
+  std::vector<at::Tensor> buffers;
+  std::vector<GradientReducer*> reducers;
+  for (std::size_t i = 0; i < trained_.size(); ++i) {
+    const std::string& name = trained_[i]->group.name();
+    if (std::find(phase.updates.begin(), phase.updates.end(), name) == phase.updates.end())
+      continue;
+    trained_[i]->group.zero();
+    buffers.push_back(trained_[i]->group.reduced());
+    reducers.push_back(reducers_[i].get());
+  }
+  if (buffers.empty()) {
+    buffers.push_back(measured_);
+    reducers.push_back(reducers_.back().get());
+  }
+  const auto count = static_cast<std::int64_t>(objective_->sums_of(phase).size());
+  const at::Tensor tail =
+      buffers.front().narrow(0, buffers.front().numel() - FlatGroup::kTail, FlatGroup::kTail);
+  for (std::int64_t i = 0; i < plan_.per_rank; ++i) {
+    run_microbatch(phase, pixels, i, tail.narrow(0, 0, count));
+    if (stop && i == 0) tail[kStopSlot].add_(1);
+    for (std::size_t b = 0; b < buffers.size(); ++b) reducers[b]->end_microbatch(buffers[b]);
+  }
+  const auto began = std::chrono::steady_clock::now();
+  for (std::size_t b = 0; b < buffers.size(); ++b) reducers[b]->reduce(buffers[b]);
+  comm_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  for (const std::string& name : phase.updates) trained(name).optimizer->step(not_finite_);
+  sums_[phase.name] = tail.narrow(0, 0, count).clone();
+  if (sums_.size() == 1) stop_ = tail[kStopSlot].clone();
+}
+
+void Trainer::run_microbatch(const Phase& phase, const at::Tensor& pixels, std::int64_t index,
+                             const at::Tensor& sums) {
+  const auto seed = static_cast<std::uint64_t>(experiment_.train.seed);
+  const std::int64_t offset = communicator_.rank() * plan_.share() + index * plan_.size;
+  const at::Tensor bytes = pixels.narrow(0, index * plan_.size, plan_.size);
+  // An allocation of its own, which LibTorch aligns to 64 bytes: matrix libraries choose their path
+  // by alignment.
+  const at::Tensor images =
+      at::empty({plan_.size, bytes.size(3), bytes.size(1), bytes.size(2)},
+                on(communicator_.device(), at::kFloat), at::MemoryFormat::ChannelsLast);
+  kernels::images_from_bytes(bytes, images, {experiment_.data.mirror, seed}, position_, offset);
+  const Microbatch microbatch(images, {seed, position_, offset, plan_.size, plan_.weight()});
+  objective_->accumulate_gradients(phase, microbatch, sums);
+}
+
+void Trainer::finish_step() {
+  const at::NoGradGuard no_grad;
+  const at::Tensor skipped = not_finite_.to(at::kBool);
+  for (auto& [phase, sums] : sums_)
+    sums.masked_fill_(skipped, std::numeric_limits<double>::quiet_NaN());
+  objective_->update_controller(sums_);
+  if (const auto convergence = objective_->convergence()) rates_.observe(*convergence);
+  const double decay = std::exp2(-static_cast<double>(plan_.global_batch) /
+                                 std::max(1e-9, experiment_.train.ema_half_life));
+  for (const auto& average : averages_) {
+    kernels::moving_average(average->values(), trained(average->name()).group.values(), decay,
+                            not_finite_);
+  }
+  position_.add_(plan_.global_batch);
+  forwarded_ += plan_.share();
+  ++steps_done_;
+  statuses_.push(steps_done_, not_finite_, stop_);
+  if (objective_->has_epochs()) close_epoch();
+}
+
+void Trainer::close_epoch() {
+  for (const auto& [phase, sums] : sums_) {
+    const auto [entry, is_new] = epoch_sums_.try_emplace(phase, at::zeros_like(sums, at::kDouble));
+    entry->second.add_(sums);
+  }
+  const std::int64_t length =
+      std::max<std::int64_t>(1, static_cast<std::int64_t>(images_) / plan_.global_batch);
+  if (steps_done_ % length != 0) return;
+  GlobalSums on_host;
+  for (const auto& [phase, sums] : epoch_sums_) on_host[phase] = sums.to(at::kCPU);
+  objective_->end_epoch(on_host);
+  epoch_sums_.clear();
+}
+
+void Trainer::rewind_to(std::int64_t step) {
+  steps_done_ = step;
+  position_.fill_(step * plan_.global_batch);
+}
+
+StepStatus Trainer::status(bool wait) { return statuses_.read(wait); }
+
+std::vector<Trainer::Value> Trainer::report() const {
+  std::vector<Value> values;
+  std::vector<at::Tensor> numbers;
+  const auto add = [&](const std::string& name, const std::string& short_name,
+                       const at::Tensor& value) {
+    values.push_back({name, short_name, 0});
+    numbers.push_back(value.detach().to(at::kDouble));
+  };
+  for (const ReportValue& v : objective_->report()) add(v.name, v.short_name, v.value);
+  for (const auto& t : trained_) {
+    const std::string who = t->group.name() == "discriminator" ? "D"
+                            : t->group.name() == "generator"   ? "G"
+                                                               : t->group.name();
+    add("lr/" + who, "", rates_.rate());
+    add("grad_norm/" + who, "", t->optimizer->gradient_norm());
+  }
+  const at::Tensor all = at::stack(numbers).to(at::kCPU);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i].value = all.const_data_ptr<double>()[i];
+  return values;
+}
+
+TensorMap Trainer::gradients() const {
+  TensorMap all;
+  for (const auto& t : trained_)
+    t->group.layout().save(t->group.gradients(), t->group.name() + ".", all);
+  return all;
+}
+
+at::Tensor Trainer::sample(std::int64_t n) const {
+  std::vector<std::uint64_t> seeds(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < seeds.size(); ++i) seeds[i] = i;
+  const Model& source = average_model_ ? *average_model_ : *model_;
+  const auto& generator = dynamic_cast<const Generator&>(source.network("generator"));
+  return generate_pixels(generator,
+                         latents_of_seeds(seeds, experiment_.model.latent, communicator_.device()),
+                         plan_.size);
+}
+
+}  // namespace valley

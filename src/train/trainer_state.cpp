@@ -1,0 +1,102 @@
+// What a Trainer writes into checkpoints and takes from them.
+#include <ATen/ops/full.h>
+#include <fmt/ranges.h>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "train/trainer.h"
+
+namespace valley {
+namespace {
+
+constexpr const char* kStep = "position.step";
+constexpr const char* kImages = "position.images";
+constexpr const char* kFingerprint = "data.fingerprint";
+constexpr const char* kConfigPrefix = "config.";
+
+void hash_tensor(Sha256& sha, const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.detach().to(at::kCPU).contiguous();
+  sha.update({static_cast<const std::byte*>(flat.const_data_ptr()), flat.nbytes()});
+}
+
+}  // namespace
+
+std::string Trainer::digest() const {
+  Sha256 sha;
+  for (const auto& t : trained_) hash_tensor(sha, t->group.values());
+  TensorMap state;
+  objective_->save(state);
+  for (const auto& [name, tensor] : state) hash_tensor(sha, tensor);
+  return sha.hex();
+}
+
+Checkpoint Trainer::snapshot(const Schema& schema, const std::string& fingerprint) const {
+  Checkpoint c;
+  c.step = steps_done_;
+  c.model.metadata = experiment_.model.to_metadata();
+  c.model.metadata["format"] = "valley-model";
+  c.model.metadata["format_version"] = "1";
+  for (const auto& t : trained_)
+    t->group.layout().save(t->group.values(), t->group.name() + ".", c.model.tensors);
+  for (const auto& a : averages_)
+    a->layout().save(a->values(), a->name() + "_ema.", c.model.tensors);
+
+  TensorMap& state = c.state.tensors;
+  for (const auto& t : trained_) t->optimizer->save(state);
+  rates_.save(state);
+  objective_->save(state);
+  for (const auto& [phase, sums] : epoch_sums_) state["epoch." + phase] = sums;
+  for (auto& [name, tensor] : state) tensor = tensor.detach().to(at::kCPU).clone();
+  state[kStep] = at::full({}, steps_done_, at::kLong);
+  state[kImages] = at::full({}, images_seen(), at::kLong);
+  c.state.metadata["format"] = "valley-state";
+  c.state.metadata["format_version"] = "1";
+  c.state.metadata[kFingerprint] = fingerprint;
+  for (const auto& [key, value] : schema.values()) {
+    if (!may_change_on_resume(key)) c.state.metadata[kConfigPrefix + key] = value;
+  }
+  return c;
+}
+
+void Trainer::restore(const Checkpoint& checkpoint, const Schema& schema,
+                      const std::string& fingerprint, const std::string& where) {
+  std::map<std::string, std::string> saved;
+  for (const auto& [key, value] : checkpoint.state.metadata) {
+    if (key.starts_with(kConfigPrefix))
+      saved[key.substr(std::string(kConfigPrefix).size())] = value;
+  }
+  if (const auto conflicts = resume_conflicts(saved, schema.values()); !conflicts.empty()) {
+    throw Error(ExitCode::kConfig,
+                "the config differs from that of {} in what a resume cannot change:\n  {}\nundo "
+                "these, or start a new run "
+                "with --resume none",
+                where, fmt::join(conflicts, "\n  "));
+  }
+  const auto found = checkpoint.state.metadata.find(kFingerprint);
+  if (found == checkpoint.state.metadata.end() || found->second != fingerprint) {
+    throw Error(ExitCode::kConfig,
+                "{} was trained on other data: their fingerprint is {}, that of {} is {}; give the "
+                "same data, or "
+                "start a new run with --resume none",
+                where, found == checkpoint.state.metadata.end() ? "absent" : found->second,
+                experiment_.data.path, fingerprint);
+  }
+  const TensorMap& state = checkpoint.state.tensors;
+  for (const auto& t : trained_) {
+    t->group.layout().load(t->group.values(), t->group.name() + ".", checkpoint.model.tensors,
+                           where);
+    t->optimizer->load(state, where);
+  }
+  for (const auto& a : averages_)
+    a->layout().load(a->values(), a->name() + "_ema.", checkpoint.model.tensors, where);
+  rates_.load(state, where);
+  objective_->load(state, where);
+  epoch_sums_.clear();
+  for (const auto& [name, tensor] : state) {
+    if (name.starts_with("epoch.")) epoch_sums_[name.substr(6)] = tensor.to(communicator_.device());
+  }
+  steps_done_ = require_tensor(state, kStep, {}, where).item<std::int64_t>();
+  position_.fill_(require_tensor(state, kImages, {}, where).item<std::int64_t>());
+}
+
+}  // namespace valley

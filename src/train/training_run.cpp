@@ -1,0 +1,309 @@
+#include "train/training_run.h"
+
+#include <chrono>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "kernels/device.h"
+#include "train/plan_report.h"
+#include "train/resume.h"
+#include "train/run_recorder.h"
+#include "train/stop_signal.h"
+#include "train/trainer.h"
+
+namespace valley {
+namespace {
+
+constexpr double kMemoryShare = 0.8;  // of what is free, for activations
+
+std::string time_text() {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+// What rank 0 finds wrong, it alone says; the others get here only if it found nothing.
+template <typename Function>
+auto rank_zero_first(World& world, const Function& function) {
+  if (world.rank() != 0) world.host().barrier();
+  auto result = function();
+  if (world.rank() == 0) world.host().barrier();
+  return result;
+}
+
+std::shared_ptr<const Dataset> open_data(World& world, const Experiment& e) {
+  return rank_zero_first(world, [&]() -> std::shared_ptr<const Dataset> {
+    auto dataset = Dataset::open(e.data.path);
+    if (dataset->height() != e.model.resolution || dataset->width() != e.model.resolution ||
+        dataset->channels() != e.model.channels) {
+      throw Error(ExitCode::kConfig,
+                  "{} holds {}x{} images of {} channels, but model.resolution = {} and "
+                  "model.channels = {}; set these to "
+                  "match, or build shards with --resolution {}",
+                  e.data.path, dataset->width(), dataset->height(), dataset->channels(),
+                  e.model.resolution, e.model.channels, e.model.resolution);
+    }
+    return dataset;
+  });
+}
+
+Verify verify_of(const std::string& text) {
+  return text == "off" ? Verify::kOff : text == "always" ? Verify::kAlways : Verify::kFirstEpoch;
+}
+
+// One run: the objects that live through it, and the loop.
+class TrainingRun {
+ public:
+  TrainingRun(World& world, const TrainRequest& request, Experiment& experiment, Schema& schema)
+      : world_(world), request_(request), experiment_(experiment), schema_(schema) {}
+
+  int run();
+
+ private:
+  [[nodiscard]] bool is_root() { return world_.rank() == 0; }
+  void agree();
+  [[nodiscard]] MicrobatchPlan plan();
+  void open_run();
+  void record_start();
+  void restore();
+  int loop();
+  void save();
+  void record_failure(const Error& error);
+  [[nodiscard]] int diverged(const StepStatus& status);
+  int finish(bool stopped);
+
+  World& world_;
+  const TrainRequest& request_;
+  Experiment& experiment_;
+  Schema& schema_;
+  std::shared_ptr<const Dataset> dataset_;
+  std::int64_t steps_ = 0;
+  std::optional<RunDirectory> run_;      // rank 0
+  std::optional<RunRecorder> recorder_;  // rank 0
+  std::string checkpoint_;               // to restore; "": none
+  std::unique_ptr<Trainer> trainer_;
+  std::int64_t last_saved_ = -1;
+};
+
+int TrainingRun::run() {
+  dataset_ = open_data(world_, experiment_);
+  agree();
+  steps_ = experiment_.total_steps(dataset_->size());
+  const int threads = static_cast<int>(
+      experiment_.train.threads.value_or(threads_for_rank(world_.host().local_size())));
+  set_arithmetic({experiment_.train.precision == "tf32" ? Precision::kTf32 : Precision::kFp32,
+                  experiment_.train.reproducible, threads});
+  const MicrobatchPlan shares = plan();
+  if (request_.dry_run) {
+    if (is_root()) {
+      fmt::print(
+          "{}\n{}", schema_.to_toml(),
+          describe_plan(*make_model(experiment_.model), experiment_, shares, *dataset_, steps_));
+    }
+    return static_cast<int>(ExitCode::kDone);
+  }
+  trainer_ = std::make_unique<Trainer>(experiment_, shares, world_.device(), dataset_->size());
+  open_run();
+  try {
+    restore();
+    log::info_every_rank("{}: {} of {} images a step, {} microbatch(es) of {}, {} thread(s)",
+                         world_.device().device().str(), shares.share(), shares.global_batch,
+                         shares.per_rank, shares.size, threads);
+    return loop();
+  } catch (const Error& error) {
+    if (is_root()) record_failure(error);
+    throw;
+  }
+}
+
+// Where the disk is full this fails as well, and must not hide why the run ends.
+void TrainingRun::record_failure(const Error& error) {
+  try {
+    run_->record_end(static_cast<int>(error.code()), error.what());
+  } catch (const Error& second) {
+    log::warn("exit.json and run.json do not say how this start ended: {}", second.what());
+  }
+}
+
+// All ranks must mean the same: one wrong file on one host would train nonsense quietly.
+void TrainingRun::agree() {
+  world_.require_equal("the program's version", request_.version);
+  world_.require_equal("the config", schema_.to_toml());
+  world_.require_equal("the data's fingerprint", dataset_->fingerprint());
+}
+
+MicrobatchPlan TrainingRun::plan() {
+  return rank_zero_first(world_, [&] {
+    const TrainOptions& t = experiment_.train;
+    MicrobatchPlan shares =
+        plan_microbatches(t.global_batch, t.microbatch, world_.size(), t.reproducible);
+    if (!t.microbatch) {
+      const MemoryPlan memory = plan_memory(*make_model(experiment_.model), experiment_);
+      const DeviceMemory device = device_memory(world_.device().device());
+      const std::int64_t ranks =
+          world_.device().device().is_cuda() ? 1 : world_.host().local_size();
+      // Of the whole memory, not of what is free just now: the plan must be the same on every rank
+      // and in every start.
+      const auto budget =
+          static_cast<std::int64_t>(kMemoryShare * static_cast<double>(device.total / ranks));
+      shares = fit_to_memory(shares, memory.per_image, budget - memory.parameters);
+    }
+    return shares;
+  });
+}
+
+void TrainingRun::open_run() {
+  if (is_root()) {
+    RunChoice choice = choose_run(request_.resume, request_.out, request_.name, schema_);
+    run_.emplace(std::move(choice.run));
+    if (choice.checkpoint) checkpoint_ = choice.checkpoint->string();
+    log::tee_to(run_->log_file().string());
+    record_start();
+    log::info("run: {}", run_->path().string());
+  }
+  checkpoint_ = world_.broadcast(checkpoint_);
+}
+
+void TrainingRun::record_start() {
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  const char* job = std::getenv("SLURM_JOB_ID");
+  const nlohmann::json start = {{"started", time_text()},
+                                {"command", request_.command},
+                                {"version", request_.version},
+                                {"versions", device_versions()},
+                                {"host", host},
+                                {"ranks", world_.size()},
+                                {"device", world_.device().device().str()},
+                                {"communicator", world_.device().name()},
+                                {"job", job == nullptr ? "" : job},
+                                {"data_fingerprint", dataset_->fingerprint()},
+                                {"resumed_from", checkpoint_}};
+  run_->record_start(start.dump());
+}
+
+void TrainingRun::restore() {
+  if (!checkpoint_.empty()) {
+    const Checkpoint checkpoint =
+        rank_zero_first(world_, [&] { return read_checkpoint(checkpoint_); });
+    trainer_->restore(checkpoint, schema_, dataset_->fingerprint(), checkpoint_);
+    log::info("resumed from {} at step {}", checkpoint_, trainer_->steps_done());
+    last_saved_ = trainer_->steps_done();
+  }
+  world_.require_equal("the state of the networks", trainer_->digest());
+  // Only now: a resume that is refused leaves the run's config as it was.
+  if (is_root()) write_file(run_->config_file(), schema_.to_toml());
+}
+
+int TrainingRun::loop() {
+  install_stop_signals();
+  LoaderOptions options;
+  options.global_batch = experiment_.train.global_batch;
+  options.rank = world_.rank();
+  options.ranks = world_.size();
+  options.first_step = trainer_->steps_done();
+  options.verify = verify_of(experiment_.data.verify);
+  options.pinned = world_.device().device().is_cuda();
+  const OrderKind kind =
+      experiment_.data.order == "window" ? OrderKind::kWindow : OrderKind::kGlobal;
+  const Order order(static_cast<std::uint64_t>(experiment_.train.seed), dataset_->size(), kind);
+  if (is_root()) {
+    recorder_.emplace(*run_, experiment_, trainer_->steps_done(), steps_, world_.device().device());
+    recorder_->begin(*trainer_, *dataset_);
+  }
+  if (trainer_->steps_done() >= steps_) {
+    log::info("nothing to do: the run is at step {} of {}", trainer_->steps_done(), steps_);
+    return finish(false);
+  }
+  Loader loader(dataset_, order, options);
+  StepStatus status;
+  while (trainer_->steps_done() < steps_) {
+    trainer_->step(loader.next().pixels, stop_was_asked_for());
+    status = trainer_->status(false);
+    if (status.not_finite) return diverged(status);
+    if (is_root()) recorder_->after_step(*trainer_, loader.counters().wait_seconds);
+    if (status.stop) break;
+    if (trainer_->steps_done() % experiment_.checkpoint.every == 0 &&
+        trainer_->steps_done() < steps_)
+      save();
+  }
+  status = trainer_->status(true);
+  if (status.not_finite) return diverged(status);
+  return finish(trainer_->steps_done() < steps_);
+}
+
+// Collective: what is saved is what every rank has.
+void TrainingRun::save() {
+  world_.require_equal(
+      fmt::format("the state of the networks after step {}", trainer_->steps_done()),
+      trainer_->digest());
+  if (is_root()) {
+    Checkpoint checkpoint = trainer_->snapshot(schema_, dataset_->fingerprint());
+    checkpoint.state_json = nlohmann::json({{"step", trainer_->steps_done()},
+                                            {"images", trainer_->images_seen()},
+                                            {"saved", time_text()},
+                                            {"version", request_.version},
+                                            {"ranks", world_.size()}})
+                                .dump(2);
+    write_checkpoint(run_->checkpoints(), checkpoint);
+    prune_checkpoints(run_->checkpoints(), experiment_.checkpoint.keep);
+  }
+  last_saved_ = trainer_->steps_done();
+  world_.host().barrier();
+}
+
+// Networks, moments and controller have stood still since the phase that was not finite
+// (docs/training.md says what of that step itself was taken): they are saved as the state before
+// it. All ranks find it in the same step, so rank 0 says it and the job ends in good order.
+int TrainingRun::diverged(const StepStatus& status) {
+  static_cast<void>(trainer_->status(true));
+  trainer_->rewind_to(status.step - 1);
+  if (last_saved_ != trainer_->steps_done()) save();
+  constexpr auto kCode = static_cast<int>(ExitCode::kDiverged);
+  if (is_root()) {
+    recorder_->end(*trainer_);
+    const std::string why =
+        fmt::format("a loss or gradient is not finite in step {}", status.step);
+    run_->record_end(kCode, why);
+    log::error(
+        "{}; the networks as they stood are saved in {}, beside the checkpoints before. Start a "
+        "new run with a lower optimizer.lr, or look at the data",
+        why, run_->checkpoints().string());
+  }
+  world_.host().barrier();
+  return kCode;
+}
+
+int TrainingRun::finish(bool stopped) {
+  if (last_saved_ != trainer_->steps_done()) save();
+  log::info_every_rank("forwarded {} real images in this start", trainer_->forwarded());
+  if (is_root()) {
+    recorder_->end(*trainer_);
+    const auto code = stopped ? ExitCode::kStoppedEarly : ExitCode::kDone;
+    const std::string why = stopped ? "stopped by a signal" : "done";
+    run_->record_end(static_cast<int>(code), why);
+    log::info("{} at step {} of {}: {}", why, trainer_->steps_done(), steps_,
+              run_->path().string());
+    if (stopped) log::info("to go on: the same command with --resume {}", run_->path().string());
+  }
+  world_.host().barrier();
+  return static_cast<int>(stopped ? ExitCode::kStoppedEarly : ExitCode::kDone);
+}
+
+}  // namespace
+
+int run_training(World& world, const TrainRequest& request, Experiment& experiment,
+                 Schema& schema) {
+  return TrainingRun(world, request, experiment, schema).run();
+}
+
+}  // namespace valley

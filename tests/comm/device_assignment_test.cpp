@@ -1,0 +1,107 @@
+#include "comm/device_assignment.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+
+namespace valley {
+namespace {
+
+using Gpus = std::vector<std::string>;
+
+RankDevices rank_with(const std::string& host, const Gpus& gpus) {
+  return {host, /*built_with_cuda=*/true, /*shares_gpus=*/false, gpus};
+}
+
+std::string refusal(DeviceChoice choice, const std::vector<RankDevices>& ranks) {
+  try {
+    static_cast<void>(assign_gpus(choice, ranks));
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kConfig);
+    return error.what();
+  }
+  return "(not refused)";
+}
+
+void expect_part(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << text;
+}
+
+TEST(AssignGpus, AutoTakesTheCpuWhereNobodySeesAGpu) {
+  EXPECT_TRUE(assign_gpus(DeviceChoice::kAuto, {rank_with("a", {}), rank_with("b", {})}).empty());
+}
+
+TEST(AssignGpus, TheCpuWhenAskedForIt) {
+  EXPECT_TRUE(assign_gpus(DeviceChoice::kCpu, {rank_with("a", {"x"})}).empty());
+}
+
+TEST(AssignGpus, OneRankTakesTheFirst) {
+  EXPECT_EQ(assign_gpus(DeviceChoice::kAuto, {rank_with("a", {"x", "y"})}), std::vector<int>{0});
+}
+
+TEST(AssignGpus, OneEachInTheOrderOfRanksOnEveryHost) {
+  const Gpus a = {"a0", "a1"};
+  const Gpus b = {"b0", "b1"};
+  EXPECT_EQ(assign_gpus(DeviceChoice::kCuda, {rank_with("a", a), rank_with("b", b),
+                                              rank_with("a", a), rank_with("b", b)}),
+            (std::vector<int>{0, 0, 1, 1}));
+}
+
+TEST(AssignGpus, RanksThatTheLauncherShowsOneGpuEachTakeThatOne) {
+  EXPECT_EQ(assign_gpus(DeviceChoice::kAuto, {rank_with("a", {"x"}), rank_with("a", {"y"})}),
+            (std::vector<int>{0, 0}));
+}
+
+TEST(AssignGpus, MoreRanksThanGpusAreRefusedNamingHostAndWayOut) {
+  const auto r = rank_with("node7", {"x", "y"});
+  for (const DeviceChoice choice : {DeviceChoice::kAuto, DeviceChoice::kCuda}) {
+    const std::string message = refusal(choice, {r, r, r});
+    expect_part(message, "3 ranks on host node7, which has 2 GPUs");
+    expect_part(message, "mpirun -n 2");
+    expect_part(message, "or set train.device=cpu");
+  }
+}
+
+TEST(AssignGpus, OneGpuShownToTwoRanksIsRefusedToo) {
+  const std::string message =
+      refusal(DeviceChoice::kAuto, {rank_with("a", {"x"}), rank_with("a", {"x"})});
+  expect_part(message, "2 ranks on host a, which has 1 GPU for them");
+}
+
+TEST(AssignGpus, FunctionalTestsMayShareGpus) {
+  RankDevices r = rank_with("a", {"x", "y"});
+  r.shares_gpus = true;
+  EXPECT_EQ(assign_gpus(DeviceChoice::kAuto, {r, r, r}), (std::vector<int>{0, 1, 0}));
+}
+
+TEST(AssignGpus, HostsWithAndWithoutGpusAreRefused) {
+  const std::string message =
+      refusal(DeviceChoice::kAuto, {rank_with("a", {"x"}), rank_with("b", {})});
+  expect_part(message, "rank 1 on host b sees no GPU, but rank 0 on host a does");
+}
+
+TEST(AssignGpus, AskingForGpusThatAreNotThereIsRefused) {
+  expect_part(refusal(DeviceChoice::kCuda, {rank_with("a", {})}),
+              "GPUs were asked for, but rank 0 on host a sees none");
+  RankDevices cpu_build = rank_with("a", {});
+  cpu_build.built_with_cuda = false;
+  expect_part(refusal(DeviceChoice::kCuda, {cpu_build}), "was built without CUDA");
+}
+
+TEST(RankDevices, SurviveBeingSentAsText) {
+  for (const Gpus& gpus : {Gpus{}, Gpus{"0a1b", "ffee"}}) {
+    const RankDevices sent{"host.name", true, false, gpus};
+    const RankDevices got = RankDevices::from_text(sent.to_text());
+    EXPECT_EQ(got.host, sent.host);
+    EXPECT_EQ(got.built_with_cuda, true);
+    EXPECT_EQ(got.shares_gpus, false);
+    EXPECT_EQ(got.gpus, gpus);
+  }
+  EXPECT_TRUE(RankDevices::from_text(RankDevices{"h", false, true, {}}.to_text()).shares_gpus);
+}
+
+}  // namespace
+}  // namespace valley

@@ -1,0 +1,205 @@
+#include "core/atomic_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <string>
+#include <utility>
+
+#include "helpers.h"
+
+namespace valley {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(AtomicFile, IsAbsentUntilCommittedAndWholeAfter) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "state.json";
+  AtomicFile file(path);
+  file.write("first ");
+  EXPECT_FALSE(fs::exists(path));
+  file.write("second");
+  file.commit();
+  EXPECT_EQ(read_file(path), "first second");
+  EXPECT_EQ(folder.entries(), 1U);
+}
+
+TEST(AtomicFile, TheOldContentStaysUntilTheCommit) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "f";
+  write_file(path, "a longer old content");
+  {
+    AtomicFile file(path);
+    file.write("new");
+    EXPECT_EQ(read_file(path), "a longer old content");
+    file.commit();
+  }
+  EXPECT_EQ(read_file(path), "new");
+}
+
+TEST(AtomicFile, WithoutACommitNothingIsLeft) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "f";
+  {
+    AtomicFile file(path);
+    file.write("half");
+    EXPECT_EQ(folder.entries(), 1U);  // the temporary file, in the same folder
+  }
+  EXPECT_EQ(folder.entries(), 0U);
+}
+
+TEST(AtomicFile, AProcessThatDiesWritingLeavesTheOldFileAndBlocksNoOther) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "f";
+  write_file(path, "old");
+  const ::pid_t child = ::fork();
+  if (child == 0) {
+    AtomicFile file(path);
+    file.write("half of the new");
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(read_file(path), "old");
+  write_file(path, "new");
+  EXPECT_EQ(read_file(path), "new");
+}
+
+TEST(AtomicFile, MovingHandsOverTheCommit) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "f";
+  {
+    AtomicFile first(path);
+    first.write("a");
+    AtomicFile second(std::move(first));
+    second.write("b");
+    second.commit();
+  }
+  EXPECT_EQ(read_file(path), "ab");
+  EXPECT_EQ(folder.entries(), 1U);
+}
+
+TEST(AtomicFile, ANameWithoutAFolderIsInTheWorkingDirectory) {
+  const TemporaryFolder folder;
+  const fs::path before = fs::current_path();
+  fs::current_path(folder.path());
+  write_file("bare", "x");
+  fs::current_path(before);
+  EXPECT_EQ(read_file(folder.path() / "bare"), "x");
+}
+
+TEST(AtomicFile, CarriesEveryByte) {
+  const TemporaryFolder folder;
+  std::string text(200001, '\0');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 31 % 256);
+  write_file(folder.path() / "f", text);
+  EXPECT_EQ(read_file(folder.path() / "f"), text);
+  EXPECT_EQ(fs::file_size(folder.path() / "f"), text.size());
+}
+
+TEST(AtomicFile, AMissingFolderCannotBeWrittenTo) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "missing" / "f";
+  const Error error = error_of([&] { write_file(path, "x"); });
+  EXPECT_EQ(error.code(), ExitCode::kCannotWrite);
+  EXPECT_EQ(std::string(error.what()), "creating " + path.string() + ": No such file or directory");
+}
+
+TEST(AtomicFile, AFolderInItsPlaceIsRefusedAndNothingIsLeft) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "f";
+  fs::create_directories(path);
+  const Error error = error_of([&] { write_file(path, "x"); });
+  EXPECT_EQ(error.code(), ExitCode::kCannotWrite);
+  EXPECT_TRUE(contains(error.what(), "finishing " + path.string())) << error.what();
+  EXPECT_EQ(folder.entries(), 1U);
+}
+
+// Root may write anywhere, so the test becomes an ordinary user for the call.
+class OrdinaryUser {
+ public:
+  OrdinaryUser() : was_root_(::geteuid() == 0) {
+    if (was_root_ && ::seteuid(kNobody) != 0) throw std::runtime_error("seteuid failed");
+  }
+  ~OrdinaryUser() {
+    if (was_root_ && ::seteuid(0) != 0) std::abort();
+  }
+  OrdinaryUser(const OrdinaryUser&) = delete;
+  OrdinaryUser& operator=(const OrdinaryUser&) = delete;
+
+ private:
+  static constexpr ::uid_t kNobody = 65534;
+  bool was_root_;
+};
+
+TEST(AtomicFile, AReadOnlyFolderNamesThePermissions) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::chmod(folder.path().c_str(), 0555), 0);
+  const fs::path path = folder.path() / "f";
+  const Error error = error_of([&] {
+    const OrdinaryUser user;
+    write_file(path, "x");
+  });
+  ASSERT_EQ(::chmod(folder.path().c_str(), 0755), 0);
+  EXPECT_EQ(error.code(), ExitCode::kCannotWrite);
+  EXPECT_TRUE(contains(error.what(), "creating " + path.string())) << error.what();
+  EXPECT_TRUE(contains(error.what(), "Permission denied")) << error.what();
+  EXPECT_TRUE(contains(error.what(), "check the permissions")) << error.what();
+}
+
+// A limit on the size of files fails a write half way, as a full disk does.
+TEST(AtomicFile, AWriteThatDoesNotFitNamesTheBytesAndLeavesTheOldFile) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "f";
+  write_file(path, "old");
+  ::rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  ::rlimit small = before;
+  small.rlim_cur = 4096;
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Error error = error_of([&] { write_file(path, std::string(10000, 'x')); });
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_EQ(error.code(), ExitCode::kCannotWrite);
+  // The first 4096 went in; the error names what did not.
+  EXPECT_EQ(std::string(error.what()),
+            "writing 5904 bytes to " + path.string() + ": File too large");
+  EXPECT_EQ(read_file(path), "old");
+  EXPECT_EQ(folder.entries(), 1U);
+}
+
+TEST(ReadFile, AMissingFileIsAMissingInput) {
+  const Error error = error_of([] { (void)read_file("nowhere/config.toml"); });
+  EXPECT_EQ(error.code(), ExitCode::kMissingInput);
+  EXPECT_STREQ(error.what(), "opening nowhere/config.toml: No such file or directory");
+}
+
+TEST(ReadFile, AFolderIsAMissingInput) {
+  const TemporaryFolder folder;
+  const Error error = error_of([&] { (void)read_file(folder.path()); });
+  EXPECT_EQ(error.code(), ExitCode::kMissingInput);
+  EXPECT_TRUE(contains(error.what(), "reading " + folder.path().string())) << error.what();
+}
+
+TEST(ReadFile, AnEmptyFileIsEmpty) {
+  const TemporaryFolder folder;
+  write_file(folder.path() / "f", "");
+  EXPECT_EQ(read_file(folder.path() / "f"), "");
+}
+
+TEST(SyncDirectory, TakesAFolderAndRefusesAMissingOne) {
+  const TemporaryFolder folder;
+  EXPECT_NO_THROW(sync_directory(folder.path()));
+  const Error error = error_of([&] { sync_directory(folder.path() / "missing"); });
+  EXPECT_EQ(error.code(), ExitCode::kCannotWrite);
+}
+
+}  // namespace
+}  // namespace valley

@@ -1,0 +1,271 @@
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "config_fixture.h"
+#include "core/atomic_file.h"
+#include "core/config.h"
+#include "core/hash.h"
+#include "helpers.h"
+
+namespace valley {
+namespace {
+
+using List = std::vector<std::int64_t>;
+
+std::string refusal(const std::string& toml, const std::vector<std::string>& overrides = {},
+                    ExitCode code = ExitCode::kConfig) {
+  TestConfig config;
+  const Error error = error_of([&] { config.load(toml, overrides); });
+  EXPECT_EQ(error.code(), code);
+  return error.what();
+}
+
+TEST(Load, SectionsAndDottedKeysAndInlineTablesAreTheSame) {
+  for (const char* text :
+       {"[train]\nsteps = 5\nreproducible = true\n", "train.steps = 5\ntrain.reproducible = true\n",
+        "train = { steps = 5, reproducible = true }\n"}) {
+    TestConfig config;
+    config.load(text);
+    EXPECT_EQ(config.steps, 5) << text;
+    EXPECT_TRUE(config.reproducible) << text;
+  }
+}
+
+TEST(Load, EveryType) {
+  TestConfig config;
+  config.load(
+      "data.path = 'a\\b'\nmodel.name = \"began\"\nmodel.hidden = [500,\n 200, # top\n]\n"
+      "train.steps = 1_000_000\ntrain.microbatch = 0x10\ntrain.reproducible = true\n"
+      "objective.gamma = 1\noptimizer.rate = 1e-3\n");
+  EXPECT_EQ(config.path, "a\\b");
+  EXPECT_EQ(config.name, "began");
+  EXPECT_EQ(config.hidden, (List{500, 200}));
+  EXPECT_EQ(config.steps, 1000000);
+  EXPECT_EQ(config.microbatch, AutoInt{16});
+  EXPECT_TRUE(config.reproducible);
+  EXPECT_EQ(config.gamma, 1.0);  // an integer is a number
+  EXPECT_EQ(config.rate, 1e-3);
+}
+
+TEST(Load, AnEmptyFileKeepsTheDefaults) {
+  TestConfig config;
+  config.load("");
+  EXPECT_EQ(config.steps, 1000);
+  EXPECT_EQ(config.microbatch, std::nullopt);
+  EXPECT_FALSE(config.schema.was_given("train.steps"));
+  EXPECT_EQ(config.schema.place("train.steps"), "default");
+}
+
+TEST(Load, AutoResetsAnInteger) {
+  TestConfig config;
+  config.load("train.microbatch = 4", {"train.microbatch=auto"});
+  EXPECT_EQ(config.microbatch, std::nullopt);
+  EXPECT_TRUE(config.schema.was_given("train.microbatch"));
+}
+
+TEST(Load, SaysWhereValuesCameFrom) {
+  TestConfig config;
+  config.load("\n[train]\nsteps = 5\nreproducible = true\n", {"train.reproducible=false"});
+  EXPECT_EQ(config.schema.place("train.steps"), "run.toml:3");
+  EXPECT_EQ(config.schema.place("train.reproducible"), "command line");
+  EXPECT_EQ(config.schema.place("model.name"), "default");
+  EXPECT_TRUE(config.schema.was_given("train.steps"));
+  EXPECT_FALSE(config.schema.was_given("model.name"));
+}
+
+TEST(Load, AFileFromTheDisk) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "experiment.toml";
+  write_file(path, "\xEF\xBB\xBF[train]\r\nsteps = 7\r\n");  // as an editor of Windows leaves it
+  TestConfig config;
+  config.schema.load(path, {});
+  EXPECT_EQ(config.steps, 7);
+  EXPECT_EQ(config.schema.place("train.steps"), path.string() + ":2");
+}
+
+TEST(Load, AMissingFileIsNamed) {
+  TestConfig config;
+  const Error error = error_of([&] { config.schema.load("nowhere/experiment.toml", {}); });
+  EXPECT_EQ(error.code(), ExitCode::kMissingInput);
+  EXPECT_TRUE(contains(error.what(), "nowhere/experiment.toml")) << error.what();
+}
+
+TEST(Load, ASyntaxErrorHasLineColumnAndReason) {
+  const std::string message = refusal("[train]\nsteps = = 5\n");
+  EXPECT_TRUE(message.starts_with("run.toml:2:9: ")) << message;
+  EXPECT_GT(message.size(), std::string("run.toml:2:9: ").size() + 10);
+  EXPECT_TRUE(refusal("[train\n").starts_with("run.toml:1:")) << refusal("[train\n");
+}
+
+TEST(Load, AKeyGivenTwiceIsRefusedByItsLine) {
+  const std::string twice = refusal("train.steps = 1\ntrain.steps = 2\n");
+  EXPECT_TRUE(twice.starts_with("run.toml:2:")) << twice;
+  EXPECT_TRUE(contains(twice, "steps")) << twice;
+  EXPECT_TRUE(refusal("train.steps = 1\n[train]\nsteps = 2\n").starts_with("run.toml:2:"));
+}
+
+TEST(Load, AWrongTypeNamesPlaceKeyExpectedAndFound) {
+  EXPECT_EQ(refusal("\n[train]\nsteps = \"abc\"\n"),
+            "run.toml:3: train.steps takes an integer >= 1, <= 1000000000, not the string \"abc\"");
+  EXPECT_EQ(refusal("train.reproducible = 1"),
+            "run.toml:1: train.reproducible takes true or false, not the integer 1");
+  EXPECT_EQ(refusal("objective.gamma = true"),
+            "run.toml:1: objective.gamma takes a number > 0, <= 1, not true");
+  EXPECT_EQ(refusal("data.path = 5"), "run.toml:1: data.path takes a string, not the integer 5");
+  EXPECT_EQ(refusal("data.path = ['a']"),
+            "run.toml:1: data.path takes a string, not the list [ 'a' ]");
+  EXPECT_EQ(refusal("data.path = 2024-02-29"),
+            "run.toml:1: data.path takes a string, not the date or time 2024-02-29");
+  EXPECT_EQ(refusal("[train.steps]\n"),
+            "run.toml:1: train.steps takes an integer >= 1, <= 1000000000, not a table");
+  EXPECT_EQ(refusal("train.microbatch = 'Auto'"),
+            "run.toml:1: train.microbatch takes an integer >= 1 or \"auto\", not the string "
+            "\"Auto\"");
+}
+
+TEST(Load, AFloatIsNoIntegerButSaysWhichWouldDo) {
+  EXPECT_EQ(refusal("train.steps = 100.0"),
+            "run.toml:1: train.steps takes an integer >= 1, <= 1000000000, not the number 100.0; "
+            "write 100");
+  EXPECT_EQ(refusal("train.steps = 1e6"),
+            "run.toml:1: train.steps takes an integer >= 1, <= 1000000000, not the number "
+            "1000000.0; write 1000000");
+  EXPECT_FALSE(contains(refusal("train.steps = 1.5"), "write"));
+  EXPECT_FALSE(contains(refusal("train.steps = 1e300"), "write"));
+  EXPECT_FALSE(contains(refusal("train.steps = inf"), "write"));
+}
+
+TEST(Load, LimitsAreNamed) {
+  EXPECT_EQ(refusal("train.steps = 0"),
+            "run.toml:1: train.steps takes an integer >= 1, <= 1000000000, not the integer 0");
+  EXPECT_EQ(refusal("objective.gamma = 0"),
+            "run.toml:1: objective.gamma takes a number > 0, <= 1, not the integer 0");
+  EXPECT_EQ(refusal("objective.gamma = 1.5"),
+            "run.toml:1: objective.gamma takes a number > 0, <= 1, not the number 1.5");
+  EXPECT_EQ(refusal("optimizer.rate = nan"),
+            "run.toml:1: optimizer.rate takes a number >= 0, not the number nan");
+  EXPECT_EQ(refusal("train.microbatch = -1"),
+            "run.toml:1: train.microbatch takes an integer >= 1 or \"auto\", not the integer -1");
+  EXPECT_TRUE(contains(refusal("train.steps = 9223372036854775808"), "run.toml:1:"));
+}
+
+TEST(Load, ListsAreCheckedElementByElement) {
+  EXPECT_EQ(refusal("model.hidden = [3, 0]"),
+            "run.toml:1: model.hidden takes a list of integers >= 1, not the list [ 3, 0 ]");
+  EXPECT_TRUE(contains(refusal("model.hidden = [3, 'a']"), "not the list"));
+  EXPECT_EQ(refusal("model.hidden = 500"),
+            "run.toml:1: model.hidden takes a list of integers >= 1, not the integer 500: write it "
+            "as [1, 2]");
+  TestConfig config;
+  config.hidden = {1};
+  config.load("model.hidden = []");
+  EXPECT_TRUE(config.hidden.empty());
+}
+
+TEST(Load, ChoicesAreNamedAndTheNearestSuggested) {
+  EXPECT_EQ(refusal("model.name = 'begann'"),
+            "run.toml:1: model.name takes one of \"ebgan\", \"began\", \"magan\", not the string "
+            "\"begann\"; did you mean \"began\"?");
+  EXPECT_EQ(refusal("model.name = 'diffusion'"),
+            "run.toml:1: model.name takes one of \"ebgan\", \"began\", \"magan\", not the string "
+            "\"diffusion\"");
+}
+
+TEST(Load, ALongValueIsShortenedBetweenCharacters) {
+  std::string umlauts = "x";  // so that the cut falls inside a two-byte character
+  for (int i = 0; i < 100; ++i) umlauts += "ü";
+  const std::string message = refusal("train.steps = '" + umlauts + "'");
+  EXPECT_LT(message.size(), 160U);
+  EXPECT_TRUE(message.ends_with("üü...\"")) << message;
+}
+
+TEST(Overrides, BareWordsAndPathsAreStrings) {
+  TestConfig config;
+  config.load("", {"data.path=/a/b c.h5", "model.name=began", "objective.gamma=0.5",
+                   "train.microbatch=auto", "train.reproducible=true", "model.hidden=[5, 6]"});
+  EXPECT_EQ(config.path, "/a/b c.h5");
+  EXPECT_EQ(config.name, "began");
+  EXPECT_EQ(config.gamma, 0.5);
+  EXPECT_EQ(config.microbatch, std::nullopt);
+  EXPECT_TRUE(config.reproducible);
+  EXPECT_EQ(config.hidden, (List{5, 6}));
+}
+
+TEST(Overrides, AStringKeyTakesTextThatLooksLikeAnotherType) {
+  for (const char* text : {"2024", "1e5", "true", "007", "2024-01-01", "[1]", "a=b", "a\\b",
+                           "~/x #1", "{a}", "", "inf"}) {
+    TestConfig config;
+    config.load("", {std::string("data.path=") + text});
+    EXPECT_EQ(config.path, text);
+  }
+}
+
+TEST(Overrides, QuotedStringsAreToml) {
+  TestConfig config;
+  config.load("", {R"(data.path="a\tb")"});
+  EXPECT_EQ(config.path, "a\tb");
+  config.load("", {"data.path='a\\tb'"});
+  EXPECT_EQ(config.path, "a\\tb");
+  const std::string message = refusal("", {"data.path=\"open"});
+  EXPECT_TRUE(message.starts_with("command line: data.path=\"open: the value is not TOML: "))
+      << message;
+}
+
+TEST(Overrides, WinOverTheFileAndTheLastOverTheFirst) {
+  TestConfig config;
+  config.load("train.steps = 1", {"train.steps=2", " train.steps = 3 "});
+  EXPECT_EQ(config.steps, 3);
+}
+
+TEST(Overrides, AreCheckedLikeTheFile) {
+  EXPECT_EQ(refusal("", {"train.steps=abc"}),
+            "command line: train.steps takes an integer >= 1, <= 1000000000, not the string "
+            "\"abc\"");
+  EXPECT_EQ(refusal("", {"train.steps=0"}),
+            "command line: train.steps takes an integer >= 1, <= 1000000000, not the integer 0");
+  EXPECT_EQ(refusal("", {"train.steps="}),
+            "command line: train.steps takes an integer >= 1, <= 1000000000, not the string \"\"");
+  EXPECT_EQ(refusal("", {"train.reproducible=True"}),
+            "command line: train.reproducible takes true or false, not the string \"True\"");
+  EXPECT_EQ(refusal("", {"train.steps={a = 1}"}),
+            "command line: train.steps takes an integer >= 1, <= 1000000000, not a table");
+}
+
+TEST(Overrides, OneArgumentSetsOneKey) {
+  // A line feed must not bring a second key in.
+  EXPECT_TRUE(contains(refusal("", {"train.steps=5\nother = 6"}), "train.steps takes an integer"));
+  EXPECT_TRUE(contains(refusal("", {"data.path=\"a\"\nother = 6"}), "more than one value"));
+}
+
+TEST(Overrides, TextThatIsNotUtf8CouldNotBeWrittenAgain) {
+  EXPECT_TRUE(contains(refusal("", {"data.path=a\xFF\xFE"}), "not TOML"));
+}
+
+TEST(Overrides, WithoutAnEqualsSignShowHow) {
+  EXPECT_EQ(refusal("", {"train.steps"}, ExitCode::kUsage),
+            "\"train.steps\" is not of the form section.key=value, for example train.steps=1000");
+  EXPECT_TRUE(contains(refusal("", {"=5"}, ExitCode::kUsage), "\"=5\" is not of the form"));
+}
+
+// Each byte of a good file replaced by noise: it loads or is refused, and never anything else.
+TEST(Load, ADamagedFileIsRefusedOrRead) {
+  const std::string good = TestConfig().schema.to_toml();
+  std::size_t refused = 0;
+  for (std::uint64_t i = 0; i < 4000; ++i) {
+    std::string text = good;
+    text[mix64(i) % text.size()] = static_cast<char>(mix64(i + 1) >> 56U);
+    TestConfig config;
+    try {
+      config.load(text);
+    } catch (const Error& error) {
+      ++refused;
+      ASSERT_EQ(error.code(), ExitCode::kConfig) << text;
+      ASSERT_TRUE(std::string(error.what()).starts_with("run.toml:")) << error.what();
+    }
+  }
+  EXPECT_GT(refused, 1000U);
+}
+
+}  // namespace
+}  // namespace valley

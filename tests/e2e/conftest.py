@@ -1,0 +1,69 @@
+"""Fixtures of the whole-program tests: shards of emoji that the program builds, and a config that trains in a second.
+
+The program is that of the build folder in the environment's VALLEY_BUILD (default: build/).
+"""
+
+import subprocess
+
+import pytest
+from program import VALLEY, Program
+
+# The quickstart's 105 faces (launch/quickstart.sh).
+FACES = ("2639-263A,1F600-1F637,1F641-1F644,1F910-1F917,1F920-1F925,1F927-1F92F,1F970-1F976,1F978-1F97A,1F9D0,"
+         "1FAE0-1FAE8")
+
+# Every step is reported, so that tests can wait for one; the small grid and the one thread save time.
+CONFIG = """\
+[data]
+path = "{data}"
+
+[model]
+name = "began"
+resolution = 32
+width = 4
+latent = 8
+hidden = 8
+
+[train]
+steps = 10
+global_batch = 16
+microbatch = 4
+report_every = 1
+threads = 1
+device = "cpu"
+
+[checkpoint]
+every = 1000
+
+[samples]
+every = 1000
+grid = "2x2"
+"""
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory):
+    """A data set of 105 colour images of 32x32 in one shard."""
+    data = tmp_path_factory.mktemp("data") / "faces-32"
+    subprocess.run([VALLEY, "shard", "build", "--source", "NotoColorEmoji.ttf", "--codepoints", FACES,
+                    "--resolution", "32", "--dest", data, "--jobs", "1"], check=True, timeout=300, capture_output=True)
+    return data
+
+
+@pytest.fixture(scope="session")
+def config(faces, tmp_path_factory):
+    file = tmp_path_factory.mktemp("config") / "tiny.toml"
+    file.write_text(CONFIG.format(data=faces))
+    return file
+
+
+@pytest.fixture
+def program(tmp_path, config):
+    """The program with an empty folder of runs."""
+    return Program(tmp_path, config)
+
+
+@pytest.fixture(scope="module")
+def shared_program(tmp_path_factory, config):
+    """The same for a module: for runs that several tests look at and none changes."""
+    return Program(tmp_path_factory.mktemp("shared"), config)

@@ -1,0 +1,190 @@
+"""Starts the program as a user would, on any number of ranks, and reads what it leaves behind."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+import uuid
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("VALLEY_BUILD", REPOSITORY / "build"))
+VALLEY = BUILD / "valley"
+
+PATIENCE = 300  # seconds after which a call counts as hung; a healthy one takes a few
+MARK = "VALLEY_E2E_CALL"  # in the environment of all processes of one call, so that they can be found
+
+# Exit codes, as src/core/error.h has them.
+USAGE, CONFIG, DATA, MISSING, DIVERGED, CANNOT_WRITE, STOPPED = 2, 64, 65, 66, 70, 73, 75
+
+
+@dataclasses.dataclass
+class Result:
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def errors(self):
+        """The program's own error lines; the launcher adds lines of its own."""
+        return [line for line in self.stderr.splitlines() if re.match(r"(\[\d+\] )?error: ", line)]
+
+    @property
+    def error(self):
+        """The one message, which may go on over several lines."""
+        assert len(self.errors) == 1, self.stderr
+        return self.stderr[self.stderr.index(self.errors[0]):]
+
+
+class Call:
+    """A started command. Leaving the context ends every process of it."""
+
+    def __init__(self, command, folder):
+        self.mark = uuid.uuid4().hex
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMPI_", "PMIX_", "OMP_"))}
+        environment |= {MARK: self.mark, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+        self.files = [folder / f"{self.mark}.{stream}" for stream in ("stdout", "stderr")]
+        with open(self.files[0], "w") as stdout, open(self.files[1], "w") as stderr:
+            self.process = subprocess.Popen(command, stdout=stdout, stderr=stderr, stdin=subprocess.DEVNULL,
+                                            env=environment, start_new_session=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for pid in self.processes():
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+    def processes(self):
+        """pid -> environment of all living processes of this call."""
+        found = {}
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                if not entry.name.isdigit() or "\nState:\tZ" in (entry / "status").read_text():
+                    continue
+                variables = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue  # it has ended, or is another user's
+            if f"{MARK}={self.mark}" in variables:
+                found[int(entry.name)] = dict(v.split("=", 1) for v in variables if "=" in v)
+        return found
+
+    def rank(self, rank):
+        """The pid of one rank under mpirun."""
+        [pid] = [pid for pid, variables in self.processes().items()
+                 if variables.get("OMPI_COMM_WORLD_RANK") == str(rank)]
+        return pid
+
+    def wait(self, seconds=PATIENCE):
+        code = self.process.wait(timeout=seconds)
+        stdout, stderr = (file.read_text() for file in self.files)
+        return Result(code if code >= 0 else 128 - code, stdout, stderr)
+
+    def until(self, condition):
+        """Waits until `condition()` holds, which it must do before the call ends."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert self.process.poll() is None, "it ended too early: " + self.files[1].read_text()
+            assert time.monotonic() < deadline, "it hangs: " + self.files[1].read_text()
+            time.sleep(0.01)
+
+
+def launcher(ranks):
+    """How `ranks` ranks are started; None: without a launcher."""
+    return [] if ranks is None else ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)]
+
+
+class Program:
+    """The program with one config, and the folder that it works in."""
+
+    def __init__(self, folder, config):
+        self.folder = folder
+        self.config = config
+        self.out = folder / "runs"
+
+    def start(self, *arguments, ranks=None):
+        return Call([*launcher(ranks), VALLEY, *map(str, arguments)], self.folder)
+
+    def call(self, *arguments, ranks=None, expect=0):
+        with self.start(*arguments, ranks=ranks) as call:
+            result = call.wait()
+        assert result.code == expect, f"exit code {result.code}, not {expect}:\n{result.stderr}"
+        return result
+
+    def start_training(self, ranks, *arguments, config=None, out=None):
+        return self.start("train", config or self.config, *arguments, "--out", out or self.out, ranks=ranks)
+
+    def train(self, ranks, *arguments, expect=0, **places):
+        with self.start_training(ranks, *arguments, **places) as call:
+            result = call.wait()
+        assert result.code == expect, f"exit code {result.code}, not {expect}:\n{result.stderr}"
+        return result
+
+    def trained(self, ranks, *arguments):
+        """The run directory of a training that ended well."""
+        self.train(ranks, *arguments)
+        return self.newest()
+
+    def runs(self, out=None):
+        return sorted(path.parent for path in (out or self.out).glob("[0-9]*/config.toml"))
+
+    def newest(self, out=None):
+        return self.runs(out)[-1]
+
+
+def checkpoint(run, step=None):
+    """The newest checkpoint, or that of a step."""
+    if step is not None:
+        return run / "checkpoints" / f"step-{step:08}"
+    return checkpoints(run)[-1]
+
+
+def checkpoints(run):
+    return sorted(path.parent for path in (run / "checkpoints").glob("step-*/COMMIT"))
+
+
+def step_of(path):
+    return int(path.name.removeprefix("step-"))
+
+
+def bits(path):
+    """SHA-256 of what a checkpoint holds."""
+    return {name: hashlib.sha256((path / name).read_bytes()).hexdigest()
+            for name in ("model.safetensors", "state.safetensors")}
+
+
+def stats(run):
+    """The lines of stats.jsonl; none while it is not there. The last may still be being written."""
+    file = run / "stats.jsonl"
+    text = file.read_text() if file.exists() else ""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def reports(run):
+    return [line for line in stats(run) if "event" not in line]
+
+
+def steps_reported(run):
+    return [line["step"] for line in reports(run)]
+
+
+def has_reached(program, step, out=None):
+    """A condition for Call.until: the newest run has reported `step`. Needs train.report_every = 1."""
+    def condition():
+        runs = program.runs(out)
+        return bool(runs) and any(s >= step for s in steps_reported(runs[-1]))
+    return condition
+
+
+def flip(file, offset, bit=0):
+    """Flips one bit of the byte at `offset`."""
+    with open(file, "r+b") as stream:
+        stream.seek(offset)
+        [byte] = stream.read(1)
+        stream.seek(offset)
+        stream.write(bytes([byte ^ 1 << bit]))

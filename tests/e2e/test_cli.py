@@ -1,0 +1,122 @@
+"""The command line: help, keys, the dry run, and that docs and configs name keys that exist."""
+
+import re
+import tomllib
+
+import pytest
+from program import REPOSITORY, bits, checkpoint
+
+COMMANDS = [[], ["train"], ["sample"], ["shard"], ["shard", "build"], ["shard", "verify"], ["shard", "info"]]
+
+
+@pytest.fixture(scope="module")
+def keys(shared_program):
+    """Every key's name, as --keys lists them."""
+    listed = shared_program.call("train", "--keys").stdout
+    return re.findall(r"^([a-z0-9_]+\.[a-z0-9_]+) ", listed, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_shows_examples(program, command):
+    result = program.call(*command, "--help")
+    assert "Examples:\n" in result.stdout
+    assert "valley " + " ".join(command) in result.stdout
+    assert not result.stderr
+
+
+def test_help_under_the_launcher_is_shown_once(program):
+    result = program.call("train", "--help", ranks=2)
+    assert result.stdout.count("Examples:\n") == 1
+
+
+def test_every_command_is_tested_here(program):
+    listed = set()
+    for command in ([], ["shard"]):
+        commands = program.call(*command, "--help").stdout.split("Subcommands:")[1]
+        listed |= {(*command, name) for name in re.findall(r"^  ([a-z]+) ", commands, re.MULTILINE)}
+    assert listed == {tuple(command) for command in COMMANDS if command}
+
+
+def test_version(program):
+    assert re.match(r"valley \d+\.\d+\.\d+ ", program.call("--version").stdout)
+
+
+def test_keys_are_listed_with_default_and_meaning(program, keys):
+    assert len(keys) == len(set(keys)) > 30
+    listed = program.call("train", "--keys").stdout
+    assert listed.count("; default ") == len(keys)
+    assert {key.split(".")[0] for key in keys} == \
+        {"data", "model", "objective", "train", "optimizer", "checkpoint", "samples"}
+
+
+def test_keys_of_a_section(program, keys):
+    listed = program.call("train", "--keys", "optimizer").stdout
+    assert re.findall(r"^(\S+) ", listed, re.MULTILINE) == [key for key in keys if key.startswith("optimizer.")]
+
+
+def test_the_dry_run_shows_the_plan_and_makes_nothing(program, keys):
+    result = program.train(None, "--dry-run", "train.steps=21")
+    assert not program.out.exists()
+    resolved = tomllib.loads(result.stdout)
+    plan = result.stdout
+    assert resolved["train"]["steps"] == 21
+    assert {f"{section}.{key}" for section, values in resolved.items() for key in values} == set(keys)
+    assert "\n# generator: " in plan
+    assert "\n# discriminator: " in plan
+    assert "length: 21 steps of 16 images = 0.3 kimg = 3.20 epochs" in plan
+    assert "ranks: 1, each 4 microbatches of 4 images a step" in plan
+    assert re.search(r"memory a rank: [\d.]+ \w+ for parameters, about [\d.]+ \w+ for activations", plan)
+
+
+def test_the_dry_run_counts_each_layers_parameters(program):
+    plan = program.train(None, "--dry-run").stdout
+    for name in ("generator", "discriminator"):
+        table = plan.split(f"\n# {name}: ")[1].split("\n#\n")[0].splitlines()
+        total = int(table[0].split()[0])
+        assert sum(int(line.split()[-1]) for line in table[1:]) == total > 0
+
+
+def test_the_dry_run_on_two_ranks(program):
+    result = program.train(2, "--dry-run")
+    assert "ranks: 2, each 2 microbatches of 4 images a step" in result.stdout
+    assert result.stdout.count("generator: ") == 1
+    assert re.search(r"reduced a step: [1-9]", result.stdout)
+
+
+def test_the_resolved_config_can_be_run_again_as_it_is(program):
+    first = program.trained(None, "train.steps=3", "train.reproducible=true", "train.microbatch=auto")
+    program.train(None, config=first / "config.toml")
+    second = program.newest()
+    assert second != first
+    assert (second / "config.toml").read_bytes() == (first / "config.toml").read_bytes()
+    assert bits(checkpoint(second)) == bits(checkpoint(first))
+
+
+@pytest.mark.parametrize(("length", "steps"), [("train.epochs=2", 14), ("train.kimg=1", 63)])
+def test_lengths_in_epochs_and_images(program, length, steps):
+    result = program.train(None, "train.steps=auto", length, "--dry-run")
+    assert f"length: {steps} steps" in result.stdout
+
+
+def documents():
+    return sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("datasets/**/*.md")])
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_every_key_that_a_document_names_exists(keys, document):
+    sections = "|".join(sorted({key.split(".")[0] for key in keys}))
+    # Not the end of a path or of a longer name, and no file's name.
+    named = re.findall(rf"(?<![\w/.-])((?:{sections})\.[a-z][a-z0-9_]*)(?![\w(/]|\.[a-z])", document.read_text())
+    endings = ("md", "h", "cpp", "cu", "py", "toml", "json", "jsonl", "safetensors", "png", "txt", "sh", "log")
+    entries = {"data.fingerprint", "objective.k"}  # of a checkpoint, not of a config
+    unknown = {name for name in named if name not in keys and name.split(".")[1] not in endings} - entries
+    assert not unknown
+
+
+@pytest.mark.parametrize("file", sorted(REPOSITORY.glob("configs/*.toml")), ids=lambda path: path.name)
+def test_every_config_loads(program, faces, file):
+    # The shards at hand have one resolution; that of the file is checked by reading it.
+    size = tomllib.loads(file.read_text())["model"]["resolution"]
+    assert size in (32, 64, 128, 256)
+    result = program.train(None, "--dry-run", f"data.path={faces}", "model.resolution=32", config=file)
+    assert "generator: " in result.stdout

@@ -1,0 +1,96 @@
+"""A disk that is full: a small tmpfs in a mount namespace of its own, which ends with the process that holds it."""
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+from program import CANNOT_WRITE, bits, checkpoint, checkpoints, has_reached, step_of, steps_reported
+
+MEBIBYTE = 1 << 20
+
+
+class SmallDisk:
+    """`path` leads into the holder's namespace, from outside of it."""
+
+    def __init__(self, folder, size):
+        folder.mkdir()
+        script = f'mount -t tmpfs -o size={size} none "{folder}" && echo mounted && exec cat'
+        self.holder = subprocess.Popen(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.path = pathlib.Path(f"/proc/{self.holder.pid}/root{folder}")
+        self.filler = self.path / "filler"
+        if self.holder.stdout.readline() != "mounted\n":
+            pytest.skip("this machine allows no mount namespaces: " + self.holder.stderr.read())
+
+    def close(self):
+        self.holder.stdin.close()
+        self.holder.wait(timeout=60)
+
+    def fill(self, leave=0):
+        """Takes all space but `leave` bytes."""
+        try:
+            with open(self.filler, "ab", buffering=0) as file:
+                while file.write(b"\0" * 4096) == 4096:
+                    pass
+        except OSError:
+            pass
+        with open(self.filler, "r+b") as file:
+            file.truncate(self.filler.stat().st_size - leave)
+
+    def empty(self):
+        self.filler.unlink()
+
+
+@pytest.fixture
+def disk(tmp_path):
+    small = SmallDisk(tmp_path / "disk", 8 * MEBIBYTE)
+    yield small
+    small.close()
+
+
+@pytest.fixture
+def straight(program):
+    return program.trained(None)
+
+
+@pytest.mark.parametrize("ranks", [None, 2])
+def test_a_checkpoint_without_space_is_refused_and_the_earlier_one_goes_on(program, disk, straight, ranks):
+    program.train(ranks, "train.steps=4", out=disk.path)
+    run = program.newest(disk.path)
+    before = bits(checkpoint(run, 4))
+
+    disk.fill(leave=100_000)  # enough for all but a checkpoint
+    failed = program.train(ranks, "--resume", "auto", expect=CANNOT_WRITE, out=disk.path)
+    assert str(run / "checkpoints" / "step-00000010") in failed.error
+    assert re.search(r"\d+ bytes", failed.error)
+    assert "earlier checkpoints are untouched" in failed.error
+    assert [step_of(c) for c in checkpoints(run)] == [4]
+    assert bits(checkpoint(run, 4)) == before
+
+    disk.empty()
+    program.train(ranks, "--resume", "auto", out=disk.path)
+    assert steps_reported(run) == list(range(1, 11))
+    if ranks is None:
+        assert bits(checkpoint(run, 10)) == bits(checkpoint(straight, 10))
+
+
+def test_a_disk_that_fills_up_during_the_run_ends_it_and_the_run_goes_on(program, disk):
+    with program.start_training(None, "train.steps=100000", "checkpoint.every=3", out=disk.path) as call:
+        call.until(lambda: has_reached(program, 4, disk.path)() and bool(checkpoints(program.newest(disk.path))))
+        disk.fill()
+        result = call.wait()
+    run = program.newest(disk.path)
+    assert result.code == CANNOT_WRITE
+    assert str(run) in result.error
+    assert re.search(r"\d+ bytes", result.error)
+    saved = step_of(checkpoint(run))
+    disk.empty()
+    program.train(None, f"train.steps={saved + 3}", "--resume", "auto", out=disk.path)
+    assert steps_reported(run) == list(range(1, saved + 4))
+
+
+def test_a_run_on_a_full_disk_does_not_start(program, disk):
+    disk.fill()
+    result = program.train(None, expect=CANNOT_WRITE, out=disk.path)
+    assert str(disk.path) in result.error

@@ -1,0 +1,142 @@
+"""What the documents say about the program is so: keys, exit codes, commands, flags, files, fields."""
+
+import functools
+import json
+import re
+import subprocess
+
+import pytest
+from valley_program import REPOSITORY, build_faces, train, valley
+
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
+NAMES = [str(path.relative_to(REPOSITORY)) for path in DOCUMENTS]
+COMMANDS = {"train", "sample", "shard build", "shard verify", "shard info"}
+# A command up to the end of the line, a comment, a quote or a shell operator.
+CALL = re.compile(r"(?:^|[\s/`(])valley +((?:shard +)?(?:[a-z]+))\b([^`#|;&>\n]*)")
+NO_KEYS = {"model.safetensors", "objective.k", "data.fingerprint"}  # a file, a tensor, metadata
+FLAG = re.compile(r"(?<!\S)(-{1,2}[a-zA-Z][\w-]*)")
+
+
+def code_of(text):
+    """Fenced blocks and inline code, with continued lines joined."""
+    fenced = re.findall(r"^```.*?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    return "\n".join([*fenced, *inline]).replace("\\\n", " ")
+
+
+@functools.cache
+def help_of(command):
+    text = valley(*command.split(), "--help")
+    # CLI11 answers `valley shard nonsense --help` with the help of `valley shard`.
+    assert f"Usage: valley {command} " in text, f"there is no command `valley {command}`"
+    return text
+
+
+@functools.cache
+def keys():
+    return set(re.findall(r"^([a-z]+\.[a-z0-9_]+)", valley("train", "--keys"), re.MULTILINE))
+
+
+def calls():
+    for path, name in zip(DOCUMENTS, NAMES, strict=True):
+        for command, rest in CALL.findall(code_of(path.read_text())):
+            yield name, " ".join(command.split()), rest
+
+
+def test_the_search_finds_calls():
+    found = {command for _, command, _ in calls()}
+    assert COMMANDS <= found
+    assert CALL.findall("mpirun -n 2 build/valley train a.toml --out x # --no") == [("train", " a.toml --out x ")]
+
+
+@pytest.mark.parametrize(("document", "command", "rest"), list(calls()))
+def test_commands_flags_keys_and_files_exist(document, command, rest):
+    if command == "shard":
+        return
+    text = help_of(command)
+    for flag in FLAG.findall(rest):
+        assert re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", text), f"{document}: {command} {flag}"
+    for key in re.findall(r"(?<!\S)([a-z]+\.[a-z0-9_]+)=", rest):
+        assert key in keys(), f"{document}: {key}"
+    for config in re.findall(r"(?<!\S)(configs/\S+)", rest):
+        assert (REPOSITORY / config).is_file(), f"{document}: {config}"
+
+
+@pytest.mark.parametrize("command", [*sorted(COMMANDS), "shard", ""])
+def test_configs_that_the_help_names_exist(command):
+    for config in re.findall(r"configs/[\w.-]+", valley(*command.split(), "--help")):
+        assert (REPOSITORY / config).is_file(), config
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_keys_in_documents_exist(name):
+    sections = {key.split(".")[0] for key in keys()}
+    text = code_of((REPOSITORY / name).read_text())
+    for key in re.findall(rf"(?<![\w./])((?:{'|'.join(sections)})\.[a-z_]+)(?= *=|$)", text, re.MULTILINE):
+        assert key in keys() | NO_KEYS, f"{name}: {key}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_lead_somewhere(name):
+    path = REPOSITORY / name
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        linked = path.parent / file if file else path
+        assert linked.exists(), f"{name}: {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+            assert anchor in slugs, f"{name}: {target}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scripts_and_sources_in_documents_exist(name):
+    pattern = r"(?<![\w/.-])((?:launch|tests|src|examples|configs)/[\w./-]+\.(?:sh|py|h|cpp|txt|toml))\b"
+    for file in re.findall(pattern, (REPOSITORY / name).read_text()):
+        assert (REPOSITORY / file).is_file(), f"{name}: {file}"
+
+
+def test_config_md_is_current():
+    expected = valley("train", "--keys", "--markdown")
+    assert (REPOSITORY / "docs" / "config.md").read_text() == expected, (
+        "generate it again: build/valley train --keys --markdown > docs/config.md"
+    )
+
+
+def test_every_exit_code_is_documented():
+    source = (REPOSITORY / "src" / "core" / "error.h").read_text()
+    enum = re.search(r"enum class ExitCode[^{]*\{(.*?)\};", source, re.DOTALL).group(1)
+    codes = {int(value) for value in re.findall(r"k\w+ = (\d+)", enum)}
+    assert len(codes) >= 10
+    text = (REPOSITORY / "docs" / "exit-codes.md").read_text()
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)} == codes
+
+
+def test_codes_are_those_that_the_program_ends_with(tmp_path):
+    config = REPOSITORY / "configs" / "quickstart.toml"
+    valley("train", expect=2)
+    valley("train", config, "train.stepz=1", expect=64)
+    (tmp_path / "bad.safetensors").write_bytes(b"\xff" * 64)
+    valley("sample", tmp_path / "bad.safetensors", "-o", tmp_path / "x.png", expect=65)
+    valley("sample", tmp_path / "none", "-o", tmp_path / "x.png", expect=66)
+
+
+def test_fields_of_a_run_are_documented(tmp_path):
+    build_faces(tmp_path / "data")
+    run = train(tmp_path / "runs", tmp_path / "data", "train.steps=1")
+    text = (REPOSITORY / "docs" / "training.md").read_text()
+    fields = set()
+    for line in (run / "stats.jsonl").read_text().splitlines():
+        fields |= json.loads(line).keys()
+    assert {field for field in fields if f"`{field}`" not in text} == set()
+    for path in run.iterdir():
+        if path.name != ".lock" and not path.name.startswith("fakes-0"):
+            assert path.name in text, path.name
+
+
+def test_the_setup_script_explains_itself():
+    script = REPOSITORY / "launch" / "setup.sh"
+    result = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0 and "launch/setup.sh --check" in result.stdout

@@ -1,0 +1,150 @@
+"""examples/load_in_pytorch.py against the program: samples, energies, and the files it reads."""
+
+import hashlib
+import importlib.util
+import json
+import subprocess
+import sys
+
+import h5py
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from valley_program import REPOSITORY, build_faces, stats, train, valley
+
+EXAMPLE = REPOSITORY / "examples" / "load_in_pytorch.py"
+LATENT_D = 2  # the stream of the latents of D's phase
+STEPS = 3
+
+SHAPES = {
+    "skips": ("rgb", []),
+    "plain": ("rgb", ["model.skip_connections=false"]),
+    "extra": ("rgb", ["model.downsample=extra"]),
+    "gray-16": ("gray", ["model.resolution=16", "model.channels=1", "train.ema_half_life=0"]),
+}
+
+
+def load_example():
+    spec = importlib.util.spec_from_file_location("load_in_pytorch", EXAMPLE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+example = load_example()
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def trained(request, tmp_path_factory):
+    channels, overrides = SHAPES[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    build_faces(folder / "data", 16 if request.param == "gray-16" else 32, channels)
+    run = train(folder / "runs", folder / "data", f"train.steps={STEPS}", "train.seed=7", *overrides)
+    return folder, run
+
+
+@pytest.mark.parametrize("weights", ["averaged", "raw"])
+def test_samples_agree(trained, tmp_path, capsys, weights):
+    _, run = trained
+    raw = ["--raw"] if weights == "raw" else []
+    seeds, latents = "0-3,77,5000000000", str(tmp_path / "latents.safetensors")
+    valley("sample", run, "--seeds", seeds, "-o", tmp_path / "a.png", "--save-latents", latents, *raw)
+    picture = str(tmp_path / "b.png")
+    assert example.main([str(run), "--seeds", seeds, "--latents", latents, "-o", picture, *raw]) == 0
+    assert "largest difference of a pixel: " in capsys.readouterr().out
+    assert Image.open(picture).width == 3 * load_file(latents)["pixels"].shape[2]
+    # Without seeds the latents of the file are taken; a lone file does as well as a run.
+    model = example.find_model(run)
+    assert model.parent.name == f"step-{STEPS:08}"
+    assert example.main([str(model), "--latents", latents, *raw]) == 0
+    # Each difference is found.
+    saved = load_file(latents)
+    saved["pixels"][1, 3, 4, 0] ^= 0x10
+    save_file(saved, latents)
+    assert example.main([str(run), "--latents", latents, *raw]) == 1
+    assert "largest difference of a pixel: 1" in capsys.readouterr().out
+    assert example.main([str(run), "--seeds", "0-5", "--latents", latents, *raw]) == 1
+    assert "other seeds" in capsys.readouterr().out
+
+
+def test_energies_agree(trained):
+    """The step after a checkpoint states the energies of that checkpoint's networks: of all images
+    (an epoch is one batch here) and of the latents of D's phase."""
+    folder, run = trained
+    with h5py.File(folder / "data" / "shard-00000.h5") as shard:
+        pixels = torch.from_numpy(shard["images"][:])
+    images = (pixels.float() / 127.5 - 1.0).permute(0, 3, 1, 2)
+    for step in range(1, STEPS):
+        checkpoint = run / "checkpoints" / f"step-{step:08}"
+        generator, discriminator, options = example.load(checkpoint, raw=True)
+        positions = range(len(images) * step, len(images) * (step + 1))
+        latents = example.uniform(7, LATENT_D, list(positions), options["latent"])
+        with torch.inference_mode():
+            fakes = generator(latents)
+            real = (images - discriminator(images)).abs().mean().item()
+            fake = (fakes - discriminator(fakes)).abs().mean().item()
+        line = stats(run)[step + 1]
+        assert line["energy/real"] == pytest.approx(real, rel=1e-5)
+        assert line["energy/fake"] == pytest.approx(fake, rel=1e-5)
+
+
+def test_commit_holds_the_checksums_that_the_format_says(trained):
+    _, run = trained
+    checkpoint = run / "checkpoints" / "step-00000002"
+    commit = json.loads((checkpoint / "COMMIT").read_text())
+    own = commit.pop("sha256")
+    compact = json.dumps(commit, sort_keys=True, separators=(",", ":"))
+    assert hashlib.sha256(compact.encode()).hexdigest() == own
+    assert commit["format"] == "valley-checkpoint" and commit["version"] == 1 and commit["step"] == 2
+    assert commit["files"].keys() == {"model.safetensors", "state.safetensors", "state.json"}
+    for name, record in commit["files"].items():
+        content = (checkpoint / name).read_bytes()
+        assert len(content) == record["bytes"]
+        assert hashlib.sha256(content).hexdigest() == record["sha256"]
+
+
+def test_state_holds_the_tensors_that_the_format_says(trained):
+    _, run = trained
+    checkpoint = run / "checkpoints" / "step-00000002"
+    model = load_file(checkpoint / "model.safetensors")
+    state = load_file(checkpoint / "state.safetensors")
+    expected = {"objective.k": (torch.float64, ()), "position.step": (torch.int64, ())}
+    expected |= {"position.images": (torch.int64, ()), "schedule.counts": (torch.int64, (2,))}
+    expected |= {f"schedule.{name}": (torch.float64, ()) for name in ("rate", "window_sum", "best")}
+    for network in ("generator", "discriminator"):
+        expected[f"optimizer.{network}.updates"] = (torch.int64, ())
+        for name, tensor in model.items():
+            if name.startswith(network + "."):
+                for moment in ("first", "second"):
+                    key = f"optimizer.{network}.{moment}.{name.removeprefix(network + '.')}"
+                    expected[key] = (torch.float32, tuple(tensor.shape))
+    assert {name: (t.dtype, tuple(t.shape)) for name, t in state.items()} == expected
+    assert state["position.step"] == 2 and state["position.images"] == 32
+    assert 0 <= state["objective.k"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("counter", "key", "words"),
+    [  # the known answers of the Random123 library
+        ([0] * 4, 0, [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]),
+        ([2**32 - 1] * 4, 2**64 - 1, [0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD]),
+    ],
+)
+def test_philox_gives_the_known_answers(counter, key, words):
+    position = counter[0] | counter[1] << 32
+    assert example.philox(key, counter[2], position, counter[3]) == words
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    (tmp_path / "checkpoints" / "step-00000001").mkdir(parents=True)  # without COMMIT
+    with pytest.raises(SystemExit, match="is no model.safetensors"):
+        example.main([str(tmp_path), "--seeds", "0"])
+    save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
+    with pytest.raises(SystemExit, match="holds no BEGAN"):
+        example.main([str(tmp_path / "a.safetensors"), "--seeds", "0"])
+
+
+def test_it_runs_as_a_script():
+    result = subprocess.run([sys.executable, EXAMPLE], capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 2 and "usage: load_in_pytorch.py" in result.stderr

@@ -1,0 +1,35 @@
+#include "kernels/device.h"
+
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+namespace valley {
+namespace {
+
+TEST(Device, HostMemoryIsThatOfTheMachine) {
+  const DeviceMemory memory = device_memory(at::kCPU);
+  EXPECT_GT(memory.total, std::int64_t{1} << 28);
+  EXPECT_GT(memory.peak, std::int64_t{1} << 20);
+  EXPECT_LE(memory.free, memory.total);
+}
+
+TEST(Device, ArithmeticSetsTheThreads) {
+  const int before = at::get_num_threads();
+  set_arithmetic({Precision::kFp32, true, 1});
+  EXPECT_EQ(at::get_num_threads(), 1);
+  set_arithmetic({Precision::kFp32, false, before});
+  EXPECT_EQ(at::get_num_threads(), before);
+}
+
+TEST(Device, ThreadsAreSharedByTheRanksOfAHost) {
+  EXPECT_GE(threads_for_rank(1), 1);
+  EXPECT_EQ(threads_for_rank(1 << 20), 1);
+  EXPECT_LE(threads_for_rank(2), threads_for_rank(1));
+}
+
+TEST(Device, VersionsNameLibTorch) {
+  EXPECT_NE(device_versions().find("LibTorch 2."), std::string::npos);
+}
+
+}  // namespace
+}  // namespace valley

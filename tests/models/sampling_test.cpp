@@ -1,0 +1,55 @@
+#include "models/sampling.h"
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace valley {
+namespace {
+
+TEST(Sampling, ASeedIsOneLatentWhereverItStands) {
+  const std::vector<std::uint64_t> many = {0, 1, 2, 77};
+  const std::vector<std::uint64_t> one = {77};
+  const at::Tensor z = latents_of_seeds(many, 16, at::kCPU);
+  EXPECT_TRUE(at::equal(latents_of_seeds(one, 16, at::kCPU)[0], z[3]));
+  EXPECT_FALSE(at::equal(z[0], z[1]));
+}
+
+TEST(Sampling, InterpolationRunsFromEndToEnd) {
+  const at::Tensor pair = at::tensor({0.0F, 1.0F, 1.0F, -1.0F}).view({2, 2});
+  const at::Tensor walk = interpolate(pair, 5);
+  EXPECT_TRUE(at::equal(walk[0], pair[0]));
+  EXPECT_TRUE(at::equal(walk[4], pair[1]));
+  EXPECT_TRUE(at::allclose(walk[2], at::tensor({0.5F, 0.0F})));
+}
+
+TEST(Sampling, PixelsDoNotDependOnTheBatch) {
+  ModelOptions o;
+  o.resolution = 32;
+  o.width = 4;
+  o.latent = 8;
+  const auto model = make_model(o);
+  model->initialize(2);
+  const auto& generator = dynamic_cast<const AutoencoderGan&>(*model).generator();
+  const at::Tensor z = at::rand({5, 8});
+  const at::Tensor pixels = generate_pixels(generator, z, 5);
+  EXPECT_EQ(pixels.sizes(), (std::vector<std::int64_t>{5, 32, 32, 3}));
+  const at::Tensor difference =
+      (generate_pixels(generator, z, 2).to(at::kInt) - pixels.to(at::kInt)).abs().max();
+  EXPECT_LE(difference.item<int>(), 1);
+}
+
+TEST(Sampling, MeanPairwiseDistanceIsThatOfAllPairs) {
+  // Three images of two pixels: the differences of each pair are (1, 0), (0.2, 0.2) and (0.8, 0.2)
+  // of the range.
+  const at::Tensor pixels =
+      at::tensor({0, 0, 255, 0, 51, 51}, at::kInt).to(at::kByte).view({3, 1, 2, 1});
+  const double expected = (std::sqrt(0.5) + 0.2 + std::sqrt((0.64 + 0.04) / 2)) / 3;
+  EXPECT_NEAR(mean_pairwise_distance(pixels), expected, 1e-6);
+  EXPECT_EQ(mean_pairwise_distance(at::zeros({4, 2, 2, 3}, at::kByte)), 0.0);
+}
+
+}  // namespace
+}  // namespace valley

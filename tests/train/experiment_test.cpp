@@ -1,0 +1,82 @@
+#include "train/experiment.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "core/error.h"
+
+namespace valley {
+namespace {
+
+struct Loaded {
+  Experiment experiment;
+  std::string error;
+};
+
+Loaded load(const std::string& toml, const std::vector<std::string>& overrides = {"data.path=x"}) {
+  Loaded loaded;
+  Schema schema = loaded.experiment.schema();
+  try {
+    schema.load_text(toml, "test.toml", overrides);
+    loaded.experiment.resolve(schema);
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ExitCode::kConfig);
+    loaded.error = e.what();
+  }
+  return loaded;
+}
+
+TEST(Experiment, DefaultsAreThePapers) {
+  const Experiment e = load("").experiment;
+  EXPECT_EQ(e.model.width, 128);
+  EXPECT_EQ(e.model.latent, 64);
+  EXPECT_EQ(e.train.global_batch, 16);
+  EXPECT_EQ(e.optimizer.lr, 1e-4);
+  EXPECT_EQ(e.objective.lambda_k, 0.001);
+  EXPECT_EQ(e.total_steps(1000), 200'000);
+}
+
+TEST(Experiment, LengthsAreStepsEpochsOrKimg) {
+  EXPECT_EQ(load("[train]\nsteps = 7").experiment.total_steps(100), 7);
+  EXPECT_EQ(load("[train]\nepochs = 3").experiment.total_steps(105), 20);  // 315 images, rounded up
+  EXPECT_EQ(load("[train]\nkimg = 2").experiment.total_steps(105), 125);
+  const std::string error = load("[train]\nkimg = 2\nsteps = 5").error;
+  EXPECT_NE(error.find("test.toml:2"), std::string::npos) << error;
+}
+
+TEST(Experiment, NeedsData) { EXPECT_NE(load("", {}).error.find("data.path"), std::string::npos); }
+
+TEST(Experiment, ReproducibleFillsInMicrobatchAndThreads) {
+  const Experiment e = load("[train]\nreproducible = true\nglobal_batch = 64").experiment;
+  EXPECT_EQ(e.train.microbatch, 8);
+  EXPECT_EQ(e.train.threads, 1);
+  EXPECT_EQ(load("[train]\nreproducible = true\nglobal_batch = 4").experiment.train.microbatch, 1);
+  EXPECT_FALSE(load("").experiment.train.microbatch.has_value());
+}
+
+TEST(Experiment, GridsAreColumnsTimesRows) {
+  const Grid grid = parse_grid("12x3", "samples.grid");
+  EXPECT_EQ(grid.columns, 12);
+  EXPECT_EQ(grid.rows, 3);
+  for (const char* bad : {"", "8", "8x", "x8", "0x4", "8x8x8", "8 x 8", "65x1", "-1x2"}) {
+    EXPECT_THROW(static_cast<void>(parse_grid(bad, "samples.grid")), Error) << bad;
+  }
+}
+
+TEST(Experiment, OnlyHarmlessKeysMayChangeOnResume) {
+  for (const char* key :
+       {"train.steps", "data.path", "samples.grid", "checkpoint.keep", "train.report_every"}) {
+    EXPECT_TRUE(may_change_on_resume(key)) << key;
+  }
+  for (const char* key : {"train.seed", "objective.gamma", "optimizer.lr", "model.width",
+                          "data.order", "data.mirror"}) {
+    EXPECT_FALSE(may_change_on_resume(key)) << key;
+  }
+  const auto conflicts = resume_conflicts({{"train.seed", "0"}, {"train.steps", "5"}},
+                                          {{"train.seed", "1"}, {"train.steps", "9"}});
+  EXPECT_EQ(conflicts, std::vector<std::string>{"train.seed: 0 -> 1"});
+}
+
+}  // namespace
+}  // namespace valley

@@ -1,0 +1,117 @@
+// n ranks against one rank on the union of their batches; and a reduction broken on purpose, which
+// must show.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "../comm/ranked_test.h"
+#include "comm/self_communicator.h"
+#include "kernels/device.h"
+#include "small_training.h"
+
+namespace valley {
+namespace {
+
+using testing::kImages;
+using testing::run_steps;
+using testing::small_experiment;
+using testing::world;
+
+constexpr std::int64_t kSteps = 4;
+
+// Passes everything on to a real communicator except what a test breaks.
+class BrokenCommunicator : public Communicator {
+ public:
+  enum class Fault { kSkipsReduction, kForgetsOneRank };
+  BrokenCommunicator(Communicator& real, Fault fault) : real_(real), fault_(fault) {}
+  [[nodiscard]] int rank() const override { return real_.rank(); }
+  [[nodiscard]] int size() const override { return real_.size(); }
+  [[nodiscard]] int local_rank() const override { return real_.local_rank(); }
+  [[nodiscard]] int local_size() const override { return real_.local_size(); }
+  [[nodiscard]] at::Device device() const override { return real_.device(); }
+  [[nodiscard]] std::string name() const override { return "broken"; }
+  [[nodiscard]] std::unique_ptr<Work> all_reduce(const at::Tensor& t, ReduceOp op) override {
+    spoil(t);
+    return real_.all_reduce(fault_ == Fault::kSkipsReduction ? t.clone() : t, op);
+  }
+  [[nodiscard]] std::unique_ptr<Work> tree_reduce(const at::Tensor& t) override {
+    spoil(t);
+    return real_.tree_reduce(fault_ == Fault::kSkipsReduction ? t.clone() : t);
+  }
+  [[nodiscard]] std::unique_ptr<Work> broadcast(const at::Tensor& t, int root) override {
+    return real_.broadcast(t, root);
+  }
+  [[nodiscard]] std::unique_ptr<Work> all_gather(const at::Tensor& in,
+                                                 const at::Tensor& out) override {
+    return real_.all_gather(in, out);
+  }
+  void barrier() override { real_.barrier(); }
+  [[noreturn]] void abort(const std::string& why, int exit_code) override {
+    real_.abort(why, exit_code);
+    std::abort();
+  }
+
+ private:
+  void spoil(const at::Tensor& t) const {
+    if (fault_ == Fault::kForgetsOneRank && rank() == size() - 1) t.zero_();
+  }
+  Communicator& real_;
+  Fault fault_;
+};
+
+std::string trained_digest(Communicator& communicator, bool reproducible,
+                           std::unique_ptr<Trainer>* out = nullptr) {
+  set_arithmetic({Precision::kFp32, true, 1});
+  static Experiment e;
+  e = small_experiment();
+  e.train.reproducible = reproducible;
+  const AutoInt microbatch = reproducible ? AutoInt(1) : std::nullopt;
+  auto trainer = std::make_unique<Trainer>(
+      e, plan_microbatches(8, microbatch, communicator.size(), reproducible), communicator,
+      kImages);
+  run_steps(*trainer, communicator.rank(), kSteps);
+  std::string digest = trainer->digest();
+  if (out != nullptr) *out = std::move(trainer);
+  return digest;
+}
+
+TEST(Ranks, ReproducibleTrainingHasTheBitsOfOneRank) {
+  const auto alone = make_self_communicator(at::kCPU);
+  EXPECT_EQ(trained_digest(world().device(), true), trained_digest(*alone, true));
+}
+
+TEST(Ranks, PlainTrainingIsNearOneRankAndEqualOnAll) {
+  const auto alone = make_self_communicator(at::kCPU);
+  std::unique_ptr<Trainer> one;
+  std::unique_ptr<Trainer> many;
+  trained_digest(*alone, false, &one);
+  const std::string digest = trained_digest(world().device(), false, &many);
+  for (const std::string& other : world().gather(digest))
+    EXPECT_EQ(other, digest);  // k_t to the last bit among it
+  Experiment e = small_experiment();
+  const Schema schema = e.schema();
+  const TensorMap expected = one->snapshot(schema, "").model.tensors;
+  for (const auto& [name, tensor] : many->snapshot(schema, "").model.tensors) {
+    const double difference = (tensor - expected.at(name)).norm().item<double>();
+    EXPECT_LE(difference, 1e-4 * (expected.at(name).norm().item<double>() + 1e-2)) << name;
+  }
+}
+
+TEST(Ranks, ABrokenReductionShows) {
+  const auto alone = make_self_communicator(at::kCPU);
+  using Fault = BrokenCommunicator::Fault;
+  for (const bool reproducible : {true, false}) {
+    const std::string expected = trained_digest(*alone, reproducible);
+    for (const Fault fault : {Fault::kSkipsReduction, Fault::kForgetsOneRank}) {
+      BrokenCommunicator broken(world().device(), fault);
+      const std::string digest = trained_digest(broken, reproducible);
+      EXPECT_NE(digest, expected);
+      if (fault != Fault::kSkipsReduction) continue;
+      // And the agreement that every checkpoint asks for finds replicas that drifted apart.
+      EXPECT_THROW(world().require_equal("the networks", digest), std::exception);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace valley

@@ -1,0 +1,47 @@
+// A trainer small enough for unit tests: 32x32 images, a few filters, a batch of 8.
+#pragma once
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+
+#include <memory>
+
+#include "comm/communicator.h"
+#include "train/trainer.h"
+
+namespace valley::testing {
+
+inline constexpr std::uint64_t kImages =
+    21;  // of an imagined data set: batches of 8 straddle epochs
+
+inline Experiment small_experiment() {
+  Experiment e;
+  e.model.resolution = 32;
+  e.model.width = 4;
+  e.model.latent = 6;
+  e.model.hidden = 6;
+  e.objective.latent = 6;
+  e.objective.lambda_k = 0.05;
+  e.train.global_batch = 8;
+  e.train.seed = 3;
+  e.train.ema_half_life = 32;
+  e.optimizer.lr = 1e-3;
+  return e;
+}
+
+// The global batch of a step, the same on every rank: uint8 [8, 32, 32, 3].
+inline at::Tensor global_batch(std::int64_t step) {
+  const auto generator = at::detail::createCPUGenerator(static_cast<std::uint64_t>(100 + step));
+  return at::randint(0, 256, {8, 32, 32, 3}, generator, at::kInt).to(at::kByte);
+}
+
+inline void run_steps(Trainer& trainer, int rank, std::int64_t steps) {
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const std::int64_t share = trainer.plan().share();
+    trainer.step(global_batch(trainer.steps_done()).narrow(0, rank * share, share).contiguous(),
+                 false);
+  }
+}
+
+}  // namespace valley::testing
