@@ -4,23 +4,25 @@
 #
 #   launch/quickstart.sh [section.key=value ...]
 #
-# Environment: RANKS  number of ranks (default: the GPUs, else 2)
+# Environment: RANKS         number of ranks (default: the GPUs, else 2)
+#              VALLEY_BUILD  the build folder (default: build)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly kFaces=2639-263A,1F600-1F637,1F641-1F644,1F910-1F917,1F920-1F925,1F927-1F92F,1F970-1F976,1F978-1F97A,1F9D0,1FAE0-1FAE8
 readonly kData=data/faces-32
 readonly kRuns=runs
+readonly kValley="${VALLEY_BUILD:-build}/valley"
 
 launch/setup.sh
 launch/build.sh valley
 
 if [[ ! -f "$kData/SHA256SUMS" ]]; then
-  build/valley shard build --source NotoColorEmoji.ttf --codepoints "$kFaces" --resolution 32 --dest "$kData" --overwrite
+  "$kValley" shard build --source NotoColorEmoji.ttf --codepoints "$kFaces" --resolution 32 --dest "$kData" --overwrite
 fi
 
 gpus=0
-if command -v nvidia-smi >/dev/null && build/valley --version | grep -q "CUDA and NCCL"; then
+if command -v nvidia-smi >/dev/null && "$kValley" --version | grep -q "CUDA and NCCL"; then
   gpus="$(nvidia-smi -L 2>/dev/null | grep -c '^GPU' || true)"
 fi
 ranks="${RANKS:-$((gpus > 0 ? gpus : 2))}"
@@ -30,7 +32,7 @@ while ((16 % ranks != 0)); do ranks=$((ranks - 1)); done
 # mpirun refuses root unless told twice; waiting threads should sleep rather than spin.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
-mpirun -n "$ranks" --oversubscribe build/valley train configs/quickstart.toml --out "$kRuns" "$@"
+mpirun -n "$ranks" --oversubscribe "$kValley" train configs/quickstart.toml --out "$kRuns" "$@"
 
 run="$(find "$kRuns" -maxdepth 1 -name '[0-9]*-quickstart' | sort | tail -n 1)"
 grid="$(find "$run" -name 'fakes-[0-9]*.png' | sort | tail -n 1)"
@@ -40,5 +42,5 @@ samples   $grid
 reals     $run/reals.png
 log       $run/log.txt
 figures   $run/stats.jsonl
-next      build/valley sample $run --seeds 0-7 --interpolate 8 -o walk.png
+next      $kValley sample $run --seeds 0-7 --interpolate 8 -o walk.png
 END

@@ -1,0 +1,62 @@
+"""The scripts of launch/, in a copy of the tree's folders that they need."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+from program import BUILD, PATIENCE, REPOSITORY
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def tree():
+    """launch/ and configs/ alone, where an ordinary user may read them."""
+    with tempfile.TemporaryDirectory() as folder:
+        for part in ("launch", "configs"):
+            shutil.copytree(REPOSITORY / part, pathlib.Path(folder) / part)
+        os.chmod(folder, 0o755)
+        yield pathlib.Path(folder)
+
+
+def run(script, *arguments, environment=None, **options):
+    return subprocess.run([script, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False,
+                          stdin=subprocess.DEVNULL, env=os.environ | (environment or {}), **options)
+
+
+def test_setup_has_nothing_to_do_a_second_time():
+    result = run(REPOSITORY / "launch" / "setup.sh", "--check")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_setup_tells_an_ordinary_user_what_to_ask_for(tree):
+    (tree / "bin").mkdir()
+    nothing = tree / "bin" / "dpkg-query"  # a machine with no packages
+    nothing.write_text("#!/bin/sh\nexit 1\n")
+    nothing.chmod(0o755)
+    result = run(tree / "launch" / "setup.sh", user=NOBODY, group=NOBODY, extra_groups=[],
+                 environment={"PATH": f"{tree / 'bin'}:/usr/bin:/bin"})
+    assert result.returncode == 1
+    [line] = [line for line in result.stderr.splitlines() if "apt-get" in line]
+    assert line.startswith("  sudo apt-get install ")
+    assert "libopenmpi-dev" in line and "libhdf5-dev" in line
+    assert not (tree / ".venv").exists()
+
+
+def test_the_quickstart_trains_and_says_where_things_lie(tree):
+    environment = {"VALLEY_BUILD": str(BUILD), "VALLEY_VENV": os.environ.get("VALLEY_VENV", str(REPOSITORY / ".venv"))}
+    made = set()
+    for number in range(2):
+        result = run(tree / "launch" / "quickstart.sh", "train.steps=2", "train.device=cpu", environment=environment)
+        assert result.returncode == 0, result.stderr
+        lines = dict(re.findall(r"^(samples|reals|log|figures) +(\S+)$", result.stdout, re.MULTILINE))
+        assert lines["samples"] == f"runs/{number:05}-quickstart/fakes-00000002.png"
+        assert len(lines) == 4 and all((tree / file).stat().st_size > 0 for file in lines.values())
+        assert "creating" not in result.stderr  # the Python environment is there
+        made.add((tree / "data" / "faces-32" / "manifest.json").stat().st_mtime_ns)
+    assert len(made) == 1  # the shards were made once
