@@ -94,7 +94,7 @@ void add_train(Schema& s, TrainOptions& o) {
       .help("The same bits for any power-of-two number of ranks up to the number of microbatches.")
       .source("ours");
   s.key("train.seed", &o.seed).min(0).help("Of weights, order, latents and flips.");
-  s.key("train.report_every", &o.report_every).min(1).help("Steps between lines of stats.jsonl.");
+  s.key("train.report_every", &o.report_every).min(1).help("Steps between lines of stats.jsonl; the first and the last step have one too.");
   s.key("train.threads", &o.threads)
       .min(1)
       .help("Threads of each rank's CPU work; auto: its share of the cores, with reproducible 1.");

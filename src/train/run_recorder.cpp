@@ -58,7 +58,9 @@ void RunRecorder::begin(const Trainer& trainer, const Dataset& dataset) {
 
 void RunRecorder::after_step(const Trainer& trainer, double wait_seconds) {
   const std::int64_t step = trainer.steps_done();
-  if (step % experiment_.train.report_every == 0 || step == steps_) report(trainer, wait_seconds);
+  // The first one as well: where it began is what later figures are compared with.
+  if (step == 1 || step % experiment_.train.report_every == 0 || step == steps_)
+    report(trainer, wait_seconds);
   if (step % experiment_.samples.every == 0) {
     draw_samples(trainer, run_.path() / fmt::format("fakes-{:08}.png", step));
   }

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "../storage/temporary_folder.h"
+#include "support/temporary_folder.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
 

@@ -11,7 +11,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "../storage/temporary_folder.h"
+#include "support/temporary_folder.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
 

@@ -17,7 +17,7 @@
 #include "expect_error.h"
 #include "fault_injection.h"
 #include "sample_checkpoint.h"
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 #include "tiny_disk.h"
 
 namespace valley {

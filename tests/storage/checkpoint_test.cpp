@@ -10,7 +10,7 @@
 #include "core/hash.h"
 #include "expect_error.h"
 #include "sample_checkpoint.h"
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace valley {
 namespace {

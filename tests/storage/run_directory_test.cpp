@@ -13,7 +13,7 @@
 #include "core/atomic_file.h"
 #include "expect_error.h"
 #include "sample_checkpoint.h"
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace valley {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "core/atomic_file.h"
 #include "expect_error.h"
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace valley {
 namespace {
