@@ -46,8 +46,8 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  // The next step's batch. With CUDA the caller gives back the previous one only after its copy to
-  // the device has finished (it synchronises an event of its own first).
+  // The next step's batch. Gives back the previous one: with CUDA its copy to the device must have
+  // finished by then.
   [[nodiscard]] const Batch& next();
 
   struct Counters {

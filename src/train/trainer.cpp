@@ -56,7 +56,8 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
       measured_(at::zeros({FlatGroup::kTail}, on(communicator.device(), at::kFloat))),
       position_(at::zeros({}, on(communicator.device(), at::kLong))),
       not_finite_(at::zeros({}, on(communicator.device(), at::kInt))),
-      statuses_(communicator.device()) {
+      statuses_(communicator.device()),
+      upload_(communicator.device()) {
   const at::Device device = communicator.device();
   const OptimizerOptions& o = experiment.optimizer;
   model_->initialize(static_cast<std::uint64_t>(experiment.train.seed));
@@ -99,10 +100,11 @@ const Stage& Trainer::stage_at(std::int64_t step) const {
 
 void Trainer::step(const at::Tensor& pixels, bool stop) {
   VALLEY_CHECK(pixels.size(0) == plan_.share());
-  const at::Tensor on_device = pixels.to(communicator_.device(), /*non_blocking=*/true);
+  const at::Tensor on_device = upload_.start(pixels);
   sums_.clear();
   for (const Phase& phase : stage_at(steps_done_).phases) run_phase(phase, on_device, stop);
   finish_step();
+  upload_.finish();
 }
 
 void Trainer::set_trainable(const Phase& phase) const {

@@ -18,6 +18,7 @@
 #include "models/model.h"
 #include "objectives/objective.h"
 #include "storage/checkpoint.h"
+#include "train/batch_upload.h"
 #include "train/experiment.h"
 #include "train/flat_optimizer.h"
 #include "train/gradient_reducer.h"
@@ -37,8 +38,8 @@ class Trainer {
           std::uint64_t images,
           std::unique_ptr<Objective> (*make)(const ObjectiveOptions&, const Model&, at::Device));
 
-  // One step on this rank's share: pixels uint8 [share, H, W, C], on the host (pinned or not).
-  // `stop`: this rank was asked to stop.
+  // One step on this rank's share: pixels uint8 [share, H, W, C], on the host (pinned or not), free
+  // to be written again when this returns. `stop`: this rank was asked to stop.
   void step(const at::Tensor& pixels, bool stop);
 
   [[nodiscard]] std::int64_t steps_done() const { return steps_done_; }
@@ -117,6 +118,7 @@ class Trainer {
   at::Tensor not_finite_;  // int32 [] on the device
   at::Tensor stop_;        // float [] on the device: how many ranks were asked to stop
   StatusQueue statuses_;
+  BatchUpload upload_;
   GlobalSums sums_;        // of the last step
   GlobalSums epoch_sums_;  // double, of objectives that count in epochs
   std::int64_t steps_done_ = 0;
