@@ -12,7 +12,7 @@ constexpr std::int64_t kFloat = 4;  // bytes
 constexpr std::int64_t kBuffers = 4;
 // Of the activations that the layers' table counts: autograd's own copies and the backward pass's
 // temporaries. Measured on CPU ranks (docs/training.md); an estimate elsewhere.
-constexpr double kOverhead = 1.5;
+constexpr double kOverhead = 1.75;
 
 std::string bytes_text(std::int64_t bytes) {
   constexpr double kStep = 1024.0;

@@ -33,6 +33,13 @@ def test_setup_has_nothing_to_do_a_second_time():
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
+def test_the_build_has_cuda_where_nvcc_is(shared_program):
+    if "VALLEY_CUDA:STRING=AUTO" not in (BUILD / "CMakeCache.txt").read_text():
+        pytest.skip("the choice was made by hand")
+    nvcc = shutil.which("nvcc", path=f"{os.environ['PATH']}:/usr/local/cuda/bin")
+    assert ("CUDA and NCCL" in shared_program.call("--version").stdout) == (nvcc is not None)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_setup_tells_an_ordinary_user_what_to_ask_for(tree):
     (tree / "bin").mkdir()
