@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From a clone to a trained generator: sets up, builds, makes shards of 105 face emoji, trains BEGAN on them for about five
-# minutes (on two CPU ranks, or on every GPU there is), and says where the pictures lie.
+# From a clone to a trained generator: sets up, builds, makes shards of 105 face emoji, trains BEGAN on them for two to
+# five minutes (on two CPU ranks, or on every GPU there is), and says where the pictures lie.
 #
 #   launch/quickstart.sh [section.key=value ...]
 #
