@@ -9,6 +9,8 @@
 #include "app/version.h"
 #include "comm/world.h"
 #include "core/error.h"
+#include "train/resume.h"
+#include "train/stop_signal.h"
 #include "train/training_run.h"
 
 namespace valley::app {
@@ -45,9 +47,10 @@ std::filesystem::path config_file(const Arguments& a, std::vector<std::string>& 
   }
   const std::string& resume = a.request.resume;
   if (resume != "none" && resume != "auto") {
-    const std::filesystem::path path = std::filesystem::path(resume).lexically_normal();
+    const std::filesystem::path path = resume_path(resume);
     for (const auto& folder : {path, path.parent_path().parent_path()}) {
-      if (std::filesystem::exists(folder / "config.toml")) return folder / "config.toml";
+      std::error_code ignored;
+      if (std::filesystem::exists(folder / "config.toml", ignored)) return folder / "config.toml";
     }
   }
   throw Error(ExitCode::kUsage,
@@ -67,6 +70,7 @@ void print_keys(const Arguments& a) {
 }
 
 void train(Arguments& a) {
+  install_stop_signals();  // before anything that takes time: the first step then sees the flag
   std::vector<std::string> overrides;
   const std::filesystem::path file = config_file(a, overrides);
   Experiment experiment;

@@ -41,7 +41,18 @@ RunChoice continue_run(const std::filesystem::path& path, const Schema& schema) 
   return {std::move(run), std::move(checkpoint)};
 }
 
+bool is_there(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
 }  // namespace
+
+std::filesystem::path resume_path(const std::string& resume) {
+  std::filesystem::path path = std::filesystem::absolute(resume).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  return path;
+}
 
 RunChoice choose_run(const std::string& resume, const std::filesystem::path& out,
                      const std::string& name, const Schema& schema) {
@@ -50,19 +61,19 @@ RunChoice choose_run(const std::string& resume, const std::filesystem::path& out
     if (const auto newest = newest_run(out, name)) return continue_run(*newest, schema);
     return {RunDirectory::create(out, name), std::nullopt};
   }
-  const std::filesystem::path path = std::filesystem::path(resume).lexically_normal();
-  if (std::filesystem::exists(path / "config.toml")) return continue_run(path, schema);
-  if (!std::filesystem::exists(path / "COMMIT")) {
+  const std::filesystem::path path = resume_path(resume);
+  if (is_there(path / "config.toml")) return continue_run(path, schema);
+  if (!is_there(path / "COMMIT")) {
     throw Error(ExitCode::kMissingInput,
                 "--resume {}: neither a run directory (no config.toml) nor a checkpoint (no "
                 "COMMIT) is there",
                 resume);
   }
-  const std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
+  const std::filesystem::path folder = path.parent_path();
   const auto newest = newest_good_checkpoint(folder);
   const std::filesystem::path run = folder.parent_path();
   if (newest && std::filesystem::equivalent(*newest, path) &&
-      std::filesystem::exists(run / "config.toml")) {
+      is_there(run / "config.toml")) {
     return continue_run(run, schema);
   }
   log::info("{} is not the newest checkpoint of its run: a new run starts from it", path.string());

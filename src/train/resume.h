@@ -16,6 +16,9 @@ struct RunChoice {
   std::optional<std::filesystem::path> checkpoint;  // to restore; absent: from the first step
 };
 
+// What --resume names, absolute, without the slash that tab completion leaves.
+[[nodiscard]] std::filesystem::path resume_path(const std::string& resume);
+
 // `resume`: "none", "auto" or the path of a run or a checkpoint.
 //   none  a new run under `out`
 //   auto  the newest run under `out` called `name`; if its config differs in more than keys that

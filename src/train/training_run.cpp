@@ -197,15 +197,19 @@ void TrainingRun::restore() {
         rank_zero_first(world_, [&] { return read_checkpoint(checkpoint_); });
     trainer_->restore(checkpoint, schema_, dataset_->fingerprint(), checkpoint_);
     log::info("resumed from {} at step {}", checkpoint_, trainer_->steps_done());
-    last_saved_ = trainer_->steps_done();
+    const bool lies_here = is_root() && std::filesystem::path(checkpoint_).parent_path() ==
+                                            run_->checkpoints();
+    if (world_.broadcast(lies_here ? "own" : "another's") == "own")
+      last_saved_ = trainer_->steps_done();
   }
   world_.require_equal("the state of the networks", trainer_->digest());
+  // What began from another run's checkpoint has one of its own before it counts as a run.
+  if (!checkpoint_.empty() && last_saved_ < 0) save();
   // Only now: a resume that is refused leaves the run's config as it was.
   if (is_root()) write_file(run_->config_file(), schema_.to_toml());
 }
 
 int TrainingRun::loop() {
-  install_stop_signals();
   LoaderOptions options;
   options.global_batch = experiment_.train.global_batch;
   options.rank = world_.rank();

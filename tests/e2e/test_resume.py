@@ -71,6 +71,22 @@ def test_a_checkpoint_that_is_not_the_newest_starts_a_new_run(program, straight)
     assert steps_reported(program.newest()) == list(range(HALF + 1, WHOLE + 1))
 
 
+@pytest.mark.parametrize("ranks", [None, 2])
+def test_a_run_from_an_older_checkpoint_has_it_from_the_start(program, ranks):
+    old = program.trained(None, steps(WHOLE), f"checkpoint.every={HALF}")
+    program.train(ranks, steps(HALF - 1), "--resume", checkpoint(old, HALF))  # nothing left to do
+    fork = program.newest()
+    assert fork != old
+    assert bits(checkpoint(fork, HALF)) == bits(checkpoint(old, HALF))
+
+
+def test_a_slash_at_the_end_changes_nothing(program, straight):
+    half = program.trained(None, steps(HALF))
+    program.call("train", "--resume", f"{checkpoint(half)}/", steps(WHOLE), "--out", program.out)
+    assert program.runs() == [half]
+    assert bits_of(half) == bits_of(straight)
+
+
 def test_what_four_ranks_begin_one_ends_as_two_would(program):
     mode = "train.reproducible=true"
     whole = program.trained(2, mode, steps(WHOLE))
