@@ -10,7 +10,6 @@
 #include "comm/world.h"
 #include "core/error.h"
 #include "train/resume.h"
-#include "train/stop_signal.h"
 #include "train/training_run.h"
 
 namespace valley::app {
@@ -70,7 +69,6 @@ void print_keys(const Arguments& a) {
 }
 
 void train(Arguments& a) {
-  install_stop_signals();  // before anything that takes time: the first step then sees the flag
   std::vector<std::string> overrides;
   const std::filesystem::path file = config_file(a, overrides);
   Experiment experiment;

@@ -210,6 +210,7 @@ void TrainingRun::restore() {
 }
 
 int TrainingRun::loop() {
+  install_stop_signals();
   LoaderOptions options;
   options.global_batch = experiment_.train.global_batch;
   options.rank = world_.rank();
