@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Prepares a machine for building and testing Valley. Idempotent: a second run finds everything and takes about a second.
+# Prepares a machine for building Valley. Idempotent: a second run finds everything and takes about a second.
 #
-#   launch/setup.sh            install what is missing: Debian packages, then .venv with torch and the test tools
-#   launch/setup.sh --check    only say what is missing (exit 1 if anything is)
+#   launch/setup.sh            install what is missing: Debian packages, then .venv with torch and the build tools
+#   launch/setup.sh --tests    also what the tests compare with: Slurm, Chromium, TensorBoard, Debian's Pillow, ...
+#   launch/setup.sh --check    only say what is missing (exit 1 if anything is); also after --tests
 #
 # Environment: VALLEY_VENV   where the Python environment lies (default: .venv in the checkout)
 set -euo pipefail
@@ -10,19 +11,24 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly kVenv="${VALLEY_VENV:-$PWD/.venv}"
 readonly kRequirements=launch/requirements.txt
-# Build: compiler, MPI, HDF5 and small libraries. Run: the emoji font. Test: GoogleTest, h5dump and a tiny tmpfs (mount).
-readonly kPackages=(
+readonly kTestRequirements=launch/requirements-test.txt
+# Build: compiler, MPI, HDF5 and small libraries. Run: the emoji font.
+packages=(
   build-essential pkg-config git ccache python3 python3-venv python3-pip
-  libopenmpi-dev openmpi-bin libhdf5-dev libfreetype-dev libpng-dev libssl-dev
+  libopenmpi-dev openmpi-bin libhdf5-dev libfreetype-dev libpng-dev libjpeg-dev libwebp-dev libssl-dev
   libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libgtest-dev libgmock-dev
   fonts-noto-color-emoji
+)
+# The peers of the tests, each the real one.
+readonly kTestPackages=(
+  munge slurm-wlm iproute2 chromium python3-pil fonts-dejavu-core bash-completion shellcheck
 )
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
 missing_packages() {
   local package
-  for package in "${kPackages[@]}"; do
+  for package in "${packages[@]}"; do
     [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" == installed ]] || printf '%s\n' "$package"
   done
 }
@@ -42,18 +48,36 @@ install_packages() {
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# The environment is current when the file it was made from is the file we have: a digest says so.
-venv_stamp() { sha256sum "$kRequirements" | cut -d' ' -f1; }
-venv_is_current() { [[ -x "$kVenv/bin/python" && "$(cat "$kVenv/.valley-stamp" 2>/dev/null)" == "$(venv_stamp)" ]]; }
+# The environment is current when the files it was made from are the files we have: digests say so.
+stamp_of() { sha256sum "$1" | cut -d' ' -f1; }
+has_requirements() { # FILE STAMP
+  [[ -x "$kVenv/bin/python" && "$(cat "$kVenv/$2" 2>/dev/null)" == "$(stamp_of "$1")" ]]
+}
+venv_is_current() {
+  has_requirements "$kRequirements" .valley-stamp || return 1
+  ((!with_tests)) || has_requirements "$kTestRequirements" .valley-test-stamp
+}
+
+install_requirements() { # FILE STAMP
+  has_requirements "$1" "$2" && return
+  "$kVenv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$1"
+  stamp_of "$1" >"$kVenv/$2"
+}
 
 install_venv() {
   venv_is_current && return
-  say "creating $kVenv (torch is large: about a minute on a fast link)"
+  say "preparing $kVenv (torch is large: about a minute on a fast link)"
   [[ -x "$kVenv/bin/python" ]] || python3 -m venv "$kVenv"
-  "$kVenv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$kRequirements"
-  venv_stamp >"$kVenv/.valley-stamp"
+  install_requirements "$kRequirements" .valley-stamp
+  ((!with_tests)) || install_requirements "$kTestRequirements" .valley-test-stamp
 }
 
+with_tests=0
+if [[ "${1:-}" == --tests ]]; then
+  with_tests=1
+  packages+=("${kTestPackages[@]}")
+  shift
+fi
 if [[ "${1:-}" == --check ]]; then
   missing="$(missing_packages | tr '\n' ' ')"
   [[ -z "$missing" ]] || say "missing Debian packages: $missing"
@@ -61,7 +85,7 @@ if [[ "${1:-}" == --check ]]; then
   [[ -z "$missing" ]] && venv_is_current
   exit
 elif [[ -n "${1:-}" ]]; then
-  sed -n '2,8p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//'
+  sed -n '2,9p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//'
   [[ "$1" == --help || "$1" == -h ]] && exit 0
   exit 2
 fi

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-launch/setup.sh
+launch/setup.sh --tests
 launch/build.sh
 
 export VALLEY_BUILD="${VALLEY_BUILD:-$PWD/build}"

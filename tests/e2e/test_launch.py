@@ -29,7 +29,7 @@ def run(script, *arguments, environment=None, **options):
 
 
 def test_setup_has_nothing_to_do_a_second_time():
-    result = run(REPOSITORY / "launch" / "setup.sh", "--check")
+    result = run(REPOSITORY / "launch" / "setup.sh", "--tests", "--check")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
@@ -64,6 +64,6 @@ def test_the_quickstart_trains_and_says_where_things_lie(tree):
         lines = dict(re.findall(r"^(samples|reals|log|figures) +(\S+)$", result.stdout, re.MULTILINE))
         assert lines["samples"] == f"runs/{number:05}-quickstart/fakes-00000002.png"
         assert len(lines) == 4 and all((tree / file).stat().st_size > 0 for file in lines.values())
-        assert "creating" not in result.stderr  # the Python environment is there
+        assert "preparing" not in result.stderr  # the Python environment is there
         made.add((tree / "data" / "faces-32" / "manifest.json").stat().st_mtime_ns)
     assert len(made) == 1  # the shards were made once
