@@ -27,7 +27,7 @@ macro(valley_require package name hint)
   endif()
 endmacro()
 
-# Unpacks the folder `part` of an archive once and sets `out` to what holds it. An archive that is not the pinned one is
+# Unpacks the folder `part` of an archive and its licence once and sets `out` to what holds it. An archive that is not the pinned one is
 # refused: what is compiled would not be what was tested.
 function(valley_unpack archive sha256 part out)
   file(SHA256 "${archive}" found)
@@ -38,7 +38,7 @@ function(valley_unpack archive sha256 part out)
   set(folder "${CMAKE_BINARY_DIR}/dependencies/${sha256}")
   if(NOT EXISTS "${folder}/done")
     file(REMOVE_RECURSE "${folder}")
-    file(ARCHIVE_EXTRACT INPUT "${archive}" DESTINATION "${folder}" PATTERNS "*/${part}/*")
+    file(ARCHIVE_EXTRACT INPUT "${archive}" DESTINATION "${folder}" PATTERNS "*/${part}/*" "*/LICENSE*")
     file(TOUCH "${folder}/done")
   endif()
   file(GLOB top "${folder}/*-*")
