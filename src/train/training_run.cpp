@@ -235,7 +235,8 @@ int TrainingRun::loop() {
     trainer_->step(loader.next().pixels, stop_was_asked_for());
     status = trainer_->status(false);
     if (status.not_finite) return diverged(status);
-    if (is_root()) recorder_->after_step(*trainer_, loader.counters().wait_seconds);
+    if (is_root())
+      recorder_->after_step(*trainer_, loader.counters().wait_seconds, status.stop);
     if (status.stop) break;
     if (trainer_->steps_done() % experiment_.checkpoint.every == 0 &&
         trainer_->steps_done() < steps_)
