@@ -7,7 +7,8 @@ import tomllib
 import pytest
 from program import REPOSITORY, bits, checkpoint
 
-COMMANDS = [[], ["train"], ["sample"], ["shard"], ["shard", "build"], ["shard", "verify"], ["shard", "info"]]
+COMMANDS = [[], ["train"], ["sample"], ["doctor"], ["completion"], ["shard"], ["shard", "build"], ["shard", "verify"],
+            ["shard", "info"]]
 
 
 @pytest.fixture(scope="module")
