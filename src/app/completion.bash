@@ -23,7 +23,8 @@ _valley_offer() {
   for word in $2; do
     case $word in
       @file | @dir)
-        [[ $word == @dir ]] && kind=directory || kind=file
+        kind='file'
+        [[ $word != @dir ]] || kind='directory'
         compopt -o filenames 2>/dev/null
         mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -A "$kind" -- "$1")
         ;;

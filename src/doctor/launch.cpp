@@ -63,7 +63,7 @@ bool judge_launcher(Launcher& launcher, const Notes& notes) {
                fmt::format("{}: {}, but the program uses {}", launcher.path, first, loaded),
                "its ranks may not find each other: put the mpirun of the same MPI on the PATH");
   } else {
-    notes.ok(launcher.name, fmt::format("{}: {}", launcher.path, first));
+    notes.ok(launcher.name, fmt::format("Open MPI {}, {}", launcher.version, launcher.path));
   }
   return true;
 }

@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <map>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "comm/world.h"
 #include "doctor/checks.h"
@@ -53,15 +56,19 @@ void check_cpu(const Notes& notes) {
             {"numa_nodes", static_cast<double>(nodes)}});
 
   const std::set<std::string> flags = cpu_flags(cpuinfo);
-  const std::map<std::string, std::string> wanted{
-      {"avx2", "AVX2"},    {"avx512f", "AVX-512"}, {"avx512_bf16", "AVX-512 bf16"},
-      {"amx_tile", "AMX"}, {"asimd", "NEON"},      {"sve", "SVE"}};
+  constexpr std::array<std::pair<const char*, const char*>, 6> kWanted{
+      {{"avx2", "AVX2"},
+       {"avx512f", "AVX-512"},
+       {"avx512_bf16", "AVX-512 bf16"},
+       {"amx_tile", "AMX"},
+       {"asimd", "NEON"},
+       {"sve", "SVE"}}};
   std::string has;
-  for (const auto& [flag, name] : wanted) {
-    if (flags.contains(flag)) has += (has.empty() ? "" : ", ") + name;
+  for (const auto& [flag, name] : kWanted) {
+    if (flags.contains(flag)) has += fmt::format("{}{}", has.empty() ? "" : ", ", name);
   }
   const std::string used = at::get_cpu_capability();
-  if (used == "DEFAULT" && flags.contains("asimd") == false) {
+  if (used == "DEFAULT" && !flags.contains("asimd")) {
     notes.warn("vector units", has.empty() ? "no AVX2" : has + ", but LibTorch uses none",
                "training on this CPU is several times slower; see ATEN_CPU_CAPABILITY");
   } else {
@@ -86,6 +93,21 @@ void check_allowed_cpus(const Notes& notes, int ranks) {
                figures);
   } else {
     notes.ok("CPUs allowed", fmt::format("{}, no quota", allowed), figures);
+  }
+}
+
+// Other programs' work makes the measurements below, and training, slower than the machine is.
+void check_load(const Notes& notes) {
+  std::array<double, 1> load{};
+  if (::getloadavg(load.data(), 1) != 1) return;
+  const auto cpus = static_cast<double>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+  const std::string value = fmt::format("{:.1f} in the last minute", load[0]);
+  if (load[0] > cpus + 1) {
+    notes.warn("load", fmt::format("{}, on {:.0f} CPUs", value, cpus),
+               "other programs take the time: figures here and training are slower for it",
+               {{"load", load[0]}});
+  } else {
+    notes.ok("load", value, {{"load", load[0]}});
   }
 }
 
@@ -155,6 +177,7 @@ void check_clock(const Notes& notes) {
 void check_machine(const Notes& notes, int ranks) {
   check_cpu(notes);
   check_allowed_cpus(notes, ranks);
+  check_load(notes);
   check_memory(notes);
   check_host_name(notes);
   check_clock(notes);

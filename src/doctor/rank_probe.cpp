@@ -93,6 +93,11 @@ json place_of_this_rank(Communicator& comm) {
           {"clock", static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9}};
 }
 
+std::string time_text(double microseconds) {
+  if (microseconds >= 1000) return fmt::format("{:.1f} ms", microseconds / 1000);
+  return fmt::format("{:.{}f} us", microseconds, microseconds < 10 ? 1 : 0);
+}
+
 std::string rate_text(double mb_per_s) {
   return mb_per_s < 1000 ? fmt::format("{:.0f} MB/s", mb_per_s)
                          : fmt::format("{:.1f} GB/s", mb_per_s / 1000);
@@ -107,9 +112,8 @@ void judge_sums(const json& report, const Notes& notes) {
     bool exact = true;
     for (const json& one : sizes) {
       const auto bytes = one.at("bytes").get<double>();
-      value +=
-          fmt::format("{}{} in {:.0f} us", value.empty() ? "" : ", ",
-                      bytes == kSmall ? "4 KB" : "16 MB", one.at("microseconds").get<double>());
+      value += fmt::format("{}{} in {}", value.empty() ? "" : ", ",
+                           bytes == kSmall ? "4 KB" : "16 MB", time_text(one.at("microseconds")));
       const std::string size = bytes == kSmall ? "4kb" : "16mb";
       figures["us_" + size] = one.at("microseconds");
       figures["bus_mb_per_s_" + size] = one.at("bus_mb_per_s");

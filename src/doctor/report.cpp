@@ -39,9 +39,10 @@ std::int64_t count(const Checkup& checkup, Status status) {
 }
 
 std::string coloured(const std::string& text, const char* colour, const TextStyle& style) {
-  return style.colours ? fmt::format("\x1b[{}m{}\x1b[0m", colour, text) : text;
+  return style.colours && *colour != '\0' ? fmt::format("\x1b[{}m{}\x1b[0m", colour, text) : text;
 }
 
+constexpr const char* kPlain = "";
 constexpr const char* kBold = "1";
 constexpr const char* kDim = "2";
 constexpr const char* kRed = "1;31";
@@ -93,7 +94,7 @@ std::string line_of(const Finding& f, std::size_t names, const TextStyle& style)
   const std::size_t indent = kMark + names + 2;
   const std::string value = f.host.empty() ? f.value : f.host + ": " + f.value;
   std::string text = fmt::format("  {}  {:<{}}  {}\n", mark(f.status, style), f.name, names,
-                                 block(value, indent, "0", style));
+                                 block(value, indent, kPlain, style));
   if (!f.advice.empty())
     text += fmt::format("{}{}\n", std::string(indent, ' '),
                         block("-> " + f.advice, indent, kDim, style));

@@ -55,7 +55,9 @@ void check_slurm(const Notes& notes) {
       run_command({srun->string(), "--mpi=list"}, {}, std::chrono::seconds(3));
   const std::string said = listed.out + listed.err;
   if (!listed.succeeded()) {
-    const std::string why = listed.timed_out ? "no answer within 3 s" : first_words(said);
+    std::string why = listed.timed_out ? "no answer within 3 s" : first_words(said);
+    const std::string prefix = "srun: error: ";
+    if (why.starts_with(prefix)) why = why.substr(prefix.size());
     if (job.empty()) {
       notes.ok("srun", "there, but it finds no Slurm: " + why);
     } else {
