@@ -1,11 +1,9 @@
 // The program: parse, call, and turn what went wrong into one message and an exit code.
-#include <c10/util/Exception.h>
 #include <unistd.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <new>
 #include <string>
 
 #include "app/completion_command.h"
@@ -17,6 +15,7 @@
 #include "comm/world.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "train/failure.h"
 
 namespace valley::app {
 namespace {
@@ -34,6 +33,15 @@ constexpr const char* kHelp =
 // it exits.
 constexpr unsigned kPatience = 3;
 
+// Sleeps through signals: asked to stop now, this rank may still be the only one that knows what is
+// wrong. A signal most likely means that the launcher ends the job because rank 0 has spoken, and
+// kills this rank soon: it gets that time once more.
+void leave_it_to_rank_zero() {
+  if (::sleep(kPatience) == 0) return;
+  unsigned left = kPatience;
+  while (left > 0) left = ::sleep(left);
+}
+
 std::string joined(int argc, char** argv) {
   std::string text;
   for (int i = 0; i < argc; ++i) text += (i == 0 ? "" : " ") + std::string(argv[i]);
@@ -44,7 +52,7 @@ std::string joined(int argc, char** argv) {
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const bool is_error = error.get_exit_code() != 0;
   if (launch_info().rank != 0) {
-    if (is_error) ::sleep(kPatience);
+    if (is_error) leave_it_to_rank_zero();
     return is_error ? static_cast<int>(ExitCode::kUsage) : 0;
   }
   app.exit(error);
@@ -56,7 +64,7 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
 [[noreturn]] void fail(ExitCode code, const std::string& message) {
   const bool alike = code == ExitCode::kUsage || code == ExitCode::kConfig ||
                      code == ExitCode::kMissingInput;
-  if (alike && launch_info().rank != 0) ::sleep(kPatience);
+  if (alike && launch_info().rank != 0) leave_it_to_rank_zero();
   log::error("{}", message);
   abort_job(static_cast<int>(code));
 }
@@ -84,27 +92,12 @@ int run(int argc, char** argv) {
 }  // namespace valley::app
 
 int main(int argc, char** argv) {
-  using valley::ExitCode;
   const valley::LaunchInfo launch = valley::launch_info();
   valley::log::set_rank(launch.rank, launch.size);
   try {
     return valley::app::run(argc, argv);
-  } catch (const valley::Error& error) {
-    valley::app::fail(error.code(), error.what());
-  } catch (const c10::OutOfMemoryError& error) {
-    valley::app::fail(ExitCode::kOutOfMemory,
-                      std::string("out of GPU memory; set a smaller train.microbatch. ") +
-                          error.what_without_backtrace());
-  } catch (const std::bad_alloc&) {
-    valley::app::fail(ExitCode::kOutOfMemory, "out of memory; set a smaller train.microbatch");
-  } catch (const c10::Error& error) {
-    const std::string what = error.what_without_backtrace();
-    if (what.find("can't allocate memory") != std::string::npos) {
-      valley::app::fail(ExitCode::kOutOfMemory,
-                        "out of memory; set a smaller train.microbatch. " + what);
-    }
-    valley::app::fail(ExitCode::kInternal, error.what());
-  } catch (const std::exception& error) {
-    valley::app::fail(ExitCode::kInternal, error.what());
+  } catch (...) {
+    const valley::Failure failure = valley::current_failure();
+    valley::app::fail(failure.code, failure.message);
   }
 }

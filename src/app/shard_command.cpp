@@ -6,14 +6,17 @@
 
 #include "app/shard_build.h"
 #include "app/shard_inspect.h"
+#include "app/shard_peek.h"
 
 namespace valley::app {
 
 void add_shard_command(CLI::App& app) {
   CLI::App* shard = app.add_subcommand(
       "shard",
-      "Make, check and describe data sets of HDF5 shards.\n\n"
+      "Make, check, describe and show data sets of HDF5 shards.\n\n"
       "Examples:\n"
+      "  valley shard build --source photos --dest data/photos-256\n"
+      "  valley shard peek data/photos-256 -o peek.png\n"
       "  valley shard build --source NotoColorEmoji.ttf --dest data/emoji-64 --resolution 64\n"
       "  valley shard verify data/emoji-64 --deep\n"
       "  valley shard info data/emoji-64 --json");
@@ -21,6 +24,7 @@ void add_shard_command(CLI::App& app) {
   add_shard_build(*shard);
   add_shard_verify(*shard);
   add_shard_info(*shard);
+  add_shard_peek(*shard);
 }
 
 }  // namespace valley::app

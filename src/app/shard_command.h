@@ -1,4 +1,4 @@
-// `valley shard build|verify|info`: data sets of checksummed HDF5 shards. Runs on one process,
+// `valley shard build|verify|info|peek`: data sets of checksummed HDF5 shards. Runs on one process,
 // without MPI.
 #pragma once
 

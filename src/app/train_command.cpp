@@ -10,6 +10,7 @@
 #include "comm/world.h"
 #include "core/error.h"
 #include "train/resume.h"
+#include "train/stop_signal.h"
 #include "train/training_run.h"
 
 namespace valley::app {
@@ -69,6 +70,7 @@ void print_keys(const Arguments& a) {
 }
 
 void train(Arguments& a) {
+  install_stop_signals(launch_info().rank == 0);
   std::vector<std::string> overrides;
   const std::filesystem::path file = config_file(a, overrides);
   Experiment experiment;

@@ -9,17 +9,20 @@
 #include <mutex>
 
 #include "core/error.h"
+#include "core/status_line.h"
 
 namespace valley::log {
 namespace {
 
-// The one piece of process-wide state in Valley: where messages go and which rank they come from.
+// The one piece of process-wide state in Valley: where messages go, what they must leave standing,
+// and which rank they come from.
 struct State {
   std::mutex mutex;
   int rank = 0;
   int size = 1;
   std::shared_ptr<spdlog::logger> to_stderr;
   std::shared_ptr<spdlog::logger> to_file;
+  StatusLine* status_line = nullptr;
 };
 
 State& state() {
@@ -67,6 +70,16 @@ void tee_to(const std::string& path) {
   }
 }
 
+void set_status_line(StatusLine& line) {
+  const std::scoped_lock lock(state().mutex);
+  state().status_line = &line;
+}
+
+void unset_status_line(const StatusLine& line) {
+  const std::scoped_lock lock(state().mutex);
+  if (state().status_line == &line) state().status_line = nullptr;
+}
+
 void write(Level level, bool every_rank, std::string_view message) {
   const std::scoped_lock lock(state().mutex);
   State& s = state();
@@ -74,7 +87,9 @@ void write(Level level, bool every_rank, std::string_view message) {
   if (!s.to_stderr)
     s.to_stderr = make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>(), "%v");
   const std::string prefix = s.size > 1 ? fmt::format("[{}] ", s.rank) : "";
+  if (s.status_line != nullptr) s.status_line->hide();
   s.to_stderr->info("{}{}{}", prefix, label(level), message);
+  if (s.status_line != nullptr) s.status_line->show_again();
   if (s.to_file) s.to_file->info("{}{}{}", prefix, label(level), message);
 }
 

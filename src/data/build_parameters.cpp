@@ -22,6 +22,8 @@ std::string build_parameters(const ImageSource& source, const BuildOptions& opti
                      {"shard_images", options.shard_images},
                      {"shuffle_seed", nullptr},
                      {"max_images", nullptr}};
+  if (target.transform == Transform::kCenterCropWide)
+    parameters["content_height"] = target.content_height;
   if (options.shuffle_seed) parameters["shuffle_seed"] = *options.shuffle_seed;
   if (options.max_images) parameters["max_images"] = *options.max_images;
   return parameters.dump();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -18,6 +17,7 @@
 #include "data/rejects_file.h"
 #include "data/shard_check.h"
 #include "data/shard_writer.h"
+#include "data/source_listing.h"
 
 namespace valley {
 namespace {
@@ -145,10 +145,12 @@ void Builder::start() {
   manifest_.class_names = source_.class_names();
   manifest_.candidates = source_.size();
   manifest_.parameters_json = parameters;
+  keep_listing(directory_, source_.listing());
 }
 
 void Builder::resume(const std::string& parameters) {
   manifest_ = read_manifest(directory_);
+  require_same_listing(directory_, source_.listing());
   require_same_parameters(manifest_.parameters_json, parameters, directory_.string());
   if (manifest_.writer_version != kWriter)
     throw Error(
@@ -178,19 +180,27 @@ void Builder::reject(Decoded& decoded) {
   rejects_.push_back({position_, source_.name(decoded.candidate), std::move(decoded.reject->reason),
                       std::move(decoded.reject->detail)});
   check_error_rate(source_.size());
+  if (!options_.fail_on_reject) return;
+  write_rejects(directory_, rejects_);
+  const RejectedImage& last = rejects_.back();
+  throw Error(
+      ExitCode::kData,
+      "{}: {} ({}), and --on-error is fail. The data set is unfinished: mend the source and "
+      "build anew with --overwrite, or go on with --resume and --on-error skip",
+      last.name, last.reason, last.detail);
 }
 
 void Builder::check_error_rate(std::uint64_t of) {
   const double rate = static_cast<double>(rejects_.size()) / static_cast<double>(of);
   if (rate <= options_.max_error_rate) return;
   write_rejects(directory_, rejects_);
-  throw Error(ExitCode::kData,
-              "{} of {} images are rejected ({:.2f} %), more than --max-error-rate {} allows: {}; "
-              "see {}. The data set is unfinished: mend the source, or run again with --resume and "
-              "--max-error-rate {:.2g}",
-              rejects_.size(), of, 100 * rate, options_.max_error_rate,
-              describe(count_by_reason(rejects_)), (directory_ / kRejectsFile).string(),
-              std::min(1.0, std::ceil(rate * 100) / 100));
+  throw Error(
+      ExitCode::kData,
+      "{} of {} images are rejected ({:.2f} %), more than --max-error-rate {} allows: {}; "
+      "see {}. The data set is unfinished: mend the source and build anew with --overwrite, "
+      "or go on with --resume and a higher --max-error-rate (1 takes whatever is good)",
+      rejects_.size(), of, 100 * rate, options_.max_error_rate, describe(count_by_reason(rejects_)),
+      (directory_ / kRejectsFile).string());
 }
 
 void Builder::report_progress(std::uint64_t in_shard) {
@@ -246,6 +256,7 @@ BuildReport Builder::run() {
     throw Error(ExitCode::kData, "no image could be stored: {}; see {}",
                 describe(manifest_.rejects), (directory_ / kRejectsFile).string());
   finish_dataset(directory_, manifest_);
+  remove_listing(directory_);
   return {manifest_.images, resumed_images_,   manifest_.shards.size(), manifest_.bytes(),
           position_,        manifest_.rejects, manifest_.fingerprint,   seconds()};
 }

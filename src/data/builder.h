@@ -36,6 +36,7 @@ struct BuildOptions {
   std::optional<std::uint64_t> max_images;        // the first so many in build order
   unsigned jobs = 1;
   double max_error_rate = 0.01;
+  bool fail_on_reject = false;  // whatever the rate
   Existing existing = Existing::kRefuse;
   std::function<void(const BuildProgress&)>
       progress;  // on the calling thread, a few times a second
@@ -54,8 +55,8 @@ struct BuildReport {
 
 // Errors: kUsage for options that cannot be, or that differ from those of the build to resume;
 // kCannotWrite for a destination that is refused, a full disk; kData when more than max_error_rate
-// of the candidates are rejected (the build then stays unfinished and can be resumed with a higher
-// rate).
+// of the candidates are rejected, or with fail_on_reject the first one (the build then stays
+// unfinished and can be resumed with a higher rate).
 BuildReport build_dataset(const ImageSource& source, const BuildOptions& options);
 
 // What would be built, with all checks of options and destination and nothing written.

@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "data/manifest.h"
 #include "data/shard_file.h"
+#include "data/source_listing.h"
 
 namespace valley {
 namespace {
@@ -50,7 +51,7 @@ bool is_temporary(std::string_view name) {
 
 bool is_ours(std::string_view name) {
   return name == kManifestFile || name == kIndexFile || name == kRejectsFile || name == kSumsFile ||
-         shard_number(name).has_value() || is_temporary(name);
+         name == kListingFile || shard_number(name).has_value() || is_temporary(name);
 }
 
 std::vector<std::string> names_in(const fs::path& directory) {

@@ -48,10 +48,12 @@ Decoded OrderedDecoder::decode(ImageReader& reader, std::uint64_t position) cons
     decoded.reject = std::move(*reject);
     return decoded;
   }
-  const Image& image = std::get<Image>(loaded);
+  auto& image = std::get<Image>(loaded);
   decoded.orig_size = {static_cast<std::uint32_t>(image.height),
                        static_cast<std::uint32_t>(image.width)};
-  decoded.pixels = fit(image, target_).pixels;
+  decoded.reject = unfit(image.height, image.width, target_);
+  if (decoded.reject) return decoded;
+  decoded.pixels = fit(std::move(image), target_).pixels;
   decoded.crc32c = crc32c(std::as_bytes(std::span(decoded.pixels)));
   decoded.sums.add(std::as_bytes(std::span(decoded.pixels)), target_.channels);
   return decoded;
@@ -64,6 +66,7 @@ void OrderedDecoder::work() {
     try {
       if (!reader) reader = source_.open_reader();
       decoded = decode(*reader, *position);
+      reader->done();
     } catch (...) {
       decoded.failure = std::current_exception();
     }

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "image/image.h"
+#include "image/image_source.h"
 #include "image/resample.h"
 
 namespace valley {
@@ -16,6 +18,9 @@ enum class Transform {
   kCenterCrop,  // the largest centred part of the target's aspect ratio (a square target: the short
                 // side), then resized
   kPad,         // resized to fit inside, centred on the background
+  kCenterCropWide,      // as StyleGAN's dataset_tool.py does it: see content_height
+  kCenterCropDhariwal,  // as ADM's image_datasets.py does it: halved by box filters while the short
+                        // side is at least twice the target, then bicubic, then cropped
 };
 
 [[nodiscard]] std::string_view transform_name(Transform transform);
@@ -29,11 +34,20 @@ struct Target {
   Transform transform = Transform::kCenterCrop;
   Filter filter = Filter::kLanczos;
   std::uint8_t background = 255;  // of kPad, in every channel
+  // Of kCenterCropWide, whose height and width are equal: the height of the picture between black
+  // bars. Rows are cropped to round(width * image height / image width), then the rest is stretched
+  // to content_height x width.
+  std::int64_t content_height = 0;
 };
 
-[[nodiscard]] Image fit(const Image& image, const Target& target);
+// Why an image of this size cannot be brought to the target: kCenterCropWide enlarges none.
+[[nodiscard]] std::optional<Reject> unfit(std::int64_t height, std::int64_t width,
+                                          const Target& target);
+
+// What `unfit` accepts. kCenterCropDhariwal takes square targets and has filters of its own.
+[[nodiscard]] Image fit(Image image, const Target& target);
 
 // Gray is ITU-R 601 luma in 16-bit fixed point, as Pillow's "L"; RGB of gray repeats it.
-[[nodiscard]] Image with_channels(const Image& image, std::int64_t channels);
+[[nodiscard]] Image with_channels(Image image, std::int64_t channels);
 
 }  // namespace valley

@@ -24,6 +24,8 @@ class ImageReader {
   virtual ~ImageReader() = default;
   // Without alpha, in the channels and size that it has.
   [[nodiscard]] virtual std::variant<Image, Reject> load(std::uint64_t index) = 0;
+  // The image of the last load is no longer in memory.
+  virtual void done() {}
 };
 
 // The list of candidates, in a fixed order that does not depend on the machine. Any thread may
@@ -38,6 +40,9 @@ class ImageSource {
   // What the images depend on, as a JSON object: kind, content hash, options; no path.
   [[nodiscard]] virtual std::string identity_json() const = 0;
   [[nodiscard]] virtual std::unique_ptr<ImageReader> open_reader() const = 0;
+  // A line a candidate, "ATTRIBUTES\tNAME", for saying which of them changed between a build and
+  // its resume. Empty: the identity alone says that something changed.
+  [[nodiscard]] virtual std::string listing() const { return {}; }
 };
 
 }  // namespace valley

@@ -9,6 +9,10 @@
 #include <torch/headeronly/version.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
 #include <thread>
 
 namespace valley {
@@ -25,6 +29,17 @@ DeviceMemory host_memory() {
   return {static_cast<std::int64_t>(machine.totalram) * unit,
           static_cast<std::int64_t>(machine.freeram + machine.bufferram) * unit,
           usage.ru_maxrss * kKibibyte};
+}
+
+// Of "4", and of "4,2" (a number a nesting level) the first.
+std::optional<int> asked_for_threads() {
+  const char* text = std::getenv("OMP_NUM_THREADS");
+  if (text == nullptr) return std::nullopt;
+  int number = 0;
+  const char* end = text + std::strlen(text);
+  const auto [stop, error] = std::from_chars(text, end, number);
+  if (error != std::errc() || (stop != end && *stop != ',') || number < 1) return std::nullopt;
+  return number;
 }
 
 }  // namespace
@@ -49,6 +64,7 @@ void set_arithmetic(const Arithmetic& arithmetic) {
 }
 
 int threads_for_rank(int local_size) {
+  if (const auto asked = asked_for_threads()) return *asked;
   cpu_set_t bound;
   CPU_ZERO(&bound);
   const int machine = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));

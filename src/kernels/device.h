@@ -29,8 +29,8 @@ struct Arithmetic {
 };
 void set_arithmetic(const Arithmetic& arithmetic);
 
-// CPUs that this process may run on: its binding, or the machine's cores shared out among the
-// host's ranks.
+// OMP_NUM_THREADS where it is set; else the CPUs that this process may run on: its binding, or the
+// machine's cores shared out among the host's ranks.
 [[nodiscard]] int threads_for_rank(int local_size);
 
 // "LibTorch 2.11.0, CUDA 13.0, ..." as built and as loaded.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "core/atomic_file.h"
@@ -27,7 +28,7 @@ std::size_t bytes_of(std::int64_t height, std::int64_t width, std::int64_t chann
 
 }  // namespace
 
-void write_png(const std::filesystem::path& path, const ImageView& image) {
+Png write_png(const std::filesystem::path& path, const ImageView& image) {
   VALLEY_CHECK(image.pixels.size() == bytes_of(image.height, image.width, image.channels));
   // libpng's simplified interface: no longjmp past C++ objects, and no chunk that holds the time.
   ::png_image png{};
@@ -37,18 +38,18 @@ void write_png(const std::filesystem::path& path, const ImageView& image) {
   png.format = image.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
 
   ::png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(png);
-  std::vector<std::byte> file(bytes);
+  std::string file(bytes, '\0');
   if (::png_image_write_to_memory(&png, file.data(), &bytes, 0, image.pixels.data(), 0, nullptr) ==
       0)
     throw Error(ExitCode::kInternal, "{}: libpng: {}", path.string(), png.message);
-  AtomicFile output(path);
-  output.write(Bytes(file.data(), bytes));
-  output.commit();
+  file.resize(bytes);
+  write_file(path, file);
+  return {std::move(file), image.height, image.width, image.channels};
 }
 
-void write_grid(const std::filesystem::path& path, std::span<const std::uint8_t> images,
-                std::int64_t n, std::int64_t height, std::int64_t width, std::int64_t channels,
-                std::int64_t columns) {
+Png write_grid(const std::filesystem::path& path, std::span<const std::uint8_t> images,
+               std::int64_t n, std::int64_t height, std::int64_t width, std::int64_t channels,
+               std::int64_t columns) {
   VALLEY_CHECK(n > 0 && columns > 0);
   const std::size_t image_bytes = bytes_of(height, width, channels);
   VALLEY_CHECK(images.size() == static_cast<std::size_t>(n) * image_bytes);
@@ -66,7 +67,7 @@ void write_grid(const std::filesystem::path& path, std::span<const std::uint8_t>
       std::copy_n(images.begin() + (i * height + y) * line_bytes, line_bytes,
                   grid.begin() + ((top + y) * grid_width + left) * channels);
   }
-  write_png(path, {grid, grid_height, grid_width, channels});
+  return write_png(path, {grid, grid_height, grid_width, channels});
 }
 
 }  // namespace valley

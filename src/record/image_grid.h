@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 
 namespace valley {
 
@@ -15,14 +16,22 @@ struct ImageView {
   std::int64_t channels = 0;
 };
 
-void write_png(const std::filesystem::path& path,
-               const ImageView& image);  // atomic; same pixels, same bytes
+// A PNG file's bytes, and what they show.
+struct Png {
+  std::string bytes;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t channels = 0;
+};
+
+// Atomic; same pixels, same bytes. Returns what it wrote.
+Png write_png(const std::filesystem::path& path, const ImageView& image);
 
 // Lays n images [n, H, W, C] out in rows of `columns` on white, 2 pixels apart and 2 pixels from
 // the edges: columns * (W + 2) + 2 pixels wide. Writes them as one PNG. Fewer images than cells
-// leave the rest white.
-void write_grid(const std::filesystem::path& path, std::span<const std::uint8_t> images,
-                std::int64_t n, std::int64_t height, std::int64_t width, std::int64_t channels,
-                std::int64_t columns);
+// leave the rest white. Returns what it wrote.
+Png write_grid(const std::filesystem::path& path, std::span<const std::uint8_t> images,
+               std::int64_t n, std::int64_t height, std::int64_t width, std::int64_t channels,
+               std::int64_t columns);
 
 }  // namespace valley

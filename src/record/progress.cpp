@@ -91,9 +91,14 @@ std::string cut_to_columns(const std::string& text, std::size_t columns) {
 
 Progress::Progress(double seconds_between_plain_lines)
     : seconds_between_plain_lines_(seconds_between_plain_lines),
-      is_terminal_(stderr_is_terminal()) {}
+      is_terminal_(stderr_is_terminal()) {
+  log::set_status_line(*this);
+}
 
-Progress::~Progress() { finish(); }
+Progress::~Progress() {
+  log::unset_status_line(*this);
+  finish();
+}
 
 void Progress::show(const ProgressReport& report) {
   const std::scoped_lock lock(mutex_);
@@ -111,11 +116,16 @@ void Progress::show(const ProgressReport& report) {
   unprinted_.clear();
 }
 
-void Progress::clear() {
+void Progress::hide() {
   const std::scoped_lock lock(mutex_);
   if (!line_is_drawn_) return;
   print(fmt::format("\r{}", kClearToEnd));
   line_is_drawn_ = false;
+}
+
+void Progress::show_again() {
+  const std::scoped_lock lock(mutex_);
+  if (is_terminal_ && !unprinted_.empty()) draw();
 }
 
 void Progress::finish() {

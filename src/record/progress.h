@@ -4,8 +4,7 @@
 //   step 1200 | 19.2 kimg | L(x) 0.081 L(G) 0.040 k 0.12 M 0.09 | 412 img/s | data 1% comm 3%
 //   | 21.0 GiB | ETA 2h10
 //
-// Messages of other origin go through: on a terminal call `clear` before one is written, and the
-// next `show` draws the line again below it.
+// On a terminal the line stays below the messages of core/log.h, which pass above it.
 #pragma once
 
 #include <chrono>
@@ -16,6 +15,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "core/status_line.h"
 
 namespace valley {
 
@@ -38,7 +39,7 @@ struct ProgressReport {
 [[nodiscard]] std::string format_duration(double seconds);  // "42s", "3m05", "2h10", "3d04h"
 
 // Any thread may call.
-class Progress {
+class Progress final : public log::StatusLine {
  public:
   explicit Progress(double seconds_between_plain_lines = 10);
   ~Progress();  // as finish
@@ -48,8 +49,9 @@ class Progress {
   // On a terminal draws the line anew, cut to the terminal's width. Elsewhere prints it when it is
   // the first or enough seconds have passed since the last one printed.
   void show(const ProgressReport& report);
-  void clear();   // on a terminal: wipes the line, so that a message can take its place
-  void finish();  // leaves the last line standing
+  void hide() override;  // on a terminal: wipes the line, so that a message can take its place
+  void show_again() override;  // on a terminal: draws it below the message
+  void finish();               // leaves the last line standing
 
  private:
   void draw();

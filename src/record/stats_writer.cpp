@@ -1,11 +1,7 @@
 #include "record/stats_writer.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -19,8 +15,6 @@
 
 namespace valley {
 namespace {
-
-constexpr ::mode_t kMode = 0644;
 
 std::string json_string(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -71,40 +65,18 @@ void drop_what_comes_after(const std::filesystem::path& path, std::int64_t step)
   if (after.size() != before.size()) write_file(path, after);
 }
 
+AppendFile open_without_later(std::filesystem::path path, std::int64_t step) {
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) drop_what_comes_after(path, step);
+  return AppendFile(std::move(path));
+}
+
 }  // namespace
 
 StatsWriter::StatsWriter(std::filesystem::path path, std::int64_t resume_step)
-    : path_(std::move(path)) {
-  std::error_code ignored;
-  if (std::filesystem::exists(path_, ignored)) drop_what_comes_after(path_, resume_step);
-  descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, kMode);
-  if (descriptor_ < 0) throw file_error("opening", path_.string(), errno, true);
-}
+    : file_(open_without_later(std::move(path), resume_step)) {}
 
-StatsWriter::StatsWriter(StatsWriter&& other) noexcept
-    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-StatsWriter::~StatsWriter() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-void StatsWriter::write(const StatsLine& line) {
-  const std::string text = format_stats_line(line);
-  const ::off_t begin = ::lseek(descriptor_, 0, SEEK_END);
-  std::string_view left = text;
-  while (!left.empty()) {
-    const ::ssize_t n = ::write(descriptor_, left.data(), left.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      const int error_number = errno;
-      // Part of a line would garble the next one.
-      [[maybe_unused]] const int result = ::ftruncate(descriptor_, begin);
-      throw file_error(fmt::format("writing {} bytes to", text.size()), path_.string(),
-                       error_number, true);
-    }
-    left.remove_prefix(static_cast<std::size_t>(n));
-  }
-}
+void StatsWriter::write(const StatsLine& line) { file_.append(format_stats_line(line)); }
 
 std::string format_stats_line(const StatsLine& line) {
   std::string text = "{";

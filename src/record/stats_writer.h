@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "record/append_file.h"
+
 namespace valley {
 
 // Fields in the order given; numbers with the fewest digits that read back to the same value, one
@@ -21,14 +23,10 @@ class StatsWriter {
   // Appends to `path`. A resume at `resume_step` first drops the lines of later steps (atomically)
   // and a torn last line.
   StatsWriter(std::filesystem::path path, std::int64_t resume_step);
-  StatsWriter(StatsWriter&& other) noexcept;
-  StatsWriter& operator=(StatsWriter&&) = delete;
-  ~StatsWriter();
   void write(const StatsLine& line);  // throws Error kCannotWrite or kIo
 
  private:
-  std::filesystem::path path_;
-  int descriptor_ = -1;
+  AppendFile file_;
 };
 
 [[nodiscard]] std::string format_stats_line(const StatsLine& line);  // ends with a newline

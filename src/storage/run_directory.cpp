@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -90,6 +91,29 @@ Json read_records(const fs::path& file) {
   return records;
 }
 
+// What exit.json says. The launch scripts tell this start's from an older one by the id that they
+// gave it.
+Json end_record(int exit_code, const std::string& why) {
+  Json end = {{"exit_code", exit_code}, {"why", why}, {"ended", utc_now()}};
+  if (const char* launch = std::getenv("VALLEY_LAUNCH_ID")) end["launch"] = launch;
+  return end;
+}
+
+Json end_in(const fs::path& run) {
+  std::error_code ignored;
+  const fs::path file = run / "exit.json";
+  if (!fs::exists(file, ignored)) return {};
+  return Json::parse(read_file(file), nullptr, false);
+}
+
+void add_to_last_start(const fs::path& run, const Json& end) {
+  const fs::path file = run / "run.json";
+  Json records = read_records(file);
+  if (records.empty()) records.push_back(Json::object());
+  records.back().update(end);
+  write_file(file, to_text(records));
+}
+
 ModelLocation newest_in(const fs::path& folder, const fs::path& named) {
   const auto newest = newest_good_checkpoint(folder);
   if (!newest)
@@ -143,6 +167,10 @@ void RunDirectory::record_start(const std::string& json_object) {
   VALLEY_CHECK(record.is_object());
   const fs::path file = path_ / "run.json";
   Json records = read_records(file);
+  // What another rank, or one that was cut short, could not add to the record itself.
+  const Json end = end_in(path_);
+  if (end.is_object() && !records.empty() && !records.back().contains("exit_code"))
+    records.back().update(end);
   records.push_back(std::move(record));
   write_file(file, to_text(records));
 
@@ -152,15 +180,25 @@ void RunDirectory::record_start(const std::string& json_object) {
 }
 
 void RunDirectory::record_end(int exit_code, const std::string& why) {
-  const Json end = {{"exit_code", exit_code}, {"why", why}, {"ended", utc_now()}};
+  const Json end = end_record(exit_code, why);
   // First what the launch scripts read.
   write_file(path_ / "exit.json", to_text(end));
+  add_to_last_start(path_, end);
+}
 
-  const fs::path file = path_ / "run.json";
-  Json records = read_records(file);
-  if (records.empty()) records.push_back(Json::object());
-  records.back().update(end);
-  write_file(file, to_text(records));
+void RunDirectory::record_failure(int exit_code, const std::string& why, const std::string& who) {
+  valley::record_failure(path_, exit_code, why, who);
+  const Json end = end_in(path_);
+  if (end.is_object()) add_to_last_start(path_, end);
+}
+
+void record_failure(const fs::path& run, int exit_code, const std::string& why,
+                    const std::string& who) {
+  std::error_code ignored;
+  if (fs::exists(run / "exit.json", ignored)) return;
+  Json end = end_record(exit_code, why);
+  end["failed"] = who;
+  write_file(run / "exit.json", to_text(end));
 }
 
 std::optional<fs::path> newest_run(const fs::path& out, const std::string& wanted) {

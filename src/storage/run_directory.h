@@ -33,17 +33,25 @@ class RunDirectory {
   [[nodiscard]] std::filesystem::path log_file() const { return path_ / "log.txt"; }
 
   // Appends one start to run.json (a JSON array of objects, rewritten atomically) and removes the
-  // exit.json of the start before.
+  // exit.json of the start before, after adding it to that start's record if it is missing there.
   void record_start(const std::string& json_object);
   // Writes exit.json ({"exit_code": n, "why": text, "ended": UTC time}) and adds the same to the
   // last record of run.json.
+  // With VALLEY_LAUNCH_ID in the environment, its value is there as "launch".
   void record_end(int exit_code, const std::string& why);
+  // The same for a failure, unless another rank's is there already: the first one stays.
+  void record_failure(int exit_code, const std::string& why, const std::string& who);
 
  private:
   RunDirectory(std::filesystem::path path, int lock);
   std::filesystem::path path_;
   int lock_ = -1;
 };
+
+// Any rank, without the lock: writes exit.json into the directory `run` with "failed": `who` ("rank 2
+// on host n01"), unless there is one since the start. run.json takes it up with the next start.
+void record_failure(const std::filesystem::path& run, int exit_code, const std::string& why,
+                    const std::string& who);
 
 // The newest run under `out` (highest number), if any; only directories named NNNNN-`name` (any
 // name when it is empty) that hold a config.toml.

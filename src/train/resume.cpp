@@ -56,10 +56,10 @@ std::filesystem::path resume_path(const std::string& resume) {
 
 RunChoice choose_run(const std::string& resume, const std::filesystem::path& out,
                      const std::string& name, const Schema& schema) {
-  if (resume == "none") return {RunDirectory::create(out, name), std::nullopt};
+  if (resume == "none") return {};
   if (resume == "auto") {
     if (const auto newest = newest_run(out, name)) return continue_run(*newest, schema);
-    return {RunDirectory::create(out, name), std::nullopt};
+    return {};
   }
   const std::filesystem::path path = resume_path(resume);
   if (is_there(path / "config.toml")) return continue_run(path, schema);
@@ -77,7 +77,7 @@ RunChoice choose_run(const std::string& resume, const std::filesystem::path& out
     return continue_run(run, schema);
   }
   log::info("{} is not the newest checkpoint of its run: a new run starts from it", path.string());
-  return {RunDirectory::create(out, name), path};
+  return {std::nullopt, path};
 }
 
 }  // namespace valley

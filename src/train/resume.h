@@ -12,15 +12,16 @@
 namespace valley {
 
 struct RunChoice {
-  RunDirectory run;
+  std::optional<RunDirectory> run;  // locked, not written to; absent: a new one is to be made
   std::optional<std::filesystem::path> checkpoint;  // to restore; absent: from the first step
 };
 
 // What --resume names, absolute, without the slash that tab completion leaves.
 [[nodiscard]] std::filesystem::path resume_path(const std::string& resume);
 
-// `resume`: "none", "auto" or the path of a run or a checkpoint.
-//   none  a new run under `out`
+// `resume`: "none", "auto" or the path of a run or a checkpoint. Makes and changes nothing, so that
+// a resume that is refused later leaves no trace.
+//   none  a new run
 //   auto  the newest run under `out` called `name`; if its config differs in more than keys that
 //   may
 //         change, they are listed (kConfig); a new run where there is none

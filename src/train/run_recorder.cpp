@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/atomic_file.h"
 #include "kernels/device.h"
 #include "models/sampling.h"
 #include "record/image_grid.h"
@@ -12,12 +13,15 @@ namespace valley {
 namespace {
 
 constexpr double kMebibyte = 1024.0 * 1024.0;
+constexpr const char* kReals = "samples/reals";
+constexpr const char* kFakes = "samples/fakes";
 
-void write_pixels(const std::filesystem::path& file, const at::Tensor& pixels,
-                  std::int64_t columns) {
+Png write_pixels(const std::filesystem::path& file, const at::Tensor& pixels,
+                 std::int64_t columns) {
   const std::span<const std::uint8_t> bytes(pixels.const_data_ptr<std::uint8_t>(),
                                             static_cast<std::size_t>(pixels.numel()));
-  write_grid(file, bytes, pixels.size(0), pixels.size(1), pixels.size(2), pixels.size(3), columns);
+  return write_grid(file, bytes, pixels.size(0), pixels.size(1), pixels.size(2), pixels.size(3),
+                    columns);
 }
 
 at::Tensor first_images(const Dataset& dataset, std::int64_t n) {
@@ -32,6 +36,18 @@ at::Tensor first_images(const Dataset& dataset, std::int64_t n) {
   return pixels;
 }
 
+// All numbers of a line but its position.
+Scalars scalars_of(const StatsLine& line) {
+  Scalars scalars;
+  for (const auto& [name, value] : line) {
+    if (name == "step" || name == "images") continue;
+    if (const auto* real = std::get_if<double>(&value)) scalars.emplace_back(name, *real);
+    if (const auto* whole = std::get_if<std::int64_t>(&value))
+      scalars.emplace_back(name, static_cast<double>(*whole));
+  }
+  return scalars;
+}
+
 }  // namespace
 
 RunRecorder::RunRecorder(const RunDirectory& run, const Experiment& experiment,
@@ -42,6 +58,7 @@ RunRecorder::RunRecorder(const RunDirectory& run, const Experiment& experiment,
       device_(device),
       grid_(parse_grid(experiment.samples.grid, "samples.grid")),
       stats_(run.stats_file(), first_step),
+      events_(run.path(), first_step, read_file(run.config_file())),
       last_step_(first_step),
       last_time_(std::chrono::steady_clock::now()) {}
 
@@ -50,16 +67,17 @@ void RunRecorder::begin(const Trainer& trainer, const Dataset& dataset) {
       std::min(grid_.columns * grid_.rows, static_cast<std::int64_t>(dataset.size()));
   const at::Tensor reals = first_images(dataset, n);
   if (n > 1) real_distance_ = mean_pairwise_distance(reals);
-  write_pixels(run_.path() / "reals.png", reals, grid_.columns);
+  const Png png = write_pixels(run_.path() / "reals.png", reals, grid_.columns);
+  if (!events_.has_earlier(kReals)) events_.add_image(trainer.steps_done(), kReals, png);
   if (trainer.steps_done() == 0) draw_samples(trainer, run_.path() / "fakes-init.png");
   last_drawn_ = trainer.steps_done();
   last_time_ = std::chrono::steady_clock::now();
 }
 
-void RunRecorder::after_step(const Trainer& trainer, double wait_seconds) {
+void RunRecorder::after_step(const Trainer& trainer, double wait_seconds, bool is_last) {
   const std::int64_t step = trainer.steps_done();
   // The first one as well: where it began is what later figures are compared with.
-  if (step == 1 || step % experiment_.train.report_every == 0 || step == steps_)
+  if (step == 1 || step % experiment_.train.report_every == 0 || step == steps_ || is_last)
     report(trainer, wait_seconds);
   if (step % experiment_.samples.every == 0) {
     draw_samples(trainer, run_.path() / fmt::format("fakes-{:08}.png", step));
@@ -95,7 +113,7 @@ void RunRecorder::report(const Trainer& trainer, double wait_seconds) {
   line.emplace_back("data_wait_ms", 1e3 * waited / steps);
   if (!device_.is_cuda()) line.emplace_back("comm_exposed_ms", 1e3 * communicated / steps);
   line.emplace_back("peak_memory_mb", memory / kMebibyte);
-  stats_.write(line);
+  record(step, line);
 
   shown.step = step;
   shown.steps = steps_;
@@ -114,15 +132,20 @@ void RunRecorder::report(const Trainer& trainer, double wait_seconds) {
 
 void RunRecorder::draw_samples(const Trainer& trainer, const std::filesystem::path& file) {
   const at::Tensor fakes = trainer.sample(grid_.columns * grid_.rows);
-  write_pixels(file, fakes, grid_.columns);
+  events_.add_image(trainer.steps_done(), kFakes, write_pixels(file, fakes, grid_.columns));
   last_drawn_ = trainer.steps_done();
   if (fakes.size(0) < 2) return;
-  stats_.write({{"event", std::string("samples")},
-                {"step", trainer.steps_done()},
-                {"images", trainer.images_seen()},
-                {"distance/fake", mean_pairwise_distance(fakes)},
-                {"distance/real", real_distance_},
-                {"file", file.filename().string()}});
+  record(trainer.steps_done(), {{"event", std::string("samples")},
+                                {"step", trainer.steps_done()},
+                                {"images", trainer.images_seen()},
+                                {"distance/fake", mean_pairwise_distance(fakes)},
+                                {"distance/real", real_distance_},
+                                {"file", file.filename().string()}});
+}
+
+void RunRecorder::record(std::int64_t step, const StatsLine& line) {
+  stats_.write(line);
+  events_.add_scalars(step, scalars_of(line));
 }
 
 }  // namespace valley

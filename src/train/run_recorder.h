@@ -1,5 +1,5 @@
-// What a run leaves behind while it goes: stats.jsonl, the progress line, grids of samples. Rank
-// 0's work.
+// What a run leaves behind while it goes: stats.jsonl, the progress line, grids of samples, and all
+// of it once more as TensorBoard's events. Rank 0's work.
 #pragma once
 
 #include <chrono>
@@ -7,6 +7,7 @@
 
 #include "data/dataset.h"
 #include "data/loader.h"
+#include "record/event_writer.h"
 #include "record/progress.h"
 #include "record/stats_writer.h"
 #include "storage/run_directory.h"
@@ -16,17 +17,21 @@ namespace valley {
 
 class RunRecorder {
  public:
+  // The run's config file is written. Events and statistics of steps after `first_step` are
+  // dropped.
   RunRecorder(const RunDirectory& run, const Experiment& experiment, std::int64_t first_step,
               std::int64_t steps, at::Device device);
 
   // reals.png, and fakes-init.png for a run that starts.
   void begin(const Trainer& trainer, const Dataset& dataset);
-  // After every step; `wait_seconds`: that the loader let training wait since the start.
-  void after_step(const Trainer& trainer, double wait_seconds);
+  // After every step; `wait_seconds`: that the loader let training wait since the start; `is_last`:
+  // a signal ends the run here.
+  void after_step(const Trainer& trainer, double wait_seconds, bool is_last);
   void end(const Trainer& trainer);  // a last grid, the progress line closed
 
  private:
   void report(const Trainer& trainer, double wait_seconds);
+  void record(std::int64_t step, const StatsLine& line);
   void draw_samples(const Trainer& trainer, const std::filesystem::path& file);
 
   const RunDirectory& run_;
@@ -35,6 +40,7 @@ class RunRecorder {
   at::Device device_;
   Grid grid_;
   StatsWriter stats_;
+  EventWriter events_;
   Progress progress_;
   double real_distance_ =
       0;  // mean pairwise distance of the reals, as sample grids state it of fakes

@@ -1,7 +1,7 @@
 #include "train/training_run.h"
 
+#include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -11,6 +11,7 @@
 #include "data/dataset.h"
 #include "data/loader.h"
 #include "kernels/device.h"
+#include "train/failure.h"
 #include "train/plan_report.h"
 #include "train/resume.h"
 #include "train/run_recorder.h"
@@ -72,12 +73,14 @@ class TrainingRun {
   [[nodiscard]] bool is_root() { return world_.rank() == 0; }
   void agree();
   [[nodiscard]] MicrobatchPlan plan();
+  void choose();
+  void restore();
   void open_run();
   void record_start();
-  void restore();
+  [[nodiscard]] bool any_rank_was_asked_to_stop();
   int loop();
   void save();
-  void record_failure(const Error& error);
+  void record(const Failure& failure);
   [[nodiscard]] int diverged(const StepStatus& status);
   int finish(bool stopped);
 
@@ -88,6 +91,7 @@ class TrainingRun {
   std::shared_ptr<const Dataset> dataset_;
   std::int64_t steps_ = 0;
   std::optional<RunDirectory> run_;      // rank 0
+  std::string run_path_;                 // once this start is on record in it; "" before
   std::optional<RunRecorder> recorder_;  // rank 0
   std::string checkpoint_;               // to restore; "": none
   std::unique_ptr<Trainer> trainer_;
@@ -112,24 +116,32 @@ int TrainingRun::run() {
     return static_cast<int>(ExitCode::kDone);
   }
   trainer_ = std::make_unique<Trainer>(experiment_, shares, world_.device(), dataset_->size());
-  open_run();
+  choose();
+  restore();
   try {
-    restore();
+    open_run();
     log::info_every_rank("{}: {} of {} images a step, {} microbatch(es) of {}, {} thread(s)",
                          world_.device().device().str(), shares.share(), shares.global_batch,
                          shares.per_rank, shares.size, threads);
     return loop();
-  } catch (const Error& error) {
-    if (is_root()) record_failure(error);
+  } catch (...) {
+    record(current_failure());
     throw;
   }
 }
 
-// Where the disk is full this fails as well, and must not hide why the run ends.
-void TrainingRun::record_failure(const Error& error) {
+// By whichever rank fails. Where the disk is full this fails as well, and must not hide why the run
+// ends.
+void TrainingRun::record(const Failure& failure) {
+  if (run_path_.empty()) return;
+  const auto code = static_cast<int>(failure.code);
   try {
-    run_->record_end(static_cast<int>(error.code()), error.what());
-  } catch (const Error& second) {
+    if (is_root()) {
+      run_->record_failure(code, failure.message, this_rank());
+    } else {
+      record_failure(run_path_, code, failure.message, this_rank());
+    }
+  } catch (const std::exception& second) {
     log::warn("exit.json and run.json do not say how this start ended: {}", second.what());
   }
 }
@@ -161,16 +173,48 @@ MicrobatchPlan TrainingRun::plan() {
   });
 }
 
-void TrainingRun::open_run() {
+// Nothing is written before the checkpoint is taken: a resume that is refused leaves no trace.
+void TrainingRun::choose() {
   if (is_root()) {
     RunChoice choice = choose_run(request_.resume, request_.out, request_.name, schema_);
-    run_.emplace(std::move(choice.run));
+    if (choice.run) run_.emplace(std::move(*choice.run));
     if (choice.checkpoint) checkpoint_ = choice.checkpoint->string();
-    log::tee_to(run_->log_file().string());
-    record_start();
-    log::info("run: {}", run_->path().string());
   }
   checkpoint_ = world_.broadcast(checkpoint_);
+}
+
+void TrainingRun::restore() {
+  if (!checkpoint_.empty()) {
+    const Checkpoint checkpoint =
+        rank_zero_first(world_, [&] { return read_checkpoint(checkpoint_); });
+    trainer_->restore(checkpoint, schema_, dataset_->fingerprint(), checkpoint_);
+  }
+  world_.require_equal("the state of the networks", trainer_->digest());
+}
+
+void TrainingRun::open_run() {
+  bool goes_on = false;
+  std::string path;
+  if (is_root()) {
+    goes_on = run_.has_value();
+    if (!run_) run_.emplace(RunDirectory::create(request_.out, request_.name));
+    log::tee_to(run_->log_file().string());
+    record_start();
+    path = std::filesystem::absolute(run_->path()).string();
+    log::info("run: {}", run_->path().string());
+    if (!checkpoint_.empty())
+      log::info("resumed from {} at step {}", checkpoint_, trainer_->steps_done());
+  }
+  run_path_ = world_.broadcast(path);
+  if (!checkpoint_.empty()) {
+    // What began from another run's checkpoint has one of its own before it counts as a run.
+    if (world_.broadcast(goes_on ? "own" : "another's") == "own") {
+      last_saved_ = trainer_->steps_done();
+    } else {
+      save();
+    }
+  }
+  if (is_root()) write_file(run_->config_file(), schema_.to_toml());
 }
 
 void TrainingRun::record_start() {
@@ -191,26 +235,15 @@ void TrainingRun::record_start() {
   run_->record_start(start.dump());
 }
 
-void TrainingRun::restore() {
-  if (!checkpoint_.empty()) {
-    const Checkpoint checkpoint =
-        rank_zero_first(world_, [&] { return read_checkpoint(checkpoint_); });
-    trainer_->restore(checkpoint, schema_, dataset_->fingerprint(), checkpoint_);
-    log::info("resumed from {} at step {}", checkpoint_, trainer_->steps_done());
-    const bool lies_here = is_root() && std::filesystem::path(checkpoint_).parent_path() ==
-                                            run_->checkpoints();
-    if (world_.broadcast(lies_here ? "own" : "another's") == "own")
-      last_saved_ = trainer_->steps_done();
-  }
-  world_.require_equal("the state of the networks", trainer_->digest());
-  // What began from another run's checkpoint has one of its own before it counts as a run.
-  if (!checkpoint_.empty() && last_saved_ < 0) save();
-  // Only now: a resume that is refused leaves the run's config as it was.
-  if (is_root()) write_file(run_->config_file(), schema_.to_toml());
+bool TrainingRun::any_rank_was_asked_to_stop() {
+  const std::vector<std::string> answers = world_.gather(stop_was_asked_for() ? "yes" : "no");
+  return std::ranges::find(answers, "yes") != answers.end();
 }
 
 int TrainingRun::loop() {
-  install_stop_signals();
+  // During start-up the flag waits for this place, where all ranks meet: what is saved then is the
+  // state before the first step.
+  if (trainer_->steps_done() < steps_ && any_rank_was_asked_to_stop()) return finish(true);
   LoaderOptions options;
   options.global_batch = experiment_.train.global_batch;
   options.rank = world_.rank();
@@ -235,7 +268,8 @@ int TrainingRun::loop() {
     trainer_->step(loader.next().pixels, stop_was_asked_for());
     status = trainer_->status(false);
     if (status.not_finite) return diverged(status);
-    if (is_root()) recorder_->after_step(*trainer_, loader.counters().wait_seconds);
+    if (is_root())
+      recorder_->after_step(*trainer_, loader.counters().wait_seconds, status.stop);
     if (status.stop) break;
     if (trainer_->steps_done() % experiment_.checkpoint.every == 0 &&
         trainer_->steps_done() < steps_)
@@ -292,7 +326,7 @@ int TrainingRun::finish(bool stopped) {
   if (last_saved_ != trainer_->steps_done()) save();
   log::info_every_rank("forwarded {} real images in this start", trainer_->forwarded());
   if (is_root()) {
-    recorder_->end(*trainer_);
+    if (recorder_) recorder_->end(*trainer_);
     const auto code = stopped ? ExitCode::kStoppedEarly : ExitCode::kDone;
     const std::string why = stopped ? "stopped by a signal" : "done";
     run_->record_end(static_cast<int>(code), why);

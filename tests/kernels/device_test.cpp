@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 namespace valley {
 namespace {
 
@@ -25,6 +27,18 @@ TEST(Device, ThreadsAreSharedByTheRanksOfAHost) {
   EXPECT_GE(threads_for_rank(1), 1);
   EXPECT_EQ(threads_for_rank(1 << 20), 1);
   EXPECT_LE(threads_for_rank(2), threads_for_rank(1));
+}
+
+TEST(Device, OmpNumThreadsDecidesTheThreads) {
+  for (const char* text : {"3", "3,2"}) {
+    ASSERT_EQ(::setenv("OMP_NUM_THREADS", text, 1), 0);
+    EXPECT_EQ(threads_for_rank(1 << 20), 3) << text;
+  }
+  for (const char* text : {"", "0", "-2", "many", "3x"}) {
+    ASSERT_EQ(::setenv("OMP_NUM_THREADS", text, 1), 0);
+    EXPECT_EQ(threads_for_rank(1 << 20), 1) << text;
+  }
+  ASSERT_EQ(::unsetenv("OMP_NUM_THREADS"), 0);
 }
 
 TEST(Device, VersionsNameLibTorch) {

@@ -13,6 +13,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include "core/log.h"
+
 namespace valley {
 namespace {
 
@@ -98,7 +100,8 @@ TEST(Progress, ElsewherePrintsFirstLastAndEverySoOften) {
   {
     Progress progress(3600);
     for (std::int64_t step = 1; step <= 5; ++step) progress.show(report(step));
-    progress.clear();
+    progress.hide();
+    progress.show_again();
     progress.finish();
     progress.finish();
   }
@@ -171,17 +174,43 @@ TEST(Progress, OnATerminalCutsToItsWidth) {
   EXPECT_EQ(on_terminal(0, "xterm", show), drawn(kLine.substr(0, 79)) + "\r\n");
 }
 
-TEST(Progress, ClearMakesRoomForAMessage) {
+TEST(Progress, MessagesPassAboveTheLine) {
   const std::string text = on_terminal(200, "xterm", [] {
     Progress progress(3600);
-    progress.clear();
+    log::info("before it");
     progress.show(report(1200));
-    progress.clear();
-    progress.clear();
-    std::fputs("a message\n", stderr);
+    log::warn("a message");
+    progress.show(report(1200));
     progress.finish();
+    log::info("after it");
   });
-  EXPECT_EQ(text, drawn(kLine) + drawn("") + "a message\r\n" + drawn(kLine) + "\r\n");
+  EXPECT_EQ(text, "before it\r\n" + drawn(kLine) + drawn("") + "warning: a message\r\n" +
+                      drawn(kLine) + drawn(kLine) + "\r\nafter it\r\n");
+}
+
+TEST(Progress, OfTwoLinesMessagesPassAboveTheNewer) {
+  const std::string text = on_terminal(200, "xterm", [] {
+    Progress older(3600);
+    {
+      Progress newer(3600);
+      older.show(report(1));
+      newer.show(report(1200));
+      log::info("one");
+    }
+    log::info("two");  // no line is known any more, and nothing is called that is gone
+  });
+  EXPECT_EQ(text, drawn(format_progress(report(1))) + drawn(kLine) + drawn("") + "one\r\n" +
+                      drawn(kLine) + "\r\ntwo\r\n\r\n");
+}
+
+TEST(Progress, ElsewhereMessagesMoveNothing) {
+  ::testing::internal::CaptureStderr();
+  {
+    Progress progress(3600);
+    progress.show(report(1200));
+    log::info("a message");
+  }
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), kLine + "\na message\n");
 }
 
 TEST(Progress, ATerminalThatCannotMoveItsCursorGetsPlainLines) {

@@ -1,0 +1,62 @@
+# Whether CUDA kernels and NCCL are built, and with which nvcc.
+#
+# In:  VALLEY_CUDA          AUTO (on where nvcc and a LibTorch with CUDA are found), ON, OFF
+#      LibTorch_CUDA_MAJOR  from FindLibTorch.cmake
+# Out: VALLEY_CUDA ON or OFF; where ON, the language CUDA, the toolkit and LibTorch's CUDA targets
+
+# The toolkit's installer leaves it to the user to put nvcc on the path.
+if(VALLEY_CUDA AND NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+  find_program(VALLEY_NVCC nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES bin)
+  mark_as_advanced(VALLEY_NVCC)
+  if(VALLEY_NVCC)
+    set(CMAKE_CUDA_COMPILER "${VALLEY_NVCC}")
+  endif()
+endif()
+
+# Kernels of one CUDA and a LibTorch of another would put two CUDA runtimes into one process: said before anything is
+# compiled. A LibTorch without CUDA is a choice of the CPU, unless CUDA was asked for.
+function(valley_compare_cuda_versions)
+  if(NOT LibTorch_CUDA_MAJOR)
+    if(VALLEY_CUDA STREQUAL "AUTO")
+      message(STATUS "The LibTorch in ${VALLEY_TORCH_ROOT} is one without CUDA: building for the CPU")
+      set(VALLEY_CUDA OFF PARENT_SCOPE)
+      return()
+    endif()
+    message(FATAL_ERROR "CUDA is wanted (VALLEY_CUDA=${VALLEY_CUDA}), but the LibTorch in ${VALLEY_TORCH_ROOT} was built without it. "
+      "Name one with CUDA by -DTorch_DIR=.../torch/share/cmake/Torch, or pass -DVALLEY_CUDA=OFF.")
+  endif()
+  set(nvcc "${CMAKE_CUDA_COMPILER}")
+  if(NOT nvcc)
+    set(nvcc "$ENV{CUDACXX}")
+  endif()
+  execute_process(COMMAND "${nvcc}" --version OUTPUT_VARIABLE says ERROR_QUIET)
+  if(says MATCHES "release ([0-9]+)\\.([0-9]+)" AND NOT CMAKE_MATCH_1 EQUAL LibTorch_CUDA_MAJOR)
+    message(FATAL_ERROR "nvcc is of CUDA ${CMAKE_MATCH_1}.${CMAKE_MATCH_2} (${nvcc}), but the LibTorch in ${VALLEY_TORCH_ROOT} "
+      "was built with CUDA ${LibTorch_CUDA_MAJOR}: both must be of one major version. "
+      "Name an nvcc of CUDA ${LibTorch_CUDA_MAJOR} by -DCMAKE_CUDA_COMPILER=.../bin/nvcc, a LibTorch for CUDA ${CMAKE_MATCH_1} "
+      "by -DTorch_DIR=.../torch/share/cmake/Torch, or pass -DVALLEY_CUDA=OFF.")
+  endif()
+endfunction()
+
+if(VALLEY_CUDA AND (CMAKE_CUDA_COMPILER OR DEFINED ENV{CUDACXX}))
+  valley_compare_cuda_versions()
+endif()
+if(VALLEY_CUDA STREQUAL "AUTO")
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    set(VALLEY_CUDA ON)
+  else()
+    set(VALLEY_CUDA OFF)
+  endif()
+endif()
+if(VALLEY_CUDA)
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80 90 100)
+  endif()
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
+  enable_language(CUDA)
+  set(CMAKE_CUDA_STANDARD 20)
+  find_package(CUDAToolkit REQUIRED)
+  include(LibTorchCuda)
+endif()

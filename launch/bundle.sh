@@ -1,0 +1,199 @@
+#!/usr/bin/env bash
+# Packs the built program into a folder that runs wherever it is put: with its MPI runtime, HDF5 and all other libraries,
+# but without LibTorch and CUDA, which are gigabytes and which the other machine has (launch/bundle/README.md is the
+# bundle's own README). Needs no network, neither here nor there.
+#
+#   launch/bundle.sh [-o FOLDER|FILE.tar.gz] [--tests] [--data FOLDER ...]
+#
+#   -o        what to write (default: valley-VERSION-linux-x86_64-BACKEND.tar.gz); it must not exist
+#   --tests   also the tests of kernels, communication and training, for a machine with GPUs
+#   --data    also a folder of shards, as data/NAME; may be repeated
+#
+# Environment: VALLEY_BUILD  the build folder (default: build)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly kVenv="${VALLEY_VENV:-$PWD/.venv}"
+readonly kBuild="${VALLEY_BUILD:-$PWD/build}"
+readonly kTemplates=launch/bundle
+readonly kTests=(kernels/test_kernels comm/test_comm comm/test_comm_contract train/test_train train/test_train_ranks)
+# Parts of the C library belong to the machine that runs the bundle; libraries of network hardware to its drivers.
+readonly kBase='^(ld-linux.*|lib(c|m|dl|rt|pthread|util|resolv|anl|nsl|mvec))\.so\.[0-9]+$'
+readonly kHardware='lib(ibverbs|rdmacm|fabric|ucp|ucs|uct|psm2?|psm_infinipath|nl-3|nl-route-3|oshmem)\.so'
+export PATH="$kVenv/bin:$PATH"
+
+say() { printf 'bundle: %s\n' "$*" >&2; }
+refuse() {
+  say "$1"
+  exit "${2:-66}"
+}
+usage() { sed -n '2,12p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//'; }
+
+# What a program or plug-in loads, as lines of "NAME PATH"; LibTorch's own are left out below.
+loads() { ldd "$1" | awk '$2 == "=>" && $3 ~ /^\// {print $1, $3}'; }
+is_of_torch() { [[ "$1" == "$torch"/* || "$1" == "${torch%/*}"/nvidia/* || "$1" == *libcuda.so* ]]; }
+
+# Copies an ELF file and has it search `search`, relative to itself, instead of the folders of this machine.
+copy_binary() { # FROM TO SEARCH
+  install -m 755 "$1" "$2"
+  strip --strip-unneeded "$2"
+  patchelf --set-rpath "$3" "$2"
+  origins+=("$(readlink -f "$1")")
+}
+
+copy_libraries_of() { # FILE
+  local name path
+  while read -r name path; do
+    [[ "$name" =~ $kBase || -e "$root/lib/$name" || -e "$root/lib/gcc/$name" ]] && continue
+    is_of_torch "$path" && continue
+    case "$name" in
+      libstdc++.so.6 | libgcc_s.so.1) copy_binary "$path" "$root/lib/gcc/$name" "\$ORIGIN" ;;
+      *) copy_binary "$path" "$root/lib/$name" "\$ORIGIN" ;;
+    esac
+  done < <(loads "$1")
+}
+
+# bin/NAME is a script that prepares the environment and starts libexec/NAME.
+add_program() { # FROM NAME [torch]
+  copy_libraries_of "$1"
+  copy_binary "$1" "$root/libexec/$2" "\$ORIGIN/../lib"
+  sed -e "s/@NAME@/$2/g" -e "s/@NEEDS@/${3:-nothing}/g" "$kTemplates/start.sh.in" >"$root/bin/$2"
+  chmod 755 "$root/bin/$2"
+}
+
+add_plugins() { # FROM-FOLDER TO-FOLDER
+  local plugin
+  for plugin in "$1"/*.so; do
+    if ldd "$plugin" | grep -E "$kHardware" >/dev/null; then continue; fi
+    copy_libraries_of "$plugin"
+    copy_binary "$plugin" "$2/${plugin##*/}" "\$ORIGIN/.."
+  done
+}
+
+ompi_path() { ompi_info --path "$1" --parsable | sed -n "s/^path:$1://p"; }
+
+add_mpi() {
+  local pmix
+  add_program "$(readlink -f "$(command -v mpirun)")" mpirun
+  add_program "$(readlink -f "$(command -v orted)")" orted
+  add_plugins "$(ompi_path pkglibdir)" "$root/lib/openmpi"
+  cp -r "$(ompi_path pkgdatadir)"/. "$root/share/openmpi"
+  rm -f "$root"/share/openmpi/*wrapper-data.txt
+  grep -v '^ *#' "$(ompi_path sysconfdir)/openmpi-mca-params.conf" >"$root/etc/openmpi/openmpi-mca-params.conf" || true
+  # Where PMIx is a library of its own (Debian), its plug-ins and messages lie beside it.
+  pmix="$(ldd "$(ompi_path pkglibdir)"/mca_pmix_*.so | awk '$1 ~ /^libpmix\.so/ {print $3; exit}')"
+  if [[ -n "$pmix" ]]; then
+    pmix="$(dirname "$(readlink -f "$pmix")")"
+    [[ -d "$pmix/pmix" ]] && add_plugins "$pmix/pmix" "$root/lib/pmix"
+    [[ -d "$pmix/../share/pmix" ]] && cp -r "$pmix/../share/pmix/." "$root/share/pmix"
+  fi
+}
+
+# The Debian packages that what was copied came from; dpkg knows some files by their names before /usr was merged.
+packages_of_origins() {
+  dpkg -S "${origins[@]}" "${origins[@]#/usr}" 2>/dev/null | cut -d: -f1 | sort -u || true
+}
+
+# Headers that were compiled in have licences too.
+add_licences() {
+  local package
+  for package in "${packages[@]}" libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev; do
+    if [[ -f "/usr/share/doc/$package/copyright" ]]; then
+      install -D -m 644 "/usr/share/doc/$package/copyright" "$root/share/licenses/$package/copyright"
+    fi
+  done
+  for package in "$kBuild"/dependencies/*/*-*/; do
+    [[ -d "$package" ]] || continue
+    mkdir -p "$root/share/licenses/$(basename "$package")"
+    cp "$package"LICENSE* "$root/share/licenses/$(basename "$package")/"
+  done
+}
+
+# The newest version of a symbol set that any file here asks for: newest_of GLIBC -> 2.36
+newest_of() {
+  find "$root/lib" "$root/libexec" ! -name 'libstdc++*' -type f -exec objdump -T {} + 2>/dev/null |
+    grep -oE "$1_[0-9]+(\.[0-9]+)*" | cut -d_ -f2 | sort -Vu | tail -n 1
+}
+
+write_environment() {
+  sed -e "s/@TORCH@/$torch_version/g" -e "s/@CUDA@/$cuda/g" -e "s/@GLIBC@/$(newest_of GLIBC)/g" \
+    -e "s/@GLIBCXX@/$(newest_of GLIBCXX)/g" "$kTemplates/environment.sh.in" >"$root/libexec/environment.sh"
+  sed -e "s/@TORCH@/${torch_version%.*}/g" -e "s/@CUDA@/${cuda:-none}/g" -e "s/@GLIBC@/$(newest_of GLIBC)/g" \
+    "$kTemplates/README.md" >"$root/README.md"
+}
+
+write_manifest() {
+  {
+    printf '# valley %s, commit %s\n' "$version" "$(git describe --always --dirty 2>/dev/null || echo unknown)"
+    printf '# LibTorch %s, CUDA %s (neither is part of the bundle)\n' "$torch_version" "${cuda:-none}"
+    ((${#packages[@]} == 0)) || dpkg-query -W -f '# ${Package} ${Version}\n' "${packages[@]}" | sort -u
+    (cd "$root" && find . -type f ! -name MANIFEST -printf '%P\0' | sort -z | xargs -0 sha256sum)
+  } >"$root/MANIFEST"
+}
+
+check_tools() {
+  local tool
+  for tool in patchelf strip objdump ldd mpirun orted ompi_info; do
+    command -v "$tool" >/dev/null || refuse "$tool is missing: launch/setup.sh brings it (an Open MPI brings mpirun, orted and ompi_info)"
+  done
+  [[ -x "$kBuild/valley" ]] || refuse "no $kBuild/valley: run launch/build.sh first, or set VALLEY_BUILD"
+  for tool in "${kTests[@]}"; do
+    ((!with_tests)) || [[ -x "$kBuild/tests/$tool" ]] || refuse "no $kBuild/tests/$tool: run launch/build.sh first"
+  done
+  ldd "$kBuild/valley" | grep 'libmpi\.so\.40' >/dev/null || refuse "only programs built with Open MPI 4 can be bundled: $kBuild/valley uses another MPI"
+}
+
+output="" with_tests=0
+data=()
+while (($# > 0)); do
+  case "$1" in
+    -o | --data) (($# > 1)) || refuse "$1 wants an argument" 2 ;;&
+    -o) output="$2" && shift 2 ;;
+    --data) data+=("$2") && shift 2 ;;
+    --tests) with_tests=1 && shift ;;
+    -h | --help) usage && exit 0 ;;
+    *) usage >&2 && refuse "unknown: $1" 2 ;;
+  esac
+done
+
+check_tools
+torch="$(sed -n 's/^VALLEY_TORCH_ROOT:[A-Z]*=//p' "$kBuild/CMakeCache.txt")"
+torch_version="$(awk '/define TORCH_VERSION_(MAJOR|MINOR|PATCH) /{printf "%s%s", sep, $3; sep = "."}' \
+  "$torch/include/torch/headeronly/version.h" "$torch/include/torch/csrc/api/include/torch/version.h" 2>/dev/null)"
+cuda="$(ldd "$kBuild/valley" | sed -n 's/.*libcudart\.so\.\([0-9]*\) .*/\1/p')"
+version="$("$kBuild/valley" --version | sed -n '1s/^valley \([^ ]*\).*/\1/p')"
+backend="${cuda:+cuda$cuda}"
+name="valley-$version-linux-$(uname -m)-${backend:-cpu}"
+output="${output:-$PWD/$name.tar.gz}"
+[[ ! -e "$output" ]] || refuse "$output exists: remove it, or choose another name with -o" 73
+for folder in ${data[@]+"${data[@]}"}; do
+  [[ -f "$folder/SHA256SUMS" ]] || refuse "$folder is no folder of shards: it has no SHA256SUMS"
+done
+
+work="$(mktemp -d "$(dirname "$output")/.bundle-XXXXXX")"
+trap 'rm -rf "$work"' EXIT
+root="$work/$name"
+origins=()
+cmake --install "$kBuild" --prefix "$root" >/dev/null
+mkdir -p "$root"/lib/{gcc,openmpi,pmix} "$root"/libexec "$root"/etc/{openmpi,pmix} "$root"/share/{openmpi,pmix}
+add_program "$kBuild/valley" valley torch
+add_mpi
+if ((with_tests)); then
+  for test in "${kTests[@]}"; do add_program "$kBuild/tests/$test" "${test##*/}" torch; done
+fi
+for folder in ${data[@]+"${data[@]}"}; do
+  mkdir -p "$root/data"
+  cp -r "$folder" "$root/data/"
+done
+mapfile -t packages < <(packages_of_origins)
+add_licences
+write_environment
+printf '%s\n' "$version" >"$root/VERSION"
+cp LICENSE "$root/LICENSE"
+write_manifest
+
+case "$output" in
+  *.tar.gz) tar -C "$work" --sort=name --owner=0 --group=0 --numeric-owner -czf "$output" "$name" ;;
+  *) mv "$root" "$output" ;;
+esac
+say "$output: $(du -sh "$output" | cut -f1)"

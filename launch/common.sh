@@ -1,0 +1,156 @@
+# shellcheck shell=bash
+# What local.sh, mpirun.sh and slurm.sbatch share: which program, its arguments, signals and exit codes. Sourced by them,
+# with `launch` set to this folder.
+# shellcheck source=launch/cores.sh
+source "${launch:?}/cores.sh"
+
+say() { printf 'launch: %s\n' "$*" >&2; }
+fail() { # EXIT_CODE MESSAGE
+  printf 'launch: error: %s\n' "$2" >&2
+  exit "$1"
+}
+
+# The comment at the top of a script is its help.
+usage_of() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$1"; }
+
+# The program: $VALLEY, else the build beside these scripts, else the installation that they are part of, else the PATH's.
+find_valley() {
+  local candidate
+  if [[ -n "${VALLEY:-}" ]]; then
+    command -v "$VALLEY" >/dev/null || fail 66 "VALLEY=$VALLEY is no program; set it to the path of valley, or unset it"
+    valley="$VALLEY"
+    return
+  fi
+  for candidate in "${VALLEY_BUILD:-$launch/../build}/valley" "$launch/../../../bin/valley"; do
+    [[ -x "$candidate" ]] || continue
+    valley="$(cd "$(dirname "$candidate")" && pwd)/valley"
+    return
+  done
+  valley="$(command -v valley)" ||
+    fail 66 "no valley in $launch/../build, $launch/../../../bin or on the PATH; build it with launch/build.sh, or set VALLEY"
+}
+
+# Sets `training` (the command of one rank), `out` (the folder of runs) and VALLEY_LAUNCH_ID, by which this start's exit.json
+# is known. A training goes on where it stopped unless --resume says otherwise.
+prepare() { # TRAIN_ARGUMENT...
+  find_valley
+  out=runs
+  local resume=(--resume auto) previous="" word
+  for word in "$@"; do
+    [[ "$previous" != --out ]] || out="$word"
+    [[ "$word" != --out=* ]] || out="${word#--out=}"
+    [[ "$word" != --resume && "$word" != --resume=* ]] || resume=()
+    previous="$word"
+  done
+  training=("$launch/rank.sh" "$valley" train "$@" "${resume[@]}")
+  # A signal that comes while the program is being loaded waits until it can be heeded (coreutils before 8.31 cannot).
+  local held=(env --block-signal=USR1 --block-signal=TERM --block-signal=INT)
+  ! "${held[@]}" true 2>/dev/null || training=("${held[@]}" "${training[@]}")
+  VALLEY_LAUNCH_ID="$(hostname)-$$-$(date +%s%N)"
+  export VALLEY_LAUNCH_ID
+  # mpirun refuses root unless told twice.
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+}
+
+# What the exit.json of this very start says; nothing when none was written.
+recorded_code() {
+  local file
+  for file in "$out"/*/exit.json; do
+    grep -qsF "\"launch\": \"$VALLEY_LAUNCH_ID\"" "$file" || continue
+    sed -n 's/.*"exit_code": \([0-9]*\).*/\1/p' "$file"
+    return
+  done
+}
+
+# The code of docs/exit-codes.md for what a launcher ended with. Launchers have codes of their own for ranks that they kill.
+restored_code() { # CODE
+  case "$1" in 0 | 2 | 6[456] | 7[013456]) echo "$1" && return ;; esac
+  local recorded
+  recorded="$(recorded_code)"
+  # That a rank was lost says less than what it was killed by.
+  if [[ -n "$recorded" && "$recorded" != 76 ]]; then
+    echo "$recorded"
+  elif ((asked && ($1 == 128 + 10))); then
+    echo 75 # stopped before any rank could take the signal: nothing was trained, nothing is lost
+  else
+    echo "$1"
+  fi
+}
+
+# --- Signals. TERM, USR1, HUP and Ctrl-C ask the job to stop with a checkpoint; a second Ctrl-C ends it.
+asked=0
+interrupts=0
+trapped=0
+child=""
+repeater=""
+
+# Whether a process catches USR1 or holds it back for later: otherwise it would die of it.
+takes_usr1() {
+  local mask
+  for mask in $(sed -n 's/^Sig\(Cgt\|Blk\):[[:space:]]*//p' "/proc/$1/status" 2>/dev/null); do
+    ((16#$mask & 1 << 9)) && return 0 # given: plain `return` inside a trap tells of the command before it
+  done
+  return 1
+}
+
+# The launcher passes USR1 on to the ranks that it has started by then, so it is told again until it ends.
+keep_asking() {
+  trap - TERM USR1 HUP INT
+  while kill -0 "$child" 2>/dev/null; do
+    ! takes_usr1 "$child" || kill -USR1 "$child" 2>/dev/null || true
+    sleep 0.5
+  done
+}
+
+ask_to_stop() { # SIGNAL
+  trapped=1
+  ((asked)) && return
+  asked=1
+  say "$1: stopping with a checkpoint"
+  [[ -n "$child" ]] || return 0
+  keep_asking &
+  repeater=$!
+}
+
+interrupt() {
+  trapped=1
+  ((++interrupts))
+  if ((interrupts == 1)); then
+    ask_to_stop "Ctrl-C (again: end at once)"
+  elif [[ -n "$child" ]]; then
+    say "ending at once: what was trained since the last checkpoint is lost"
+    kill "-$hard_signal" "$child" 2>/dev/null || true
+  fi
+}
+
+# Runs a launcher in a session of its own (the terminal's Ctrl-C is for this script) and sets `code`, the restored one.
+# HARD_SIGNAL is what ends it at once.
+run_job() { # HARD_SIGNAL COMMAND...
+  hard_signal="$1"
+  shift
+  local status
+  code=127
+  trap 'ask_to_stop TERM' TERM
+  trap 'ask_to_stop USR1' USR1
+  trap 'ask_to_stop HUP' HUP
+  trap interrupt INT
+  setsid "$@" </dev/null &
+  child=$!
+  if ((asked)); then
+    keep_asking &
+    repeater=$!
+  fi
+  # A trap cuts `wait` short; the next one gives the code, or 127 where the one before already had.
+  while :; do
+    trapped=0
+    status=0
+    wait "$child" || status=$?
+    ((status == 127)) && break
+    code=$status
+    ((trapped)) || break
+  done
+  [[ -z "$repeater" ]] || kill "$repeater" 2>/dev/null || true
+  code="$(restored_code "$code")"
+  # shellcheck disable=SC2034
+  ((interrupts < 2)) || code=130
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Trains on this machine: a rank on every GPU, or on CPU cores where there is no GPU.
+#
+#   launch/local.sh CONFIG.toml [section.key=value ...] [--out DIR] [--resume none|auto|PATH] [...]
+#
+# The arguments are those of `valley train`. --resume auto is the default: the same command again goes on where it
+# stopped. Give each experiment an --out of its own. TERM, USR1, HUP or Ctrl-C stop it with a checkpoint (exit code 75);
+# Ctrl-C twice ends it at once. Exit codes: docs/exit-codes.md.
+#
+# Environment: RANKS          number of ranks (default: GPUs, else cores; fewer where those do not divide the batch)
+#              VALLEY         the program (default: ../build/valley beside this script, else the PATH's)
+#              VALLEY_BIND    none: ranks are not bound to cores
+#              MPIRUN         Open MPI's mpirun (default: mpirun), MPIRUN_FLAGS  more flags for it
+set -euo pipefail
+launch="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+# shellcheck source=launch/common.sh
+source "$launch/common.sh"
+
+if (($# == 0)) || [[ "$1" == --help || "$1" == -h ]]; then
+  usage_of "${BASH_SOURCE[0]}"
+  exit $(($# == 0 ? 2 : 0))
+fi
+prepare "$@"
+
+# The value of a key in the resolved config, "16", "auto" or "true".
+key_of() { sed -n "/^\[$1\]/,/^\[/s/^$2 = \"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" <<<"$resolved"; }
+
+# The largest number of ranks up to LIMIT that can share the microbatches evenly.
+ranks_that_work() { # LIMIT
+  local ranks="$1" batch microbatch reproducible
+  batch="$(key_of train global_batch)"
+  microbatch="$(key_of train microbatch)"
+  reproducible="$(key_of train reproducible)"
+  [[ "$microbatch" == auto ]] || batch=$((batch / microbatch))
+  while ((batch % ranks != 0)) || { [[ "$reproducible" == true ]] && ((ranks & (ranks - 1))); }; do
+    ranks=$((ranks - 1))
+  done
+  echo "$ranks"
+}
+
+# A dry run finds mistakes before any rank starts, and says what the program itself sees: the batch and the GPUs.
+choose_ranks() {
+  local messages limit code=0
+  messages="$(mktemp)"
+  resolved="$("$valley" train "${arguments[@]}" --dry-run 2>"$messages")" || code=$?
+  if ((code != 0)); then
+    cat "$messages" >&2
+    rm -f "$messages"
+    exit "$code"
+  fi
+  if grep -q '1 rank on 1 host: CPU' "$messages"; then
+    limit="$(count_cores)"
+  else
+    limit="$(sed -n 's/^using 1 of \([0-9]*\) GPUs.*/\1/p' "$messages")"
+    limit="${limit:-1}"
+  fi
+  rm -f "$messages"
+  RANKS="$(ranks_that_work "$limit")"
+  ((RANKS == limit)) || say "$RANKS ranks, not $limit: train.global_batch and train.microbatch have to be shared evenly"
+}
+
+arguments=("$@")
+[[ -n "${RANKS:-}" ]] || choose_ranks
+[[ "$RANKS" =~ ^[1-9][0-9]*$ ]] || fail 2 "RANKS=$RANKS: give a number of ranks, 1 or more"
+if ((RANKS == 1)); then
+  run_job KILL "${training[@]}"
+  exit "$code"
+fi
+mpirun="${MPIRUN:-mpirun}"
+command -v "$mpirun" >/dev/null || fail 66 "$mpirun is not installed; $RANKS ranks need Open MPI, RANKS=1 does not"
+# shellcheck disable=SC2086
+run_job TERM "$mpirun" -n "$RANKS" --oversubscribe --bind-to none ${MPIRUN_FLAGS:-} "${training[@]}"
+exit "$code"

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Trains on several hosts that mpirun reaches by ssh.
+#
+#   launch/mpirun.sh HOSTFILE CONFIG.toml [section.key=value ...] [--out DIR] [--resume none|auto|PATH] [...]
+#
+# HOSTFILE has a line a host: "node1 slots=8", a slot for each GPU or rank. The arguments after it are those of
+# `valley train`, --resume auto is the default. The program, this folder, the data and --out lie under the same paths on
+# all hosts. TERM, USR1, HUP or Ctrl-C stop it with a checkpoint (exit code 75); Ctrl-C twice ends it at once.
+#
+# Environment: RANKS            number of ranks (default: all slots)
+#              RANKS_PER_HOST   as many on each host, whatever its slots
+#              VALLEY           the program (default: ../build/valley beside this script, else the PATH's)
+#              VALLEY_BIND      none: ranks are not bound to cores
+#              MPIRUN           Open MPI's mpirun (default: mpirun), MPIRUN_FLAGS  more flags for it, such as
+#                               "--mca btl_tcp_if_include eth0" where hosts have several networks
+set -euo pipefail
+launch="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+# shellcheck source=launch/common.sh
+source "$launch/common.sh"
+
+if (($# < 2)) || [[ "$1" == --help || "$1" == -h ]]; then
+  usage_of "${BASH_SOURCE[0]}"
+  [[ "${1:-}" == --help || "${1:-}" == -h ]] && exit 0
+  exit 2
+fi
+hosts="$1"
+shift
+[[ -r "$hosts" ]] || fail 66 "$hosts: no such file of hosts; it has a line a host, such as \"node1 slots=8\""
+prepare "$@"
+mpirun="${MPIRUN:-mpirun}"
+command -v "$mpirun" >/dev/null || fail 66 "$mpirun is not installed; it is part of Open MPI"
+
+places=()
+[[ -z "${RANKS:-}" ]] || places+=(-n "$RANKS")
+[[ -z "${RANKS_PER_HOST:-}" ]] || places+=(--map-by "ppr:$RANKS_PER_HOST:node" --oversubscribe)
+variables=(-x VALLEY_LAUNCH_ID)
+for name in VALLEY_BIND OMP_NUM_THREADS OMP_WAIT_POLICY GOMP_SPINCOUNT; do
+  [[ -z "${!name:-}" ]] || variables+=(-x "$name")
+done
+# shellcheck disable=SC2086
+run_job TERM "$mpirun" --hostfile "$hosts" "${places[@]}" --bind-to none --wdir "$PWD" "${variables[@]}" \
+  ${MPIRUN_FLAGS:-} "${training[@]}"
+exit "$code"

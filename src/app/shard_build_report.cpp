@@ -1,0 +1,104 @@
+#include "app/shard_build_report.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "app/shard_inspect.h"
+#include "core/log.h"
+
+namespace valley::app {
+
+BarProgress::BarProgress()
+    : is_terminal_(::isatty(STDERR_FILENO) == 1), last_(std::chrono::steady_clock::now()) {}
+
+BarProgress::~BarProgress() {
+  if (is_open_) std::fputs("\r\x1b[K", stderr);
+}
+
+void BarProgress::show(const BuildProgress& progress) {
+  using namespace std::chrono_literals;
+  const auto now = std::chrono::steady_clock::now();
+  if (!is_terminal_ && now - last_ < 10s) return;
+  last_ = now;
+  const double rate = static_cast<double>(progress.images) / std::max(progress.seconds, 1e-3);
+  const std::string line = fmt::format(
+      "{} of {} | {} images | {} shards | {} rejects | {:.0f} img/s", progress.candidates_done,
+      progress.candidates, progress.images, progress.shards, progress.rejects, rate);
+  if (is_terminal_) {
+    fmt::print(stderr, "\r\x1b[K{}", line);
+    std::fflush(stderr);
+    is_open_ = true;
+  } else {
+    log::info("{}", line);
+  }
+}
+
+void show_json_line(const BuildProgress& progress) {
+  const nlohmann::ordered_json line = {{"candidates_done", progress.candidates_done},
+                                       {"candidates", progress.candidates},
+                                       {"images", progress.images},
+                                       {"shards", progress.shards},
+                                       {"rejects", progress.rejects},
+                                       {"seconds", progress.seconds}};
+  fmt::print(stderr, "{}\n", line.dump());
+}
+
+void print_plan(const BuildPlan& plan, const BuildOptions& options, bool as_json) {
+  if (as_json) {
+    const nlohmann::ordered_json root = {
+        {"dry_run", true},
+        {"candidates", plan.candidates},
+        {"images_at_most", plan.images},
+        {"shards_at_most", plan.shards},
+        {"pixel_bytes_at_most", plan.bytes},
+        {"directory", options.destination.string()},
+        {"parameters", nlohmann::ordered_json::parse(plan.parameters_json)}};
+    fmt::print("{}\n", root.dump(1));
+    return;
+  }
+  fmt::print("would build at most {} images of {}x{}x{} in {} {}: {} of pixels\n", plan.images,
+             options.target.width, options.target.height, options.target.channels, plan.shards,
+             plan.shards == 1 ? "shard" : "shards", human_bytes(plan.bytes));
+  fmt::print("in          {}\n", options.destination.string());
+  fmt::print("parameters  {}\n", plan.parameters_json);
+}
+
+std::uint64_t count(const std::map<std::string, std::uint64_t>& rejects) {
+  std::uint64_t total = 0;
+  for (const auto& [reason, images] : rejects) total += images;
+  return total;
+}
+
+void print_report(const BuildReport& report, const BuildOptions& options, bool as_json) {
+  const std::string where = options.destination.string();
+  const std::uint64_t built = report.images - report.resumed_images;
+  const double rate = static_cast<double>(built) / std::max(report.seconds, 1e-9);
+  if (as_json) {
+    const nlohmann::ordered_json root = {
+        {"images", report.images},   {"resumed_images", report.resumed_images},
+        {"shards", report.shards},   {"bytes", report.bytes},
+        {"seconds", report.seconds}, {"images_per_s", rate},
+        {"rejects", report.rejects}, {"fingerprint", report.fingerprint},
+        {"directory", where}};
+    fmt::print("{}\n", root.dump(1));
+    return;
+  }
+  fmt::print("built {} images of {}x{}x{} in {} {}: {} in {:.1f} s ({:.0f} img/s)\n", report.images,
+             options.target.width, options.target.height, options.target.channels, report.shards,
+             report.shards == 1 ? "shard" : "shards", human_bytes(report.bytes), report.seconds,
+             rate);
+  if (report.resumed_images > 0)
+    fmt::print("resumed behind {} images that were there\n", report.resumed_images);
+  fmt::print("in       {}\n", where);
+  std::string reasons;
+  for (const auto& [reason, images] : report.rejects)
+    reasons += fmt::format("{}{}: {}", reasons.empty() ? " (" : ", ", reason, images);
+  fmt::print("rejects  {}{}{}\n", count(report.rejects), reasons, reasons.empty() ? "" : ")");
+  fmt::print("next     valley train CONFIG.toml data.path={}\n", where);
+}
+
+}  // namespace valley::app

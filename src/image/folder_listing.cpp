@@ -1,0 +1,176 @@
+#include "image/folder_listing.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <set>
+#include <utility>
+
+#include "core/error.h"
+
+namespace valley {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 5> kExtensions{".png", ".jpg", ".jpeg", ".jpe", ".webp"};
+
+std::string extension_of(const std::string& name) { return fs::path(name).extension().string(); }
+
+bool has_image_extension(const std::string& name) {
+  std::string extension = extension_of(name);
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+}
+
+std::string_view kind_of(mode_t mode) {
+  if (S_ISFIFO(mode)) return "a named pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+class Walk {
+ public:
+  explicit Walk(fs::path root) : root_(std::move(root)) {}
+  FolderListing run();
+
+ private:
+  struct Folder {
+    std::string path;  // empty: the root
+    bool is_link = false;
+  };
+  void visit(const Folder& folder);
+  void look_at(const std::string& parent, const fs::directory_entry& entry);
+  void add(std::string path, Reject reject) {
+    listing_.entries.push_back({std::move(path), 0, 0, std::move(reject)});
+  }
+  void reject_empty_folders();
+
+  fs::path root_;
+  FolderListing listing_;
+  std::set<std::pair<dev_t, ino_t>> visited_;
+  std::deque<std::string> folders_;  // to visit
+  std::set<std::string> links_;      // to folders; visited after all that is no link
+  std::vector<std::string> folders_like_images_;
+};
+
+void Walk::look_at(const std::string& parent, const fs::directory_entry& entry) {
+  const std::string name = entry.path().filename().string();
+  if (name.starts_with('.')) {
+    ++listing_.hidden;
+    return;
+  }
+  std::string path = parent.empty() ? name : parent + "/" + name;
+  const bool is_image = has_image_extension(name);
+  struct stat status {};
+  if (::stat(entry.path().c_str(), &status) != 0) {
+    const int error_number = errno;
+    if (is_image)
+      add(std::move(path), {"cannot be read", std::strerror(error_number)});
+    else
+      ++listing_.others[extension_of(name)];
+  } else if (S_ISDIR(status.st_mode)) {
+    std::error_code ignored;
+    if (is_image) folders_like_images_.push_back(path);
+    if (entry.is_symlink(ignored))
+      links_.insert(std::move(path));
+    else
+      folders_.push_back(std::move(path));
+  } else if (!is_image) {
+    ++listing_.others[extension_of(name)];
+  } else if (!S_ISREG(status.st_mode)) {
+    add(std::move(path), {"not a regular file", std::string(kind_of(status.st_mode))});
+  } else {
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    listing_.entries.push_back({std::move(path), static_cast<std::uint64_t>(status.st_size),
+                                status.st_mtim.tv_sec * kSecond + status.st_mtim.tv_nsec,
+                                std::nullopt});
+  }
+}
+
+void Walk::visit(const Folder& folder) {
+  const fs::path path = folder.path.empty() ? root_ : root_ / folder.path;
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0 &&
+      !visited_.emplace(status.st_dev, status.st_ino).second) {
+    if (folder.is_link) listing_.repeated_links.push_back(folder.path);
+    return;
+  }
+  std::error_code failure;
+  fs::directory_iterator entry(path, failure);
+  for (; !failure && entry != fs::directory_iterator(); entry.increment(failure))
+    look_at(folder.path, *entry);
+  if (!failure) return;
+  if (folder.path.empty()) throw file_error("listing", root_.string(), failure.value(), false);
+  add(folder.path + "/", {"cannot be read", "the folder: " + failure.message()});
+}
+
+void Walk::reject_empty_folders() {
+  for (const std::string& folder : folders_like_images_) {
+    const std::string start = folder + "/";
+    const bool holds_images =
+        std::any_of(listing_.entries.begin(), listing_.entries.end(),
+                    [&start](const FolderEntry& e) { return e.path.starts_with(start); });
+    if (!holds_images) add(folder, {"not a regular file", "a folder without images"});
+  }
+}
+
+FolderListing Walk::run() {
+  visit({});
+  while (!folders_.empty() || !links_.empty()) {
+    if (!folders_.empty()) {
+      visit({folders_.front()});
+      folders_.pop_front();
+    } else {
+      visit({links_.extract(links_.begin()).value(), true});
+    }
+  }
+  reject_empty_folders();
+  std::sort(listing_.entries.begin(), listing_.entries.end(),
+            [](const FolderEntry& a, const FolderEntry& b) { return a.path < b.path; });
+  std::sort(listing_.repeated_links.begin(), listing_.repeated_links.end());
+  return std::move(listing_);
+}
+
+// Bytes of the UTF-8 character that `text` starts with; 0 where it starts with none (RFC 3629).
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  if (first < 0xC2 || first > 0xF4 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0U) != 0x80) return 0;
+  }
+  const bool is_overlong = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xF0 && byte(1) < 0x90);
+  const bool is_surrogate = first == 0xED && byte(1) >= 0xA0;
+  const bool is_beyond = first == 0xF4 && byte(1) >= 0x90;
+  return is_overlong || is_surrogate || is_beyond ? 0 : length;
+}
+
+}  // namespace
+
+FolderListing list_folder(const fs::path& folder) { return Walk(folder).run(); }
+
+std::string escaped_name(std::string_view path) {
+  std::string name;
+  while (!path.empty()) {
+    const auto first = static_cast<unsigned char>(path[0]);
+    const std::size_t length = utf8_length(path);
+    const bool is_plain = length > 0 && first >= 0x20 && first != 0x7F && first != '\\';
+    if (is_plain)
+      name += path.substr(0, length);
+    else
+      name += fmt::format("\\x{:02X}", first);
+    path.remove_prefix(is_plain ? length : 1);
+  }
+  return name;
+}
+
+}  // namespace valley

@@ -1,0 +1,44 @@
+// As much of the protocol buffers' wire format as TensorBoard's events need: messages are built
+// field by field, and their fields walked through.
+// https://protobuf.dev/programming-guides/encoding
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace valley {
+
+// A message under construction. Field numbers are those of its .proto file; fields appear in the
+// order in which they are added.
+class ProtoMessage {
+ public:
+  ProtoMessage& add_varint(std::uint32_t field, std::uint64_t value);  // (u)int32/64, enum, bool
+  ProtoMessage& add_double(std::uint32_t field, double value);
+  ProtoMessage& add_float(std::uint32_t field, float value);
+  ProtoMessage& add_bytes(std::uint32_t field, std::string_view bytes);  // bytes and string
+  ProtoMessage& add_message(std::uint32_t field, const ProtoMessage& message);
+
+  [[nodiscard]] const std::string& bytes() const& { return bytes_; }
+  [[nodiscard]] std::string bytes() && { return std::move(bytes_); }
+
+ private:
+  void put_tag(std::uint32_t field, std::uint32_t wire_type);
+  void put_varint(std::uint64_t value);
+  std::string bytes_;
+};
+
+// One field of an encoded message.
+struct ProtoField {
+  std::uint32_t number = 0;
+  std::uint64_t value = 0;  // of a varint, or the bits of a fixed number
+  std::string_view bytes;   // of a string, bytes or message; views the message
+};
+
+// Takes the first field off `message`. Nothing at its end, and nothing (with `message` left not
+// empty) where it is malformed.
+[[nodiscard]] std::optional<ProtoField> next_field(std::string_view& message);
+
+}  // namespace valley

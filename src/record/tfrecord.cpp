@@ -1,0 +1,84 @@
+#include "record/tfrecord.h"
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "core/error.h"
+#include "core/hash.h"
+
+namespace valley {
+namespace {
+
+constexpr std::size_t kLengthBytes = 8;
+constexpr std::size_t kChecksumBytes = 4;
+constexpr std::size_t kHeaderBytes = kLengthBytes + kChecksumBytes;
+
+void put_little_endian(std::string& out, std::uint64_t word, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) out += static_cast<char>(word >> (8 * i) & 0xFFU);
+}
+
+std::uint64_t little_endian(std::string_view bytes) {
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    word |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+  return word;
+}
+
+// A checksum over bytes that hold checksums would be weak: the format rotates it and adds a
+// constant.
+std::uint32_t masked_crc32c(std::string_view bytes) {
+  constexpr std::uint32_t kMaskDelta = 0xA282EAD8U;
+  const std::uint32_t crc = crc32c(as_bytes(bytes));
+  return (crc >> 15U | crc << 17U) + kMaskDelta;
+}
+
+bool fits(std::string_view bytes, std::string_view checksum) {
+  return little_endian(checksum) == masked_crc32c(bytes);
+}
+
+}  // namespace
+
+std::string frame_record(std::string_view bytes) {
+  std::string record;
+  record.reserve(kHeaderBytes + bytes.size() + kChecksumBytes);
+  put_little_endian(record, bytes.size(), kLengthBytes);
+  put_little_endian(record, masked_crc32c(record), kChecksumBytes);
+  record += bytes;
+  put_little_endian(record, masked_crc32c(bytes), kChecksumBytes);
+  return record;
+}
+
+RecordReader::RecordReader(std::filesystem::path path) : path_(std::move(path)) {
+  errno = 0;
+  file_.open(path_, std::ios::binary | std::ios::ate);
+  if (!file_) throw file_error("opening", path_.string(), errno, false);
+  size_ = static_cast<std::uint64_t>(file_.tellg());
+  file_.seekg(0);
+}
+
+std::optional<std::string> RecordReader::read(std::uint64_t n) {
+  std::string bytes(n, '\0');
+  errno = 0;
+  file_.read(bytes.data(), static_cast<std::streamsize>(n));
+  if (file_.bad()) throw file_error("reading", path_.string(), errno != 0 ? errno : EIO, false);
+  if (file_.gcount() != static_cast<std::streamsize>(n)) return std::nullopt;
+  return bytes;
+}
+
+std::optional<std::string> RecordReader::next() {
+  if (size_ - position_ < kHeaderBytes + kChecksumBytes) return std::nullopt;
+  const auto header = read(kHeaderBytes);
+  if (!header) return std::nullopt;
+  const std::string_view length_bytes = std::string_view(*header).substr(0, kLengthBytes);
+  if (!fits(length_bytes, std::string_view(*header).substr(kLengthBytes))) return std::nullopt;
+  const std::uint64_t length = little_endian(length_bytes);
+  if (length > size_ - position_ - kHeaderBytes - kChecksumBytes) return std::nullopt;
+  auto bytes = read(length);
+  const auto checksum = read(kChecksumBytes);
+  if (!bytes || !checksum || !fits(*bytes, *checksum)) return std::nullopt;
+  position_ += kHeaderBytes + length + kChecksumBytes;
+  return bytes;
+}
+
+}  // namespace valley

@@ -1,0 +1,343 @@
+"""Folders of images: what h5py reads from the shards is what Debian's Pillow (python3-pil) makes of the same files, bit
+for bit, from decoding to resizing."""
+
+import functools
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+from valley_program import VALLEY, valley
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+PEER = pathlib.Path(__file__).with_name("pillow_peer.py")
+
+
+def pillow(*arguments):
+    subprocess.run([SYSTEM_PYTHON, PEER, *map(str, arguments)], check=True, timeout=300)
+
+
+def shards(folder):
+    """name -> (pixels, label, size), of all shards."""
+    found = {}
+    for file in sorted(folder.glob("shard-*.h5")):
+        with h5py.File(file) as shard:
+            for row, name in enumerate(shard["names"].asstr()[:]):
+                found[name] = (shard["images"][row], int(shard["labels"][row]), tuple(shard["orig_size"][row]))
+    return found
+
+
+def build(source, destination, *arguments, expect=0):
+    return valley("shard", "build", "--source", source, "--dest", destination, "--progress", "none", "--max-error-rate",
+                  "1", *arguments, expect=expect)
+
+
+def rejects(folder):
+    return {line["name"]: line for line in map(json.loads, (folder / "rejects.jsonl").read_text().splitlines())}
+
+
+def expected(folder, channels=3):
+    """name -> bytes, as pillow_peer.py left them."""
+    return {path.name.removesuffix(".raw").replace("@", "/"): path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory):
+    """Files of every kind, all of the same size."""
+    folder = tmp_path_factory.mktemp("kinds") / "source"
+    pillow("make", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def decoded(kinds):
+    out = kinds.parent / "decoded"
+    build(kinds, out, "--transform", "none", "--resolution", "37x29")
+    return out
+
+
+def test_debian_has_the_pillow_whose_bits_are_promised():
+    script = "import PIL; print(PIL.__version__)"
+    version = subprocess.run([SYSTEM_PYTHON, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert version.split(".")[0] in {"9", "10", "11", "12"}, "python3-pil is missing"
+
+
+@pytest.mark.parametrize("alpha", ["white", "black"])
+def test_pixels_are_those_of_pillow(kinds, decoded, tmp_path, alpha):
+    out = decoded
+    if alpha == "black":
+        out = tmp_path / "black"
+        build(kinds, out, "--transform", "none", "--resolution", "37x29", "--alpha", "black")
+    pillow("read", kinds, tmp_path / "expected", alpha)
+    stored = shards(out)
+    assert rejects(out) == {}
+    wanted = expected(tmp_path / "expected")
+    assert stored.keys() == wanted.keys() and len(stored) > 70
+    wrong = [name for name, pixels in wanted.items() if stored[name][0].tobytes() != pixels]
+    assert wrong == []
+
+
+def test_the_size_is_that_of_the_turned_image(decoded):
+    assert {size for _, _, size in shards(decoded).values()} == {(29, 37)}
+
+
+def test_exif_can_be_ignored(kinds, tmp_path):
+    build(kinds / "exif", tmp_path / "out", "--transform", "none", "--resolution", "37x29", "--exif", "ignore")
+    stored = shards(tmp_path / "out")
+    assert stored["6o.png"][2] == (37, 29) and stored["3o.png"][2] == (29, 37)
+    assert stored["3o.png"][0].tobytes() == stored["1o.png"][0].tobytes()
+
+
+def test_alpha_error_rejects_what_is_transparent_and_only_that(kinds, tmp_path):
+    Image.new("RGBA", (37, 29), (1, 2, 3, 255)).save(kinds / "png" / "opaque.png")
+    build(kinds / "png", tmp_path / "out", "--transform", "none", "--resolution", "37x29", "--alpha", "error")
+    (kinds / "png" / "opaque.png").unlink()
+    found = rejects(tmp_path / "out")
+    assert {line["reason"] for line in found.values()} == {"transparent"}
+    assert {"RGBA.png", "LA.png", "P-16-trns.png"} <= found.keys()
+    assert not {"RGB.png", "opaque.png", "P-16.png"} & found.keys()
+
+
+def test_gray_of_16_bits_is_its_high_byte(tmp_path):
+    """Pillow clips these to 255 when it makes RGB of them."""
+    values = np.random.default_rng(0).integers(0, 65536, (29, 37)).astype(np.uint16)
+    (tmp_path / "in").mkdir()
+    Image.fromarray(values).save(tmp_path / "in" / "deep.png")
+    build(tmp_path / "in", tmp_path / "out", "--transform", "none", "--resolution", "37x29", "--channels", "gray")
+    assert (shards(tmp_path / "out")["deep.png"][0][:, :, 0] == values >> 8).all()
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shapes") / "source"
+    pillow("shapes", folder)
+    return folder
+
+
+@functools.cache
+def mode_of(channels):
+    return {"rgb": "RGB", "gray": "L"}[channels]
+
+
+CASES = [("none", filter_, *size, channels)
+         for filter_ in ("lanczos", "bicubic", "bilinear", "box")
+         for size, channels in (((16, 16), "rgb"), ((150, 61), "gray"), ((5, 200), "rgb"))]
+CASES += [("center-crop", "lanczos", 64, 64, "rgb"), ("center-crop", "box", 300, 300, "gray"),
+          ("center-crop-dhariwal", "bicubic", 32, 32, "rgb"), ("center-crop-dhariwal", "bicubic", 9, 9, "gray"),
+          ("center-crop-wide", "lanczos", 48, 36, "rgb"), ("center-crop-wide", "lanczos", 33, 20, "gray")]
+
+
+@pytest.mark.parametrize(("transform", "filter_", "width", "height", "channels"), CASES)
+def test_files_end_as_pillow_would_resize_them(shapes, tmp_path, transform, filter_, width, height, channels):
+    arguments = [] if transform == "center-crop-dhariwal" else ["--filter", filter_]
+    build(shapes, tmp_path / "out", "--transform", transform, "--resolution", f"{width}x{height}", "--channels", channels,
+          *arguments)
+    pillow("fit", shapes, tmp_path / "expected", transform, filter_, mode_of(channels), width, height)
+    stored, wanted = shards(tmp_path / "out"), expected(tmp_path / "expected")
+    assert stored.keys() == wanted.keys() and len(wanted) >= 12
+    assert [name for name, pixels in wanted.items() if stored[name][0].tobytes() != pixels] == []
+    if transform == "center-crop-wide":
+        assert {line["reason"] for line in rejects(tmp_path / "out").values()} == {"too small"}
+        assert stored.popitem()[1][0].shape[:2] == (width, width)
+
+
+def colour(folder, name, value, size=(8, 8)):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (value, 0, 0)).save(path)
+
+
+def read_back(folder):
+    """names -> labels, and the class names, as h5py sees both."""
+    with h5py.File(folder / "index.h5") as index:
+        labels = dict(zip(index["names"].asstr()[:], index["labels"][:].tolist(), strict=True))
+    with h5py.File(folder / "shard-00000.h5") as shard:
+        names = [name.decode() for name in shard.attrs["class_names"]] if len(shard.attrs["class_names"]) else []
+    assert names == json.loads((folder / "manifest.json").read_text())["class_names"]
+    return labels, names
+
+
+def test_class_folders_are_labels(tmp_path):
+    for number, name in enumerate(["zebra/a.png", "Ant/b.png", "Ant/deep/c.png", "\u00e4ther/d.png", "zebra/e.PNG"]):
+        colour(tmp_path / "in", name, number)
+    build(tmp_path / "in", tmp_path / "out", "--resolution", "8", "--require-labels")
+    labels, names = read_back(tmp_path / "out")
+    assert names == ["Ant", "zebra", "\u00e4ther"]
+    assert labels == {"zebra/a.png": 1, "Ant/b.png": 0, "Ant/deep/c.png": 0, "\u00e4ther/d.png": 2, "zebra/e.PNG": 1}
+    build(tmp_path / "in", tmp_path / "none", "--resolution", "8", "--labels", "none")
+    assert set(read_back(tmp_path / "none")[0].values()) == {-1}
+
+
+def run(*arguments):
+    return subprocess.run([VALLEY, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_partial_labels_are_said_or_refused(tmp_path):
+    for name in ("a/1.png", "b/2.png", "3.png"):
+        colour(tmp_path / "in", name, 9)
+    command = ["shard", "build", "--source", tmp_path / "in", "--resolution", "8", "--dest"]
+    result = run(*command, tmp_path / "out")
+    assert result.returncode == 0 and "1 of 3 images have no label, such as 3.png" in result.stderr
+    assert read_back(tmp_path / "out") == ({"a/1.png": 0, "b/2.png": 1, "3.png": -1}, ["a", "b"])
+    refused = run(*command, tmp_path / "refused", "--require-labels")
+    assert refused.returncode == 65 and "3.png" in refused.stderr and refused.stderr.count("error:") == 1
+    assert not (tmp_path / "refused").exists()
+
+
+def test_labels_of_stylegans_file(tmp_path):
+    for name in ("00000/img0.png", "00000/img1.png", "00001/img2.png"):
+        colour(tmp_path / "in", name, 9)
+    labels = [["00000/img0.png", 7], ["00001/img2.png", 0]]
+    file = tmp_path / "in" / "dataset.json"
+    file.write_text(json.dumps({"labels": labels}))
+    result = run("shard", "build", "--source", tmp_path / "in", "--resolution", "8", "--dest", tmp_path / "out")
+    assert "1 of 3 images have no label, such as 00000/img1.png" in result.stderr
+    assert read_back(tmp_path / "out") == ({"00000/img0.png": 7, "00000/img1.png": -1, "00001/img2.png": 0}, [])
+    file.write_text(json.dumps({"labels": [*labels, ["00000/img1.png", 1], ["gone.png", 1]],
+                                "class_names": list("abcdefgh")}))
+    result = run("shard", "build", "--source", tmp_path / "in", "--resolution", "8", "--dest", tmp_path / "named",
+                 "--labels", f"json:{file}", "--require-labels")
+    assert result.returncode == 0 and '1 of its labels belong to no image of the folder, such as "gone.png"' in result.stderr
+    assert read_back(tmp_path / "named")[1] == list("abcdefgh")
+
+
+@pytest.mark.parametrize(("content", "part"), [
+    ("{", "no JSON object"), ('{"labels": {}}', "is no list"), ('{"other": 1}', 'no "labels"'),
+    ('{"labels": [["a.png", "cat"]]}', '["a.png","cat"]'), ('{"labels": [["a.png", -1]]}', '["a.png",-1]'),
+    ('{"labels": [["a.png", 1], ["a.png", 2]]}', "two labels, 1 and 2"),
+    ('{"labels": [["a.png", 2]], "class_names": ["x"]}', "at least 3 texts")])
+def test_bad_label_files_are_refused_naming_the_entry(tmp_path, content, part):
+    colour(tmp_path / "in", "a.png", 1)
+    (tmp_path / "labels.json").write_text(content)
+    result = run("shard", "build", "--source", tmp_path / "in", "--dest", tmp_path / "out", "--labels",
+                 f"json:{tmp_path / 'labels.json'}")
+    assert result.returncode == 65 and part in result.stderr.replace("not a JSON", "no JSON"), result.stderr
+    assert "labels.json" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos") / "source"
+    pillow("photos", folder, 160, 200)
+    return folder
+
+
+def hashes(folder):
+    return (folder / "SHA256SUMS").read_text()
+
+
+def test_bytes_do_not_depend_on_threads_or_file_times(photos, tmp_path):
+    sums = set()
+    for jobs in (1, 2, 7):
+        build(photos, tmp_path / str(jobs), "--resolution", "32", "--shard-images", "64", "--jobs", jobs)
+        sums.add(hashes(tmp_path / str(jobs)))
+        for path in photos.iterdir():
+            os.utime(path, (jobs, jobs))
+    assert len(sums) == 1
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=tmp_path / "7", check=True)
+
+
+def test_a_killed_build_resumes_to_the_same_bytes(photos, tmp_path):
+    arguments = ["--resolution", "128", "--shard-images", "32", "--jobs", "2", "--resume"]
+    build(photos, tmp_path / "fresh", *arguments)
+    command = [VALLEY, "shard", "build", "--source", photos, "--dest", tmp_path / "killed", "--progress", "none", *arguments,
+               "--max-error-rate", "1"]
+    draw = random.Random(0)
+    kills = 0
+    for shard in range(5):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wanted = tmp_path / "killed" / f"shard-{shard:05}.h5"
+        while process.poll() is None and not wanted.exists():
+            time.sleep(0.002)
+        time.sleep(draw.random() * 0.02)
+        process.send_signal(signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+    assert kills > 0
+    build(photos, tmp_path / "killed", *arguments)
+    assert hashes(tmp_path / "killed") == hashes(tmp_path / "fresh")
+    assert not list((tmp_path / "killed").glob(".*"))
+
+
+def test_a_source_that_changed_is_not_resumed(photos, tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    for path in sorted(photos.iterdir())[:80]:
+        (source / path.name).write_bytes(path.read_bytes())
+    (source / "0070.jpg").write_bytes(b"")
+    command = ["shard", "build", "--source", source, "--dest", tmp_path / "out", "--resolution", "16", "--shard-images",
+               "32", "--no-shuffle"]
+    assert run(*command).returncode == 65  # one of 80 is over the limit: unfinished
+    (source / "0070.jpg").write_bytes(b"abc")
+    (source / "0001.jpg").unlink()
+    colour(source, "new.png", 1)
+    # Edited within its size: only the time of modification tells.
+    content = bytearray((source / "0002.jpg").read_bytes())
+    content[-3] ^= 1
+    (source / "0002.jpg").write_bytes(content)
+    result = run(*command, "--resume", "--max-error-rate", "1")
+    assert result.returncode == 2 and result.stderr.count("error:") == 1
+    for part in ("added: 1\n    new.png", "removed: 1\n    0001.jpg", "changed: 2\n    0002.jpg (", "0070.jpg (0 bytes",
+                 "--overwrite"):
+        assert part in result.stderr, result.stderr
+    assert run(*command, "--overwrite", "--max-error-rate", "1").returncode == 0
+
+
+def test_peek_shows_the_images_and_lists_them(tmp_path):
+    for number in range(12):
+        colour(tmp_path / "in", f"{'even' if number % 2 == 0 else 'odd'}/{number:02}.png", 20 * number)
+    build(tmp_path / "in", tmp_path / "out", "--resolution", "8", "--no-shuffle")
+    listed = json.loads(valley("shard", "peek", tmp_path / "out", "--grid", "4x2", "-o", tmp_path / "p.png", "--json"))
+    assert [image["name"] for image in listed["images"]] == [f"even/{n:02}.png" for n in range(0, 12, 2)] + \
+        ["odd/01.png", "odd/03.png"]
+    sheet = np.asarray(Image.open(tmp_path / "p.png"))
+    assert sheet.shape == (2 * 10 + 2, 4 * 10 + 2, 3)
+    assert (sheet[0] == 255).all() and (sheet[2:10, 12:20] == (40, 0, 0)).all()
+    assert (sheet[12:20, 32:40] == (60, 0, 0)).all()
+    text = valley("shard", "peek", tmp_path / "out", "--label", "1", "-o", tmp_path / "p.png")
+    assert text.splitlines()[0] == "1,1\t6\todd\todd/01.png" and text.count("\todd\t") == 6
+    draws = [valley("shard", "peek", tmp_path / "out", "--grid", "5x1", "-o", tmp_path / "p.png", "--seed", seed)
+             for seed in (0, 0, 1)]
+    assert draws[0] == draws[1] != draws[2]
+    refused = run("shard", "peek", tmp_path / "out", "--label", "7", "-o", tmp_path / "p.png")
+    assert refused.returncode == 2 and "shard info" in refused.stderr
+    assert run("shard", "peek", tmp_path / "in", "-o", tmp_path / "p.png").returncode == 66
+    assert run("shard", "peek", tmp_path / "out", "--grid", "0x3", "-o", tmp_path / "p.png").returncode == 2
+
+
+def test_options_of_other_sources_are_refused(tmp_path):
+    colour(tmp_path / "in", "a.png", 1)
+    command = ["shard", "build", "--dest", tmp_path / "out", "--source"]
+    assert "--codepoints is for fonts" in run(*command, tmp_path / "in", "--codepoints", "41").stderr
+    for option in (["--labels", "dirs"], ["--exif", "apply"], ["--min-size", "2"], ["--max-pixels", "9"],
+                   ["--alpha", "error"]):
+        result = run(*command, "NotoColorEmoji.ttf", *option)
+        assert result.returncode == 2 and "is for folders of images" in result.stderr
+    for arguments in (["--transform", "center-crop-wide"], ["--labels", "csv:x"], ["--labels", "json:"],
+                      ["--transform", "center-crop-dhariwal", "--filter", "box"],
+                      ["--transform", "center-crop-dhariwal", "--resolution", "8x9"]):
+        assert run(*command, tmp_path / "in", *arguments).returncode == 2
+    (tmp_path / "empty").mkdir()
+    empty = run(*command, tmp_path / "empty")
+    assert empty.returncode == 65 and ".webp" in empty.stderr
+    assert run(*command, tmp_path / "in", "--labels", f"json:{tmp_path / 'no.json'}").returncode == 66
+    assert not (tmp_path / "out").exists()
+
+
+def test_min_size_and_on_error(tmp_path):
+    for side in (7, 8, 9):
+        colour(tmp_path / "in", f"{side}.png", 1, (side, 20))
+    build(tmp_path / "in", tmp_path / "out", "--resolution", "4", "--min-size", "8")
+    (line,) = rejects(tmp_path / "out").values()
+    assert (line["name"], line["reason"]) == ("7.png", "too small") and "--min-size is 8" in line["detail"]
+    result = run("shard", "build", "--source", tmp_path / "in", "--dest", tmp_path / "fail", "--resolution", "4",
+                 "--min-size", "8", "--max-error-rate", "1", "--on-error", "fail")
+    assert result.returncode == 65 and result.stderr.count("error:") == 1 and "7.png: too small" in result.stderr
+    build(tmp_path / "in", tmp_path / "fail", "--resolution", "4", "--min-size", "8", "--resume")
+    assert hashes(tmp_path / "fail") == hashes(tmp_path / "out")
