@@ -6,6 +6,8 @@
 #include <CLI/Formatter.hpp>
 #include <string>
 
+#include "app/completion_command.h"
+#include "app/doctor_command.h"
 #include "app/sample_command.h"
 #include "app/shard_command.h"
 #include "app/train_command.h"
@@ -74,6 +76,8 @@ int run(int argc, char** argv) {
   add_train_command(app, joined(argc, argv));
   add_shard_command(app);
   add_sample_command(app);
+  add_doctor_command(app);
+  add_completion_command(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::RuntimeError& result) {

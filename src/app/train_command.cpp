@@ -100,6 +100,7 @@ void add_train_command(CLI::App& app, const std::string& command_line) {
       ->type_name("none|auto|PATH")
       ->capture_default_str();
   command->add_option("--out", a->request.out, "Folder that holds the numbered runs")
+      ->type_name("DIR")
       ->capture_default_str();
   command->add_flag("--dry-run", a->request.dry_run,
                     "Check everything, print the resolved config and the plan, stop");

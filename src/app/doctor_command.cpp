@@ -1,0 +1,78 @@
+#include "app/doctor_command.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "doctor/doctor.h"
+
+namespace valley::app {
+namespace {
+
+constexpr const char* kHelp =
+    "Say what this machine has and what would stop a run. Ends with 0 when nothing would, else "
+    "with the code that a run would end with.\n\n"
+    "Examples:\n"
+    "  valley doctor                                          this machine, and runs in runs/\n"
+    "  valley doctor --data data/emoji-64 --out /scratch/runs a data set and another folder too\n"
+    "  mpirun -n 16 --hostfile hosts valley doctor            the hosts of a job, and between "
+    "them\n"
+    "  srun --mpi=pmix --nodes=2 --ntasks-per-node=8 valley doctor --json";
+
+struct Arguments {
+  doctor::DoctorRequest request;
+  bool json = false;
+  bool probe = false;
+};
+
+constexpr std::size_t kWidest = 120;  // columns; longer lines are hard to read
+
+doctor::TextStyle style_of_stdout() {
+  if (::isatty(STDOUT_FILENO) != 1) return {};
+  const char* terminal = std::getenv("TERM");
+  const bool is_dumb = terminal != nullptr && std::string(terminal) == "dumb";
+  doctor::TextStyle style{std::getenv("NO_COLOR") == nullptr && !is_dumb, kWidest};
+  ::winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    style.width = std::min<std::size_t>(size.ws_col, kWidest);
+  return style;
+}
+
+void run_doctor(const Arguments& a) {
+  if (a.probe) {
+    doctor::answer_probe();
+    return;
+  }
+  const ExitCode code = doctor::examine(a.request, [&a](const doctor::Report& report) {
+    fmt::print("{}", a.json ? to_json(report) + "\n" : to_text(report, style_of_stdout()));
+    std::fflush(stdout);
+  });
+  if (code != ExitCode::kDone) throw CLI::RuntimeError(static_cast<int>(code));
+}
+
+}  // namespace
+
+void add_doctor_command(CLI::App& app) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("doctor", kHelp);
+  command->add_option("--data", a->request.data, "Also look at this data set")->type_name("DIR");
+  command->add_option("--out", a->request.out, "Folder that would hold the runs")
+      ->type_name("DIR")
+      ->capture_default_str();
+  command
+      ->add_option("--ranks", a->request.ranks,
+                   "Start this many ranks; default: one a GPU, two without GPUs")
+      ->check(CLI::Range(1, 1 << 16))
+      ->type_name("N");
+  command->add_flag("--json", a->json, "The report as JSON on stdout");
+  command->add_flag("--probe-ranks", a->probe)->group("");
+  command->callback([a] { run_doctor(*a); });
+}
+
+}  // namespace valley::app

@@ -1,0 +1,94 @@
+#include "doctor/finding.h"
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace valley::doctor {
+namespace {
+
+using nlohmann::json;
+
+std::string line_of(const json& object) {
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string finding_line(const Finding& f) {
+  return line_of({{"group", f.group},
+                  {"name", f.name},
+                  {"status", static_cast<int>(f.status)},
+                  {"value", f.value},
+                  {"advice", f.advice},
+                  {"code", static_cast<int>(f.code)},
+                  {"figures", f.figures},
+                  {"host", f.host}});
+}
+
+std::string version_line(const std::string& name, const std::string& version) {
+  return line_of({{"component", name}, {"version", version}});
+}
+
+}  // namespace
+
+void Notes::ok(const std::string& name, const std::string& value, Figures figures) const {
+  send_(finding_line(
+      {group_, name, Status::kOk, value, "", ExitCode::kDone, std::move(figures), ""}));
+}
+
+void Notes::warn(const std::string& name, const std::string& value, const std::string& advice,
+                 Figures figures) const {
+  send_(finding_line(
+      {group_, name, Status::kWarning, value, advice, ExitCode::kDone, std::move(figures), ""}));
+}
+
+void Notes::fail(ExitCode code, const std::string& name, const std::string& value,
+                 const std::string& advice, Figures figures) const {
+  send_(
+      finding_line({group_, name, Status::kFailure, value, advice, code, std::move(figures), ""}));
+}
+
+void Notes::version(const std::string& name, const std::string& version) const {
+  send_(version_line(name, version));
+}
+
+const char* status_name(Status status) {
+  switch (status) {
+    case Status::kWarning:
+      return "warning";
+    case Status::kFailure:
+      return "failure";
+    default:
+      return "ok";
+  }
+}
+
+void add_line(Checkup& checkup, const std::string& line) {
+  const json object = json::parse(line, nullptr, false);
+  if (!object.is_object()) return;
+  try {
+    if (object.contains("component")) {
+      checkup.versions[object.at("component")] = object.at("version");
+      return;
+    }
+    checkup.findings.push_back({object.at("group"), object.at("name"),
+                                static_cast<Status>(object.at("status").get<int>()),
+                                object.at("value"), object.at("advice"),
+                                static_cast<ExitCode>(object.at("code").get<int>()),
+                                object.at("figures").get<Figures>(), object.at("host")});
+  } catch (const json::exception&) {
+    // A line that its writer did not finish.
+  }
+}
+
+std::string to_lines(const Checkup& checkup) {
+  std::string lines;
+  for (const Finding& f : checkup.findings) lines += finding_line(f) + "\n";
+  for (const auto& [name, version] : checkup.versions) lines += version_line(name, version) + "\n";
+  return lines;
+}
+
+void add_lines(Checkup& checkup, const std::string& lines) {
+  std::istringstream in(lines);
+  for (std::string line; std::getline(in, line);) add_line(checkup, line);
+}
+
+}  // namespace valley::doctor

@@ -1,0 +1,40 @@
+#include <ft2build.h>
+#include FT_FREETYPE_H
+#include <png.h>
+
+#include <array>
+
+#include "doctor/checks.h"
+#include "doctor/version_rules.h"
+#include "image/font_source.h"
+
+namespace valley::doctor {
+namespace {
+
+void check_emoji_font(const Notes& notes) {
+  try {
+    notes.ok("emoji font", find_font("NotoColorEmoji.ttf").string());
+  } catch (const Error& error) {
+    notes.warn("emoji font", "NotoColorEmoji.ttf is not installed",
+               "only the quickstart's data are made of it: apt-get install "
+               "fonts-noto-color-emoji, or give `valley shard build --source` another font");
+  }
+}
+
+}  // namespace
+
+void check_images(const Notes& notes) {
+  judge_library(notes, {"libpng", "libpng", PNG_LIBPNG_VER_STRING, png_get_libpng_ver(nullptr), 2});
+  ::FT_Library library = nullptr;
+  if (::FT_Init_FreeType(&library) == 0) {
+    std::array<int, 3> version{};
+    ::FT_Library_Version(library, &version[0], &version[1], &version[2]);
+    ::FT_Done_FreeType(library);
+    judge_library(notes, {"FreeType", "freetype",
+                          fmt::format("{}.{}.{}", FREETYPE_MAJOR, FREETYPE_MINOR, FREETYPE_PATCH),
+                          fmt::format("{}.{}.{}", version[0], version[1], version[2]), 1});
+  }
+  check_emoji_font(notes);
+}
+
+}  // namespace valley::doctor

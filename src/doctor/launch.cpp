@@ -1,0 +1,214 @@
+#include "doctor/launch.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include "comm/mpi_session.h"
+#include "core/error.h"
+#include "doctor/command.h"
+#include "doctor/program.h"
+#include "doctor/rank_probe.h"
+#include "doctor/version_rules.h"
+
+namespace valley::doctor {
+namespace {
+
+constexpr std::chrono::seconds kToStart{30};
+constexpr std::chrono::seconds kToAnswer{5};
+
+struct Launcher {
+  std::string path;
+  std::string name;     // "mpirun" or "srun"
+  std::string version;  // "4.1.4"; "" when it is not Open MPI's
+};
+
+std::optional<Launcher> find_launcher() {
+  for (const char* name : {"mpirun", "mpiexec"}) {
+    if (const auto path = find_program(name)) return Launcher{path->string(), name, ""};
+  }
+  const auto srun = find_program("srun");
+  if (srun && std::getenv("SLURM_JOB_ID") != nullptr) return Launcher{srun->string(), "srun", ""};
+  return std::nullopt;
+}
+
+// Reads its version; false when it does not even say that.
+bool judge_launcher(Launcher& launcher, const Notes& notes) {
+  const CommandResult said = run_command({launcher.path, "--version"}, {}, kToAnswer);
+  const std::string first = first_words(said.out);
+  if (!said.succeeded()) {
+    const std::string why = said.timed_out ? fmt::format("no answer within {} s", kToAnswer.count())
+                                           : first_words(said.err + said.out);
+    notes.fail(ExitCode::kRankLost, launcher.name, fmt::format("{}: {}", launcher.path, why),
+               "repair or reinstall MPI, or put another mpirun first on the PATH");
+    return false;
+  }
+  if (first.find("Open MPI") == std::string::npos && first.find("OpenRTE") == std::string::npos) {
+    notes.ok(launcher.name, fmt::format("{}: {}", launcher.path, first));
+    return true;
+  }
+  launcher.version = first.substr(std::min(first.find_first_of("0123456789"), first.size()));
+  notes.version("mpirun", launcher.version);
+  const std::string loaded = MpiSession::library();
+  if (agreement(launcher.version, loaded, 1) == Agreement::kDifferent) {
+    notes.warn(launcher.name,
+               fmt::format("{}: {}, but the program uses {}", launcher.path, first, loaded),
+               "its ranks may not find each other: put the mpirun of the same MPI on the PATH");
+  } else {
+    notes.ok(launcher.name, fmt::format("Open MPI {}, {}", launcher.version, launcher.path));
+  }
+  return true;
+}
+
+bool is_root() { return ::geteuid() == 0; }
+
+void warn_root(const Launcher& launcher, const Notes& notes) {
+  if (!is_root() || launcher.name == "srun" || launcher.version.empty() ||
+      std::getenv("OMPI_ALLOW_RUN_AS_ROOT") != nullptr)
+    return;
+  notes.warn("root", "mpirun refuses to work for root unless it is told to",
+             "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
+}
+
+CommandResult start_ranks(const Launcher& launcher, int ranks) {
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
+  std::vector<std::string> words{launcher.path, "-n", std::to_string(ranks)};
+  if (launcher.name == "srun") words.emplace_back("--mpi=pmix");
+  // More ranks than cores are slow, not wrong.
+  if (!launcher.version.empty()) words.emplace_back("--oversubscribe");
+  words.insert(words.end(), {self, "doctor", "--probe-ranks"});
+  std::map<std::string, std::string> environment;
+  if (is_root())
+    environment = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}};
+  return run_command(words, environment, kToStart);
+}
+
+std::string report_in(const std::string& out) {
+  std::istringstream in(out);
+  for (std::string line; std::getline(in, line);) {
+    if (is_rank_report(line)) return line;
+  }
+  return "";
+}
+
+// What a failing launcher said first; an error of the ranks' own says more than the launcher's.
+std::string reason(const CommandResult& result) {
+  std::istringstream in(result.err);
+  for (std::string line; std::getline(in, line);) {
+    const std::size_t error = line.find("error: ");
+    if (error != std::string::npos) return line.substr(error + 7);
+  }
+  const std::string words = first_words(result.err + result.out);
+  return words.empty() ? fmt::format("it ended with {} and no word", result.exit_code) : words;
+}
+
+int number(const Environment& variable, const char* name, int otherwise) {
+  const char* text = variable(name);
+  return text == nullptr || *text == '\0' ? otherwise : std::atoi(text);
+}
+
+}  // namespace
+
+void check_launch(const Notes& notes, int ranks, bool asked_for) {
+  auto launcher = find_launcher();
+  if (!launcher) {
+    const std::string built = this_program().mpiexec;
+    const std::string hint =
+        ::access(built.c_str(), X_OK) == 0
+            ? fmt::format("add {} to it", std::filesystem::path(built).parent_path().string())
+            : "install Open MPI (apt-get install openmpi-bin), or load its module";
+    if (asked_for) {
+      notes.fail(ExitCode::kMissingInput, "mpirun",
+                 fmt::format("not on the PATH, and {} ranks were asked for", ranks), hint);
+    } else {
+      notes.warn("mpirun", "not on the PATH: one rank only", hint);
+    }
+    return;
+  }
+  if (!judge_launcher(*launcher, notes)) return;
+  warn_root(*launcher, notes);
+  const CommandResult result = start_ranks(*launcher, ranks);
+  const std::string report = report_in(result.out);
+  if (result.succeeded() && !report.empty()) {
+    judge_ranks(report, ranks, launcher->name, notes);
+    return;
+  }
+  const std::string why = result.timed_out
+                              ? fmt::format(
+                                    "no answer within {} s: they do not find each other, or the "
+                                    "machine is overloaded",
+                                    kToStart.count())
+                              : reason(result);
+  const bool known = result.exit_code == static_cast<int>(ExitCode::kConfig);
+  notes.fail(known ? ExitCode::kConfig : ExitCode::kRankLost, "ranks",
+             fmt::format("{} ranks were started: {}", ranks, why),
+             fmt::format("to see all it says: {} -n {} valley doctor", launcher->name, ranks));
+}
+
+Started how_started(const Environment& variable) {
+  Started started;
+  started.info = launch_info(variable);
+  started.by_launcher = started.info.launched;
+  int rank = started.info.rank;
+  const bool by_slurm = variable("OMPI_COMM_WORLD_RANK") == nullptr &&
+                        number(variable, "SLURM_STEP_NUM_TASKS", 0) > 1;
+  if (by_slurm) {
+    started.name = "srun";
+    started.by_launcher = true;
+    rank = number(variable, "SLURM_PROCID", rank);
+  } else if (!started.by_launcher && number(variable, "PALS_RANKID", -1) >= 0) {
+    started.name = "mpiexec of Cray PALS";
+    started.by_launcher = true;
+    rank = number(variable, "PALS_RANKID", 0);
+  }
+  started.is_first = rank == 0;
+  started.local_size = started.info.size;
+  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"})
+    started.local_size = number(variable, name, started.local_size);
+  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}) {
+    if (variable(name) == nullptr) continue;
+    if (started.by_launcher) started.leads_host = number(variable, name, 0) == 0;
+    break;
+  }
+  return started;
+}
+
+Started how_started() {
+  return how_started([](const char* name) { return std::getenv(name); });
+}
+
+void with_deadline(int seconds, const std::function<void()>& late,
+                   const std::function<void()>& action) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool done = false;
+  std::thread watch([&] {
+    std::unique_lock lock(mutex);
+    if (!changed.wait_for(lock, std::chrono::seconds(seconds), [&] { return done; })) late();
+  });
+  const auto finish = [&] {
+    {
+      const std::scoped_lock lock(mutex);
+      done = true;
+    }
+    changed.notify_one();
+    watch.join();
+  };
+  try {
+    action();
+  } catch (...) {
+    finish();
+    throw;
+  }
+  finish();
+}
+
+}  // namespace valley::doctor

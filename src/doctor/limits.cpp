@@ -1,0 +1,135 @@
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "doctor/checks.h"
+#include "doctor/system_text.h"
+
+namespace valley::doctor {
+namespace {
+
+::rlimit limit_of(__rlimit_resource resource) {
+  ::rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
+  ::getrlimit(resource, &limit);
+  return limit;
+}
+
+std::string count_text(::rlim_t value) {
+  return value == RLIM_INFINITY ? "unlimited" : fmt::format("{}", value);
+}
+
+std::string size_text(::rlim_t value) {
+  return value == RLIM_INFINITY ? "unlimited" : bytes_text(static_cast<double>(value));
+}
+
+double figure(::rlim_t value) { return value == RLIM_INFINITY ? -1.0 : static_cast<double>(value); }
+
+// What a rank holds open beside the shards: libraries while they load, MPI's and NCCL's channels.
+constexpr std::size_t kOpenFiles = 64;
+// What a rank starts beside its share of the cores: MPI's, NCCL's, the loader's.
+constexpr std::size_t kThreads = 64;
+
+void check_open_files(const Notes& notes, std::size_t shards) {
+  const ::rlimit limit = limit_of(RLIMIT_NOFILE);
+  const std::size_t needed = kOpenFiles + shards;
+  const std::string value = count_text(limit.rlim_cur);
+  if (limit.rlim_cur >= needed) {
+    notes.ok("open files", value, {{"open_files", figure(limit.rlim_cur)}});
+    return;
+  }
+  const std::string why =
+      shards > 0 ? fmt::format(", {} shards and {} others", shards, kOpenFiles) : std::string();
+  notes.fail(ExitCode::kConfig, "open files",
+             fmt::format("{}; a rank needs {}{}", value, needed, why),
+             limit.rlim_max >= needed
+                 ? fmt::format("ulimit -n {}", std::min<::rlim_t>(limit.rlim_max, 65536))
+                 : fmt::format("the hard limit is {}: root raises it in "
+                               "/etc/security/limits.conf (nofile)",
+                               count_text(limit.rlim_max)),
+             {{"open_files", figure(limit.rlim_cur)}});
+}
+
+void check_processes(const Notes& notes, int ranks) {
+  const ::rlimit limit = limit_of(RLIMIT_NPROC);
+  const std::size_t needed = kThreads * static_cast<std::size_t>(ranks);
+  const Figures figures{{"processes", figure(limit.rlim_cur)}};
+  if (limit.rlim_cur >= needed) {
+    notes.ok("processes", count_text(limit.rlim_cur), figures);
+  } else {
+    notes.warn("processes",
+               fmt::format("{} for all that this user runs; {} ranks take up to {} with their "
+                           "threads",
+                           limit.rlim_cur, ranks, needed),
+               "ulimit -u unlimited, or nproc in /etc/security/limits.conf", figures);
+  }
+}
+
+// Matters to network cards that read and write memory by themselves.
+void check_locked_memory(const Notes& notes) {
+  const ::rlimit limit = limit_of(RLIMIT_MEMLOCK);
+  std::error_code ignored;
+  const bool has_infiniband = std::filesystem::exists("/sys/class/infiniband", ignored) &&
+                              !std::filesystem::is_empty("/sys/class/infiniband", ignored);
+  const std::string value = size_text(limit.rlim_cur);
+  if (has_infiniband && limit.rlim_cur != RLIM_INFINITY) {
+    notes.warn("locked memory", value + ", and there is InfiniBand",
+               "MPI and NCCL register buffers with the card: memlock unlimited in "
+               "/etc/security/limits.conf, for Slurm's daemon too",
+               {{"locked_bytes", figure(limit.rlim_cur)}});
+  } else {
+    notes.ok("locked memory", value + (has_infiniband ? "" : ", no InfiniBand that needs it"),
+             {{"locked_bytes", figure(limit.rlim_cur)}});
+  }
+}
+
+void check_stack_and_core(const Notes& notes) {
+  constexpr ::rlim_t kSmallStack = ::rlim_t{1} << 20;
+  const ::rlimit stack = limit_of(RLIMIT_STACK);
+  const ::rlimit core = limit_of(RLIMIT_CORE);
+  if (stack.rlim_cur < kSmallStack) {
+    notes.warn("stack", size_text(stack.rlim_cur), "ulimit -s 8192");
+  } else {
+    notes.ok("stack", size_text(stack.rlim_cur));
+  }
+  notes.ok("core files",
+           core.rlim_cur == 0 ? "none: a crash leaves no memory image" : size_text(core.rlim_cur));
+}
+
+// Ranks of one host hand each other their tensors through it.
+void check_shared_memory(const Notes& notes, int ranks) {
+  constexpr double kPerRank = 32e6;  // Open MPI's and NCCL's buffers, rounded up
+  struct statvfs disk {};
+  if (::statvfs("/dev/shm", &disk) != 0) {
+    notes.warn("/dev/shm", "not there",
+               "MPI and NCCL use slower ways between the ranks of a host: mount a tmpfs there");
+    return;
+  }
+  const double unit = static_cast<double>(disk.f_frsize);
+  const double total = static_cast<double>(disk.f_blocks) * unit;
+  const double free = static_cast<double>(disk.f_bavail) * unit;
+  const std::string value = fmt::format("{} of {} free", bytes_text(free), bytes_text(total));
+  const Figures figures{{"free_bytes", free}, {"total_bytes", total}};
+  if (free < kPerRank * ranks) {
+    notes.warn("/dev/shm", value,
+               fmt::format("{} ranks may need {}: remove what is left there, or start the "
+                           "container with a larger one (docker run --shm-size=1g)",
+                           ranks, bytes_text(kPerRank * ranks)),
+               figures);
+  } else {
+    notes.ok("/dev/shm", value, figures);
+  }
+}
+
+}  // namespace
+
+void check_limits(const Notes& notes, int ranks, std::size_t shards) {
+  check_open_files(notes, shards);
+  check_processes(notes, ranks);
+  check_locked_memory(notes);
+  check_stack_and_core(notes);
+  check_shared_memory(notes, ranks);
+}
+
+}  // namespace valley::doctor

@@ -1,0 +1,15 @@
+// Builds without CUDA: what the kernel shows of GPUs is all there is.
+#include "doctor/checks.h"
+#include "doctor/gpu_facts.h"
+
+namespace valley::doctor {
+
+void check_cuda_libraries(const Notes& notes) {
+  notes.ok("CUDA, NCCL", "not in this build: GPUs are not used");
+}
+
+void add_cuda_facts(GpuFacts& /*facts*/) {}
+
+GpuBuild gpu_build() { return {}; }
+
+}  // namespace valley::doctor

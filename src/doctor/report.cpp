@@ -1,0 +1,175 @@
+#include "doctor/report.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace valley::doctor {
+namespace {
+
+using nlohmann::ordered_json;
+
+using Title = std::pair<const char*, const char*>;
+constexpr std::array<Title, 9> kGroups{{
+    {"program", "Program and libraries"},
+    {"images", "Images"},
+    {"gpus", "GPUs"},
+    {"machine", "Machine"},
+    {"limits", "Limits"},
+    {"ranks", "Ranks"},
+    {"storage", "Storage"},
+    {"data", "Data"},
+    {"slurm", "Slurm"},
+}};
+
+std::size_t place_of(const std::string& group) {
+  const auto* const found = std::find_if(kGroups.begin(), kGroups.end(),
+                                         [&](const Title& title) { return group == title.first; });
+  return static_cast<std::size_t>(found - kGroups.begin());
+}
+
+std::string plural(std::int64_t n, const std::string& word) {
+  return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s");
+}
+
+std::int64_t count(const Checkup& checkup, Status status) {
+  return std::count_if(checkup.findings.begin(), checkup.findings.end(),
+                       [&](const Finding& f) { return f.status == status; });
+}
+
+std::string coloured(const std::string& text, const char* colour, const TextStyle& style) {
+  return style.colours && *colour != '\0' ? fmt::format("\x1b[{}m{}\x1b[0m", colour, text) : text;
+}
+
+constexpr const char* kPlain = "";
+constexpr const char* kBold = "1";
+constexpr const char* kDim = "2";
+constexpr const char* kRed = "1;31";
+constexpr const char* kGreen = "32";
+constexpr const char* kYellow = "33";
+
+std::string mark(Status status, const TextStyle& style) {
+  switch (status) {
+    case Status::kWarning:
+      return coloured("warn", kYellow, style);
+    case Status::kFailure:
+      return coloured("FAIL", kRed, style);
+    default:
+      return coloured("ok  ", kGreen, style);
+  }
+}
+
+// Breaks at spaces, so that no line is longer than `width` columns; a word that is stays whole.
+std::vector<std::string> wrapped(const std::string& text, std::size_t width) {
+  std::vector<std::string> lines{""};
+  std::size_t start = 0;
+  while (start < text.size()) {
+    const std::size_t end = std::min(text.find(' ', start), text.size());
+    const std::string word = text.substr(start, end - start);
+    if (!lines.back().empty() && lines.back().size() + 1 + word.size() > width)
+      lines.emplace_back();
+    lines.back() += (lines.back().empty() ? "" : " ") + word;
+    start = end + 1;
+  }
+  return lines;
+}
+
+// The continuation lines stand under the first.
+std::string block(const std::string& text, std::size_t indent, const char* colour,
+                  const TextStyle& style) {
+  constexpr std::size_t kLeast = 20;
+  if (style.width == 0) return coloured(text, colour, style);
+  std::string all;
+  const std::size_t width = std::max(kLeast, style.width - std::min(indent, style.width));
+  for (const std::string& line : wrapped(text, width)) {
+    if (!all.empty()) all.append(1, '\n').append(indent, ' ');
+    all += coloured(line, colour, style);
+  }
+  return all;
+}
+
+std::string line_of(const Finding& f, std::size_t names, const TextStyle& style) {
+  constexpr std::size_t kMark = 2 + 4 + 2;  // "  ok    "
+  const std::size_t indent = kMark + names + 2;
+  const std::string value = f.host.empty() ? f.value : f.host + ": " + f.value;
+  std::string text = fmt::format("  {}  {:<{}}  {}\n", mark(f.status, style), f.name, names,
+                                 block(value, indent, kPlain, style));
+  if (!f.advice.empty())
+    text += fmt::format("{}{}\n", std::string(indent, ' '),
+                        block("-> " + f.advice, indent, kDim, style));
+  return text;
+}
+
+ordered_json to_object(const Finding& f) {
+  ordered_json object = {{"group", f.group},
+                         {"name", f.name},
+                         {"status", status_name(f.status)},
+                         {"value", f.value},
+                         {"advice", f.advice.empty() ? ordered_json() : ordered_json(f.advice)}};
+  if (f.status == Status::kFailure) object["exit_code"] = static_cast<int>(f.code);
+  if (!f.host.empty()) object["host"] = f.host;
+  if (!f.figures.empty()) object["figures"] = f.figures;
+  return object;
+}
+
+}  // namespace
+
+void sort_findings(Checkup& checkup) {
+  std::stable_sort(
+      checkup.findings.begin(), checkup.findings.end(),
+      [](const Finding& a, const Finding& b) { return place_of(a.group) < place_of(b.group); });
+}
+
+ExitCode exit_code(const Checkup& checkup) {
+  for (const Finding& f : checkup.findings) {
+    if (f.status == Status::kFailure) return f.code;
+  }
+  return ExitCode::kDone;
+}
+
+std::string verdict(const Report& report) {
+  const std::int64_t failures = count(report.checkup, Status::kFailure);
+  if (failures == 0) {
+    const std::int64_t warnings = count(report.checkup, Status::kWarning);
+    return fmt::format("ready to train on {}{}",
+                       plural(report.ranks, report.on_gpus ? "GPU rank" : "CPU rank"),
+                       warnings == 0 ? "" : fmt::format(" ({})", plural(warnings, "warning")));
+  }
+  const auto first = std::find_if(report.checkup.findings.begin(), report.checkup.findings.end(),
+                                  [](const Finding& f) { return f.status == Status::kFailure; });
+  return fmt::format("would stop a run: {}: {}{}", first->name, first->value,
+                     failures == 1 ? "" : fmt::format(" (and {} more)", failures - 1));
+}
+
+std::string to_text(const Report& report, const TextStyle& style) {
+  std::size_t names = 0;
+  for (const Finding& f : report.checkup.findings) names = std::max(names, f.name.size());
+  std::string text;
+  std::string group;
+  for (const Finding& f : report.checkup.findings) {
+    if (f.group != group) {
+      group = f.group;
+      const std::size_t place = place_of(group);
+      const char* const title = place < kGroups.size() ? kGroups.at(place).second : group.c_str();
+      text += fmt::format("{}{}\n", text.empty() ? "" : "\n", coloured(title, kBold, style));
+    }
+    text += line_of(f, names, style);
+  }
+  const bool ready = count(report.checkup, Status::kFailure) == 0;
+  return text + "\n" + block(verdict(report), 0, ready ? kGreen : kRed, style) + "\n";
+}
+
+std::string to_json(const Report& report) {
+  ordered_json findings = ordered_json::array();
+  for (const Finding& f : report.checkup.findings) findings.push_back(to_object(f));
+  const ExitCode code = exit_code(report.checkup);
+  const ordered_json root = {
+      {"ok", code == ExitCode::kDone}, {"exit_code", static_cast<int>(code)},
+      {"verdict", verdict(report)},    {"host", report.host},
+      {"ranks", report.ranks},         {"gpus", report.on_gpus},
+      {"findings", findings},          {"versions", report.checkup.versions}};
+  return root.dump(1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+}  // namespace valley::doctor

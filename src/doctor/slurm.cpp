@@ -1,0 +1,74 @@
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <sstream>
+#include <string>
+
+#include "doctor/checks.h"
+#include "doctor/command.h"
+
+namespace valley::doctor {
+namespace {
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+void describe_job(const Notes& notes, const std::string& job) {
+  std::string value = "job " + job;
+  const auto add = [&](const char* name, const std::string& what) {
+    const std::string found = variable(name);
+    if (!found.empty()) value += ", " + what + " " + found;
+  };
+  add("SLURM_JOB_NUM_NODES", "nodes");
+  add("SLURM_JOB_NODELIST", "on");
+  add("SLURM_NTASKS", "tasks");
+  add("SLURM_CPUS_PER_TASK", "CPUs a task");
+  add("SLURM_GPUS_ON_NODE", "GPUs here");
+  notes.ok("job", value);
+}
+
+bool has_word(const std::string& text, const std::string& word) {
+  std::istringstream in(text);
+  for (std::string found; in >> found;) {
+    if (found == word || found.starts_with(word + "_")) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void check_slurm(const Notes& notes) {
+  const std::string job = variable("SLURM_JOB_ID");
+  const auto srun = find_program("srun");
+  if (!job.empty()) describe_job(notes, job);
+  if (!srun) {
+    if (job.empty()) {
+      notes.ok("Slurm", "not on this machine");
+    } else {
+      notes.warn("srun", "not on the PATH", "start the ranks with mpirun");
+    }
+    return;
+  }
+  const CommandResult listed =
+      run_command({srun->string(), "--mpi=list"}, {}, std::chrono::seconds(3));
+  const std::string said = listed.out + listed.err;
+  if (!listed.succeeded()) {
+    std::string why = listed.timed_out ? "no answer within 3 s" : first_words(said);
+    const std::string prefix = "srun: error: ";
+    if (why.starts_with(prefix)) why = why.substr(prefix.size());
+    if (job.empty()) {
+      notes.ok("srun", "there, but it finds no Slurm: " + why);
+    } else {
+      notes.warn("srun", why, "start the ranks with mpirun, or ask who runs this cluster");
+    }
+  } else if (has_word(said, "pmix")) {
+    notes.ok("srun", "has pmix: srun --mpi=pmix valley train ...");
+  } else {
+    notes.warn("srun", "has no pmix, which Open MPI is started with",
+               "start the ranks with mpirun inside the job (salloc or sbatch)");
+  }
+}
+
+}  // namespace valley::doctor

@@ -1,0 +1,48 @@
+#include <cstdlib>
+#include <string>
+
+#include "doctor/checks.h"
+#include "kernels/device.h"
+
+namespace valley::doctor {
+namespace {
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// Variables that give every rank the same cores, unless the launcher binds the ranks first.
+void check_affinity(const Notes& notes) {
+  for (const char* name : {"GOMP_CPU_AFFINITY", "KMP_AFFINITY", "OMP_PLACES", "OMP_PROC_BIND"}) {
+    const std::string value = variable(name);
+    if (value.empty() || value == "false" || value == "disabled") continue;
+    notes.warn(name, value,
+               "threads of all ranks of a host go to the same cores unless the launcher binds each "
+               "rank: unset it, or start with mpirun --bind-to core");
+  }
+}
+
+}  // namespace
+
+void check_threads(const Notes& notes, int ranks) {
+  const int threads = threads_for_rank(ranks);
+  const std::string shared =
+      fmt::format("{} for each of {} rank{}", threads, ranks, ranks == 1 ? "" : "s");
+  const std::string given = variable("OMP_NUM_THREADS");
+  const std::string note =
+      given.empty() ? "" : "; OMP_NUM_THREADS=" + given + " does not count: train.threads does";
+  notes.ok("threads", shared + note, {{"threads_per_rank", threads}});
+
+  const std::string policy = variable("OMP_WAIT_POLICY");
+  const bool spins = policy != "passive" && policy != "PASSIVE";
+  if (spins && ranks > 1 && threads > 1) {
+    notes.warn("OMP_WAIT_POLICY", policy.empty() ? "not set" : policy,
+               "threads that wait take time from those that work: export OMP_WAIT_POLICY=passive");
+  } else if (!policy.empty()) {
+    notes.ok("OMP_WAIT_POLICY", policy);
+  }
+  check_affinity(notes);
+}
+
+}  // namespace valley::doctor

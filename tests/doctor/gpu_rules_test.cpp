@@ -1,0 +1,136 @@
+#include "doctor/gpu_rules.h"
+
+#include <gtest/gtest.h>
+
+#include "collected.h"
+
+namespace valley::doctor {
+namespace {
+
+constexpr std::int64_t kGibibyte = std::int64_t{1} << 30;
+const GpuBuild kBuild{true, 13000, {"80", "90", "100"}};
+
+Gpu hopper() { return {"NVIDIA H100", 9, 0, 80 * kGibibyte, 79 * kGibibyte, true, 0, 0}; }
+
+GpuFacts one_gpu() { return {true, "580.65.06", 13000, false, "", {hopper()}}; }
+
+Checkup judged(const GpuFacts& facts, const GpuBuild& build = kBuild) {
+  return collected([&](const Notes& notes) { judge_gpus(facts, build, notes); });
+}
+
+bool all_ok(const Checkup& checkup) {
+  for (const Finding& f : checkup.findings) {
+    if (f.status != Status::kOk) return false;
+  }
+  return !checkup.findings.empty();
+}
+
+TEST(GpuRules, OldestDrivers) {
+  EXPECT_EQ(oldest_driver(13000), "580");
+  EXPECT_EQ(oldest_driver(13010), "580");
+  EXPECT_EQ(oldest_driver(12080), "525");
+  EXPECT_EQ(oldest_driver(99000), "");
+}
+
+TEST(GpuRules, BinaryCodeRunsOnTheSameMajor) {
+  EXPECT_TRUE(architecture_runs({"80-real"}, 8, 0));
+  EXPECT_TRUE(architecture_runs({"80-real"}, 8, 6));
+  EXPECT_FALSE(architecture_runs({"86-real"}, 8, 0));
+  EXPECT_FALSE(architecture_runs({"80-real"}, 9, 0));
+}
+
+TEST(GpuRules, PtxRunsOnAllThatIsNewer) {
+  EXPECT_TRUE(architecture_runs({"80", "90", "100"}, 12, 0));
+  EXPECT_TRUE(architecture_runs({"90-virtual"}, 10, 0));
+  EXPECT_FALSE(architecture_runs({"80", "90", "100"}, 7, 5));
+  EXPECT_FALSE(architecture_runs({"90-virtual"}, 8, 0));
+  EXPECT_FALSE(architecture_runs({}, 9, 0));
+}
+
+TEST(GpuRules, CodeOfOneModelRunsOnThatOnly) {
+  EXPECT_TRUE(architecture_runs({"90a"}, 9, 0));
+  EXPECT_FALSE(architecture_runs({"90a"}, 10, 0));
+}
+
+TEST(GpuRules, AMachineWithoutGpusTrainsOnCpus) {
+  const Checkup checkup = judged({});
+  EXPECT_TRUE(all_ok(checkup));
+  EXPECT_NE(checkup.findings[0].value.find("CPUs"), std::string::npos);
+}
+
+TEST(GpuRules, AGoodGpu) {
+  const Checkup checkup = judged(one_gpu());
+  EXPECT_TRUE(all_ok(checkup));
+  EXPECT_EQ(named(checkup, "driver").figures.at("gpus"), 1);
+  EXPECT_NE(named(checkup, "GPU 0").value.find("NVIDIA H100"), std::string::npos);
+}
+
+TEST(GpuRules, ADriverThatIsTooOldNamesTheOneNeeded) {
+  GpuFacts facts = one_gpu();
+  facts.kernel_driver = "535.104.05";
+  facts.driver_cuda = 12020;
+  facts.gpus.clear();
+  const Finding driver = named(judged(facts), "driver");
+  EXPECT_EQ(driver.status, Status::kFailure);
+  EXPECT_EQ(driver.code, ExitCode::kConfig);
+  EXPECT_NE(driver.value.find("535.104.05"), std::string::npos);
+  EXPECT_NE(driver.advice.find("580"), std::string::npos);
+  EXPECT_NE(driver.advice.find("13.0"), std::string::npos);
+}
+
+TEST(GpuRules, ACompatibilityPackageMakesAnOldDriverDo) {
+  GpuFacts facts = one_gpu();
+  facts.kernel_driver = "570.10";
+  EXPECT_TRUE(all_ok(judged(facts)));
+}
+
+TEST(GpuRules, AGpuThatCannotBeUsedSaysWhy) {
+  GpuFacts facts = one_gpu();
+  facts.gpus.clear();
+  facts.error = "unknown error (cudaErrorUnknown)";
+  const Finding gpus = named(judged(facts), "GPUs");
+  EXPECT_EQ(gpus.status, Status::kFailure);
+  EXPECT_NE(gpus.value.find("cudaErrorUnknown"), std::string::npos);
+}
+
+TEST(GpuRules, HiddenGpusAreAWarning) {
+  GpuFacts facts = one_gpu();
+  facts.gpus.clear();
+  facts.hidden = true;
+  EXPECT_EQ(named(judged(facts), "GPUs").status, Status::kWarning);
+}
+
+TEST(GpuRules, AnArchitectureThatIsNotBuiltIsAFailure) {
+  GpuFacts facts = one_gpu();
+  facts.gpus[0].major = 7;
+  facts.gpus[0].minor = 5;
+  const Finding gpu = named(judged(facts), "GPU 0");
+  EXPECT_EQ(gpu.status, Status::kFailure);
+  EXPECT_NE(gpu.advice.find("-DCMAKE_CUDA_ARCHITECTURES=75"), std::string::npos);
+}
+
+TEST(GpuRules, AGpuThatIsInUseIsAWarning) {
+  GpuFacts facts = one_gpu();
+  facts.gpus[0].free_bytes = 10 * kGibibyte;
+  EXPECT_EQ(named(judged(facts), "GPU 0").status, Status::kWarning);
+}
+
+TEST(GpuRules, Links) {
+  GpuFacts facts = one_gpu();
+  facts.gpus.push_back(hopper());
+  EXPECT_EQ(named(judged(facts), "links").status, Status::kWarning);
+  for (Gpu& gpu : facts.gpus) gpu.peers = 1;
+  EXPECT_NE(named(judged(facts), "links").value.find("PCIe"), std::string::npos);
+  for (Gpu& gpu : facts.gpus) gpu.fast_peers = 1;
+  EXPECT_NE(named(judged(facts), "links").value.find("NVLink"), std::string::npos);
+}
+
+TEST(GpuRules, ABuildWithoutCudaOnAMachineWithAGpuSaysSo) {
+  const Finding gpus = named(judged(one_gpu(), {}), "GPUs");
+  EXPECT_EQ(gpus.status, Status::kWarning);
+  EXPECT_NE(gpus.advice.find("-DVALLEY_CUDA=ON"), std::string::npos);
+  EXPECT_TRUE(all_ok(judged({}, {})));
+}
+
+}  // namespace
+}  // namespace valley::doctor
