@@ -95,9 +95,9 @@ class AutoencoderGan : public Model {
   std::unique_ptr<Autoencoder> discriminator_;
 };
 
-// The largest model.width, model.latent and model.hidden: far more than any memory holds, and small
-// enough that no count of parameters, activations or bytes overflows 64 bits.
-inline constexpr std::int64_t kMostUnits = std::int64_t{1} << 20;
+// The largest model.width, model.latent and model.hidden. Networks of that size have 2^42 parameters
+// and 2^42 bytes of activations an image, so that no count of a batch of 2^20 overflows.
+inline constexpr std::int64_t kMostUnits = 65536;
 
 // The model that `options.name` names, on the CPU, uninitialised (zeros). Error kConfig for an
 // unknown name or a shape that it cannot have.
