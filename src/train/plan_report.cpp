@@ -44,7 +44,7 @@ std::string as_comments(std::string_view text) {
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
     all += line.empty() ? "#\n" : fmt::format("# {}\n", line);
-    text.remove_prefix(line.size() + 1);
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
   }
   return all;
 }

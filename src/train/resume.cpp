@@ -88,6 +88,7 @@ RunChoice choose_run(const std::string& resume, const std::filesystem::path& out
                      const std::string& name, const Schema& schema, const StartCheck& check) {
   const Target target = find_target(resume, out, name);
   if (!target.run) {
+    require_directory_possible(out);
     check(out, target.checkpoint);
     return {RunDirectory::create(out, name), target.checkpoint};
   }

@@ -189,9 +189,11 @@ void TrainingRun::check_start(const std::filesystem::path& folder,
                           experiment_.data.path, dataset_->fingerprint(), checkpoint->string());
   }
   const std::int64_t first = checkpoint ? checkpoint_step(*checkpoint).value_or(0) : 0;
-  const CheckpointNeed need =
-      checkpoint_need(memory_.checkpoint, experiment_.checkpoint, first, steps_,
-                      static_cast<std::int64_t>(list_checkpoints(folder).size()));
+  std::error_code ignored;
+  const std::size_t present =
+      std::filesystem::is_directory(folder, ignored) ? list_checkpoints(folder).size() : 0;
+  const CheckpointNeed need = checkpoint_need(memory_.checkpoint, experiment_.checkpoint, first,
+                                              steps_, static_cast<std::int64_t>(present));
   require_checkpoint_space(folder, need);
   space_ = describe_space(folder, need);
 }
