@@ -160,7 +160,8 @@ check_tools
 torch="$(sed -n 's/^VALLEY_TORCH_ROOT:[A-Z]*=//p' "$kBuild/CMakeCache.txt")"
 torch_version="$(awk '/define TORCH_VERSION_(MAJOR|MINOR|PATCH) /{printf "%s%s", sep, $3; sep = "."}' \
   "$torch/include/torch/headeronly/version.h" "$torch/include/torch/csrc/api/include/torch/version.h" 2>/dev/null)"
-cuda="$(ldd "$kBuild/valley" | sed -n 's/.*libcudart\.so\.\([0-9]*\) .*/\1/p')"
+# LibTorch may load a CUDA runtime where the program itself asks for none.
+cuda="$(objdump -p "$kBuild/valley" | sed -n 's/.*NEEDED *libcudart\.so\.//p')"
 version="$("$kBuild/valley" --version | sed -n '1s/^valley \([^ ]*\).*/\1/p')"
 backend="${cuda:+cuda$cuda}"
 name="valley-$version-linux-$(uname -m)-${backend:-cpu}"
