@@ -4,6 +4,7 @@ configuring says when something is missing or does not fit."""
 import hashlib
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -166,6 +167,12 @@ def test_an_archive_that_is_not_the_pinned_one_is_refused(tmp_path):
     digest = hashlib.sha256(b"something else").hexdigest()
     says = configure(tmp_path, f"-DVALLEY_DEPENDENCIES={tmp_path}")
     assert f"{tmp_path}/fmt-9.1.0.tar.gz is not the release that Valley pins. Its SHA-256 is {digest}" in says
+
+
+def test_the_document_gives_the_checksums_that_are_pinned():
+    pinned = set(re.findall(r"\b[0-9a-f]{64}\b", (REPOSITORY / "cmake" / "ValleyDependencies.cmake").read_text()))
+    assert len(pinned) == 6
+    assert pinned == set(re.findall(r"\b[0-9a-f]{64}\b", (REPOSITORY / "docs" / "building.md").read_text()))
 
 
 def test_fmt_without_spdlog_is_refused(tmp_path):

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from cmake_cache import CMAKE
 from elsewhere import clean
-from program import BUILD, REPOSITORY
+from program import BUILD, REPOSITORY, VALLEY
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,8 @@ def test_what_users_read_and_start_is_there(prefix):
     assert {path.name for path in documents.iterdir()} == {"README.md", "LICENSE", "CHANGELOG.md", "docs"}
     assert (documents / "docs" / "config.md").read_bytes() == (REPOSITORY / "docs" / "config.md").read_bytes()
     completion = share / "bash-completion" / "completions" / "valley"
+    written = subprocess.run([VALLEY, "completion", "bash"], capture_output=True, text=True, timeout=60, check=False)
+    assert completion.read_text() == written.stdout
     assert subprocess.run(["bash", "-n", completion], timeout=60, check=False).returncode == 0
     for script in (share / "valley" / "launch").glob("*.sh"):
         assert script.stat().st_mode & 0o111, script
