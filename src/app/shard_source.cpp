@@ -50,7 +50,9 @@ std::unique_ptr<ImageSource> open_folder(const SourceArguments& arguments,
   folder.max_pixels = arguments.max_pixels.value_or(folder.max_pixels);
   folder.jobs = options.jobs;
   auto source = std::make_unique<FolderSource>(arguments.source, folder);
-  for (const std::string& note : source->notes()) log::warn("{}: {}", arguments.source, note);
+  for (const std::string& note : source->notes()) log::info("{}: {}", arguments.source, note);
+  if (!source->label_warning().empty())
+    log::warn("{}: {}", arguments.source, source->label_warning());
   if (source->size() == 0)
     throw Error(ExitCode::kData,
                 "{} holds no file whose name ends in .png, .jpg, .jpeg, .jpe or .webp",

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -111,14 +112,19 @@ void Walk::visit(const Folder& folder) {
   add(folder.path + "/", {"cannot be read", "the folder: " + failure.message()});
 }
 
+bool before(const FolderEntry& a, const FolderEntry& b) { return a.path < b.path; }
+
+// With the entries in order, what lies in a folder comes first after its path.
 void Walk::reject_empty_folders() {
+  std::vector<FolderEntry> empty;
   for (const std::string& folder : folders_like_images_) {
-    const std::string start = folder + "/";
-    const bool holds_images =
-        std::any_of(listing_.entries.begin(), listing_.entries.end(),
-                    [&start](const FolderEntry& e) { return e.path.starts_with(start); });
-    if (!holds_images) add(folder, {"not a regular file", "a folder without images"});
+    const FolderEntry start{.path = folder + "/"};
+    const auto next =
+        std::lower_bound(listing_.entries.begin(), listing_.entries.end(), start, before);
+    if (next == listing_.entries.end() || !next->path.starts_with(start.path))
+      empty.push_back({folder, 0, 0, Reject{"not a regular file", "a folder without images"}});
   }
+  std::move(empty.begin(), empty.end(), std::back_inserter(listing_.entries));
 }
 
 FolderListing Walk::run() {
@@ -131,9 +137,9 @@ FolderListing Walk::run() {
       visit({links_.extract(links_.begin()).value(), true});
     }
   }
+  std::sort(listing_.entries.begin(), listing_.entries.end(), before);
   reject_empty_folders();
-  std::sort(listing_.entries.begin(), listing_.entries.end(),
-            [](const FolderEntry& a, const FolderEntry& b) { return a.path < b.path; });
+  std::sort(listing_.entries.begin(), listing_.entries.end(), before);
   std::sort(listing_.repeated_links.begin(), listing_.repeated_links.end());
   return std::move(listing_);
 }

@@ -14,7 +14,7 @@
 namespace valley {
 
 struct FolderEntry {
-  std::string path;  // below the folder, with '/' between, as the bytes that the file system has
+  std::string path{};  // below the folder, with '/' between, as the bytes that the file system has
   std::uint64_t bytes = 0;
   std::int64_t modified_ns = 0;    // since 1970
   std::optional<Reject> reject{};  // what is known to be no image without looking into it

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -70,9 +71,17 @@ class FolderReader final : public ImageReader {
 
   [[nodiscard]] std::variant<Image, Reject> load(std::uint64_t index) override {
     const FolderEntry& entry = entries_[index];
+    limits_.release();  // what a load that failed still holds
     if (entry.reject) return *entry.reject;
-    if (std::optional<Reject> reject = read(entry)) return *std::move(reject);
-    return decode_image(content_, decode_, limits_);
+    try {
+      if (std::optional<Reject> reject = read(entry)) return *std::move(reject);
+      return decode_image(content_, decode_, limits_);
+    } catch (const std::bad_alloc&) {
+      throw Error(ExitCode::kOutOfMemory,
+                  "out of memory at {}; go on with --resume and fewer --jobs, or build anew with a "
+                  "smaller --max-pixels",
+                  (folder_ / entry.path).string());
+    }
   }
   void done() override {
     limits_.release();
@@ -135,7 +144,7 @@ std::string describe_others(const std::map<std::string, std::uint64_t>& others) 
                      total == 1 ? "file is" : "files are", text);
 }
 
-std::vector<std::string> notes_of(const FolderListing& listing, const Labels& labels) {
+std::vector<std::string> notes_of(const FolderListing& listing) {
   std::vector<std::string> notes;
   if (!listing.others.empty()) notes.push_back(describe_others(listing.others));
   if (listing.hidden > 0)
@@ -148,8 +157,18 @@ std::vector<std::string> notes_of(const FolderListing& listing, const Labels& la
                     listing.repeated_links.size(),
                     listing.repeated_links.size() == 1 ? "link leads" : "links lead",
                     escaped_name(listing.repeated_links.front())));
-  if (!labels.warning.empty()) notes.push_back(labels.warning);
   return notes;
+}
+
+// A file of labels that lies in the folder is used, not passed over.
+void forget_label_file(FolderListing& listing, const fs::path& folder, const LabelOptions& labels) {
+  std::error_code none;
+  const fs::path relative = labels.kind == LabelKind::kAuto
+                                ? fs::path(kDatasetFile)
+                                : fs::relative(labels.file, folder, none);
+  if (none || relative.empty() || *relative.begin() == "..") return;
+  const auto found = listing.others.find(relative.extension().string());
+  if (found != listing.others.end() && --found->second == 0) listing.others.erase(found);
 }
 
 }  // namespace
@@ -162,7 +181,8 @@ FolderSource::FolderSource(fs::path folder, FolderOptions options)
   paths.reserve(entries_.size());
   for (const FolderEntry& entry : entries_) paths.push_back(entry.path);
   labels_ = find_labels(folder_, paths, options_.labels);
-  notes_ = notes_of(listing, labels_);
+  if (labels_.kind == LabelKind::kJson) forget_label_file(listing, folder_, options_.labels);
+  notes_ = notes_of(listing);
   const DecodeLimits limits(options_.min_size, options_.max_pixels);
   budget_ = std::make_unique<MemoryBudget>(
       std::max(limits.max_bytes(), std::uint64_t{options_.jobs} * kBytesPerJob));

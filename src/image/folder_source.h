@@ -45,8 +45,9 @@ class FolderSource final : public ImageSource {
   [[nodiscard]] std::unique_ptr<ImageReader> open_reader() const override;
   [[nodiscard]] std::string listing() const override;
 
-  // What was passed over and what is odd about the labels, for people; empty: nothing.
+  // What was passed over, and what is odd about the labels, for people; empty: nothing.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
+  [[nodiscard]] const std::string& label_warning() const { return labels_.warning; }
 
  private:
   std::filesystem::path folder_;

@@ -16,8 +16,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kDatasetFile = "dataset.json";
-
 // Empty for what lies in no folder.
 std::string_view class_of(std::string_view path) {
   const auto slash = path.find('/');

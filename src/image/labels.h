@@ -5,9 +5,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace valley {
+
+inline constexpr std::string_view kDatasetFile = "dataset.json";
 
 enum class LabelKind {
   kAuto,  // dataset.json where the folder has one with labels, else kDirs where there are two or

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import time
@@ -14,7 +15,7 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
-from valley_program import VALLEY, valley
+from valley_program import REPOSITORY, VALLEY, valley
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 PEER = pathlib.Path(__file__).with_name("pillow_peer.py")
@@ -199,6 +200,7 @@ def test_labels_of_stylegans_file(tmp_path):
     file.write_text(json.dumps({"labels": labels}))
     result = run("shard", "build", "--source", tmp_path / "in", "--resolution", "8", "--dest", tmp_path / "out")
     assert "1 of 3 images have no label, such as 00000/img1.png" in result.stderr
+    assert "passed over" not in result.stderr, "the file of labels is used"
     assert read_back(tmp_path / "out") == ({"00000/img0.png": 7, "00000/img1.png": -1, "00001/img2.png": 0}, [])
     file.write_text(json.dumps({"labels": [*labels, ["00000/img1.png", 1], ["gone.png", 1]],
                                 "class_names": list("abcdefgh")}))
@@ -341,3 +343,17 @@ def test_min_size_and_on_error(tmp_path):
     assert result.returncode == 65 and result.stderr.count("error:") == 1 and "7.png: too small" in result.stderr
     build(tmp_path / "in", tmp_path / "fail", "--resolution", "4", "--min-size", "8", "--resume")
     assert hashes(tmp_path / "fail") == hashes(tmp_path / "out")
+
+
+def test_every_reason_of_a_reject_is_documented():
+    text = (REPOSITORY / "docs" / "sharding.md").read_text()
+    documented = {reason for row in re.findall(r"^\| (`[^|]*) \|", text.split("## Rejects")[1].split("\n## ")[0], re.MULTILINE)
+                  for reason in re.findall(r"`([^`]+)`", row)}
+    given = set()
+    for path in sorted((REPOSITORY / "src" / "image").glob("*.cpp")):
+        # Reject{"reason", add(path, {"reason", fail_with("reason", return {"reason", and the names that reason_of returns.
+        given |= set(re.findall(r'(?:Reject|return |, )\{"([a-z ]+)",|fail_with\("([a-z ]+)"|return "([a-z]+)";', path.read_text()))
+    given = {reason for groups in given for reason in groups if reason}
+    assert len(given) > 10
+    assert given <= documented, given - documented
+    assert documented <= given, documented - given
