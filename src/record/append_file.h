@@ -15,7 +15,7 @@ class AppendFile {
   // (ExitCode::kCannotWrite or kIo).
   explicit AppendFile(std::filesystem::path path, Begin begin = Begin::kAtTheEnd);
   AppendFile(AppendFile&& other) noexcept;
-  AppendFile& operator=(AppendFile&& other) noexcept;
+  AppendFile& operator=(AppendFile&&) = delete;
   ~AppendFile();
 
   void append(std::string_view piece);

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace valley {
 
@@ -21,8 +20,7 @@ class ProtoMessage {
   ProtoMessage& add_bytes(std::uint32_t field, std::string_view bytes);  // bytes and string
   ProtoMessage& add_message(std::uint32_t field, const ProtoMessage& message);
 
-  [[nodiscard]] const std::string& bytes() const& { return bytes_; }
-  [[nodiscard]] std::string bytes() && { return std::move(bytes_); }
+  [[nodiscard]] const std::string& bytes() const { return bytes_; }
 
  private:
   void put_tag(std::uint32_t field, std::uint32_t wire_type);
