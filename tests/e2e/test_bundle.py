@@ -87,6 +87,7 @@ def test_it_shards_trains_and_samples_on_another_machine(unpacked, tmp_path):
         start="{start.replace(f'VALLEY_TORCH={venv}', f'VALLEY_TORCH={venv}/torch')}"
         cd {q(str(unpacked))}
         $start bin/valley --version
+        if $start bin/valley --help | grep -q '^  doctor'; then $start bin/valley doctor >{q(str(tmp_path / 'doctor'))}; fi
         $start bin/valley shard build --source NotoColorEmoji.ttf --codepoints {FACES} --resolution 32 --jobs 1 \\
             --dest {q(str(tmp_path / 'faces'))}
         $start {ranks} {train} train.steps=5
