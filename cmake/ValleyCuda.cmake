@@ -22,7 +22,8 @@ function(valley_compare_cuda_versions)
       set(VALLEY_CUDA OFF PARENT_SCOPE)
       return()
     endif()
-    message(FATAL_ERROR "CUDA is wanted (VALLEY_CUDA=${VALLEY_CUDA}), but the LibTorch in ${VALLEY_TORCH_ROOT} was built without it. "
+    message(FATAL_ERROR "CUDA is wanted (VALLEY_CUDA=${VALLEY_CUDA}), but the LibTorch in ${VALLEY_TORCH_ROOT} was built "
+      "without it. "
       "Name one with CUDA by -DTorch_DIR=.../torch/share/cmake/Torch, or pass -DVALLEY_CUDA=OFF.")
   endif()
   set(nvcc "${CMAKE_CUDA_COMPILER}")

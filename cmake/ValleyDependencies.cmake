@@ -27,8 +27,8 @@ macro(valley_require package name hint)
   endif()
 endmacro()
 
-# Unpacks the folder `part` of an archive and its licence once and sets `out` to what holds it. An archive that is not the pinned one is
-# refused: what is compiled would not be what was tested.
+# Unpacks the folder `part` of an archive and its licence once and sets `out` to what holds it. An archive that is not the
+# pinned one is refused: what is compiled would not be what was tested.
 function(valley_unpack archive sha256 part out)
   file(SHA256 "${archive}" found)
   if(NOT found STREQUAL sha256)

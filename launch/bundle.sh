@@ -5,12 +5,13 @@
 #
 #   launch/bundle.sh [-o FOLDER|FILE.tar.gz] [--tests] [--data FOLDER ...]
 #
-#   -o        what to write (default: valley-VERSION-linux-x86_64-BACKEND.tar.gz); it must not exist
+#   -o        what to write (default: valley-VERSION-linux-x86_64-BACKEND.tar.gz here); it must not exist
 #   --tests   also the tests of kernels, communication and training, for a machine with GPUs
 #   --data    also a folder of shards, as data/NAME; may be repeated
 #
 # Environment: VALLEY_BUILD  the build folder (default: build)
 set -euo pipefail
+readonly kCaller="$PWD" # whose relative paths the arguments are
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly kVenv="${VALLEY_VENV:-$PWD/.venv}"
@@ -20,6 +21,8 @@ readonly kTests=(kernels/test_kernels comm/test_comm comm/test_comm_contract tra
 # Parts of the C library belong to the machine that runs the bundle; libraries of network hardware to its drivers.
 readonly kBase='^(ld-linux.*|lib(c|m|dl|rt|pthread|util|resolv|anl|nsl|mvec))\.so\.[0-9]+$'
 readonly kHardware='lib(ibverbs|rdmacm|fabric|ucp|ucs|uct|psm2?|psm_infinipath|nl-3|nl-route-3|oshmem)\.so'
+# What the other machine has.
+readonly kTorch='^lib(torch.*|c10.*|cuda|cudart|nccl)\.so'
 export PATH="$kVenv/bin:$PATH"
 
 say() { printf 'bundle: %s\n' "$*" >&2; }
@@ -32,10 +35,6 @@ usage() { sed -n '2,12p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//'; }
 # A setting of the build folder.
 cached() { sed -n "s/^$1:[A-Z]*=//p" "$kBuild/CMakeCache.txt"; }
 
-# What a program or plug-in loads, as lines of "NAME PATH"; LibTorch's own are left out below.
-loads() { ldd "$1" | awk '$2 == "=>" && $3 ~ /^\// {print $1, $3}'; }
-is_of_torch() { [[ "$1" == "$torch"/* || "$1" == "${torch%/*}"/nvidia/* || "$1" == *libcuda.so* ]]; }
-
 # Copies an ELF file and has it search `search`, relative to itself, instead of the folders of this machine.
 copy_binary() { # FROM TO SEARCH
   install -m 755 "$1" "$2"
@@ -44,16 +43,20 @@ copy_binary() { # FROM TO SEARCH
   origins+=("$(readlink -f "$1")")
 }
 
+# Copies the libraries that a file names, and those that they name, without entering LibTorch.
 copy_libraries_of() { # FILE
   local name path
-  while read -r name path; do
-    [[ "$name" =~ $kBase || -e "$root/lib/$name" || -e "$root/lib/gcc/$name" ]] && continue
-    is_of_torch "$path" && continue
+  local -A found
+  while read -r name path; do found["$name"]="$path"; done < <(ldd "$1" | awk '$2 == "=>" && $3 ~ /^\// {print $1, $3}')
+  for name in $(objdump -p "$1" | awk '$1 == "NEEDED" {print $2}'); do
+    [[ "$name" =~ $kBase || "$name" =~ $kTorch || -e "$root/lib/$name" || -e "$root/lib/gcc/$name" ]] && continue
+    path="${found["$name"]:?is a library that $1 needs and the loader does not find}"
     case "$name" in
       libstdc++.so.6 | libgcc_s.so.1) copy_binary "$path" "$root/lib/gcc/$name" "\$ORIGIN" ;;
       *) copy_binary "$path" "$root/lib/$name" "\$ORIGIN" ;;
     esac
-  done < <(loads "$1")
+    copy_libraries_of "$path"
+  done
 }
 
 # bin/NAME is a script that prepares the environment and starts libexec/NAME.
@@ -87,8 +90,8 @@ add_mpi() {
   pmix="$(ldd "$(ompi_path pkglibdir)"/mca_pmix_*.so | awk '$1 ~ /^libpmix\.so/ {print $3; exit}')"
   if [[ -n "$pmix" ]]; then
     pmix="$(dirname "$(readlink -f "$pmix")")"
-    [[ -d "$pmix/pmix" ]] && add_plugins "$pmix/pmix" "$root/lib/pmix"
-    [[ -d "$pmix/../share/pmix" ]] && cp -r "$pmix/../share/pmix/." "$root/share/pmix"
+    if [[ -d "$pmix/pmix" ]]; then add_plugins "$pmix/pmix" "$root/lib/pmix"; fi
+    if [[ -d "$pmix/../share/pmix" ]]; then cp -r "$pmix/../share/pmix/." "$root/share/pmix"; fi
   fi
 }
 
@@ -137,22 +140,26 @@ write_manifest() {
 check_tools() {
   local tool
   for tool in patchelf strip objdump ldd mpirun orted ompi_info; do
-    command -v "$tool" >/dev/null || refuse "$tool is missing: launch/setup.sh brings it (an Open MPI brings mpirun, orted and ompi_info)"
+    command -v "$tool" >/dev/null ||
+      refuse "$tool is missing: launch/setup.sh brings it (an Open MPI brings mpirun, orted and ompi_info)"
   done
   [[ -x "$kBuild/valley" ]] || refuse "no $kBuild/valley: run launch/build.sh first, or set VALLEY_BUILD"
   for tool in "${kTests[@]}"; do
     ((!with_tests)) || [[ -x "$kBuild/tests/$tool" ]] || refuse "no $kBuild/tests/$tool: run launch/build.sh first"
   done
-  ldd "$kBuild/valley" | grep 'libmpi\.so\.40' >/dev/null || refuse "only programs built with Open MPI 4 can be bundled: $kBuild/valley uses another MPI"
+  ldd "$kBuild/valley" | grep 'libmpi\.so\.40' >/dev/null ||
+    refuse "only programs built with Open MPI 4 can be bundled: $kBuild/valley uses another MPI"
 }
+
+from_caller() { [[ "$1" == /* ]] && echo "$1" || echo "$kCaller/$1"; }
 
 output="" with_tests=0
 data=()
 while (($# > 0)); do
   case "$1" in
     -o | --data) (($# > 1)) || refuse "$1 wants an argument" 2 ;;&
-    -o) output="$2" && shift 2 ;;
-    --data) data+=("$2") && shift 2 ;;
+    -o) output="$(from_caller "$2")" && shift 2 ;;
+    --data) data+=("$(from_caller "$2")") && shift 2 ;;
     --tests) with_tests=1 && shift ;;
     -h | --help) usage && exit 0 ;;
     *) usage >&2 && refuse "unknown: $1" 2 ;;
@@ -168,7 +175,7 @@ cuda="$(objdump -p "$kBuild/valley" | sed -n 's/.*NEEDED *libcudart\.so\.//p')"
 version="$("$kBuild/valley" --version | sed -n '1s/^valley \([^ ]*\).*/\1/p')"
 backend="${cuda:+cuda$cuda}"
 name="valley-$version-linux-$(uname -m)-${backend:-cpu}"
-output="${output:-$PWD/$name.tar.gz}"
+output="${output:-$kCaller/$name.tar.gz}"
 [[ ! -e "$output" ]] || refuse "$output exists: remove it, or choose another name with -o" 73
 for folder in ${data[@]+"${data[@]}"}; do
   [[ -f "$folder/SHA256SUMS" ]] || refuse "$folder is no folder of shards: it has no SHA256SUMS"

@@ -111,8 +111,8 @@ def configure(tmp_path, *arguments, expect=1, **variables):
 def test_all_that_is_missing_is_named_at_once_with_what_to_set(tmp_path):
     says = configure(tmp_path, "-DTorch_DIR=/nowhere/torch/share/cmake/Torch", "-DHDF5_ROOT=/nowhere",
                      *(f"-DCMAKE_DISABLE_FIND_PACKAGE_{name}=ON" for name in ("MPI", "CLI11", "GTest")))
-    for expected in ("LibTorch 2.8 or newer: run launch/setup.sh, or pass -DTorch_DIR=", "MPI: its mpicc on PATH, or pass -DMPI_HOME=",
-                     "HDF5's C library: its h5cc on PATH, or set HDF5_ROOT=", "CLI11-2.1.2.tar.gz in VALLEY_DEPENDENCIES",
+    for expected in ("LibTorch 2.8 or newer: run launch/setup.sh, or pass -DTorch_DIR=",
+                     "MPI: its mpicc on PATH, or pass -DMPI_HOME=", "HDF5's C library: its h5cc on PATH, or set HDF5_ROOT=", "CLI11-2.1.2.tar.gz in VALLEY_DEPENDENCIES",
                      "GoogleTest:", "-DVALLEY_TESTS=OFF", "docs/building.md"):
         assert expected in says
     assert says.count("CMake Error") == 1

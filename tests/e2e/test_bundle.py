@@ -1,6 +1,7 @@
 """The bundle on another machine: no build tree, no MPI, no HDF5, another path with a space in it, an empty environment."""
 
 import glob
+import os
 import re
 import shlex
 import subprocess
@@ -13,7 +14,8 @@ from program import BUILD, MISSING, REPOSITORY, USAGE
 
 LIBRARIES = "/usr/lib/*-linux-gnu"
 # What the bundle brings, so that only its own copies can be used. libcrypto and libz stay: coreutils need them.
-SYSTEMS_OWN = ["mpi", "open-", "mca_", "pmix", "hdf5", "freetype", "png16", "spdlog", "fmt", "tomlplusplus", "hwloc", "event", "sz", "aec"]
+SYSTEMS_OWN = ["mpi", "open-", "mca_", "pmix", "hdf5", "freetype", "png16", "spdlog", "fmt", "tomlplusplus", "hwloc", "event",
+               "sz", "aec"]
 HIDDEN = [
     *(path for name in SYSTEMS_OWN for path in glob.glob(f"{LIBRARIES}/lib{name}*.so*")),
     *glob.glob(f"{LIBRARIES}/openmpi"), *glob.glob(f"{LIBRARIES}/pmix2"), *glob.glob(f"{LIBRARIES}/hdf5"),
@@ -22,15 +24,15 @@ HIDDEN = [
 AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
-def bundle(*arguments):
+def bundle(*arguments, folder=None):
     return subprocess.run([REPOSITORY / "launch" / "bundle.sh", *map(str, arguments)], capture_output=True, text=True,
-                          timeout=300, check=False)
+                          timeout=300, check=False, cwd=folder)
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory, faces):
     file = tmp_path_factory.mktemp("bundle") / "valley.tar.gz"
-    done = bundle("-o", file, "--tests", "--data", faces)
+    done = bundle("-o", file.name, "--tests", "--data", os.path.relpath(faces, file.parent), folder=file.parent)
     assert done.returncode == 0, done.stderr
     return file
 
@@ -87,6 +89,7 @@ def test_it_shards_trains_and_samples_on_another_machine(unpacked, tmp_path):
         start="{start.replace(f'VALLEY_TORCH={venv}', f'VALLEY_TORCH={venv}/torch')}"
         cd {q(str(unpacked))}
         $start bin/valley --version
+        if $start bin/valley --help | grep -q '^  doctor'; then $start bin/valley doctor >{q(str(tmp_path / 'doctor'))}; fi
         $start bin/valley shard build --source NotoColorEmoji.ttf --codepoints {FACES} --resolution 32 --jobs 1 \\
             --dest {q(str(tmp_path / 'faces'))}
         $start {ranks} {train} train.steps=5
@@ -155,6 +158,7 @@ def test_bad_arguments_leave_nothing_behind(tmp_path):
     (tmp_path / "there").touch()
     assert bundle("-o", tmp_path / "there").returncode == 73
     assert bundle("--nonsense").returncode == USAGE
+    assert bundle("-o").returncode == USAGE
     result = bundle("-o", tmp_path / "new", "--data", tmp_path)
     assert result.returncode == MISSING and "no folder of shards" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
