@@ -235,9 +235,9 @@ def test_a_narrow_mask_counts_as_the_machine(local, program):
 def test_paths_with_spaces_from_anywhere(program, faces):
     folder = program.folder / "with spaces"
     shutil.copytree(faces, folder / "the data")
-    shutil.copy(program.config, folder / "my config.toml")
+    shutil.copy(program.config, folder / "my-config.toml")
     shutil.copytree(LAUNCH, folder / "launch scripts")
-    with Call(["env", "-C", folder, *environment(RANKS=2), folder / "launch scripts" / "local.sh", "my config.toml",
+    with Call(["env", "-C", folder, *environment(RANKS=2), folder / "launch scripts" / "local.sh", "my-config.toml",
                "data.path=the data", "train.steps=2", "--out", "my runs"], program.folder) as call:
         ended(call, 0)
     assert steps_reported(program.newest(folder / "my runs")) == [1, 2]
