@@ -2,15 +2,19 @@
 
 import json
 import os
-import re
+import pathlib
+import shutil
+import signal
 import time
 
 import pytest
 import slurm_cluster
-from program import CONFIG, REPOSITORY, STOPPED, VALLEY, bits, checkpoint, checkpoints, steps_reported
+from program import (CONFIG, DATA, REPOSITORY, STOPPED, VALLEY, bits, checkpoint, checkpoints, flip, step_of,
+                     steps_reported)
 
 SBATCH = REPOSITORY / "launch" / "slurm.sbatch"
-STEPS = 240
+STEPS = 160
+RANK_ONE_ROW = 60  # an image that rank 1 of two has in the first step
 SIZE = "--nodes=2", "--ntasks-per-node=1", "--gpus-per-node=0"
 
 pytestmark = pytest.mark.skipif(slurm_cluster.missing() != "", reason=slurm_cluster.missing())
@@ -53,6 +57,18 @@ class Job:
         return self.cluster.until_ended(self.id, self.output)
 
 
+def program_of_rank(rank, job):
+    """The pid of one rank of a job."""
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            variables = (entry / "environ").read_text().split("\0") if entry.name.isdigit() else []
+            if {f"PMIX_RANK={rank}", f"SLURM_JOB_ID={job}"} <= set(variables):
+                return int(entry.name)
+        except OSError:
+            continue  # it has ended
+    raise AssertionError(f"no process of rank {rank} of job {job}")
+
+
 def signal_job(cluster, job):
     cluster.run("scancel", "--signal=USR1", job.id)
 
@@ -67,7 +83,7 @@ def test_a_preempted_job_requeues_itself_and_ends_with_the_same_bits(cluster, pr
     job = Job(cluster, program, *options)
     for start, preempt in enumerate((signal_job, requeue_job), 1):
         job.until_start(start)
-        job.until_step(start * 60)
+        job.until_step(start * 40)
         began = time.monotonic()
         preempt(cluster, job)
         cluster.wait(lambda: len(checkpoints(program.newest())) >= start, "the checkpoint", job.output)
@@ -83,3 +99,52 @@ def test_a_preempted_job_requeues_itself_and_ends_with_the_same_bits(cluster, pr
     assert {start["job"] for start in job.starts()} == {str(job.id)}
     assert all(start["ranks"] == 2 for start in job.starts())
     assert not list(program.out.glob(".slurm-*"))
+
+
+def test_a_mistake_is_not_queued_again(cluster, program):
+    job = Job(cluster, program, "train.microbatch=5")
+    fields, code = job.until_ended()
+    assert (fields["JobState"], code, fields["Restarts"]) == ("FAILED", CONFIG, "0"), job.output()
+    assert job.output().count("error: train.global_batch = 16 is no multiple of train.microbatch = 5") == 1
+
+
+def test_the_code_of_a_failing_rank_comes_through(cluster, program, faces):
+    data = shutil.copytree(faces, program.folder / "damaged")
+    [shard] = json.loads((data / "manifest.json").read_text())["shards"]
+    flip(data / shard["file"], shard["data_offset"] + RANK_ONE_ROW * 32 * 32 * 3)
+    job = Job(cluster, program, f"data.path={data}")
+    fields, code = job.until_ended()
+    assert (fields["JobState"], code, fields["Restarts"]) == ("FAILED", DATA, "0"), job.output()
+    assert json.loads((program.newest() / "exit.json").read_text())["failed"].startswith("rank 1 ")
+
+
+def test_a_killed_rank_ends_the_job(cluster, program):
+    job = Job(cluster, program, "train.steps=100000")
+    job.until_step(3)
+    os.kill(program_of_rank(1, job.id), signal.SIGKILL)
+    fields, code = job.until_ended()
+    assert (fields["JobState"], code, fields["Restarts"]) == ("FAILED", 128 + signal.SIGKILL, "0"), job.output()
+
+
+def test_a_job_that_makes_no_progress_is_not_queued_for_ever(cluster, program):
+    # A program that is told to stop before its first step, each time.
+    stopped = program.folder / "stopped"
+    stopped.write_text(f'#!/bin/sh\nkill -USR1 $$\nexec {VALLEY} "$@"\n')
+    stopped.chmod(0o755)
+    job = Job(cluster, program, environment={"VALLEY": stopped, "MAX_IDLE_STARTS": 1})
+    fields, code = job.until_ended()
+    assert (fields["JobState"], code, fields["Restarts"]) == ("FAILED", STOPPED, "1"), job.output()
+    assert [step_of(path) for path in checkpoints(program.newest())] == [0]
+    assert "1 starts in a row ended without a new checkpoint" in job.output()
+    assert not list(program.out.glob(".slurm-*"))
+
+
+def test_the_time_limit_asks_in_time(cluster, program):
+    job = Job(cluster, program, "train.steps=100000", options=("--nodes=1", "--time=1", "--signal=USR1@50"))
+    job.until_start(2)
+    assert job.starts()[0]["exit_code"] == STOPPED, job.output()
+    # Who cancels a job does not want it back; what was trained is kept all the same.
+    cluster.run("scancel", job.id)
+    fields, _ = job.until_ended()
+    assert (fields["JobState"], fields["Restarts"]) == ("CANCELLED", "1"), job.output()
+    cluster.wait(lambda: job.starts()[1].get("exit_code") == STOPPED, "the checkpoint", job.output)

@@ -166,6 +166,33 @@ TEST(RunDirectory, RecordsStartsAndEnds) {
   EXPECT_EQ(records()[1]["exit_code"], 0);
 }
 
+TEST(RunDirectory, TheFirstFailureStaysAndTheNextStartTakesItUp) {
+  const TemporaryFolder folder;
+  RunDirectory run = RunDirectory::create(folder.path(), "a");
+  const auto records = [&] { return nlohmann::json::parse(read_file(run.path() / "run.json")); };
+  const auto exit = [&] { return nlohmann::json::parse(read_file(run.path() / "exit.json")); };
+  run.record_start(R"({"command": "first"})");
+  ASSERT_EQ(::setenv("VALLEY_LAUNCH_ID", "n1-7", 1), 0);
+  record_failure(run.path(), 65, "shard 3 is damaged", "rank 2 on host n1");
+  ASSERT_EQ(::unsetenv("VALLEY_LAUNCH_ID"), 0);
+  record_failure(run.path(), 76, "a rank is lost", "rank 1 on host n1");
+  EXPECT_EQ(exit()["exit_code"], 65);
+  EXPECT_EQ(exit()["failed"], "rank 2 on host n1");
+  EXPECT_EQ(exit()["launch"], "n1-7");
+  EXPECT_FALSE(records()[0].contains("exit_code"));
+
+  run.record_start(R"({"command": "second"})");
+  EXPECT_EQ(records()[0]["why"], "shard 3 is damaged");
+  EXPECT_EQ(records()[0]["command"], "first");
+  EXPECT_FALSE(records()[1].contains("exit_code"));
+  EXPECT_FALSE(fs::exists(run.path() / "exit.json"));
+
+  run.record_failure(71, "out of memory", "rank 0 on host n1");
+  EXPECT_EQ(exit()["exit_code"], 71);
+  EXPECT_EQ(records()[1]["failed"], "rank 0 on host n1");
+  EXPECT_FALSE(exit().contains("launch"));
+}
+
 TEST(RunDirectory, ARunJsonThatIsNoneIsRefusedButTheExitCodeIsWritten) {
   const TemporaryFolder folder;
   RunDirectory run = RunDirectory::create(folder.path(), "a");

@@ -1,0 +1,318 @@
+"""launch/local.sh and launch/mpirun.sh: ranks on cores of their own, signals that end with a checkpoint, codes that come through."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+from program import (CONFIG, MISSING, REPOSITORY, STOPPED, USAGE, VALLEY, Call, bits, checkpoint, checkpoints, has_reached,
+                     step_of, steps_reported)
+
+LAUNCH = REPOSITORY / "launch"
+SCRIPTS = "local.sh", "mpirun.sh", "rank.sh", "slurm.sbatch"
+INTERRUPTED = 128 + signal.SIGINT
+KILLED = 128 + signal.SIGKILL
+LONG = "train.steps=100000"
+CORES = len(os.sched_getaffinity(0))
+
+
+def environment(**variables):
+    return [f"{key}={value}" for key, value in ({"VALLEY": VALLEY} | variables).items()]
+
+
+@pytest.fixture
+def local(program):
+    """Starts local.sh on the program's config and folder of runs."""
+    def start(*arguments, config=None, **variables):
+        return Call(["env", *environment(**variables), LAUNCH / "local.sh", config or program.config, *arguments,
+                     "--out", program.out], program.folder)
+    return start
+
+
+def ended(call, expect):
+    result = call.wait()
+    assert result.code == expect, f"exit code {result.code}, not {expect}:\n{result.stderr}"
+    return result
+
+
+def ranks_of(call):
+    """Rank -> (pid, environment) of the program's processes of a call."""
+    found = {}
+    for pid, variables in call.processes().items():
+        try:
+            if "OMPI_COMM_WORLD_RANK" in variables and os.readlink(f"/proc/{pid}/exe") == os.path.realpath(VALLEY):
+                found[int(variables["OMPI_COMM_WORLD_RANK"])] = pid, variables
+        except OSError:
+            continue  # it has ended
+    return found
+
+
+def cpus_of(pid):
+    return os.sched_getaffinity(pid)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_explain_themselves(script):
+    result = subprocess.run([LAUNCH / script, "--help"], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert f"launch/{script} " in result.stdout and not result.stdout.startswith("#")
+    wrong = subprocess.run([LAUNCH / script], capture_output=True, text=True, timeout=60, check=False)
+    assert wrong.returncode == USAGE
+
+
+def test_shellcheck_has_nothing_to_say():
+    files = [LAUNCH / name for name in (*SCRIPTS, "common.sh", "cores.sh")]
+    result = subprocess.run(["shellcheck", "-x", *files], cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
+                            check=False)
+    assert result.returncode == 0, result.stdout
+
+
+def test_the_same_command_goes_on_with_as_many_ranks_as_share_the_batch(local, program):
+    # Four microbatches, so 1, 2 or 4 ranks.
+    ranks = max(n for n in (1, 2, 4) if n <= CORES)
+    for steps in (3, 5):
+        with local(f"train.steps={steps}") as call:
+            ended(call, 0)
+    [run] = program.runs()
+    assert steps_reported(run) == [1, 2, 3, 4, 5]
+    assert {start["ranks"] for start in json.loads((run / "run.json").read_text())} == {ranks}
+
+
+@pytest.mark.parametrize(("arguments", "ranks", "code", "says"), [
+    (["train.stepz=1"], "", CONFIG, "train.stepz"),
+    (["train.stepz=1"], "2", CONFIG, "train.stepz"),
+    (["train.microbatch=8"], "4", CONFIG, "4 ranks cannot share evenly"),
+    (["--resume", "nowhere"], "1", MISSING, "nowhere"),
+    ([], "many", USAGE, "RANKS=many"),
+])
+def test_mistakes_are_said_once(local, arguments, ranks, code, says):
+    with local(*arguments, RANKS=ranks) as call:
+        result = ended(call, code)
+    assert result.stderr.count("error: ") == 1
+    assert says in result.stderr
+
+
+@pytest.mark.parametrize(("number", "ranks"), [
+    (signal.SIGTERM, 1), (signal.SIGTERM, 2), (signal.SIGINT, 2), (signal.SIGHUP, 1)])
+def test_a_signal_to_the_script_ends_with_a_checkpoint(local, program, number, ranks):
+    with local(LONG, RANKS=ranks) as call:
+        call.until(has_reached(program, 3))
+        began = time.monotonic()
+        call.process.send_signal(number)
+        result = ended(call, STOPPED)
+        print(f"{signal.Signals(number).name} to {ranks} rank(s): ended after {time.monotonic() - began:.2f} s")
+        assert not call.processes()
+    assert not result.errors
+    [stopped_at] = map(step_of, checkpoints(program.newest()))
+    assert stopped_at >= 3
+    with local(f"train.steps={stopped_at + 2}", RANKS=ranks) as call:
+        ended(call, 0)
+    assert steps_reported(program.newest()) == list(range(1, stopped_at + 3))
+
+
+def has_process(call, name):
+    def condition():
+        for pid in call.processes():
+            try:
+                if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == name:
+                    return True
+            except OSError:
+                continue
+        return False
+    return condition
+
+
+@pytest.mark.parametrize(("ranks", "process", "seconds"), [
+    ("", "valley", 0),  # the dry run that counts
+    (2, "mpirun", 0), (2, "mpirun", 0.1), (2, "valley", 0), (1, "valley", 0)])
+def test_a_signal_while_things_are_starting_loses_nothing(local, program, ranks, process, seconds):
+    with local(LONG, RANKS=ranks) as call:
+        call.until(has_process(call, process))
+        time.sleep(seconds)
+        call.process.send_signal(signal.SIGTERM)
+        ended(call, STOPPED)
+        assert not call.processes()
+    assert [step_of(path) for run in program.runs() for path in checkpoints(run)] in ([], [0])
+    with local("train.steps=2", RANKS=ranks) as call:
+        ended(call, 0)
+    assert steps_reported(program.newest()) == [1, 2]
+
+
+def test_a_start_that_was_stopped_before_its_first_step_trains_the_same(program):
+    straight = program.trained(None, "train.steps=4")
+    stopped = program.folder / "stopped"
+    stopped.mkdir()
+    with Call(["env", "--block-signal=USR1", "sh", "-c", 'kill -USR1 $$; exec "$@"', "sh", VALLEY, "train", program.config,
+               "train.steps=4", "--out", stopped], program.folder) as call:
+        ended(call, STOPPED)
+    [path] = checkpoints(program.newest(stopped))
+    assert step_of(path) == 0
+    program.train(None, "train.steps=4", "--resume", "auto", out=stopped)
+    assert bits(checkpoint(program.newest(stopped))) == bits(checkpoint(straight))
+
+
+def test_ctrl_c_at_a_lone_program_asks_first_and_ends_then(program):
+    with program.start_training(None, LONG) as call:
+        call.until(has_reached(program, 2))
+        call.process.send_signal(signal.SIGINT)
+        result = ended(call, STOPPED)
+    assert result.stderr.count("Ctrl-C again ends at once") == 1
+    # A second one does not wait for the checkpoint; stopped, so that the first cannot have ended it by then.
+    with program.start_training(None, LONG, "--resume", "auto") as call:
+        call.until(has_reached(program, step_of(checkpoint(program.newest())) + 2))
+        call.process.send_signal(signal.SIGINT)
+        call.process.send_signal(signal.SIGSTOP)
+        call.process.send_signal(signal.SIGINT)
+        call.process.send_signal(signal.SIGCONT)
+        assert call.wait().code in (INTERRUPTED, STOPPED)
+
+
+def test_ctrl_c_twice_ends_at_once(local, program):
+    with local(LONG, RANKS=2) as call:
+        call.until(has_reached(program, 2))
+        stuck, _ = ranks_of(call)[1]
+        os.kill(stuck, signal.SIGSTOP)  # the first one cannot be heeded
+        call.process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert call.process.poll() is None
+        began = time.monotonic()
+        call.process.send_signal(signal.SIGINT)
+        ended(call, INTERRUPTED)
+        assert time.monotonic() - began < 10
+        assert not call.processes()
+
+
+def test_a_killed_rank_has_its_code_and_the_same_command_goes_on(local, program):
+    with local(LONG, "checkpoint.every=2", RANKS=2) as call:
+        call.until(lambda: has_reached(program, 5)() and len(checkpoints(program.newest())) >= 2)
+        os.kill(ranks_of(call)[1][0], signal.SIGKILL)
+        ended(call, KILLED)
+        assert not call.processes()
+    saved = step_of(checkpoint(program.newest()))
+    with local(f"train.steps={saved + 2}", RANKS=2) as call:
+        result = ended(call, 0)
+    assert f"at step {saved}\n" in result.stderr
+
+
+@pytest.mark.skipif(CORES < 2, reason="needs two cores")
+def test_ranks_have_cores_of_their_own(local, program):
+    with local(LONG, RANKS=2) as call:
+        call.until(has_reached(program, 1))
+        ranks = ranks_of(call)
+        assert sorted(ranks) == [0, 1]
+        cpus = [cpus_of(pid) for pid, _ in ranks.values()]
+        assert not cpus[0] & cpus[1] and len(cpus[0]) == len(cpus[1]) >= 1
+        for _, variables in ranks.values():
+            assert (variables["OMP_WAIT_POLICY"], variables["GOMP_SPINCOUNT"]) == ("passive", "0")
+            assert int(variables["OMP_NUM_THREADS"]) <= len(cpus[0])
+
+
+def test_more_ranks_than_cores_are_not_bound(local, program):
+    ranks = 1 << CORES.bit_length()
+    if ranks > 16:
+        pytest.skip("too many cores for a small test")
+    with local(LONG, f"train.global_batch={ranks * 4}", RANKS=ranks) as call:
+        call.until(has_reached(program, 1))
+        found = ranks_of(call)
+        assert len(found) == ranks
+        assert all(cpus_of(pid) == os.sched_getaffinity(0) for pid, _ in found.values())
+        assert all(variables["OMP_NUM_THREADS"] == "1" for _, variables in found.values())
+
+
+def test_a_narrow_mask_counts_as_the_machine(local, program):
+    one = min(os.sched_getaffinity(0))
+    with Call(["taskset", "-c", str(one), "env", *environment(), LAUNCH / "local.sh", program.config, "train.steps=1",
+               "--out", program.out], program.folder) as call:
+        ended(call, 0)
+    assert json.loads((program.newest() / "run.json").read_text())[0]["ranks"] == 1
+
+
+def test_paths_with_spaces_from_anywhere(program, faces):
+    folder = program.folder / "with spaces"
+    shutil.copytree(faces, folder / "the data")
+    shutil.copy(program.config, folder / "my-config.toml")
+    shutil.copytree(LAUNCH, folder / "launch scripts")
+    with Call(["env", "-C", folder, *environment(RANKS=2), folder / "launch scripts" / "local.sh", "my-config.toml",
+               "data.path=the data", "train.steps=2", "--out", "my runs"], program.folder) as call:
+        ended(call, 0)
+    assert steps_reported(program.newest(folder / "my runs")) == [1, 2]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can lay out networks")
+def test_two_hosts_that_meet_over_a_network(program, two_hosts):
+    """Two network namespaces with host names of their own stand for hosts; the agent stands for ssh."""
+    agent, names, addresses = two_hosts
+    hostfile = program.folder / "hosts"
+    hostfile.write_text("".join(f"{address} slots=1\n" for address in addresses))
+    flags = f"--mca plm_rsh_agent {agent} --mca btl tcp,self --mca btl_tcp_if_exclude lo --mca oob_tcp_if_exclude lo"
+
+    def start(*arguments):
+        return Call([agent, addresses[0], "env", *environment(MPIRUN_FLAGS=f"'{flags}'"), str(LAUNCH / "mpirun.sh"),
+                     str(hostfile), str(program.config), *arguments, "--out", str(program.out)], program.folder)
+
+    with start(LONG) as call:
+        call.until(has_reached(program, 3))
+        # To the script, which the agent's shell has become.
+        call.process.send_signal(signal.SIGTERM)
+        result = ended(call, STOPPED)
+        assert not call.processes()
+    assert "2 ranks on 2 hosts" in result.stderr
+    stopped_at = step_of(checkpoint(program.newest()))
+    with start(LONG) as call:
+        call.until(has_reached(program, stopped_at + 2))
+        [far] = [pid for pid, variables in ranks_of(call).values() if variables["OMPI_COMM_WORLD_RANK"] == "1"]
+        os.kill(far, signal.SIGKILL)
+        ended(call, KILLED)
+    with start(f"train.steps={stopped_at + 1}") as call:
+        ended(call, 0)
+    assert steps_reported(program.newest()) == list(range(1, stopped_at + 2))
+
+
+@pytest.fixture
+def two_hosts(tmp_path):
+    """(agent, names, addresses): `agent ADDRESS COMMAND...` runs a command on that host, as ssh would."""
+    tag = f"vly{os.getpid() % 10000}"
+    names = [f"{tag}a", f"{tag}b"]
+    addresses = ["10.211.7.1", "10.211.7.2"]
+
+    def ip(*words):
+        subprocess.run(["ip", *words], check=True, capture_output=True, text=True, timeout=60)
+
+    made = []
+    try:
+        for name in names:
+            ip("netns", "add", name)
+            made.append(name)
+        ip("link", "add", "eth0", "netns", names[0], "type", "veth", "peer", "name", "eth0", "netns", names[1])
+        for name, address in zip(names, addresses, strict=True):
+            ip("-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
+            for device in ("lo", "eth0"):
+                ip("-n", name, "link", "set", device, "up")
+        agent = tmp_path / "agent.sh"
+        agent.write_text(f"""#!/bin/sh
+case "$1" in {addresses[0]}) host={names[0]} ;; *) host={names[1]} ;; esac
+shift
+exec ip netns exec "$host" unshare --uts sh -c 'hostname "$0" && eval "exec $*"' "$host" "$@"
+""")
+        agent.chmod(0o755)
+        yield agent, names, addresses
+    finally:
+        for name in made:
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True, timeout=60)
+
+
+def test_a_hostfile_on_this_machine(program):
+    hostfile = program.folder / "hosts"
+    hostfile.write_text("localhost slots=2\n")
+    with Call(["env", *environment(), LAUNCH / "mpirun.sh", hostfile, program.config, "train.steps=2", "--out",
+               program.out], program.folder) as call:
+        result = ended(call, 0)
+    assert re.search(r"2 ranks on 1 host", result.stderr)
+    with Call(["env", *environment(), LAUNCH / "mpirun.sh", program.folder / "none", program.config],
+              program.folder) as call:
+        assert str(program.folder / "none") in ended(call, MISSING).stderr
