@@ -7,7 +7,8 @@ Needs torch and safetensors, and Pillow for -o. Everything about the file is in 
     valley sample RUN --seeds 0-3 -o valley.png --save-latents latents.safetensors
     python examples/load_in_pytorch.py RUN --seeds 0-3 --latents latents.safetensors -o pytorch.png
 
-Exits with 1 when latents or pixels differ from Valley's.
+Exits with 1 when latents or pixels differ from Valley's; otherwise as Valley does: 2 for a wrong command line, 65 for a
+damaged or foreign file, 66 for one that is not there, 73 for a picture that cannot be written.
 """
 
 import argparse
@@ -16,12 +17,23 @@ import sys
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 BASE = 8  # side of the smallest feature maps
 SAMPLE_STREAM = 5  # what Valley draws the latents of samples from
+MOST_SEEDS = 65536
+LARGEST_SEED = 2**64 - 1
+DATA, MISSING, CANNOT_WRITE = 65, 66, 73  # exit codes
+
+
+class Refusal(Exception):
+    """What is wrong with the input, in a line, and the exit code."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Decoder(nn.Module):
@@ -115,39 +127,73 @@ def find_model(named: pathlib.Path) -> pathlib.Path:
         return committed[-1] / "model.safetensors"
     if (named / "COMMIT").is_file():
         return named / "model.safetensors"
-    sys.exit(f"{named} is no model.safetensors, no checkpoint and no run with a checkpoint")
+    raise Refusal(MISSING, f"{named} is no model.safetensors, no checkpoint and no run with a checkpoint")
+
+
+def read_tensors(file: pathlib.Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise refusal_of(file, error) from error
+
+
+def refusal_of(file: pathlib.Path, error: Exception) -> Refusal:
+    if isinstance(error, OSError) and not file.is_file():
+        return Refusal(MISSING, f"{file} cannot be read: {error}")
+    return Refusal(DATA, f"{file} is no sound safetensors file: {error}")
 
 
 def read_options(file: pathlib.Path) -> dict:
     """The model.* keys that the file's metadata carries, without the prefix."""
-    with safe_open(file, framework="pt") as opened:
-        metadata = opened.metadata() or {}
+    try:
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise refusal_of(file, error) from error
     if metadata.get("format") != "valley-model" or metadata.get("model.name") != "began":
-        sys.exit(f"{file} holds no BEGAN of Valley's; its metadata are {metadata}")
-    options = {
-        key: int(metadata[f"model.{key}"])
-        for key in ("resolution", "channels", "width", "latent", "hidden")
-    }
-    options["skip_connections"] = metadata["model.skip_connections"] == "true"
-    options["downsample"] = metadata["model.downsample"]
+        raise Refusal(DATA, f"{file} holds no BEGAN of Valley's; its metadata are {metadata}")
+    if metadata.get("format_version") != "1":
+        raise Refusal(DATA, f"{file} has the format_version {metadata.get('format_version')}; this example reads 1")
+    options = {}
+    for key in ("resolution", "channels", "width", "latent", "hidden"):
+        text = metadata.get(f"model.{key}", "nothing")
+        if not (text.isascii() and text.isdigit() and 0 < int(text) <= 65536):
+            raise Refusal(DATA, f"{file}: its model.{key} is {text}, not a number from 1 to 65536")
+        options[key] = int(text)
+    if options["resolution"] not in (16, 32, 64, 128, 256, 512):
+        raise Refusal(DATA, f"{file}: its model.resolution is {options['resolution']}, no power of two from 16 to 512")
+    options["skip_connections"] = metadata.get("model.skip_connections") == "true"
+    options["downsample"] = metadata.get("model.downsample", "strided")
     return options
+
+
+def fill(network: nn.Module, tensors: dict[str, Tensor], file: pathlib.Path) -> nn.Module:
+    """The network with the file's tensors in it: every name and shape must be there, and no other."""
+    try:
+        network.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        first = str(error).strip().splitlines()[1].strip()
+        raise Refusal(DATA, f"{file} does not hold the networks that its metadata describe: {first}") from error
+    return network.eval()
 
 
 def load(named: pathlib.Path, raw: bool = False) -> tuple[Decoder, Discriminator, dict]:
     """Generator (its moving average where the file has one, unless `raw`) and discriminator."""
     file = find_model(named)
     options = read_options(file)
-    tensors = load_file(file)
+    tensors = read_tensors(file)
 
     def part(prefix: str) -> dict:
         return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
-    generator = Decoder(options, options["latent"])
-    discriminator = Discriminator(options)
+    # Shapes alone: metadata may describe networks of any size, and the file's tensors take their place.
+    with torch.device("meta"):
+        generator = Decoder(options, options["latent"])
+        discriminator = Discriminator(options)
     average = {} if raw else part("generator_ema.")
-    generator.load_state_dict(average or part("generator."))  # strict: every name and shape
-    discriminator.load_state_dict(part("discriminator."))
-    return generator.eval(), discriminator.eval(), options
+    fill(generator, average or part("generator."), file)
+    fill(discriminator, part("discriminator."), file)
+    return generator, discriminator, options
 
 
 def philox(seed: int, stream: int, position: int, block: int) -> list[int]:
@@ -185,16 +231,39 @@ def to_pixels(images: Tensor) -> Tensor:
 
 def parse_seeds(text: str) -> list[int]:
     """"0-3,9" is 0, 1, 2, 3, 9."""
-    seeds = []
+    seeds: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        seeds += range(int(first), int(last or first) + 1)
+        first, dash, last = part.partition("-")
+        ends = [first, last] if dash else [first, first]
+        if not all(end.isascii() and end.isdigit() and int(end) <= LARGEST_SEED for end in ends):
+            raise argparse.ArgumentTypeError("numbers and ranges with commas between them, such as 0-63 or 3,17,5")
+        begin, end = map(int, ends)
+        if end < begin or len(seeds) + end - begin >= MOST_SEEDS:
+            raise argparse.ArgumentTypeError(f"a range goes up, and there can be at most {MOST_SEEDS} seeds")
+        seeds += range(begin, end + 1)
     return seeds
+
+
+def read_latents(path: str, latent: int) -> dict[str, Tensor]:
+    """What --save-latents wrote: latents [n, latent] and pixels [n, H, W, C]."""
+    file = pathlib.Path(path)
+    if not file.is_file():
+        raise Refusal(MISSING, f"{file} does not exist: name what valley sample --save-latents wrote")
+    saved = read_tensors(file)
+    for name, dimensions in (("latents", 2), ("pixels", 4)):
+        if name not in saved or saved[name].dim() != dimensions:
+            raise Refusal(DATA, f"{file} holds no {name}: name what valley sample --save-latents wrote")
+    if saved["latents"].shape[1] != latent:
+        raise Refusal(DATA, f"{file} has latents of {saved['latents'].shape[1]} numbers, but the model takes {latent}")
+    return saved
 
 
 def write_png(path: str, pixels: Tensor) -> None:
     """Side by side in rows, as square as the number allows."""
-    from PIL import Image
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise Refusal(MISSING, "-o needs Pillow, which is not installed: pip install pillow") from error
 
     n, height, width, channels = pixels.shape
     columns = next(c for c in range(1, n + 1) if c * c >= n)
@@ -202,7 +271,10 @@ def write_png(path: str, pixels: Tensor) -> None:
     for i, image in enumerate(pixels):
         top, left = i // columns * height, i % columns * width
         sheet[top : top + height, left : left + width] = image
-    Image.fromarray(sheet.squeeze(2).numpy() if channels == 1 else sheet.numpy()).save(path)
+    try:
+        Image.fromarray(sheet.squeeze(2).numpy() if channels == 1 else sheet.numpy()).save(path)
+    except (OSError, ValueError) as error:
+        raise Refusal(CANNOT_WRITE, f"{path} cannot be written: {error}") from error
 
 
 def main(words: list[str] | None = None) -> int:
@@ -215,9 +287,16 @@ def main(words: list[str] | None = None) -> int:
     arguments = parser.parse_args(words)
     if arguments.seeds is None and arguments.latents is None:
         parser.error("give --seeds, --latents or both")
+    try:
+        return draw(arguments)
+    except Refusal as refusal:
+        print(f"error: {refusal}", file=sys.stderr)
+        return refusal.code
 
+
+def draw(arguments: argparse.Namespace) -> int:
     generator, _, options = load(arguments.model, arguments.raw)
-    saved = load_file(arguments.latents) if arguments.latents else {}
+    saved = read_latents(arguments.latents, options["latent"]) if arguments.latents else {}
     if arguments.seeds is None:
         latents = saved["latents"]
     else:
@@ -233,6 +312,8 @@ def main(words: list[str] | None = None) -> int:
     if not torch.equal(latents, saved["latents"]):
         print("the latents are not those of the file: other seeds, or an --interpolate?")
         return 1
+    if pixels.shape != saved["pixels"].shape:
+        raise Refusal(DATA, f"{arguments.latents} has pixels of another shape than the model draws")
     difference = (pixels.int() - saved["pixels"].int()).abs()
     share = (difference > 0).float().mean().item()
     print(f"largest difference of a pixel: {difference.max().item()} of 255, in {share:.4%} of the values")

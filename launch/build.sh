@@ -11,9 +11,19 @@ readonly kVenv="${VALLEY_VENV:-$PWD/.venv}"
 readonly kBuild="${VALLEY_BUILD:-$PWD/build}"
 export PATH="$kVenv/bin:$PATH"
 
+refuse() {
+  printf 'build: %s\n' "$*" >&2
+  exit 1
+}
+
+if ! command -v cmake >/dev/null || ! command -v ninja >/dev/null; then
+  refuse "cmake and ninja are needed: run launch/setup.sh, or put them on the PATH (docs/building.md)"
+fi
 # A rerun that has nothing to do should take no time: configure only a new folder (ninja notices changed CMake files).
 if [[ ! -f "$kBuild/build.ninja" ]]; then
   # shellcheck disable=SC2086
-  cmake -S . -B "$kBuild" -G Ninja -DVALLEY_VENV="$kVenv" ${CMAKE_ARGS:-}
+  cmake -S . -B "$kBuild" -G Ninja -DVALLEY_VENV="$kVenv" ${CMAKE_ARGS:-} ||
+    refuse "configuring failed, for the reason above; CMAKE_ARGS='-D...' passes more settings (docs/building.md)"
 fi
-cmake --build "$kBuild" -j "$(nproc)" ${1:+--target "$@"}
+cmake --build "$kBuild" -j "$(nproc)" ${1:+--target "$@"} ||
+  refuse "compiling failed, for the first error above; where memory ran out: cmake --build $kBuild -j 1"

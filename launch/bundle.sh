@@ -29,6 +29,9 @@ refuse() {
 }
 usage() { sed -n '2,12p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//'; }
 
+# A setting of the build folder.
+cached() { sed -n "s/^$1:[A-Z]*=//p" "$kBuild/CMakeCache.txt"; }
+
 # What a program or plug-in loads, as lines of "NAME PATH"; LibTorch's own are left out below.
 loads() { ldd "$1" | awk '$2 == "=>" && $3 ~ /^\// {print $1, $3}'; }
 is_of_torch() { [[ "$1" == "$torch"/* || "$1" == "${torch%/*}"/nvidia/* || "$1" == *libcuda.so* ]]; }
@@ -102,10 +105,10 @@ add_licences() {
       install -D -m 644 "/usr/share/doc/$package/copyright" "$root/share/licenses/$package/copyright"
     fi
   done
-  for package in "$kBuild"/dependencies/*/*-*/; do
-    [[ -d "$package" ]] || continue
+  for package in "$kBuild"/dependencies/*/*-*/ "$(cached VALLEY_DEPENDENCIES)"/*/; do
+    compgen -G "${package}LICENSE*" >/dev/null || continue
     mkdir -p "$root/share/licenses/$(basename "$package")"
-    cp "$package"LICENSE* "$root/share/licenses/$(basename "$package")/"
+    cp -r "$package"LICENSE* "$root/share/licenses/$(basename "$package")/"
   done
 }
 
@@ -157,10 +160,11 @@ while (($# > 0)); do
 done
 
 check_tools
-torch="$(sed -n 's/^VALLEY_TORCH_ROOT:[A-Z]*=//p' "$kBuild/CMakeCache.txt")"
+torch="$(cached VALLEY_TORCH_ROOT)"
 torch_version="$(awk '/define TORCH_VERSION_(MAJOR|MINOR|PATCH) /{printf "%s%s", sep, $3; sep = "."}' \
   "$torch/include/torch/headeronly/version.h" "$torch/include/torch/csrc/api/include/torch/version.h" 2>/dev/null)"
-cuda="$(ldd "$kBuild/valley" | sed -n 's/.*libcudart\.so\.\([0-9]*\) .*/\1/p')"
+# LibTorch may load a CUDA runtime where the program itself asks for none.
+cuda="$(objdump -p "$kBuild/valley" | sed -n 's/.*NEEDED *libcudart\.so\.//p')"
 version="$("$kBuild/valley" --version | sed -n '1s/^valley \([^ ]*\).*/\1/p')"
 backend="${cuda:+cuda$cuda}"
 name="valley-$version-linux-$(uname -m)-${backend:-cpu}"

@@ -87,9 +87,9 @@ repeater=""
 # Whether a process catches USR1 or holds it back for later: otherwise it would die of it.
 takes_usr1() {
   local mask
-  for mask in $(sed -n 's/^Sig\(Cgt\|Blk\):[[:space:]]*//p' "/proc/$1/status" 2>/dev/null); do
+  while read -r mask; do
     ((16#$mask & 1 << 9)) && return 0 # given: plain `return` inside a trap tells of the command before it
-  done
+  done < <(sed -n 's/^Sig\(Cgt\|Blk\):[[:space:]]*//p' "/proc/$1/status" 2>/dev/null)
   return 1
 }
 
@@ -97,8 +97,12 @@ takes_usr1() {
 keep_asking() {
   trap - TERM USR1 HUP INT
   while kill -0 "$child" 2>/dev/null; do
-    ! takes_usr1 "$child" || kill -USR1 "$child" 2>/dev/null || true
-    sleep 0.5
+    if takes_usr1 "$child"; then
+      kill -USR1 "$child" 2>/dev/null || true
+      sleep 2
+    else
+      sleep 0.2
+    fi
   done
 }
 
@@ -130,13 +134,15 @@ run_job() { # HARD_SIGNAL COMMAND...
   shift
   local status
   code=127
-  trap 'ask_to_stop TERM' TERM
-  trap 'ask_to_stop USR1' USR1
-  trap 'ask_to_stop HUP' HUP
-  trap interrupt INT
+  # Asked before anything has started: there is nothing to save.
+  if ((asked)); then
+    code=75
+    return
+  fi
   setsid "$@" </dev/null &
   child=$!
-  if ((asked)); then
+  # A signal may have come between these lines.
+  if ((asked)) && [[ -z "$repeater" ]]; then
     keep_asking &
     repeater=$!
   fi
@@ -154,3 +160,8 @@ run_job() { # HARD_SIGNAL COMMAND...
   # shellcheck disable=SC2034
   ((interrupts < 2)) || code=130
 }
+
+trap 'ask_to_stop TERM' TERM
+trap 'ask_to_stop USR1' USR1
+trap 'ask_to_stop HUP' HUP
+trap interrupt INT

@@ -14,7 +14,7 @@ readonly kRequirements=launch/requirements.txt
 readonly kTestRequirements=launch/requirements-test.txt
 # Build: compiler, MPI, HDF5 and small libraries. Run: the emoji font.
 packages=(
-  build-essential pkg-config git ccache python3 python3-venv python3-pip
+  build-essential pkg-config git ccache patchelf python3 python3-venv python3-pip
   libopenmpi-dev openmpi-bin libhdf5-dev libfreetype-dev libpng-dev libjpeg-dev libwebp-dev libssl-dev
   libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libgtest-dev libgmock-dev
   fonts-noto-color-emoji

@@ -1,13 +1,20 @@
 // The program: parse, call, and turn what went wrong into one message and an exit code.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
 #include <string>
 
 #include "app/completion_command.h"
 #include "app/doctor_command.h"
+#include "app/help.h"
 #include "app/sample_command.h"
 #include "app/shard_command.h"
 #include "app/train_command.h"
@@ -21,9 +28,8 @@ namespace valley::app {
 namespace {
 
 constexpr const char* kHelp =
-    "Valley trains energy-based generative models, data-parallel: the number of ranks is no "
-    "hyperparameter, and with\n"
-    "train.reproducible=true not a single bit depends on it.\n\n"
+    "Valley trains energy-based generative models, data-parallel: the number of ranks is no\n"
+    "hyperparameter, and with train.reproducible=true not a single bit depends on it.\n\n"
     "Examples:\n"
     "  valley shard build --source NotoColorEmoji.ttf --dest data/emoji-64 --resolution 64\n"
     "  mpirun -n 2 valley train configs/began-64.toml data.path=data/emoji-64\n"
@@ -55,7 +61,11 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
     if (is_error) leave_it_to_rank_zero();
     return is_error ? static_cast<int>(ExitCode::kUsage) : 0;
   }
-  app.exit(error);
+  if (is_error) {
+    log::error("{}", usage_message(app, error));
+  } else {
+    app.exit(error);  // --help or --version, on stdout
+  }
   return is_error ? static_cast<int>(ExitCode::kUsage) : 0;
 }
 
@@ -69,8 +79,28 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   abort_job(static_cast<int>(code));
 }
 
+// A file that the program opens must not get the number of a standard stream that its caller closed:
+// messages would be written into it. What is printed to a closed stdout then fails, as it should.
+void hold_standard_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF) continue;
+    const int flags = descriptor == STDERR_FILENO ? O_WRONLY : O_RDONLY;
+    if (::open("/dev/null", flags) != descriptor) std::_Exit(static_cast<int>(ExitCode::kIo));
+  }
+}
+
+// Results that did not reach their reader are none.
+void require_written_stdout() {
+  std::cout.flush();
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good()) return;
+  throw Error(ExitCode::kCannotWrite, "writing to standard output: {}",
+              errno == 0 ? "it is closed or full" : std::strerror(errno));
+}
+
 int run(int argc, char** argv) {
   CLI::App app(kHelp, "valley");
+  use_help_layout(app);
   app.set_version_flag("--version", version_text);
   app.require_subcommand(1);
   add_train_command(app, joined(argc, argv));
@@ -94,8 +124,11 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   const valley::LaunchInfo launch = valley::launch_info();
   valley::log::set_rank(launch.rank, launch.size);
+  valley::app::hold_standard_streams();
   try {
-    return valley::app::run(argc, argv);
+    const int code = valley::app::run(argc, argv);
+    valley::app::require_written_stdout();
+    return code;
   } catch (...) {
     const valley::Failure failure = valley::current_failure();
     valley::app::fail(failure.code, failure.message);

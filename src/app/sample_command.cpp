@@ -4,11 +4,13 @@
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "inference/saved_model.h"
@@ -24,12 +26,12 @@ namespace {
 constexpr const char* kHelp =
     "Draw samples from a trained generator into a PNG.\n\n"
     "Examples:\n"
-    "  valley sample runs/00007-began-64 --seeds 0-63 -o grid.png          the grid that training "
-    "draws\n"
-    "  valley sample runs/00007-began-64 --seeds 3,17,5 --interpolate 8 -o walk.png\n"
-    "                                                       a row from seed 3 to 17, one from 17 "
-    "to 5\n"
-    "  valley sample model.safetensors --seeds 0-15 --grid 4x4 -o grid.png a lone file";
+    "  valley sample runs/00007-began-64 --seeds 0-63 -o grid.png          training's own grid\n"
+    "  valley sample runs/00007-began-64 --seeds 3,17 --interpolate 8 -o walk.png   8 steps\n"
+    "  valley sample model.safetensors --seeds 0-15 --grid 4x4 -o grid.png          of a lone file";
+
+constexpr std::int64_t kMostSamples = 65536;
+constexpr int kMostInRow = 4096;
 
 struct Arguments {
   std::string run;
@@ -55,7 +57,7 @@ std::uint64_t parse_number(std::string_view text, const std::string& all) {
 
 // "0-3,9" is 0, 1, 2, 3, 9.
 std::vector<std::uint64_t> parse_seeds(const std::string& all) {
-  constexpr std::uint64_t kMost = 65536;
+  constexpr auto kMost = static_cast<std::uint64_t>(kMostSamples);
   std::vector<std::uint64_t> seeds;
   std::string_view rest = all;
   while (true) {
@@ -84,8 +86,7 @@ at::Tensor walk(const at::Tensor& ends, std::int64_t steps) {
 std::int64_t columns_for(const Arguments& a, std::int64_t n) {
   if (a.interpolate > 0) return a.interpolate;
   if (!a.grid.empty()) {
-    constexpr int kMost = 4096;
-    const Grid grid = parse_grid(a.grid, "--grid", ExitCode::kUsage, kMost);
+    const Grid grid = parse_grid(a.grid, "--grid", ExitCode::kUsage, kMostInRow);
     if (grid.columns * grid.rows < n) {
       throw Error(ExitCode::kUsage, "--grid {} has {} cells for {} samples", a.grid,
                   grid.columns * grid.rows, n);
@@ -97,16 +98,49 @@ std::int64_t columns_for(const Arguments& a, std::int64_t n) {
   return columns;
 }
 
+// How many pictures are asked for, which is known before anything is loaded.
+std::int64_t samples_asked_for(const Arguments& a, std::int64_t seeds) {
+  if (a.interpolate == 0) return seeds;
+  if (a.interpolate < 2 || a.interpolate > kMostInRow || seeds < 2) {
+    throw Error(ExitCode::kUsage,
+                "--interpolate {}: it takes from 2 to {} steps, and at least 2 seeds to go between",
+                a.interpolate, kMostInRow);
+  }
+  const std::int64_t n = (seeds - 1) * a.interpolate;
+  if (n > kMostSamples)
+    throw Error(ExitCode::kUsage, "--interpolate {} between {} seeds makes {} samples; at most {}",
+                a.interpolate, seeds, n, kMostSamples);
+  return n;
+}
+
+void check_outputs(const Arguments& a) {
+  require_writable(a.out);
+  if (a.latents_out.empty()) return;
+  if (a.latents_out == a.out)
+    throw Error(ExitCode::kUsage, "-o and --save-latents name the same file, {}", a.out);
+  require_writable(a.latents_out);
+}
+
+// The distances of all pairs of many samples would take longer than the samples.
+double distance_of(const at::Tensor& pixels) {
+  constexpr std::int64_t kMost = 1024;
+  const std::int64_t n = std::min(kMost, pixels.size(0));
+  return n > 1 ? mean_pairwise_distance(pixels.narrow(0, 0, n)) : 0;
+}
+
 void sample(const Arguments& a) {
   const std::vector<std::uint64_t> seeds = parse_seeds(a.seeds);
-  if (a.interpolate != 0 && (a.interpolate < 2 || seeds.size() < 2)) {
-    throw Error(ExitCode::kUsage, "--interpolate takes at least 2 steps and 2 seeds to go between");
-  }
-  const auto count = static_cast<std::int64_t>(seeds.size());
-  const std::int64_t n = a.interpolate > 0 ? (count - 1) * a.interpolate : count;
+  const std::int64_t n = samples_asked_for(a, static_cast<std::int64_t>(seeds.size()));
   const std::int64_t columns = columns_for(a, n);
+  check_outputs(a);
   set_arithmetic({Precision::kFp32, false, threads_for_rank(1)});
   const SavedModel saved = load_model(a.run, a.raw ? Weights::kRaw : Weights::kAveraged, at::kCPU);
+  const std::int64_t side = saved.options.resolution;
+  if (!grid_fits(n, side, side, saved.options.channels, columns))
+    throw Error(ExitCode::kUsage,
+                "{} samples of {}x{} pixels, {} in a row, are too large a picture; take fewer "
+                "--seeds, or a --grid nearer to a square",
+                n, side, side, columns);
   const auto* generator = dynamic_cast<const Generator*>(&saved.model->network("generator"));
   at::Tensor latents = latents_of_seeds(seeds, saved.options.latent, at::kCPU);
   if (a.interpolate > 0) latents = walk(latents, a.interpolate);
@@ -116,14 +150,14 @@ void sample(const Arguments& a) {
              pixels.size(1), pixels.size(2), pixels.size(3), columns);
   if (!a.latents_out.empty())
     write_safetensors(a.latents_out, {{{"latents", latents}, {"pixels", pixels}}, {}});
-  const double distance = n > 1 ? mean_pairwise_distance(pixels) : 0;
+  const double distance = distance_of(pixels);
   if (a.json) {
     fmt::print("{}\n", nlohmann::json({{"file", a.out},
                                        {"samples", n},
                                        {"model", saved.file.string()},
                                        {"averaged", saved.averaged},
                                        {"mean_pairwise_distance", distance}})
-                           .dump());
+                           .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     fmt::print("{}: {} samples of {} ({} weights), mean pairwise distance {:.4f}\n", a.out, n,
                saved.file.string(), saved.averaged ? "averaged" : "raw", distance);

@@ -20,14 +20,10 @@ constexpr const char* kHelp =
     "Train a model, on as many ranks as the launcher starts.\n\n"
     "Examples:\n"
     "  valley train configs/quickstart.toml                             one rank\n"
-    "  mpirun -n 8 valley train configs/began-256.toml data.path=shards eight ranks, a GPU each "
-    "where there are eight\n"
-    "  valley train configs/began-64.toml train.steps=100 --dry-run     check everything, print "
-    "the plan, stop\n"
-    "  mpirun -n 4 valley train --resume runs/00007-began-64            go on, on any number of "
-    "ranks\n"
-    "  valley train --keys optimizer                                    every key of a section, "
-    "with its default";
+    "  mpirun -n 8 valley train configs/began-256.toml data.path=shards eight ranks or GPUs\n"
+    "  valley train configs/began-64.toml train.steps=100 --dry-run     check all, print the plan\n"
+    "  mpirun -n 4 valley train --resume runs/00007-began-64            go on, on any ranks\n"
+    "  valley train --keys optimizer                                    a section's keys, defaults";
 
 struct Arguments {
   std::vector<std::string> words;  // config file and overrides
@@ -38,20 +34,55 @@ struct Arguments {
 
 bool is_override(const std::string& word) { return word.find('=') != std::string::npos; }
 
+bool is_there(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+// A run that stands where a config should is most likely to be gone on with.
+void refuse_run_as_config(const std::string& word) {
+  for (const char* sign : {"config.toml", "COMMIT"}) {
+    if (is_there(std::filesystem::path(word) / sign))
+      throw Error(ExitCode::kUsage,
+                  "{0} is a run or a checkpoint, not a CONFIG.toml; to go on with it: valley train "
+                  "--resume {0}",
+                  word);
+  }
+}
+
+// A run's folder is called after its config file; other characters than a name may have become '-'.
+std::string run_name(const std::filesystem::path& file) {
+  constexpr std::size_t kLongest = 200;
+  if (file.filename() == "config.toml") return "run";
+  std::string name = file.stem().string().substr(0, kLongest);
+  for (char& c : name) {
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                          (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    if (!is_plain) c = '-';
+  }
+  return name;
+}
+
 // The config file: named, or that of the run which is resumed.
 std::filesystem::path config_file(const Arguments& a, std::vector<std::string>& overrides) {
   overrides = a.words;
   if (!a.words.empty() && !is_override(a.words.front())) {
     overrides.erase(overrides.begin());
+    refuse_run_as_config(a.words.front());
     return a.words.front();
   }
   const std::string& resume = a.request.resume;
   if (resume != "none" && resume != "auto") {
     const std::filesystem::path path = resume_path(resume);
     for (const auto& folder : {path, path.parent_path().parent_path()}) {
-      std::error_code ignored;
-      if (std::filesystem::exists(folder / "config.toml", ignored)) return folder / "config.toml";
+      if (is_there(folder / "config.toml")) return folder / "config.toml";
     }
+    throw Error(ExitCode::kMissingInput,
+                "--resume {}: {}", resume,
+                is_there(path / "COMMIT")
+                    ? "a checkpoint without its run: name its CONFIG.toml as well"
+                    : "neither a run directory (no config.toml) nor a checkpoint (no COMMIT) is "
+                      "there");
   }
   throw Error(ExitCode::kUsage,
               "valley train needs a CONFIG.toml (or --resume RUN); see valley train --help");
@@ -71,13 +102,14 @@ void print_keys(const Arguments& a) {
 
 void train(Arguments& a) {
   install_stop_signals(launch_info().rank == 0);
+  if (a.request.out.empty()) throw Error(ExitCode::kUsage, "--out names no folder");
   std::vector<std::string> overrides;
   const std::filesystem::path file = config_file(a, overrides);
   Experiment experiment;
   Schema schema = experiment.schema();
   schema.load(file, overrides);
   experiment.resolve(schema);
-  a.request.name = file.filename() == "config.toml" ? "run" : file.stem().string();
+  a.request.name = run_name(file);
   a.request.version = version_text();
   const auto world = World::join(device_choice(experiment.train.device));
   const int code = run_training(*world, a.request, experiment, schema);

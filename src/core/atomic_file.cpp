@@ -1,6 +1,7 @@
 #include "core/atomic_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -29,10 +30,31 @@ std::filesystem::path temporary_beside(const std::filesystem::path& path) {
                                        ::getpid(), count++);
 }
 
+// The rename would put a plain file in the place of what programs need, /dev/null for one.
+const std::filesystem::path& require_replaceable(const std::filesystem::path& path) {
+  struct ::stat status {};
+  if (!path.has_filename())
+    throw Error(ExitCode::kCannotWrite, "\"{}\" names no file to write", path.string());
+  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+    throw Error(ExitCode::kCannotWrite, "{} is {}; name a file to write", path.string(),
+                S_ISDIR(status.st_mode) ? "a directory" : "a device, pipe or socket");
+  return path;
+}
+
 }  // namespace
 
-AtomicFile::AtomicFile(std::filesystem::path path)
-    : path_(std::move(path)),
+void require_writable(const std::filesystem::path& path) {
+  require_replaceable(path);
+  const std::filesystem::path folder = folder_of(path);
+  struct ::stat status {};
+  if (::stat(folder.c_str(), &status) != 0)
+    throw file_error("looking into the folder of", path.string(), errno, true);
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    throw file_error("writing in the folder of", path.string(), errno, true);
+}
+
+AtomicFile::AtomicFile(const std::filesystem::path& path)
+    : path_(require_replaceable(path)),
       temporary_(temporary_beside(path_)),
       descriptor_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kMode)) {
   if (descriptor_ < 0) throw file_error("creating", path_.string(), errno, true);

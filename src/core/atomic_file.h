@@ -11,10 +11,11 @@ namespace valley {
 
 // Writes to a temporary file beside `path`; `commit` flushes it to the disk and gives it its name.
 // Without a commit the destructor removes it. Every failure is an Error naming the path and the
-// bytes (ExitCode::kCannotWrite or kIo).
+// bytes (ExitCode::kCannotWrite or kIo); what is no plain file (a directory, a device) is not
+// replaced.
 class AtomicFile {
  public:
-  explicit AtomicFile(std::filesystem::path path);
+  explicit AtomicFile(const std::filesystem::path& path);
   ~AtomicFile();
   AtomicFile(AtomicFile&& other) noexcept;
   AtomicFile& operator=(AtomicFile&&) = delete;
@@ -31,6 +32,10 @@ class AtomicFile {
 
 void write_file(const std::filesystem::path& path,
                 std::string_view text);  // one AtomicFile, written and committed
+
+// Refuses (ExitCode::kCannotWrite) what an AtomicFile could not write, before there is anything to
+// write: a folder that is not there or read-only, a directory or device of that name. Makes nothing.
+void require_writable(const std::filesystem::path& path);
 
 [[nodiscard]] std::string read_file(
     const std::filesystem::path& path);  // Error when it cannot be read

@@ -146,7 +146,7 @@ std::string Key::accepts() const {
 }
 
 bool Key::is_within_limits(double number) const {
-  if (std::isnan(number)) return false;
+  if (!std::isfinite(number)) return false;
   if (min_ && (min_is_exclusive_ ? number <= *min_ : number < *min_)) return false;
   return !max_ || number <= *max_;
 }

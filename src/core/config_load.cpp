@@ -171,6 +171,11 @@ struct Schema::TomlNode {
 };
 
 void Schema::load(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored) ||
+      std::filesystem::is_character_file(file, ignored) ||
+      std::filesystem::is_block_file(file, ignored))
+    throw Error(ExitCode::kMissingInput, "{} is no file; name a CONFIG.toml", file.string());
   load_text(read_file(file), file.string(), overrides);
 }
 

@@ -207,6 +207,10 @@ Manifest parse_manifest(const std::string& text, const std::string& name) {
 Manifest read_manifest(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / kManifestFile;
   std::error_code status;
+  if (std::filesystem::is_regular_file(directory, status))
+    throw Error(ExitCode::kMissingInput,
+                "{} is a file; a data set is the folder that valley shard build makes",
+                directory.string());
   if (!std::filesystem::is_directory(directory, status))
     throw Error(ExitCode::kMissingInput,
                 "{}: no such directory; make a data set with valley shard build --dest {}",

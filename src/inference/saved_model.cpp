@@ -2,17 +2,54 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
+#include <map>
+
 #include "core/error.h"
-#include "storage/checkpoint.h"
 #include "storage/run_directory.h"
 #include "storage/safetensors.h"
 
 namespace valley {
 namespace {
 
-TensorFile read_model(const ModelLocation& location) {
-  if (location.checkpoint) return read_checkpoint(*location.checkpoint).model;
-  return read_safetensors(location.model_file);
+constexpr const char* kFormat = "valley-model";
+constexpr const char* kVersion = "1";
+
+void require_format(const std::map<std::string, std::string>& metadata, const std::string& where) {
+  const auto value = [&](const char* key) {
+    const auto found = metadata.find(key);
+    return found == metadata.end() ? std::string() : found->second;
+  };
+  if (value("format") != kFormat)
+    throw Error(ExitCode::kData,
+                "{}: its metadata's \"format\" is \"{}\" where a model of Valley's has \"{}\"", where,
+                value("format"), kFormat);
+  if (value("format_version") != kVersion)
+    throw Error(ExitCode::kData,
+                "{}: its \"format_version\" is \"{}\"; this program reads {}: use the valley that "
+                "wrote it",
+                where, value("format_version"), kVersion);
+}
+
+// The networks that the metadata describe, without memory for them.
+std::unique_ptr<Model> outline(const ModelOptions& options, const std::string& where) {
+  try {
+    return outline_model(options);
+  } catch (const Error& error) {
+    throw Error(ExitCode::kData, "{}: no networks can be built from its metadata: {}", where,
+                error.what());
+  }
+}
+
+bool has_prefix(const TensorFileOutline& file, const std::string& prefix) {
+  const auto first = file.tensors.lower_bound(prefix);
+  return first != file.tensors.end() && first->first.starts_with(prefix);
+}
+
+// Which tensors a network is filled from: "generator_ema." or "generator.".
+std::string source_of(const NamedNetwork& n, Weights weights, const TensorFileOutline& file) {
+  const std::string average = n.name + "_ema.";
+  return weights == Weights::kAveraged && has_prefix(file, average) ? average : n.name + ".";
 }
 
 void fill(const Network& network, const std::string& prefix, const TensorFile& file,
@@ -27,26 +64,33 @@ void fill(const Network& network, const std::string& prefix, const TensorFile& f
   network.parameters().require_grad(false);
 }
 
-bool has_prefix(const TensorFile& file, const std::string& prefix) {
-  const auto first = file.tensors.lower_bound(prefix);
-  return first != file.tensors.end() && first->first.starts_with(prefix);
-}
-
 }  // namespace
 
 SavedModel load_model(const std::filesystem::path& named, Weights weights, at::Device device) {
-  const ModelLocation location = locate_model(named);
-  const std::string where = location.model_file.string();
-  const TensorFile file = read_model(location);
-  SavedModel saved{ModelOptions::from_metadata(file.metadata, where), nullptr, location.model_file,
-                   false};
-  saved.model = make_model(saved.options);
-  for (const NamedNetwork& n : saved.model->networks()) {
-    const std::string average = n.name + "_ema.";
-    const bool averaged = weights == Weights::kAveraged && has_prefix(file, average);
-    fill(*n.network, averaged ? average : n.name + ".", file, where, device);
-    saved.averaged = saved.averaged || averaged;
+  const std::filesystem::path path = locate_model(named).model_file;  // verified with its checkpoint
+  const std::string where = path.string();
+  const TensorFileOutline said = outline_safetensors(path);
+  require_format(said.metadata, where);
+  SavedModel saved{ModelOptions::from_metadata(said.metadata, where), nullptr, path, false};
+
+  // A few bytes of metadata can describe networks of any size: what the file does not hold is not
+  // built.
+  const std::unique_ptr<Model> outlined = outline(saved.options, where);
+  std::map<std::string, std::string> sources;
+  for (const NamedNetwork& n : outlined->networks()) {
+    const std::string prefix = sources[n.name] = source_of(n, weights, said);
+    for (const Parameter& p : n.network->parameters().all())
+      require_tensor(said, prefix + p.name, p.value.sizes(), where);
+    saved.averaged = saved.averaged || prefix != n.name + ".";
   }
+
+  const TensorFile file = read_safetensors(path, [&](const std::string& name) {
+    return std::any_of(sources.begin(), sources.end(),
+                       [&](const auto& source) { return name.starts_with(source.second); });
+  });
+  saved.model = make_model(saved.options);
+  for (const NamedNetwork& n : saved.model->networks())
+    fill(*n.network, sources.at(n.name), file, where, device);
   return saved;
 }
 

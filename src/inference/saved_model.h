@@ -19,7 +19,8 @@ struct SavedModel {
 enum class Weights { kAveraged, kRaw };  // averaged: where the file has them, else raw
 
 // `named`: a run directory, a checkpoint or a model.safetensors. The checkpoint's SHA-256 is
-// verified where there is one. Error kMissingInput or kData naming the file.
+// verified where there is one. The shapes that the metadata describe are compared with the file's
+// tensors before anything of that size is allocated. Error kMissingInput or kData naming the file.
 [[nodiscard]] SavedModel load_model(const std::filesystem::path& named, Weights weights,
                                     at::Device device);
 

@@ -155,7 +155,8 @@ class Encoder {
 
 class BeganGenerator : public Generator {
  public:
-  explicit BeganGenerator(const ModelOptions& o) : decoder_(parameters_, "", o, o.latent) {}
+  BeganGenerator(const ModelOptions& o, at::Device device)
+      : Generator(device), decoder_(parameters_, "", o, o.latent) {}
   [[nodiscard]] at::Tensor generate(const at::Tensor& z) const override { return decoder_(z); }
   [[nodiscard]] std::vector<LayerInfo> layers() const override {
     std::vector<LayerInfo> table;
@@ -169,8 +170,10 @@ class BeganGenerator : public Generator {
 
 class BeganDiscriminator : public Autoencoder {
  public:
-  explicit BeganDiscriminator(const ModelOptions& o)
-      : encoder_(parameters_, "encoder.", o), decoder_(parameters_, "decoder.", o, o.hidden) {}
+  BeganDiscriminator(const ModelOptions& o, at::Device device)
+      : Autoencoder(device),
+        encoder_(parameters_, "encoder.", o),
+        decoder_(parameters_, "decoder.", o, o.hidden) {}
   [[nodiscard]] at::Tensor encode(const at::Tensor& x) const override { return encoder_(x); }
   [[nodiscard]] at::Tensor decode(const at::Tensor& h) const override { return decoder_(h); }
   [[nodiscard]] std::vector<LayerInfo> layers() const override {
@@ -185,6 +188,11 @@ class BeganDiscriminator : public Autoencoder {
   Decoder decoder_;
 };
 
+void check_units(const char* key, std::int64_t value) {
+  if (value < 1 || value > kMostUnits)
+    throw Error(ExitCode::kConfig, "{} is {}; it can be from 1 to {}", key, value, kMostUnits);
+}
+
 void check(const ModelOptions& o) {
   if (!std::has_single_bit(static_cast<std::uint64_t>(o.resolution)) || o.resolution < kLowest ||
       o.resolution > kHighest) {
@@ -196,12 +204,9 @@ void check(const ModelOptions& o) {
     throw Error(ExitCode::kConfig, "model.channels is {}; images have 1 (gray) or 3 (RGB)",
                 o.channels);
   }
-  if (o.width < 1 || o.latent < 1 || o.hidden < 1) {
-    throw Error(
-        ExitCode::kConfig,
-        "model.width, model.latent and model.hidden must be at least 1 (they are {}, {}, {})",
-        o.width, o.latent, o.hidden);
-  }
+  check_units("model.width", o.width);
+  check_units("model.latent", o.latent);
+  check_units("model.hidden", o.hidden);
   if (o.downsample != "strided" && o.downsample != "extra") {
     throw Error(ExitCode::kConfig, "model.downsample is \"{}\"; it can be \"strided\" or \"extra\"",
                 o.downsample);
@@ -210,10 +215,10 @@ void check(const ModelOptions& o) {
 
 }  // namespace
 
-std::unique_ptr<Model> make_began(const ModelOptions& options) {
+std::unique_ptr<Model> make_began(const ModelOptions& options, at::Device device) {
   check(options);
-  return std::make_unique<AutoencoderGan>(std::make_unique<BeganGenerator>(options),
-                                          std::make_unique<BeganDiscriminator>(options));
+  return std::make_unique<AutoencoderGan>(std::make_unique<BeganGenerator>(options, device),
+                                          std::make_unique<BeganDiscriminator>(options, device));
 }
 
 }  // namespace valley

@@ -20,7 +20,7 @@
 namespace valley {
 
 // Error kConfig for resolutions other than 16, 32, ..., 512, channels other than 1 and 3, or
-// non-positive sizes.
-[[nodiscard]] std::unique_ptr<Model> make_began(const ModelOptions& options);
+// sizes that are not positive or over kMostUnits. `device`: where parameters are made.
+[[nodiscard]] std::unique_ptr<Model> make_began(const ModelOptions& options, at::Device device);
 
 }  // namespace valley

@@ -28,6 +28,14 @@ std::int64_t integer(const std::map<std::string, std::string>& metadata, const s
   return value;
 }
 
+bool flag(const std::map<std::string, std::string>& metadata, const std::string& key,
+          const std::string& where) {
+  const std::string& text = find(metadata, key, where);
+  if (text != "true" && text != "false")
+    throw Error(ExitCode::kData, "{}: \"{}\" is \"{}\", neither true nor false", where, key, text);
+  return text == "true";
+}
+
 }  // namespace
 
 std::map<std::string, std::string> ModelOptions::to_metadata() const {
@@ -50,7 +58,7 @@ ModelOptions ModelOptions::from_metadata(const std::map<std::string, std::string
   options.width = integer(metadata, "model.width", where);
   options.latent = integer(metadata, "model.latent", where);
   options.hidden = integer(metadata, "model.hidden", where);
-  options.skip_connections = find(metadata, "model.skip_connections", where) == "true";
+  options.skip_connections = flag(metadata, "model.skip_connections", where);
   options.downsample = find(metadata, "model.downsample", where);
   return options;
 }

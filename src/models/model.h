@@ -30,13 +30,14 @@ struct ModelOptions {
   std::string downsample = "strided";
 
   [[nodiscard]] std::map<std::string, std::string> to_metadata() const;  // "model.width" -> "128"
-  // Error kData naming `where` when a key is missing or no value of its kind.
+  // Error kData naming `where` and the key when one is missing or no value of its kind.
   static ModelOptions from_metadata(const std::map<std::string, std::string>& metadata,
                                     const std::string& where);
 };
 
 class Network {
  public:
+  explicit Network(at::Device device) : parameters_(device) {}
   virtual ~Network() = default;
   [[nodiscard]] const ParameterSet& parameters() const { return parameters_; }
   [[nodiscard]] virtual std::vector<LayerInfo> layers()
@@ -49,6 +50,7 @@ class Network {
 // Images from latent vectors.
 class Generator : public Network {
  public:
+  using Network::Network;
   [[nodiscard]] virtual at::Tensor generate(
       const at::Tensor& z) const = 0;  // [B, latent] -> [B, C, H, W]
 };
@@ -56,6 +58,7 @@ class Generator : public Network {
 // Images to images of the same shape, through a narrow code.
 class Autoencoder : public Network {
  public:
+  using Network::Network;
   [[nodiscard]] virtual at::Tensor encode(
       const at::Tensor& x) const = 0;  // [B, C, H, W] -> [B, hidden]
   [[nodiscard]] virtual at::Tensor decode(
@@ -92,9 +95,17 @@ class AutoencoderGan : public Model {
   std::unique_ptr<Autoencoder> discriminator_;
 };
 
+// The largest model.width, model.latent and model.hidden. Networks of that size have 2^42 parameters
+// and 2^42 bytes of activations an image, so that no count of a batch of 2^20 overflows.
+inline constexpr std::int64_t kMostUnits = 65536;
+
 // The model that `options.name` names, on the CPU, uninitialised (zeros). Error kConfig for an
 // unknown name or a shape that it cannot have.
 [[nodiscard]] std::unique_ptr<Model> make_model(const ModelOptions& options);
+
+// The same networks with names, shapes and tables of layers, but without memory for their values:
+// what a config or a file asks for can be counted before anything is allocated.
+[[nodiscard]] std::unique_ptr<Model> outline_model(const ModelOptions& options);
 [[nodiscard]] std::vector<std::string> model_names();
 
 }  // namespace valley

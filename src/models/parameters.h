@@ -31,6 +31,8 @@ struct Parameter {
 // returns.
 class ParameterSet {
  public:
+  // Tensors are made on `device`; on at::kMeta they have names and shapes but no memory.
+  explicit ParameterSet(at::Device device = at::kCPU) : device_(device) {}
   at::Tensor add(const std::string& name, at::IntArrayRef shape, const Initializer& initializer);
 
   // Fills all tensors (wherever they live) as `prefix` + name and `seed` say, by Philox stream
@@ -42,6 +44,7 @@ class ParameterSet {
   void require_grad(bool on) const;          // of every tensor: off freezes the network
 
  private:
+  at::Device device_;
   std::vector<Parameter> parameters_;
 };
 

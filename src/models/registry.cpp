@@ -9,13 +9,22 @@
 namespace valley {
 namespace {
 
-using Factory = std::unique_ptr<Model> (*)(const ModelOptions&);
+using Factory = std::unique_ptr<Model> (*)(const ModelOptions&, at::Device);
 
 const std::map<std::string, Factory>& factories() {
   static const std::map<std::string, Factory> all = {
       {"began", make_began},
   };
   return all;
+}
+
+std::unique_ptr<Model> make_on(const ModelOptions& options, at::Device device) {
+  const auto found = factories().find(options.name);
+  if (found == factories().end()) {
+    throw Error(ExitCode::kConfig, "model.name is \"{}\"; known models: {}", options.name,
+                fmt::join(model_names(), ", "));
+  }
+  return found->second(options, device);
 }
 
 }  // namespace
@@ -27,12 +36,11 @@ std::vector<std::string> model_names() {
 }
 
 std::unique_ptr<Model> make_model(const ModelOptions& options) {
-  const auto found = factories().find(options.name);
-  if (found == factories().end()) {
-    throw Error(ExitCode::kConfig, "model.name is \"{}\"; known models: {}", options.name,
-                fmt::join(model_names(), ", "));
-  }
-  return found->second(options);
+  return make_on(options, at::kCPU);
+}
+
+std::unique_ptr<Model> outline_model(const ModelOptions& options) {
+  return make_on(options, at::kMeta);
 }
 
 }  // namespace valley

@@ -18,9 +18,18 @@ constexpr std::uint8_t kWhite = 255;
 constexpr std::int64_t kMaxSide = 1'000'000;               // libpng's own limit for readers
 constexpr std::int64_t kMaxBytes = std::int64_t{1} << 30;  // its sizes are 32 bits wide
 
+bool is_writable_size(std::int64_t height, std::int64_t width, std::int64_t channels) {
+  return height <= kMaxSide && width <= kMaxSide && height * width * channels <= kMaxBytes;
+}
+
+// Of a grid of `cells` images of `pixels` along one side.
+std::int64_t grid_side(std::int64_t cells, std::int64_t pixels) {
+  return cells * (pixels + kGap) + kGap;
+}
+
 std::size_t bytes_of(std::int64_t height, std::int64_t width, std::int64_t channels) {
   VALLEY_CHECK(height > 0 && width > 0 && (channels == 1 || channels == 3));
-  if (height > kMaxSide || width > kMaxSide || height * width * channels > kMaxBytes)
+  if (!is_writable_size(height, width, channels))
     throw Error(ExitCode::kConfig, "a picture of {} x {} pixels is too large; take fewer images",
                 width, height);
   return static_cast<std::size_t>(height * width * channels);
@@ -47,6 +56,12 @@ Png write_png(const std::filesystem::path& path, const ImageView& image) {
   return {std::move(file), image.height, image.width, image.channels};
 }
 
+bool grid_fits(std::int64_t n, std::int64_t height, std::int64_t width, std::int64_t channels,
+               std::int64_t columns) {
+  const std::int64_t rows = (n + columns - 1) / columns;
+  return is_writable_size(grid_side(rows, height), grid_side(columns, width), channels);
+}
+
 Png write_grid(const std::filesystem::path& path, std::span<const std::uint8_t> images,
                std::int64_t n, std::int64_t height, std::int64_t width, std::int64_t channels,
                std::int64_t columns) {
@@ -55,8 +70,8 @@ Png write_grid(const std::filesystem::path& path, std::span<const std::uint8_t> 
   VALLEY_CHECK(images.size() == static_cast<std::size_t>(n) * image_bytes);
 
   const std::int64_t rows = (n + columns - 1) / columns;
-  const std::int64_t grid_height = rows * (height + kGap) + kGap;
-  const std::int64_t grid_width = columns * (width + kGap) + kGap;
+  const std::int64_t grid_height = grid_side(rows, height);
+  const std::int64_t grid_width = grid_side(columns, width);
   std::vector<std::uint8_t> grid(bytes_of(grid_height, grid_width, channels), kWhite);
 
   const std::int64_t line_bytes = width * channels;

@@ -27,6 +27,11 @@ struct Png {
 // Atomic; same pixels, same bytes. Returns what it wrote.
 Png write_png(const std::filesystem::path& path, const ImageView& image);
 
+// Whether the picture that write_grid would make is one that readers of PNG take: up to a million
+// pixels a side and 1 GiB.
+[[nodiscard]] bool grid_fits(std::int64_t n, std::int64_t height, std::int64_t width,
+                             std::int64_t channels, std::int64_t columns);
+
 // Lays n images [n, H, W, C] out in rows of `columns` on white, 2 pixels apart and 2 pixels from
 // the edges: columns * (W + 2) + 2 pixels wide. Writes them as one PNG. Fewer images than cells
 // leave the rest white. Returns what it wrote.

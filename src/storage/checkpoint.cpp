@@ -1,6 +1,5 @@
 #include "storage/checkpoint.h"
 
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +13,7 @@
 #include "storage/checkpoint_commit.h"
 #include "storage/checkpoint_folder.h"
 #include "storage/directory.h"
+#include "storage/space.h"
 
 namespace valley {
 namespace {
@@ -85,17 +85,13 @@ void write_contents(const fs::path& directory, const Checkpoint& checkpoint) {
 }
 
 void require_space(const fs::path& folder, const fs::path& path, std::uint64_t needed) {
-  struct ::statvfs status {};
-  if (::statvfs(folder.c_str(), &status) != 0)
-    throw file_error("examining the file system of", folder.string(), errno, true);
-  if (status.f_blocks == 0) return;  // a file system that does not say
-  const std::uint64_t free = static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
-  if (free < needed + kOverheadBytes)
+  const std::optional<std::uint64_t> free = free_bytes(folder);
+  if (free && *free < needed + kOverheadBytes)
     throw Error(
         ExitCode::kCannotWrite,
         "checkpoint {} needs {} bytes, but its disk has only {} bytes free; earlier "
         "checkpoints are untouched: free some space or choose another place, then run again",
-        path.string(), needed + kOverheadBytes, free);
+        path.string(), needed + kOverheadBytes, *free);
 }
 
 // Gives the finished directory its name. At every moment a checkpoint of that step, if there was

@@ -45,6 +45,9 @@ void verify_checkpoint(const std::filesystem::path& path);
 // match, kMissingInput if absent.
 [[nodiscard]] Checkpoint read_checkpoint(const std::filesystem::path& path);
 
+// The step of a checkpoint, as its name says; nothing when it is not named as one.
+[[nodiscard]] std::optional<std::int64_t> checkpoint_step(const std::filesystem::path& path);
+
 // Committed checkpoints of a folder, oldest first. Others (interrupted, foreign) are not listed.
 [[nodiscard]] std::vector<std::filesystem::path> list_checkpoints(
     const std::filesystem::path& folder);

@@ -60,6 +60,12 @@ void remove_checkpoint(const fs::path& folder, std::int64_t step, const fs::path
 
 }  // namespace
 
+std::optional<std::int64_t> checkpoint_step(const fs::path& path) {
+  const std::string name = path.filename().string();
+  const auto step = step_after(kPrefix, name);
+  return step ? step : step_after(kAsidePrefix, name);
+}
+
 std::string checkpoint_name(std::int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
 
 fs::path aside_path(const fs::path& folder, std::int64_t step) {

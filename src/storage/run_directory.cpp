@@ -15,6 +15,7 @@
 #include "storage/checkpoint.h"
 #include "storage/directory.h"
 #include "storage/run_lock.h"
+#include "storage/space.h"
 
 namespace valley {
 namespace {
@@ -125,6 +126,15 @@ ModelLocation newest_in(const fs::path& folder, const fs::path& named) {
   return {*newest / "model.safetensors", *newest};
 }
 
+void require_run(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored))
+    throw Error(ExitCode::kMissingInput, "there is no run directory {}", path.string());
+  if (!fs::is_regular_file(path / "config.toml", ignored))
+    throw Error(ExitCode::kMissingInput, "{} is no run directory: it holds no config.toml",
+                path.string());
+}
+
 }  // namespace
 
 RunDirectory::RunDirectory(fs::path path, int lock) : path_(std::move(path)), lock_(lock) {}
@@ -153,13 +163,14 @@ RunDirectory RunDirectory::create(const fs::path& out, const std::string& name) 
 }
 
 RunDirectory RunDirectory::open(const fs::path& path) {
-  std::error_code ignored;
-  if (!fs::is_directory(path, ignored))
-    throw Error(ExitCode::kMissingInput, "there is no run directory {}", path.string());
-  if (!fs::is_regular_file(path / "config.toml", ignored))
-    throw Error(ExitCode::kMissingInput, "{} is no run directory: it holds no config.toml",
-                path.string());
+  require_run(path);
   return {path, take_run_lock(path, path)};
+}
+
+void RunDirectory::require_available(const fs::path& path) {
+  require_run(path);
+  require_run_unlocked(path);
+  require_directory_possible(path / "checkpoints");
 }
 
 void RunDirectory::record_start(const std::string& json_object) {

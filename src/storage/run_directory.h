@@ -22,6 +22,10 @@ class RunDirectory {
   // when its lock is held.
   static RunDirectory open(const std::filesystem::path& path);
 
+  // The same checks without taking the lock or writing anything: that `path` is a run, that nobody
+  // uses it and that it can be written.
+  static void require_available(const std::filesystem::path& path);
+
   RunDirectory(RunDirectory&& other) noexcept;
   RunDirectory& operator=(RunDirectory&&) = delete;
   ~RunDirectory();  // releases the lock

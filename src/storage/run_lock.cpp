@@ -53,6 +53,12 @@ void write_holder(int descriptor) {
     log::warn("cannot write this process's name into the run's .lock");
 }
 
+[[noreturn]] void refuse_in_use(const std::filesystem::path& name, int descriptor) {
+  throw Error(ExitCode::kUsage,
+              "{} is in use by {}; wait for it to end or stop it, or start a new run", name.string(),
+              describe_holder(descriptor));
+}
+
 }  // namespace
 
 int take_run_lock(const std::filesystem::path& directory, const std::filesystem::path& name) {
@@ -61,10 +67,7 @@ int take_run_lock(const std::filesystem::path& directory, const std::filesystem:
   Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kMode));
   if (!lock) throw file_error("opening the lock", path.string(), errno, true);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK)
-      throw Error(ExitCode::kUsage,
-                  "{} is in use by {}; wait for it to end or stop it, or start a new run",
-                  name.string(), describe_holder(lock.get()));
+    if (errno == EWOULDBLOCK) refuse_in_use(name, lock.get());
     if (errno != ENOLCK && errno != ENOSYS && errno != EOPNOTSUPP && errno != EINVAL)
       throw file_error("locking", path.string(), errno, true);
     log::warn("the file system of {} has no locks: do not start a second job on this run",
@@ -72,6 +75,13 @@ int take_run_lock(const std::filesystem::path& directory, const std::filesystem:
   }
   write_holder(lock.get());
   return lock.release();
+}
+
+void require_run_unlocked(const std::filesystem::path& directory) {
+  const std::filesystem::path path = directory / ".lock";
+  const Descriptor lock(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (lock && ::flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    refuse_in_use(directory, lock.get());
 }
 
 void release_run_lock(int descriptor) noexcept {

@@ -11,6 +11,9 @@ namespace valley {
 [[nodiscard]] int take_run_lock(const std::filesystem::path& directory,
                                 const std::filesystem::path& name);
 
+// The same refusal, of a directory whose lock another process has, without taking or making it.
+void require_run_unlocked(const std::filesystem::path& directory);
+
 // Empties and closes.
 void release_run_lock(int descriptor) noexcept;
 

@@ -112,7 +112,12 @@ Plan make_plan(const TensorFile& contents) {
 // Copies bytes [offset, offset + into.size()) of the file, which lie in it, or throws.
 using ReadAt = std::function<void(std::uint64_t offset, std::span<std::byte> into)>;
 
-TensorFile read_strictly(const std::string& file, std::uint64_t size, const ReadAt& read_at) {
+struct CheckedHeader {
+  SafetensorsHeader header;
+  std::uint64_t data = 0;  // where in the file the tensors' bytes begin
+};
+
+CheckedHeader read_header(const std::string& file, std::uint64_t size, const ReadAt& read_at) {
   std::uint64_t length = 0;
   if (size < kLengthBytes) refuse_safetensors(file, fmt::format("it has only {} bytes", size));
   read_at(0, std::as_writable_bytes(std::span(&length, 1)));
@@ -125,11 +130,18 @@ TensorFile read_strictly(const std::string& file, std::uint64_t size, const Read
   std::string json(length, '\0');
   read_at(kLengthBytes, std::as_writable_bytes(std::span(json)));
   const std::uint64_t data = kLengthBytes + length;
-  SafetensorsHeader header = parse_safetensors_header(json, size - data, file);
+  return {parse_safetensors_header(json, size - data, file), data};
+}
 
+using Wanted = std::function<bool(const std::string&)>;
+
+TensorFile read_strictly(const std::string& file, std::uint64_t size, const ReadAt& read_at,
+                         const Wanted& wanted) {
+  auto [header, data] = read_header(file, size, read_at);
   TensorFile contents;
   contents.metadata = std::move(header.metadata);
   for (TensorEntry& entry : header.tensors) {
+    if (!wanted(entry.name)) continue;
     const at::Tensor tensor = at::empty(entry.shape, at::TensorOptions(entry.element->type));
     const std::span bytes(static_cast<std::byte*>(tensor.data_ptr()), entry.end - entry.begin);
     if (!bytes.empty()) read_at(data + entry.begin, bytes);
@@ -153,6 +165,51 @@ void read_fully(int descriptor, std::uint64_t offset, std::span<std::byte> into,
     offset += static_cast<std::uint64_t>(n);
     into = into.subspan(static_cast<std::size_t>(n));
   }
+}
+
+bool all_are_wanted(const std::string& /*name*/) { return true; }
+
+// A file that is open: its name, its size and a way to read it.
+class OpenFile {
+ public:
+  // Reads instead of a mapping: a file that shrinks meanwhile is then an error, not a SIGBUS.
+  explicit OpenFile(const std::filesystem::path& path)
+      : name_(path.string()),
+        descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+    if (!descriptor_) throw file_error("opening", name_, errno, false);
+    struct ::stat status {};
+    if (::fstat(descriptor_.get(), &status) != 0)
+      throw file_error("examining", name_, errno, false);
+    if (!S_ISREG(status.st_mode))
+      throw Error(ExitCode::kMissingInput, "{} is not a file; name a .safetensors file", name_);
+    size_ = static_cast<std::uint64_t>(status.st_size);
+  }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  [[nodiscard]] ReadAt reader() const {
+    return [this](std::uint64_t offset, std::span<std::byte> into) {
+      read_fully(descriptor_.get(), offset, into, name_);
+    };
+  }
+
+ private:
+  std::string name_;
+  Descriptor descriptor_;
+  std::uint64_t size_ = 0;
+};
+
+[[noreturn]] void refuse_missing(const std::string& name, const std::string& where) {
+  throw Error(ExitCode::kData, "{} holds no tensor {}; was it made with another model?", where,
+              quoted_name(name));
+}
+
+void require_shape(const std::string& name, at::IntArrayRef found, at::IntArrayRef shape,
+                   const std::string& where) {
+  if (found == shape) return;
+  throw Error(ExitCode::kData,
+              "{}: tensor {} has the shape [{}], but [{}] is needed; was it made with another "
+              "model?",
+              where, quoted_name(name), fmt::join(found, ", "), fmt::join(shape, ", "));
 }
 
 }  // namespace
@@ -179,40 +236,48 @@ void write_safetensors(const std::filesystem::path& path, const TensorFile& cont
 }
 
 TensorFile read_safetensors(const std::filesystem::path& path) {
-  // Reads instead of a mapping: a file that shrinks meanwhile is then an error, not a SIGBUS.
-  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!descriptor) throw file_error("opening", path.string(), errno, false);
-  struct ::stat status {};
-  if (::fstat(descriptor.get(), &status) != 0)
-    throw file_error("examining", path.string(), errno, false);
-  if (!S_ISREG(status.st_mode))
-    throw Error(ExitCode::kMissingInput, "{} is not a file; name a .safetensors file",
-                path.string());
-  return read_strictly(path.string(), static_cast<std::uint64_t>(status.st_size),
-                       [&](std::uint64_t offset, std::span<std::byte> into) {
-                         read_fully(descriptor.get(), offset, into, path.string());
-                       });
+  return read_safetensors(path, all_are_wanted);
+}
+
+TensorFile read_safetensors(const std::filesystem::path& path, const Wanted& wanted) {
+  const OpenFile file(path);
+  return read_strictly(file.name(), file.size(), file.reader(), wanted);
+}
+
+TensorFileOutline outline_safetensors(const std::filesystem::path& path) {
+  const OpenFile file(path);
+  SafetensorsHeader header = read_header(file.name(), file.size(), file.reader()).header;
+  TensorFileOutline outline;
+  outline.metadata = std::move(header.metadata);
+  for (TensorEntry& entry : header.tensors)
+    outline.tensors.emplace(std::move(entry.name),
+                            TensorOutline{std::move(entry.shape), entry.element->type});
+  return outline;
 }
 
 TensorFile parse_safetensors(Bytes bytes, const std::string& name) {
-  return read_strictly(name, bytes.size(), [&](std::uint64_t offset, std::span<std::byte> into) {
+  const ReadAt read_at = [&](std::uint64_t offset, std::span<std::byte> into) {
     std::ranges::copy(bytes.subspan(offset, into.size()), into.begin());
-  });
+  };
+  return read_strictly(name, bytes.size(), read_at, all_are_wanted);
 }
 
 at::Tensor require_tensor(const TensorMap& tensors, const std::string& name, at::IntArrayRef shape,
                           const std::string& where) {
   const auto found = tensors.find(name);
-  if (found == tensors.end())
-    throw Error(ExitCode::kData, "{} holds no tensor {}; was it made with another model?", where,
-                quoted_name(name));
-  if (found->second.sizes() != shape)
-    throw Error(ExitCode::kData,
-                "{}: tensor {} has the shape [{}], but [{}] is needed; was it made with another "
-                "model?",
-                where, quoted_name(name), fmt::join(found->second.sizes(), ", "),
-                fmt::join(shape, ", "));
+  if (found == tensors.end()) refuse_missing(name, where);
+  require_shape(name, found->second.sizes(), shape, where);
   return found->second;
+}
+
+void require_tensor(const TensorFileOutline& outline, const std::string& name,
+                    at::IntArrayRef shape, const std::string& where) {
+  const auto found = outline.tensors.find(name);
+  if (found == outline.tensors.end()) refuse_missing(name, where);
+  require_shape(name, found->second.shape, shape, where);
+  if (found->second.type != at::ScalarType::Float)
+    throw Error(ExitCode::kData, "{}: tensor {} is {}; a model's numbers are F32", where,
+                quoted_name(name), find_element_type(found->second.type)->name);
 }
 
 }  // namespace valley

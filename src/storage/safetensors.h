@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "core/hash.h"
 
@@ -34,6 +35,22 @@ void stream_safetensors(const TensorFile& contents, const std::function<void(Byt
 [[nodiscard]] std::uint64_t safetensors_bytes(const TensorFile& contents);  // their number
 
 [[nodiscard]] TensorFile read_safetensors(const std::filesystem::path& path);
+
+// What a file says that it holds. Its header is read and checked, its tensors are not: no memory is
+// taken for what it may claim.
+struct TensorOutline {
+  std::vector<std::int64_t> shape;
+  at::ScalarType type;
+};
+struct TensorFileOutline {
+  std::map<std::string, TensorOutline> tensors;
+  std::map<std::string, std::string> metadata;
+};
+[[nodiscard]] TensorFileOutline outline_safetensors(const std::filesystem::path& path);
+// Reads the tensors for which `wanted` says so, and all metadata.
+[[nodiscard]] TensorFile read_safetensors(const std::filesystem::path& path,
+                                          const std::function<bool(const std::string&)>& wanted);
+
 // The same on bytes in memory; `name` is for messages.
 [[nodiscard]] TensorFile parse_safetensors(Bytes bytes, const std::string& name);
 
@@ -41,5 +58,8 @@ void stream_safetensors(const TensorFile& contents, const std::function<void(Byt
 // from `shape`, both shapes.
 [[nodiscard]] at::Tensor require_tensor(const TensorMap& tensors, const std::string& name,
                                         at::IntArrayRef shape, const std::string& where);
+// The same of a tensor that was not read; its numbers must be floats of 32 bits as well.
+void require_tensor(const TensorFileOutline& outline, const std::string& name,
+                    at::IntArrayRef shape, const std::string& where);
 
 }  // namespace valley

@@ -4,12 +4,21 @@
 #include <charconv>
 
 #include "core/error.h"
+#include "record/image_grid.h"
 
 namespace valley {
 namespace {
 
 constexpr std::int64_t kDefaultSteps = 200'000;
 constexpr std::int64_t kDefaultMicrobatches = 8;
+// Bounds that no training reaches, within which no product of them overflows: 10^12 steps of 2^20
+// images are 10^18 images.
+constexpr std::int64_t kMostSteps = 1'000'000'000'000;
+constexpr std::int64_t kMostEpochs = 1'000'000'000;
+constexpr std::int64_t kMostKimg = kMostSteps / 1000;
+constexpr std::int64_t kMostBatch = std::int64_t{1} << 20;
+constexpr std::int64_t kMostThreads = 1024;
+constexpr std::int64_t kMostKept = 1'000'000;
 constexpr const char* kPaper = "BEGAN, arXiv 1703.10717";
 
 void add_data(Schema& s, DataOptions& o) {
@@ -38,14 +47,17 @@ void add_model(Schema& s, ModelOptions& o) {
   s.key("model.channels", &o.channels).min(1).max(3).help("1 gray, 3 RGB.");
   s.key("model.width", &o.width)
       .min(1)
+      .max(kMostUnits)
       .help("Filters of the first level, the paper's n.")
       .source(kPaper);
   s.key("model.latent", &o.latent)
       .min(1)
+      .max(kMostUnits)
       .help("Numbers a sample is generated from.")
       .source(kPaper);
   s.key("model.hidden", &o.hidden)
       .min(1)
+      .max(kMostUnits)
       .help("Numbers of an image's code in the autoencoder, N_h.")
       .source(kPaper);
   s.key("model.skip_connections", &o.skip_connections)
@@ -70,15 +82,24 @@ void add_objective(Schema& s, ObjectiveOptions& o) {
 void add_train(Schema& s, TrainOptions& o) {
   s.key("train.steps", &o.steps)
       .min(1)
+      .max(kMostSteps)
       .help("Length in steps; auto: 200000, or what epochs or kimg say.");
-  s.key("train.epochs", &o.epochs).min(1).help("Length in passes over the data, instead of steps.");
-  s.key("train.kimg", &o.kimg).min(1).help("Length in thousands of images, instead of steps.");
+  s.key("train.epochs", &o.epochs)
+      .min(1)
+      .max(kMostEpochs)
+      .help("Length in passes over the data, instead of steps.");
+  s.key("train.kimg", &o.kimg)
+      .min(1)
+      .max(kMostKimg)
+      .help("Length in thousands of images, instead of steps.");
   s.key("train.global_batch", &o.global_batch)
       .min(1)
+      .max(kMostBatch)
       .help("Images a step, all ranks together.")
       .source(kPaper);
   s.key("train.microbatch", &o.microbatch)
       .min(1)
+      .max(kMostBatch)
       .help(
           "Images a pass; auto: a rank's whole share if it fits, with reproducible an eighth of "
           "the global batch.")
@@ -97,6 +118,7 @@ void add_train(Schema& s, TrainOptions& o) {
   s.key("train.report_every", &o.report_every).min(1).help("Steps between lines of stats.jsonl; the first and the last step have one too.");
   s.key("train.threads", &o.threads)
       .min(1)
+      .max(kMostThreads)
       .help("Threads of each rank's CPU work; auto: its share of the cores, with reproducible 1.");
   s.key("train.device", &o.device)
       .one_of({"auto", "cpu", "cuda"})
@@ -157,7 +179,10 @@ void add_output(Schema& s, CheckpointOptions& checkpoint, SamplesOptions& sample
   s.key("checkpoint.every", &checkpoint.every)
       .min(1)
       .help("Steps between checkpoints; a last one is always written.");
-  s.key("checkpoint.keep", &checkpoint.keep).min(0).help("Newest checkpoints kept; 0: all.");
+  s.key("checkpoint.keep", &checkpoint.keep)
+      .min(0)
+      .max(kMostKept)
+      .help("Newest checkpoints kept; 0: all.");
   s.key("samples.every", &samples.every).min(1).help("Steps between grids of samples.");
   s.key("samples.grid", &samples.grid).help("Columns x rows of a grid.");
 }
@@ -204,7 +229,16 @@ void Experiment::resolve(const Schema& schema) {
                 schema.place("train.steps"), schema.place("train.epochs"),
                 schema.place("train.kimg"));
   }
-  static_cast<void>(parse_grid(samples.grid, "samples.grid"));
+  const Grid grid = parse_grid(samples.grid, "samples.grid");
+  if (!grid_fits(grid.columns * grid.rows, model.resolution, model.resolution, model.channels,
+                 grid.columns)) {
+    throw Error(ExitCode::kConfig,
+                "samples.grid = {} of {}x{} pixels is too large a picture; take fewer columns or "
+                "rows",
+                samples.grid, model.resolution, model.resolution);
+  }
+  // What no networks can have is said before it is compared with the data.
+  static_cast<void>(outline_model(model));
   objective.latent = model.latent;
   if (train.reproducible) {
     if (!train.microbatch)
@@ -218,7 +252,16 @@ std::int64_t Experiment::total_steps(std::uint64_t images) const {
     return (wanted + train.global_batch - 1) / train.global_batch;
   };
   if (train.steps) return *train.steps;
-  if (train.epochs) return steps_for(*train.epochs * static_cast<std::int64_t>(images));
+  if (train.epochs) {
+    const std::uint64_t most = static_cast<std::uint64_t>(kMostSteps) / images;
+    if (static_cast<std::uint64_t>(*train.epochs) > most) {
+      throw Error(ExitCode::kConfig,
+                  "train.epochs = {} of {} images are more than the {} images that a training can "
+                  "have; train.epochs = {} works",
+                  *train.epochs, images, kMostSteps, std::max<std::uint64_t>(1, most));
+    }
+    return steps_for(*train.epochs * static_cast<std::int64_t>(images));
+  }
   if (train.kimg) return steps_for(*train.kimg * 1000);
   return kDefaultSteps;
 }

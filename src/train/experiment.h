@@ -85,7 +85,8 @@ struct Experiment {
   // stands for where that does not depend on the ranks. Error kConfig naming the keys.
   void resolve(const Schema& schema);
 
-  // Steps of the whole training on a data set of `images`.
+  // Steps of the whole training on a data set of `images`, at least one. Error kConfig for more
+  // epochs than can be counted.
   [[nodiscard]] std::int64_t total_steps(std::uint64_t images) const;
 };
 

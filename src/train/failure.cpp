@@ -1,9 +1,8 @@
 #include "train/failure.h"
 
-#include <c10/util/Exception.h>
-
 #include <exception>
-#include <new>
+
+#include "kernels/out_of_memory.h"
 
 namespace valley {
 
@@ -12,18 +11,10 @@ Failure current_failure() {
     throw;
   } catch (const Error& error) {
     return {error.code(), error.what()};
-  } catch (const c10::OutOfMemoryError& error) {
-    return {ExitCode::kOutOfMemory,
-            std::string("out of GPU memory; set a smaller train.microbatch. ") +
-                error.what_without_backtrace()};
-  } catch (const std::bad_alloc&) {
-    return {ExitCode::kOutOfMemory, "out of memory; set a smaller train.microbatch"};
-  } catch (const c10::Error& error) {
-    const std::string what = error.what_without_backtrace();
-    if (what.find("can't allocate memory") != std::string::npos)
-      return {ExitCode::kOutOfMemory, "out of memory; set a smaller train.microbatch. " + what};
-    return {ExitCode::kInternal, error.what()};
   } catch (const std::exception& error) {
+    if (const auto memory = out_of_memory_text(error))
+      return {ExitCode::kOutOfMemory,
+              *memory + "; free some, or use a machine or a model of another size"};
     return {ExitCode::kInternal, error.what()};
   } catch (...) {
     return {ExitCode::kInternal, "an exception that is no std::exception"};

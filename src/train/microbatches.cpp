@@ -71,10 +71,13 @@ MicrobatchPlan plan_microbatches(std::int64_t global_batch, AutoInt wanted, int 
 
 MicrobatchPlan fit_to_memory(const MicrobatchPlan& plan, std::int64_t bytes_per_image,
                              std::int64_t free_bytes) {
+  const std::int64_t share = plan.share();
   MicrobatchPlan fitted = plan;
-  while (fitted.size % 2 == 0 && fitted.size * bytes_per_image > free_bytes) {
-    fitted.size /= 2;
-    fitted.per_rank *= 2;
+  while (fitted.size > 1 && fitted.size * bytes_per_image > free_bytes) {
+    do {
+      --fitted.size;
+    } while (share % fitted.size != 0);
+    fitted.per_rank = share / fitted.size;
   }
   return fitted;
 }

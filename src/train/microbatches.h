@@ -27,8 +27,9 @@ struct MicrobatchPlan {
 [[nodiscard]] MicrobatchPlan plan_microbatches(std::int64_t global_batch, AutoInt wanted, int ranks,
                                                bool reproducible);
 
-// The plan with passes small enough for `free_bytes`, given what one image needs; as it is where
-// nothing has to shrink. Only for objectives that do not couple samples.
+// The plan with the largest passes that `free_bytes` allow, given what one image needs; as it is
+// where nothing has to shrink, passes of one image where nothing fits. Only for objectives that do
+// not couple samples.
 [[nodiscard]] MicrobatchPlan fit_to_memory(const MicrobatchPlan& plan, std::int64_t bytes_per_image,
                                            std::int64_t free_bytes);
 

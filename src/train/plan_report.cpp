@@ -10,21 +10,12 @@ namespace {
 constexpr std::int64_t kFloat = 4;  // bytes
 // Values, gradients and two moments.
 constexpr std::int64_t kBuffers = 4;
+// Of these a checkpoint holds all but the gradients.
+constexpr std::int64_t kSavedBuffers = 3;
+constexpr std::int64_t kSavedBesides = 131072;  // headers, state.json, COMMIT, partial blocks
 // Of the activations that the layers' table counts: autograd's own copies and the backward pass's
 // temporaries. Measured on CPU ranks (docs/training.md); an estimate elsewhere.
 constexpr double kOverhead = 1.75;
-
-std::string bytes_text(std::int64_t bytes) {
-  constexpr double kStep = 1024.0;
-  auto value = static_cast<double>(bytes);
-  const char* unit = "B";
-  for (const char* next : {"KiB", "MiB", "GiB", "TiB"}) {
-    if (value < kStep) break;
-    value /= kStep;
-    unit = next;
-  }
-  return fmt::format("{:.1f} {}", value, unit);
-}
 
 std::string table(const NamedNetwork& n) {
   std::string text = fmt::format("{}: {} parameters\n", n.name, n.network->parameters().count());
@@ -34,17 +25,29 @@ std::string table(const NamedNetwork& n) {
   return text;
 }
 
+}  // namespace
+
+std::string bytes_text(std::int64_t bytes) {
+  constexpr double kStep = 1024.0;
+  auto value = static_cast<double>(bytes);
+  const char* unit = "B";
+  for (const char* next : {"KiB", "MiB", "GiB", "TiB", "PiB"}) {
+    if (value < kStep) break;
+    value /= kStep;
+    unit = next;
+  }
+  return fmt::format("{:.1f} {}", value, unit);
+}
+
 std::string as_comments(std::string_view text) {
   std::string all;
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
     all += line.empty() ? "#\n" : fmt::format("# {}\n", line);
-    text.remove_prefix(line.size() + 1);
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
   }
   return all;
 }
-
-}  // namespace
 
 MemoryPlan plan_memory(const Model& model, const Experiment& experiment) {
   MemoryPlan plan;
@@ -53,12 +56,17 @@ MemoryPlan plan_memory(const Model& model, const Experiment& experiment) {
     const std::int64_t bytes = n.network->parameters().count() * kFloat;
     plan.parameters += kBuffers * bytes;
     plan.reduced_per_step += bytes;
+    plan.checkpoint += kSavedBuffers * bytes;
     for (const LayerInfo& layer : n.network->layers()) activations += layer.activations;
     const auto averaged = model.averaged();
     const bool has_average = std::find(averaged.begin(), averaged.end(), n.name) != averaged.end();
-    if (has_average && experiment.train.ema_half_life > 0) plan.parameters += bytes;
+    if (has_average && experiment.train.ema_half_life > 0) {
+      plan.parameters += bytes;
+      plan.checkpoint += bytes;
+    }
     if (experiment.train.reproducible) plan.parameters += 2 * bytes;
   }
+  plan.checkpoint += kSavedBesides;
   plan.per_image = static_cast<std::int64_t>(static_cast<double>(activations * kFloat) * kOverhead);
   return plan;
 }

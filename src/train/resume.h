@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -27,7 +28,19 @@ struct RunChoice {
 //         change, they are listed (kConfig); a new run where there is none
 //   PATH  that run from its newest good checkpoint; a checkpoint that is not its run's
 //         newest starts a new run from it
+// `check` is called once that is known and before anything is made: with the folder that checkpoints
+// will lie in (or one above it) and the checkpoint to restore.
+using StartCheck =
+    std::function<void(const std::filesystem::path& folder,
+                       const std::optional<std::filesystem::path>& checkpoint)>;
 [[nodiscard]] RunChoice choose_run(const std::string& resume, const std::filesystem::path& out,
-                                   const std::string& name, const Schema& schema);
+                                   const std::string& name, const Schema& schema,
+                                   const StartCheck& check);
+
+// Refuses what choose_run would, and a place that cannot be written; makes nothing and takes no
+// lock. Says what a start would do.
+[[nodiscard]] std::string preview_run(const std::string& resume, const std::filesystem::path& out,
+                                      const std::string& name, const Schema& schema,
+                                      const StartCheck& check);
 
 }  // namespace valley

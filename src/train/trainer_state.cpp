@@ -58,10 +58,11 @@ Checkpoint Trainer::snapshot(const Schema& schema, const std::string& fingerprin
   return c;
 }
 
-void Trainer::restore(const Checkpoint& checkpoint, const Schema& schema,
-                      const std::string& fingerprint, const std::string& where) {
+void require_same_training(const std::map<std::string, std::string>& metadata,
+                           const Schema& schema, const std::string& data_path,
+                           const std::string& fingerprint, const std::string& where) {
   std::map<std::string, std::string> saved;
-  for (const auto& [key, value] : checkpoint.state.metadata) {
+  for (const auto& [key, value] : metadata) {
     if (key.starts_with(kConfigPrefix))
       saved[key.substr(std::string(kConfigPrefix).size())] = value;
   }
@@ -72,15 +73,20 @@ void Trainer::restore(const Checkpoint& checkpoint, const Schema& schema,
                 "with --resume none",
                 where, fmt::join(conflicts, "\n  "));
   }
-  const auto found = checkpoint.state.metadata.find(kFingerprint);
-  if (found == checkpoint.state.metadata.end() || found->second != fingerprint) {
+  const auto found = metadata.find(kFingerprint);
+  if (found == metadata.end() || found->second != fingerprint) {
     throw Error(ExitCode::kConfig,
                 "{} was trained on other data: their fingerprint is {}, that of {} is {}; give the "
                 "same data, or "
                 "start a new run with --resume none",
-                where, found == checkpoint.state.metadata.end() ? "absent" : found->second,
-                experiment_.data.path, fingerprint);
+                where, found == metadata.end() ? "absent" : found->second, data_path, fingerprint);
   }
+}
+
+void Trainer::restore(const Checkpoint& checkpoint, const Schema& schema,
+                      const std::string& fingerprint, const std::string& where) {
+  require_same_training(checkpoint.state.metadata, schema, experiment_.data.path, fingerprint,
+                        where);
   const TensorMap& state = checkpoint.state.tensors;
   for (const auto& t : trained_) {
     t->group.layout().load(t->group.values(), t->group.name() + ".", checkpoint.model.tensors,

@@ -12,7 +12,9 @@
 #include "data/loader.h"
 #include "kernels/device.h"
 #include "train/failure.h"
+#include "train/memory_check.h"
 #include "train/plan_report.h"
+#include "train/preflight.h"
 #include "train/resume.h"
 #include "train/run_recorder.h"
 #include "train/stop_signal.h"
@@ -47,11 +49,12 @@ std::shared_ptr<const Dataset> open_data(World& world, const Experiment& e) {
     if (dataset->height() != e.model.resolution || dataset->width() != e.model.resolution ||
         dataset->channels() != e.model.channels) {
       throw Error(ExitCode::kConfig,
-                  "{} holds {}x{} images of {} channels, but model.resolution = {} and "
-                  "model.channels = {}; set these to "
-                  "match, or build shards with --resolution {}",
+                  "{} holds {}x{} images of {} channel{}, but model.resolution = {} and "
+                  "model.channels = {}; set these to match, or build shards with --resolution {} "
+                  "--channels {}",
                   e.data.path, dataset->width(), dataset->height(), dataset->channels(),
-                  e.model.resolution, e.model.channels, e.model.resolution);
+                  dataset->channels() == 1 ? "" : "s", e.model.resolution, e.model.channels,
+                  e.model.resolution, e.model.channels == 1 ? "gray" : "rgb");
     }
     return dataset;
   });
@@ -73,6 +76,9 @@ class TrainingRun {
   [[nodiscard]] bool is_root() { return world_.rank() == 0; }
   void agree();
   [[nodiscard]] MicrobatchPlan plan();
+  int dry_run(const MicrobatchPlan& shares);
+  void check_start(const std::filesystem::path& folder,
+                   const std::optional<std::filesystem::path>& checkpoint);
   void choose();
   void restore();
   void open_run();
@@ -90,6 +96,8 @@ class TrainingRun {
   Schema& schema_;
   std::shared_ptr<const Dataset> dataset_;
   std::int64_t steps_ = 0;
+  MemoryPlan memory_;
+  std::string space_;                    // of checkpoints, in words, once it was checked
   std::optional<RunDirectory> run_;      // rank 0
   std::string run_path_;                 // once this start is on record in it; "" before
   std::optional<RunRecorder> recorder_;  // rank 0
@@ -107,15 +115,12 @@ int TrainingRun::run() {
   set_arithmetic({experiment_.train.precision == "tf32" ? Precision::kTf32 : Precision::kFp32,
                   experiment_.train.reproducible, threads});
   const MicrobatchPlan shares = plan();
-  if (request_.dry_run) {
-    if (is_root()) {
-      fmt::print(
-          "{}\n{}", schema_.to_toml(),
-          describe_plan(*make_model(experiment_.model), experiment_, shares, *dataset_, steps_));
-    }
-    return static_cast<int>(ExitCode::kDone);
-  }
-  trainer_ = std::make_unique<Trainer>(experiment_, shares, world_.device(), dataset_->size());
+  if (request_.dry_run) return dry_run(shares);
+  // A reader of the messages who leaves, such as `head`, does not end a training: log.txt has them.
+  std::signal(SIGPIPE, SIG_IGN);
+  trainer_ = with_memory_advice(memory_, shares, [&] {
+    return std::make_unique<Trainer>(experiment_, shares, world_.device(), dataset_->size());
+  });
   choose();
   restore();
   try {
@@ -123,7 +128,7 @@ int TrainingRun::run() {
     log::info_every_rank("{}: {} of {} images a step, {} microbatch(es) of {}, {} thread(s)",
                          world_.device().device().str(), shares.share(), shares.global_batch,
                          shares.per_rank, shares.size, threads);
-    return loop();
+    return with_memory_advice(memory_, shares, [&] { return loop(); });
   } catch (...) {
     record(current_failure());
     throw;
@@ -158,25 +163,59 @@ MicrobatchPlan TrainingRun::plan() {
     const TrainOptions& t = experiment_.train;
     MicrobatchPlan shares =
         plan_microbatches(t.global_batch, t.microbatch, world_.size(), t.reproducible);
-    if (!t.microbatch) {
-      const MemoryPlan memory = plan_memory(*make_model(experiment_.model), experiment_);
-      const DeviceMemory device = device_memory(world_.device().device());
-      const std::int64_t ranks =
-          world_.device().device().is_cuda() ? 1 : world_.host().local_size();
-      // Of the whole memory, not of what is free just now: the plan must be the same on every rank
-      // and in every start.
-      const auto budget =
-          static_cast<std::int64_t>(kMemoryShare * static_cast<double>(device.total / ranks));
-      shares = fit_to_memory(shares, memory.per_image, budget - memory.parameters);
-    }
+    memory_ = plan_memory(*outline_model(experiment_.model), experiment_);
+    const DeviceMemory device = device_memory(world_.device().device());
+    const std::int64_t ranks = world_.device().device().is_cuda() ? 1 : world_.host().local_size();
+    // Of the whole memory, not of what is free just now: the plan must be the same on every rank
+    // and in every start.
+    const std::int64_t all = device.total / ranks;
+    require_parameters_fit(memory_, all);
+    const auto budget = static_cast<std::int64_t>(kMemoryShare * static_cast<double>(all));
+    if (!t.microbatch)
+      shares = fit_to_memory(shares, memory_.per_image, budget - memory_.parameters);
+    const auto warning = memory_warning(memory_, shares, !t.microbatch, budget);
+    if (warning && is_root()) log::warn("{}", *warning);
     return shares;
   });
+}
+
+int TrainingRun::dry_run(const MicrobatchPlan& shares) {
+  if (is_root()) {
+    const std::string start =
+        preview_run(request_.resume, request_.out, request_.name, schema_,
+                    [this](const auto& folder, const auto& from) { check_start(folder, from); });
+    const std::string plan = describe_plan(*outline_model(experiment_.model), experiment_, shares,
+                                           *dataset_, steps_);
+    fmt::print("{}\n{}{}", schema_.to_toml(), plan, as_comments(space_ + "\n" + start));
+  }
+  world_.host().barrier();
+  return static_cast<int>(ExitCode::kDone);
+}
+
+// Before anything is made: that the checkpoint goes with this config and these data, and that its
+// successors have room.
+void TrainingRun::check_start(const std::filesystem::path& folder,
+                              const std::optional<std::filesystem::path>& checkpoint) {
+  if (checkpoint) {
+    require_same_training(outline_safetensors(*checkpoint / "state.safetensors").metadata, schema_,
+                          experiment_.data.path, dataset_->fingerprint(), checkpoint->string());
+  }
+  const std::int64_t first = checkpoint ? checkpoint_step(*checkpoint).value_or(0) : 0;
+  std::error_code ignored;
+  const std::size_t present =
+      std::filesystem::is_directory(folder, ignored) ? list_checkpoints(folder).size() : 0;
+  const CheckpointNeed need = checkpoint_need(memory_.checkpoint, experiment_.checkpoint, first,
+                                              steps_, static_cast<std::int64_t>(present));
+  require_checkpoint_space(folder, need);
+  space_ = describe_space(folder, need);
 }
 
 // Nothing is written before the checkpoint is taken: a resume that is refused leaves no trace.
 void TrainingRun::choose() {
   if (is_root()) {
-    RunChoice choice = choose_run(request_.resume, request_.out, request_.name, schema_);
+    RunChoice choice =
+        choose_run(request_.resume, request_.out, request_.name, schema_,
+                   [this](const auto& folder, const auto& from) { check_start(folder, from); });
     if (choice.run) run_.emplace(std::move(*choice.run));
     if (choice.checkpoint) checkpoint_ = choice.checkpoint->string();
   }
@@ -232,7 +271,8 @@ void TrainingRun::record_start() {
                                 {"job", job == nullptr ? "" : job},
                                 {"data_fingerprint", dataset_->fingerprint()},
                                 {"resumed_from", checkpoint_}};
-  run_->record_start(start.dump());
+  // A path may hold bytes that are no UTF-8, which JSON cannot.
+  run_->record_start(start.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 bool TrainingRun::any_rank_was_asked_to_stop() {

@@ -19,6 +19,7 @@ NODES = ("n1", "n2")
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 NEEDED = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "scontrol", "scancel", "squeue")
 PATIENCE = 60
+ENDED = "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"
 
 # cred_expire is also the time that a requeued job waits before it may start again.
 CONFIG = """\
@@ -96,7 +97,7 @@ class Cluster:
     def __exit__(self, *_):
         if len(self.daemons) > 1:
             self.run("scancel", "--quiet", "--user=root", check=False)
-            self._until(lambda: not self.run("squeue", "--noheader", check=False).strip(), "jobs to end", fails=False)
+            self._until_empty()
         for daemon in reversed(self.daemons):
             daemon.send_signal(signal.SIGTERM)
             try:
@@ -117,24 +118,21 @@ class Cluster:
         self._daemon("munged", "--foreground", "--force", f"--key-file={key}", f"--socket={self.folder}/munge.socket",
                      f"--pid-file={self.folder}/munge.pid", f"--log-file={self.folder}/munge.log",
                      f"--seed-file={self.folder}/munge.seed")
-        self._until((self.folder / "munge.socket").exists, "munged")
+        self.wait((self.folder / "munge.socket").exists, "munged")
         self._daemon("slurmctld", "-D", "-c")
         for node in NODES:
             self._daemon("slurmd", "-D", "-N", node)
-        self._until(lambda: self.run("sinfo", "--noheader", "--format=%T %D", check=False).strip() == "idle 2", "nodes")
+        self.wait(lambda: self.run("sinfo", "--noheader", "--format=%T %D", check=False).strip() == "idle 2", "nodes")
+
+    def _until_empty(self):
+        deadline = time.monotonic() + PATIENCE
+        while self.run("squeue", "--noheader", check=False).strip() and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def _daemon(self, *command):
         with open(self.folder / f"{len(self.daemons)}-{command[0]}.output", "w") as output:
             self.daemons.append(subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, stdout=output,
                                                  stderr=subprocess.STDOUT, start_new_session=True))
-
-    def _until(self, condition, what, fails=True):
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            if time.monotonic() > deadline:
-                assert not fails, f"waited {PATIENCE} s for {what}:\n{self.logs()}"
-                return
-            time.sleep(0.1)
 
     def logs(self):
         files = [*self.folder.glob("*.log"), *self.folder.glob("*.output")]
@@ -155,13 +153,15 @@ class Cluster:
         """What `scontrol show job` says of it."""
         return dict(re.findall(r"(\w+)=(\S*)", self.run("scontrol", "show", "job", job)))
 
-    def until(self, job, condition, what):
-        """Waits until `condition(fields of the job)` holds."""
-        self._until(lambda: condition(self.job(job)), what)
+    def wait(self, condition, what, output=lambda: ""):
+        """Waits until `condition()` holds; `output()` explains why it does not."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, f"waited {PATIENCE} s for {what}:\n{output()}\n{self.logs()}"
+            time.sleep(0.1)
 
-    def until_ended(self, job):
+    def until_ended(self, job, output=lambda: ""):
         """The job's fields once it has left the queue for good, and its exit code."""
-        self.until(job, lambda fields: fields["JobState"] in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"),
-                   f"job {job} to end")
+        self.wait(lambda: self.job(job)["JobState"] in ENDED, f"job {job} to end", output)
         fields = self.job(job)
         return fields, int(fields["ExitCode"].split(":")[0])

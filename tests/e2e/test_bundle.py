@@ -1,12 +1,12 @@
 """The bundle on another machine: no build tree, no MPI, no HDF5, another path with a space in it, an empty environment."""
 
 import glob
-import pathlib
 import re
 import shlex
 import subprocess
 
 import pytest
+from cmake_cache import TORCH
 from conftest import CONFIG, FACES
 from elsewhere import clean, hiding, need_namespaces, run
 from program import BUILD, MISSING, REPOSITORY, USAGE
@@ -20,11 +20,6 @@ HIDDEN = [
     "/usr/share/openmpi", "/etc/openmpi", "/usr/bin/mpirun", "/usr/bin/orted",
 ]
 AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-
-
-def torch():
-    cache = (BUILD / "CMakeCache.txt").read_text()
-    return re.search(r"^VALLEY_TORCH_ROOT:\w+=(.*)$", cache, re.MULTILINE).group(1)
 
 
 def bundle(*arguments):
@@ -85,7 +80,7 @@ def test_it_shards_trains_and_samples_on_another_machine(unpacked, tmp_path):
     ranks = "bin/mpirun --oversubscribe --bind-to none -n 2 bin/valley"
     # LibTorch's wheel finds its neighbours relative to itself: they move together.
     done = run(f"""
-        site={q(torch())}/..
+        site={q(str(TORCH))}/..
         mount --bind "$site" {q(str(venv))}
         {hiding([*HIDDEN, REPOSITORY, BUILD])}
         if [ -e {q(str(REPOSITORY))}/launch ]; then echo the checkout is still there; exit 1; fi
@@ -148,9 +143,9 @@ def test_a_libtorch_that_does_not_fit_is_refused(unpacked, tmp_path, version, cu
 def test_a_program_found_through_a_link_takes_the_torch_of_python3(unpacked, tmp_path):
     """As with ~/bin and an active environment."""
     (tmp_path / "v").symlink_to(unpacked / "bin" / "valley")
-    python = pathlib.Path(torch()).parents[3] / "bin"
+    python = TORCH.parents[3] / "bin"
     if not (python / "python3").exists():
-        pytest.skip(f"the LibTorch of this build is of no Python environment: {torch()}")
+        pytest.skip(f"the LibTorch of this build is of no Python environment: {TORCH}")
     result = subprocess.run([tmp_path / "v", "--version"], env={"PATH": f"{python}:/usr/bin:/bin"}, cwd=tmp_path,
                             capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr

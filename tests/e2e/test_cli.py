@@ -8,7 +8,7 @@ import pytest
 from program import REPOSITORY, bits, checkpoint
 
 COMMANDS = [[], ["train"], ["sample"], ["doctor"], ["completion"], ["shard"], ["shard", "build"], ["shard", "verify"],
-            ["shard", "info"]]
+            ["shard", "info"], ["shard", "peek"]]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,10 @@
 """A user's mistake: refused before anything is made, with the documented exit code, in one message that names the way out."""
 
+import json
+import shutil
+
 import pytest
-from program import CANNOT_WRITE, CONFIG, MISSING, USAGE
+from program import CANNOT_WRITE, CONFIG, DATA, MISSING, USAGE
 
 
 def test_a_config_that_does_not_exist(program):
@@ -54,11 +57,124 @@ def test_a_value_that_is_not_possible(program, override, says):
     assert not program.out.exists()
 
 
+LARGEST = 2**63 - 1
+
+
+@pytest.mark.parametrize("key", [
+    "train.steps", "train.epochs", "train.kimg", "train.global_batch", "train.microbatch", "train.threads", "model.width",
+    "model.latent", "model.hidden", "model.resolution", "model.channels", "checkpoint.keep",
+])
+@pytest.mark.parametrize("value", [-1, 2**62, LARGEST, LARGEST + 1])
+def test_a_number_out_of_all_bounds(program, key, value):
+    error = program.train(None, f"{key}={value}", "--dry-run", expect=CONFIG).error
+    assert error.count("\n") == 1
+    assert key in error and str(value) in error
+    assert "<= " in error
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-1", "1e400"])
+def test_a_number_that_is_none(program, value):
+    assert "optimizer.lr takes a number > 0" in program.train(None, f"optimizer.lr={value}", expect=CONFIG).error
+
+
+def test_more_epochs_than_can_be_counted(program):
+    config = program.folder / "epochs.toml"
+    config.write_text(program.config.read_text().replace("steps = 10", "epochs = 1000000000"))
+    assert "1000000000 epochs" not in program.train(None, "--dry-run", config=config).stderr  # 1.05e11 images: it can
+    error = program.train(None, "train.epochs=1000000001", config=config, expect=CONFIG).error
+    assert "train.epochs" in error and "<= 1000000000" in error
+
+
+@pytest.mark.parametrize(("override", "says"), [
+    ("model.resolution=17", "power of two from 16 to 512"),
+    ("model.channels=2", "1 (gray) or 3 (RGB)"),
+])
+def test_networks_that_there_cannot_be_are_not_compared_with_the_data(program, override, says):
+    error = program.train(None, override, expect=CONFIG).error
+    assert override.split("=")[0] in error and says in error
+    assert "build shards" not in error
+
+
+def test_a_grid_that_is_too_large_a_picture(program):
+    error = program.train(None, "samples.grid=64x64", "model.resolution=512", expect=CONFIG).error
+    assert "samples.grid" in error and "too large" in error
+
+
+BROKEN_CONFIGS = {
+    "no TOML": ("# Valley\n\nValley trains energy-based models.\n", ":3:"),
+    "a header that does not end": ("[train\nsteps = 1\n", ":1:"),
+    "a key twice": ("[train]\nsteps = 1\nsteps = 2\n", ":3:"),
+    "a section twice": ("[train]\nseed = 1\n[train]\nsteps = 2\n", ":3:"),
+    "text for a number": ("[train]\nsteps = \"1\"\n", "train.steps takes an integer"),
+    "a fraction for an integer": ("[train]\nsteps = 1.5\n", "train.steps takes an integer"),
+    "a float for an integer": ("[train]\nsteps = 100.0\n", "write 100"),
+    "a number for text": ("[data]\npath = 7\n", "data.path takes a string"),
+    "a misspelt section": ("[trian]\nsteps = 1\n", "did you mean \"train\"?"),
+    "a key without section": ("steps = 1\n", "did you mean \"train.steps\"?"),
+    "UTF-16": ("[train]\nsteps = 1\n".encode("utf-16"), "utf-8"),
+    "nothing": ("", "data.path is not set"),
+    "a zero byte": ("[train]\nsteps = 1\0\n", ":2:"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_CONFIGS)
+def test_a_broken_config_is_refused_with_its_place(program, kind):
+    text, says = BROKEN_CONFIGS[kind]
+    config = program.folder / "broken.toml"
+    config.write_bytes(text if isinstance(text, bytes) else text.encode())
+    error = program.train(None, config=config, expect=CONFIG).error
+    assert says in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("change", [
+    lambda text: text.replace("\n", "\r\n"), lambda text: "\ufeff" + text, lambda text: text.replace(" = ", "\t=\t"),
+    lambda text: text.rstrip("\n"),
+])
+def test_a_config_as_other_editors_write_it(program, change):
+    config = program.folder / "other.toml"
+    config.write_bytes(change(program.config.read_text()).encode())
+    assert program.train(None, "--dry-run", config=config).stdout == program.train(None, "--dry-run").stdout
+
+
+def test_what_is_no_config_file(program):
+    for place in (program.folder, "/dev/zero"):
+        error = program.train(None, config=place, expect=MISSING).error
+        assert str(place) in error and "CONFIG.toml" in error
+
+
+def test_a_run_where_the_config_should_be(program):
+    run = program.trained(None, "train.steps=1")
+    for named in (run, run / "checkpoints" / "step-00000001"):
+        assert f"valley train --resume {named}" in program.train(None, config=named, expect=USAGE).error
+
+
+def test_what_is_no_data_set(program, faces):
+    assert "is a file" in program.train(None, f"data.path={program.config}", expect=MISSING).error
+    assert "manifest.json" in program.train(None, f"data.path={program.folder}", expect=MISSING).error
+    copy = shutil.copytree(faces, program.folder / "copy")
+    manifest = copy / "manifest.json"
+    told = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(told | {"state": "building", "fingerprint": ""}))
+    error = program.train(None, f"data.path={copy}", expect=DATA).error
+    assert "unfinished" in error and "--resume" in error
+    manifest.write_text(json.dumps(told)[:100])
+    assert str(manifest) in program.train(None, f"data.path={copy}", expect=DATA).error
+    manifest.write_text(json.dumps(told))
+    [shard] = copy.glob("shard-*.h5")
+    shard.write_bytes(shard.read_bytes()[:5000])
+    assert str(shard) in program.train(None, f"data.path={copy}", expect=DATA).error
+    shard.unlink()
+    assert str(shard) in program.train(None, f"data.path={copy}", expect=MISSING).error
+    assert not program.out.exists()
+
+
 def test_another_resolution_than_that_of_the_data(program, faces):
     error = program.train(None, "model.resolution=64", expect=CONFIG).error
     assert str(faces) in error
     assert "32x32" in error
     assert "model.resolution = 64" in error
+    assert "--resolution 64 --channels rgb" in error
     assert not program.out.exists()
 
 
@@ -69,14 +185,53 @@ def test_a_gpu_where_there_is_none(program):
     assert "train.device" in program.train(None, "train.device=cuda", expect=CONFIG).error
 
 
-@pytest.mark.parametrize("arguments", [
-    [], ["trane"], ["train"], ["train", "--no-such-option"], ["train", "--keys", "nothing.like.it"], ["sample"],
-    ["sample", "runs"], ["shard"], ["shard", "build"], ["shard", "verify"], ["train", "--resume"],
-])
-def test_a_wrong_command_line(program, arguments):
+WRONG_COMMAND_LINES = [
+    ([], "needs a command: train, shard"),
+    (["trian"], "did you mean \"train\"?"),
+    (["--no-such-option"], "--no-such-option"),
+    (["train"], "needs a CONFIG.toml"),
+    (["train", "--no-such-option"], "--no-such-option"),
+    (["train", "--resum"], "did you mean \"--resume\"?"),
+    (["train", "--resume"], "--resume"),
+    (["train", "--keys", "nothing.like.it"], "nothing.like.it"),
+    (["sample"], "run is required"),
+    (["sample", "runs"], "--out is required"),
+    (["sample", "runs", "-o", "p.png", "--interpolate", "1e3"], "1e3"),
+    (["shard"], "valley shard needs a command: build"),
+    (["shard", "biuld"], "did you mean \"build\"?"),
+    (["shard", "build"], "is required"),
+    (["shard", "verify"], "directory is required"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), WRONG_COMMAND_LINES)
+def test_a_wrong_command_line(program, arguments, says):
     result = program.call(*arguments, expect=USAGE)
-    assert result.stderr.strip()
+    assert says in result.error
+    assert result.error.count("\n") == 1
     assert not result.stdout
+
+
+@pytest.mark.parametrize("word", ["train.steps", "other.toml", "=5"])
+def test_an_override_without_a_value(program, word):
+    assert "section.key=value" in program.train(None, word, expect=USAGE).error
+
+
+def test_help_at_every_level_begins_with_examples_and_keeps_to_100_columns(program):
+    levels = [[]]
+    for level in levels:
+        text = program.call(*level, "--help").stdout
+        assert max(map(len, text.splitlines())) <= 100, level
+        assert text.index("Examples:") < text.index("Usage:") < text.index("Options:")
+        commands = text.partition("Subcommands:\n")[2]
+        levels += [[*level, line.split()[0]] for line in commands.splitlines() if line[2:3].strip()]
+    assert ["shard", "build"] in levels
+
+
+def test_the_version_names_what_it_is_built_with(program):
+    version = program.call("--version").stdout
+    assert version.startswith("valley ")
+    assert "LibTorch " in version and "Open MPI " in version and "HDF5 " in version
 
 
 def test_a_file_where_the_folder_of_runs_should_be(program):
@@ -93,14 +248,20 @@ SHARED_MISTAKES = {
     "wrong resolution": (["model.resolution=64"], CONFIG),
     "uneven microbatches": (["train.microbatch=8"], CONFIG),
     "no such run": (["--resume", "nowhere"], MISSING),
+    "absurd number": (["train.kimg=9223372036854775807"], CONFIG),
+    "no such resolution": (["model.resolution=17"], CONFIG),
+    "no such folder": (["--out", "/proc/valley/runs"], CANNOT_WRITE),
+    "networks too large": (["model.width=60000"], 71),
 }
 
 
 @pytest.mark.parametrize("mistake", SHARED_MISTAKES)
 def test_what_is_wrong_on_all_ranks_is_said_once(program, mistake):
     arguments, code = SHARED_MISTAKES[mistake]
-    config = program.folder / arguments.pop() if arguments[0].endswith(".toml") else None
-    result = program.train(4, *arguments, config=config, expect=code)
+    config = program.folder / arguments[0] if arguments[0].endswith(".toml") else None
+    places = {"out": arguments[1]} if arguments[0] == "--out" else {}
+    rest = [] if config or places else arguments
+    result = program.train(4, *rest, config=config, expect=code, **places)
     assert len(result.errors) == 1
     assert result.errors[0].startswith("[0] ")
 

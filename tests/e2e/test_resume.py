@@ -6,6 +6,7 @@ import signal
 import pytest
 from program import (CONFIG, MISSING, STOPPED, USAGE, bits, checkpoint, checkpoints, has_reached, reports, stats, step_of,
                      steps_reported)
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 # 105 images in batches of 16: an epoch ends within step 7, so neither of these lies at an epoch's end.
 HALF, WHOLE = 10, 20
@@ -130,6 +131,21 @@ def test_a_signal_through_the_launcher_stops_all_ranks(program):
     [stopped_at] = map(step_of, checkpoints(program.newest()))
     program.train(2, steps(stopped_at + 2), "--resume", "auto")
     assert steps_reported(program.newest()) == list(range(1, stopped_at + 3))
+
+
+def test_a_signal_leaves_a_report_of_the_last_step(program):
+    with program.start_training(None, steps(100_000), "train.report_every=50000") as call:
+        call.until(has_reached(program, 1))
+        call.process.send_signal(signal.SIGUSR1)
+        assert call.wait().code == STOPPED
+    run = program.newest()
+    [stopped_at] = map(step_of, checkpoints(run))
+    assert stopped_at > 1
+    assert steps_reported(run) == [1, stopped_at]
+    losses = EventAccumulator(str(run)).Reload().Scalars("loss/D")
+    assert [event.step for event in losses] == [1, stopped_at]
+    program.train(None, steps(stopped_at + 1), "--resume", "auto")
+    assert steps_reported(run) == [1, stopped_at, stopped_at + 1]
 
 
 def test_a_signal_to_one_rank_stops_all(program):

@@ -136,13 +136,66 @@ def test_philox_gives_the_known_answers(counter, key, words):
     assert example.philox(key, counter[2], position, counter[3]) == words
 
 
-def test_what_is_no_model_is_refused(tmp_path):
+def model_file(folder, tensors=None, **changes):
+    """A lone file whose metadata are those of a small model, changed."""
+    metadata = {"format": "valley-model", "format_version": "1", "model.name": "began", "model.resolution": "16",
+                "model.channels": "3", "model.width": "4", "model.latent": "8", "model.hidden": "8",
+                "model.skip_connections": "false", "model.downsample": "strided"}
+    file = folder / "model.safetensors"
+    save_file(tensors or {"a": torch.zeros(1)}, file, metadata | changes)
+    return file
+
+
+def refused(capsys, code, *arguments):
+    """The one line that it says."""
+    assert example.main(list(map(str, arguments))) == code
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def test_what_is_no_model_is_refused(tmp_path, capsys):
     (tmp_path / "checkpoints" / "step-00000001").mkdir(parents=True)  # without COMMIT
-    with pytest.raises(SystemExit, match="is no model.safetensors"):
-        example.main([str(tmp_path), "--seeds", "0"])
+    assert "is no model.safetensors" in refused(capsys, 66, tmp_path, "--seeds", "0")
+    assert "is no model.safetensors" in refused(capsys, 66, tmp_path / "nothing", "--seeds", "0")
     save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
-    with pytest.raises(SystemExit, match="holds no BEGAN"):
-        example.main([str(tmp_path / "a.safetensors"), "--seeds", "0"])
+    assert "holds no BEGAN" in refused(capsys, 65, tmp_path / "a.safetensors", "--seeds", "0")
+    (tmp_path / "text.safetensors").write_text("a text")
+    assert "no sound safetensors" in refused(capsys, 65, tmp_path / "text.safetensors", "--seeds", "0")
+
+
+@pytest.mark.parametrize(("changes", "says"), [
+    ({"format_version": "2"}, "format_version"),
+    ({"model.width": "many"}, "model.width"),
+    ({"model.latent": "0"}, "model.latent"),
+    ({"model.hidden": "99999999999999999999"}, "model.hidden"),
+    ({"model.resolution": "17"}, "model.resolution"),
+    ({"model.width": "20000"}, "does not hold the networks"),
+    ({}, "does not hold the networks"),
+])
+def test_metadata_that_do_not_fit_are_refused(tmp_path, capsys, changes, says):
+    file = model_file(tmp_path, **changes)
+    line = refused(capsys, 65, file, "--seeds", "0")
+    assert str(file) in line and says in line
+
+
+def test_files_beside_the_model_are_checked(trained, tmp_path, capsys):
+    _, run = trained
+    assert "none.safetensors" in refused(capsys, 66, run, "--latents", tmp_path / "none.safetensors")
+    save_file({"latents": torch.zeros(2, 3), "pixels": torch.zeros(2, 4, 4, 3)}, tmp_path / "other.safetensors")
+    assert "latents of 3 numbers" in refused(capsys, 65, run, "--latents", tmp_path / "other.safetensors")
+    save_file({"other": torch.zeros(2)}, tmp_path / "foreign.safetensors")
+    assert "holds no latents" in refused(capsys, 65, run, "--latents", tmp_path / "foreign.safetensors")
+    assert "cannot be written" in refused(capsys, 73, run, "--seeds", "0", "-o", tmp_path / "none" / "a.png")
+    assert "cannot be written" in refused(capsys, 73, run, "--seeds", "0", "-o", tmp_path / "no-ending")
+
+
+@pytest.mark.parametrize("seeds", ["three", "", "5-3", "1,,2", "-", "0-", "0-99999999999", "18446744073709551616"])
+def test_wrong_seeds_are_a_wrong_command_line(tmp_path, capsys, seeds):
+    with pytest.raises(SystemExit) as end:
+        example.main([str(tmp_path), f"--seeds={seeds}"])
+    assert end.value.code == 2
+    assert "--seeds" in capsys.readouterr().err
 
 
 def test_it_runs_as_a_script():

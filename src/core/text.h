@@ -1,0 +1,19 @@
+// Text for a terminal.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace valley {
+
+inline constexpr std::size_t kTerminalWidth = 100;  // columns that help and lists of keys keep to
+
+// Columns that UTF-8 text takes, at one a character.
+[[nodiscard]] std::size_t columns(std::string_view text);
+
+// Lines of at most `width` columns, broken at white space; a longer word stands alone.
+[[nodiscard]] std::vector<std::string> wrap(std::string_view text, std::size_t width);
+
+}  // namespace valley

@@ -1,0 +1,27 @@
+#include "kernels/out_of_memory.h"
+
+#include <c10/util/Exception.h>
+
+#include <new>
+
+namespace valley {
+namespace {
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+}  // namespace
+
+std::optional<std::string> out_of_memory_text(const std::exception& error) {
+  if (const auto* gpu = dynamic_cast<const c10::OutOfMemoryError*>(&error))
+    return "out of GPU memory: " + first_line(gpu->what_without_backtrace());
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return "out of memory";
+  const auto* torch = dynamic_cast<const c10::Error*>(&error);
+  if (torch == nullptr) return std::nullopt;
+  const std::string what = torch->what_without_backtrace();
+  // The host's allocator has no exception type of its own.
+  const std::size_t at = what.find("can't allocate memory");
+  if (at == std::string::npos) return std::nullopt;
+  return "out of memory: " + first_line(what.substr(at));
+}
+
+}  // namespace valley

@@ -1,0 +1,53 @@
+#include "train/memory_check.h"
+
+#include "comm/world.h"
+#include "core/error.h"
+
+namespace valley {
+namespace {
+
+std::string what_it_takes(const MemoryPlan& memory, const MicrobatchPlan& plan) {
+  return fmt::format("parameters take {}, a pass of {} image{} about {}",
+                     bytes_text(memory.parameters), plan.size, plan.size == 1 ? "" : "s",
+                     bytes_text(memory.per_image * plan.size));
+}
+
+// The next smaller size that the ranks can share; 0 where there is none.
+std::int64_t next_smaller(const MicrobatchPlan& plan) {
+  std::int64_t size = plan.size - 1;
+  while (size > 0 && plan.size % size != 0) --size;
+  return size;
+}
+
+std::string way_out(const MicrobatchPlan& plan) {
+  const std::int64_t smaller = next_smaller(plan);
+  return smaller > 0 ? fmt::format("set train.microbatch={}, or a smaller model.width", smaller)
+                     : "set a smaller model.width: the microbatch is the smallest already";
+}
+
+}  // namespace
+
+void require_parameters_fit(const MemoryPlan& memory, std::int64_t share) {
+  if (memory.parameters <= share) return;
+  throw Error(ExitCode::kOutOfMemory,
+              "the networks are too large: a rank keeps {} for their parameters, and has {} of "
+              "memory; set a smaller model.width, model.hidden or model.latent (a smaller "
+              "train.microbatch does not help)",
+              bytes_text(memory.parameters), bytes_text(share));
+}
+
+std::optional<std::string> memory_warning(const MemoryPlan& memory, const MicrobatchPlan& plan,
+                                          bool is_auto, std::int64_t budget) {
+  if (memory.parameters + memory.per_image * plan.size <= budget) return std::nullopt;
+  return fmt::format("memory may run out: {}, of {} that a rank should use; {}{}",
+                     what_it_takes(memory, plan), bytes_text(budget),
+                     is_auto ? "no train.microbatch fits, so auto takes the smallest; " : "",
+                     way_out(plan));
+}
+
+Error out_of_memory(const std::string& text, const MemoryPlan& memory, const MicrobatchPlan& plan) {
+  return {ExitCode::kOutOfMemory, "{}: {} ({}); {}", this_rank(), text, what_it_takes(memory, plan),
+          way_out(plan)};
+}
+
+}  // namespace valley

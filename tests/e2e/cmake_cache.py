@@ -1,0 +1,15 @@
+"""What the build folder was configured with."""
+
+import pathlib
+import re
+
+from program import BUILD
+
+
+def cached(name):
+    """A variable of the build folder's cache."""
+    return re.search(rf"^{name}:\w+=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.MULTILINE).group(1)
+
+
+CMAKE = pathlib.Path(cached("CMAKE_COMMAND"))
+TORCH = pathlib.Path(cached("VALLEY_TORCH_ROOT"))

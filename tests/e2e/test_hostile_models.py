@@ -1,0 +1,102 @@
+"""`valley sample` of a lone model file that is wrong or hostile: exit 65, one line with file and key, no memory taken."""
+
+import json
+import os
+import resource
+import struct
+import subprocess
+
+import pytest
+from program import DATA, VALLEY, checkpoint
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+GIBIBYTE = 1 << 30
+
+
+@pytest.fixture(scope="module")
+def whole(shared_program):
+    """The tensors and metadata of a sound model."""
+    file = checkpoint(shared_program.trained(None, "train.steps=1")) / "model.safetensors"
+    with safe_open(file, framework="numpy") as opened:
+        return load_file(file), opened.metadata()
+
+
+@pytest.fixture
+def refused(program):
+    """Samples a file; returns the message. The process may take little more memory than an empty one."""
+    def sample(file):
+        arguments = [VALLEY, "sample", file, "--seeds", "0-3", "-o", program.folder / "p.png"]
+        with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
+            error = process.stderr.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == DATA, error
+        assert usage.ru_maxrss * 1024 < GIBIBYTE
+        assert error.startswith("error: ") and error.count("\n") == 1
+        assert str(file) in error
+        assert not (program.folder / "p.png").exists()
+        return error
+    return sample
+
+
+def write(program, whole, tensors=None, without=(), **metadata):
+    file = program.folder / "model.safetensors"
+    sound, said = whole
+    kept = {key: value for key, value in (said | metadata).items() if key not in without}
+    save_file(sound if tensors is None else tensors, file, kept)
+    return file
+
+
+@pytest.mark.parametrize(("key", "value", "says"), [
+    ("model.width", "20000", "shape"),
+    ("model.width", "65536", "shape"),
+    ("model.latent", "60000", "shape"),
+    ("model.hidden", "60000", "shape"),
+    ("model.resolution", "512", "holds no tensor"),
+    ("model.latent", "4611686018427387904", "model.latent"),
+    ("model.width", "9223372036854775807", "model.width"),
+    ("model.width", "9223372036854775808", "model.width"),
+    ("model.hidden", "-1", "model.hidden"),
+    ("model.hidden", "eight", "model.hidden"),
+    ("model.resolution", "17", "model.resolution"),
+    ("model.channels", "2", "model.channels"),
+    ("model.channels", "", "model.channels"),
+    ("model.name", "bgan", "model.name"),
+    ("model.skip_connections", "yes", "model.skip_connections"),
+    ("model.downsample", "twice", "model.downsample"),
+    ("format", "pt", "format"),
+    ("format_version", "2", "format_version"),
+])
+def test_metadata_that_do_not_fit_the_tensors(program, whole, refused, key, value, says):
+    assert says in refused(write(program, whole, **{key: value}))
+
+
+@pytest.mark.parametrize("key", ["format", "format_version", "model.name", "model.width", "model.skip_connections"])
+def test_metadata_that_lack_a_key(program, whole, refused, key):
+    assert key in refused(write(program, whole, without=[key]))
+
+
+def test_tensors_of_another_kind_or_shape(program, whole, refused):
+    name = "generator_ema.linear.weight"
+    assert "F64" in refused(write(program, whole, whole[0] | {name: whole[0][name].astype("f8")}))
+    assert "shape" in refused(write(program, whole, whole[0] | {name: whole[0][name].T.copy()}))
+    assert name in refused(write(program, whole, {k: v for k, v in whole[0].items() if k != name}))
+
+
+def test_a_tensor_of_a_terabyte_that_no_network_has_is_not_read(program, whole):
+    """A sparse file takes no disk; read, it would take the machine's memory."""
+    file = write(program, whole)
+    size = file.stat().st_size
+    content = file.read_bytes()
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8:8 + length])
+    begin = size - 8 - length
+    header["more"] = {"dtype": "U8", "shape": [1 << 40], "data_offsets": [begin, begin + (1 << 40)]}
+    text = json.dumps(header).encode()
+    file.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length:])
+    os.truncate(file, file.stat().st_size + (1 << 40))
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (GIBIBYTE, GIBIBYTE))
+    subprocess.run([VALLEY, "sample", file, "--seeds", "0", "-o", program.folder / "p.png"], check=True, timeout=60,
+                   preexec_fn=limit)
+    assert (program.folder / "p.png").exists()

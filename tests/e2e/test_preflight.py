@@ -1,0 +1,132 @@
+"""What is checked before training: --dry-run refuses what the run would refuse, and leaves no trace; room for checkpoints."""
+
+import os
+import shutil
+
+import pytest
+from program import CANNOT_WRITE, CONFIG, DATA, MISSING, USAGE, bits, checkpoint, checkpoints
+from test_full_disk import MEBIBYTE, SmallDisk
+
+OUT_OF_MEMORY = 71
+
+
+def traces(folder):
+    """Every file and folder with its size and time of change, but what the test's own calls leave."""
+    found = {}
+    for path, _, files in os.walk(folder):
+        for name in [path, *(os.path.join(path, file) for file in files)]:
+            if not name.endswith((".stdout", ".stderr")) and name != str(folder):
+                status = os.stat(name)
+                found[name] = (status.st_size, status.st_mtime_ns)
+    return found
+
+
+@pytest.fixture
+def plan(program):
+    """Runs --dry-run and checks that nothing has changed on the disk."""
+    def dry_run(*arguments, expect=0, **places):
+        before = traces(program.folder)
+        result = program.train(None, *arguments, "--dry-run", expect=expect, **places)
+        assert traces(program.folder) == before
+        return result
+    return dry_run
+
+
+@pytest.fixture(scope="module")
+def run(shared_program):
+    return shared_program.trained(None, "train.steps=4", "checkpoint.every=2")
+
+
+def test_a_plan_says_what_a_start_would_do(program, plan):
+    text = plan("checkpoint.every=2").stdout
+    assert f"# start: a new run in {program.out}" in text
+    assert "# checkpoints: at most 4 more of " in text
+    assert not program.out.exists()
+
+
+def test_the_room_that_is_planned_for_is_that_of_a_checkpoint(plan, run):
+    size = sum(file.stat().st_size for file in checkpoint(run).iterdir())
+    text = plan().stdout
+    planned = float(text.split("more of ")[1].split(" KiB each")[0]) * 1024
+    assert size <= planned <= size + 200_000
+
+
+def test_a_plan_of_a_resume(plan, run):
+    assert f"# start: goes on with {run} from step-00000004" in plan("--resume", run).stdout
+    assert f"# start: goes on with {run} from step-00000004" in plan("--resume", "auto", out=run.parent).stdout
+    earlier = checkpoint(run, 2)
+    assert f", from {earlier}" in plan("--resume", earlier).stdout
+
+
+def test_a_plan_of_a_resume_that_would_be_refused(program, plan, run):
+    assert "nowhere" in plan("--resume", "nowhere", expect=MISSING).error
+    assert "optimizer.lr" in plan("--resume", run, "optimizer.lr=1", expect=CONFIG).error
+    assert "optimizer.lr" in plan("--resume", checkpoint(run, 2), "optimizer.lr=1", expect=CONFIG).error
+    damaged = shutil.copytree(run, program.folder / "damaged")
+    for path in checkpoints(damaged):
+        os.truncate(path / "model.safetensors", 1000)
+    assert str(damaged) in plan("--resume", damaged, expect=DATA).error
+
+
+def test_a_plan_of_a_run_that_is_in_use(program, plan):
+    with program.start_training(None, "train.steps=1000000") as call:
+        call.until(lambda: bool(program.runs()))
+        run = program.newest()
+        error = program.train(None, "--resume", run, "--dry-run", expect=USAGE).error
+        assert str(call.process.pid) in error
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_a_place_that_cannot_be_written(program, dry):
+    (program.folder / "file").write_text("in the way")
+    for place in (program.folder / "file", program.folder / "file" / "runs"):
+        assert str(place) in program.train(None, *dry, out=place, expect=CANNOT_WRITE).error
+    program.train(None, *dry, out=program.folder / ("a" * 300), expect=CANNOT_WRITE)
+    assert "--out" in program.call("train", program.config, *dry, "--out", "", expect=USAGE).error
+
+
+@pytest.fixture
+def disk(tmp_path):
+    small = SmallDisk(tmp_path / "disk", 8 * MEBIBYTE)
+    yield small
+    small.close()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"]])
+def test_checkpoints_that_will_not_fit_are_refused_before_the_first_step(program, disk, arguments):
+    free = 500_000  # room for one of about 300 KB
+    disk.fill(leave=free)
+    error = program.train(None, "checkpoint.every=1", *arguments, out=disk.path / "runs", expect=CANNOT_WRITE).error
+    assert str(disk.path / "runs") in error
+    assert "4 checkpoints of " in error and "bytes are free" in error
+    assert not (disk.path / "runs").exists()
+
+
+def test_where_all_are_kept_a_small_disk_is_warned_of(program, disk):
+    result = program.train(None, "train.steps=200", "checkpoint.every=1", "checkpoint.keep=0", "--dry-run", out=disk.path)
+    assert "warning: " in result.stderr and "checkpoint.keep = 0" in result.stderr
+    assert "200 checkpoints of " in result.stderr
+
+
+def test_a_resume_needs_room_for_what_it_adds(program, disk):
+    program.train(None, "train.steps=4", "checkpoint.every=1", out=disk.path)
+    run = program.newest(disk.path)
+    before = bits(checkpoint(run, 4))
+    disk.fill(leave=100_000)
+    error = program.train(None, "--resume", run, "checkpoint.every=1", out=disk.path, expect=CANNOT_WRITE).error
+    assert "1 checkpoint of " in error
+    assert bits(checkpoint(run, 4)) == before
+
+
+def test_networks_that_no_memory_holds(program, plan):
+    error = plan("model.width=60000", expect=OUT_OF_MEMORY).error
+    assert "model.width" in error and "does not help" in error
+
+
+def test_a_pass_that_does_not_fit_is_warned_of(plan):
+    result = plan("train.global_batch=1048576", "train.microbatch=1048576")
+    assert "warning: memory may run out" in result.stderr
+    assert "train.microbatch=524288" in result.stderr
+    # Left to itself it takes the largest size that fits.
+    fitted = plan("train.global_batch=1048576", "train.microbatch=\"auto\"")
+    assert "memory may run out" not in fitted.stderr

@@ -1,0 +1,218 @@
+"""The program where something around it is unusual: streams, locale, environment, names, permissions, two jobs at once."""
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+
+import pytest
+from program import CANNOT_WRITE, DATA, VALLEY, bits, checkpoint, checkpoints, reports
+
+BARE = {"PATH": os.environ["PATH"], "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+NOBODY = 65534
+
+
+def start(*arguments, environment=BARE, **options):
+    """A finished call whose environment holds nothing but what is given."""
+    options = {"capture_output": True, "stdin": subprocess.DEVNULL} | options
+    return subprocess.run([VALLEY, *arguments], env=environment, timeout=120, check=False, **options)
+
+
+@pytest.fixture(scope="module")
+def run(shared_program):
+    return shared_program.trained(None, "train.steps=2")
+
+
+def train(program, *arguments, **options):
+    return start("train", program.config, "train.steps=2", "--out", program.out, *arguments, **options)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_training_with_closed_streams_writes_no_message_into_a_file(program, run, closed):
+    """A file that is opened next would have the number of the closed stream."""
+    command = f'exec "$0" train "$1" train.steps=2 --out "$2" {closed}'
+    subprocess.run(["sh", "-c", command, VALLEY, program.config, program.out], env=BARE, check=True, timeout=120)
+    assert bits(checkpoint(program.newest(), 2)) == bits(checkpoint(run, 2))
+    assert json.loads((program.newest() / "exit.json").read_text())["exit_code"] == 0
+
+
+def test_a_reader_of_the_messages_who_leaves_does_not_end_the_training(program):
+    command = '"$0" train "$1" train.steps=20 --out "$2" 2>&1 | head -n 1; test ${PIPESTATUS[0]} = 0'
+    subprocess.run(["bash", "-c", command, VALLEY, program.config, program.out], check=True, timeout=120,
+                   capture_output=True)
+    assert len(reports(program.newest())) == 20
+
+
+def test_a_reader_of_the_keys_who_leaves_is_no_error():
+    command = '"$0" train --keys | head -n 1; exit ${PIPESTATUS[0]}'
+    result = subprocess.run(["bash", "-c", command, VALLEY], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode in (0, 141)
+    assert result.stdout.startswith("data.path")
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", [["train", "--keys"], ["--version"], ["--help"], ["train", "--help"]])
+@pytest.mark.parametrize("redirection", ["> /dev/full", ">&-"])
+def test_results_that_cannot_be_printed_are_an_error(arguments, redirection):
+    result = subprocess.run(["sh", "-c", f'exec "$0" "$@" {redirection}', VALLEY, *arguments], text=True, timeout=60,
+                            stderr=subprocess.PIPE, check=False)
+    assert result.returncode == CANNOT_WRITE
+    assert "standard output" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_no_environment_at_all(program, run):
+    assert train(program, environment={}).returncode == 0
+    assert start("sample", run, "--seeds", "0", "-o", program.folder / "p.png", environment={}).returncode == 0
+
+
+@pytest.mark.parametrize("variables", [{"TMPDIR": "/nonexistent"}, {"HOME": "/nonexistent"}, {"LANG": "xx_YY.UTF-8"},
+                                       {"LC_ALL": "C", "TERM": "dumb"}, {"NO_COLOR": "1", "TERM": "xterm"}])
+def test_odd_variables_change_nothing(program, run, variables):
+    result = train(program, environment=BARE | variables)
+    assert result.returncode == 0, result.stderr
+    assert bits(checkpoint(program.newest(), 2)) == bits(checkpoint(run, 2))
+
+
+@pytest.fixture(scope="session")
+def german(tmp_path_factory):
+    """An environment with a locale that writes one half as 0,5."""
+    folder = tmp_path_factory.mktemp("locale")
+    if not shutil.which("localedef") or subprocess.run(
+            ["localedef", "-i", "de_DE", "-f", "UTF-8", folder / "de_DE.UTF-8"], capture_output=True).returncode > 1:
+        pytest.skip("this machine cannot make a locale")
+    return BARE | {"LOCPATH": str(folder), "LC_ALL": "de_DE.UTF-8"}
+
+
+def test_numbers_have_a_point_in_every_locale(program, run, german):
+    result = train(program, "optimizer.lr=0.5", "--dry-run", environment=german, text=True)
+    assert "lr = 0.5\n" in result.stdout
+    assert train(program, environment=german).returncode == 0
+    assert bits(checkpoint(program.newest(), 2)) == bits(checkpoint(run, 2))
+    assert isinstance(reports(program.newest())[0]["loss/D"], float)
+
+
+@pytest.mark.parametrize(("kind", "columns"), [("xterm", 20), ("xterm", 1), ("dumb", 20)])
+def test_a_narrow_terminal(program, kind, columns):
+    parent, child = pty.openpty()
+    import fcntl, struct, termios
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen([VALLEY, "train", program.config, "--out", program.out], env=BARE | {"TERM": kind},
+                               stdin=child, stdout=child, stderr=child)
+    os.close(child)
+    shown = b""
+    try:
+        while piece := os.read(parent, 65536):
+            shown += piece
+    except OSError:
+        pass  # the other end is closed
+    os.close(parent)
+    assert process.wait(timeout=60) == 0
+    assert (b"\x1b" in shown) == (kind != "dumb")
+    for drawn in shown.split(b"\r\x1b[K")[1:] if kind != "dumb" else []:
+        assert len(drawn.split(b"\r")[0].decode()) < max(columns, 81 if columns < 2 else 0)
+
+
+@pytest.mark.parametrize("name", [b"with space", b"two\nlines", b"not-utf-8-\xff", "öäü".encode(), b"-dash", b"'\"$`"])
+def test_any_name_of_a_folder(program, name):
+    folder = os.fsencode(program.folder) + b"/" + name
+    os.mkdir(folder)
+    config = folder + b"/my config (1).toml"
+    shutil.copy(program.config, config)
+    result = start("train", config, "train.steps=1", "--out", folder + b"/runs")
+    assert result.returncode == 0, result.stderr
+    run = folder + b"/runs/00000-my-config--1-"
+    assert json.loads(open(run + b"/exit.json").read())["exit_code"] == 0
+    json.loads(open(run + b"/run.json").read())
+    picture = folder + b"/p.png"
+    result = start("sample", run, "--seeds", "0", "-o", picture, "--json")
+    assert result.returncode == 0, result.stderr
+    json.loads(result.stdout.decode())
+    assert os.path.exists(picture)
+    assert start("train", "--resume", run, "train.steps=2").returncode == 0
+
+
+def test_data_whose_name_is_no_utf_8_are_refused_in_words(program, faces):
+    """Their path would stand in config.toml, which is UTF-8."""
+    name = os.fsencode(program.folder) + b"/data-\xff"
+    os.symlink(faces, name)
+    result = start("train", program.config, b"data.path=" + name, "--out", program.out)
+    assert result.returncode == 64
+    assert b"utf-8" in result.stderr.lower()
+    assert result.stderr.count(b"\n") == 1
+
+
+def test_relative_paths_and_links(program, run):
+    config = shutil.copy(program.config, program.folder / "c.toml")
+    assert start("train", config.name, "train.steps=1", "--out", "relative/runs", cwd=program.folder).returncode == 0
+    real = program.folder / "relative" / "runs" / "00000-c"
+    link = program.folder / "latest"
+    link.symlink_to(real)
+    result = start("train", "--resume", "latest", "train.steps=2", cwd=program.folder)
+    assert result.returncode == 0, result.stderr
+    assert bits(checkpoint(real, 2)) == bits(checkpoint(run, 2))
+    assert start("sample", "latest/", "--seeds", "0", "-o", "p.png", cwd=program.folder).returncode == 0
+
+
+def test_a_strict_umask(program):
+    assert train(program, umask=0o077).returncode == 0
+    assert (checkpoint(program.newest()) / "COMMIT").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may take another user's rights")
+def test_what_another_user_may_not_write(faces, run, tmp_path):
+    """Read-only data and a read-only working folder are no hindrance; an --out or picture in one is, and is said so."""
+    place = f"/tmp/valley-{os.getpid()}"
+    shutil.copytree(faces, f"{place}/data")
+    shutil.copytree(run, f"{place}/run")
+    shutil.copy(run / "config.toml", f"{place}/c.toml")
+    os.mkdir(f"{place}/free")
+    os.chmod(f"{place}/free", 0o777)
+    arguments = ["train", "../c.toml", f"data.path={place}/data", "train.steps=1"]
+    other = {"user": NOBODY, "group": NOBODY, "extra_groups": [], "cwd": f"{place}/data", "text": True}
+    try:
+        done = start(*arguments, "--out", f"{place}/free/runs", **other)
+        if done.returncode == 126:
+            pytest.skip("another user cannot start the program")
+        assert done.returncode == 0, done.stderr
+        for more in ([], ["--dry-run"], ["--resume", f"{place}/run"], ["--resume", f"{place}/run", "--dry-run"]):
+            result = start(*arguments, *more, **other)
+            assert result.returncode == CANNOT_WRITE, result.stderr
+            assert result.stderr.count("error: ") == 1 and "ermission" in result.stderr
+        result = start("sample", f"{place}/run", "--seeds", "0", "-o", "p.png", **other)
+        assert result.returncode == CANNOT_WRITE
+        assert "p.png" in result.stderr and "permissions" in result.stderr
+        assert sorted(os.listdir(f"{place}/data")) == sorted(os.listdir(faces))
+    except PermissionError:
+        pytest.skip("another user cannot start the program")
+    finally:
+        shutil.rmtree(place)
+
+
+def test_two_trainings_that_start_at_once_take_two_numbers(program):
+    calls = [program.start_training(None, "train.steps=2") for _ in range(4)]
+    try:
+        assert [call.wait().code for call in calls] == [0] * 4
+    finally:
+        for call in calls:
+            call.__exit__()
+    assert [path.name for path in program.runs()] == [f"0000{i}-tiny" for i in range(4)]
+    assert all(checkpoints(path) for path in program.runs())
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder"])
+def test_what_is_no_plain_file_is_not_replaced_by_a_picture(program, run, kind):
+    place = program.folder / kind
+    if kind == "device":
+        if os.geteuid() != 0:
+            pytest.skip("only root may make a device")
+        os.mknod(place, 0o600 | 0o020000, os.makedev(1, 3))
+    else:
+        (os.mkfifo if kind == "pipe" else os.mkdir)(place)
+    mode = place.stat().st_mode
+    for option in ("-o", "--save-latents"):
+        rest = [] if option == "-o" else ["-o", program.folder / "p.png"]
+        result = program.call("sample", run, "--seeds", "0", option, place, *rest, expect=CANNOT_WRITE)
+        assert str(place) in result.error
+    assert place.stat().st_mode == mode

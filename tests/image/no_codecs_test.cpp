@@ -1,0 +1,30 @@
+// Linked with no_jpeg.cpp and no_webp.cpp, as a program that was configured without the codecs.
+#include <gtest/gtest.h>
+
+#include "image/codecs.h"
+#include "image/decode.h"
+
+namespace valley {
+namespace {
+
+TEST(NoCodecs, FilesAreRejectedNamingThePackage) {
+  using namespace std::string_literals;
+  DecodeLimits limits(1, 1000);
+  const auto jpeg = std::get<Reject>(decode_image("\xFF\xD8\xFF\xE0"s, {}, limits));
+  EXPECT_EQ(jpeg.reason, "codec missing");
+  EXPECT_NE(jpeg.detail.find("libjpeg-dev"), std::string::npos) << jpeg.detail;
+  const auto webp = std::get<Reject>(decode_image("RIFF\4\0\0\0WEBPVP8 "s, {}, limits));
+  EXPECT_EQ(webp.reason, "codec missing");
+  EXPECT_NE(webp.detail.find("libwebp-dev"), std::string::npos) << webp.detail;
+}
+
+TEST(NoCodecs, TheListSaysWhatIsMissing) {
+  const std::vector<ImageCodec> codecs = image_codecs();
+  EXPECT_FALSE(codecs[0].available);
+  EXPECT_EQ(codecs[0].package, "libjpeg-dev");
+  EXPECT_TRUE(codecs[1].available);
+  EXPECT_FALSE(codecs[2].available);
+}
+
+}  // namespace
+}  // namespace valley
