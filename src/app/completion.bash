@@ -19,19 +19,22 @@ _valley_split() {
 
 # Adds to COMPREPLY what of the words $2 continues $1.
 _valley_offer() {
-  local word kind
+  local word
   for word in $2; do
     case $word in
-      @file | @dir)
-        kind='file'
-        [[ $word != @dir ]] || kind='directory'
-        compopt -o filenames 2>/dev/null
-        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -A "$kind" -- "$1")
-        ;;
+      @file) _valley_offer_paths "$1" file ;;
+      @dir) _valley_offer_paths "$1" directory ;;
       @keys) _valley_offer "$1" "$(_valley_keys)" ;;
       *) [[ $word != "$1"* ]] || COMPREPLY+=("$word") ;;
     esac
   done
+}
+
+_valley_offer_paths() {
+  local before=${#COMPREPLY[@]}
+  mapfile -t -O "$before" COMPREPLY < <(compgen -A "$2" -- "$1")
+  # Told that they are paths, readline quotes what a shell needs quoted, and also the = of a lone key: only where there are.
+  ((${#COMPREPLY[@]} == before)) || compopt -o filenames 2>/dev/null
 }
 
 # Values after a = in the same word: readline takes the part after it for the whole word.

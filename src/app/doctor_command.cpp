@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "comm/world.h"
 #include "doctor/doctor.h"
 
 namespace valley::app {
@@ -33,8 +34,9 @@ struct Arguments {
 
 constexpr std::size_t kWidest = 120;  // columns; longer lines are hard to read
 
+// mpirun gives its ranks a terminal of their own, also where what they print goes into a file.
 doctor::TextStyle style_of_stdout() {
-  if (::isatty(STDOUT_FILENO) != 1) return {};
+  if (::isatty(STDOUT_FILENO) != 1 || launch_info().launched) return {};
   const char* terminal = std::getenv("TERM");
   const bool is_dumb = terminal != nullptr && std::string(terminal) == "dumb";
   doctor::TextStyle style{std::getenv("NO_COLOR") == nullptr && !is_dumb, kWidest};

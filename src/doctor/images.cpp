@@ -6,10 +6,25 @@
 
 #include "doctor/checks.h"
 #include "doctor/version_rules.h"
+#include "image/codecs.h"
 #include "image/font_source.h"
 
 namespace valley::doctor {
 namespace {
+
+// libpng is judged by its header's version too: the others are asked by the codecs themselves.
+void check_codecs(const Notes& notes) {
+  for (const ImageCodec& codec : image_codecs()) {
+    if (codec.format == "PNG") continue;
+    if (codec.available) {
+      notes.ok(codec.format, codec.library);
+      notes.version(codec.format, codec.library);
+    } else {
+      notes.warn(codec.format, "not in this build: `valley shard build` rejects such files",
+                 fmt::format("install {} and build again", codec.package));
+    }
+  }
+}
 
 void check_emoji_font(const Notes& notes) {
   try {
@@ -24,6 +39,7 @@ void check_emoji_font(const Notes& notes) {
 }  // namespace
 
 void check_images(const Notes& notes) {
+  check_codecs(notes);
   judge_library(notes, {"libpng", "libpng", PNG_LIBPNG_VER_STRING, png_get_libpng_ver(nullptr), 2});
   ::FT_Library library = nullptr;
   if (::FT_Init_FreeType(&library) == 0) {

@@ -46,6 +46,9 @@ std::string meaning_of(const std::string& type) {
 }
 
 void check_file_system(const Notes& notes, const fs::path& folder) {
+  std::error_code error;
+  // A link of /proc leads into another container's files, of whose mounts nothing is known here.
+  if (fs::canonical(folder, error) != folder) return;
   const auto mount =
       mount_of(folder.string(), read_system_file("/proc/self/mountinfo").value_or(""));
   if (!mount) return;
@@ -188,7 +191,7 @@ fs::path existing_folder(const fs::path& out) {
   fs::path folder = fs::absolute(out, error);
   while (!fs::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
   const fs::path real = fs::canonical(folder, error);
-  return error ? folder : real;
+  return !error && fs::equivalent(real, folder, error) ? real : folder;
 }
 
 fs::path probe_file_in(const fs::path& out) {

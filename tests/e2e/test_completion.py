@@ -46,7 +46,8 @@ def help_of(*command):
 
 
 def options_in(text):
-    return set(re.findall(r"(?<!\S)(-{1,2}[a-zA-Z][\w-]*)", text.split("Options:")[1]))
+    first_columns = re.findall(r"^  (-\S+)", text.split("Options:")[1], re.MULTILINE)
+    return {name for column in first_columns for name in column.split(",")}
 
 
 def commands_in(text):
@@ -61,9 +62,7 @@ def test_commands(complete):
 
 @pytest.mark.parametrize("command", [["train"], ["sample"], ["shard", "build"], ["shard", "verify"], ["doctor"]])
 def test_options_are_those_of_the_help(complete, command):
-    offered = complete(f"valley {' '.join(command)} -")
-    # Names that a description mentions are the option's own or another's of the same command.
-    assert offered == options_in(help_of(*command))
+    assert complete(f"valley {' '.join(command)} -") == options_in(help_of(*command))
 
 
 def test_hidden_options_stay_hidden(complete):

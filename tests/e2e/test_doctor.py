@@ -5,14 +5,16 @@ import os
 import pathlib
 import pty
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
 import time
 
 import pytest
+import slurm_cluster
 import torch
-from program import CANNOT_WRITE, CONFIG, DATA, MISSING, PATIENCE, VALLEY, Program, flip
+from program import CANNOT_WRITE, CONFIG, DATA, MISSING, PATIENCE, VALLEY, Program, flip, launcher
 from test_full_disk import MEBIBYTE, SmallDisk
 
 NOBODY = 65534
@@ -300,11 +302,48 @@ def test_ranks_that_this_mpi_does_not_find(doctor):
     assert "started 2 processes" in report["verdict"]
 
 
-def test_tasks_that_srun_gave_no_way_to_find_each_other(doctor):
-    report = examine("--out", doctor.folder, expect=CONFIG, SLURM_STEP_NUM_TASKS="2", SLURM_PROCID="0",
-                     SLURM_JOB_ID="7", SLURM_NTASKS="2")
-    assert "--mpi=pmix" in finding(report, "ranks")["value"]
-    assert finding(report, "job")["value"] == "job 7, tasks 2"
+def test_hosts_of_a_job_are_told_apart(doctor):
+    """A second host, but for its kernel: another name, another disk at --out, another environment."""
+    out = doctor.folder / "out"
+    out.mkdir()
+    command = f"{shlex.quote(str(VALLEY))} doctor --json --out {shlex.quote(str(out))}"
+    other = (f"hostname other && mount -t tmpfs none {shlex.quote(str(out))} && "
+             f"OMPI_COMM_WORLD_LOCAL_RANK=0 GOMP_CPU_AFFINITY=0 exec {command}")
+    result = subprocess.run([*launcher(1), *shlex.split(command), ":", "-n", "1", "unshare", "--user", "--map-root-user",
+                             "--uts", "--mount", "sh", "-c", other], capture_output=True, text=True, timeout=PATIENCE,
+                            check=False, env=environment())
+    assert result.returncode == CONFIG, result.stderr
+    report = json.loads(result.stdout)
+    assert finding(report, "ranks")["figures"] == {"hosts": 2, "ranks": 2}
+    assert report["verdict"].startswith(f"would stop a run: out: {out} is another folder on other")
+    affinity = finding(report, "GOMP_CPU_AFFINITY")
+    assert (affinity["host"], affinity["status"]) == ("other", "warning")
+    assert all("host" not in f for f in report["findings"] if f["status"] == "ok")
+
+
+@pytest.mark.skipif(slurm_cluster.missing() != "", reason=slurm_cluster.missing())
+def test_under_slurm(doctor):
+    with slurm_cluster.Cluster() as cluster:
+        def call(*command):
+            result = subprocess.run([*command, VALLEY, "doctor", "--json", "--out", doctor.folder], capture_output=True,
+                                    text=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL,
+                                    env=environment() | cluster.environment)
+            return result.returncode, json.loads(result.stdout)
+
+        # In a job, alone: mpirun starts the ranks through Slurm.
+        code, report = call("salloc", "--nodes=1", "--ntasks=2")
+        assert code == 0 and report["ranks"] == 2
+        assert re.fullmatch(r"job \d+, nodes 1, on n1, tasks 2", finding(report, "job")["value"])
+        assert finding(report, "srun")["value"].startswith("has pmix")
+
+        code, report = call("srun", "--mpi=pmix", "--nodes=2", "--ntasks=2")
+        assert code == 0 and report["ranks"] == 2
+        assert "MPI all-reduce" in [f["name"] for f in report["findings"]]
+
+        # Each task is alone, and none knows it from MPI.
+        code, report = call("srun", "--mpi=none", "--ntasks=2")
+        assert code == CONFIG and failures(report) == ["ranks"]
+        assert "--mpi=pmix" in finding(report, "ranks")["value"]
 
 
 def test_an_exported_affinity_is_warned_of(doctor):
