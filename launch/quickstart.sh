@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # From a clone to a trained generator: sets up, builds, makes shards of 105 face emoji, trains BEGAN on them for two to
-# five minutes (on two CPU ranks, or on every GPU there is), and says where the pictures lie.
+# five minutes (on the CPU's cores, or on every GPU there is), and says where the pictures lie.
 #
 #   launch/quickstart.sh [section.key=value ...]
 #
-# Environment: RANKS         number of ranks (default: the GPUs, else 2)
+# Environment: RANKS         number of ranks (default: the GPUs, else the cores, as many as share the batch of 16 evenly)
 #              VALLEY_BUILD  the build folder (default: build)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -21,18 +21,8 @@ if [[ ! -f "$kData/SHA256SUMS" ]]; then
   "$kValley" shard build --source NotoColorEmoji.ttf --codepoints "$kFaces" --resolution 32 --dest "$kData" --overwrite
 fi
 
-gpus=0
-if command -v nvidia-smi >/dev/null && "$kValley" --version | grep -q "CUDA and NCCL"; then
-  gpus="$(nvidia-smi -L 2>/dev/null | grep -c '^GPU' || true)"
-fi
-ranks="${RANKS:-$((gpus > 0 ? gpus : 2))}"
-# The batch of 16 is shared out evenly: as many GPUs as divide it.
-while ((16 % ranks != 0)); do ranks=$((ranks - 1)); done
-
-# mpirun refuses root unless told twice; waiting threads should sleep rather than spin.
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
-mpirun -n "$ranks" --oversubscribe "$kValley" train configs/quickstart.toml --out "$kRuns" "$@"
+# A new run each time: to go on with one, say --resume auto or its path.
+launch/local.sh configs/quickstart.toml --out "$kRuns" --resume none "$@"
 
 run="$(find "$kRuns" -maxdepth 1 -name '[0-9]*-quickstart' | sort | tail -n 1)"
 grid="$(find "$run" -name 'fakes-[0-9]*.png' | sort | tail -n 1)"

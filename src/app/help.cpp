@@ -112,15 +112,16 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   });
   const std::vector<std::string> commands = command_names(command);
   if (!commands.empty()) {
-    if (word == rest.end())
+    if (rest.empty())
       return fmt::format("{} needs a command: {}{}", full_name(command), fmt::join(commands, ", "),
                          help);
-    return fmt::format("{} has no command \"{}\"{}{}", full_name(command), *word,
-                       meant(*word, commands), help);
+    if (word != rest.end())
+      return fmt::format("{} has no command \"{}\"{}{}", full_name(command), *word,
+                         meant(*word, commands), help);
   }
   if (!rest.empty())
-    return fmt::format("{}{}{}", first_line(error.what()), meant(rest.front(), option_names(command)),
-                       help);
+    return fmt::format("the argument {} was not expected{}{}", rest.front(),
+                       meant(rest.front(), option_names(command)), help);
   return first_line(error.what()) + help;
 }
 

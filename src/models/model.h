@@ -95,8 +95,8 @@ class AutoencoderGan : public Model {
   std::unique_ptr<Autoencoder> discriminator_;
 };
 
-// The largest model.width, model.latent and model.hidden. Networks of that size have 2^42 parameters
-// and 2^42 bytes of activations an image, so that no count of a batch of 2^20 overflows.
+// The largest model.width, model.latent and model.hidden. Networks of that size have under 2^44
+// parameters and keep under 2^42 bytes an image, so that no count of a batch of 2^20 overflows.
 inline constexpr std::int64_t kMostUnits = 65536;
 
 // The model that `options.name` names, on the CPU, uninitialised (zeros). Error kConfig for an

@@ -117,7 +117,7 @@ TEST(AtomicFile, AFolderInItsPlaceIsRefusedAndNothingIsLeft) {
   fs::create_directories(path);
   const Error error = error_of([&] { write_file(path, "x"); });
   EXPECT_EQ(error.code(), ExitCode::kCannotWrite);
-  EXPECT_TRUE(contains(error.what(), "finishing " + path.string())) << error.what();
+  EXPECT_TRUE(contains(error.what(), path.string() + " is a directory")) << error.what();
   EXPECT_EQ(folder.entries(), 1U);
 }
 
@@ -199,6 +199,30 @@ TEST(SyncDirectory, TakesAFolderAndRefusesAMissingOne) {
   EXPECT_NO_THROW(sync_directory(folder.path()));
   const Error error = error_of([&] { sync_directory(folder.path() / "missing"); });
   EXPECT_EQ(error.code(), ExitCode::kCannotWrite);
+}
+
+TEST(AtomicFile, WhatIsNoPlainFileIsNotReplaced) {
+  const TemporaryFolder folder;
+  const fs::path pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  fs::create_directory_symlink(folder.path(), folder.path() / "link");
+  for (const fs::path& path : {pipe, folder.path(), folder.path() / "link", folder.path() / "", fs::path()}) {
+    EXPECT_EQ(error_of([&] { write_file(path, "text"); }).code(), ExitCode::kCannotWrite) << path;
+    EXPECT_EQ(error_of([&] { require_writable(path); }).code(), ExitCode::kCannotWrite) << path;
+  }
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  EXPECT_EQ(folder.entries(), 2U);
+}
+
+TEST(AtomicFile, WhetherItCouldBeWrittenIsAskedWithoutATrace) {
+  const TemporaryFolder folder;
+  EXPECT_NO_THROW(require_writable(folder.path() / "f"));
+  EXPECT_EQ(error_of([&] { require_writable(folder.path() / "none" / "f"); }).code(), ExitCode::kCannotWrite);
+  write_file(folder.path() / "f", "old");
+  EXPECT_NO_THROW(require_writable(folder.path() / "f"));
+  EXPECT_EQ(error_of([&] { require_writable(folder.path() / "f" / "g"); }).code(), ExitCode::kCannotWrite);
+  EXPECT_EQ(read_file(folder.path() / "f"), "old");
+  EXPECT_EQ(folder.entries(), 1U);
 }
 
 }  // namespace

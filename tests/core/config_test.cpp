@@ -77,6 +77,7 @@ TEST(Key, LimitsAreInclusiveOrNotAndNeverTakeANaN) {
   EXPECT_TRUE(key.is_within_limits(1));
   EXPECT_FALSE(key.is_within_limits(std::nextafter(1.0, 2.0)));
   EXPECT_FALSE(key.is_within_limits(std::nan("")));
+  EXPECT_FALSE(Key("a.b", &x).is_within_limits(std::numeric_limits<double>::infinity()));
   const Key from_zero = Key("a.b", &x).min(0);
   EXPECT_TRUE(from_zero.is_within_limits(0));
   EXPECT_FALSE(from_zero.is_within_limits(-1e-300));

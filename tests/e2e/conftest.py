@@ -6,11 +6,7 @@ The program is that of the build folder in the environment's VALLEY_BUILD (defau
 import subprocess
 
 import pytest
-from program import VALLEY, Program
-
-# The quickstart's 105 faces (launch/quickstart.sh).
-FACES = ("2639-263A,1F600-1F637,1F641-1F644,1F910-1F917,1F920-1F925,1F927-1F92F,1F970-1F976,1F978-1F97A,1F9D0,"
-         "1FAE0-1FAE8")
+from program import FACES, VALLEY, Program
 
 # Every step is reported, so that tests can wait for one; the small grid and the one thread save time.
 CONFIG = """\

@@ -15,6 +15,9 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("VALLEY_BUILD", REPOSITORY / "build"))
 VALLEY = BUILD / "valley"
 
+# The quickstart's 105 faces (launch/quickstart.sh).
+FACES = ("2639-263A,1F600-1F637,1F641-1F644,1F910-1F917,1F920-1F925,1F927-1F92F,1F970-1F976,1F978-1F97A,1F9D0,"
+         "1FAE0-1FAE8")
 PATIENCE = 300  # seconds after which a call counts as hung; a healthy one takes a few
 MARK = "VALLEY_E2E_CALL"  # in the environment of all processes of one call, so that they can be found
 

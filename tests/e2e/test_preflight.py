@@ -1,10 +1,14 @@
 """What is checked before training: --dry-run refuses what the run would refuse, and leaves no trace; room for checkpoints."""
 
+import json
 import os
+import pathlib
+import re
 import shutil
+import subprocess
 
 import pytest
-from program import CANNOT_WRITE, CONFIG, DATA, MISSING, USAGE, bits, checkpoint, checkpoints
+from program import CANNOT_WRITE, CONFIG, DATA, MISSING, USAGE, VALLEY, bits, checkpoint, checkpoints
 from test_full_disk import MEBIBYTE, SmallDisk
 
 OUT_OF_MEMORY = 71
@@ -130,3 +134,20 @@ def test_a_pass_that_does_not_fit_is_warned_of(plan):
     # Left to itself it takes the largest size that fits.
     fitted = plan("train.global_batch=1048576", "train.microbatch=\"auto\"")
     assert "memory may run out" not in fitted.stderr
+
+
+def test_memory_that_runs_out_names_what_helps(program):
+    """The address space is limited to what the program has after its start and half of what a pass needs."""
+    arguments = ["train", program.config, "train.global_batch=8192", "train.microbatch=8192", "model.width=16", "--out",
+                 program.out]
+    with program.start("train", program.config, "train.steps=1000000", "--out", program.folder / "other") as call:
+        call.until(lambda: bool(program.runs(program.folder / "other")))
+        status = pathlib.Path(f"/proc/{call.process.pid}/status").read_text()
+    size = int(re.search(r"VmPeak:\s+(\d+) kB", status)[1]) * 1024
+    result = subprocess.run(["prlimit", f"--as={size + 3 * 10**9}", VALLEY, *arguments], capture_output=True, text=True,
+                            timeout=120, check=False)
+    assert result.returncode == OUT_OF_MEMORY, result.stderr
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert "set train.microbatch=4096" in line
+    told = json.loads((program.newest() / "exit.json").read_text())
+    assert told["exit_code"] == OUT_OF_MEMORY and "train.microbatch=4096" in told["why"]

@@ -154,5 +154,40 @@ TEST(Model, OptionsGoThroughMetadata) {
   EXPECT_THROW(static_cast<void>(ModelOptions::from_metadata(metadata, "x")), Error);
 }
 
+TEST(Began, AnOutlineHasTheSameTensorsAndTablesWithoutMemory) {
+  const auto model = make_model(options(64, 4));
+  const auto outline = outline_model(options(64, 4));
+  for (const NamedNetwork& n : model->networks()) {
+    const auto& full = n.network->parameters().all();
+    const Network& network = outline->network(n.name);
+    const auto& shapes = network.parameters().all();
+    ASSERT_EQ(full.size(), shapes.size());
+    for (std::size_t i = 0; i < full.size(); ++i) {
+      EXPECT_EQ(full[i].name, shapes[i].name);
+      EXPECT_EQ(full[i].value.sizes(), shapes[i].value.sizes());
+      EXPECT_TRUE(shapes[i].value.is_meta());
+    }
+    EXPECT_EQ(n.network->layers().size(), network.layers().size());
+  }
+}
+
+TEST(Began, TheLargestNetworksAreCountedWithoutOverflow) {
+  ModelOptions o = options(512, kMostUnits);
+  o.latent = o.hidden = kMostUnits;
+  o.skip_connections = true;
+  o.downsample = "extra";
+  const auto outline = outline_model(o);
+  for (const NamedNetwork& n : outline->networks()) {
+    EXPECT_GT(n.network->parameters().count(), std::int64_t{1} << 38);
+    EXPECT_LT(n.network->parameters().count(), std::int64_t{1} << 44);
+    std::int64_t activations = 0;
+    for (const LayerInfo& layer : n.network->layers()) activations += layer.activations;
+    EXPECT_GT(activations, 0);
+    EXPECT_LT(activations, std::int64_t{1} << 39);  // times 7 bytes and 2^20 images: under 2^62
+  }
+  o.width = kMostUnits + 1;
+  EXPECT_THROW(static_cast<void>(outline_model(o)), Error);
+}
+
 }  // namespace
 }  // namespace valley

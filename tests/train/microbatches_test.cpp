@@ -55,5 +55,14 @@ TEST(Microbatches, ShrinkUntilTheyFit) {
   EXPECT_EQ(fit_to_memory(plan, 10, -1).size, 1);
 }
 
+TEST(Microbatches, ShrinkToTheLargestDivisorThatFitsOddOnesToo) {
+  const MicrobatchPlan plan = plan_microbatches(90, std::nullopt, 2, false);
+  for (const auto& [memory, size] : {std::pair{450, 45}, {449, 15}, {149, 9}, {89, 5}, {49, 3}, {10, 1}}) {
+    const MicrobatchPlan fitted = fit_to_memory(plan, 10, memory);
+    EXPECT_EQ(fitted.size, size) << memory;
+    EXPECT_EQ(fitted.share(), plan.share()) << memory;
+  }
+}
+
 }  // namespace
 }  // namespace valley
