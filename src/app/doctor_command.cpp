@@ -11,14 +11,15 @@
 #include <string>
 
 #include "comm/world.h"
+#include "core/text.h"
 #include "doctor/doctor.h"
 
 namespace valley::app {
 namespace {
 
 constexpr const char* kHelp =
-    "Say what this machine has and what would stop a run. Ends with 0 when nothing would, else "
-    "with the code that a run would end with.\n\n"
+    "Say what this machine has and what would stop a run.\n"
+    "Ends with 0 when nothing would, else with the code that a run would end with.\n\n"
     "Examples:\n"
     "  valley doctor                                          this machine, and runs in runs/\n"
     "  valley doctor --data data/emoji-64 --out /scratch/runs a data set and another folder too\n"
@@ -32,17 +33,15 @@ struct Arguments {
   bool probe = false;
 };
 
-constexpr std::size_t kWidest = 120;  // columns; longer lines are hard to read
-
 // mpirun gives its ranks a terminal of their own, also where what they print goes into a file.
 doctor::TextStyle style_of_stdout() {
   if (::isatty(STDOUT_FILENO) != 1 || launch_info().launched) return {};
   const char* terminal = std::getenv("TERM");
   const bool is_dumb = terminal != nullptr && std::string(terminal) == "dumb";
-  doctor::TextStyle style{std::getenv("NO_COLOR") == nullptr && !is_dumb, kWidest};
+  doctor::TextStyle style{std::getenv("NO_COLOR") == nullptr && !is_dumb, kTerminalWidth};
   ::winsize size{};
   if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-    style.width = std::min<std::size_t>(size.ws_col, kWidest);
+    style.width = std::min<std::size_t>(size.ws_col, kTerminalWidth);
   return style;
 }
 

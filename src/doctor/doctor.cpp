@@ -33,6 +33,12 @@ double figure(const Checkup& checkup, const std::string& name, const std::string
   return 0;
 }
 
+bool has_failed(const Checkup& checkup, const std::string& name) {
+  return std::any_of(checkup.findings.begin(), checkup.findings.end(), [&](const Finding& f) {
+    return f.name == name && f.status == Status::kFailure;
+  });
+}
+
 int ranks_for(const DoctorRequest& request, const Checkup& checkup) {
   if (request.ranks > 0) return request.ranks;
   const int gpus = static_cast<int>(figure(checkup, "driver", "gpus"));
@@ -69,7 +75,10 @@ void check_host(const DoctorRequest& request, int ranks_here, bool measure, Chec
       "storage", kToLoad, ExitCode::kIo, [&](const Notes& notes) { check_out(notes, out); },
       checkup);
   std::error_code ignored;
-  if (answered) std::filesystem::remove(out.probe_file, ignored);  // of a check that crashed
+  if (answered) {  // of a check that crashed
+    for (const char* end : {"", ".new"})
+      std::filesystem::remove(out.probe_file.string() + end, ignored);
+  }
 }
 
 Report report_of(Checkup checkup, int ranks, bool on_gpus) {
@@ -81,7 +90,9 @@ ExitCode examine_alone(const DoctorRequest& request, const Show& show) {
   Checkup checkup;
   check_host(request, 0, true, checkup);
   int ranks = ranks_for(request, checkup);
-  if (ranks > 1) {
+  if (ranks > 1 && has_failed(checkup, "open files")) {
+    ranks = 1;  // mpirun hangs then
+  } else if (ranks > 1) {
     run_guarded(
         "ranks", kToLaunch, ExitCode::kRankLost,
         [&](const Notes& notes) { check_launch(notes, ranks, request.ranks > 0); }, checkup);

@@ -86,9 +86,8 @@ void check_single(const Notes& notes) {
   std::string counted;
   for (const Single& s : kLibraries) {
     const std::vector<std::string> files = objects_that_define(s.symbol);
-    if (files.empty()) continue;
-    counted += (counted.empty() ? "" : ", ") + std::string(s.library);
-    if (files.size() == 1) continue;
+    if (files.size() == 1) counted += fmt::format("{}{}", counted.empty() ? "" : ", ", s.library);
+    if (files.size() < 2) continue;
     std::string value = fmt::format("loaded {} times:", files.size());
     for (const std::string& file : files) value += " " + file;
     const std::string advice =

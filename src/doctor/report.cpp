@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "core/text.h"
+
 namespace valley::doctor {
 namespace {
 
@@ -60,21 +62,6 @@ std::string mark(Status status, const TextStyle& style) {
   }
 }
 
-// Breaks at spaces, so that no line is longer than `width` columns; a word that is stays whole.
-std::vector<std::string> wrapped(const std::string& text, std::size_t width) {
-  std::vector<std::string> lines{""};
-  std::size_t start = 0;
-  while (start < text.size()) {
-    const std::size_t end = std::min(text.find(' ', start), text.size());
-    const std::string word = text.substr(start, end - start);
-    if (!lines.back().empty() && lines.back().size() + 1 + word.size() > width)
-      lines.emplace_back();
-    lines.back() += (lines.back().empty() ? "" : " ") + word;
-    start = end + 1;
-  }
-  return lines;
-}
-
 // The continuation lines stand under the first.
 std::string block(const std::string& text, std::size_t indent, const char* colour,
                   const TextStyle& style) {
@@ -82,7 +69,7 @@ std::string block(const std::string& text, std::size_t indent, const char* colou
   if (style.width == 0) return coloured(text, colour, style);
   std::string all;
   const std::size_t width = std::max(kLeast, style.width - std::min(indent, style.width));
-  for (const std::string& line : wrapped(text, width)) {
+  for (const std::string& line : wrap(text, width)) {
     if (!all.empty()) all.append(1, '\n').append(indent, ' ');
     all += coloured(line, colour, style);
   }
