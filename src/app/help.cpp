@@ -32,7 +32,8 @@ std::string entry(const std::string& name, const std::string& meaning) {
   return out + "\n";
 }
 
-// Lines stay as they are, so that examples do; one that is too long goes on in the next, further in.
+// Lines stay as they are, so that examples do; one that is too long goes on in the next, further
+// in.
 std::string fitted(const std::string& text) {
   std::string out;
   for (std::size_t at = 0; at <= text.size();) {

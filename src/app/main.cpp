@@ -79,8 +79,9 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   abort_job(static_cast<int>(code));
 }
 
-// A file that the program opens must not get the number of a standard stream that its caller closed:
-// messages would be written into it. What is printed to a closed stdout then fails, as it should.
+// A file that the program opens must not get the number of a standard stream that its caller
+// closed: messages would be written into it. What is printed to a closed stdout then fails, as it
+// should.
 void hold_standard_streams() {
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF) continue;

@@ -77,8 +77,7 @@ std::filesystem::path config_file(const Arguments& a, std::vector<std::string>& 
     for (const auto& folder : {path, path.parent_path().parent_path()}) {
       if (is_there(folder / "config.toml")) return folder / "config.toml";
     }
-    throw Error(ExitCode::kMissingInput,
-                "--resume {}: {}", resume,
+    throw Error(ExitCode::kMissingInput, "--resume {}: {}", resume,
                 is_there(path / "COMMIT")
                     ? "a checkpoint without its run: name its CONFIG.toml as well"
                     : "neither a run directory (no config.toml) nor a checkpoint (no COMMIT) is "

@@ -34,7 +34,8 @@ void write_file(const std::filesystem::path& path,
                 std::string_view text);  // one AtomicFile, written and committed
 
 // Refuses (ExitCode::kCannotWrite) what an AtomicFile could not write, before there is anything to
-// write: a folder that is not there or read-only, a directory or device of that name. Makes nothing.
+// write: a folder that is not there or read-only, a directory or device of that name. Makes
+// nothing.
 void require_writable(const std::filesystem::path& path);
 
 [[nodiscard]] std::string read_file(

@@ -22,8 +22,8 @@ void require_format(const std::map<std::string, std::string>& metadata, const st
   };
   if (value("format") != kFormat)
     throw Error(ExitCode::kData,
-                "{}: its metadata's \"format\" is \"{}\" where a model of Valley's has \"{}\"", where,
-                value("format"), kFormat);
+                "{}: its metadata's \"format\" is \"{}\" where a model of Valley's has \"{}\"",
+                where, value("format"), kFormat);
   if (value("format_version") != kVersion)
     throw Error(ExitCode::kData,
                 "{}: its \"format_version\" is \"{}\"; this program reads {}: use the valley that "
@@ -67,7 +67,8 @@ void fill(const Network& network, const std::string& prefix, const TensorFile& f
 }  // namespace
 
 SavedModel load_model(const std::filesystem::path& named, Weights weights, at::Device device) {
-  const std::filesystem::path path = locate_model(named).model_file;  // verified with its checkpoint
+  const std::filesystem::path path =
+      locate_model(named).model_file;  // verified with its checkpoint
   const std::string where = path.string();
   const TensorFileOutline said = outline_safetensors(path);
   require_format(said.metadata, where);

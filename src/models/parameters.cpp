@@ -33,7 +33,8 @@ Initializer Initializer::xavier_uniform(std::int64_t fan_in, std::int64_t fan_ou
 at::Tensor ParameterSet::add(const std::string& name, at::IntArrayRef shape,
                              const Initializer& initializer) {
   for (const Parameter& p : parameters_) VALLEY_CHECK(p.name != name);
-  parameters_.push_back({name, at::zeros(shape, at::TensorOptions(device_).dtype(at::kFloat)), initializer});
+  parameters_.push_back(
+      {name, at::zeros(shape, at::TensorOptions(device_).dtype(at::kFloat)), initializer});
   return parameters_.back().value;
 }
 

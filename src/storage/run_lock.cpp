@@ -55,8 +55,8 @@ void write_holder(int descriptor) {
 
 [[noreturn]] void refuse_in_use(const std::filesystem::path& name, int descriptor) {
   throw Error(ExitCode::kUsage,
-              "{} is in use by {}; wait for it to end or stop it, or start a new run", name.string(),
-              describe_holder(descriptor));
+              "{} is in use by {}; wait for it to end or stop it, or start a new run",
+              name.string(), describe_holder(descriptor));
 }
 
 }  // namespace

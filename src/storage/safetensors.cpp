@@ -174,8 +174,7 @@ class OpenFile {
  public:
   // Reads instead of a mapping: a file that shrinks meanwhile is then an error, not a SIGBUS.
   explicit OpenFile(const std::filesystem::path& path)
-      : name_(path.string()),
-        descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+      : name_(path.string()), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     if (!descriptor_) throw file_error("opening", name_, errno, false);
     struct ::stat status {};
     if (::fstat(descriptor_.get(), &status) != 0)

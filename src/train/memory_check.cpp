@@ -46,8 +46,8 @@ std::optional<std::string> memory_warning(const MemoryPlan& memory, const Microb
 }
 
 Error out_of_memory(const std::string& text, const MemoryPlan& memory, const MicrobatchPlan& plan) {
-  return {ExitCode::kOutOfMemory, "{}: {} ({}); {}", this_rank(), text, what_it_takes(memory, plan),
-          way_out(plan)};
+  return {ExitCode::kOutOfMemory,      "{}: {} ({}); {}", this_rank(), text,
+          what_it_takes(memory, plan), way_out(plan)};
 }
 
 }  // namespace valley

@@ -11,8 +11,8 @@
 
 namespace valley {
 
-// Error kOutOfMemory when what a rank keeps for its parameters alone is more than its `share` of the
-// memory: no microbatch helps there. Bytes.
+// Error kOutOfMemory when what a rank keeps for its parameters alone is more than its `share` of
+// the memory: no microbatch helps there. Bytes.
 void require_parameters_fit(const MemoryPlan& memory, std::int64_t share);
 
 // A warning when the passes of `plan` are estimated to need more than `budget` beside the

@@ -35,24 +35,25 @@ void require_checkpoint_space(const std::filesystem::path& folder, const Checkpo
   if (static_cast<double>(*free) >= needed) return;
   if (need.keeps_all && *free >= static_cast<std::uint64_t>(need.bytes)) {
     log::warn(
-        "{}: checkpoint.keep = 0 keeps {}, but {} bytes are free there; remove some in time, or set "
+        "{}: checkpoint.keep = 0 keeps {}, but {} bytes are free there; remove some in time, or "
+        "set "
         "checkpoint.keep",
         folder.string(), count_text(need), *free);
     return;
   }
-  throw Error(ExitCode::kCannotWrite,
-              "{}: there must be room for {}, {:.0f} bytes, but {} bytes are free there; nothing was "
-              "written: free some space, choose another --out, or set a smaller checkpoint.keep",
-              folder.string(), count_text(need), needed, *free);
+  throw Error(
+      ExitCode::kCannotWrite,
+      "{}: there must be room for {}, {:.0f} bytes, but {} bytes are free there; nothing was "
+      "written: free some space, choose another --out, or set a smaller checkpoint.keep",
+      folder.string(), count_text(need), needed, *free);
 }
 
 std::string describe_space(const std::filesystem::path& folder, const CheckpointNeed& need) {
   const auto free = free_bytes(folder);
-  return fmt::format("checkpoints: {} of {} each at a time; {} free in {}",
-                     need.keeps_all ? "all" : fmt::format("at most {} more", need.more),
-                     bytes_text(need.bytes),
-                     free ? bytes_text(static_cast<std::int64_t>(*free)) : "unknown space",
-                     folder.string());
+  return fmt::format(
+      "checkpoints: {} of {} each at a time; {} free in {}",
+      need.keeps_all ? "all" : fmt::format("at most {} more", need.more), bytes_text(need.bytes),
+      free ? bytes_text(static_cast<std::int64_t>(*free)) : "unknown space", folder.string());
 }
 
 }  // namespace valley

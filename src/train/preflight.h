@@ -1,5 +1,5 @@
-// Whether a training's checkpoints find room where it would write them: asked before the first step,
-// and by --dry-run. Rank 0's work.
+// Whether a training's checkpoints find room where it would write them: asked before the first
+// step, and by --dry-run. Rank 0's work.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@ namespace valley {
 
 // What the checkpoints of one start need.
 struct CheckpointNeed {
-  std::int64_t bytes = 0;   // of one
-  std::int64_t more = 0;    // how many more lie on the disk at most than do now; saving one precedes
-                            // the removal of the oldest
-  bool keeps_all = false;   // checkpoint.keep = 0: `more` grows with the length
+  std::int64_t bytes = 0;  // of one
+  std::int64_t more = 0;   // how many more lie on the disk at most than do now; saving one precedes
+                           // the removal of the oldest
+  bool keeps_all = false;  // checkpoint.keep = 0: `more` grows with the length
 };
 
 // Of a start at step `first` of `steps` with `present` checkpoints in its folder.

@@ -28,11 +28,10 @@ struct RunChoice {
 //         change, they are listed (kConfig); a new run where there is none
 //   PATH  that run from its newest good checkpoint; a checkpoint that is not its run's
 //         newest starts a new run from it
-// `check` is called once that is known and before anything is made: with the folder that checkpoints
-// will lie in (or one above it) and the checkpoint to restore.
-using StartCheck =
-    std::function<void(const std::filesystem::path& folder,
-                       const std::optional<std::filesystem::path>& checkpoint)>;
+// `check` is called once that is known and before anything is made: with the folder that
+// checkpoints will lie in (or one above it) and the checkpoint to restore.
+using StartCheck = std::function<void(const std::filesystem::path& folder,
+                                      const std::optional<std::filesystem::path>& checkpoint)>;
 [[nodiscard]] RunChoice choose_run(const std::string& resume, const std::filesystem::path& out,
                                    const std::string& name, const Schema& schema,
                                    const StartCheck& check);

@@ -128,8 +128,8 @@ class Trainer {
 
 // Error kConfig listing keys that differ from those in a state file's `metadata`, or when the data
 // (at `data_path`, with `fingerprint`) are others. `where`: the checkpoint, for messages.
-void require_same_training(const std::map<std::string, std::string>& metadata,
-                           const Schema& schema, const std::string& data_path,
-                           const std::string& fingerprint, const std::string& where);
+void require_same_training(const std::map<std::string, std::string>& metadata, const Schema& schema,
+                           const std::string& data_path, const std::string& fingerprint,
+                           const std::string& where);
 
 }  // namespace valley

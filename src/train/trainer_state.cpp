@@ -58,9 +58,9 @@ Checkpoint Trainer::snapshot(const Schema& schema, const std::string& fingerprin
   return c;
 }
 
-void require_same_training(const std::map<std::string, std::string>& metadata,
-                           const Schema& schema, const std::string& data_path,
-                           const std::string& fingerprint, const std::string& where) {
+void require_same_training(const std::map<std::string, std::string>& metadata, const Schema& schema,
+                           const std::string& data_path, const std::string& fingerprint,
+                           const std::string& where) {
   std::map<std::string, std::string> saved;
   for (const auto& [key, value] : metadata) {
     if (key.starts_with(kConfigPrefix))

@@ -185,8 +185,8 @@ int TrainingRun::dry_run(const MicrobatchPlan& shares) {
     const std::string start =
         preview_run(request_.resume, request_.out, request_.name, schema_,
                     [this](const auto& folder, const auto& from) { check_start(folder, from); });
-    const std::string plan = describe_plan(*outline_model(experiment_.model), experiment_, shares,
-                                           *dataset_, steps_);
+    const std::string plan =
+        describe_plan(*outline_model(experiment_.model), experiment_, shares, *dataset_, steps_);
     fmt::print("{}\n{}{}", schema_.to_toml(), plan, as_comments(space_ + "\n" + start));
   }
   world_.host().barrier();

@@ -206,7 +206,8 @@ TEST(AtomicFile, WhatIsNoPlainFileIsNotReplaced) {
   const fs::path pipe = folder.path() / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   fs::create_directory_symlink(folder.path(), folder.path() / "link");
-  for (const fs::path& path : {pipe, folder.path(), folder.path() / "link", folder.path() / "", fs::path()}) {
+  for (const fs::path& path :
+       {pipe, folder.path(), folder.path() / "link", folder.path() / "", fs::path()}) {
     EXPECT_EQ(error_of([&] { write_file(path, "text"); }).code(), ExitCode::kCannotWrite) << path;
     EXPECT_EQ(error_of([&] { require_writable(path); }).code(), ExitCode::kCannotWrite) << path;
   }
@@ -217,10 +218,12 @@ TEST(AtomicFile, WhatIsNoPlainFileIsNotReplaced) {
 TEST(AtomicFile, WhetherItCouldBeWrittenIsAskedWithoutATrace) {
   const TemporaryFolder folder;
   EXPECT_NO_THROW(require_writable(folder.path() / "f"));
-  EXPECT_EQ(error_of([&] { require_writable(folder.path() / "none" / "f"); }).code(), ExitCode::kCannotWrite);
+  EXPECT_EQ(error_of([&] { require_writable(folder.path() / "none" / "f"); }).code(),
+            ExitCode::kCannotWrite);
   write_file(folder.path() / "f", "old");
   EXPECT_NO_THROW(require_writable(folder.path() / "f"));
-  EXPECT_EQ(error_of([&] { require_writable(folder.path() / "f" / "g"); }).code(), ExitCode::kCannotWrite);
+  EXPECT_EQ(error_of([&] { require_writable(folder.path() / "f" / "g"); }).code(),
+            ExitCode::kCannotWrite);
   EXPECT_EQ(read_file(folder.path() / "f"), "old");
   EXPECT_EQ(folder.entries(), 1U);
 }

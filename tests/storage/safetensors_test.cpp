@@ -149,7 +149,8 @@ TEST(Safetensors, RequireTensorNamesWhatDiffers) {
 
 TEST(Safetensors, AnOutlineSaysWhatTheTensorsAreWithoutReadingThem) {
   const TemporaryFolder folder;
-  const TensorFile written{{{"a", at::ones({2, 3})}, {"b", at::ones({4}, at::kDouble)}}, {{"k", "v"}}};
+  const TensorFile written{{{"a", at::ones({2, 3})}, {"b", at::ones({4}, at::kDouble)}},
+                           {{"k", "v"}}};
   write_safetensors(folder / "a.safetensors", written);
   const TensorFileOutline outline = outline_safetensors(folder / "a.safetensors");
   EXPECT_EQ(outline.metadata, written.metadata);
@@ -157,15 +158,18 @@ TEST(Safetensors, AnOutlineSaysWhatTheTensorsAreWithoutReadingThem) {
   EXPECT_EQ(outline.tensors.at("a").shape, (std::vector<std::int64_t>{2, 3}));
   EXPECT_EQ(outline.tensors.at("b").type, at::kDouble);
   EXPECT_NO_THROW(require_tensor(outline, "a", {2, 3}, "f"));
-  expect_error(ExitCode::kData, {"f", "'a'", "[2, 3]", "[3, 2]"},
-               [&] { require_tensor(outline, "a", {3, 2}, "f"); });
-  expect_error(ExitCode::kData, {"f", "'b'", "F64"}, [&] { require_tensor(outline, "b", {4}, "f"); });
+  expect_error(ExitCode::kData, {"f", "'a'", "[2, 3]", "[3, 2]"}, [&] {
+    require_tensor(outline, "a", {3, 2}, "f");
+  });
+  expect_error(ExitCode::kData, {"f", "'b'", "F64"},
+               [&] { require_tensor(outline, "b", {4}, "f"); });
   expect_error(ExitCode::kData, {"f", "'c'"}, [&] { require_tensor(outline, "c", {4}, "f"); });
 }
 
 TEST(Safetensors, OnlyWhatIsWantedIsRead) {
   const TemporaryFolder folder;
-  write_safetensors(folder / "a.safetensors", {{{"a", at::ones({2})}, {"b", at::ones({2})}}, {{"k", "v"}}});
+  write_safetensors(folder / "a.safetensors",
+                    {{{"a", at::ones({2})}, {"b", at::ones({2})}}, {{"k", "v"}}});
   const TensorFile read = read_safetensors(folder / "a.safetensors",
                                            [](const std::string& name) { return name == "b"; });
   EXPECT_EQ(read.tensors.size(), 1U);

@@ -57,7 +57,8 @@ TEST(Microbatches, ShrinkUntilTheyFit) {
 
 TEST(Microbatches, ShrinkToTheLargestDivisorThatFitsOddOnesToo) {
   const MicrobatchPlan plan = plan_microbatches(90, std::nullopt, 2, false);
-  for (const auto& [memory, size] : {std::pair{450, 45}, {449, 15}, {149, 9}, {89, 5}, {49, 3}, {10, 1}}) {
+  for (const auto& [memory, size] :
+       {std::pair{450, 45}, {449, 15}, {149, 9}, {89, 5}, {49, 3}, {10, 1}}) {
     const MicrobatchPlan fitted = fit_to_memory(plan, 10, memory);
     EXPECT_EQ(fitted.size, size) << memory;
     EXPECT_EQ(fitted.share(), plan.share()) << memory;

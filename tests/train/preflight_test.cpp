@@ -20,7 +20,7 @@ std::int64_t more(std::int64_t every, std::int64_t keep, std::int64_t first, std
 }
 
 TEST(CheckpointNeed, CountsWhatLiesOnTheDiskBesideWhatIsThere) {
-  EXPECT_EQ(more(10, 3, 0, 1000, 0), 4);   // three kept, one being written
+  EXPECT_EQ(more(10, 3, 0, 1000, 0), 4);  // three kept, one being written
   EXPECT_EQ(more(10, 3, 500, 1000, 3), 1);
   EXPECT_EQ(more(10, 3, 500, 1000, 1), 3);
   EXPECT_EQ(more(10, 3, 500, 1000, 7), 1);  // left from a larger keep
