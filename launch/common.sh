@@ -111,7 +111,7 @@ keep_asking() {
 
 ask_to_stop() { # SIGNAL
   trapped=1
-  ((asked)) && return
+  ((!asked)) || return 0
   asked=1
   say "$1: stopping with a checkpoint"
   [[ -n "$child" ]] || return 0

@@ -115,6 +115,22 @@ def test_a_signal_to_the_script_ends_with_a_checkpoint(local, program, number, r
     assert steps_reported(program.newest()) == list(range(1, stopped_at + 3))
 
 
+def test_signals_while_checkpoints_are_written_change_nothing(local, program):
+    straight = program.trained(None, "train.steps=40", "train.reproducible=true")
+    shutil.move(program.out, program.folder / "straight")
+    options = "train.steps=40", "train.reproducible=true", "checkpoint.every=1"
+    with local(*options, RANKS=2) as call:
+        call.until(has_reached(program, 4))
+        while call.process.poll() is None:
+            call.process.send_signal(signal.SIGTERM)
+            time.sleep(0.02)
+        ended(call, STOPPED)
+    with local(*options, RANKS=2) as call:
+        ended(call, 0)
+    [run] = program.runs()
+    assert bits(checkpoint(run)) == bits(checkpoint(program.folder / "straight" / straight.name))
+
+
 def has_process(call, name):
     def condition():
         for pid in call.processes():
