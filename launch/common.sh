@@ -95,14 +95,14 @@ takes_usr1() {
 
 # The launcher passes USR1 on to the ranks that it has started by then, so it is told again until it ends.
 keep_asking() {
-  local pause
+  local pause asks=0
   trap - USR1 HUP INT
   trap 'kill "$!" 2>/dev/null; exit 0' TERM
   while kill -0 "$child" 2>/dev/null; do
-    pause=0.2
+    pause=0.4
     if takes_usr1 "$child"; then
       kill -USR1 "$child" 2>/dev/null || true
-      pause=2
+      ((++asks < 4)) || pause=2
     fi
     sleep "$pause" &
     wait "$!"
@@ -111,7 +111,7 @@ keep_asking() {
 
 ask_to_stop() { # SIGNAL
   trapped=1
-  ((asked)) && return
+  ((!asked)) || return 0
   asked=1
   say "$1: stopping with a checkpoint"
   [[ -n "$child" ]] || return 0

@@ -52,8 +52,8 @@ class RunDirectory {
   int lock_ = -1;
 };
 
-// Any rank, without the lock: writes exit.json into the directory `run` with "failed": `who` ("rank 2
-// on host n01"), unless there is one since the start. run.json takes it up with the next start.
+// Any rank, without the lock: writes exit.json into the directory `run` with "failed": `who` ("rank
+// 2 on host n01"), unless there is one since the start. run.json takes it up with the next start.
 void record_failure(const std::filesystem::path& run, int exit_code, const std::string& why,
                     const std::string& who);
 

@@ -18,7 +18,7 @@ NODES = ("n1", "n2")
 # Debian keeps the daemons where only root's path leads.
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 NEEDED = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "scontrol", "scancel", "squeue")
-PATIENCE = 60
+PATIENCE = 90
 ENDED = "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"
 
 # cred_expire is also the time that a requeued job waits before it may start again.

@@ -140,7 +140,9 @@ def test_a_job_that_makes_no_progress_is_not_queued_for_ever(cluster, program):
 
 
 def test_the_time_limit_asks_in_time(cluster, program):
-    job = Job(cluster, program, "train.steps=100000", options=("--nodes=1", "--time=1", "--signal=USR1@50"))
+    # Slurm looks every 30 s, and asks as soon as the next look might be too late: 10 to 40 s after the start. Asked before
+    # there are any ranks it would be lost.
+    job = Job(cluster, program, "train.steps=100000", options=("--nodes=1", "--time=1", "--signal=USR1@20"))
     job.until_start(2)
     assert job.starts()[0]["exit_code"] == STOPPED, job.output()
     # Who cancels a job does not want it back; what was trained is kept all the same.
