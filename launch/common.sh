@@ -30,10 +30,19 @@ find_valley() {
     fail 66 "no valley in $launch/../build, $launch/../../../bin or on the PATH; build it with launch/build.sh, or set VALLEY"
 }
 
-# Sets `training` (the command of one rank), `out` (the folder of runs) and VALLEY_LAUNCH_ID, by which this start's exit.json
-# is known. A training goes on where it stopped unless --resume says otherwise.
+# Sets `mpirun`: $MPIRUN, else the one that lies beside the program (in a bundle), else the PATH's; empty where there is none.
+find_mpirun() {
+  mpirun="${MPIRUN:-}"
+  [[ -n "$mpirun" || ! -x "$(dirname "$valley")/mpirun" ]] || mpirun="$(dirname "$valley")/mpirun"
+  mpirun="$(command -v "${mpirun:-mpirun}")" || mpirun=""
+}
+
+# Sets `arguments` (of `valley train`), `training` (the command of one rank), `out` (the folder of runs), `mpirun` and
+# VALLEY_LAUNCH_ID, by which this start's exit.json is known. A training goes on where it stopped unless --resume says
+# otherwise.
 prepare() { # TRAIN_ARGUMENT...
   find_valley
+  find_mpirun
   out=runs
   local resume=(--resume auto) previous="" word
   for word in "$@"; do
@@ -42,7 +51,8 @@ prepare() { # TRAIN_ARGUMENT...
     [[ "$word" != --resume && "$word" != --resume=* ]] || resume=()
     previous="$word"
   done
-  training=("$launch/rank.sh" "$valley" train "$@" "${resume[@]}")
+  arguments=("$@" "${resume[@]}")
+  training=("$launch/rank.sh" "$valley" train "${arguments[@]}")
   # A signal that comes while the program is being loaded waits until it can be heeded (coreutils before 8.31 cannot).
   local held=(env --block-signal=USR1 --block-signal=TERM --block-signal=INT)
   ! "${held[@]}" true 2>/dev/null || training=("${held[@]}" "${training[@]}")

@@ -10,7 +10,8 @@
 # Environment: RANKS          number of ranks (default: GPUs, else cores; fewer where those do not divide the batch)
 #              VALLEY         the program (default: ../build/valley beside this script, else the PATH's)
 #              VALLEY_BIND    none: ranks are not bound to cores
-#              MPIRUN         Open MPI's mpirun (default: mpirun), MPIRUN_FLAGS  more flags for it
+#              MPIRUN         Open MPI's mpirun (default: beside the program, else the PATH's)
+#              MPIRUN_FLAGS   more flags for it
 set -euo pipefail
 launch="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source=launch/common.sh
@@ -59,15 +60,13 @@ choose_ranks() {
   ((RANKS == limit)) || say "$RANKS ranks, not $limit: train.global_batch and train.microbatch have to be shared evenly"
 }
 
-arguments=("$@")
 [[ -n "${RANKS:-}" ]] || choose_ranks
 [[ "$RANKS" =~ ^[1-9][0-9]*$ ]] || fail 2 "RANKS=$RANKS: give a number of ranks, 1 or more"
 if ((RANKS == 1)); then
   run_job KILL "${training[@]}"
   exit "$code"
 fi
-mpirun="${MPIRUN:-mpirun}"
-command -v "$mpirun" >/dev/null || fail 66 "$mpirun is not installed; $RANKS ranks need Open MPI, RANKS=1 does not"
+[[ -n "$mpirun" ]] || fail 66 "there is no ${MPIRUN:-mpirun}; $RANKS ranks need Open MPI, RANKS=1 does not"
 # shellcheck disable=SC2086
 run_job TERM "$mpirun" -n "$RANKS" --oversubscribe --bind-to none ${MPIRUN_FLAGS:-} "${training[@]}"
 exit "$code"

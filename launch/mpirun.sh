@@ -11,7 +11,8 @@
 #              RANKS_PER_HOST   as many on each host, whatever its slots
 #              VALLEY           the program (default: ../build/valley beside this script, else the PATH's)
 #              VALLEY_BIND      none: ranks are not bound to cores
-#              MPIRUN           Open MPI's mpirun (default: mpirun), MPIRUN_FLAGS  more flags for it, such as
+#              MPIRUN           Open MPI's mpirun (default: beside the program, else the PATH's)
+#              MPIRUN_FLAGS     more flags for it, such as
 #                               "--mca btl_tcp_if_include eth0" where hosts have several networks
 set -euo pipefail
 launch="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -27,8 +28,7 @@ hosts="$1"
 shift
 [[ -r "$hosts" ]] || fail 66 "$hosts: no such file of hosts; it has a line a host, such as \"node1 slots=8\""
 prepare "$@"
-mpirun="${MPIRUN:-mpirun}"
-command -v "$mpirun" >/dev/null || fail 66 "$mpirun is not installed; it is part of Open MPI"
+[[ -n "$mpirun" ]] || fail 66 "there is no ${MPIRUN:-mpirun}; it is part of Open MPI"
 
 places=()
 [[ -z "${RANKS:-}" ]] || places+=(-n "$RANKS")

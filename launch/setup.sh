@@ -79,10 +79,10 @@ if [[ "${1:-}" == --tests ]]; then
   shift
 fi
 if [[ "${1:-}" == --check ]]; then
-  missing="$(missing_packages | tr '\n' ' ')"
-  [[ -z "$missing" ]] || say "missing Debian packages: $missing"
+  lacking="$(missing_packages | tr '\n' ' ')"
+  [[ -z "$lacking" ]] || say "missing Debian packages: $lacking"
   venv_is_current || say "missing or outdated: $kVenv"
-  [[ -z "$missing" ]] && venv_is_current
+  [[ -z "$lacking" ]] && venv_is_current
   exit
 elif [[ -n "${1:-}" ]]; then
   sed -n '2,9p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//'

@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import sys
 import time
 import uuid
 
@@ -41,6 +42,32 @@ class Result:
         """The one message, which may go on over several lines."""
         assert len(self.errors) == 1, self.stderr
         return self.stderr[self.stderr.index(self.errors[0]):]
+
+
+# A process that was forked from a large one counts that one's memory as its own: a small one stands between.
+MEASURE = """import os, subprocess, sys
+process = subprocess.Popen(sys.argv[2:])
+_, status, usage = os.wait4(process.pid, 0)
+with open(sys.argv[1], "w") as file:
+    print(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10, file=file)
+"""
+
+
+@dataclasses.dataclass
+class Cost:
+    code: int
+    stderr: str
+    seconds: float  # of all processors
+    memory: int  # bytes, at most at one time
+
+
+def measured(command, folder):
+    """Runs a command to its end and says what it took."""
+    file = folder / f"{uuid.uuid4().hex}.cost"
+    result = subprocess.run([sys.executable, "-c", MEASURE, file, *map(str, command)], stdout=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=PATIENCE, check=True)
+    code, seconds, memory = file.read_text().split()
+    return Cost(int(code), result.stderr, float(seconds), int(memory))
 
 
 class Call:

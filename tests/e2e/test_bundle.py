@@ -97,7 +97,8 @@ def test_it_shards_trains_and_samples_on_another_machine(unpacked, tmp_path):
         cp -r . {q(str(moved))}
         cd {q(str(moved))}
         mount -t tmpfs none {q(str(unpacked))}
-        $start {ranks} {train} train.steps=2 data.path=data/faces-32
+        $start RANKS=2 share/valley/launch/local.sh {train.removeprefix('train ')} --resume none train.steps=2 \\
+            data.path=data/faces-32
         $start bin/test_kernels --gtest_brief=1
         $start bin/mpirun --oversubscribe --bind-to none -n 2 bin/test_comm_contract --gtest_filter='*AllReduce*' --gtest_brief=1
         """)

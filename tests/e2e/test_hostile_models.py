@@ -7,7 +7,7 @@ import struct
 import subprocess
 
 import pytest
-from program import DATA, VALLEY, checkpoint
+from program import DATA, VALLEY, checkpoint, measured
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
@@ -27,12 +27,10 @@ def refused(program):
     """Samples a file; returns the message. The process may take little more memory than an empty one."""
     def sample(file):
         arguments = [VALLEY, "sample", file, "--seeds", "0-3", "-o", program.folder / "p.png"]
-        with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
-            error = process.stderr.read()
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == DATA, error
-        assert usage.ru_maxrss * 1024 < GIBIBYTE
+        cost = measured(arguments, program.folder)
+        error = cost.stderr
+        assert cost.code == DATA, error
+        assert cost.memory < GIBIBYTE
         assert error.startswith("error: ") and error.count("\n") == 1
         assert str(file) in error
         assert not (program.folder / "p.png").exists()
