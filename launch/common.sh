@@ -30,11 +30,12 @@ find_valley() {
     fail 66 "no valley in $launch/../build, $launch/../../../bin or on the PATH; build it with launch/build.sh, or set VALLEY"
 }
 
-# Sets `mpirun`: $MPIRUN, else the one that lies beside the program (in a bundle), else the PATH's; empty where there is none.
+# Sets `mpirun`: $MPIRUN, else the one that lies beside the program (in a bundle), else the PATH's, without its folder: named
+# with one, it makes other hosts search their libraries there too. Empty where there is none.
 find_mpirun() {
-  mpirun="${MPIRUN:-}"
-  [[ -n "$mpirun" || ! -x "$(dirname "$valley")/mpirun" ]] || mpirun="$(dirname "$valley")/mpirun"
-  mpirun="$(command -v "${mpirun:-mpirun}")" || mpirun=""
+  mpirun="${MPIRUN:-mpirun}"
+  [[ -n "${MPIRUN:-}" || ! -x "$(dirname "$valley")/mpirun" ]] || mpirun="$(dirname "$valley")/mpirun"
+  command -v "$mpirun" >/dev/null || mpirun=""
 }
 
 # Sets `arguments` (of `valley train`), `training` (the command of one rank), `out` (the folder of runs), `mpirun` and
