@@ -11,6 +11,7 @@
 #include <string>
 
 #include "comm/world.h"
+#include "core/terminal.h"
 #include "core/text.h"
 #include "doctor/doctor.h"
 
@@ -36,9 +37,9 @@ struct Arguments {
 // mpirun gives its ranks a terminal of their own, also where what they print goes into a file.
 doctor::TextStyle style_of_stdout() {
   if (::isatty(STDOUT_FILENO) != 1 || launch_info().launched) return {};
-  const char* terminal = std::getenv("TERM");
-  const bool is_dumb = terminal != nullptr && std::string(terminal) == "dumb";
-  doctor::TextStyle style{std::getenv("NO_COLOR") == nullptr && !is_dumb, kTerminalWidth};
+  const bool is_coloured =
+      std::getenv("NO_COLOR") == nullptr && is_capable_terminal(STDOUT_FILENO);
+  doctor::TextStyle style{is_coloured, kTerminalWidth};
   ::winsize size{};
   if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
     style.width = std::min<std::size_t>(size.ws_col, kTerminalWidth);

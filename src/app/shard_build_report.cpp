@@ -9,11 +9,12 @@
 
 #include "app/shard_inspect.h"
 #include "core/log.h"
+#include "core/terminal.h"
 
 namespace valley::app {
 
 BarProgress::BarProgress()
-    : is_terminal_(::isatty(STDERR_FILENO) == 1), last_(std::chrono::steady_clock::now()) {}
+    : is_terminal_(is_capable_terminal(STDERR_FILENO)), last_(std::chrono::steady_clock::now()) {}
 
 BarProgress::~BarProgress() {
   if (is_open_) std::fputs("\r\x1b[K", stderr);

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/terminal.h"
 #include "data/manifest.h"
 #include "data/verify.h"
 
@@ -53,7 +54,7 @@ void print_report_text(const VerifyReport& report, const InspectArguments& argum
 }
 
 void verify(const InspectArguments& arguments) {
-  const bool is_terminal = ::isatty(STDERR_FILENO) == 1;
+  const bool is_terminal = is_capable_terminal(STDERR_FILENO);
   const auto progress = [is_terminal](std::uint64_t done, std::uint64_t all) {
     if (is_terminal && (done % 512 == 0 || done == all))
       fmt::print(stderr, "\r\x1b[K{} of {} images", done, all);

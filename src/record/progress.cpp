@@ -7,18 +7,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <string_view>
+
+#include "core/terminal.h"
 
 namespace valley {
 namespace {
 
 constexpr const char* kClearToEnd = "\x1b[K";
-
-bool stderr_is_terminal() {
-  const char* kind = std::getenv("TERM");
-  return ::isatty(STDERR_FILENO) == 1 && kind != nullptr && std::string_view(kind) != "dumb";
-}
 
 std::size_t terminal_columns() {
   constexpr std::size_t kUsual = 80;
@@ -91,7 +86,7 @@ std::string cut_to_columns(const std::string& text, std::size_t columns) {
 
 Progress::Progress(double seconds_between_plain_lines)
     : seconds_between_plain_lines_(seconds_between_plain_lines),
-      is_terminal_(stderr_is_terminal()) {
+      is_terminal_(is_capable_terminal(STDERR_FILENO)) {
   log::set_status_line(*this);
 }
 

@@ -18,7 +18,7 @@ constexpr const char* kMounts =
 
 TEST(SystemText, TheDeepestMountHoldsAPath) {
   EXPECT_EQ(mount_of("/", kMounts)->type, "ext4");
-  EXPECT_EQ(mount_of("/work/runs", kMounts)->source, "/dev/vda");
+  EXPECT_EQ(mount_of("/data/runs", kMounts)->source, "/dev/vda");
   EXPECT_EQ(mount_of("/scratch", kMounts)->type, "lustre");
   EXPECT_EQ(mount_of("/scratch/runs", kMounts)->point, "/scratch");
   EXPECT_EQ(mount_of("/scratchy", kMounts)->type, "ext4");

@@ -5,6 +5,7 @@ import pty
 import re
 import subprocess
 
+import pytest
 from program import PATIENCE, VALLEY
 
 CLEAR_TO_END = "\x1b[K"
@@ -27,10 +28,10 @@ def screen(text):
     return [line for line in lines if line]
 
 
-def on_terminal(command, folder):
+def on_terminal(command, folder, kind="xterm"):
     """What `command` writes to a terminal on its stderr."""
     controller, terminal = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm"}
+    environment = {**os.environ, "TERM": kind}
     subprocess.run(["stty", "cols", str(COLUMNS)], stdin=terminal, check=True)
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=terminal, cwd=folder,
                           env=environment, start_new_session=True) as process:
@@ -59,3 +60,9 @@ def test_messages_stand_above_the_line_of_progress(program):
     log = (program.newest() / "log.txt").read_text().splitlines()
     # log.txt begins with the run; its lines start with the time.
     assert messages[-len(log):] == [line.split(" ", 1)[1] for line in log]
+
+
+@pytest.mark.parametrize(("kind", "redraws"), [("xterm", True), ("dumb", False)])
+def test_verify_redraws_its_line_where_that_can_be_done(faces, tmp_path, kind, redraws):
+    text = on_terminal([VALLEY, "shard", "verify", faces], tmp_path, kind)
+    assert (CLEAR_TO_END in text) == redraws
