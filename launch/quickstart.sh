@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a clone to a trained generator: sets up, builds, makes shards of 105 face emoji, trains BEGAN on them for two to
+# From a clone to a trained generator: sets up, builds, makes shards of 105 face emoji, trains BEGAN on them for one to
 # five minutes (on the CPU's cores, or on every GPU there is), and says where the pictures lie.
 #
 #   launch/quickstart.sh [section.key=value ...]
