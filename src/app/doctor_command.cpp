@@ -37,8 +37,7 @@ struct Arguments {
 // mpirun gives its ranks a terminal of their own, also where what they print goes into a file.
 doctor::TextStyle style_of_stdout() {
   if (::isatty(STDOUT_FILENO) != 1 || launch_info().launched) return {};
-  const bool is_coloured =
-      std::getenv("NO_COLOR") == nullptr && is_capable_terminal(STDOUT_FILENO);
+  const bool is_coloured = std::getenv("NO_COLOR") == nullptr && is_capable_terminal(STDOUT_FILENO);
   doctor::TextStyle style{is_coloured, kTerminalWidth};
   ::winsize size{};
   if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)

@@ -72,8 +72,8 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
 // Before the ranks have met (no collective has ended yet) they all fail alike: rank 0 speaks for
 // them.
 [[noreturn]] void fail(ExitCode code, const std::string& message) {
-  const bool alike = code == ExitCode::kUsage || code == ExitCode::kConfig ||
-                     code == ExitCode::kMissingInput;
+  const bool alike =
+      code == ExitCode::kUsage || code == ExitCode::kConfig || code == ExitCode::kMissingInput;
   if (alike && launch_info().rank != 0) leave_it_to_rank_zero();
   log::error("{}", message);
   abort_job(static_cast<int>(code));

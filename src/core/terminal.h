@@ -3,8 +3,8 @@
 
 namespace valley {
 
-// Whether it is a terminal on which a line can be redrawn and coloured: not a file, a pipe, or one that
-// says TERM=dumb.
+// Whether it is a terminal on which a line can be redrawn and coloured: not a file, a pipe, or one
+// that says TERM=dumb.
 [[nodiscard]] bool is_capable_terminal(int descriptor);
 
 }  // namespace valley

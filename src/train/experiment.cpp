@@ -115,7 +115,9 @@ void add_train(Schema& s, TrainOptions& o) {
       .help("The same bits for any power-of-two number of ranks up to the number of microbatches.")
       .source("ours");
   s.key("train.seed", &o.seed).min(0).help("Of weights, order, latents and flips.");
-  s.key("train.report_every", &o.report_every).min(1).help("Steps between lines of stats.jsonl; the first and the last step have one too.");
+  s.key("train.report_every", &o.report_every)
+      .min(1)
+      .help("Steps between lines of stats.jsonl; the first and the last step have one too.");
   s.key("train.threads", &o.threads)
       .min(1)
       .max(kMostThreads)
@@ -197,9 +199,8 @@ Grid parse_grid(const std::string& text, const std::string& what, ExitCode code,
   const auto [rest, second] = std::from_chars(split ? x + 1 : end, end, grid.rows);
   if (!split || second != std::errc() || rest != end || grid.columns < 1 || grid.rows < 1 ||
       grid.columns > most || grid.rows > most) {
-    throw Error(code,
-                "{} is \"{}\"; it is columns x rows, each from 1 to {}, such as 8x8", what, text,
-                most);
+    throw Error(code, "{} is \"{}\"; it is columns x rows, each from 1 to {}, such as 8x8", what,
+                text, most);
   }
   return grid;
 }

@@ -309,8 +309,7 @@ int TrainingRun::loop() {
     trainer_->step(loader.next().pixels, stop_was_asked_for());
     status = trainer_->status(false);
     if (status.not_finite) return diverged(status);
-    if (is_root())
-      recorder_->after_step(*trainer_, loader.counters().wait_seconds, status.stop);
+    if (is_root()) recorder_->after_step(*trainer_, loader.counters().wait_seconds, status.stop);
     if (status.stop) break;
     if (trainer_->steps_done() % experiment_.checkpoint.every == 0 &&
         trainer_->steps_done() < steps_)
@@ -351,8 +350,7 @@ int TrainingRun::diverged(const StepStatus& status) {
   constexpr auto kCode = static_cast<int>(ExitCode::kDiverged);
   if (is_root()) {
     recorder_->end(*trainer_);
-    const std::string why =
-        fmt::format("a loss or gradient is not finite in step {}", status.step);
+    const std::string why = fmt::format("a loss or gradient is not finite in step {}", status.step);
     run_->record_end(kCode, why);
     log::error(
         "{}; the networks as they stood are saved in {}, beside the checkpoints before. Start a "

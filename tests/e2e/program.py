@@ -70,6 +70,12 @@ def measured(command, folder):
     return Cost(int(code), result.stderr, float(seconds), int(memory))
 
 
+def heed_signals():
+    """As at a terminal: what starts tests in the background (a shell, nohup) has some ignored, which programs inherit."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Call:
     """A started command. Leaving the context ends every process of it."""
 
@@ -80,7 +86,7 @@ class Call:
         self.files = [folder / f"{self.mark}.{stream}" for stream in ("stdout", "stderr")]
         with open(self.files[0], "w") as stdout, open(self.files[1], "w") as stderr:
             self.process = subprocess.Popen(command, stdout=stdout, stderr=stderr, stdin=subprocess.DEVNULL,
-                                            env=environment, start_new_session=True)
+                                            env=environment, start_new_session=True, preexec_fn=heed_signals)
 
     def __enter__(self):
         return self

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "support/temporary_folder.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "support/temporary_folder.h"
 
 namespace valley {
 namespace {

@@ -11,9 +11,9 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "support/temporary_folder.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "support/temporary_folder.h"
 
 namespace valley {
 namespace {
