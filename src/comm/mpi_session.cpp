@@ -2,14 +2,17 @@
 
 #include <fmt/core.h>
 #include <mpi.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string_view>
+#include <thread>
 
 #include "comm/check.h"
 #include "core/error.h"
@@ -23,6 +26,19 @@ bool mpi_is_running() {
   MPI_Initialized(&initialized);
   MPI_Finalized(&finalized);
   return initialized != 0 && finalized == 0;
+}
+
+// The reason travels through the launcher, which drops what it has not passed on when it is told to
+// abort (seen with srun in one of eight aborts): it gets a moment to take it and to pass it on.
+void let_launcher_read() {
+  using namespace std::chrono_literals;
+  constexpr int kMost = 100;
+  int unread = 0;
+  for (int i = 0; i < kMost; ++i) {
+    if (::ioctl(STDERR_FILENO, FIONREAD, &unread) != 0 || unread == 0) break;
+    std::this_thread::sleep_for(10ms);
+  }
+  std::this_thread::sleep_for(300ms);
 }
 
 // A call that MPI itself finds wrong is a bug; anything else came from outside.
@@ -103,6 +119,7 @@ std::string MpiSession::library() {
 void abort_job(int exit_code) {
   std::fflush(nullptr);
   if (mpi_is_running()) {
+    let_launcher_read();
     // MPI_Abort asks the launcher; should that not answer, the alarm ends this process, and a
     // launcher that still lives ends the job because of it.
     std::signal(SIGALRM, SIG_DFL);
