@@ -102,7 +102,8 @@ def configure(tmp_path, *arguments, expect=1, **variables):
     """What CMake says, its lines joined: it breaks them at 80 columns."""
     environment = {name: value for name, value in os.environ.items() if name not in ("CUDACXX", "CUDA_HOME", "CUDA_PATH")}
     done = subprocess.run([CMAKE, "-S", REPOSITORY, "-B", tmp_path / "build", "-G", "Ninja",
-                           f"-DCMAKE_MAKE_PROGRAM={cached('CMAKE_MAKE_PROGRAM')}", *arguments],
+                           f"-DCMAKE_MAKE_PROGRAM={cached('CMAKE_MAKE_PROGRAM')}",
+                           f"-DVALLEY_VENV={cached('VALLEY_VENV')}", *arguments],
                           capture_output=True, text=True, timeout=120, check=False, env=environment | variables)
     assert done.returncode == expect, done.stdout + done.stderr
     return " ".join((done.stdout + done.stderr).split())
