@@ -6,6 +6,8 @@
 
 #include "core/error.h"
 #include "objectives/began.h"
+#include "objectives/ebgan.h"
+#include "objectives/magan.h"
 
 namespace valley {
 namespace {
@@ -13,6 +15,8 @@ namespace {
 const std::map<std::string, ObjectiveFactory>& factories() {
   static const std::map<std::string, ObjectiveFactory> all = {
       {"began", make_began_objective},
+      {"ebgan", make_ebgan_objective},
+      {"magan", make_magan_objective},
   };
   return all;
 }

@@ -20,7 +20,15 @@ ObjectiveSetting check_setting(const Experiment& e) {
   setting.schedule = e.train.schedule;
   setting.resolution = e.model.resolution;
   setting.channels = e.model.channels;
+  setting.microbatch_size = e.train.microbatch.value_or(e.train.global_batch);
   return setting;
+}
+
+// A margin that the config states takes the place of the default, which is an RMSE; for `mse` no
+// paper has one.
+void settle_margin(ObjectiveOptions& o, const Schema& schema) {
+  if (schema.was_given("objective.margin_rmse")) return;
+  if (o.margin || (o.energy == "mse" && o.margin_rmse)) o.margin_rmse.reset();
 }
 
 }  // namespace
@@ -72,6 +80,7 @@ void Experiment::resolve(const Schema& schema) {
                 "rows",
                 samples.grid, model.resolution, model.resolution);
   }
+  settle_margin(objective, schema);
   // What no networks can have is said before it is compared with the data.
   const std::unique_ptr<Model> outline = outline_model(model);
   const std::unique_ptr<Objective> checked =
@@ -79,6 +88,8 @@ void Experiment::resolve(const Schema& schema) {
   if (!train.microbatch &&
       (train.reproducible || checked->couples_samples() || outline->couples_samples()))
     train.microbatch = std::max<std::int64_t>(1, train.global_batch / kDefaultMicrobatches);
+  // Once more, now that it is known what is coupled.
+  static_cast<void>(make_objective(objective, *outline, check_setting(*this)));
   if (train.reproducible && !train.threads) train.threads = 1;
 }
 
