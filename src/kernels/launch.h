@@ -30,6 +30,17 @@ struct FillUniform {
   std::int64_t offset;
 };
 
+struct FillNormal {
+  float* out;
+  std::int64_t rows, columns;
+  std::uint64_t seed;
+  std::uint32_t stream;
+  float deviation;
+  const std::int64_t* position;
+  std::int64_t offset;
+  std::uint32_t first_block;
+};
+
 // What the optimizers' passes share; see optimizers.h.
 struct FlatUpdate {
   float* value;
@@ -73,6 +84,7 @@ struct MovingAverage {
 namespace cpu {
 void run(const ImagesFromBytes& k);
 void run(const FillUniform& k);
+void run(const FillNormal& k);
 void run(const Adam& k);
 void run(const Adamax& k);
 void run(const Sgd& k);
@@ -83,6 +95,7 @@ void run(const MovingAverage& k);
 namespace cuda {
 void run(const ImagesFromBytes& k);
 void run(const FillUniform& k);
+void run(const FillNormal& k);
 void run(const Adam& k);
 void run(const Adamax& k);
 void run(const Sgd& k);

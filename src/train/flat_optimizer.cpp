@@ -67,7 +67,7 @@ void FlatOptimizer::step(const at::Tensor& not_finite) {
   not_finite.copy_(at::maximum(not_finite, at::logical_not(fine).to(at::kInt)));
   updates_.add_(1 - not_finite);
   const at::Tensor step_rate = rate();
-  const kernels::Update update{group_.values(), gradients, step_rate, updates_, not_finite};
+  const kernels::Update update{group_.parameters(), gradients, step_rate, updates_, not_finite};
   std::visit([&](const auto& settings) { apply(update, moments_, settings); }, rule_);
 }
 
