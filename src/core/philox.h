@@ -21,6 +21,7 @@ enum class RandomStream : std::uint32_t {
   kLatentG = 3,       // likewise, the generator update's own draw
   kMirror = 4,        // likewise
   kSampleLatent = 5,  // position: index in the sample grid, or the seed a user asked for
+  kEvaluate = 16,     // position: a purpose and an index, see evaluate/random.h
 };
 
 struct PhiloxBlock {
