@@ -11,7 +11,7 @@
 #include <memory>
 
 #include "inference/saved_model.h"
-#include "models/model.h"
+#include "models/sampling.h"
 
 namespace valley {
 
@@ -27,9 +27,9 @@ class SampleSource {
   [[nodiscard]] virtual at::Device device() const { return at::kCPU; }  // where it computes
 };
 
-// Samples of a generator, which must outlive the source. `latent`: numbers of a latent vector.
-[[nodiscard]] std::unique_ptr<SampleSource> make_generator_source(const Generator& generator,
-                                                                  std::int64_t latent,
+// Samples by the network "generator" of a model on `device`, which must outlive the source.
+[[nodiscard]] std::unique_ptr<SampleSource> make_generator_source(const Model& model,
+                                                                  const LatentDraw& draw,
                                                                   at::Device device);
 
 // Samples of a saved model, which must outlive the source. Error kData naming its file where it has

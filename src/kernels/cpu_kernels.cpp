@@ -111,6 +111,23 @@ void run(const FillUniform& k) {
   }
 }
 
+void run(const FillNormal& k) {
+  const auto first = static_cast<std::uint64_t>(*k.position + k.offset);
+  at::parallel_for(0, k.rows, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      for (std::int64_t column = 0; column < k.columns; column += 4) {
+        const PhiloxBlock block = philox(k.seed, k.stream, first + static_cast<std::uint64_t>(row),
+                                         k.first_block + static_cast<std::uint32_t>(column / 4));
+        const NormalPair a = normal01(block.word[0], block.word[1]);
+        const NormalPair b = normal01(block.word[2], block.word[3]);
+        const float values[4] = {a.first, a.second, b.first, b.second};
+        for (std::int64_t i = 0; i < 4 && column + i < k.columns; ++i)
+          k.out[row * k.columns + column + i] = k.deviation * values[i];
+      }
+    }
+  });
+}
+
 void run(const Adam& k) {
   if (*k.skip != 0) return;
   const auto t = static_cast<double>(*k.updates);

@@ -51,6 +51,22 @@ __global__ void fill_uniform(FillUniform k) {
   }
 }
 
+__global__ void fill_normal(FillNormal k) {
+  const std::int64_t blocks_a_row = (k.columns + 3) / 4;
+  const auto first = static_cast<std::uint64_t>(*k.position + k.offset);
+  for (std::int64_t i = first_index(); i < k.rows * blocks_a_row; i += stride()) {
+    const std::int64_t row = i / blocks_a_row;
+    const std::int64_t column = (i % blocks_a_row) * 4;
+    const PhiloxBlock block = philox(k.seed, k.stream, first + static_cast<std::uint64_t>(row),
+                                     k.first_block + static_cast<std::uint32_t>(column / 4));
+    const NormalPair a = normal01(block.word[0], block.word[1]);
+    const NormalPair b = normal01(block.word[2], block.word[3]);
+    const float values[4] = {a.first, a.second, b.first, b.second};
+    for (int j = 0; j < 4 && column + j < k.columns; ++j)
+      k.out[row * k.columns + column + j] = k.deviation * values[j];
+  }
+}
+
 __global__ void adam(Adam k) {
   if (*k.skip != 0) return;
   __shared__ AdamFactors factors;
@@ -94,6 +110,7 @@ void run(const ImagesFromBytes& k) {
   launch(images_from_bytes, k, k.batch * k.height * k.width * k.channels);
 }
 void run(const FillUniform& k) { launch(fill_uniform, k, k.rows * ((k.columns + 3) / 4)); }
+void run(const FillNormal& k) { launch(fill_normal, k, k.rows * ((k.columns + 3) / 4)); }
 void run(const Adam& k) { launch(adam, k, k.n); }
 void run(const MovingAverage& k) { launch(moving_average, k, k.n); }
 

@@ -53,6 +53,15 @@ void fill_uniform(const at::Tensor& out, const UniformDraw& draw, const at::Tens
                        position.const_data_ptr<std::int64_t>(), offset});
 }
 
+void fill_normal(const at::Tensor& out, const NormalDraw& draw, const at::Tensor& position,
+                 std::int64_t offset) {
+  VALLEY_CHECK(out.dim() == 2 && is_flat(out, out.numel()));
+  VALLEY_CHECK(position.scalar_type() == at::kLong && position.device() == out.device());
+  run(out, FillNormal{out.mutable_data_ptr<float>(), out.size(0), out.size(1), draw.seed,
+                      static_cast<std::uint32_t>(draw.stream), draw.deviation,
+                      position.const_data_ptr<std::int64_t>(), offset, draw.first_block});
+}
+
 void adam(const at::Tensor& value, const at::Tensor& gradient, const at::Tensor& first,
           const at::Tensor& second, const at::Tensor& rate, const at::Tensor& updates,
           const at::Tensor& skip, const AdamSettings& settings) {

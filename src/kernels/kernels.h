@@ -42,6 +42,19 @@ struct UniformDraw {
 void fill_uniform(const at::Tensor& out, const UniformDraw& draw, const at::Tensor& position,
                   std::int64_t offset);
 
+// Fills row i of out (float [B, n]) with normal numbers of mean 0 and standard deviation
+// `deviation`, drawn from Philox(seed, stream, position + offset + i): four numbers a block, from
+// block `first_block` on, so that one position can draw for many steps of a chain. The same bits on
+// every CPU and thread; a GPU's differ in the last ones.
+struct NormalDraw {
+  std::uint64_t seed = 0;
+  RandomStream stream = RandomStream::kLangevin;
+  float deviation = 1;
+  std::uint32_t first_block = 0;
+};
+void fill_normal(const at::Tensor& out, const NormalDraw& draw, const at::Tensor& position,
+                 std::int64_t offset);
+
 // One Adam update of a flat buffer (Kingma & Ba, 2015, algorithm 1, with bias correction), in
 // place.
 //   value, gradient, first, second  float [n]

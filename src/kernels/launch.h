@@ -29,6 +29,17 @@ struct FillUniform {
   std::int64_t offset;
 };
 
+struct FillNormal {
+  float* out;
+  std::int64_t rows, columns;
+  std::uint64_t seed;
+  std::uint32_t stream;
+  float deviation;
+  const std::int64_t* position;
+  std::int64_t offset;
+  std::uint32_t first_block;
+};
+
 struct Adam {
   float* value;
   const float* gradient;
@@ -52,6 +63,7 @@ struct MovingAverage {
 namespace cpu {
 void run(const ImagesFromBytes& k);
 void run(const FillUniform& k);
+void run(const FillNormal& k);
 void run(const Adam& k);
 void run(const MovingAverage& k);
 }  // namespace cpu
@@ -60,6 +72,7 @@ void run(const MovingAverage& k);
 namespace cuda {
 void run(const ImagesFromBytes& k);
 void run(const FillUniform& k);
+void run(const FillNormal& k);
 void run(const Adam& k);
 void run(const MovingAverage& k);
 }  // namespace cuda

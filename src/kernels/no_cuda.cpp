@@ -7,6 +7,7 @@ namespace valley {
 namespace kernels::cuda {
 void run(const ImagesFromBytes& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 void run(const FillUniform& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
+void run(const FillNormal& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 void run(const Adam& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 void run(const MovingAverage& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 }  // namespace kernels::cuda

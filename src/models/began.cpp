@@ -218,7 +218,8 @@ void check(const ModelOptions& o) {
 std::unique_ptr<Model> make_began(const ModelOptions& options, at::Device device) {
   check(options);
   return std::make_unique<AutoencoderGan>(std::make_unique<BeganGenerator>(options, device),
-                                          std::make_unique<BeganDiscriminator>(options, device));
+                                          std::make_unique<BeganDiscriminator>(options, device),
+                                          options);
 }
 
 }  // namespace valley

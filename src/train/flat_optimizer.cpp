@@ -15,8 +15,8 @@ FlatAdam::FlatAdam(const FlatGroup& group, at::Tensor rate, const kernels::AdamS
     : group_(group),
       rate_(std::move(rate)),
       settings_(settings),
-      first_(at::zeros_like(group.values())),
-      second_(at::zeros_like(group.values())),
+      first_(at::zeros_like(group.parameters())),
+      second_(at::zeros_like(group.parameters())),
       updates_(at::zeros({}, group.values().options().dtype(at::kLong))),
       norm_(at::zeros({}, group.values().options())) {}
 
@@ -26,7 +26,7 @@ void FlatAdam::step(const at::Tensor& not_finite) {
   const at::Tensor fine = at::logical_and(at::isfinite(norm_), at::isfinite(group_.tail().sum()));
   not_finite.copy_(at::maximum(not_finite, at::logical_not(fine).to(at::kInt)));
   updates_.add_(1 - not_finite);
-  kernels::adam(group_.values(), gradients, first_, second_, rate_, updates_, not_finite,
+  kernels::adam(group_.parameters(), gradients, first_, second_, rate_, updates_, not_finite,
                 settings_);
 }
 

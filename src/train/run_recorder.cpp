@@ -74,8 +74,14 @@ void RunRecorder::begin(const Trainer& trainer, const Dataset& dataset) {
   last_time_ = std::chrono::steady_clock::now();
 }
 
-void RunRecorder::after_step(const Trainer& trainer, double wait_seconds, bool is_last) {
+void RunRecorder::after_step(Trainer& trainer, double wait_seconds, bool is_last) {
   const std::int64_t step = trainer.steps_done();
+  if (const std::optional<EpochReport> epoch = trainer.take_epoch_report()) {
+    StatsLine line = {
+        {"event", std::string("epoch")}, {"step", step}, {"images", trainer.images_seen()}};
+    for (const auto& [name, value] : *epoch) line.emplace_back(name, value);
+    record(step, line);
+  }
   // The first one as well: where it began is what later figures are compared with.
   if (step == 1 || step % experiment_.train.report_every == 0 || step == steps_ || is_last)
     report(trainer, wait_seconds);

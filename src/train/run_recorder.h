@@ -26,7 +26,7 @@ class RunRecorder {
   void begin(const Trainer& trainer, const Dataset& dataset);
   // After every step; `wait_seconds`: that the loader let training wait since the start; `is_last`:
   // a signal ends the run here.
-  void after_step(const Trainer& trainer, double wait_seconds, bool is_last);
+  void after_step(Trainer& trainer, double wait_seconds, bool is_last);
   void end(const Trainer& trainer);  // a last grid, the progress line closed
 
  private:

@@ -316,8 +316,9 @@ void TrainingRun::save() {
   world_.require_equal(
       fmt::format("the state of the networks after step {}", trainer_->steps_done()),
       trainer_->digest());
+  const TensorMap owned = trainer_->gather_owned();
   if (is_root()) {
-    Checkpoint checkpoint = trainer_->snapshot(schema_, dataset_->fingerprint());
+    Checkpoint checkpoint = trainer_->snapshot(schema_, dataset_->fingerprint(), owned);
     checkpoint.state_json = nlohmann::json({{"step", trainer_->steps_done()},
                                             {"images", trainer_->images_seen()},
                                             {"saved", time_text()},

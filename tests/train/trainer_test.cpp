@@ -214,11 +214,9 @@ TEST_F(TrainerTest, GivesObjectivesTheirStagesAndEpochs) {
   Counting::epochs.clear();
   Experiment e = small_experiment();
   Schema schema = e.schema();
-  Trainer trainer(
-      e, plan_microbatches(8, std::nullopt, 1, false), *self_, kImages,
-      [](const ObjectiveOptions&, const Model& model, at::Device) -> std::unique_ptr<Objective> {
-        return std::make_unique<Counting>(model);
-      });
+  Trainer trainer(e, plan_microbatches(8, std::nullopt, 1, false), *self_, kImages,
+                  [](const ObjectiveOptions&, const Model& model, const ObjectiveSetting&)
+                      -> std::unique_ptr<Objective> { return std::make_unique<Counting>(model); });
   const std::string start = trainer.digest();
   run_steps(trainer, 0, 3);
   EXPECT_EQ(trainer.digest(), start);  // the first stage only measures

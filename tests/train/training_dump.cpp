@@ -38,7 +38,7 @@ Experiment experiment_from(char** argv, const at::Tensor& images) {
   e.objective.lambda_k = std::stod(argv[6]);
   e.optimizer.lr = std::stod(argv[7]);
   e.model.width = std::stoll(argv[8]);
-  e.model.latent = e.objective.latent = std::stoll(argv[9]);
+  e.model.latent = std::stoll(argv[9]);
   e.model.hidden = std::stoll(argv[10]);
   e.train.global_batch = images.size(1);
   e.train.seed = 17;
