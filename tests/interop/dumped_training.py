@@ -21,13 +21,13 @@ def random_images(steps, size, channels, batch=BATCH):
     return torch.randint(0, 256, (steps, batch, size, size, channels), dtype=torch.uint8, generator=rng)
 
 
-def dump(folder, config, images, data_images=1000):
-    """Trains on `images` as `config` (TOML text) says; returns what tests/train/training_dump.cpp writes.
+def dump(folder, config, images, data_images=1000, overrides=()):
+    """Trains on `images` as `config` (TOML text) and "key=value" overrides say; returns what tests/train/training_dump.cpp writes.
     `data_images`: of the imagined data set, by which epochs are counted."""
     (folder / "config.toml").write_text(config)
     save_file({"images": images}, folder / "in.safetensors")
     files = (folder / "config.toml", data_images, folder / "in.safetensors", folder / "out.safetensors")
-    command = [BUILD / "tests/train/training_dump", *map(str, files)]
+    command = [BUILD / "tests/train/training_dump", *map(str, files), *overrides]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr
     return load_file(folder / "out.safetensors")

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "kernels/device.h"
 #include "small_training.h"
+#include "train/plan_report.h"
 
 namespace valley {
 namespace {
@@ -106,6 +107,69 @@ TEST_F(TrainerTest, RestoresToTheBitInTheMiddleOfAnEpoch) {
   for (const auto& [name, tensor] : a.model.tensors)
     EXPECT_TRUE(at::equal(tensor, b.model.tensors.at(name))) << name;
   EXPECT_EQ(a.state.metadata, b.state.metadata);
+}
+
+// Of every optimizer, and of a schedule whose rate changes on both sides of the resume.
+TEST_F(TrainerTest, EveryOptimizerAndScheduleContinuesToTheBit) {
+  std::string adam;
+  for (const std::string name : {"adam", "adamax", "sgd"}) {
+    Experiment e = small_experiment();
+    e.optimizer.name = name;
+    e.optimizer.bias_correction = name == "adam";
+    e.optimizer.momentum = name == "sgd" ? 0.9 : 0;
+    e.optimizer.lr_schedule = "step";
+    e.optimizer.step_every = 2;
+    e.optimizer.generator_lr_scale = 3;
+    Schema schema = e.schema();
+    auto straight = make(e);
+    run_steps(*straight, 0, 5);
+    auto first = make(e);
+    run_steps(*first, 0, 3);
+    auto second = make(e);
+    second->restore(first->snapshot(schema, "data"), schema, "data", "here");
+    run_steps(*second, 0, 2);
+    EXPECT_EQ(second->digest(), straight->digest()) << name;
+    std::map<std::string, double> values;
+    for (const auto& v : second->report()) values[v.name] = v.value;
+    EXPECT_DOUBLE_EQ(values.at("lr/D"), 1e-3 / 4) << name;
+    EXPECT_DOUBLE_EQ(values.at("lr/G"), 3e-3 / 4) << name;
+    EXPECT_NE(straight->digest(), adam) << name;
+    if (name == "adam") adam = straight->digest();
+  }
+}
+
+TEST_F(TrainerTest, ACheckpointOfAnotherOptimizerIsRefusedByName) {
+  Experiment e = small_experiment();
+  Schema schema = e.schema();
+  const Checkpoint saved = make(e)->snapshot(schema, "data");
+  Experiment other = small_experiment();
+  other.optimizer.name = "adamax";
+  Schema other_schema = other.schema();
+  try {
+    make(other)->restore(saved, other_schema, "data", "here");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kConfig);
+    EXPECT_NE(std::string(error.what()).find("optimizer.name"), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(TrainerTest, TheMemoryPlanCountsTheOptimizersMoments) {
+  Experiment e = small_experiment();
+  e.train.ema_half_life = 0;
+  const auto model = outline_model(e.model);
+  std::int64_t bytes = 0;
+  for (const NamedNetwork& n : model->networks()) bytes += 4 * n.network->parameters().count();
+  const auto buffers = [&](const std::string& name, double momentum) {
+    e.optimizer.name = name;
+    e.optimizer.momentum = momentum;
+    return plan_memory(*model, e);
+  };
+  EXPECT_EQ(buffers("adam", 0).parameters, 4 * bytes);
+  EXPECT_EQ(buffers("adamax", 0).parameters, 4 * bytes);
+  EXPECT_EQ(buffers("sgd", 0.9).parameters, 3 * bytes);
+  EXPECT_EQ(buffers("sgd", 0).parameters, 2 * bytes);
+  EXPECT_EQ(buffers("adam", 0).checkpoint - buffers("sgd", 0).checkpoint, 2 * bytes);
 }
 
 TEST_F(TrainerTest, RefusesToRestoreWhatDoesNotFit) {
