@@ -22,6 +22,7 @@ ObjectiveSetting check_setting(const Experiment& e) {
   setting.resolution = e.model.resolution;
   setting.channels = e.model.channels;
   setting.microbatch_size = e.train.microbatch.value_or(e.train.global_batch);
+  setting.microbatches = std::max<std::int64_t>(1, e.train.global_batch / setting.microbatch_size);
   return setting;
 }
 
