@@ -107,8 +107,7 @@ class Ebm : public Objective {
     // Chains that have not begun stand where they would: in noise.
     std::vector<std::int64_t> shape = chains.sizes().vec();
     shape[0] = n - chains.size(0);
-    const std::int64_t numbers = chains[0].numel();
-    const at::Tensor noise = at::empty({shape[0], numbers}, at::kFloat);
+    const at::Tensor noise = at::empty(shape, at::kFloat).flatten(1);
     kernels::fill_uniform(
         noise, {setting_.seed, RandomStream::kSampleLatent, 0.0F, static_cast<float>(kLevels)},
         at::full({}, chains.size(0), at::kLong), 0);
