@@ -5,15 +5,12 @@
 #include <algorithm>
 
 #include "objectives/ebm.h"
+#include "train/flat_optimizer.h"
 
 namespace valley {
 namespace {
 
-constexpr std::int64_t kFloat = 4;  // bytes
-// Values, gradients and two moments.
-constexpr std::int64_t kBuffers = 4;
-// Of these a checkpoint holds all but the gradients.
-constexpr std::int64_t kSavedBuffers = 3;
+constexpr std::int64_t kFloat = 4;              // bytes
 constexpr std::int64_t kSavedBesides = 131072;  // headers, state.json, COMMIT, partial blocks
 // Of the activations that the layers' table counts: autograd's own copies and the backward pass's
 // temporaries. Measured on CPU ranks (docs/training.md); an estimate elsewhere.
@@ -54,11 +51,13 @@ std::string as_comments(std::string_view text) {
 MemoryPlan plan_memory(const Model& model, const Experiment& experiment) {
   MemoryPlan plan;
   std::int64_t activations = 0;
+  const auto moments =
+      static_cast<std::int64_t>(moments_of(optimizer_rule(experiment.optimizer)).size());
   for (const NamedNetwork& n : model.networks()) {
     const std::int64_t bytes = n.network->parameters().count() * kFloat;
-    plan.parameters += kBuffers * bytes;
+    plan.parameters += (2 + moments) * bytes;  // with values and gradients
     plan.reduced_per_step += bytes;
-    plan.checkpoint += kSavedBuffers * bytes;
+    plan.checkpoint += (1 + moments) * bytes;  // gradients are not saved
     for (const LayerInfo& layer : n.network->layers()) activations += layer.activations;
     const auto averaged = model.averaged();
     const bool has_average = std::find(averaged.begin(), averaged.end(), n.name) != averaged.end();

@@ -13,7 +13,7 @@ namespace valley {
 
 struct MemoryPlan {
   std::int64_t parameters =
-      0;  // bytes: values, gradients, Adam's moments, averages, reduction scratch
+      0;  // bytes: values, gradients, the optimizer's moments, averages, reduction scratch
   std::int64_t per_image =
       0;  // bytes of activations kept for the backward pass of one image (an estimate)
   std::int64_t reduced_per_step = 0;  // bytes through all-reduce

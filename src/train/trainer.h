@@ -99,7 +99,7 @@ class Trainer {
  private:
   struct Trained {
     FlatGroup group;
-    std::unique_ptr<FlatAdam> optimizer;
+    std::unique_ptr<FlatOptimizer> optimizer;
   };
   [[nodiscard]] const Stage& stage_at(std::int64_t step) const;
   void run_phase(const Phase& phase, const at::Tensor& pixels, bool stop);

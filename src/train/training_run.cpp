@@ -35,15 +35,6 @@ std::string time_text() {
   return text;
 }
 
-// What rank 0 finds wrong, it alone says; the others get here only if it found nothing.
-template <typename Function>
-auto rank_zero_first(World& world, const Function& function) {
-  if (world.rank() != 0) world.host().barrier();
-  auto result = function();
-  if (world.rank() == 0) world.host().barrier();
-  return result;
-}
-
 std::shared_ptr<const Dataset> open_data(World& world, const Experiment& e) {
   return rank_zero_first(world, [&]() -> std::shared_ptr<const Dataset> {
     auto dataset = Dataset::open(e.data.path);
