@@ -204,6 +204,7 @@ TEST_F(EbmObjective, SamplesAreTheNewestChainsThenNoise) {
   const at::Tensor some = objective_->samples(6).value();
   EXPECT_TRUE(at::equal(some.narrow(0, 0, kSize), replay()[0].narrow(0, 0, kSize)));
   EXPECT_TRUE(at::equal(some.narrow(0, kSize, 2), none.narrow(0, kSize, 2)));
+  EXPECT_EQ(objective_->samples(100).value().size(0), 12);  // as many as its part of 24 holds
 }
 
 TEST_F(EbmObjective, RefusesWhatCannotWork) {
