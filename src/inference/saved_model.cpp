@@ -98,4 +98,10 @@ SavedModel load_model(const std::filesystem::path& named, Weights weights, at::D
   return saved;
 }
 
+void reset_weights(SavedModel& saved, std::uint64_t seed) {
+  const at::NoGradGuard no_grad;
+  saved.model->initialize(seed);
+  saved.averaged = false;
+}
+
 }  // namespace valley

@@ -54,17 +54,25 @@ at::Tensor from_symmetric(const at::Tensor& images, PixelRange range) {
   return range == PixelRange::kUnit ? (images + 1) * 0.5 : images;
 }
 
-at::Tensor generate_pixels(const Model& model, const at::Tensor& latents, std::int64_t batch) {
+RunningMoments::RunningMoments(const Network& network)
+    : network_(network), before_(std::exchange(network.context(), PassContext{})) {}
+
+RunningMoments::~RunningMoments() { network_.context() = before_; }
+
+at::Tensor pixels_of_latents(const Model& model, const at::Tensor& latents) {
   const at::NoGradGuard no_grad;
   const auto& generator = dynamic_cast<const Generator&>(model.network("generator"));
-  const PassContext before = std::exchange(generator.context(), PassContext{});
+  const at::Tensor images = to_symmetric(generator.generate(latents), model.pixel_range());
+  return kernels::bytes_from_images(images).to(at::kCPU);
+}
+
+at::Tensor generate_pixels(const Model& model, const at::Tensor& latents, std::int64_t batch) {
+  const RunningMoments moments(model.network("generator"));
   std::vector<at::Tensor> parts;
   for (std::int64_t i = 0; i < latents.size(0); i += batch) {
-    const at::Tensor z = latents.narrow(0, i, std::min(batch, latents.size(0) - i));
-    const at::Tensor images = to_symmetric(generator.generate(z), model.pixel_range());
-    parts.push_back(kernels::bytes_from_images(images).to(at::kCPU));
+    parts.push_back(
+        pixels_of_latents(model, latents.narrow(0, i, std::min(batch, latents.size(0) - i))));
   }
-  generator.context() = before;
   return at::cat(parts);
 }
 

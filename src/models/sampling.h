@@ -36,8 +36,25 @@ void fill_latents(const at::Tensor& z, const LatentDraw& draw, std::uint64_t see
 // [steps, latent].
 [[nodiscard]] at::Tensor interpolate(const at::Tensor& pair, std::int64_t steps);
 
-// uint8 [n, H, W, C] on the host, by the network "generator" of `model` in passes of at most
-// `batch`, without gradients, with the running moments of batch norm.
+// The passes through a network take the running moments of batch norm and leave them alone for as
+// long as this lives. Not while another thread starts or ends it for the same network.
+class RunningMoments {
+ public:
+  explicit RunningMoments(const Network& network);
+  ~RunningMoments();
+  RunningMoments(const RunningMoments&) = delete;
+  RunningMoments& operator=(const RunningMoments&) = delete;
+
+ private:
+  const Network& network_;
+  PassContext before_;
+};
+
+// uint8 [n, H, W, C] on the host, by the network "generator" of `model` in one pass without
+// gradients. Under RunningMoments several threads may call.
+[[nodiscard]] at::Tensor pixels_of_latents(const Model& model, const at::Tensor& latents);
+
+// The same in passes of at most `batch`, with the running moments of batch norm.
 [[nodiscard]] at::Tensor generate_pixels(const Model& model, const at::Tensor& latents,
                                          std::int64_t batch = 64);
 

@@ -19,6 +19,7 @@ constexpr std::int64_t kDefaultMicrobatches = 8;
 ObjectiveSetting check_setting(const Experiment& e) {
   ObjectiveSetting setting(at::kMeta, latent_draw(e.model));
   setting.schedule = e.train.schedule;
+  setting.microbatch_size = e.train.global_batch;
   setting.resolution = e.model.resolution;
   setting.channels = e.model.channels;
   return setting;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "objectives/ebm.h"
 #include "train/flat_optimizer.h"
 
 namespace valley {
@@ -66,7 +67,10 @@ MemoryPlan plan_memory(const Model& model, const Experiment& experiment) {
     }
     if (experiment.train.reproducible) plan.parameters += 2 * bytes;
   }
-  plan.checkpoint += kSavedBesides;
+  const ModelOptions& m = experiment.model;
+  plan.replay = replay_bytes(experiment.objective, experiment.train.global_batch,
+                             m.resolution * m.resolution * m.channels);
+  plan.checkpoint += plan.replay + kSavedBesides;
   plan.per_image = static_cast<std::int64_t>(static_cast<double>(activations * kFloat) * kOverhead);
   return plan;
 }
@@ -87,6 +91,15 @@ std::string describe_plan(const Model& model, const Experiment& experiment,
                       plan.per_rank, plan.per_rank == 1 ? "" : "es", plan.size);
   text += fmt::format("memory a rank: {} for parameters, about {} for activations\n",
                       bytes_text(memory.parameters), bytes_text(memory.per_image * plan.size));
+  if (memory.replay > 0) {
+    const ObjectiveOptions& o = experiment.objective;
+    text += fmt::format(
+        "chains: {} Langevin steps for each update, a pass forward and back to the pixels each; "
+        "then 2 passes to the weights\n",
+        o.langevin_steps);
+    text += fmt::format("replay buffer a rank: {}, in checkpoints {}\n",
+                        bytes_text(memory.replay / plan.ranks), bytes_text(memory.replay));
+  }
   text +=
       fmt::format("reduced a step: {}\n", bytes_text(plan.ranks > 1 ? memory.reduced_per_step : 0));
   return as_comments(text);

@@ -18,6 +18,7 @@ struct MemoryPlan {
       0;  // bytes of activations kept for the backward pass of one image (an estimate)
   std::int64_t reduced_per_step = 0;  // bytes through all-reduce
   std::int64_t checkpoint = 0;        // bytes of one on disk
+  std::int64_t replay = 0;  // bytes of a replay buffer, shared out to the ranks; 0: there is none
 };
 // `model` may be an outline.
 [[nodiscard]] MemoryPlan plan_memory(const Model& model, const Experiment& experiment);

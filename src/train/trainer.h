@@ -73,6 +73,7 @@ class Trainer {
   // H, W, C] on the host.
   [[nodiscard]] at::Tensor sample(std::int64_t n) const;
   [[nodiscard]] const Model& model() const { return *model_; }
+  [[nodiscard]] const Objective& objective() const { return *objective_; }
   [[nodiscard]] const MicrobatchPlan& plan() const { return plan_; }
 
   // SHA-256 over all parameters and the objective's state: equal on all ranks, always.

@@ -83,6 +83,31 @@ TEST(FillUniform, HasTheMomentsOfItsDistribution) {
   EXPECT_NEAR(z.var().item<double>(), 1.0 / 3.0, 0.005);
 }
 
+TEST(FillNormal, IsAFunctionOfSeedStreamPositionAndBlock) {
+  at::Tensor whole = at::empty({8, 12}, at::kFloat);
+  fill_normal(whole, {11, RandomStream::kLangevin, 2, 5}, position_at(100), 0);
+  at::Tensor part = at::empty({3, 12}, at::kFloat);
+  fill_normal(part, {11, RandomStream::kLangevin, 2, 5}, position_at(102), 3);
+  EXPECT_TRUE(at::equal(part, whole.narrow(0, 5, 3)));
+  // A later block of the same row begins where an earlier one goes on.
+  fill_normal(part, {11, RandomStream::kLangevin, 2, 6}, position_at(105), 0);
+  EXPECT_TRUE(at::equal(part.narrow(1, 0, 8), whole.narrow(0, 5, 3).narrow(1, 4, 8)));
+  fill_normal(part, {12, RandomStream::kLangevin, 2, 5}, position_at(105), 0);
+  EXPECT_FALSE(at::equal(part, whole.narrow(0, 5, 3)));
+}
+
+TEST(FillNormal, HasTheMomentsAndTailsOfANormal) {
+  at::Tensor z = at::empty({1000, 401}, at::kFloat);
+  fill_normal(z, {3, RandomStream::kLatentG, 0.5, 0}, position_at(0), 0);
+  const at::Tensor x = z.to(at::kDouble) / 0.5;
+  EXPECT_NEAR(x.mean().item<double>(), 0.0, 0.008);  // five standard errors
+  EXPECT_NEAR(x.var().item<double>(), 1.0, 0.012);
+  EXPECT_NEAR(x.pow(4).mean().item<double>(), 3.0, 0.08);
+  EXPECT_NEAR((x.abs() > 2).to(at::kDouble).mean().item<double>(), 0.0455, 0.002);
+  // Neighbours of a row, the two of a pair among them, are independent.
+  EXPECT_NEAR((x.narrow(1, 0, 400) * x.narrow(1, 1, 400)).mean().item<double>(), 0.0, 0.008);
+}
+
 // The CPU is the reference of every CUDA kernel.
 class OnCuda : public ::testing::Test {
  protected:

@@ -46,6 +46,28 @@ TEST_F(TrainerTest, TheSameSeedGivesTheSameBitsAndAnotherOnesOthers) {
   EXPECT_NE(one->digest(), three->digest());
 }
 
+TEST_F(TrainerTest, ReportsQuantilesOfTheSamplesEnergiesInReportedSteps) {
+  Experiment e = small_experiment();
+  e.train.report_every = 3;
+  auto trainer = make(e);
+  const auto value = [&](const std::string& name) -> std::optional<double> {
+    for (const auto& v : trainer->report()) {
+      if (v.name == name) return v.value;
+    }
+    return std::nullopt;
+  };
+  run_steps(*trainer, 0, 1);
+  ASSERT_TRUE(value("energy/real/q05").has_value());
+  EXPECT_LT(*value("energy/real/q05"), *value("energy/real/q50"));
+  EXPECT_LT(*value("energy/real/q50"), *value("energy/real/q95"));
+  EXPECT_LT(*value("energy/real/q05"), *value("energy/real"));
+  EXPECT_GT(*value("energy/real/q95"), *value("energy/real"));
+  run_steps(*trainer, 0, 1);
+  EXPECT_FALSE(value("energy/real/q05").has_value());
+  run_steps(*trainer, 0, 1);
+  EXPECT_TRUE(value("energy/fake/q95").has_value());
+}
+
 TEST_F(TrainerTest, MicrobatchesGiveTheGradientOfTheWholeBatch) {
   Experiment e = small_experiment();
   auto whole = make(e);
@@ -256,7 +278,7 @@ class Counting : public Objective {
     if (phase.updates.empty()) return;
     const auto& g = dynamic_cast<const AutoencoderGan&>(model_).generator();
     const at::Tensor loss =
-        g.generate(m.latents(RandomStream::kLatentG, {.size = 6})).square().mean();
+        g.generate(m.latents(RandomStream::kLatentG, {6, false})).square().mean();
     loss.backward(at::full({}, m.weight()));
   }
   void update_controller(const GlobalSums& sums) override {
@@ -265,7 +287,7 @@ class Counting : public Objective {
   [[nodiscard]] bool has_epochs() const override { return true; }
   EpochReport end_epoch(const GlobalSums& sums) override {
     epochs.push_back(sums.at("measure").item<double>());
-    return {};
+    return {{"count", epochs.back()}};
   }
   [[nodiscard]] std::vector<ReportValue> report() const override { return {{"count", "", last_}}; }
   void save(TensorMap& /*state*/) const override {}
@@ -284,7 +306,10 @@ TEST_F(TrainerTest, GivesObjectivesTheirStagesAndEpochs) {
                   [](const ObjectiveOptions&, const Model& model, const ObjectiveSetting&)
                       -> std::unique_ptr<Objective> { return std::make_unique<Counting>(model); });
   const std::string start = trainer.digest();
-  run_steps(trainer, 0, 3);
+  run_steps(trainer, 0, 2);
+  EXPECT_EQ(trainer.take_epoch_report(), (EpochReport{{"count", 16.0}}));
+  EXPECT_FALSE(trainer.take_epoch_report().has_value());
+  run_steps(trainer, 0, 1);
   EXPECT_EQ(trainer.digest(), start);  // the first stage only measures
   run_steps(trainer, 0, 3);
   EXPECT_NE(trainer.digest(), start);
