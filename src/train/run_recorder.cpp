@@ -158,13 +158,17 @@ void RunRecorder::draw_samples(const Trainer& trainer, const std::filesystem::pa
                                 {"distance/fake", distance},
                                 {"distance/real", real_distance_},
                                 {"file", file.filename().string()}});
-  warn(trainer, watch_.samples(distance, real_distance_));
+  warn(trainer, watch_.samples(trainer.steps_done(), distance, real_distance_));
 }
 
 void RunRecorder::warn(const Trainer& trainer, const std::vector<RunWarning>& warnings) {
   const std::int64_t step = trainer.steps_done();
   for (const RunWarning& w : warnings) {
-    log::warn("step {}: {}", step, w.text);
+    if (w.kind == "recovery") {
+      log::info("step {}: {}", step, w.text);
+    } else {
+      log::warn("step {}: {}", step, w.text);
+    }
     stats_.write({{"event", std::string("warning")},
                   {"step", step},
                   {"images", trainer.images_seen()},
