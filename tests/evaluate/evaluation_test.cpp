@@ -15,11 +15,11 @@
 namespace valley {
 namespace {
 
-// Noise whose images differ in brightness; those of `dark` are darker.
-at::Tensor noise(std::int64_t n, bool dark) {
-  at::Tensor pixels = noise_images(n, 32, 3);
-  for (std::int64_t i = 0; i < n; ++i) pixels[i].floor_divide_(1 + i % 3 + (dark ? 4 : 0));
-  return pixels;
+// Noise of single pixels; `coarse`: of dark and darker squares of 8 x 8 pixels.
+at::Tensor noise(std::int64_t n, bool coarse) {
+  if (!coarse) return noise_images(n, 32, 3);
+  const at::Tensor small = noise_images(n, 4, 3).floor_divide(128) * 60;
+  return small.repeat_interleave(8, 1).repeat_interleave(8, 2).contiguous();
 }
 
 class Stored final : public Dataset {
