@@ -77,6 +77,7 @@ class Trainer {
   [[nodiscard]] const Model& sampled_model() const {
     return average_model_ ? *average_model_ : *model_;
   }
+  [[nodiscard]] const Objective& objective() const { return *objective_; }
   [[nodiscard]] const MicrobatchPlan& plan() const { return plan_; }
 
   // SHA-256 over all parameters and the objective's state: equal on all ranks, always.
@@ -102,7 +103,7 @@ class Trainer {
  private:
   struct Trained {
     FlatGroup group;
-    std::unique_ptr<FlatAdam> optimizer;
+    std::unique_ptr<FlatOptimizer> optimizer;
   };
   [[nodiscard]] const Stage& stage_at(std::int64_t step) const;
   void run_phase(const Phase& phase, const at::Tensor& pixels, bool stop);
