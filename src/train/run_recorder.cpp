@@ -43,7 +43,7 @@ at::Tensor first_images(const Dataset& dataset, std::int64_t n) {
 Scalars scalars_of(const StatsLine& line) {
   Scalars scalars;
   for (const auto& [name, value] : line) {
-    if (name == "step" || name == "images") continue;
+    if (name == "step" || name == "images" || name == "samples") continue;
     if (const auto* real = std::get_if<double>(&value)) scalars.emplace_back(name, *real);
     if (const auto* whole = std::get_if<std::int64_t>(&value))
       scalars.emplace_back(name, static_cast<double>(*whole));
@@ -95,6 +95,23 @@ void RunRecorder::after_step(Trainer& trainer, double wait_seconds, bool is_last
   if (step % experiment_.samples.every == 0) {
     draw_samples(trainer, run_.path() / fmt::format("fakes-{:08}.png", step));
   }
+}
+
+void RunRecorder::record_evaluation(const Trainer& trainer, const RunEvaluation& found,
+                                    double seconds) {
+  StatsLine line = {{"event", std::string("evaluate")},
+                    {"step", trainer.steps_done()},
+                    {"images", trainer.images_seen()},
+                    {"samples", found.samples}};
+  for (const Metric& m : found.metrics) {
+    line.emplace_back(m.name, m.value);
+    line.emplace_back(m.name + "/floor", m.floor);
+  }
+  record(trainer.steps_done(), line);
+  log::info("{}", describe(found));
+  // Rates are those of training.
+  last_time_ += std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+      std::chrono::duration<double>(seconds));
 }
 
 void RunRecorder::end(const Trainer& trainer) {
