@@ -7,7 +7,7 @@ import tomllib
 import pytest
 from program import REPOSITORY, bits, checkpoint
 
-COMMANDS = [[], ["train"], ["sample"], ["doctor"], ["completion"], ["shard"], ["shard", "build"], ["shard", "verify"],
+COMMANDS = [[], ["train"], ["sample"], ["report"], ["doctor"], ["completion"], ["shard"], ["shard", "build"], ["shard", "verify"],
             ["shard", "info"], ["shard", "peek"]]
 
 
