@@ -60,18 +60,18 @@ void make_report(const Arguments& a) {
   const fs::path out = output_of(a);
   report::PictureLimits limits;
   limits.most_bytes /= a.runs.size();
-  std::vector<report::Run> runs;
+  std::vector<report::RunFiles> runs;
   for (const std::string& path : a.runs) runs.push_back(report::read_run(path, limits));
   // After the runs: the message for a path that is none says more.
   require_writable(out);
-  for (const report::Run& run : runs)
+  for (const report::RunFiles& run : runs)
     for (const std::string& notice : run.notices) log::warn("{}: {}", run.path.string(), notice);
   const std::string version = version_text();
   const std::string page = report::make_page(runs, version.substr(0, version.find('\n')));
   write_file(out, page);
   std::size_t grids = 0;
   std::size_t lines = 0;
-  for (const report::Run& run : runs) {
+  for (const report::RunFiles& run : runs) {
     grids += run.pictures.fakes.size();
     lines += run.stats.lines;
   }

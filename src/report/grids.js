@@ -31,7 +31,9 @@ class Grids {
     this.playButton = document.getElementById('play');
     this.steps = [...new Set(this.runs.flatMap((run) => run.grids.fakes.map((p) => p.step)))].sort((a, b) => a - b);
     this.timer = null;
+    this.hasOneReal = this.runs.length > 1 && new Set(this.runs.map((run) => pictureSource(run.grids.reals?.id))).size === 1;
     this.frames = this.runs.map((run) => this.build(run));
+    if (this.hasOneReal) this.buildReal();
     const hasAny = this.frames.some((f) => f !== null);
     document.getElementById('grids').hidden = !hasAny;
     if (!hasAny) return;
@@ -56,13 +58,22 @@ class Grids {
       made.fakes = frame('generated', `Generated samples of ${run.name}`);
       pair.append(made.fakes.node);
     }
-    if (reals !== null) {
+    if (reals !== null && !this.hasOneReal) {
       const real = frame('real', `Real images of ${run.name}`);
       show(real, reals);
       pair.append(real.node);
     }
     document.getElementById('grid-frames').append(pair);
     return made;
+  }
+
+  // Runs on the same data have the same real images: once is enough.
+  buildReal() {
+    const {reals} = this.runs[0].grids;
+    if (reals === null) return;
+    const real = frame('of all runs', 'Real images of the runs');
+    show(real, reals);
+    document.getElementById('grid-frames').append(element('div', {class: 'pair'}, element('h3', {}, 'Real'), real.node));
   }
 
   moveTo(index) {

@@ -13,7 +13,7 @@
 namespace valley::report {
 namespace {
 
-std::string picture_element(const Run& run, const Picture& picture, const std::string& id) {
+std::string picture_element(const RunFiles& run, const Picture& picture, const std::string& id) {
   std::string bytes;
   try {
     bytes = read_file(run.path / picture.file);
@@ -23,7 +23,7 @@ std::string picture_element(const Run& run, const Picture& picture, const std::s
   return fmt::format("<script type=\"text/plain\" id=\"{}\">{}</script>\n", id, base64(bytes));
 }
 
-std::string picture_elements(const std::vector<Run>& runs) {
+std::string picture_elements(const std::vector<RunFiles>& runs) {
   std::string html;
   for (std::size_t r = 0; r < runs.size(); ++r) {
     const Pictures& pictures = runs[r].pictures;
@@ -43,15 +43,15 @@ std::string script_source() {
   return "sha256-" + base64(bytes);
 }
 
-std::string title_of(const std::vector<Run>& runs) {
+std::string title_of(const std::vector<RunFiles>& runs) {
   std::string title;
-  for (const Run& run : runs) title += (title.empty() ? "" : " and ") + run.name;
+  for (const RunFiles& run : runs) title += (title.empty() ? "" : " and ") + run.name;
   return title;
 }
 
-std::string grids_note(const std::vector<Run>& runs) {
+std::string grids_note(const std::vector<RunFiles>& runs) {
   std::string note;
-  for (const Run& run : runs) {
+  for (const RunFiles& run : runs) {
     const std::size_t shown = run.pictures.fakes.size();
     if (shown < run.pictures.found)
       note += fmt::format(" Of {}'s {} grids {} are in this page, evenly over the run.", run.name,
@@ -62,7 +62,7 @@ std::string grids_note(const std::vector<Run>& runs) {
 
 }  // namespace
 
-std::string make_page(const std::vector<Run>& runs, const std::string& made_by) {
+std::string make_page(const std::vector<RunFiles>& runs, const std::string& made_by) {
   VALLEY_CHECK(!runs.empty());
   return fill(page_template(), {{"title", escape_html(title_of(runs))},
                                 {"script_source", script_source()},

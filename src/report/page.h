@@ -14,7 +14,7 @@ namespace valley::report {
 
 // The page of one run or of several side by side. `made_by`: a line for its end. Pictures that are
 // gone by now are left out.
-[[nodiscard]] std::string make_page(const std::vector<Run>& runs, const std::string& made_by);
+[[nodiscard]] std::string make_page(const std::vector<RunFiles>& runs, const std::string& made_by);
 
 // `text` with each {{name}} replaced by its value, once: what a value holds is not looked at again.
 // A name without a value is a bug.

@@ -51,12 +51,12 @@ class Axes {
   Json json_ = Json::array();
 };
 
-const Series* series_of(const Run& run, const std::string& key) {
+const Series* series_of(const RunFiles& run, const std::string& key) {
   const auto found = run.stats.series.find(key);
   return found == run.stats.series.end() ? nullptr : &found->second;
 }
 
-Json bands_of(const Run& run, const std::string& key, Axes& axes) {
+Json bands_of(const RunFiles& run, const std::string& key, Axes& axes) {
   Json bands = Json::array();
   for (const auto& [low_name, high_name] : kBands) {
     const Series* low = series_of(run, key + low_name);
@@ -71,7 +71,7 @@ Json bands_of(const Run& run, const std::string& key, Axes& axes) {
   return bands;
 }
 
-Json trace_of(const Run& run, std::size_t number, const Trace& trace, Axes& axes) {
+Json trace_of(const RunFiles& run, std::size_t number, const Trace& trace, Axes& axes) {
   const Curve curve = reduce(*series_of(run, trace.key), kMostPoints);
   Json json = {{"run", number},
                {"label", trace.label},
@@ -81,14 +81,14 @@ Json trace_of(const Run& run, std::size_t number, const Trace& trace, Axes& axes
                {"bands", bands_of(run, trace.key, axes)},
                {"values", curve.values},
                {"not_finite", curve.not_finite}};
-  if (curve.is_reduced() && (curve.low != curve.mean || curve.high != curve.mean)) {
-    json["low"] = rounded(curve.low);
+  if (Json low = rounded(curve.low); curve.is_reduced() && low != json["mean"]) {
+    json["low"] = std::move(low);
     json["high"] = rounded(curve.high);
   }
   return json;
 }
 
-Json marks_of(const std::vector<Run>& runs) {
+Json marks_of(const std::vector<RunFiles>& runs) {
   Json marks = Json::array();
   for (std::size_t r = 0; r < runs.size(); ++r)
     for (const MarginCut& cut : runs[r].stats.cuts)
@@ -101,23 +101,24 @@ Json marks_of(const std::vector<Run>& runs) {
 }
 
 // "l2_sum" of runs that all have it; "" where they differ or do not say.
-std::string common_energy(const std::vector<Run>& runs) {
+std::string common_energy(const std::vector<RunFiles>& runs) {
   const std::string energy = runs.front().setting("objective.energy");
   const bool is_common = std::ranges::all_of(
-      runs, [&](const Run& run) { return run.setting("objective.energy") == energy; });
+      runs, [&](const RunFiles& run) { return run.setting("objective.energy") == energy; });
   return is_common && energy.size() > 2 ? energy.substr(1, energy.size() - 2) : "";
 }
 
 // Whether all runs measure their energy alike.
-bool have_one_energy(const std::vector<Run>& runs) {
-  return std::ranges::all_of(runs, [&](const Run& run) {
+bool have_one_energy(const std::vector<RunFiles>& runs) {
+  return std::ranges::all_of(runs, [&](const RunFiles& run) {
     return run.setting("objective.energy") == runs.front().setting("objective.energy") &&
            (!run.setting("objective.energy").empty() ||
             run.setting("objective.name") == runs.front().setting("objective.name"));
   });
 }
 
-Json panel_json(const Panel& panel, const std::vector<Run>& runs, Axes& axes) {
+Json panel_json(const Panel& panel, const std::vector<RunFiles>& runs, Axes& axes) {
+  const bool has_own_scale = panel.follows_energy && !have_one_energy(runs);
   Json traces = Json::array();
   for (std::size_t r = 0; r < runs.size(); ++r)
     for (const Trace& trace : panel.traces)
@@ -127,8 +128,8 @@ Json panel_json(const Panel& panel, const std::vector<Run>& runs, Axes& axes) {
                {"title", panel.title},
                {"note", panel.note},
                {"unit", panel.is_energy ? common_energy(runs) : panel.unit},
-               {"facets", runs.size() > 1 && panel.traces.size() > 1},
-               {"own_scale", panel.is_energy && !have_one_energy(runs)},
+               {"facets", runs.size() > 1 && (panel.traces.size() > 1 || has_own_scale)},
+               {"own_scale", has_own_scale},
                {"reference", panel.has_reference ? Json(panel.reference) : Json()},
                {"marks", panel.marks_cuts ? marks_of(runs) : Json::array()},
                {"traces", std::move(traces)}};
@@ -142,7 +143,7 @@ Json picture_json(const Picture& picture, std::string id) {
           {"height", picture.height}};
 }
 
-Json run_json(const Run& run, std::size_t number) {
+Json run_json(const RunFiles& run, std::size_t number) {
   Json fakes = Json::array();
   for (std::size_t i = 0; i < run.pictures.fakes.size(); ++i)
     fakes.push_back(picture_json(run.pictures.fakes[i], picture_id(number, static_cast<int>(i))));
@@ -160,10 +161,10 @@ std::string picture_id(std::size_t run, int index) {
   return index < 0 ? fmt::format("reals-{}", run) : fmt::format("fakes-{}-{}", run, index);
 }
 
-std::string page_data(const std::vector<Run>& runs) {
+std::string page_data(const std::vector<RunFiles>& runs) {
   std::set<std::string> keys;
   Json list = Json::array();
-  for (const Run& run : runs) {
+  for (const RunFiles& run : runs) {
     for (const auto& [key, series] : run.stats.series) keys.insert(key);
     list.push_back(run_json(run, list.size()));
   }

@@ -21,7 +21,7 @@ inline constexpr std::size_t kMostPoints = 1000;  // of a curve
 //           and high only where points stand for buckets; bands: [{axis, low, high}], the widest
 //           first
 // Numbers are rounded to six digits; null is a number that is not finite.
-[[nodiscard]] std::string page_data(const std::vector<Run>& runs);
+[[nodiscard]] std::string page_data(const std::vector<RunFiles>& runs);
 
 // The id of the element that holds a picture of a run; `index`: of Pictures::fakes, or -1 for the
 // reals.

@@ -19,7 +19,7 @@ std::string section(const std::string& id, const std::string& title, const std::
       id, title, body);
 }
 
-std::string heading(const std::vector<Run>& runs, std::size_t number) {
+std::string heading(const std::vector<RunFiles>& runs, std::size_t number) {
   if (runs.size() == 1) return "";
   return fmt::format("<h3><span class=\"dot run-{}\"></span>{}</h3>\n", number % 6,
                      escape_html(runs[number].name));
@@ -42,7 +42,7 @@ bool is_in_stats(const LogMessage& message, const Stats& stats) {
   });
 }
 
-std::string warnings_of(const Run& run) {
+std::string warnings_of(const RunFiles& run) {
   std::vector<std::string> items;
   for (const Warning& warning : run.stats.warnings)
     items.push_back(item("training", place_of(warning), warning.text));
@@ -60,21 +60,22 @@ std::string warnings_of(const Run& run) {
 }
 
 // All keys of the runs, in the order of the first that has them.
-std::vector<std::string> keys_of(const std::vector<Run>& runs) {
+std::vector<std::string> keys_of(const std::vector<RunFiles>& runs) {
   std::vector<std::string> keys;
   std::set<std::string> known;
-  for (const Run& run : runs)
+  for (const RunFiles& run : runs)
     for (const auto& [key, value] : run.settings)
       if (known.insert(key).second) keys.push_back(key);
   return keys;
 }
 
-bool differs(const std::vector<Run>& runs, const std::string& key) {
+bool differs(const std::vector<RunFiles>& runs, const std::string& key) {
   return std::ranges::any_of(
-      runs, [&](const Run& run) { return run.setting(key) != runs.front().setting(key); });
+      runs, [&](const RunFiles& run) { return run.setting(key) != runs.front().setting(key); });
 }
 
-std::string settings_table(const std::vector<Run>& runs, const std::vector<std::string>& keys) {
+std::string settings_table(const std::vector<RunFiles>& runs,
+                           const std::vector<std::string>& keys) {
   std::string html = "<div class=\"wide\"><table><thead><tr><th scope=\"col\">Key</th>";
   for (std::size_t r = 0; r < runs.size(); ++r)
     html += runs.size() == 1
@@ -84,7 +85,7 @@ std::string settings_table(const std::vector<Run>& runs, const std::vector<std::
   html += "</tr></thead><tbody>\n";
   for (const std::string& key : keys) {
     html += fmt::format("<tr><th scope=\"row\">{}</th>", escape_html(key));
-    for (const Run& run : runs) {
+    for (const RunFiles& run : runs) {
       const std::string value = run.setting(key);
       html += fmt::format("<td>{}</td>", value.empty() ? "–" : escape_html(value));
     }
@@ -116,7 +117,7 @@ std::string fields_list(const Fields& fields) {
 
 }  // namespace
 
-std::string warnings_section(const std::vector<Run>& runs) {
+std::string warnings_section(const std::vector<RunFiles>& runs) {
   std::string body;
   for (std::size_t r = 0; r < runs.size(); ++r)
     if (const std::string items = warnings_of(runs[r]); !items.empty())
@@ -124,7 +125,7 @@ std::string warnings_section(const std::vector<Run>& runs) {
   return body.empty() ? "" : section("warnings", "Warnings", body);
 }
 
-std::string settings_section(const std::vector<Run>& runs) {
+std::string settings_section(const std::vector<RunFiles>& runs) {
   const std::vector<std::string> keys = keys_of(runs);
   std::string body;
   if (runs.size() > 1) {
@@ -143,10 +144,10 @@ std::string settings_section(const std::vector<Run>& runs) {
   return section("settings", "Settings", body);
 }
 
-std::string starts_section(const std::vector<Run>& runs) {
+std::string starts_section(const std::vector<RunFiles>& runs) {
   std::string body;
   for (std::size_t r = 0; r < runs.size(); ++r) {
-    const Run& run = runs[r];
+    const RunFiles& run = runs[r];
     body += heading(runs, r);
     Fields data = run.data;
     if (!run.starts.empty())

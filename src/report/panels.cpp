@@ -1,6 +1,7 @@
 #include "report/panels.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <string_view>
 
@@ -9,9 +10,8 @@ namespace {
 
 constexpr const char* kEnergy = "Energy";
 constexpr const char* kControl = "Control";
-constexpr const char* kLoss = "Losses";
 constexpr const char* kQuality = "Quality of samples";
-constexpr const char* kOptimizer = "Optimizer";
+constexpr const char* kOptimizer = "Losses and optimizer";
 constexpr const char* kSpeed = "Speed";
 constexpr const char* kOther = "Other";
 
@@ -20,7 +20,7 @@ constexpr std::string_view kHidden[] = {
     "epoch:S_D",         "epoch:S_G",   "epoch:S_G_previous", "epoch:steps",
     "epoch:margin_next", "epoch:epoch", "epoch:margin",       "epoch"};
 
-std::vector<Panel> known_panels() {
+std::vector<Panel> panels_of_energy() {
   std::vector<Panel> panels = {
       {kEnergy,
        "Real against generated samples",
@@ -30,7 +30,7 @@ std::vector<Panel> known_panels() {
        {{"energy/real", "real", "real"},
         {"energy/fake", "generated", "fake"},
         {"margin", "margin", "margin"}}},
-      {kEnergy,
+      {kControl,
        "Generated over real",
        "Energy of generated samples as a multiple of that of real ones. It has no unit, so that "
        "runs of different energies compare; at 1 the discriminator tells them apart no more.",
@@ -57,6 +57,21 @@ std::vector<Panel> known_panels() {
        "",
        {{"k", "k", ""}}},
       {kControl, "M", "Convergence measure: lower is better.", "", {{"M", "M", ""}}},
+  };
+  for (Panel& panel : panels) {
+    const std::string& key = panel.traces.front().key;
+    panel.is_energy =
+        key == "energy/real" || key == "epoch:mean/real" || key == "margin" || key == "M";
+    panel.follows_energy = panel.is_energy;
+    panel.marks_cuts = panel.is_energy && key != "M";
+    panel.reference = 1;
+    panel.has_reference = key == "derived:energy_ratio";
+  }
+  return panels;
+}
+
+std::vector<Panel> panels_of_samples_and_speed() {
+  return {
       {kQuality,
        "Variety of samples",
        "Mean distance of all pairs in a grid. Generated far below real: the generator draws the "
@@ -76,11 +91,6 @@ std::vector<Panel> known_panels() {
        {{"data_wait_ms", "data", ""}, {"comm_exposed_ms", "communication", ""}}},
       {kSpeed, "Peak memory", "Of rank 0.", "MiB", {{"peak_memory_mb", "memory", ""}}},
   };
-  panels[0].is_energy = panels[2].is_energy = panels[3].is_energy = panels[6].is_energy = true;
-  panels[0].marks_cuts = panels[2].marks_cuts = panels[3].marks_cuts = true;
-  panels[1].reference = 1;
-  panels[1].has_reference = true;
-  return panels;
 }
 
 // Panels that take all figures whose names start alike.
@@ -89,11 +99,14 @@ struct Family {
   const char* section;
   const char* title;
   const char* note;
+  bool is_energy;
+  bool follows_energy;
 };
 constexpr Family kFamilies[] = {
-    {"loss/", kLoss, "Losses", ""},
-    {"grad_norm/", kOptimizer, "Gradient norms", "Euclidean norm of the reduced gradient."},
-    {"lr/", kOptimizer, "Learning rates", ""},
+    {"loss/", kOptimizer, "Losses", "", true, true},
+    {"grad_norm/", kOptimizer, "Gradient norms", "Euclidean norm of the reduced gradient.", false,
+     true},
+    {"lr/", kOptimizer, "Learning rates", "", false, false},
 };
 
 bool is_quantile(const std::string& key, const std::set<std::string>& keys) {
@@ -112,12 +125,6 @@ std::string role_of(std::string_view key) {
   return "";
 }
 
-// "swd/floor" is "floor" in the panel "swd", and "swd" itself "swd".
-Trace trace_of(const std::string& key, const std::string& shown, const std::string& group) {
-  const bool is_longer = shown.starts_with(group + "/");
-  return {key, is_longer ? shown.substr(group.size() + 1) : shown, role_of(shown)};
-}
-
 void add_to_group(std::vector<Panel>& panels, std::map<std::string, std::size_t>& groups,
                   const std::string& key) {
   const std::size_t colon = key.find(':');
@@ -132,12 +139,12 @@ void add_to_group(std::vector<Panel>& panels, std::map<std::string, std::size_t>
     panel.title = event.empty() || is_quality ? group : event + ": " + group;
     panels.push_back(std::move(panel));
   }
-  panels[place->second].traces.push_back(trace_of(key, shown, group));
+  panels[place->second].traces.push_back({key, shown, role_of(shown)});
 }
 
 int place_of(const std::string& section) {
   int place = 0;
-  for (const char* name : {kEnergy, kControl, kLoss, kQuality, kOptimizer, kSpeed, kOther}) {
+  for (const char* name : {kEnergy, kControl, kOptimizer, kQuality, kSpeed, kOther}) {
     if (section == name) break;
     ++place;
   }
@@ -152,7 +159,9 @@ std::vector<Panel> panels_for(const std::set<std::string>& keys) {
     if (!is_quantile(key, keys) && std::ranges::find(kHidden, key) == std::end(kHidden))
       rest.insert(key);
   std::vector<Panel> panels;
-  for (Panel& panel : known_panels()) {
+  std::vector<Panel> known = panels_of_energy();
+  std::ranges::move(panels_of_samples_and_speed(), std::back_inserter(known));
+  for (Panel& panel : known) {
     std::erase_if(panel.traces, [&](const Trace& t) { return !keys.contains(t.key); });
     for (const Trace& trace : panel.traces) rest.erase(trace.key);
     // The margin alone is no panel of energies.
@@ -163,6 +172,8 @@ std::vector<Panel> panels_for(const std::set<std::string>& keys) {
     panel.section = family.section;
     panel.title = family.title;
     panel.note = family.note;
+    panel.is_energy = family.is_energy;
+    panel.follows_energy = family.follows_energy;
     for (const std::string& key : keys)
       if (key.starts_with(family.prefix) && rest.erase(key) > 0)
         panel.traces.push_back({key, key.substr(family.prefix.size()), role_of(key)});

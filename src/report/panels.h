@@ -21,9 +21,10 @@ struct Panel {
   std::string note;  // a sentence or two on what it shows; may be empty
   std::string unit;
   std::vector<Trace> traces;
-  bool is_energy = false;   // has the unit of objective.energy
-  bool marks_cuts = false;  // of the margin
-  double reference = 0;     // a line across at this value, where has_reference
+  bool is_energy = false;       // has the unit of objective.energy
+  bool follows_energy = false;  // its size depends on that unit
+  bool marks_cuts = false;      // of the margin
+  double reference = 0;         // a line across at this value, where has_reference
   bool has_reference = false;
 };
 

@@ -18,14 +18,15 @@ function facetsOf(panel, runs) {
     for (const trace of styled) if (hasOneKey && runs.length > 1) trace.label = runs[trace.run].name;
     return [{run: null, traces: styled}];
   }
-  return runs.map((_, run) => ({run, traces: styled.filter((trace) => trace.run === run)}));
+  return runs.map((_, run) => ({run, traces: styled.filter((trace) => trace.run === run)})).filter((facet) => facet.traces.length > 0);
 }
 
 function styleOf(trace, panel) {
   if (['real', 'fake', 'margin', 'floor'].includes(trace.role)) return trace.role;
   if (panel.traces.every((other) => other.label === trace.label)) return `run-${trace.run % RUN_COLOURS}`;
   const labels = [...new Set(panel.traces.map((other) => other.label))];
-  return {D: 'run-3', G: 'run-2'}[trace.role] ?? `run-${labels.indexOf(trace.label) % RUN_COLOURS}`;
+  // Other colours than those of the first runs.
+  return {D: 'run-3', G: 'run-2'}[trace.role] ?? `run-${(labels.indexOf(trace.label) + 2) % RUN_COLOURS}`;
 }
 
 // `page`: {data, axis: 'steps' or 'images', smoothing, cursor (in steps of run 0's axis unit), move}.
@@ -48,12 +49,12 @@ class Panel {
     const title = element('h3', {}, panel.title);
     if (panel.unit) title.append(element('span', {class: 'unit'}, ` ${panel.unit}`));
     const switches = element('span', {class: 'switches'});
-    if (panel.facets) switches.append(this.toggle('own scales', 'ownScale'));
+    if (this.facets.length > 1) switches.append(this.toggle('own scales', 'ownScale'));
     if (canBeLog) switches.append(this.toggle('log', 'isLog'));
-    const isWide = panel.facets || (panel.section === 'Energy' && this.panel.traces.length > 1);
+    const isWide = this.facets.length > 1 || panel === this.page.data.panels[0];
     const figure = element('figure', {class: isWide ? 'panel wide-panel' : 'panel'}, element('figcaption', {}, title, switches));
     if (panel.note) figure.append(element('p', {class: 'note'}, panel.note));
-    if (panel.own_scale) {
+    if (panel.own_scale && panel === this.page.data.panels[0]) {
       figure.append(element('p', {class: 'note'}, 'These runs measure energy in different ways: each has a scale of its own.'));
     }
     const facets = element('div', {class: 'facets'});
@@ -91,8 +92,7 @@ class Panel {
       const dot = element('span', {class: `dot run-${facet.run % RUN_COLOURS}`});
       node.append(element('h3', {}, dot, page.data.runs[facet.run].name));
     }
-    if (facet.traces.length === 0) node.append(element('p', {class: 'note'}, 'This run did not record it.'));
-    else node.append(facet.legend, facet.plot);
+    node.append(facet.legend, facet.plot);
     return node;
   }
 
@@ -133,7 +133,7 @@ class Panel {
     const common = this.range(this.facets);
     for (const facet of this.facets) {
       const width = facet.plot.clientWidth;
-      if (facet.traces.length === 0 || width === 0) continue;
+      if (width === 0) continue;
       const marks = this.panel.marks.filter((mark) => facet.run === null || mark.run === facet.run)
         .map((mark) => ({...mark, x: this.count(mark.run, [mark.step])[0]}));
       facet.drawn = drawPlot(facet.plot, facet.shown, marks, {

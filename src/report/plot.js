@@ -69,13 +69,13 @@ function drawPlot(node, traces, marks, view) {
   node.setAttribute('viewBox', `0 0 ${width} ${height}`);
   node.replaceChildren(svg('clipPath', {id: clip},
     svg('rect', {x: MARGIN.left, y: MARGIN.top - 2, width: width - MARGIN.left - MARGIN.right + 2, height: bottom - MARGIN.top + 4})));
-  for (const tick of y.ticks(Math.max(2, Math.round(height / 55)))) {
+  for (const tick of y.ticks(Math.max(2, Math.round(height / 45)))) {
     const at = y.at(tick);
     node.append(svg('line', {class: 'gridline', x1: MARGIN.left, x2: width - MARGIN.right, y1: at, y2: at}),
       svg('text', {x: MARGIN.left - 6, y: at + 4, 'text-anchor': 'end'}, tickText(tick)));
   }
   node.append(svg('line', {class: 'base', x1: MARGIN.left, x2: width - MARGIN.right, y1: bottom, y2: bottom}));
-  for (const tick of x.ticks(Math.max(2, Math.round(width / 110))))
+  for (const tick of x.ticks(Math.max(2, Math.round(width / 90))))
     node.append(svg('text', {x: x.at(tick), y: height - 6, 'text-anchor': 'middle'}, tickText(tick)));
   if (view.reference !== null && Number.isFinite(y.at(view.reference))) {
     const at = y.at(view.reference);
@@ -90,7 +90,7 @@ function drawPlot(node, traces, marks, view) {
   const curves = svg('g', {'clip-path': `url(#${clip})`});
   for (const trace of traces) curves.append(drawTrace(trace, x, y));
   node.append(curves);
-  return {x, y, bottom, cursor: null};
+  return {x, y, bottom, marks, cursor: null};
 }
 
 function drawTrace(trace, x, y) {
@@ -110,15 +110,16 @@ function drawTrace(trace, x, y) {
   return group;
 }
 
-// Shows the cursor at `at`, or none (null).
+// Shows the cursor at `at` with what is marked there, or none (null).
 function drawCursor(node, drawn, at, text) {
   if (drawn.cursor) drawn.cursor.remove();
   drawn.cursor = null;
   if (at === null || at < drawn.x.low || at > drawn.x.high) return;
   const pixel = drawn.x.at(at);
   const isRight = pixel > (drawn.x.at(drawn.x.low) + drawn.x.at(drawn.x.high)) / 2;
+  const marked = drawn.marks.filter((mark) => Math.abs(drawn.x.at(mark.x) - pixel) < 5).map((mark) => ` · ${mark.text}`);
   drawn.cursor = svg('g', {},
     svg('line', {class: 'cursor', x1: pixel, x2: pixel, y1: MARGIN.top, y2: drawn.bottom}),
-    svg('text', {class: 'cursor-text', x: pixel + (isRight ? -5 : 5), y: drawn.bottom - 6, 'text-anchor': isRight ? 'end' : 'start'}, text));
+    svg('text', {class: 'cursor-text', x: pixel + (isRight ? -5 : 5), y: drawn.bottom - 6, 'text-anchor': isRight ? 'end' : 'start'}, text + marked.join('')));
   node.append(drawn.cursor);
 }

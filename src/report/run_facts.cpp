@@ -15,7 +15,7 @@ constexpr const char* kStoppedEarly = "75";
 
 // The end of the last start; exit.json of a rank that was first to fail comes before what run.json
 // takes up later.
-std::string last_end(const Run& run, const std::string& name) {
+std::string last_end(const RunFiles& run, const std::string& name) {
   if (!run.end.empty()) return field(run.end, name);
   return run.starts.empty() ? "" : field(run.starts.back(), name);
 }
@@ -37,17 +37,21 @@ std::string grouped(double number) {
   return out;
 }
 
+std::string number_text(double value) {
+  return std::abs(value) >= 1000 ? grouped(value) : fmt::format("{:.4g}", value);
+}
+
 // The last finite value of a figure, "" when there is none.
-std::string last_value(const Run& run, const std::string& key) {
+std::string last_value(const RunFiles& run, const std::string& key) {
   const auto found = run.stats.series.find(key);
   if (found == run.stats.series.end()) return "";
   const std::vector<double>& values = found->second.values;
   const auto last =
       std::find_if(values.rbegin(), values.rend(), [](double v) { return std::isfinite(v); });
-  return last == values.rend() ? "" : fmt::format("{:.4g}", *last);
+  return last == values.rend() ? "" : number_text(*last);
 }
 
-std::string median(const Run& run, const std::string& key, const std::string& unit) {
+std::string median(const RunFiles& run, const std::string& key, const std::string& unit) {
   const auto found = run.stats.series.find(key);
   if (found == run.stats.series.end()) return "";
   std::vector<double> values = found->second.values;
@@ -55,14 +59,19 @@ std::string median(const Run& run, const std::string& key, const std::string& un
   if (values.empty()) return "";
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::ranges::nth_element(values, middle);
-  return fmt::format("{:.3g} {}", *middle, unit);
+  return number_text(*middle) + " " + unit;
 }
 
 std::string joined(const std::string& a, const std::string& between, const std::string& b) {
   return a.empty() || b.empty() ? a + b : a + between + b;
 }
 
-std::string progress(const Run& run) {
+// "a (b)", or "a" alone.
+std::string with_other(const std::string& a, const std::string& b) {
+  return a.empty() || b.empty() ? a : a + " (" + b + ")";
+}
+
+std::string progress(const RunFiles& run) {
   if (run.stats.last_step < 0) return "";
   const std::string steps = run.setting("train.steps");
   const bool is_number = !steps.empty() && std::ranges::all_of(steps, [](unsigned char c) {
@@ -72,7 +81,7 @@ std::string progress(const Run& run) {
          (is_number ? " of " + grouped(std::strtod(steps.c_str(), nullptr)) : std::string());
 }
 
-std::string place(const Run& run) {
+std::string place(const RunFiles& run) {
   if (run.starts.empty()) return "";
   const Fields& start = run.starts.back();
   const std::string ranks = field(start, "ranks");
@@ -81,7 +90,7 @@ std::string place(const Run& run) {
   return joined(ranks.empty() ? "" : ranks + (ranks == "1" ? " rank" : " ranks"), " on ", where);
 }
 
-std::string data_of(const Run& run) {
+std::string data_of(const RunFiles& run) {
   std::string text = unquoted(run.setting("data.path"));
   if (const std::string images = field(run.data, "images"); !images.empty())
     text += fmt::format(", {} images", images);
@@ -89,7 +98,7 @@ std::string data_of(const Run& run) {
 }
 
 // Names and values in the order of the card; those without a value are left out.
-Fields facts_of(const Run& run) {
+Fields facts_of(const RunFiles& run) {
   const std::string resolution = run.setting("model.resolution");
   const bool is_gray = run.setting("model.channels") == "1";
   Fields facts = {
@@ -108,10 +117,10 @@ Fields facts_of(const Run& run) {
       {"Margin", last_value(run, "margin")},
       {"k", last_value(run, "k")},
       {"M", last_value(run, "M")},
-      {"SWD, floor",
-       joined(last_value(run, "evaluate:swd"), ", ", last_value(run, "evaluate:swd/floor"))},
-      {"Variety, of the data's", joined(last_value(run, "samples:distance/fake"), " of ",
-                                        last_value(run, "samples:distance/real"))},
+      {"SWD (floor)",
+       with_other(last_value(run, "evaluate:swd"), last_value(run, "evaluate:swd/floor"))},
+      {"Variety (data)", with_other(last_value(run, "samples:distance/fake"),
+                                    last_value(run, "samples:distance/real"))},
       {"Speed, median", median(run, "images_per_s", "images/s")},
       {"Last start", place(run)},
   };
@@ -121,7 +130,7 @@ Fields facts_of(const Run& run) {
 
 }  // namespace
 
-RunState state_of(const Run& run) {
+RunState state_of(const RunFiles& run) {
   const std::string code = last_end(run, "exit_code");
   const std::string why = last_end(run, "why");
   if (code.empty()) return {"open", "no end on record: it goes on, or was killed"};
@@ -131,7 +140,7 @@ RunState state_of(const Run& run) {
   return {"failed", fmt::format("failed ({}){}", code, more)};
 }
 
-std::string run_cards(const std::vector<Run>& runs) {
+std::string run_cards(const std::vector<RunFiles>& runs) {
   std::string html = "<div class=\"cards\">\n";
   for (std::size_t r = 0; r < runs.size(); ++r) {
     const RunState state = state_of(runs[r]);

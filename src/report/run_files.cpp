@@ -1,5 +1,6 @@
 #include "report/run_files.h"
 
+#include <fmt/core.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <system_error>
 
 #include "core/atomic_file.h"
+#include "core/config.h"
 #include "core/error.h"
 
 namespace valley::report {
@@ -87,12 +89,20 @@ void flatten(const toml::table& table, const std::string& prefix,
       continue;
     }
     std::ostringstream value;
-    node.visit([&value](const auto& held) { value << held; });
+    node.visit([&value](const auto& held) {
+      if constexpr (toml::is_string<decltype(held)>) {
+        value << toml_string(held.get());
+      } else if constexpr (toml::is_floating_point<decltype(held)>) {
+        value << fmt::format("{}", held.get());
+      } else {
+        value << held;
+      }
+    });
     out.push_back({key.source().begin.line, {name, value.str()}});
   }
 }
 
-void read_config(Run& run) {
+void read_config(RunFiles& run) {
   const fs::path file = run.path / "config.toml";
   if (!is_there(file)) {
     run.notices.emplace_back("There is no config.toml: the settings are not known.");
@@ -132,7 +142,7 @@ Json read_json(const fs::path& file, std::vector<std::string>& notices) {
   return json;
 }
 
-void read_starts(Run& run) {
+void read_starts(RunFiles& run) {
   if (!is_there(run.path / "run.json")) {
     run.notices.emplace_back("There is no run.json: its starts are not known.");
   } else {
@@ -145,7 +155,7 @@ void read_starts(Run& run) {
   if (end.is_object()) run.end = fields_of(end);
 }
 
-void read_figures(Run& run) {
+void read_figures(RunFiles& run) {
   const fs::path file = run.path / "stats.jsonl";
   if (!is_there(file)) {
     run.notices.emplace_back(kNoStats);
@@ -165,7 +175,7 @@ void read_figures(Run& run) {
                     run.stats.unreadable, run.stats.unreadable + run.stats.lines));
 }
 
-void read_pictures(Run& run, const PictureLimits& limits) {
+void read_pictures(RunFiles& run, const PictureLimits& limits) {
   run.pictures = find_pictures(run.path, run.stats.last_step, limits);
   for (const std::string& picture : run.pictures.unusable)
     run.notices.push_back("A picture is left out: " + picture);
@@ -177,7 +187,7 @@ void read_pictures(Run& run, const PictureLimits& limits) {
 }
 
 // Counts of the data set, if it still lies where the run took it from and is the same.
-void read_data(Run& run) {
+void read_data(RunFiles& run) {
   std::string path = run.setting("data.path");
   if (path.size() < 2 || run.starts.empty()) return;
   path = path.substr(1, path.size() - 2);
@@ -198,11 +208,11 @@ std::string field(const Fields& fields, const std::string& name) {
   return found == fields.end() ? "" : found->second;
 }
 
-std::string Run::setting(const std::string& key) const { return field(settings, key); }
+std::string RunFiles::setting(const std::string& key) const { return field(settings, key); }
 
-Run read_run(const fs::path& path, const PictureLimits& limits) {
+RunFiles read_run(const fs::path& path, const PictureLimits& limits) {
   require_run(path);
-  Run run;
+  RunFiles run;
   run.path = path;
   run.name = fs::absolute(path).lexically_normal().filename().string();
   if (run.name.empty()) run.name = fs::absolute(path).lexically_normal().parent_path().filename();

@@ -16,7 +16,7 @@ namespace valley::report {
 
 using Fields = std::vector<std::pair<std::string, std::string>>;  // names and values, in order
 
-struct Run {
+struct RunFiles {
   std::filesystem::path path;   // as it was named
   std::string name;             // of the directory
   Fields settings;              // "section.key" and its value as TOML, in the file's order
@@ -37,6 +37,6 @@ struct Run {
 
 // Error kMissingInput when `path` is no run, saying what it is instead; kData when none of the
 // lines of its stats.jsonl can be read.
-[[nodiscard]] Run read_run(const std::filesystem::path& path, const PictureLimits& limits);
+[[nodiscard]] RunFiles read_run(const std::filesystem::path& path, const PictureLimits& limits);
 
 }  // namespace valley::report
