@@ -141,10 +141,9 @@ void sample(const Arguments& a) {
                 "{} samples of {}x{} pixels, {} in a row, are too large a picture; take fewer "
                 "--seeds, or a --grid nearer to a square",
                 n, side, side, columns);
-  const auto* generator = dynamic_cast<const Generator*>(&saved.model->network("generator"));
-  at::Tensor latents = latents_of_seeds(seeds, saved.options.latent, at::kCPU);
+  at::Tensor latents = latents_of_seeds(seeds, latent_draw(saved.options), at::kCPU);
   if (a.interpolate > 0) latents = walk(latents, a.interpolate);
-  const at::Tensor pixels = generate_pixels(*generator, latents);
+  const at::Tensor pixels = generate_pixels(*saved.model, latents);
   write_grid(a.out,
              {pixels.const_data_ptr<std::uint8_t>(), static_cast<std::size_t>(pixels.numel())}, n,
              pixels.size(1), pixels.size(2), pixels.size(3), columns);

@@ -93,8 +93,15 @@ DeviceChoice device_choice(const std::string& name) {
                           : DeviceChoice::kAuto;
 }
 
+// `valley train --keys objective.name=magan`: the defaults of that objective.
+std::string objective_of(const Arguments& a) {
+  Experiment named;
+  named.schema().load_text("", "", a.words);
+  return named.objective.name;
+}
+
 void print_keys(const Arguments& a) {
-  Experiment experiment;
+  Experiment experiment = Experiment::of_objective(a.words.empty() ? "began" : objective_of(a));
   const Schema schema = experiment.schema();
   fmt::print("{}", a.markdown ? schema.describe_keys_markdown() : schema.describe_keys(a.keys));
 }
@@ -105,8 +112,7 @@ void train(Arguments& a) {
   std::vector<std::string> overrides;
   const std::filesystem::path file = config_file(a, overrides);
   Experiment experiment;
-  Schema schema = experiment.schema();
-  schema.load(file, overrides);
+  Schema schema = Experiment::load(experiment, file, overrides);
   experiment.resolve(schema);
   a.request.name = run_name(file);
   a.request.version = version_text();

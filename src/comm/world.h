@@ -45,6 +45,16 @@ class World {
   [[nodiscard]] std::string broadcast(const std::string& text);
 };
 
+// Collective: rank 0 calls `function` before the others do. What rank 0 finds wrong, it alone says;
+// the others get there only if it found nothing.
+template <typename Function>
+auto rank_zero_first(World& world, const Function& function) {
+  if (world.rank() != 0) world.host().barrier();
+  auto result = function();
+  if (world.rank() == 0) world.host().barrier();
+  return result;
+}
+
 // Rank and size as the launcher's environment gives them, before MPI is up; {0, 1} without a
 // launcher.
 struct LaunchInfo {

@@ -24,6 +24,7 @@ std::string toml_value(double value) {
   if (text.find_first_of(".en") == std::string::npos) text += ".0";
   return text;
 }
+std::string toml_value(const AutoDouble& value) { return value ? toml_value(*value) : "\"auto\""; }
 
 bool is_bare(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -107,6 +108,7 @@ std::string Key::type() const {
     std::string operator()(const std::int64_t*) const { return "integer"; }
     std::string operator()(const AutoInt*) const { return "integer or \"auto\""; }
     std::string operator()(const double*) const { return "number"; }
+    std::string operator()(const AutoDouble*) const { return "number or \"auto\""; }
     std::string operator()(const std::string*) const { return "string"; }
     std::string operator()(const std::vector<std::int64_t>*) const { return "list of integers"; }
   };
@@ -136,6 +138,7 @@ std::string Key::accepts() const {
     std::string operator()(const std::int64_t*) const { return "an integer" + limits; }
     std::string operator()(const AutoInt*) const { return "an integer" + limits + " or \"auto\""; }
     std::string operator()(const double*) const { return "a number" + limits; }
+    std::string operator()(const AutoDouble*) const { return "a number" + limits + " or \"auto\""; }
     std::string operator()(const std::string*) const { return "a string"; }
     std::string operator()(const std::vector<std::int64_t>*) const {
       return "a list of integers" + limits;

@@ -27,12 +27,13 @@
 
 namespace valley {
 
-// An integer or the word "auto" (empty).
+// An integer, or a number, or the word "auto" (empty).
 using AutoInt = std::optional<std::int64_t>;
+using AutoDouble = std::optional<double>;
 
 class Key {
  public:
-  using Target = std::variant<bool*, std::int64_t*, AutoInt*, double*, std::string*,
+  using Target = std::variant<bool*, std::int64_t*, AutoInt*, double*, AutoDouble*, std::string*,
                               std::vector<std::int64_t>*>;
 
   Key(std::string name, Target target);

@@ -77,6 +77,16 @@ class Assignment {
     *target = number;
   }
 
+  void operator()(AutoDouble* target) const {
+    if (node_.value_exact<std::string>() == "auto") {
+      target->reset();
+      return;
+    }
+    double number = 0;
+    (*this)(&number);
+    *target = number;
+  }
+
   void operator()(std::string* target) const {
     const auto text = exactly<std::string>();
     const std::vector<std::string>& choices = key_.choices();

@@ -4,6 +4,7 @@
 // same numbers. Compiles for the host and for CUDA devices.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #ifdef __CUDACC__
@@ -21,6 +22,13 @@ enum class RandomStream : std::uint32_t {
   kLatentG = 3,       // likewise, the generator update's own draw
   kMirror = 4,        // likewise
   kSampleLatent = 5,  // position: index in the sample grid, or the seed a user asked for
+  kLangevin = 6,      // noise of Markov chains; position: index of the sample in training order
+  kReplay = 7,        // which slots of a replay buffer are drawn, likewise
+  kReplayStart = 8,   // where chains begin, likewise, or the slot
+  kEvaluate = 9,      // pairs, patches and directions of `valley evaluate`
+  kBuffers = 10,      // first values of what is no parameter; position: hash64 of the name
+  kDequantize = 11,   // what real pixels lie between their levels; position: as kLatentD
+  kSampleChain = 12,  // noise of chains that draw samples; position: as kSampleLatent
 };
 
 struct PhiloxBlock {
@@ -52,6 +60,18 @@ VALLEY_HOST_DEVICE inline PhiloxBlock philox(std::uint64_t seed, std::uint32_t s
 // A multiple of 2^-24 in [0, 1): exact in float, so the CPU and a GPU agree to the bit.
 VALLEY_HOST_DEVICE inline float uniform01(std::uint32_t word) {
   return static_cast<float>(word >> 8U) * 0x1p-24F;
+}
+
+// Two independent normal numbers, mean 0 and standard deviation 1, by Box and Muller (1958). CPU
+// and GPU differ in the last bits of the logarithm.
+struct NormalPair {
+  float first, second;
+};
+VALLEY_HOST_DEVICE inline NormalPair normal01(std::uint32_t a, std::uint32_t b) {
+  constexpr float kTwoPi = 6.283185307179586F;
+  const float radius = sqrtf(-2.0F * logf(static_cast<float>((a >> 8U) + 1U) * 0x1p-24F));
+  const float angle = kTwoPi * uniform01(b);
+  return {radius * cosf(angle), radius * sinf(angle)};
 }
 
 }  // namespace valley

@@ -55,12 +55,13 @@ std::string source_of(const NamedNetwork& n, Weights weights, const TensorFileOu
 void fill(const Network& network, const std::string& prefix, const TensorFile& file,
           const std::string& where, at::Device device) {
   const at::NoGradGuard no_grad;
-  for (const Parameter& p : network.parameters().all()) {
-    at::Tensor value = p.value;
-    const at::Tensor saved = require_tensor(file.tensors, prefix + p.name, value.sizes(), where);
+  const auto take = [&](const std::string& name, at::Tensor value) {
+    const at::Tensor saved = require_tensor(file.tensors, prefix + name, value.sizes(), where);
     value.set_data(saved.to(device).contiguous(value.dim() == 4 ? at::MemoryFormat::ChannelsLast
                                                                 : at::MemoryFormat::Contiguous));
-  }
+  };
+  for (const Parameter& p : network.parameters().all()) take(p.name, p.value);
+  for (const Buffer& b : network.parameters().buffers()) take(b.name, b.value);
   network.parameters().require_grad(false);
 }
 
@@ -82,6 +83,8 @@ SavedModel load_model(const std::filesystem::path& named, Weights weights, at::D
     const std::string prefix = sources[n.name] = source_of(n, weights, said);
     for (const Parameter& p : n.network->parameters().all())
       require_tensor(said, prefix + p.name, p.value.sizes(), where);
+    for (const Buffer& b : n.network->parameters().buffers())
+      require_tensor(said, prefix + b.name, b.value.sizes(), where);
     saved.averaged = saved.averaged || prefix != n.name + ".";
   }
 
@@ -93,6 +96,12 @@ SavedModel load_model(const std::filesystem::path& named, Weights weights, at::D
   for (const NamedNetwork& n : saved.model->networks())
     fill(*n.network, sources.at(n.name), file, where, device);
   return saved;
+}
+
+void reset_weights(SavedModel& saved, std::uint64_t seed) {
+  const at::NoGradGuard no_grad;
+  saved.model->initialize(seed);
+  saved.averaged = false;
 }
 
 }  // namespace valley

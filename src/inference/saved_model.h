@@ -1,6 +1,7 @@
 // A trained model, built again from a file alone.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -23,5 +24,9 @@ enum class Weights { kAveraged, kRaw };  // averaged: where the file has them, e
 // tensors before anything of that size is allocated. Error kMissingInput or kData naming the file.
 [[nodiscard]] SavedModel load_model(const std::filesystem::path& named, Weights weights,
                                     at::Device device);
+
+// Gives all networks of `saved` the weights that a training with this seed starts from: what its
+// samples are worth is what training has made of them.
+void reset_weights(SavedModel& saved, std::uint64_t seed);
 
 }  // namespace valley

@@ -42,24 +42,17 @@ struct UniformDraw {
 void fill_uniform(const at::Tensor& out, const UniformDraw& draw, const at::Tensor& position,
                   std::int64_t offset);
 
-// One Adam update of a flat buffer (Kingma & Ba, 2015, algorithm 1, with bias correction), in
-// place.
-//   value, gradient, first, second  float [n]
-//   rate     double []: the learning rate, on the same device
-//   updates  int64 []: how many updates were made, this one included
-//   skip     int32 []: nothing changes where it is not 0
-struct AdamSettings {
-  double beta1 = 0.5;
-  double beta2 = 0.999;
-  double epsilon = 1e-8;
+// Fills row i of out (float [B, n]) with normal numbers of mean 0 and standard deviation
+// `deviation`, drawn from Philox(seed, stream, position + offset + i): four numbers a block, from
+// block `first_block` on, so that one position can draw for many steps of a chain. The same bits on
+// every CPU and thread; a GPU's differ in the last ones.
+struct NormalDraw {
+  std::uint64_t seed = 0;
+  RandomStream stream = RandomStream::kLangevin;
+  float deviation = 1;
+  std::uint32_t first_block = 0;
 };
-void adam(const at::Tensor& value, const at::Tensor& gradient, const at::Tensor& first,
-          const at::Tensor& second, const at::Tensor& rate, const at::Tensor& updates,
-          const at::Tensor& skip, const AdamSettings& settings);
-
-// average = decay * average + (1 - decay) * value, unless skip: exponential moving average of flat
-// buffers, float [n].
-void moving_average(const at::Tensor& average, const at::Tensor& value, double decay,
-                    const at::Tensor& skip);
+void fill_normal(const at::Tensor& out, const NormalDraw& draw, const at::Tensor& position,
+                 std::int64_t offset);
 
 }  // namespace valley::kernels

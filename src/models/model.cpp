@@ -1,5 +1,7 @@
 #include "models/model.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <charconv>
 
 #include "core/error.h"
@@ -46,7 +48,12 @@ std::map<std::string, std::string> ModelOptions::to_metadata() const {
           {"model.latent", std::to_string(latent)},
           {"model.hidden", std::to_string(hidden)},
           {"model.skip_connections", skip_connections ? "true" : "false"},
-          {"model.downsample", downsample}};
+          {"model.downsample", downsample},
+          {"model.latent_distribution", latent_distribution},
+          {"model.output", output},
+          {"model.batch_norm", batch_norm ? "true" : "false"},
+          {"model.spectral_norm", spectral_norm ? "true" : "false"},
+          {"model.vanishing_residuals", std::to_string(vanishing_residuals)}};
 }
 
 ModelOptions ModelOptions::from_metadata(const std::map<std::string, std::string>& metadata,
@@ -60,6 +67,16 @@ ModelOptions ModelOptions::from_metadata(const std::map<std::string, std::string
   options.hidden = integer(metadata, "model.hidden", where);
   options.skip_connections = flag(metadata, "model.skip_connections", where);
   options.downsample = find(metadata, "model.downsample", where);
+  // Keys that came later: files without one have what the keys stand for by default.
+  const auto has = [&](const char* key) { return metadata.find(key) != metadata.end(); };
+  if (has("model.latent_distribution"))
+    options.latent_distribution = find(metadata, "model.latent_distribution", where);
+  if (has("model.output")) options.output = find(metadata, "model.output", where);
+  if (has("model.batch_norm")) options.batch_norm = flag(metadata, "model.batch_norm", where);
+  if (has("model.spectral_norm"))
+    options.spectral_norm = flag(metadata, "model.spectral_norm", where);
+  if (has("model.vanishing_residuals"))
+    options.vanishing_residuals = integer(metadata, "model.vanishing_residuals", where);
   return options;
 }
 
@@ -71,12 +88,20 @@ Network& Model::network(const std::string& name) const {
 }
 
 void Model::initialize(std::uint64_t seed) const {
-  for (const NamedNetwork& n : networks()) n.network->parameters().initialize(seed, n.name + ".");
+  const at::NoGradGuard no_grad;
+  for (const NamedNetwork& n : networks()) {
+    n.network->parameters().initialize(seed, n.name + ".");
+    n.network->end_step(0);
+  }
 }
 
 AutoencoderGan::AutoencoderGan(std::unique_ptr<Generator> generator,
-                               std::unique_ptr<Autoencoder> discriminator)
-    : generator_(std::move(generator)), discriminator_(std::move(discriminator)) {}
+                               std::unique_ptr<Autoencoder> discriminator,
+                               const ModelOptions& options)
+    : generator_(std::move(generator)),
+      discriminator_(std::move(discriminator)),
+      range_(options.output == "sigmoid" ? PixelRange::kUnit : PixelRange::kSymmetric),
+      batch_norm_(options.batch_norm) {}
 
 std::vector<NamedNetwork> AutoencoderGan::networks() const {
   return {{"discriminator", discriminator_.get()}, {"generator", generator_.get()}};

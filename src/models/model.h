@@ -28,6 +28,13 @@ struct ModelOptions {
   std::int64_t hidden = 64;      // numbers between the encoder and the decoder of an autoencoder
   bool skip_connections = false;
   std::string downsample = "strided";
+  std::string latent_distribution = "uniform";  // of z: U(-1, 1), or "normal": N(0, 1)
+  // What the last layer of networks that make images is followed by: "linear", "tanh" ([-1, 1]) or
+  // "sigmoid", with which images are in [0, 1].
+  std::string output = "linear";
+  bool batch_norm = false;
+  bool spectral_norm = false;
+  std::int64_t vanishing_residuals = 0;  // steps in which their carry falls from 1 to 0; 0: none
 
   [[nodiscard]] std::map<std::string, std::string> to_metadata() const;  // "model.width" -> "128"
   // Error kData naming `where` and the key when one is missing or no value of its kind.
@@ -35,16 +42,30 @@ struct ModelOptions {
                                     const std::string& where);
 };
 
+// What the passes through a network do besides computing; the trainer says it, layers heed it.
+struct PassContext {
+  // Whether batch norm takes the moments of the microbatch at hand, or the running ones.
+  bool batch_statistics = false;
+  // Above 0: each pass adds this share of its moments' differences to the running ones' .grad.
+  double statistics_weight = 0;
+};
+
 class Network {
  public:
-  explicit Network(at::Device device) : parameters_(device) {}
+  explicit Network(at::Device device)
+      : parameters_(device), context_(std::make_shared<PassContext>()) {}
   virtual ~Network() = default;
   [[nodiscard]] const ParameterSet& parameters() const { return parameters_; }
   [[nodiscard]] virtual std::vector<LayerInfo> layers()
       const = 0;  // in the order of the forward pass
+  [[nodiscard]] PassContext& context() const { return *context_; }  // shared with the layers
+  // Sets the derived buffers as parameters and the number of steps done (0: at the start) ask for.
+  // Called without gradients, on all ranks alike, after each step.
+  virtual void end_step(std::int64_t /*steps_done*/) const {}
 
  protected:
   ParameterSet parameters_;
+  std::shared_ptr<PassContext> context_;
 };
 
 // Images from latent vectors.
@@ -55,16 +76,24 @@ class Generator : public Network {
       const at::Tensor& z) const = 0;  // [B, latent] -> [B, C, H, W]
 };
 
-// Images to images of the same shape, through a narrow code.
+// Images to images of the same shape, through a code: [B, hidden], or [B, n, h, w].
 class Autoencoder : public Network {
  public:
   using Network::Network;
-  [[nodiscard]] virtual at::Tensor encode(
-      const at::Tensor& x) const = 0;  // [B, C, H, W] -> [B, hidden]
-  [[nodiscard]] virtual at::Tensor decode(
-      const at::Tensor& h) const = 0;  // [B, hidden] -> [B, C, H, W]
+  [[nodiscard]] virtual at::Tensor encode(const at::Tensor& x) const = 0;  // of [B, C, H, W]
+  [[nodiscard]] virtual at::Tensor decode(const at::Tensor& h) const = 0;  // to [B, C, H, W]
   [[nodiscard]] at::Tensor reconstruct(const at::Tensor& x) const { return decode(encode(x)); }
 };
+
+// A number for each image, low where images are likely.
+class EnergyNetwork : public Network {
+ public:
+  using Network::Network;
+  [[nodiscard]] virtual at::Tensor energy(const at::Tensor& x) const = 0;  // [B, C, H, W] -> [B]
+};
+
+// The values that a model's images have.
+enum class PixelRange { kSymmetric, kUnit };  // [-1, 1], [0, 1]
 
 struct NamedNetwork {
   std::string name;  // the prefix of its tensors in files: "generator"
@@ -77,6 +106,10 @@ class Model {
   [[nodiscard]] virtual std::vector<NamedNetwork> networks() const = 0;
   // Networks of which a moving average is kept and used for samples; "NAME_ema" in files.
   [[nodiscard]] virtual std::vector<std::string> averaged() const = 0;
+  // What images are scaled to before networks see them, and what generators write.
+  [[nodiscard]] virtual PixelRange pixel_range() const { return PixelRange::kSymmetric; }
+  // Whether a network couples the samples of a microbatch (batch norm).
+  [[nodiscard]] virtual bool couples_samples() const { return false; }
   [[nodiscard]] Network& network(const std::string& name) const;
   void initialize(std::uint64_t seed) const;
 };
@@ -84,8 +117,12 @@ class Model {
 // A generator against an autoencoder: EBGAN, BEGAN, MAGAN.
 class AutoencoderGan : public Model {
  public:
-  AutoencoderGan(std::unique_ptr<Generator> generator, std::unique_ptr<Autoencoder> discriminator);
+  // `options`: those that the networks were made of.
+  AutoencoderGan(std::unique_ptr<Generator> generator, std::unique_ptr<Autoencoder> discriminator,
+                 const ModelOptions& options);
   [[nodiscard]] std::vector<NamedNetwork> networks() const override;
+  [[nodiscard]] PixelRange pixel_range() const override { return range_; }
+  [[nodiscard]] bool couples_samples() const override { return batch_norm_; }
   [[nodiscard]] std::vector<std::string> averaged() const override { return {"generator"}; }
   [[nodiscard]] const Generator& generator() const { return *generator_; }
   [[nodiscard]] const Autoencoder& discriminator() const { return *discriminator_; }
@@ -93,6 +130,23 @@ class AutoencoderGan : public Model {
  private:
   std::unique_ptr<Generator> generator_;
   std::unique_ptr<Autoencoder> discriminator_;
+  PixelRange range_;
+  bool batch_norm_;
+};
+
+// An energy alone, whose samples are drawn by Markov chains.
+class EnergyModel : public Model {
+ public:
+  explicit EnergyModel(std::unique_ptr<EnergyNetwork> energy) : energy_(std::move(energy)) {}
+  [[nodiscard]] std::vector<NamedNetwork> networks() const override {
+    return {{"energy", energy_.get()}};
+  }
+  [[nodiscard]] std::vector<std::string> averaged() const override { return {"energy"}; }
+  [[nodiscard]] PixelRange pixel_range() const override { return PixelRange::kUnit; }
+  [[nodiscard]] const EnergyNetwork& energy() const { return *energy_; }
+
+ private:
+  std::unique_ptr<EnergyNetwork> energy_;
 };
 
 // The largest model.width, model.latent and model.hidden. Networks of that size have under 2^44

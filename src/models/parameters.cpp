@@ -1,7 +1,7 @@
 #include "models/parameters.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
@@ -13,41 +13,70 @@
 namespace valley {
 namespace {
 
-void fill(float* out, std::int64_t n, double bound, std::uint64_t seed, std::uint64_t position) {
-  const auto scale = static_cast<float>(bound);
-  constexpr auto kStream = static_cast<std::uint32_t>(RandomStream::kWeights);
+void fill(float* out, std::int64_t n, const Initializer& initializer, std::uint64_t seed,
+          RandomStream stream, std::uint64_t position) {
+  const auto scale = static_cast<float>(initializer.value);
   for (std::int64_t i = 0; i < n; i += 4) {
-    const PhiloxBlock block = philox(seed, kStream, position, static_cast<std::uint32_t>(i / 4));
-    for (std::int64_t j = 0; j < 4 && i + j < n; ++j) {
-      out[i + j] = scale * (2.0F * uniform01(block.word[j]) - 1.0F);
+    const PhiloxBlock block = philox(seed, static_cast<std::uint32_t>(stream), position,
+                                     static_cast<std::uint32_t>(i / 4));
+    float values[4];
+    if (initializer.kind == Initializer::Kind::kNormal) {
+      const NormalPair a = normal01(block.word[0], block.word[1]);
+      const NormalPair b = normal01(block.word[2], block.word[3]);
+      values[0] = a.first, values[1] = a.second, values[2] = b.first, values[3] = b.second;
+    } else {
+      for (int j = 0; j < 4; ++j) values[j] = 2.0F * uniform01(block.word[j]) - 1.0F;
     }
+    for (std::int64_t j = 0; j < 4 && i + j < n; ++j) out[i + j] = scale * values[j];
   }
+}
+
+void initialize_tensor(const at::Tensor& value, const Initializer& initializer, std::uint64_t seed,
+                       RandomStream stream, const std::string& name) {
+  at::Tensor values = at::full(value.sizes(), initializer.value, at::kFloat);
+  if (initializer.kind != Initializer::Kind::kConstant) {
+    fill(values.mutable_data_ptr<float>(), values.numel(), initializer, seed, stream, hash64(name));
+  }
+  value.copy_(values);
 }
 
 }  // namespace
 
 Initializer Initializer::xavier_uniform(std::int64_t fan_in, std::int64_t fan_out) {
-  return {Kind::kUniform, std::sqrt(6.0 / static_cast<double>(fan_in + fan_out))};
+  return uniform(std::sqrt(6.0 / static_cast<double>(fan_in + fan_out)));
+}
+
+Initializer Initializer::he_normal(std::int64_t fan_in) {
+  return normal(std::sqrt(2.0 / static_cast<double>(fan_in)));
+}
+
+void ParameterSet::require_new(const std::string& name) const {
+  for (const Parameter& p : parameters_) VALLEY_CHECK(p.name != name);
+  for (const Buffer& b : buffers_) VALLEY_CHECK(b.name != name);
 }
 
 at::Tensor ParameterSet::add(const std::string& name, at::IntArrayRef shape,
                              const Initializer& initializer) {
-  for (const Parameter& p : parameters_) VALLEY_CHECK(p.name != name);
+  require_new(name);
   parameters_.push_back(
       {name, at::zeros(shape, at::TensorOptions(device_).dtype(at::kFloat)), initializer});
   return parameters_.back().value;
 }
 
+at::Tensor ParameterSet::add_buffer(const std::string& name, at::IntArrayRef shape,
+                                    const Initializer& initializer, Buffer::Kind kind) {
+  require_new(name);
+  buffers_.push_back(
+      {name, at::zeros(shape, at::TensorOptions(device_).dtype(at::kFloat)), initializer, kind});
+  return buffers_.back().value;
+}
+
 void ParameterSet::initialize(std::uint64_t seed, const std::string& prefix) const {
   const at::NoGradGuard no_grad;
-  for (const Parameter& p : parameters_) {
-    at::Tensor values = at::zeros(p.value.sizes(), at::kFloat);
-    if (p.initializer.kind == Initializer::Kind::kUniform) {
-      fill(values.mutable_data_ptr<float>(), values.numel(), p.initializer.bound, seed,
-           hash64(prefix + p.name));
-    }
-    p.value.copy_(values);
-  }
+  for (const Parameter& p : parameters_)
+    initialize_tensor(p.value, p.initializer, seed, RandomStream::kWeights, prefix + p.name);
+  for (const Buffer& b : buffers_)
+    initialize_tensor(b.value, b.initializer, seed, RandomStream::kBuffers, prefix + b.name);
 }
 
 std::int64_t ParameterSet::count() const {

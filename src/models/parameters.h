@@ -1,4 +1,5 @@
-// The trainable tensors of a network, each with its name and the rule that fills it.
+// The tensors of a network: those that are trained, and those that it keeps besides (buffers), each
+// with its name and the rule that fills it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,19 +13,38 @@ namespace valley {
 // How a tensor starts. Every value is a function of (seed, the tensor's full name, the element's
 // index): adding a layer or changing the number of ranks moves no other weight.
 struct Initializer {
-  enum class Kind { kZero, kUniform };
-  Kind kind = Kind::kZero;
-  double bound = 0;  // kUniform: values in [-bound, bound)
+  enum class Kind { kConstant, kUniform, kNormal };
+  Kind kind = Kind::kConstant;
+  double value = 0;  // kConstant: the value; kUniform: in [-value, value); kNormal: the deviation
 
   static Initializer zero() { return {}; }
+  static Initializer constant(double value) { return {Kind::kConstant, value}; }
+  static Initializer uniform(double bound) { return {Kind::kUniform, bound}; }
+  static Initializer normal(double deviation) { return {Kind::kNormal, deviation}; }
   // Glorot & Bengio 2010, equation 16: variance 2 / (fan_in + fan_out).
   static Initializer xavier_uniform(std::int64_t fan_in, std::int64_t fan_out);
+  // He, Zhang, Ren, Sun 2015, equation 10: normal, variance 2 / fan_in.
+  static Initializer he_normal(std::int64_t fan_in);
 };
 
 struct Parameter {
   std::string name;  // within its network: "levels.0.conv1.weight"
   at::Tensor value;  // float, a leaf; everyone who holds it sees what is stored in it
   Initializer initializer;
+};
+
+// What a network keeps beside its parameters; saved with them. A forward pass never changes one:
+// they move once a step, alike on all ranks.
+struct Buffer {
+  enum class Kind {
+    kStatistic,  // a running mean: passes add their differences from it to .grad, which is reduced
+                 // over all ranks with the gradients (see BatchNorm)
+    kDerived,    // a function of parameters and the step: Network::end_step sets it
+  };
+  std::string name;
+  at::Tensor value;  // float
+  Initializer initializer;
+  Kind kind = Kind::kStatistic;
 };
 
 // In order of declaration. Networks add to it while they are built and keep the handles that `add`
@@ -34,18 +54,23 @@ class ParameterSet {
   // Tensors are made on `device`; on at::kMeta they have names and shapes but no memory.
   explicit ParameterSet(at::Device device = at::kCPU) : device_(device) {}
   at::Tensor add(const std::string& name, at::IntArrayRef shape, const Initializer& initializer);
+  at::Tensor add_buffer(const std::string& name, at::IntArrayRef shape,
+                        const Initializer& initializer, Buffer::Kind kind);
 
-  // Fills all tensors (wherever they live) as `prefix` + name and `seed` say, by Philox stream
-  // kWeights.
+  // Fills all tensors (wherever they live) as `prefix` + name and `seed` say, by Philox streams
+  // kWeights and kBuffers.
   void initialize(std::uint64_t seed, const std::string& prefix) const;
 
   [[nodiscard]] const std::vector<Parameter>& all() const { return parameters_; }
-  [[nodiscard]] std::int64_t count() const;  // numbers, all tensors together
-  void require_grad(bool on) const;          // of every tensor: off freezes the network
+  [[nodiscard]] const std::vector<Buffer>& buffers() const { return buffers_; }
+  [[nodiscard]] std::int64_t count() const;  // numbers of all parameters together
+  void require_grad(bool on) const;          // of every parameter: off freezes the network
 
  private:
+  void require_new(const std::string& name) const;
   at::Device device_;
   std::vector<Parameter> parameters_;
+  std::vector<Buffer> buffers_;
 };
 
 }  // namespace valley

@@ -10,19 +10,33 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/error.h"
 #include "kernels/kernels.h"
 
 namespace valley {
 
-at::Tensor latents_of_seeds(std::span<const std::uint64_t> seeds, std::int64_t latent,
+LatentDraw latent_draw(const ModelOptions& options) {
+  return {options.latent, options.latent_distribution == "normal"};
+}
+
+void fill_latents(const at::Tensor& z, const LatentDraw& draw, std::uint64_t seed,
+                  RandomStream stream, const at::Tensor& position, std::int64_t offset) {
+  if (draw.normal) {
+    kernels::fill_normal(z, {seed, stream, 1.0F, 0}, position, offset);
+  } else {
+    kernels::fill_uniform(z, {seed, stream, -1.0F, 1.0F}, position, offset);
+  }
+}
+
+at::Tensor latents_of_seeds(std::span<const std::uint64_t> seeds, const LatentDraw& draw,
                             at::Device device) {
-  at::Tensor z = at::empty({static_cast<std::int64_t>(seeds.size()), latent}, at::kFloat);
+  at::Tensor z = at::empty({static_cast<std::int64_t>(seeds.size()), draw.size}, at::kFloat);
   for (std::size_t i = 0; i < seeds.size(); ++i) {
     const at::Tensor position = at::full({}, static_cast<std::int64_t>(seeds[i]), at::kLong);
-    kernels::fill_uniform(z.narrow(0, static_cast<std::int64_t>(i), 1),
-                          {0, RandomStream::kSampleLatent, -1.0F, 1.0F}, position, 0);
+    fill_latents(z.narrow(0, static_cast<std::int64_t>(i), 1), draw, 0, RandomStream::kSampleLatent,
+                 position, 0);
   }
   return z.to(device);
 }
@@ -32,13 +46,32 @@ at::Tensor interpolate(const at::Tensor& pair, std::int64_t steps) {
   return pair[0] * (1 - t) + pair[1] * t;
 }
 
-at::Tensor generate_pixels(const Generator& generator, const at::Tensor& latents,
-                           std::int64_t batch) {
+at::Tensor to_symmetric(const at::Tensor& images, PixelRange range) {
+  return range == PixelRange::kUnit ? images * 2 - 1 : images;
+}
+
+at::Tensor from_symmetric(const at::Tensor& images, PixelRange range) {
+  return range == PixelRange::kUnit ? (images + 1) * 0.5 : images;
+}
+
+RunningMoments::RunningMoments(const Network& network)
+    : network_(network), before_(std::exchange(network.context(), PassContext{})) {}
+
+RunningMoments::~RunningMoments() { network_.context() = before_; }
+
+at::Tensor pixels_of_latents(const Model& model, const at::Tensor& latents) {
   const at::NoGradGuard no_grad;
+  const auto& generator = dynamic_cast<const Generator&>(model.network("generator"));
+  const at::Tensor images = to_symmetric(generator.generate(latents), model.pixel_range());
+  return kernels::bytes_from_images(images).to(at::kCPU);
+}
+
+at::Tensor generate_pixels(const Model& model, const at::Tensor& latents, std::int64_t batch) {
+  const RunningMoments moments(model.network("generator"));
   std::vector<at::Tensor> parts;
   for (std::int64_t i = 0; i < latents.size(0); i += batch) {
-    const at::Tensor z = latents.narrow(0, i, std::min(batch, latents.size(0) - i));
-    parts.push_back(kernels::bytes_from_images(generator.generate(z)).to(at::kCPU));
+    parts.push_back(
+        pixels_of_latents(model, latents.narrow(0, i, std::min(batch, latents.size(0) - i))));
   }
   return at::cat(parts);
 }

@@ -8,21 +8,54 @@
 #include <span>
 #include <vector>
 
+#include "core/philox.h"
 #include "models/model.h"
 
 namespace valley {
 
-// Row i is the latent vector of seeds[i]: float [n, latent] on `device`, U(-1, 1), Philox stream
-// kSampleLatent.
-[[nodiscard]] at::Tensor latents_of_seeds(std::span<const std::uint64_t> seeds, std::int64_t latent,
-                                          at::Device device);
+// How latent vectors are drawn: `size` numbers from U(-1, 1), or from N(0, 1).
+struct LatentDraw {
+  std::int64_t size = 64;
+  bool normal = false;
+};
+[[nodiscard]] LatentDraw latent_draw(const ModelOptions& options);
+
+// Fills row i of z [B, size] for position + offset + i, by Philox with `seed` and `stream`.
+void fill_latents(const at::Tensor& z, const LatentDraw& draw, std::uint64_t seed,
+                  RandomStream stream, const at::Tensor& position, std::int64_t offset);
+
+// Row i is the latent vector of seeds[i]: float [n, size] on `device`, Philox stream kSampleLatent.
+[[nodiscard]] at::Tensor latents_of_seeds(std::span<const std::uint64_t> seeds,
+                                          const LatentDraw& draw, at::Device device);
+
+// Images of a model as images of the range [-1, 1], and back.
+[[nodiscard]] at::Tensor to_symmetric(const at::Tensor& images, PixelRange range);
+[[nodiscard]] at::Tensor from_symmetric(const at::Tensor& images, PixelRange range);
 
 // `steps` vectors from row 0 of a [2, latent] pair to row 1, ends included, on a straight line:
 // [steps, latent].
 [[nodiscard]] at::Tensor interpolate(const at::Tensor& pair, std::int64_t steps);
 
-// uint8 [n, H, W, C] on the host, generated in passes of at most `batch`, without gradients.
-[[nodiscard]] at::Tensor generate_pixels(const Generator& generator, const at::Tensor& latents,
+// The passes through a network take the running moments of batch norm and leave them alone for as
+// long as this lives. Not while another thread starts or ends it for the same network.
+class RunningMoments {
+ public:
+  explicit RunningMoments(const Network& network);
+  ~RunningMoments();
+  RunningMoments(const RunningMoments&) = delete;
+  RunningMoments& operator=(const RunningMoments&) = delete;
+
+ private:
+  const Network& network_;
+  PassContext before_;
+};
+
+// uint8 [n, H, W, C] on the host, by the network "generator" of `model` in one pass without
+// gradients. Under RunningMoments several threads may call.
+[[nodiscard]] at::Tensor pixels_of_latents(const Model& model, const at::Tensor& latents);
+
+// The same in passes of at most `batch`, with the running moments of batch norm.
+[[nodiscard]] at::Tensor generate_pixels(const Model& model, const at::Tensor& latents,
                                          std::int64_t batch = 64);
 
 // Mean over all pairs of images of the mean absolute difference of their pixels, in units of the

@@ -24,13 +24,19 @@ constexpr std::int64_t kCountG = 1;
 
 class Began : public Objective {
  public:
-  Began(const ObjectiveOptions& options, const AutoencoderGan& model, at::Device device)
+  Began(const ObjectiveOptions& options, const AutoencoderGan& model,
+        const ObjectiveSetting& setting)
       : options_(options),
         model_(model),
-        k_(at::zeros({}, at::TensorOptions(device).dtype(at::kDouble))) {}
+        latent_(setting.latent),
+        k_(at::zeros({}, at::TensorOptions(setting.device).dtype(at::kDouble))) {}
 
   [[nodiscard]] std::vector<Stage> stages() const override {
     return {{"adversarial", 0, {{"D", {"discriminator"}}, {"G", {"generator"}}}}};
+  }
+
+  [[nodiscard]] std::vector<std::string> traces() const override {
+    return {"energy/real", "energy/fake"};
   }
 
   [[nodiscard]] std::vector<std::string> sums_of(const Phase& phase) const override {
@@ -79,12 +85,16 @@ class Began : public Objective {
     const double size = static_cast<double>(microbatch.size());
     const Autoencoder& d = model_.discriminator();
     const at::Tensor& x = microbatch.images();
-    const at::Tensor real = mean_l1_energy(x, d.reconstruct(x));
+    const at::Tensor reconstruction = d.reconstruct(x);
+    const at::Tensor real = mean_l1_energy(x, reconstruction);
+    trace(microbatch, "energy/real", x, reconstruction);
     real.backward(at::full({}, microbatch.weight(), real.options()));
 
     const at::Tensor generated =
-        model_.generator().generate(microbatch.uniform(RandomStream::kLatentD, options_.latent));
-    const at::Tensor fake = mean_l1_energy(generated, d.reconstruct(generated));
+        model_.generator().generate(microbatch.latents(RandomStream::kLatentD, latent_));
+    const at::Tensor again = d.reconstruct(generated);
+    const at::Tensor fake = mean_l1_energy(generated, again);
+    trace(microbatch, "energy/fake", generated, again);
     fake.backward((k_ * -microbatch.weight()).to(fake.scalar_type()));
 
     sums[kReal].add_(real.detach(), size);
@@ -92,10 +102,19 @@ class Began : public Objective {
     sums[kCount].add_(size);
   }
 
+  // The mean that is trained on comes from a pass of its own, so that reporting changes no bit of
+  // it.
+  static void trace(const Microbatch& microbatch, const char* name, const at::Tensor& image,
+                    const at::Tensor& reconstruction) {
+    if (!microbatch.is_traced()) return;
+    microbatch.trace(name,
+                     sample_energies(Energy::kL1Mean, image.detach(), reconstruction.detach()));
+  }
+
   void generator_gradients(const Microbatch& microbatch, const at::Tensor& sums) {
     const double size = static_cast<double>(microbatch.size());
     const at::Tensor generated =
-        model_.generator().generate(microbatch.uniform(RandomStream::kLatentG, options_.latent));
+        model_.generator().generate(microbatch.latents(RandomStream::kLatentG, latent_));
     const at::Tensor energy =
         mean_l1_energy(generated, model_.discriminator().reconstruct(generated));
     energy.backward(at::full({}, microbatch.weight(), energy.options()));
@@ -105,6 +124,7 @@ class Began : public Objective {
 
   ObjectiveOptions options_;
   const AutoencoderGan& model_;
+  LatentDraw latent_;
   at::Tensor k_;  // double [], what k_t multiplies is this step's
   at::Tensor real_, fake_, fake_g_, loss_d_, convergence_;  // double [], of the last step
 };
@@ -121,7 +141,7 @@ void check(const ObjectiveOptions& o) {
 }  // namespace
 
 std::unique_ptr<Objective> make_began_objective(const ObjectiveOptions& options, const Model& model,
-                                                at::Device device) {
+                                                const ObjectiveSetting& setting) {
   check(options);
   const auto* gan = dynamic_cast<const AutoencoderGan*>(&model);
   if (gan == nullptr) {
@@ -130,7 +150,7 @@ std::unique_ptr<Objective> make_began_objective(const ObjectiveOptions& options,
                 "choose model.name = "
                 "\"began\"");
   }
-  return std::make_unique<Began>(options, *gan, device);
+  return std::make_unique<Began>(options, *gan, setting);
 }
 
 }  // namespace valley

@@ -15,6 +15,6 @@ namespace valley {
 
 [[nodiscard]] std::unique_ptr<Objective> make_began_objective(const ObjectiveOptions& options,
                                                               const Model& model,
-                                                              at::Device device);
+                                                              const ObjectiveSetting& setting);
 
 }  // namespace valley

@@ -1,9 +1,46 @@
 #include "objectives/energies.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Reduction.h>
+#include <ATen/ops/abs.h>
 #include <ATen/ops/l1_loss.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/square.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/error.h"
 
 namespace valley {
+
+std::vector<std::string> energy_names() { return {"l1_mean", "l2_norm", "l2_sum", "mse"}; }
+
+Energy parse_energy(const std::string& name) {
+  const std::vector<std::string> names = energy_names();
+  const auto found = std::ranges::find(names, name);
+  if (found == names.end()) {
+    throw Error(ExitCode::kConfig, "objective.energy is \"{}\"; it can be {}", name,
+                fmt::join(names, ", "));
+  }
+  return static_cast<Energy>(found - names.begin());
+}
+
+at::Tensor sample_energies(Energy energy, const at::Tensor& image,
+                           const at::Tensor& reconstruction) {
+  const at::Tensor difference = (reconstruction - image).flatten(1);
+  switch (energy) {
+    case Energy::kL1Mean:
+      return at::abs(difference).mean(1);
+    case Energy::kL2Norm:
+      return at::linalg_vector_norm(difference, 2, at::IntArrayRef({1}));
+    case Energy::kL2Sum:
+      return at::square(difference).sum(1);
+    case Energy::kMse:
+      return at::square(difference).mean(1);
+  }
+  return {};
+}
 
 at::Tensor mean_l1_energy(const at::Tensor& image, const at::Tensor& reconstruction) {
   return at::l1_loss(reconstruction, image, at::Reduction::Mean);

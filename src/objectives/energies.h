@@ -4,11 +4,30 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <string>
+#include <vector>
+
 namespace valley {
 
-// Mean over the batch of `l1_mean`: the mean over channels and pixels of abs(reconstruction -
-// image) (BEGAN, equation 1).
-//   image, reconstruction  [B, C, H, W]; returns []. Differentiable in both.
+// Of one image and its reconstruction, over C, H, W:
+enum class Energy {
+  kL1Mean,  // mean of abs(reconstruction - image) (BEGAN, equation 1)
+  kL2Norm,  // Euclidean norm of the difference, not squared (EBGAN)
+  kL2Sum,   // sum of the squared differences (MAGAN)
+  kMse,     // mean of the squared differences
+};
+
+[[nodiscard]] std::vector<std::string> energy_names();  // "l1_mean", "l2_norm", "l2_sum", "mse"
+// Error kConfig for a name that is none of them.
+[[nodiscard]] Energy parse_energy(const std::string& name);
+
+// The energy of each sample: image, reconstruction [B, C, H, W]; returns [B]. Differentiable in
+// both.
+[[nodiscard]] at::Tensor sample_energies(Energy energy, const at::Tensor& image,
+                                         const at::Tensor& reconstruction);
+
+// Mean over the batch of `l1_mean`, in one pass: image, reconstruction [B, C, H, W]; returns [].
+// Differentiable in both.
 [[nodiscard]] at::Tensor mean_l1_energy(const at::Tensor& image, const at::Tensor& reconstruction);
 
 }  // namespace valley

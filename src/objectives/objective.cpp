@@ -1,15 +1,34 @@
 #include "objectives/objective.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 
-#include "kernels/kernels.h"
+#include <algorithm>
+
+#include "core/error.h"
 
 namespace valley {
 
-at::Tensor Microbatch::uniform(RandomStream stream, std::int64_t n) const {
-  at::Tensor out = at::empty({place_.size, n}, place_.position.options().dtype(at::kFloat));
-  kernels::fill_uniform(out, {place_.seed, stream, -1.0F, 1.0F}, place_.position, place_.offset);
-  return out;
+at::Tensor Microbatch::latents(RandomStream stream, const LatentDraw& draw) const {
+  at::Tensor z = at::empty({place_.size, draw.size}, place_.position.options().dtype(at::kFloat));
+  fill_latents(z, draw, place_.seed, stream, place_.position, place_.offset);
+  return z;
+}
+
+void Microbatch::trace(const std::string& name, const at::Tensor& values) const {
+  if (traces_ != nullptr) traces_->write(name, place_.offset, values);
+}
+
+SampleTraces::SampleTraces(std::vector<std::string> names, std::int64_t global_batch,
+                           at::Device device)
+    : names_(std::move(names)),
+      values_(at::zeros({static_cast<std::int64_t>(names_.size()), global_batch},
+                        at::TensorOptions(device).dtype(at::kFloat))) {}
+
+void SampleTraces::write(const std::string& name, std::int64_t offset, const at::Tensor& values) {
+  const auto found = std::ranges::find(names_, name);
+  VALLEY_CHECK(found != names_.end());
+  values_[found - names_.begin()].narrow(0, offset, values.size(0)).copy_(values.detach());
 }
 
 }  // namespace valley

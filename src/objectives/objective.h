@@ -15,9 +15,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/philox.h"
+#include "models/sampling.h"
 #include "storage/safetensors.h"
 
 namespace valley {
@@ -34,6 +36,20 @@ struct Stage {
   std::vector<Phase> phases;
 };
 
+// One number a sample of the global batch, by name: reports state their quantiles.
+class SampleTraces {
+ public:
+  SampleTraces(std::vector<std::string> names, std::int64_t global_batch, at::Device device);
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+  // float [names, global batch]; zero where no microbatch of this rank wrote.
+  [[nodiscard]] const at::Tensor& values() const { return values_; }
+  void write(const std::string& name, std::int64_t offset, const at::Tensor& values);
+
+ private:
+  std::vector<std::string> names_;
+  at::Tensor values_;
+};
+
 // A part of the global batch that one rank takes in one pass. Terms that couple samples are defined
 // within it.
 class Microbatch {
@@ -46,20 +62,29 @@ class Microbatch {
     std::int64_t size = 0;    // samples
     double weight = 1;        // size / global batch: the share of its mean in the global mean
   };
-  // images: float [size, C, H, W] in [-1, 1] on the device
-  Microbatch(at::Tensor images, Place place)
-      : images_(std::move(images)), place_(std::move(place)) {}
+  // images: float [size, C, H, W] on the device, in the model's range. `traces`: where numbers of
+  // single samples go, if they are wanted now.
+  Microbatch(at::Tensor images, Place place, SampleTraces* traces = nullptr)
+      : images_(std::move(images)), place_(std::move(place)), traces_(traces) {}
 
   [[nodiscard]] const at::Tensor& images() const { return images_; }
   [[nodiscard]] std::int64_t size() const { return place_.size; }
   [[nodiscard]] double weight() const { return place_.weight; }
-  // float [size, n], uniform in [-1, 1): a function of seed, stream and each sample's position
-  // alone.
-  [[nodiscard]] at::Tensor uniform(RandomStream stream, std::int64_t n) const;
+  [[nodiscard]] const Place& place() const { return place_; }
+  // Of all microbatches of the global batch.
+  [[nodiscard]] std::int64_t index() const { return place_.offset / place_.size; }
+  // float [size, draw.size]: a function of seed, stream and each sample's position alone.
+  [[nodiscard]] at::Tensor latents(RandomStream stream, const LatentDraw& draw) const;
+
+  // Whether `trace` does something: what it is given need not be computed otherwise.
+  [[nodiscard]] bool is_traced() const { return traces_ != nullptr; }
+  // Notes one number a sample under a name of Objective::traces(): `values` [size].
+  void trace(const std::string& name, const at::Tensor& values) const;
 
  private:
   at::Tensor images_;
   Place place_;
+  SampleTraces* traces_;
 };
 
 // One number of a report, a scalar on the device: reading it is left to who needs it.
@@ -68,6 +93,9 @@ struct ReportValue {
   std::string short_name;  // of the progress line: "L(x)"; empty: not shown there
   at::Tensor value;
 };
+
+// A line about an epoch, for stats.jsonl: numbers by name, in order; infinite ones are null there.
+using EpochReport = std::vector<std::pair<std::string, double>>;
 
 // Sums over the samples of the global batch, by phase: float [sums_of(phase).size()] on the device.
 using GlobalSums = std::map<std::string, at::Tensor>;
@@ -95,11 +123,20 @@ class Objective {
   // Objectives that count in epochs of exactly floor(N / global_batch) steps: called after each
   // with the epoch's sums in double precision on the host, by phase.
   [[nodiscard]] virtual bool has_epochs() const { return false; }
-  virtual void end_epoch(const GlobalSums& /*sums_in_double*/) {}
+  virtual EpochReport end_epoch(const GlobalSums& /*sums_in_double*/) { return {}; }
 
   // Whether a term couples the samples of a microbatch, so that its size is part of the objective's
   // definition.
   [[nodiscard]] virtual bool couples_samples() const { return false; }
+
+  // What accumulate_gradients traces of single samples: "energy/real".
+  [[nodiscard]] virtual std::vector<std::string> traces() const { return {}; }
+
+  // uint8 [n, H, W, C] on the host: samples of the objective's own chains, on the rank that owns
+  // the first microbatch; none where a generator makes them.
+  [[nodiscard]] virtual std::optional<at::Tensor> samples(std::int64_t /*n*/) const {
+    return std::nullopt;
+  }
 
   // Of the last step; valid after update_controller.
   [[nodiscard]] virtual std::vector<ReportValue> report() const = 0;
@@ -107,9 +144,22 @@ class Objective {
   // schedules; if there is one.
   [[nodiscard]] virtual std::optional<at::Tensor> convergence() const { return std::nullopt; }
 
+  // What may be wrong, in words, with a step whose gradients were not finite: an objective can make
+  // them so to end a training that has gone astray.
+  [[nodiscard]] virtual std::string divergence() const {
+    return "a loss or gradient is not finite";
+  }
+
   // All state that training continues from; names start with "objective.".
   virtual void save(TensorMap& state) const = 0;
   virtual void load(const TensorMap& state, const std::string& where) = 0;
+
+  // State that belongs to microbatches, such as replay buffers: tensors whose first dimension
+  // counts this rank's microbatches. Checkpoints hold those of all ranks in order, so that
+  // `load_owned` gets what any number of ranks saved: tensors of all microbatches, of which it
+  // takes its own.
+  [[nodiscard]] virtual TensorMap save_owned() const { return {}; }
+  virtual void load_owned(const TensorMap& /*state*/, const std::string& /*where*/) {}
 };
 
 }  // namespace valley

@@ -6,15 +6,15 @@
 
 #include "core/error.h"
 #include "objectives/began.h"
+#include "objectives/ebm.h"
 
 namespace valley {
 namespace {
 
-using Factory = std::unique_ptr<Objective> (*)(const ObjectiveOptions&, const Model&, at::Device);
-
-const std::map<std::string, Factory>& factories() {
-  static const std::map<std::string, Factory> all = {
+const std::map<std::string, ObjectiveFactory>& factories() {
+  static const std::map<std::string, ObjectiveFactory> all = {
       {"began", make_began_objective},
+      {"ebm", make_ebm_objective},
   };
   return all;
 }
@@ -28,13 +28,13 @@ std::vector<std::string> objective_names() {
 }
 
 std::unique_ptr<Objective> make_objective(const ObjectiveOptions& options, const Model& model,
-                                          at::Device device) {
+                                          const ObjectiveSetting& setting) {
   const auto found = factories().find(options.name);
   if (found == factories().end()) {
     throw Error(ExitCode::kConfig, "objective.name is \"{}\"; known objectives: {}", options.name,
                 fmt::join(objective_names(), ", "));
   }
-  return found->second(options, model, device);
+  return found->second(options, model, setting);
 }
 
 }  // namespace valley

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <utility>
@@ -14,6 +15,11 @@
 #include "objectives/registry.h"
 
 namespace valley {
+
+// Bounds that no training reaches, within which no product of them overflows: 10^12 steps of 2^20
+// images are 10^18 images.
+inline constexpr std::int64_t kMostSteps = 1'000'000'000'000;
+inline constexpr std::int64_t kMostEpochs = 1'000'000'000;
 
 struct DataOptions {
   std::string path;
@@ -44,11 +50,16 @@ struct OptimizerOptions {
   double beta1 = 0.5;
   double beta2 = 0.999;
   double epsilon = 1e-8;
+  bool bias_correction = true;
+  double momentum = 0;
+  double generator_lr_scale = 1;
   std::string lr_schedule = "halve-on-stall";
   std::int64_t stall_window = 5000;
   std::int64_t stall_windows = 4;
   double stall_improvement = 0.01;
   double lr_floor = 0.125;
+  std::int64_t step_every = 10000;
+  double step_factor = 0.5;
 };
 
 struct CheckpointOptions {
@@ -70,6 +81,9 @@ struct Grid {
                               ExitCode code = ExitCode::kConfig, int most = 64);
 
 struct Experiment {
+  // Defaults are those of BEGAN; of_objective has those of each paper.
+  [[nodiscard]] static Experiment of_objective(const std::string& name);
+
   DataOptions data;
   ModelOptions model;
   ObjectiveOptions objective;
@@ -80,6 +94,11 @@ struct Experiment {
 
   // Binds every key to this object, which must stay where it is while the schema lives.
   [[nodiscard]] Schema schema();
+
+  // Loads a file and overrides into `experiment`, whose defaults become those of the objective that
+  // they name. Errors as Schema::load's.
+  static Schema load(Experiment& experiment, const std::filesystem::path& file,
+                     const std::vector<std::string>& overrides);
 
   // Checks what no single key can say (one length only, a path given, ...) and fills in what "auto"
   // stands for where that does not depend on the ranks. Error kConfig naming the keys.

@@ -1,9 +1,11 @@
 #include "train/flat_group.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
 
 #include "core/error.h"
+#include "kernels/optimizers.h"
 
 namespace valley {
 namespace {
@@ -24,11 +26,9 @@ std::vector<std::int64_t> dense_strides(at::IntArrayRef shape) {
 
 }  // namespace
 
-FlatLayout::FlatLayout(const ParameterSet& parameters) {
-  for (const Parameter& p : parameters.all()) {
-    entries_.push_back({p.name, p.value.sizes().vec(), dense_strides(p.value.sizes()), size_});
-    size_ += (p.value.numel() + kAlignment - 1) / kAlignment * kAlignment;
-  }
+void FlatLayout::add(const std::string& name, at::IntArrayRef shape) {
+  entries_.push_back({name, shape.vec(), dense_strides(shape), size_});
+  size_ += (c10::multiply_integers(shape) + kAlignment - 1) / kAlignment * kAlignment;
 }
 
 at::Tensor FlatLayout::view(const at::Tensor& flat, std::size_t i) const {
@@ -52,20 +52,72 @@ void FlatLayout::load(const at::Tensor& flat, const std::string& prefix, const T
 }
 
 FlatGroup::FlatGroup(std::string name, const ParameterSet& set, at::Device device, bool trainable)
-    : name_(std::move(name)),
-      layout_(set),
-      values_(at::zeros({layout_.size()}, at::TensorOptions(device).dtype(at::kFloat))) {
+    : name_(std::move(name)) {
   const at::NoGradGuard no_grad;
-  if (trainable) reduced_ = at::zeros({layout_.size() + kTail}, values_.options());
+  for (const Parameter& p : set.all()) layout_.add(p.name, p.value.sizes());
+  std::vector<at::Tensor> kept;
+  moving_ = layout_.size();
+  for (const auto kind : {Buffer::Kind::kStatistic, Buffer::Kind::kDerived}) {
+    for (const Buffer& b : set.buffers()) {
+      if (b.kind != kind) continue;
+      buffers_.add(b.name, b.value.sizes());
+      kept.push_back(b.value);
+    }
+    if (kind == Buffer::Kind::kStatistic) moving_ += buffers_.size();
+  }
+  values_ =
+      at::zeros({layout_.size() + buffers_.size()}, at::TensorOptions(device).dtype(at::kFloat));
+  if (trainable) reduced_ = at::zeros({moving_ + kTail}, values_.options());
+  const auto move = [](at::Tensor tensor, const at::Tensor& place) {
+    place.copy_(tensor);
+    tensor.set_data(place);
+  };
   for (std::size_t i = 0; i < layout_.tensors(); ++i) {
     at::Tensor parameter = set.all()[i].value;
-    const at::Tensor place = layout_.view(values_, i);
-    place.copy_(parameter);
-    parameter.set_data(place);
+    move(parameter, layout_.view(values_, i));
     if (trainable) parameter.mutable_grad() = layout_.view(reduced_, i);
+  }
+  const std::int64_t statistics = moving_ - layout_.size();
+  for (std::size_t i = 0; i < buffers_.tensors(); ++i) {
+    at::Tensor buffer = kept[i];
+    const at::Tensor place = buffers_.view(buffer_values(), i);
+    move(buffer, place);
+    const bool is_statistic = place.storage_offset() - layout_.size() < statistics;
+    if (trainable && is_statistic)
+      buffer.mutable_grad() = buffers_.view(reduced_.narrow(0, layout_.size(), statistics), i);
   }
 }
 
+at::Tensor FlatGroup::buffer_values() const {
+  return values_.narrow(0, layout_.size(), buffers_.size());
+}
+
 void FlatGroup::zero() const { reduced_.zero_(); }
+
+void FlatGroup::take_statistics(double momentum, const at::Tensor& not_finite) const {
+  const std::int64_t n = moving_ - layout_.size();
+  if (n == 0) return;
+  const at::NoGradGuard no_grad;
+  const at::Tensor change = reduced_.narrow(0, layout_.size(), n) * momentum;
+  values_.narrow(0, layout_.size(), n).add_(change.masked_fill(not_finite.to(at::kBool), 0.0));
+}
+
+void FlatGroup::average(const FlatGroup& other, double decay, const at::Tensor& not_finite) const {
+  kernels::moving_average(moving(), other.moving(), decay, not_finite);
+  const std::int64_t derived = values_.numel() - moving_;
+  if (derived > 0)
+    values_.narrow(0, moving_, derived).copy_(other.values_.narrow(0, moving_, derived));
+}
+
+void FlatGroup::save(const std::string& prefix, TensorMap& out) const {
+  layout_.save(values_, prefix, out);
+  if (buffers_.tensors() > 0) buffers_.save(buffer_values(), prefix, out);
+}
+
+void FlatGroup::load(const std::string& prefix, const TensorMap& in,
+                     const std::string& where) const {
+  layout_.load(values_, prefix, in, where);
+  if (buffers_.tensors() > 0) buffers_.load(buffer_values(), prefix, in, where);
+}
 
 }  // namespace valley

@@ -1,9 +1,13 @@
-// The parameters of one network in one flat buffer, and their gradients in another.
+// The tensors of one network in flat buffers: parameters and what it keeps besides (its buffers),
+// and the gradients of the former with the statistics of the latter.
+//
+//   values   [ parameters | running statistics | derived buffers ]
+//   reduced  [ gradients  | statistics         | tail ]
 //
 // Each tensor starts at a multiple of 64 elements; 4-D tensors keep channels_last strides.
 // Parameters and their .grad are views of the buffers, so that a reduction, an optimizer or an
-// average is one pass over flat memory. The gradient buffer has a tail that carries the objective's
-// sums through the same reduction.
+// average is one pass over flat memory. The tail carries the objective's sums through the same
+// reduction.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,7 +22,7 @@ namespace valley {
 
 class FlatLayout {
  public:
-  explicit FlatLayout(const ParameterSet& parameters);
+  void add(const std::string& name, at::IntArrayRef shape);  // behind those before
   [[nodiscard]] std::int64_t size() const { return size_; }  // elements, padding included
   // The view of tensor `i` in a flat buffer of at least size() elements.
   [[nodiscard]] at::Tensor view(const at::Tensor& flat, std::size_t i) const;
@@ -45,23 +49,38 @@ class FlatGroup {
  public:
   static constexpr std::int64_t kTail = 64;  // floats
 
-  // Moves the parameters of `set` into a buffer on `device`, keeping their values. Without
+  // Moves the tensors of `set` into a buffer on `device`, keeping their values. Without
   // `trainable` they get no gradients (averages).
   FlatGroup(std::string name, const ParameterSet& set, at::Device device, bool trainable);
 
   [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] const FlatLayout& layout() const { return layout_; }
-  [[nodiscard]] const at::Tensor& values() const { return values_; }  // [size]
+  [[nodiscard]] const FlatLayout& layout() const { return layout_; }  // of the parameters
+  [[nodiscard]] const at::Tensor& values() const { return values_; }
+  [[nodiscard]] at::Tensor parameters() const { return values_.narrow(0, 0, layout_.size()); }
   [[nodiscard]] at::Tensor gradients() const { return reduced_.narrow(0, 0, layout_.size()); }
-  [[nodiscard]] at::Tensor tail() const { return reduced_.narrow(0, layout_.size(), kTail); }
-  [[nodiscard]] const at::Tensor& reduced() const {
-    return reduced_;
-  }  // gradients and tail: [size + kTail]
-  void zero() const;
+  [[nodiscard]] at::Tensor tail() const { return reduced_.narrow(0, moving_, kTail); }
+  [[nodiscard]] const at::Tensor& reduced() const { return reduced_; }
+  void zero() const;  // gradients, statistics and tail
+
+  // Once a step, after the reduction: running += momentum * statistics, unless `not_finite` (int32
+  // []) is set.
+  void take_statistics(double momentum, const at::Tensor& not_finite) const;
+  // Follows another group of the same network: parameters and running statistics by an exponential
+  // moving average, derived buffers as they are.
+  void average(const FlatGroup& other, double decay, const at::Tensor& not_finite) const;
+
+  // All values by name, each contiguous on the CPU; and back. Loading names `where` in errors.
+  void save(const std::string& prefix, TensorMap& out) const;
+  void load(const std::string& prefix, const TensorMap& in, const std::string& where) const;
 
  private:
+  [[nodiscard]] at::Tensor moving() const { return values_.narrow(0, 0, moving_); }
+  [[nodiscard]] at::Tensor buffer_values() const;
+
   std::string name_;
   FlatLayout layout_;
+  FlatLayout buffers_;       // statistics first
+  std::int64_t moving_ = 0;  // elements of parameters and running statistics
   at::Tensor values_;
   at::Tensor reduced_;
 };

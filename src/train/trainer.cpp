@@ -3,32 +3,71 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/quantile.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <limits>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "kernels/kernels.h"
 #include "models/sampling.h"
 
 namespace valley {
 namespace {
 
+// Of running moments, as PyTorch's batch norm has it.
+constexpr double kStatisticsMomentum = 0.1;
 constexpr std::int64_t kStopSlot =
     FlatGroup::kTail - 1;  // of a tail: how many ranks were asked to stop
 static_assert(Objective::kMaxSums <= kStopSlot);
 
-RateSettings rate_settings(const OptimizerOptions& o) {
-  return {o.lr,
-          o.lr_schedule == "halve-on-stall",
-          o.stall_window,
-          o.stall_windows,
-          o.stall_improvement,
-          o.lr_floor};
+// Times the scheduled learning rate: what the optimizer of `network` steps with.
+double rate_scale(const OptimizerOptions& o, const std::string& network) {
+  return network == "generator" ? o.generator_lr_scale : 1;
+}
+
+std::int64_t epoch_steps(std::uint64_t images, const MicrobatchPlan& plan) {
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(images) / plan.global_batch);
+}
+
+ObjectiveSetting setting_of(const Experiment& e, const MicrobatchPlan& plan,
+                            const Communicator& communicator, std::uint64_t images) {
+  ObjectiveSetting setting(communicator.device(), latent_draw(e.model));
+  setting.schedule = e.train.schedule;
+  setting.seed = static_cast<std::uint64_t>(e.train.seed);
+  setting.epoch_steps = epoch_steps(images, plan);
+  setting.microbatches = plan.per_rank * plan.ranks;
+  setting.first_microbatch = plan.per_rank * communicator.rank();
+  setting.own_microbatches = plan.per_rank;
+  setting.microbatch_size = plan.size;
+  setting.resolution = e.model.resolution;
+  setting.channels = e.model.channels;
+  return setting;
+}
+
+// "energy/real/q05" and so on, of the samples of the global batch.
+std::vector<std::pair<std::string, at::Tensor>> quantiles_of(const SampleTraces& traces) {
+  constexpr std::array kQuantiles = {0.05, 0.25, 0.5, 0.75, 0.95};
+  const at::Tensor wanted =
+      at::tensor(at::ArrayRef<double>(kQuantiles.data(), kQuantiles.size()), at::kDouble)
+          .to(traces.values().device());
+  const at::Tensor all = at::quantile(traces.values().to(at::kDouble), wanted, 1);
+  std::vector<std::pair<std::string, at::Tensor>> named;
+  for (std::size_t t = 0; t < traces.names().size(); ++t) {
+    for (std::size_t q = 0; q < kQuantiles.size(); ++q) {
+      const auto percent = std::lround(100 * kQuantiles[q]);
+      named.emplace_back(fmt::format("{}/q{:02}", traces.names()[t], percent),
+                         all[static_cast<std::int64_t>(q)][static_cast<std::int64_t>(t)]);
+    }
+  }
+  return named;
 }
 
 at::TensorOptions on(at::Device device, at::ScalarType type) {
@@ -42,15 +81,14 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
     : Trainer(experiment, plan, communicator, images, make_objective) {}
 
 Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
-                 Communicator& communicator, std::uint64_t images,
-                 std::unique_ptr<Objective> (*make)(const ObjectiveOptions&, const Model&,
-                                                    at::Device))
+                 Communicator& communicator, std::uint64_t images, ObjectiveFactory make)
     : experiment_(experiment),
       plan_(plan),
       communicator_(communicator),
       images_(images),
       model_(make_model(experiment.model)),
-      objective_(make(experiment.objective, *model_, communicator.device())),
+      objective_(
+          make(experiment.objective, *model_, setting_of(experiment, plan, communicator, images))),
       stages_(objective_->stages()),
       rates_(rate_settings(experiment.optimizer), communicator.device()),
       measured_(at::zeros({FlatGroup::kTail}, on(communicator.device(), at::kFloat))),
@@ -59,13 +97,14 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
       statuses_(communicator.device()),
       upload_(communicator.device()) {
   const at::Device device = communicator.device();
-  const OptimizerOptions& o = experiment.optimizer;
   model_->initialize(static_cast<std::uint64_t>(experiment.train.seed));
+  for (const NamedNetwork& n : model_->networks()) n.network->context().batch_statistics = true;
   for (const NamedNetwork& n : model_->networks()) {
     auto t = std::make_unique<Trained>(
         Trained{FlatGroup(n.name, n.network->parameters(), device, true), nullptr});
-    t->optimizer = std::make_unique<FlatAdam>(t->group, rates_.rate(),
-                                              kernels::AdamSettings{o.beta1, o.beta2, o.epsilon});
+    t->optimizer = std::make_unique<FlatOptimizer>(t->group, rates_.rate(),
+                                                   optimizer_rule(experiment.optimizer),
+                                                   rate_scale(experiment.optimizer, n.name));
     trained_.push_back(std::move(t));
   }
   for (std::size_t i = 0; i <= trained_.size(); ++i) {
@@ -102,9 +141,19 @@ void Trainer::step(const at::Tensor& pixels, bool stop) {
   VALLEY_CHECK(pixels.size(0) == plan_.share());
   const at::Tensor on_device = upload_.start(pixels);
   sums_.clear();
+  traces_.reset();
+  if (is_report_step() && !objective_->traces().empty())
+    traces_.emplace(objective_->traces(), plan_.global_batch, communicator_.device());
   for (const Phase& phase : stage_at(steps_done_).phases) run_phase(phase, on_device, stop);
+  // Each number was written by one rank; the others have zeros there.
+  if (traces_) communicator_.all_reduce(traces_->values(), ReduceOp::kSum)->wait();
   finish_step();
   upload_.finish();
+}
+
+// The step that is about to be taken: the first one, and those that report_every names.
+bool Trainer::is_report_step() const {
+  return steps_done_ == 0 || (steps_done_ + 1) % experiment_.train.report_every == 0;
 }
 
 void Trainer::set_trainable(const Phase& phase) const {
@@ -112,6 +161,7 @@ void Trainer::set_trainable(const Phase& phase) const {
     const bool updated =
         std::find(phase.updates.begin(), phase.updates.end(), n.name) != phase.updates.end();
     n.network->parameters().require_grad(updated);
+    n.network->context().statistics_weight = updated ? plan_.weight() : 0;
   }
 }
 
@@ -143,7 +193,10 @@ void Trainer::run_phase(const Phase& phase, const at::Tensor& pixels, bool stop)
   const auto began = std::chrono::steady_clock::now();
   for (std::size_t b = 0; b < buffers.size(); ++b) reducers[b]->reduce(buffers[b]);
   comm_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  for (const std::string& name : phase.updates) trained(name).optimizer->step(not_finite_);
+  for (const std::string& name : phase.updates) {
+    trained(name).optimizer->step(not_finite_);
+    trained(name).group.take_statistics(kStatisticsMomentum, not_finite_);
+  }
   sums_[phase.name] = tail.narrow(0, 0, count).clone();
   if (sums_.size() == 1) stop_ = tail[kStopSlot].clone();
 }
@@ -159,7 +212,9 @@ void Trainer::run_microbatch(const Phase& phase, const at::Tensor& pixels, std::
       at::empty({plan_.size, bytes.size(3), bytes.size(1), bytes.size(2)},
                 on(communicator_.device(), at::kFloat), at::MemoryFormat::ChannelsLast);
   kernels::images_from_bytes(bytes, images, {experiment_.data.mirror, seed}, position_, offset);
-  const Microbatch microbatch(images, {seed, position_, offset, plan_.size, plan_.weight()});
+  const Microbatch microbatch(from_symmetric(images, model_->pixel_range()),
+                              {seed, position_, offset, plan_.size, plan_.weight()},
+                              traces_ ? &*traces_ : nullptr);
   objective_->accumulate_gradients(phase, microbatch, sums);
 }
 
@@ -169,13 +224,13 @@ void Trainer::finish_step() {
   for (auto& [phase, sums] : sums_)
     sums.masked_fill_(skipped, std::numeric_limits<double>::quiet_NaN());
   objective_->update_controller(sums_);
-  if (const auto convergence = objective_->convergence()) rates_.observe(*convergence);
+  if (const auto change = rates_.observe(steps_done_ + 1, objective_->convergence()))
+    log::info("after step {} {}", steps_done_ + 1, *change);
   const double decay = std::exp2(-static_cast<double>(plan_.global_batch) /
                                  std::max(1e-9, experiment_.train.ema_half_life));
-  for (const auto& average : averages_) {
-    kernels::moving_average(average->values(), trained(average->name()).group.values(), decay,
-                            not_finite_);
-  }
+  for (const NamedNetwork& n : model_->networks()) n.network->end_step(steps_done_ + 1);
+  for (const auto& average : averages_)
+    average->average(trained(average->name()).group, decay, not_finite_);
   position_.add_(plan_.global_batch);
   forwarded_ += plan_.share();
   ++steps_done_;
@@ -188,18 +243,17 @@ void Trainer::close_epoch() {
     const auto [entry, is_new] = epoch_sums_.try_emplace(phase, at::zeros_like(sums, at::kDouble));
     entry->second.add_(sums);
   }
-  const std::int64_t length =
-      std::max<std::int64_t>(1, static_cast<std::int64_t>(images_) / plan_.global_batch);
-  if (steps_done_ % length != 0) return;
+  if (steps_done_ % epoch_steps(images_, plan_) != 0) return;
   GlobalSums on_host;
   for (const auto& [phase, sums] : epoch_sums_) on_host[phase] = sums.to(at::kCPU);
-  objective_->end_epoch(on_host);
+  epoch_report_ = objective_->end_epoch(on_host);
   epoch_sums_.clear();
 }
 
 void Trainer::rewind_to(std::int64_t step) {
   steps_done_ = step;
   position_.fill_(step * plan_.global_batch);
+  rates_.rewind_to(step);
 }
 
 StepStatus Trainer::status(bool wait) { return statuses_.read(wait); }
@@ -217,8 +271,11 @@ std::vector<Trainer::Value> Trainer::report() const {
     const std::string who = t->group.name() == "discriminator" ? "D"
                             : t->group.name() == "generator"   ? "G"
                                                                : t->group.name();
-    add("lr/" + who, "", rates_.rate());
+    add("lr/" + who, "", t->optimizer->rate());
     add("grad_norm/" + who, "", t->optimizer->gradient_norm());
+  }
+  if (traces_) {
+    for (const auto& [name, value] : quantiles_of(*traces_)) add(name, "", value);
   }
   const at::Tensor all = at::stack(numbers).to(at::kCPU);
   for (std::size_t i = 0; i < values.size(); ++i) values[i].value = all.const_data_ptr<double>()[i];
@@ -235,11 +292,10 @@ TensorMap Trainer::gradients() const {
 at::Tensor Trainer::sample(std::int64_t n) const {
   std::vector<std::uint64_t> seeds(static_cast<std::size_t>(n));
   for (std::size_t i = 0; i < seeds.size(); ++i) seeds[i] = i;
-  const Model& source = average_model_ ? *average_model_ : *model_;
-  const auto& generator = dynamic_cast<const Generator&>(source.network("generator"));
-  return generate_pixels(generator,
-                         latents_of_seeds(seeds, experiment_.model.latent, communicator_.device()),
-                         plan_.size);
+  if (std::optional<at::Tensor> own = objective_->samples(n)) return *own;
+  return generate_pixels(
+      average_model_ ? *average_model_ : *model_,
+      latents_of_seeds(seeds, latent_draw(experiment_.model), communicator_.device()), plan_.size);
 }
 
 }  // namespace valley

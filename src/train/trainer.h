@@ -11,7 +11,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "comm/communicator.h"
@@ -35,8 +37,7 @@ class Trainer {
   Trainer(const Experiment& experiment, const MicrobatchPlan& plan, Communicator& communicator,
           std::uint64_t images);
   Trainer(const Experiment& experiment, const MicrobatchPlan& plan, Communicator& communicator,
-          std::uint64_t images,
-          std::unique_ptr<Objective> (*make)(const ObjectiveOptions&, const Model&, at::Device));
+          std::uint64_t images, ObjectiveFactory make);
 
   // One step on this rank's share: pixels uint8 [share, H, W, C], on the host (pinned or not), free
   // to be written again when this returns. `stop`: this rank was asked to stop.
@@ -72,14 +73,24 @@ class Trainer {
   // H, W, C] on the host.
   [[nodiscard]] at::Tensor sample(std::int64_t n) const;
   [[nodiscard]] const Model& model() const { return *model_; }
+  [[nodiscard]] const Objective& objective() const { return *objective_; }
   [[nodiscard]] const MicrobatchPlan& plan() const { return plan_; }
 
   // SHA-256 over all parameters and the objective's state: equal on all ranks, always.
   [[nodiscard]] std::string digest() const;
 
+  // What the objective keeps by microbatch, of all ranks in order; complete on rank 0. Collective.
+  [[nodiscard]] TensorMap gather_owned() const;
+
+  // What the last step's end of an epoch had to say; once.
+  [[nodiscard]] std::optional<EpochReport> take_epoch_report() {
+    return std::exchange(epoch_report_, std::nullopt);
+  }
+
   // Everything that training continues from; tensors are copies on the CPU. `fingerprint`: of the
-  // data.
-  [[nodiscard]] Checkpoint snapshot(const Schema& schema, const std::string& fingerprint) const;
+  // data. `owned`: of gather_owned.
+  [[nodiscard]] Checkpoint snapshot(const Schema& schema, const std::string& fingerprint,
+                                    const TensorMap& owned = {}) const;
   // Error kData naming `where` for anything missing or of another shape; kConfig listing keys that
   // differ from the checkpoint's, or when the data are others.
   void restore(const Checkpoint& checkpoint, const Schema& schema, const std::string& fingerprint,
@@ -88,13 +99,14 @@ class Trainer {
  private:
   struct Trained {
     FlatGroup group;
-    std::unique_ptr<FlatAdam> optimizer;
+    std::unique_ptr<FlatOptimizer> optimizer;
   };
   [[nodiscard]] const Stage& stage_at(std::int64_t step) const;
   void run_phase(const Phase& phase, const at::Tensor& pixels, bool stop);
   void run_microbatch(const Phase& phase, const at::Tensor& pixels, std::int64_t index,
                       const at::Tensor& sums);
   void set_trainable(const Phase& phase) const;
+  [[nodiscard]] bool is_report_step() const;
   void finish_step();
   void close_epoch();
   [[nodiscard]] Trained& trained(const std::string& name);
@@ -119,8 +131,10 @@ class Trainer {
   at::Tensor stop_;        // float [] on the device: how many ranks were asked to stop
   StatusQueue statuses_;
   BatchUpload upload_;
-  GlobalSums sums_;        // of the last step
-  GlobalSums epoch_sums_;  // double, of objectives that count in epochs
+  std::optional<SampleTraces> traces_;       // of the last step, where it is reported
+  std::optional<EpochReport> epoch_report_;  // of an epoch that ended with the last step
+  GlobalSums sums_;                          // of the last step
+  GlobalSums epoch_sums_;                    // double, of objectives that count in epochs
   std::int64_t steps_done_ = 0;
   std::int64_t forwarded_ = 0;
   double comm_seconds_ = 0;

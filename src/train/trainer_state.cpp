@@ -1,4 +1,6 @@
 // What a Trainer writes into checkpoints and takes from them.
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <fmt/ranges.h>
 
@@ -30,16 +32,32 @@ std::string Trainer::digest() const {
   return sha.hex();
 }
 
-Checkpoint Trainer::snapshot(const Schema& schema, const std::string& fingerprint) const {
+TensorMap Trainer::gather_owned() const {
+  TensorMap all;
+  for (const auto& [name, own] : objective_->save_owned()) {
+    std::vector<at::Tensor> parts;
+    for (int rank = 0; rank < communicator_.size(); ++rank) {
+      const at::Tensor part = rank == communicator_.rank() ? own.contiguous() : at::empty_like(own);
+      communicator_.broadcast(part, rank)->wait();
+      if (communicator_.rank() == 0) parts.push_back(part.to(at::kCPU));
+    }
+    if (communicator_.rank() == 0) all[name] = at::cat(parts);
+  }
+  return all;
+}
+
+Checkpoint Trainer::snapshot(const Schema& schema, const std::string& fingerprint,
+                             const TensorMap& owned) const {
   Checkpoint c;
   c.step = steps_done_;
   c.model.metadata = experiment_.model.to_metadata();
   c.model.metadata["format"] = "valley-model";
   c.model.metadata["format_version"] = "1";
-  for (const auto& t : trained_)
-    t->group.layout().save(t->group.values(), t->group.name() + ".", c.model.tensors);
-  for (const auto& a : averages_)
-    a->layout().save(a->values(), a->name() + "_ema.", c.model.tensors);
+  for (const auto& [key, value] : schema.values()) {
+    if (key.starts_with("objective.")) c.model.metadata[key] = value;
+  }
+  for (const auto& t : trained_) t->group.save(t->group.name() + ".", c.model.tensors);
+  for (const auto& a : averages_) a->save(a->name() + "_ema.", c.model.tensors);
 
   TensorMap& state = c.state.tensors;
   for (const auto& t : trained_) t->optimizer->save(state);
@@ -47,6 +65,7 @@ Checkpoint Trainer::snapshot(const Schema& schema, const std::string& fingerprin
   objective_->save(state);
   for (const auto& [phase, sums] : epoch_sums_) state["epoch." + phase] = sums;
   for (auto& [name, tensor] : state) tensor = tensor.detach().to(at::kCPU).clone();
+  for (const auto& [name, tensor] : owned) state[name] = tensor;
   state[kStep] = at::full({}, steps_done_, at::kLong);
   state[kImages] = at::full({}, images_seen(), at::kLong);
   c.state.metadata["format"] = "valley-state";
@@ -89,14 +108,13 @@ void Trainer::restore(const Checkpoint& checkpoint, const Schema& schema,
                         where);
   const TensorMap& state = checkpoint.state.tensors;
   for (const auto& t : trained_) {
-    t->group.layout().load(t->group.values(), t->group.name() + ".", checkpoint.model.tensors,
-                           where);
+    t->group.load(t->group.name() + ".", checkpoint.model.tensors, where);
     t->optimizer->load(state, where);
   }
-  for (const auto& a : averages_)
-    a->layout().load(a->values(), a->name() + "_ema.", checkpoint.model.tensors, where);
+  for (const auto& a : averages_) a->load(a->name() + "_ema.", checkpoint.model.tensors, where);
   rates_.load(state, where);
   objective_->load(state, where);
+  objective_->load_owned(state, where);
   epoch_sums_.clear();
   for (const auto& [name, tensor] : state) {
     if (name.starts_with("epoch.")) epoch_sums_[name.substr(6)] = tensor.to(communicator_.device());

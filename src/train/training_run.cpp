@@ -35,15 +35,6 @@ std::string time_text() {
   return text;
 }
 
-// What rank 0 finds wrong, it alone says; the others get here only if it found nothing.
-template <typename Function>
-auto rank_zero_first(World& world, const Function& function) {
-  if (world.rank() != 0) world.host().barrier();
-  auto result = function();
-  if (world.rank() == 0) world.host().barrier();
-  return result;
-}
-
 std::shared_ptr<const Dataset> open_data(World& world, const Experiment& e) {
   return rank_zero_first(world, [&]() -> std::shared_ptr<const Dataset> {
     auto dataset = Dataset::open(e.data.path);
@@ -170,7 +161,7 @@ MicrobatchPlan TrainingRun::plan() {
     // Of the whole memory, not of what is free just now: the plan must be the same on every rank
     // and in every start.
     const std::int64_t all = device.total / ranks;
-    require_parameters_fit(memory_, all);
+    require_parameters_fit(memory_, all, world_.size());
     const auto budget = static_cast<std::int64_t>(kMemoryShare * static_cast<double>(all));
     if (!t.microbatch)
       shares = fit_to_memory(shares, memory_.per_image, budget - memory_.parameters);
@@ -325,8 +316,9 @@ void TrainingRun::save() {
   world_.require_equal(
       fmt::format("the state of the networks after step {}", trainer_->steps_done()),
       trainer_->digest());
+  const TensorMap owned = trainer_->gather_owned();
   if (is_root()) {
-    Checkpoint checkpoint = trainer_->snapshot(schema_, dataset_->fingerprint());
+    Checkpoint checkpoint = trainer_->snapshot(schema_, dataset_->fingerprint(), owned);
     checkpoint.state_json = nlohmann::json({{"step", trainer_->steps_done()},
                                             {"images", trainer_->images_seen()},
                                             {"saved", time_text()},
@@ -350,7 +342,8 @@ int TrainingRun::diverged(const StepStatus& status) {
   constexpr auto kCode = static_cast<int>(ExitCode::kDiverged);
   if (is_root()) {
     recorder_->end(*trainer_);
-    const std::string why = fmt::format("a loss or gradient is not finite in step {}", status.step);
+    const std::string why =
+        fmt::format("{} in step {}", trainer_->objective().divergence(), status.step);
     run_->record_end(kCode, why);
     log::error(
         "{}; the networks as they stood are saved in {}, beside the checkpoints before. Start a "

@@ -16,13 +16,13 @@ class BeganObjective : public ::testing::Test {
   BeganObjective() {
     options_.resolution = 32;
     options_.width = 4;
-    options_.latent = objective_options_.latent = 6;
+    options_.latent = 6;
     options_.hidden = 6;
     model_ = make_model(options_);
     model_->initialize(5);
     objective_options_.gamma = 0.5;
     objective_options_.lambda_k = 0.1;
-    objective_ = make_objective(objective_options_, *model_, at::kCPU);
+    objective_ = make_objective(objective_options_, *model_, setting());
     images_ = at::rand({4, 3, 32, 32}).mul(2).sub(1).contiguous(at::MemoryFormat::ChannelsLast);
   }
 
@@ -76,6 +76,8 @@ class BeganObjective : public ::testing::Test {
   }
 
   ModelOptions options_;
+  [[nodiscard]] ObjectiveSetting setting() const { return {at::kCPU, latent_draw(options_)}; }
+
   ObjectiveOptions objective_options_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Objective> objective_;
@@ -154,7 +156,7 @@ TEST_F(BeganObjective, GsGradientFlowsThroughTargetAndReconstruction) {
   const at::Tensor got = gradients(kG).second;
   const auto& gan = dynamic_cast<const AutoencoderGan&>(*model_);
   const Microbatch microbatch(images_, {1, at::zeros({}, at::kLong), 0, 4, 1.0});
-  const at::Tensor z = microbatch.uniform(RandomStream::kLatentG, 6);
+  const at::Tensor z = microbatch.latents(RandomStream::kLatentG, setting().latent);
   const auto reference = [&](bool detached) {
     for (const Parameter& p : parameters("generator").all()) p.value.grad().zero_();
     const at::Tensor fake = gan.generator().generate(z);
@@ -179,8 +181,8 @@ TEST_F(BeganObjective, SumsAreEnergiesTimesSamples) {
 
 TEST_F(BeganObjective, TheTwoPhasesDrawLatentsOfTheirOwn) {
   const Microbatch microbatch(images_, {1, at::zeros({}, at::kLong), 0, 4, 1.0});
-  EXPECT_FALSE(at::equal(microbatch.uniform(RandomStream::kLatentD, 6),
-                         microbatch.uniform(RandomStream::kLatentG, 6)));
+  EXPECT_FALSE(at::equal(microbatch.latents(RandomStream::kLatentD, setting().latent),
+                         microbatch.latents(RandomStream::kLatentG, setting().latent)));
 }
 
 TEST_F(BeganObjective, StateThatIsMissingIsNamed) {
@@ -196,7 +198,7 @@ TEST_F(BeganObjective, StateThatIsMissingIsNamed) {
 TEST_F(BeganObjective, RefusesGammaOutOfRange) {
   for (const double gamma : {0.0, -0.5, 1.5}) {
     objective_options_.gamma = gamma;
-    EXPECT_THROW(static_cast<void>(make_objective(objective_options_, *model_, at::kCPU)), Error);
+    EXPECT_THROW(static_cast<void>(make_objective(objective_options_, *model_, setting())), Error);
   }
 }
 

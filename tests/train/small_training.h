@@ -21,7 +21,6 @@ inline Experiment small_experiment() {
   e.model.width = 4;
   e.model.latent = 6;
   e.model.hidden = 6;
-  e.objective.latent = 6;
   e.objective.lambda_k = 0.05;
   e.train.global_batch = 8;
   e.train.seed = 3;

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Makes the figures and pictures of docs/results.md: trains the short runs of configs/, one after the other, each on one core,
+measures what came out against data and against the untrained networks, and prints a table in markdown.
+
+    results.py [--only NAME ...] [--runs runs/results] [--images docs/images] [--valley build/valley] [--table]
+
+What is measured already is not measured again: every run leaves NAME.json beside its run directory. --table trains nothing.
+Data: datasets/README.md.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import time
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
+MODELS = ["began", "ebgan", "ebgan-pt", "magan", "ebm"]
+NAMES = [f"{data}-{model}" for data in ("mnist", "emoji32") for model in MODELS]
+DATA = {"mnist": "data/mnist-28", "emoji32": "data/emoji-32"}
+PASSES = {"swd": 0.5, "distance_ratio": 0.4}  # at most this share of the untrained SWD; at least this ratio
+
+
+def run(command, log=None):
+    """Runs a command; returns what it said, its seconds by the clock and by the processor."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    result = subprocess.run(list(map(str, command)), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=log, text=True)
+    if result.returncode != 0:
+        sys.exit(f"results.py: exit {result.returncode} of {' '.join(map(str, command))}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return result.stdout, time.monotonic() - began, used
+
+
+def only_run(folder):
+    runs = sorted(path for path in folder.glob("[0-9]*-*") if path.is_dir())
+    if len(runs) != 1:
+        sys.exit(f"results.py: {folder} holds {len(runs)} runs, but one is expected: remove the folder to begin again")
+    return runs[0]
+
+
+def last_line(path):
+    """The last line of stats.jsonl that reports a step."""
+    lines = [json.loads(line) for line in (path / "stats.jsonl").read_text().splitlines()]
+    return [line for line in lines if "event" not in line][-1]
+
+
+def measure(name, options):
+    """Trains and measures NAME; returns what NAME.json is to hold."""
+    valley, folder, data = options.valley, options.runs / name, DATA[name.split("-")[0]]
+    if folder.exists():
+        sys.exit(f"results.py: {folder} is there without {name}.json: remove it to begin again")
+    folder.mkdir(parents=True)
+    with open(folder / "messages.txt", "w", encoding="utf-8") as log:
+        _, wall, used = run([valley, "train", f"configs/{name}.toml", "train.threads=1", "--out", folder], log)
+        trained = only_run(folder)
+        found = {}
+        for weights, extra in (("trained", []), ("untrained", ["--untrained"])):
+            said, _, _ = run([valley, "evaluate", trained, "--data", data, "--json", *extra], log)
+            found[weights] = json.loads(said)
+        picture = options.images / f"results-{name}.png"
+        run([valley, "sample", trained, "--seeds", "0-63", "--grid", "8x8", "-o", picture], log)
+    last = last_line(trained)
+    return {"steps": last["step"], "images": last["images"], "wall_s": wall, "processor_s": used,
+            "compared": found["trained"]["data"]["compared"], "trained": found["trained"]["metrics"],
+            "untrained": found["untrained"]["metrics"]}
+
+
+def row(name, found):
+    trained, untrained = found["trained"], found["untrained"]
+    share = trained["swd"]["value"] / untrained["swd"]["value"]
+    ratio = trained["distance_ratio"]["value"]
+    passed = share <= PASSES["swd"] and ratio >= PASSES["distance_ratio"]
+
+    def beside(metric, decimals=2):
+        return f"{trained[metric]['value']:.{decimals}f} ({trained[metric]['floor']:.{decimals}f})"
+
+    cells = [f"`{name}`", f"{found['steps']:,}", f"{found['images'] / 1000:.0f}", f"{found['processor_s'] / 60:.1f}",
+             f"{untrained['swd']['value']:.0f}", beside("swd", 0), f"{share:.2f}",
+             f"{ratio:.2f} ({untrained['distance_ratio']['value']:.2f})", beside("ms_ssim"), beside("density"),
+             beside("coverage"), "yes" if passed else "**no**"]
+    return "| " + " | ".join(cells) + " |"
+
+
+HEAD = """\
+| config | steps | thousand images | minutes of a core | SWD untrained | SWD (floor) | of untrained | distance ratio (untrained) | MS-SSIM (data) | density (floor) | coverage (floor) | both reached |
+|---|---|---|---|---|---|---|---|---|---|---|---|"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--runs", type=pathlib.Path, default=REPOSITORY / "runs" / "results")
+    parser.add_argument("--images", type=pathlib.Path, default=REPOSITORY / "docs" / "images")
+    parser.add_argument("--valley", type=pathlib.Path, default=pathlib.Path(os.environ.get("VALLEY_BUILD", "build")) / "valley")
+    parser.add_argument("--table", action="store_true", help="print what is measured already")
+    options = parser.parse_args()
+    options.runs, options.images = options.runs.resolve(), options.images.resolve()
+    rows = []
+    for name in options.only:
+        file = options.runs / f"{name}.json"
+        if not file.exists() and not options.table:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            found = measure(name, options)
+            file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            print(row(name, found), file=sys.stderr, flush=True)
+        if file.exists():
+            rows.append(row(name, json.loads(file.read_text(encoding="utf-8"))))
+    print("\n".join([HEAD, *rows]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Makes shards of the colour emoji of Debian's fonts-noto-color-emoji: every glyph that shows something (3,926 in the font of
+# Debian 12), on white, at each resolution that is named.
+#
+#   datasets/emoji.sh [RESOLUTION ...]        default: 32 64 256, as data/emoji-32, data/emoji-64, data/emoji-256
+#
+# Environment: VALLEY_BUILD  the build folder (default: build)
+#              EMOJI_FONT    the font file (default: NotoColorEmoji.ttf, looked for under the usual font folders)
+# Data sets that are there and whole are left as they are.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly kValley="${VALLEY_BUILD:-build}/valley"
+readonly kFont="${EMOJI_FONT:-NotoColorEmoji.ttf}"
+
+if [[ ! -x "$kValley" ]]; then
+  echo "emoji.sh: there is no $kValley: build it with launch/build.sh valley, or name the build folder in VALLEY_BUILD" >&2
+  exit 66
+fi
+if (($# == 0)); then set -- 32 64 256; fi
+for resolution in "$@"; do
+  if [[ ! "$resolution" =~ ^[1-9][0-9]{0,3}$ ]]; then
+    echo "emoji.sh: \"$resolution\" is no resolution: name whole numbers of pixels, such as 32 64 256" >&2
+    exit 2
+  fi
+done
+for resolution in "$@"; do
+  data="data/emoji-$resolution"
+  if [[ -f "$data/SHA256SUMS" ]]; then
+    echo "$data is there already"
+    continue
+  fi
+  "$kValley" shard build --source "$kFont" --resolution "$resolution" --dest "$data" --overwrite
+done

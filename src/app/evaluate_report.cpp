@@ -1,0 +1,115 @@
+#include "app/evaluate_report.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "core/log.h"
+#include "core/terminal.h"
+#include "evaluate/diversity.h"
+#include "evaluate/neighbors.h"
+#include "record/progress.h"
+
+namespace valley::app {
+namespace {
+
+const char* name_of(Metric::Better better) {
+  switch (better) {
+    case Metric::Better::kLower:
+      return "lower";
+    case Metric::Better::kHigher:
+      return "higher";
+    default:
+      return "near floor";
+  }
+}
+
+int decimals_of(const std::string& name) {
+  return name.starts_with("swd") || name == "fid" ? 2 : 4;
+}
+
+}  // namespace
+
+EvaluationProgress::EvaluationProgress()
+    : is_terminal_(is_capable_terminal(STDERR_FILENO)),
+      begin_(std::chrono::steady_clock::now()),
+      last_(begin_) {}
+
+EvaluationProgress::~EvaluationProgress() {
+  if (is_open_) std::fputs("\r\x1b[K", stderr);
+}
+
+double EvaluationProgress::seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+}
+
+void EvaluationProgress::show(const std::string& doing, double share) {
+  using namespace std::chrono_literals;
+  const std::scoped_lock lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last_ < (is_terminal_ ? 100ms : 10000ms)) return;
+  last_ = now;
+  const std::string line =
+      fmt::format("evaluate: {} {:.0f}% | {}", doing, 100 * share, format_duration(seconds()));
+  if (is_terminal_) {
+    fmt::print(stderr, "\r\x1b[K{}", line);
+    std::fflush(stderr);
+    is_open_ = true;
+  } else {
+    log::info("{}", line);
+  }
+}
+
+std::string to_table(const EvaluationReport& report) {
+  const std::string weights = report.weights.empty() ? "" : " (" + report.weights + " weights)";
+  std::string text = fmt::format(
+      "samples  {} of {}{}\n"
+      "data     {} of the {} images of {}; floor: {} others of them in the samples' place\n",
+      report.images, report.samples, weights, report.images, report.data_images, report.data,
+      report.images);
+  if (!report.limit.empty()) text += fmt::format("number   {}\n", report.limit);
+  std::size_t width = 0;
+  for (const Metric& m : report.metrics) width = std::max(width, m.name.size());
+  text += fmt::format("\n{:<{}}  {:>10}  {:>10}  better\n", "metric", width, "samples", "floor");
+  for (const Metric& m : report.metrics) {
+    const int decimals = decimals_of(m.name);
+    text += fmt::format("{:<{}}  {:>10.{}f}  {:>10.{}f}  {}\n", m.name, width, m.value, decimals,
+                        m.floor, decimals, name_of(m.better));
+  }
+  return text;
+}
+
+std::string to_json(const EvaluationReport& report) {
+  nlohmann::ordered_json samples = {{"images", report.images}};
+  if (report.weights.empty()) {
+    samples["directory"] = report.samples;
+    samples["fingerprint"] = report.fingerprint;
+  } else {
+    samples["model"] = report.samples;
+    samples["weights"] = report.weights;
+  }
+  nlohmann::ordered_json metrics;
+  for (const Metric& m : report.metrics)
+    metrics[m.name] = {{"value", m.value}, {"floor", m.floor}, {"better", name_of(m.better)}};
+  nlohmann::ordered_json root = {{"samples", samples},
+                                 {"data",
+                                  {{"directory", report.data},
+                                   {"fingerprint", report.data_fingerprint},
+                                   {"images", report.data_images},
+                                   {"compared", report.images},
+                                   {"floor", report.images}}},
+                                 {"limit", report.limit},
+                                 {"seed", report.seed},
+                                 {"pairs", kPairs},
+                                 {"neighbors", kNeighbors}};
+  if (!report.network.empty())
+    root["network"] = {{"file", report.network}, {"sha256", report.network_sha256}};
+  root["metrics"] = metrics;
+  // A path may hold bytes that are no UTF-8, which JSON cannot.
+  return root.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace valley::app

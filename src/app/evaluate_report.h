@@ -1,0 +1,51 @@
+// What `valley evaluate` says: progress on stderr, the metrics as a table or as JSON.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "evaluate/evaluation.h"
+
+namespace valley::app {
+
+// On a terminal a line that is redrawn; elsewhere a plain one every ten seconds. Any thread calls.
+class EvaluationProgress {
+ public:
+  EvaluationProgress();
+  ~EvaluationProgress();
+  EvaluationProgress(const EvaluationProgress&) = delete;
+  EvaluationProgress& operator=(const EvaluationProgress&) = delete;
+  void show(const std::string& doing, double share);
+  [[nodiscard]] double seconds() const;
+
+ private:
+  bool is_terminal_;
+  bool is_open_ = false;
+  std::mutex mutex_;
+  std::chrono::steady_clock::time_point begin_;
+  std::chrono::steady_clock::time_point last_;
+};
+
+// Nothing in it depends on the time or on the number of ranks.
+struct EvaluationReport {
+  std::string samples;      // where they come from: a model's file or a folder of shards
+  std::string weights;      // of a model: "averaged", "raw" or "untrained"; "" for shards
+  std::string fingerprint;  // of sampled shards
+  std::string data;
+  std::string data_fingerprint;
+  std::uint64_t data_images = 0;
+  std::int64_t images = 0;  // of each set
+  std::string limit;        // why there are not more
+  std::uint64_t seed = 0;
+  std::string network;  // "": none
+  std::string network_sha256;
+  std::vector<Metric> metrics;
+};
+
+[[nodiscard]] std::string to_table(const EvaluationReport& report);
+[[nodiscard]] std::string to_json(const EvaluationReport& report);  // ends with a newline
+
+}  // namespace valley::app

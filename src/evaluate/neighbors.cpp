@@ -1,0 +1,69 @@
+#include "evaluate/neighbors.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/kthvalue.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace valley {
+namespace {
+
+constexpr std::int64_t kRowsAtOnce = 256;
+
+struct Points {
+  explicit Points(const at::Tensor& features)
+      : values(features.to(at::kDouble)), squares(values.square().sum(1)) {}
+  at::Tensor values;   // [n, F]
+  at::Tensor squares;  // [n]: squared norms
+};
+
+// Squared distances of rows [first, first + n) of `a` to all of `b`: [n, M].
+at::Tensor squared_distances(const Points& a, std::int64_t first, std::int64_t n, const Points& b) {
+  const at::Tensor sums = a.squares.narrow(0, first, n).unsqueeze(1) + b.squares.unsqueeze(0);
+  return at::addmm(sums, a.values.narrow(0, first, n), b.values.t(), 1.0, -2.0).clamp_min_(0.0);
+}
+
+}  // namespace
+
+std::vector<Neighborhood> neighborhoods(const Team& team, const at::Tensor& real,
+                                        const std::vector<at::Tensor>& others) {
+  VALLEY_CHECK(real.size(0) > kNeighbors);
+  const Points base(real);
+  const std::vector<Points> sets(others.begin(), others.end());
+  const std::int64_t rows = real.size(0);
+  const std::int64_t units = (rows + kRowsAtOnce - 1) / kRowsAtOnce;
+  // Whole numbers add up alike in any order. Two a set: samples in balls, balls with samples.
+  const at::Tensor counts =
+      at::zeros({units, static_cast<std::int64_t>(2 * sets.size())}, at::kLong);
+  for_each_unit(team, "neighbours", team.share(units), [&](std::int64_t unit) {
+    const std::int64_t first = unit * kRowsAtOnce;
+    const std::int64_t n = std::min(kRowsAtOnce, rows - first);
+    const at::Tensor among_real = squared_distances(base, first, n, base);
+    // Rounding must not make another image nearer than the image itself.
+    for (std::int64_t i = 0; i < n; ++i) among_real[i][first + i].fill_(0);
+    const at::Tensor radii = std::get<0>(at::kthvalue(among_real, kNeighbors + 1, 1, true));
+    for (std::size_t s = 0; s < sets.size(); ++s) {
+      const at::Tensor inside = squared_distances(base, first, n, sets[s]).lt(radii);
+      auto* count = counts.mutable_data_ptr<std::int64_t>() + unit * counts.size(1) +
+                    static_cast<std::int64_t>(2 * s);
+      count[0] = inside.sum().item<std::int64_t>();
+      count[1] = inside.any(1).sum().item<std::int64_t>();
+    }
+  });
+  at::Tensor total = counts.sum(0);
+  team.ranks->all_reduce(total, ReduceOp::kSum)->wait();
+  std::vector<Neighborhood> result;
+  for (std::size_t s = 0; s < sets.size(); ++s) {
+    const auto* count = total.const_data_ptr<std::int64_t>() + 2 * s;
+    const auto samples = static_cast<double>(others[s].size(0));
+    result.push_back({static_cast<double>(count[0]) / (static_cast<double>(kNeighbors) * samples),
+                      static_cast<double>(count[1]) / static_cast<double>(rows)});
+  }
+  return result;
+}
+
+}  // namespace valley

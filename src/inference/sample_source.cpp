@@ -1,0 +1,47 @@
+#include "inference/sample_source.h"
+
+#include <numeric>
+#include <vector>
+
+#include "core/error.h"
+
+namespace valley {
+namespace {
+
+class GeneratorSource final : public SampleSource {
+ public:
+  GeneratorSource(const Model& model, const LatentDraw& draw, at::Device device)
+      : model_(model), moments_(model.network("generator")), draw_(draw), device_(device) {}
+
+  [[nodiscard]] at::Tensor pixels(std::uint64_t first, std::int64_t n) const override {
+    std::vector<std::uint64_t> seeds(static_cast<std::size_t>(n));
+    std::iota(seeds.begin(), seeds.end(), first);
+    return pixels_of_latents(model_, latents_of_seeds(seeds, draw_, device_));
+  }
+
+  [[nodiscard]] at::Device device() const override { return device_; }
+
+ private:
+  const Model& model_;
+  RunningMoments moments_;
+  LatentDraw draw_;
+  at::Device device_;
+};
+
+}  // namespace
+
+std::unique_ptr<SampleSource> make_generator_source(const Model& model, const LatentDraw& draw,
+                                                    at::Device device) {
+  return std::make_unique<GeneratorSource>(model, draw, device);
+}
+
+std::unique_ptr<SampleSource> make_sample_source(const SavedModel& saved, at::Device device) {
+  for (const NamedNetwork& n : saved.model->networks()) {
+    if (n.name == "generator")
+      return make_generator_source(*saved.model, latent_draw(saved.options), device);
+  }
+  throw Error(ExitCode::kData, "{}: a model \"{}\" has no generator to draw samples with",
+              saved.file.string(), saved.options.name);
+}
+
+}  // namespace valley
