@@ -31,7 +31,8 @@ class Grids {
     this.playButton = document.getElementById('play');
     this.steps = [...new Set(this.runs.flatMap((run) => run.grids.fakes.map((p) => p.step)))].sort((a, b) => a - b);
     this.timer = null;
-    this.hasOneReal = this.runs.length > 1 && new Set(this.runs.map((run) => pictureSource(run.grids.reals?.id))).size === 1;
+    const reals = new Set(this.runs.map((run) => pictureSource(run.grids.reals?.id)));
+    this.hasOneReal = this.runs.length > 1 && reals.size === 1;
     this.frames = this.runs.map((run) => this.build(run));
     if (this.hasOneReal) this.buildReal();
     const hasAny = this.frames.some((f) => f !== null);
@@ -73,7 +74,8 @@ class Grids {
     if (reals === null) return;
     const real = frame('of all runs', 'Real images of the runs');
     show(real, reals);
-    document.getElementById('grid-frames').append(element('div', {class: 'pair'}, element('h3', {}, 'Real'), real.node));
+    const column = element('div', {class: 'pair'}, element('h3', {}, 'Real'), real.node);
+    document.getElementById('grid-frames').append(column);
   }
 
   moveTo(index) {
@@ -85,7 +87,8 @@ class Grids {
       if (!target) return;
       const picture = run.grids.fakes[nearest(run.grids.fakes.map((p) => p.step), step)];
       show(target, picture);
-      target.text.textContent = picture.step === 0 ? 'generated, before training' : `generated, step ${wholeText(picture.step)}`;
+      const when = picture.step === 0 ? 'before training' : `step ${wholeText(picture.step)}`;
+      target.text.textContent = `generated, ${when}`;
     });
     const rate = this.runs.length === 1 ? this.runs[0].images_per_step ?? 0 : 0;
     const images = rate > 0 ? `, ${wholeText(step * rate)} images` : '';

@@ -109,6 +109,25 @@ constexpr Family kFamilies[] = {
     {"lr/", kOptimizer, "Learning rates", "", false, false},
 };
 
+// Metrics of `valley evaluate`; others have their own name as the title.
+struct MetricTitle {
+  std::string_view name;
+  const char* title;
+  const char* note;
+};
+constexpr MetricTitle kMetrics[] = {
+    {"swd", "Sliced Wasserstein distance (swd)",
+     "Lower is better. The floor is that of other real images in the samples' place."},
+    {"ms_ssim", "Likeness of pairs (ms_ssim)",
+     "Best near its floor; above it the samples are less varied than the data."},
+    {"fid", "FID", "Lower is better."},
+    {"density", "Density", "Higher is better, up to the floor of about 1."},
+    {"coverage", "Coverage", "Share of the data that has samples near it."},
+    {"distance", "Distance of pairs", "Best near its floor; below it the samples are less varied."},
+    {"mean", "Means of channels", ""},
+    {"deviation", "Deviations of channels", ""},
+};
+
 bool is_quantile(const std::string& key, const std::set<std::string>& keys) {
   const std::size_t slash = key.rfind("/q");
   if (slash == std::string::npos || key.size() != slash + 4) return false;
@@ -137,6 +156,11 @@ void add_to_group(std::vector<Panel>& panels, std::map<std::string, std::size_t>
     Panel panel;
     panel.section = is_quality ? kQuality : kOther;
     panel.title = event.empty() || is_quality ? group : event + ": " + group;
+    for (const MetricTitle& metric : kMetrics) {
+      if (event != "evaluate" || metric.name != group) continue;
+      panel.title = metric.title;
+      panel.note = metric.note;
+    }
     panels.push_back(std::move(panel));
   }
   panels[place->second].traces.push_back({key, shown, role_of(shown)});

@@ -18,7 +18,8 @@ function facetsOf(panel, runs) {
     for (const trace of styled) if (hasOneKey && runs.length > 1) trace.label = runs[trace.run].name;
     return [{run: null, traces: styled}];
   }
-  return runs.map((_, run) => ({run, traces: styled.filter((trace) => trace.run === run)})).filter((facet) => facet.traces.length > 0);
+  const facets = runs.map((_, run) => ({run, traces: styled.filter((trace) => trace.run === run)}));
+  return facets.filter((facet) => facet.traces.length > 0);
 }
 
 function styleOf(trace, panel) {
@@ -52,10 +53,12 @@ class Panel {
     if (this.facets.length > 1) switches.append(this.toggle('own scales', 'ownScale'));
     if (canBeLog) switches.append(this.toggle('log', 'isLog'));
     const isWide = this.facets.length > 1 || panel === this.page.data.panels[0];
-    const figure = element('figure', {class: isWide ? 'panel wide-panel' : 'panel'}, element('figcaption', {}, title, switches));
+    const caption = element('figcaption', {}, title, switches);
+    const figure = element('figure', {class: isWide ? 'panel wide-panel' : 'panel'}, caption);
     if (panel.note) figure.append(element('p', {class: 'note'}, panel.note));
     if (panel.own_scale && panel === this.page.data.panels[0]) {
-      figure.append(element('p', {class: 'note'}, 'These runs measure energy in different ways: each has a scale of its own.'));
+      const text = 'These runs measure energy in different ways: each has a scale of its own.';
+      figure.append(element('p', {class: 'note'}, text));
     }
     const facets = element('div', {class: 'facets'});
     for (const facet of this.facets) facets.append(this.buildFacet(facet));
@@ -120,7 +123,9 @@ class Panel {
 
   // The curves and bands that an axis of values has to hold.
   range(facets) {
-    const lists = facets.flatMap((facet) => facet.shown.flatMap((trace) => [trace.mean, ...trace.bands.flatMap((b) => [b.low, b.high])]));
+    const traces = facets.flatMap((facet) => facet.shown);
+    const bands = traces.flatMap((trace) => trace.bands);
+    const lists = [...traces.map((t) => t.mean), ...bands.map((b) => b.low), ...bands.map((b) => b.high)];
     if (this.panel.reference !== null) lists.push([this.panel.reference]);
     const found = extent(lists, this.isLog) ?? [0, 1];
     const pad = (found[1] - found[0]) * 0.04;
@@ -152,7 +157,7 @@ class Panel {
     const {cursor, axis} = this.page;
     for (const facet of this.facets) {
       if (!facet.drawn) continue;
-      drawCursor(facet.plot, facet.drawn, cursor, cursor === null ? '' : `${axis === 'steps' ? 'step' : 'image'} ${wholeText(cursor)}`);
+      drawCursor(facet.plot, facet.drawn, cursor, `${axis === 'steps' ? 'step' : 'image'} ${wholeText(cursor ?? 0)}`);
       facet.shown.forEach((trace, i) => facet.values[i].replaceChildren(...this.valueText(trace, cursor)));
     }
   }
@@ -187,7 +192,8 @@ class Panel {
     const {low, high} = facet.drawn.x;
     const from = page.cursor ?? (steps > 0 ? low : high);
     page.move(Math.min(high, Math.max(low, from + steps * (high - low) / 100)));
-    const values = facet.shown.map((trace) => `${trace.label} ${numberText(trace.smoothed[nearest(trace.xs, page.cursor)])}`);
+    const value = (trace) => numberText(trace.smoothed[nearest(trace.xs, page.cursor)]);
+    const values = facet.shown.map((trace) => `${trace.label} ${value(trace)}`);
     document.getElementById('spoken').textContent = `${page.axis} ${wholeText(page.cursor)}: ${values.join(', ')}`;
   }
 }

@@ -34,7 +34,9 @@ function areaPath(xs, lows, highs, x, y) {
   const close = () => {
     if (run.length > 1) {
       const point = (p, value) => `${x.at(p.x).toFixed(1)} ${y.at(value).toFixed(1)}`;
-      path += 'M' + run.map((p) => point(p, p.high)).join('L') + 'L' + run.reverse().map((p) => point(p, p.low)).join('L') + 'Z';
+      const forth = run.map((p) => point(p, p.high));
+      const back = run.map((p) => point(p, p.low)).reverse();
+      path += `M${[...forth, ...back].join('L')}Z`;
     }
     run = [];
   };
@@ -58,8 +60,8 @@ function nearest(xs, at) {
   return Math.abs(xs[low] - at) <= Math.abs(xs[high] - at) ? low : high;
 }
 
-// Curves of `traces` ({xs, mean, smoothed, low, high, bands, style, label}; xs as the axis counts), with marks ({x, text}).
-// `view`: {width, height, x: [low, high], y: [low, high], isLog, reference, describe}.
+// Curves of `traces` ({xs, mean, smoothed, low, high, bands, style}; xs as the axis counts), with marks ({x, text}).
+// `view`: {width, height, x: [low, high], y: [low, high], isLog, reference}.
 function drawPlot(node, traces, marks, view) {
   const {width, height} = view;
   const x = makeScale(...view.x, MARGIN.left, width - MARGIN.right, false);
@@ -67,8 +69,9 @@ function drawPlot(node, traces, marks, view) {
   const bottom = height - MARGIN.bottom;
   const clip = `clip-${++plotCount}`;
   node.setAttribute('viewBox', `0 0 ${width} ${height}`);
-  node.replaceChildren(svg('clipPath', {id: clip},
-    svg('rect', {x: MARGIN.left, y: MARGIN.top - 2, width: width - MARGIN.left - MARGIN.right + 2, height: bottom - MARGIN.top + 4})));
+  const [wide, high] = [width - MARGIN.left - MARGIN.right, bottom - MARGIN.top];
+  const inside = {x: MARGIN.left, y: MARGIN.top - 2, width: wide + 2, height: high + 4};
+  node.replaceChildren(svg('clipPath', {id: clip}, svg('rect', inside)));
   for (const tick of y.ticks(Math.max(2, Math.round(height / 45)))) {
     const at = y.at(tick);
     node.append(svg('line', {class: 'gridline', x1: MARGIN.left, x2: width - MARGIN.right, y1: at, y2: at}),
@@ -95,9 +98,10 @@ function drawPlot(node, traces, marks, view) {
 
 function drawTrace(trace, x, y) {
   const group = svg('g', {class: `trace ${trace.style}`});
-  for (const band of trace.bands) group.append(svg('path', {class: 'area', d: areaPath(band.xs, band.low, band.high, x, y)}));
-  if (trace.low && trace.bands.length === 0)
-    group.append(svg('path', {class: 'area', d: areaPath(trace.xs, trace.low, trace.high, x, y)}));
+  // The range of a bucket says less than quantiles do.
+  const areas = trace.low && trace.bands.length === 0 ? [trace] : trace.bands;
+  for (const area of areas)
+    group.append(svg('path', {class: 'area', d: areaPath(area.xs, area.low, area.high, x, y)}));
   if (trace.smoothed !== trace.mean) group.append(svg('path', {class: 'raw', d: linePath(trace.xs, trace.mean, x, y)}));
   group.append(svg('path', {class: 'line', d: linePath(trace.xs, trace.smoothed, x, y)}));
   // Few points are measurements, which a line alone would hide.
@@ -117,9 +121,10 @@ function drawCursor(node, drawn, at, text) {
   if (at === null || at < drawn.x.low || at > drawn.x.high) return;
   const pixel = drawn.x.at(at);
   const isRight = pixel > (drawn.x.at(drawn.x.low) + drawn.x.at(drawn.x.high)) / 2;
-  const marked = drawn.marks.filter((mark) => Math.abs(drawn.x.at(mark.x) - pixel) < 5).map((mark) => ` · ${mark.text}`);
+  const marks = drawn.marks.filter((mark) => Math.abs(drawn.x.at(mark.x) - pixel) < 5);
+  const place = {x: pixel + (isRight ? -5 : 5), y: drawn.bottom - 6, 'text-anchor': isRight ? 'end' : 'start'};
   drawn.cursor = svg('g', {},
     svg('line', {class: 'cursor', x1: pixel, x2: pixel, y1: MARGIN.top, y2: drawn.bottom}),
-    svg('text', {class: 'cursor-text', x: pixel + (isRight ? -5 : 5), y: drawn.bottom - 6, 'text-anchor': isRight ? 'end' : 'start'}, text + marked.join('')));
+    svg('text', {class: 'cursor-text', ...place}, [text, ...marks.map((mark) => mark.text)].join(' · ')));
   node.append(drawn.cursor);
 }

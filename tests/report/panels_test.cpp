@@ -51,7 +51,7 @@ TEST(Panels, AreInOrderAndGrouped) {
   EXPECT_TRUE(panels[0].is_energy && panels[0].marks_cuts);
   EXPECT_EQ(panels[1].title, "Margin");
   EXPECT_EQ(panels[2].title, "k");
-  EXPECT_EQ(panels[3].title, "swd");
+  EXPECT_EQ(panels[3].title, "Sliced Wasserstein distance (swd)");
   EXPECT_EQ(panels[3].section, "Quality of samples");
   EXPECT_EQ(panels[3].traces[1].role, "floor");
   EXPECT_EQ(panels[4].section, "Other");
