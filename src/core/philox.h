@@ -27,6 +27,8 @@ enum class RandomStream : std::uint32_t {
   kReplayStart = 8,   // where chains begin, likewise, or the slot
   kEvaluate = 9,      // pairs, patches and directions of `valley evaluate`
   kBuffers = 10,      // first values of what is no parameter; position: hash64 of the name
+  kDequantize = 11,   // what real pixels lie between their levels; position: as kLatentD
+  kSampleChain = 12,  // noise of chains that draw samples; position: as kSampleLatent
 };
 
 struct PhiloxBlock {

@@ -5,25 +5,9 @@
 #include <ATen/ops/round.h>
 
 #include "core/error.h"
-#include "kernels/launch.h"
+#include "kernels/dispatch.h"
 
 namespace valley::kernels {
-namespace {
-
-template <typename Kernel>
-void run(const at::Tensor& where, const Kernel& kernel) {
-  if (where.is_cuda()) {
-    cuda::run(kernel);
-  } else {
-    cpu::run(kernel);
-  }
-}
-
-bool is_flat(const at::Tensor& t, std::int64_t n) {
-  return t.scalar_type() == at::kFloat && t.is_contiguous() && t.numel() == n;
-}
-
-}  // namespace
 
 void images_from_bytes(const at::Tensor& bytes, const at::Tensor& out, const Mirror& mirror,
                        const at::Tensor& position, std::int64_t offset) {
@@ -60,30 +44,6 @@ void fill_normal(const at::Tensor& out, const NormalDraw& draw, const at::Tensor
   run(out, FillNormal{out.mutable_data_ptr<float>(), out.size(0), out.size(1), draw.seed,
                       static_cast<std::uint32_t>(draw.stream), draw.deviation,
                       position.const_data_ptr<std::int64_t>(), offset, draw.first_block});
-}
-
-void adam(const at::Tensor& value, const at::Tensor& gradient, const at::Tensor& first,
-          const at::Tensor& second, const at::Tensor& rate, const at::Tensor& updates,
-          const at::Tensor& skip, const AdamSettings& settings) {
-  const std::int64_t n = value.numel();
-  VALLEY_CHECK(is_flat(value, n) && is_flat(gradient, n) && is_flat(first, n) &&
-               is_flat(second, n));
-  VALLEY_CHECK(rate.scalar_type() == at::kDouble && updates.scalar_type() == at::kLong &&
-               skip.scalar_type() == at::kInt);
-  run(value,
-      Adam{value.mutable_data_ptr<float>(), gradient.const_data_ptr<float>(),
-           first.mutable_data_ptr<float>(), second.mutable_data_ptr<float>(), n,
-           rate.const_data_ptr<double>(), updates.const_data_ptr<std::int64_t>(),
-           skip.const_data_ptr<std::int32_t>(), settings.beta1, settings.beta2, settings.epsilon});
-}
-
-void moving_average(const at::Tensor& average, const at::Tensor& value, double decay,
-                    const at::Tensor& skip) {
-  VALLEY_CHECK(is_flat(average, average.numel()) && is_flat(value, average.numel()));
-  VALLEY_CHECK(skip.scalar_type() == at::kInt);
-  run(average, MovingAverage{average.mutable_data_ptr<float>(), value.const_data_ptr<float>(),
-                             average.numel(), static_cast<float>(1.0 - decay),
-                             skip.const_data_ptr<std::int32_t>()});
 }
 
 }  // namespace valley::kernels

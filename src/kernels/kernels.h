@@ -55,24 +55,4 @@ struct NormalDraw {
 void fill_normal(const at::Tensor& out, const NormalDraw& draw, const at::Tensor& position,
                  std::int64_t offset);
 
-// One Adam update of a flat buffer (Kingma & Ba, 2015, algorithm 1, with bias correction), in
-// place.
-//   value, gradient, first, second  float [n]
-//   rate     double []: the learning rate, on the same device
-//   updates  int64 []: how many updates were made, this one included
-//   skip     int32 []: nothing changes where it is not 0
-struct AdamSettings {
-  double beta1 = 0.5;
-  double beta2 = 0.999;
-  double epsilon = 1e-8;
-};
-void adam(const at::Tensor& value, const at::Tensor& gradient, const at::Tensor& first,
-          const at::Tensor& second, const at::Tensor& rate, const at::Tensor& updates,
-          const at::Tensor& skip, const AdamSettings& settings);
-
-// average = decay * average + (1 - decay) * value, unless skip: exponential moving average of flat
-// buffers, float [n].
-void moving_average(const at::Tensor& average, const at::Tensor& value, double decay,
-                    const at::Tensor& skip);
-
 }  // namespace valley::kernels

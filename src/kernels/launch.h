@@ -3,6 +3,7 @@
 // CUDA, cpu_kernels.cpp has the host's.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "core/philox.h"
@@ -40,16 +41,36 @@ struct FillNormal {
   std::uint32_t first_block;
 };
 
-struct Adam {
+// What the optimizers' passes share; see optimizers.h.
+struct FlatUpdate {
   float* value;
   const float* gradient;
-  float* first;
-  float* second;
   std::int64_t n;
   const double* rate;
   const std::int64_t* updates;
   const std::int32_t* skip;
+};
+
+struct Adam {
+  FlatUpdate flat;
+  float* first;
+  float* second;
   double beta1, beta2, epsilon;
+  bool bias_correction;
+};
+
+struct Adamax {
+  FlatUpdate flat;
+  float* first;
+  float* second;
+  double beta1, beta2, epsilon;
+  bool bias_correction;
+};
+
+struct Sgd {
+  FlatUpdate flat;
+  float* velocity;  // null without momentum
+  double momentum;
 };
 
 struct MovingAverage {
@@ -65,6 +86,8 @@ void run(const ImagesFromBytes& k);
 void run(const FillUniform& k);
 void run(const FillNormal& k);
 void run(const Adam& k);
+void run(const Adamax& k);
+void run(const Sgd& k);
 void run(const MovingAverage& k);
 }  // namespace cpu
 
@@ -74,6 +97,8 @@ void run(const ImagesFromBytes& k);
 void run(const FillUniform& k);
 void run(const FillNormal& k);
 void run(const Adam& k);
+void run(const Adamax& k);
+void run(const Sgd& k);
 void run(const MovingAverage& k);
 }  // namespace cuda
 
@@ -93,5 +118,28 @@ struct AdamFactors {
   float step;          // rate / (1 - beta1^t)
   float second_scale;  // 1 / sqrt(1 - beta2^t)
 };
+
+VALLEY_HOST_DEVICE inline AdamFactors adam_factors(const Adam& k) {
+  const double rate = *k.flat.rate;
+  if (!k.bias_correction) return {static_cast<float>(rate), 1.0F};
+  const auto t = static_cast<double>(*k.flat.updates);
+  return {static_cast<float>(rate / (1.0 - std::pow(k.beta1, t))),
+          static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(k.beta2, t)))};
+}
+
+// The same of Adamax: its step, and where epsilon stands.
+struct AdamaxFactors {
+  float step;
+  float norm_epsilon;      // beside beta2 u
+  float gradient_epsilon;  // beside abs(g)
+};
+
+VALLEY_HOST_DEVICE inline AdamaxFactors adamax_factors(const Adamax& k) {
+  const double rate = *k.flat.rate;
+  const auto epsilon = static_cast<float>(k.epsilon);
+  if (!k.bias_correction) return {static_cast<float>(rate), epsilon, 0.0F};
+  const auto t = static_cast<double>(*k.flat.updates);
+  return {static_cast<float>(rate / (1.0 - std::pow(k.beta1, t))), 0.0F, epsilon};
+}
 
 }  // namespace valley::kernels

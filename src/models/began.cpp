@@ -1,49 +1,90 @@
 #include "models/began.h"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/lerp.h>
 #include <fmt/core.h>
 
-#include <bit>
+#include <algorithm>
 #include <optional>
 
-#include "core/error.h"
+#include "models/option_checks.h"
 
 namespace valley {
 namespace {
 
-constexpr std::int64_t kBase = 8;  // pixels of the smallest feature map
-constexpr std::int64_t kLowest = 16;
-constexpr std::int64_t kHighest = 512;
+constexpr std::int64_t kBase = 8;  // pixels of the smallest feature map, but for 28 pixels
+
+std::int64_t base_of(std::int64_t resolution) { return pyramid_of(resolution, kBase).base; }
 
 std::int64_t levels_of(std::int64_t resolution) {
-  return std::countr_zero(static_cast<std::uint64_t>(resolution)) - 2;
+  return pyramid_of(resolution, kBase).doublings + 1;
 }
+
+// The share of a layer's input in its output, which training lets fall from 1 to 0 (section 3.4);
+// a buffer that the layers hold. Undefined: no residuals.
+at::Tensor add_carry(ParameterSet& set, const ModelOptions& o) {
+  if (o.vanishing_residuals == 0) return {};
+  return set.add_buffer("carry", {}, Initializer::constant(1), Buffer::Kind::kDerived);
+}
+
+void set_carry(const at::Tensor& carry, std::int64_t steps_done, std::int64_t steps) {
+  if (!carry.defined()) return;
+  const double left = 1.0 - static_cast<double>(steps_done) / static_cast<double>(steps);
+  carry.fill_(std::max(0.0, left));
+}
+
+// A conv with ELU, and with the residual where its input and output have the same shape.
+class EluConv {
+ public:
+  EluConv(ParameterSet& set, const std::string& name, std::int64_t in, std::int64_t out,
+          std::int64_t stride, const at::Tensor& carry)
+      : conv_(conv3x3(set, name, in, out, stride)) {
+    if (in == out && stride == 1) carry_ = carry;
+  }
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const {
+    const at::Tensor y = activate(conv_(x), Activation::kElu);
+    return carry_.defined() ? at::lerp(y, x, carry_) : y;
+  }
+  [[nodiscard]] std::int64_t stride() const { return conv_.shape().stride; }
+  [[nodiscard]] LayerInfo info(std::int64_t out_size) const {
+    if (!carry_.defined()) return conv_.info(out_size, "elu");
+    LayerInfo info = conv_.info(out_size, "elu residual");
+    info.activations *= 2;
+    return info;
+  }
+
+ private:
+  Conv2d conv_;
+  at::Tensor carry_;
+};
 
 class Decoder {
  public:
-  Decoder(ParameterSet& set, const std::string& prefix, const ModelOptions& o, std::int64_t inputs)
+  Decoder(ParameterSet& set, const std::string& prefix, const ModelOptions& o, std::int64_t inputs,
+          const at::Tensor& carry)
       : width_(o.width),
+        base_(base_of(o.resolution)),
         skips_(o.skip_connections),
-        linear_(set, prefix + "linear", inputs, kBase * kBase * o.width),
-        levels_(make_levels(set, prefix, o)),
-        output_(set, prefix + "output", o.width, o.channels) {}
+        output_activation_(output_activation(o.output)),
+        linear_(set, prefix + "linear", inputs, base_ * base_ * o.width),
+        levels_(make_levels(set, prefix, o, carry)),
+        output_(conv3x3(set, prefix + "output", o.width, o.channels)) {}
 
   [[nodiscard]] at::Tensor operator()(const at::Tensor& h) const {
     const at::Tensor h0 = linear_(h)
-                              .view({h.size(0), width_, kBase, kBase})
+                              .view({h.size(0), width_, base_, base_})
                               .contiguous(at::MemoryFormat::ChannelsLast);
     at::Tensor x = h0;
     for (std::size_t l = 0; l < levels_.size(); ++l) {
       if (l > 0) x = widen(upsample_nearest(x, 2), h0, std::int64_t{1} << l);
-      x = apply_elu(levels_[l].conv0(x));
-      x = apply_elu(levels_[l].conv1(x));
+      x = levels_[l].conv1(levels_[l].conv0(x));
     }
-    return output_(x);
+    return activate(output_(x), output_activation_);
   }
 
   void describe(std::vector<LayerInfo>& table) const {
     table.push_back(linear_.info());
-    std::int64_t size = kBase;
+    std::int64_t size = base_;
     for (std::size_t l = 0; l < levels_.size(); ++l) {
       if (l > 0) {
         size *= 2;
@@ -52,27 +93,27 @@ class Decoder {
                          fmt::format("[{}, {}, {}]", channels, size, size), 0,
                          channels * size * size, 0});
       }
-      table.push_back(levels_[l].conv0.info(size, true));
-      table.push_back(levels_[l].conv1.info(size, true));
+      table.push_back(levels_[l].conv0.info(size));
+      table.push_back(levels_[l].conv1.info(size));
     }
-    table.push_back(output_.info(size, false));
+    table.push_back(output_.info(size, activation_name(output_activation_)));
   }
 
  private:
   struct Level {
-    Conv3x3 conv0, conv1;
+    EluConv conv0, conv1;
   };
 
   static std::vector<Level> make_levels(ParameterSet& set, const std::string& prefix,
-                                        const ModelOptions& o) {
+                                        const ModelOptions& o, const at::Tensor& carry) {
     std::vector<Level> levels;
     for (std::int64_t l = 0; l < levels_of(o.resolution); ++l) {
       const std::string name = fmt::format("{}levels.{}.", prefix, l);
       const std::int64_t in = l > 0 && o.skip_connections ? 2 * o.width : o.width;
       // Named one after the other: the order of evaluation inside braces is the order of
       // declaration in files.
-      Conv3x3 conv0(set, name + "conv0", in, o.width);
-      Conv3x3 conv1(set, name + "conv1", o.width, o.width);
+      EluConv conv0(set, name + "conv0", in, o.width, 1, carry);
+      EluConv conv1(set, name + "conv1", o.width, o.width, 1, carry);
       levels.push_back({std::move(conv0), std::move(conv1)});
     }
     return levels;
@@ -84,53 +125,59 @@ class Decoder {
   }
 
   std::int64_t width_;
+  std::int64_t base_;
   bool skips_;
+  Activation output_activation_;
   Linear linear_;
   std::vector<Level> levels_;
-  Conv3x3 output_;
+  Conv2d output_;
 };
 
 class Encoder {
  public:
-  Encoder(ParameterSet& set, const std::string& prefix, const ModelOptions& o)
+  Encoder(ParameterSet& set, const std::string& prefix, const ModelOptions& o,
+          const at::Tensor& carry)
       : resolution_(o.resolution),
-        input_(set, prefix + "input", o.channels, o.width),
-        levels_(make_levels(set, prefix, o)),
-        linear_(set, prefix + "linear", kBase * kBase * levels_of(o.resolution) * o.width,
-                o.hidden) {}
+        input_(conv3x3(set, prefix + "input", o.channels, o.width)),
+        levels_(make_levels(set, prefix, o, carry)),
+        linear_(set, prefix + "linear", last_numbers(o), o.hidden) {}
 
   [[nodiscard]] at::Tensor operator()(const at::Tensor& image) const {
-    at::Tensor x = apply_elu(input_(image));
+    at::Tensor x = activate(input_(image), Activation::kElu);
     for (const Level& level : levels_) {
-      x = apply_elu(level.conv0(x));
-      x = apply_elu(level.conv1(x));
-      if (level.down) x = apply_elu((*level.down)(x));
+      x = level.conv1(level.conv0(x));
+      if (level.down) x = (*level.down)(x);
     }
     return linear_(x.flatten(1));
   }
 
   void describe(std::vector<LayerInfo>& table) const {
     std::int64_t size = resolution_;
-    table.push_back(input_.info(size, true));
+    table.push_back(input_.info(size, "elu"));
     for (const Level& level : levels_) {
-      table.push_back(level.conv0.info(size, true));
+      table.push_back(level.conv0.info(size));
       size /= level.conv1.stride();
-      table.push_back(level.conv1.info(size, true));
+      table.push_back(level.conv1.info(size));
       if (!level.down) continue;
       size /= level.down->stride();
-      table.push_back(level.down->info(size, true));
+      table.push_back(level.down->info(size));
     }
     table.push_back(linear_.info());
   }
 
  private:
   struct Level {
-    Conv3x3 conv0, conv1;
-    std::optional<Conv3x3> down;
+    EluConv conv0, conv1;
+    std::optional<EluConv> down;
   };
 
+  static std::int64_t last_numbers(const ModelOptions& o) {
+    const std::int64_t base = base_of(o.resolution);
+    return base * base * levels_of(o.resolution) * o.width;
+  }
+
   static std::vector<Level> make_levels(ParameterSet& set, const std::string& prefix,
-                                        const ModelOptions& o) {
+                                        const ModelOptions& o, const at::Tensor& carry) {
     const std::int64_t count = levels_of(o.resolution);
     const bool extra = o.downsample == "extra";
     std::vector<Level> levels;
@@ -138,17 +185,17 @@ class Encoder {
       const std::string name = fmt::format("{}levels.{}.", prefix, l);
       const std::int64_t width = o.width * (l + 1);
       const bool last = l + 1 == count;
-      Conv3x3 conv0(set, name + "conv0", l == 0 ? o.width : o.width * l, width);
-      Conv3x3 conv1(set, name + "conv1", width, width, last || extra ? 1 : 2);
-      std::optional<Conv3x3> down;
-      if (extra && !last) down.emplace(set, name + "down", width, width, 2);
+      EluConv conv0(set, name + "conv0", l == 0 ? o.width : o.width * l, width, 1, carry);
+      EluConv conv1(set, name + "conv1", width, width, last || extra ? 1 : 2, carry);
+      std::optional<EluConv> down;
+      if (extra && !last) down.emplace(set, name + "down", width, width, 2, carry);
       levels.push_back({std::move(conv0), std::move(conv1), std::move(down)});
     }
     return levels;
   }
 
   std::int64_t resolution_;
-  Conv3x3 input_;
+  Conv2d input_;
   std::vector<Level> levels_;
   Linear linear_;
 };
@@ -156,7 +203,13 @@ class Encoder {
 class BeganGenerator : public Generator {
  public:
   BeganGenerator(const ModelOptions& o, at::Device device)
-      : Generator(device), decoder_(parameters_, "", o, o.latent) {}
+      : Generator(device),
+        residual_steps_(o.vanishing_residuals),
+        carry_(add_carry(parameters_, o)),
+        decoder_(parameters_, "", o, o.latent, carry_) {}
+  void end_step(std::int64_t steps_done) const override {
+    set_carry(carry_, steps_done, residual_steps_);
+  }
   [[nodiscard]] at::Tensor generate(const at::Tensor& z) const override { return decoder_(z); }
   [[nodiscard]] std::vector<LayerInfo> layers() const override {
     std::vector<LayerInfo> table;
@@ -165,6 +218,8 @@ class BeganGenerator : public Generator {
   }
 
  private:
+  std::int64_t residual_steps_;
+  at::Tensor carry_;
   Decoder decoder_;
 };
 
@@ -172,8 +227,13 @@ class BeganDiscriminator : public Autoencoder {
  public:
   BeganDiscriminator(const ModelOptions& o, at::Device device)
       : Autoencoder(device),
-        encoder_(parameters_, "encoder.", o),
-        decoder_(parameters_, "decoder.", o, o.hidden) {}
+        residual_steps_(o.vanishing_residuals),
+        carry_(add_carry(parameters_, o)),
+        encoder_(parameters_, "encoder.", o, carry_),
+        decoder_(parameters_, "decoder.", o, o.hidden, carry_) {}
+  void end_step(std::int64_t steps_done) const override {
+    set_carry(carry_, steps_done, residual_steps_);
+  }
   [[nodiscard]] at::Tensor encode(const at::Tensor& x) const override { return encoder_(x); }
   [[nodiscard]] at::Tensor decode(const at::Tensor& h) const override { return decoder_(h); }
   [[nodiscard]] std::vector<LayerInfo> layers() const override {
@@ -184,39 +244,21 @@ class BeganDiscriminator : public Autoencoder {
   }
 
  private:
+  std::int64_t residual_steps_;
+  at::Tensor carry_;
   Encoder encoder_;
   Decoder decoder_;
 };
 
-void check_units(const char* key, std::int64_t value) {
-  if (value < 1 || value > kMostUnits)
-    throw Error(ExitCode::kConfig, "{} is {}; it can be from 1 to {}", key, value, kMostUnits);
-}
-
-void check(const ModelOptions& o) {
-  if (!std::has_single_bit(static_cast<std::uint64_t>(o.resolution)) || o.resolution < kLowest ||
-      o.resolution > kHighest) {
-    throw Error(ExitCode::kConfig,
-                "model.resolution is {}; the networks of began need a power of two from {} to {}",
-                o.resolution, kLowest, kHighest);
-  }
-  if (o.channels != 1 && o.channels != 3) {
-    throw Error(ExitCode::kConfig, "model.channels is {}; images have 1 (gray) or 3 (RGB)",
-                o.channels);
-  }
-  check_units("model.width", o.width);
-  check_units("model.latent", o.latent);
-  check_units("model.hidden", o.hidden);
-  if (o.downsample != "strided" && o.downsample != "extra") {
-    throw Error(ExitCode::kConfig, "model.downsample is \"{}\"; it can be \"strided\" or \"extra\"",
-                o.downsample);
-  }
-}
-
 }  // namespace
 
 std::unique_ptr<Model> make_began(const ModelOptions& options, at::Device device) {
-  check(options);
+  ModelAbilities abilities;
+  abilities.resolutions = {16, 28, 32, 64, 128, 256, 512};
+  abilities.skip_connections = true;
+  abilities.extra_downsampling = true;
+  abilities.vanishing_residuals = true;
+  require_abilities(options, abilities);
   return std::make_unique<AutoencoderGan>(std::make_unique<BeganGenerator>(options, device),
                                           std::make_unique<BeganDiscriminator>(options, device),
                                           options);

@@ -1,54 +1,137 @@
 #include "models/layers.h"
 
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/conv_transpose2d.h>
 #include <ATen/ops/elu.h>
+#include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/tanh.h>
 #include <ATen/ops/upsample_nearest2d.h>
 #include <fmt/core.h>
+
+#include <algorithm>
+#include <stdexcept>
 
 namespace valley {
 namespace {
 
-constexpr std::int64_t kTaps = 9;  // of a 3x3 kernel
+constexpr double kLeak = 0.2;
+
+std::string after_space(const std::string& text) { return text.empty() ? "" : " " + text; }
 
 }  // namespace
 
-Conv3x3::Conv3x3(ParameterSet& set, const std::string& name, std::int64_t in, std::int64_t out,
-                 std::int64_t stride)
-    : name_(name),
-      stride_(stride),
-      weight_(set.add(name + ".weight", {out, in, 3, 3},
-                      Initializer::xavier_uniform(kTaps * in, kTaps * out))),
-      bias_(set.add(name + ".bias", {out}, Initializer::zero())) {}
-
-at::Tensor Conv3x3::operator()(const at::Tensor& x) const {
-  return at::conv2d(x, weight_, bias_, {stride_, stride_}, {1, 1});
+at::Tensor activate(const at::Tensor& x, Activation activation) {
+  at::Tensor y = x;
+  switch (activation) {
+    case Activation::kElu:
+      return at::elu_(y);
+    case Activation::kRelu:
+      return at::relu_(y);
+    case Activation::kLeakyRelu:
+      return at::leaky_relu_(y, kLeak);
+    case Activation::kTanh:
+      return at::tanh_(y);
+    case Activation::kSigmoid:
+      return at::sigmoid_(y);
+    case Activation::kNone:
+      break;
+  }
+  return y;
 }
 
-LayerInfo Conv3x3::info(std::int64_t out_size, bool activated) const {
-  const std::int64_t out = weight_.size(0);
+std::string activation_name(Activation activation) {
+  switch (activation) {
+    case Activation::kElu:
+      return "elu";
+    case Activation::kRelu:
+      return "relu";
+    case Activation::kLeakyRelu:
+      return "leaky relu";
+    case Activation::kTanh:
+      return "tanh";
+    case Activation::kSigmoid:
+      return "sigmoid";
+    case Activation::kNone:
+      break;
+  }
+  return "";
+}
+
+Activation output_activation(const std::string& output) {
+  if (output == "linear") return Activation::kNone;
+  if (output == "tanh") return Activation::kTanh;
+  if (output == "sigmoid") return Activation::kSigmoid;
+  throw std::logic_error("no output called " + output);
+}
+
+std::int64_t ConvShape::output_size(std::int64_t input_size) const {
+  if (transposed) return (input_size - 1) * stride - 2 * padding + kernel;
+  return (input_size + 2 * padding - kernel) / stride + 1;
+}
+
+std::int64_t ConvShape::fan_in() const {
+  if (!transposed) return in * kernel * kernel;
+  // A kernel that is laid on single pixels, side by side or without a neighbour.
+  const std::int64_t taps =
+      stride == 1 && padding == 0 ? 1 : std::max<std::int64_t>(1, kernel / stride);
+  return in * taps * taps;
+}
+
+Conv2d::Conv2d(ParameterSet& set, const std::string& name, const ConvShape& shape,
+               const Initializer& initializer, bool has_bias)
+    : name_(name),
+      shape_(shape),
+      weight_(set.add(name + ".weight",
+                      {shape.transposed ? shape.in : shape.out,
+                       shape.transposed ? shape.out : shape.in, shape.kernel, shape.kernel},
+                      initializer)) {
+  if (has_bias) bias_ = set.add(name + ".bias", {shape.out}, Initializer::zero());
+}
+
+at::Tensor Conv2d::apply(const at::Tensor& x, const at::Tensor& weight) const {
+  const std::int64_t s = shape_.stride;
+  const std::int64_t p = shape_.padding;
+  if (shape_.transposed) return at::conv_transpose2d(x, weight, bias_, {s, s}, {p, p});
+  return at::conv2d(x, weight, bias_, {s, s}, {p, p});
+}
+
+LayerInfo Conv2d::info(std::int64_t out_size, const std::string& note) const {
   const std::int64_t pixels = out_size * out_size;
+  // A transposed conv multiplies each weight with each pixel that it reads.
+  const std::int64_t s = shape_.transposed ? shape_.stride : 1;
   return {
-      fmt::format("{} 3x3{}{}", name_, stride_ == 1 ? "" : " stride 2", activated ? " elu" : ""),
-      fmt::format("[{}, {}, {}]", out, out_size, out_size), weight_.numel() + out, out * pixels,
-      weight_.numel() * pixels};
+      fmt::format("{}{} {}x{}{}{}", name_, shape_.transposed ? " transposed" : "", shape_.kernel,
+                  shape_.kernel, shape_.stride == 1 ? "" : fmt::format(" stride {}", shape_.stride),
+                  after_space(note)),
+      fmt::format("[{}, {}, {}]", shape_.out, out_size, out_size),
+      weight_.numel() + (bias_.defined() ? bias_.numel() : 0), shape_.out * pixels,
+      weight_.numel() * (pixels / (s * s))};
+}
+
+Conv2d conv3x3(ParameterSet& set, const std::string& name, std::int64_t in, std::int64_t out,
+               std::int64_t stride) {
+  constexpr std::int64_t kTaps = 9;
+  return {set, name, {in, out, 3, stride, 1}, Initializer::xavier_uniform(kTaps * in, kTaps * out)};
 }
 
 Linear::Linear(ParameterSet& set, const std::string& name, std::int64_t in, std::int64_t out)
+    : Linear(set, name, in, out, Initializer::xavier_uniform(in, out)) {}
+
+Linear::Linear(ParameterSet& set, const std::string& name, std::int64_t in, std::int64_t out,
+               const Initializer& initializer)
     : name_(name),
-      weight_(set.add(name + ".weight", {out, in}, Initializer::xavier_uniform(in, out))),
+      weight_(set.add(name + ".weight", {out, in}, initializer)),
       bias_(set.add(name + ".bias", {out}, Initializer::zero())) {}
 
 at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight_, bias_); }
 
-LayerInfo Linear::info() const {
-  return {name_ + " linear", fmt::format("[{}]", weight_.size(0)), weight_.numel() + bias_.numel(),
-          weight_.size(0), weight_.numel()};
-}
-
-at::Tensor apply_elu(const at::Tensor& x) {
-  at::Tensor y = x;
-  return at::elu_(y);
+LayerInfo Linear::info(Activation activation) const {
+  return {name_ + " linear" + after_space(activation_name(activation)),
+          fmt::format("[{}]", weight_.size(0)), weight_.numel() + bias_.numel(), weight_.size(0),
+          weight_.numel()};
 }
 
 at::Tensor upsample_nearest(const at::Tensor& x, std::int64_t factor) {

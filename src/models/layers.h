@@ -21,29 +21,61 @@ struct LayerInfo {
   std::int64_t multiply_adds = 0;  // a sample, forward
 };
 
-// 3x3, padding 1. Weights Xavier-uniform, bias zero.
-class Conv3x3 {
+// What follows a layer. In place: the layer's result is used up.
+enum class Activation { kNone, kElu, kRelu, kLeakyRelu, kTanh, kSigmoid };
+// ELU with alpha 1, leaky ReLU with slope 0.2.
+[[nodiscard]] at::Tensor activate(const at::Tensor& x, Activation activation);
+[[nodiscard]] std::string activation_name(Activation activation);  // "leaky relu"; kNone: ""
+// Of model.output: "linear", "tanh" or "sigmoid".
+[[nodiscard]] Activation output_activation(const std::string& output);
+
+// A square kernel over square maps. Transposed: the map grows, by `stride`.
+struct ConvShape {
+  std::int64_t in = 1;
+  std::int64_t out = 1;
+  std::int64_t kernel = 3;
+  std::int64_t stride = 1;
+  std::int64_t padding = 1;
+  bool transposed = false;
+
+  [[nodiscard]] std::int64_t output_size(std::int64_t input_size) const;
+  // Numbers that one output is summed from, borders aside: in * kernel^2, or what of it a
+  // transposed kernel with a stride leaves.
+  [[nodiscard]] std::int64_t fan_in() const;
+};
+
+// Bias zero, where there is one.
+class Conv2d {
  public:
-  Conv3x3(ParameterSet& set, const std::string& name, std::int64_t in, std::int64_t out,
-          std::int64_t stride = 1);
-  [[nodiscard]] at::Tensor operator()(
-      const at::Tensor& x) const;  // [B, in, H, W] -> [B, out, H/stride, W/stride]
-  [[nodiscard]] std::int64_t stride() const { return stride_; }
-  [[nodiscard]] LayerInfo info(std::int64_t out_size, bool activated) const;
+  Conv2d(ParameterSet& set, const std::string& name, const ConvShape& shape,
+         const Initializer& initializer, bool has_bias = true);
+  // [B, in, H, W] -> [B, out, H', W'], H' = shape().output_size(H)
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const { return apply(x, weight_); }
+  [[nodiscard]] at::Tensor apply(const at::Tensor& x, const at::Tensor& weight) const;
+  [[nodiscard]] const ConvShape& shape() const { return shape_; }
+  [[nodiscard]] const at::Tensor& weight() const { return weight_; }
+  // `note`: what else is done in it, behind its own description.
+  [[nodiscard]] LayerInfo info(std::int64_t out_size, const std::string& note = "") const;
 
  private:
   std::string name_;
-  std::int64_t stride_;
-  at::Tensor weight_;  // [out, in, 3, 3]
-  at::Tensor bias_;    // [out]
+  ConvShape shape_;
+  at::Tensor weight_;  // [out, in, k, k]; transposed: [in, out, k, k]
+  at::Tensor bias_;    // [out], or undefined
 };
 
-// Weights Xavier-uniform, bias zero.
+// 3x3, padding 1. Weights Xavier-uniform, bias zero.
+[[nodiscard]] Conv2d conv3x3(ParameterSet& set, const std::string& name, std::int64_t in,
+                             std::int64_t out, std::int64_t stride = 1);
+
+// Bias zero; weights Xavier-uniform unless `initializer` says otherwise.
 class Linear {
  public:
   Linear(ParameterSet& set, const std::string& name, std::int64_t in, std::int64_t out);
+  Linear(ParameterSet& set, const std::string& name, std::int64_t in, std::int64_t out,
+         const Initializer& initializer);
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;  // [B, in] -> [B, out]
-  [[nodiscard]] LayerInfo info() const;
+  [[nodiscard]] LayerInfo info(Activation activation = Activation::kNone) const;
 
  private:
   std::string name_;
@@ -51,7 +83,6 @@ class Linear {
   at::Tensor bias_;    // [out]
 };
 
-[[nodiscard]] at::Tensor apply_elu(const at::Tensor& x);  // alpha 1; in place: x is used up
 [[nodiscard]] at::Tensor upsample_nearest(const at::Tensor& x,
                                           std::int64_t factor);  // [B, C, H, W] -> [B, C, fH, fW]
 

@@ -4,6 +4,9 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "models/began.h"
+#include "models/ebgan.h"
+#include "models/ebm.h"
+#include "models/magan.h"
 #include "models/model.h"
 
 namespace valley {
@@ -14,6 +17,9 @@ using Factory = std::unique_ptr<Model> (*)(const ModelOptions&, at::Device);
 const std::map<std::string, Factory>& factories() {
   static const std::map<std::string, Factory> all = {
       {"began", make_began},
+      {"ebgan", make_ebgan},
+      {"ebm", make_ebm},
+      {"magan", make_magan},
   };
   return all;
 }

@@ -144,6 +144,12 @@ class Objective {
   // schedules; if there is one.
   [[nodiscard]] virtual std::optional<at::Tensor> convergence() const { return std::nullopt; }
 
+  // What may be wrong, in words, with a step whose gradients were not finite: an objective can make
+  // them so to end a training that has gone astray.
+  [[nodiscard]] virtual std::string divergence() const {
+    return "a loss or gradient is not finite";
+  }
+
   // All state that training continues from; names start with "objective.".
   virtual void save(TensorMap& state) const = 0;
   virtual void load(const TensorMap& state, const std::string& where) = 0;

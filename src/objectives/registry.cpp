@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "objectives/began.h"
+#include "objectives/ebm.h"
 
 namespace valley {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 const std::map<std::string, ObjectiveFactory>& factories() {
   static const std::map<std::string, ObjectiveFactory> all = {
       {"began", make_began_objective},
+      {"ebm", make_ebm_objective},
   };
   return all;
 }

@@ -172,4 +172,8 @@ void EventWriter::add_image(std::int64_t step, const std::string& tag, const Png
   file_.append(frame_record(image_event(wall_time(), step, tag, png)));
 }
 
+void EventWriter::add_text(std::int64_t step, const std::string& tag, std::string_view markdown) {
+  file_.append(frame_record(text_event(wall_time(), step, tag, markdown)));
+}
+
 }  // namespace valley

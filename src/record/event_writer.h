@@ -31,6 +31,7 @@ class EventWriter {
   // At the present time. Throw Error kCannotWrite or kIo.
   void add_scalars(std::int64_t step, const Scalars& scalars);
   void add_image(std::int64_t step, const std::string& tag, const Png& png);
+  void add_text(std::int64_t step, const std::string& tag, std::string_view markdown);
 
   // Whether events of that tag stayed from earlier starts.
   [[nodiscard]] bool has_earlier(const std::string& tag) const { return tags_.contains(tag); }

@@ -1,5 +1,6 @@
 #include "train/experiment.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -18,6 +19,7 @@ constexpr std::int64_t kDefaultMicrobatches = 8;
 ObjectiveSetting check_setting(const Experiment& e) {
   ObjectiveSetting setting(at::kMeta, latent_draw(e.model));
   setting.schedule = e.train.schedule;
+  setting.microbatch_size = e.train.global_batch;
   setting.resolution = e.model.resolution;
   setting.channels = e.model.channels;
   return setting;
@@ -72,8 +74,22 @@ void Experiment::resolve(const Schema& schema) {
                 "rows",
                 samples.grid, model.resolution, model.resolution);
   }
+  if (optimizer.momentum != 0 && optimizer.name != "sgd") {
+    throw Error(ExitCode::kConfig,
+                "optimizer.momentum ({}) is sgd's; with optimizer.name = \"{}\" it is "
+                "optimizer.beta1 that averages gradients",
+                schema.place("optimizer.momentum"), optimizer.name);
+  }
   // What no networks can have is said before it is compared with the data.
   const std::unique_ptr<Model> outline = outline_model(model);
+  const auto networks = outline->networks();
+  if (optimizer.generator_lr_scale != 1 &&
+      std::ranges::none_of(networks, [](const auto& n) { return n.name == "generator"; })) {
+    throw Error(ExitCode::kConfig,
+                "optimizer.generator_lr_scale ({}): model.name = \"{}\" has no generator; set "
+                "optimizer.lr",
+                schema.place("optimizer.generator_lr_scale"), model.name);
+  }
   const std::unique_ptr<Objective> checked =
       make_objective(objective, *outline, check_setting(*this));
   if (!train.microbatch &&

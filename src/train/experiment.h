@@ -50,11 +50,16 @@ struct OptimizerOptions {
   double beta1 = 0.5;
   double beta2 = 0.999;
   double epsilon = 1e-8;
+  bool bias_correction = true;
+  double momentum = 0;
+  double generator_lr_scale = 1;
   std::string lr_schedule = "halve-on-stall";
   std::int64_t stall_window = 5000;
   std::int64_t stall_windows = 4;
   double stall_improvement = 0.01;
   double lr_floor = 0.125;
+  std::int64_t step_every = 10000;
+  double step_factor = 0.5;
 };
 
 struct CheckpointOptions {

@@ -207,27 +207,41 @@ void add_train(Schema& s, TrainOptions& o) {
 
 void add_optimizer(Schema& s, OptimizerOptions& o) {
   s.key("optimizer.name", &o.name)
-      .one_of({"adam"})
-      .help("Adam (Kingma & Ba 2015) with bias correction.")
+      .one_of({"adam", "adamax", "sgd"})
+      .help("Adam and Adamax: Kingma & Ba 2015. sgd: gradient descent, with momentum if set.")
       .source(kPaper);
   s.key("optimizer.lr", &o.lr).above(0).help("Learning rate of D and of G.").source(kPaper);
+  s.key("optimizer.generator_lr_scale", &o.generator_lr_scale)
+      .above(0)
+      .help("G's learning rate is this times optimizer.lr, at every step.")
+      .source("ours");
   s.key("optimizer.beta1", &o.beta1)
       .min(0)
       .max(0.999999)
-      .help("Decay of the first moment.")
+      .help("Decay of the first moment of adam and adamax.")
       .source("common code");
   s.key("optimizer.beta2", &o.beta2)
       .min(0)
       .max(0.999999)
-      .help("Decay of the second moment.")
+      .help("Decay of the second moment of adam and adamax.")
       .source("common code");
   s.key("optimizer.epsilon", &o.epsilon)
-      .above(0)
-      .help("Added to the root of the second moment.")
+      .min(1e-30)
+      .help("Added to what adam and adamax divide by.")
       .source("Adam");
+  s.key("optimizer.bias_correction", &o.bias_correction)
+      .help("Of adam and adamax: moments are corrected for having started at zero.")
+      .source("Adam");
+  s.key("optimizer.momentum", &o.momentum)
+      .min(0)
+      .max(0.999999)
+      .help("Of sgd: how much of the last update is kept.")
+      .source("ours");
   s.key("optimizer.lr_schedule", &o.lr_schedule)
-      .one_of({"constant", "halve-on-stall"})
-      .help("halve-on-stall: the rate halves when the mean of M stops falling.")
+      .one_of({"constant", "halve-on-stall", "step"})
+      .help(
+          "halve-on-stall: the rate halves when the mean of M stops falling. step: it falls every "
+          "optimizer.step_every steps.")
       .source(kPaper);
   s.key("optimizer.stall_window", &o.stall_window)
       .min(1)
@@ -245,7 +259,17 @@ void add_optimizer(Schema& s, OptimizerOptions& o) {
   s.key("optimizer.lr_floor", &o.lr_floor)
       .above(0)
       .max(1)
-      .help("Least rate, as a share of optimizer.lr.")
+      .help("Least rate of halve-on-stall, as a share of optimizer.lr.")
+      .source("ours");
+  s.key("optimizer.step_every", &o.step_every)
+      .min(1)
+      .max(kMostSteps)
+      .help("Of the schedule step: steps at one rate.")
+      .source("ours");
+  s.key("optimizer.step_factor", &o.step_factor)
+      .above(0)
+      .max(1)
+      .help("Of the schedule step: what the rate is multiplied with.")
       .source("ours");
 }
 

@@ -5,7 +5,7 @@
 #include <ATen/ops/zeros.h>
 
 #include "core/error.h"
-#include "kernels/kernels.h"
+#include "kernels/optimizers.h"
 
 namespace valley {
 namespace {

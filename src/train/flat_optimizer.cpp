@@ -10,35 +10,76 @@
 #include <ATen/ops/zeros_like.h>
 
 namespace valley {
+namespace {
 
-FlatAdam::FlatAdam(const FlatGroup& group, at::Tensor rate, const kernels::AdamSettings& settings)
+using kernels::AdamaxSettings;
+using kernels::AdamSettings;
+using kernels::SgdSettings;
+using Moments = std::vector<at::Tensor>;
+
+std::vector<std::string> names(const AdamSettings& /*s*/) { return {"first", "second"}; }
+std::vector<std::string> names(const AdamaxSettings& /*s*/) { return {"first", "second"}; }
+std::vector<std::string> names(const SgdSettings& s) {
+  return s.momentum == 0 ? std::vector<std::string>{} : std::vector<std::string>{"first"};
+}
+
+void apply(const kernels::Update& u, const Moments& m, const AdamSettings& s) {
+  kernels::adam(u, m[0], m[1], s);
+}
+void apply(const kernels::Update& u, const Moments& m, const AdamaxSettings& s) {
+  kernels::adamax(u, m[0], m[1], s);
+}
+void apply(const kernels::Update& u, const Moments& m, const SgdSettings& s) {
+  kernels::sgd(u, m.empty() ? at::Tensor() : m[0], s);
+}
+
+}  // namespace
+
+OptimizerRule optimizer_rule(const OptimizerOptions& o) {
+  if (o.name == "adamax") return AdamaxSettings{o.beta1, o.beta2, o.epsilon, o.bias_correction};
+  if (o.name == "sgd") return SgdSettings{o.momentum};
+  return AdamSettings{o.beta1, o.beta2, o.epsilon, o.bias_correction};
+}
+
+std::vector<std::string> moments_of(const OptimizerRule& rule) {
+  return std::visit([](const auto& settings) { return names(settings); }, rule);
+}
+
+FlatOptimizer::FlatOptimizer(const FlatGroup& group, at::Tensor rate, const OptimizerRule& rule,
+                             double rate_scale)
     : group_(group),
       rate_(std::move(rate)),
-      settings_(settings),
-      first_(at::zeros_like(group.parameters())),
-      second_(at::zeros_like(group.parameters())),
+      rule_(rule),
+      rate_scale_(rate_scale),
+      names_(moments_of(rule)),
       updates_(at::zeros({}, group.values().options().dtype(at::kLong))),
-      norm_(at::zeros({}, group.values().options())) {}
+      norm_(at::zeros({}, group.values().options())) {
+  for (std::size_t i = 0; i < names_.size(); ++i)
+    moments_.push_back(at::zeros_like(group.gradients()));
+}
 
-void FlatAdam::step(const at::Tensor& not_finite) {
+at::Tensor FlatOptimizer::rate() const { return rate_scale_ == 1 ? rate_ : rate_ * rate_scale_; }
+
+void FlatOptimizer::step(const at::Tensor& not_finite) {
   const at::Tensor gradients = group_.gradients();
   norm_ = at::linalg_vector_norm(gradients);
   const at::Tensor fine = at::logical_and(at::isfinite(norm_), at::isfinite(group_.tail().sum()));
   not_finite.copy_(at::maximum(not_finite, at::logical_not(fine).to(at::kInt)));
   updates_.add_(1 - not_finite);
-  kernels::adam(group_.parameters(), gradients, first_, second_, rate_, updates_, not_finite,
-                settings_);
+  const at::Tensor step_rate = rate();
+  const kernels::Update update{group_.parameters(), gradients, step_rate, updates_, not_finite};
+  std::visit([&](const auto& settings) { apply(update, moments_, settings); }, rule_);
 }
 
-void FlatAdam::save(TensorMap& state) const {
-  group_.layout().save(first_, prefix() + "first.", state);
-  group_.layout().save(second_, prefix() + "second.", state);
+void FlatOptimizer::save(TensorMap& state) const {
+  for (std::size_t i = 0; i < moments_.size(); ++i)
+    group_.layout().save(moments_[i], prefix() + names_[i] + ".", state);
   state[prefix() + "updates"] = updates_;
 }
 
-void FlatAdam::load(const TensorMap& state, const std::string& where) {
-  group_.layout().load(first_, prefix() + "first.", state, where);
-  group_.layout().load(second_, prefix() + "second.", state, where);
+void FlatOptimizer::load(const TensorMap& state, const std::string& where) {
+  for (std::size_t i = 0; i < moments_.size(); ++i)
+    group_.layout().load(moments_[i], prefix() + names_[i] + ".", state, where);
   updates_.copy_(require_tensor(state, prefix() + "updates", {}, where));
 }
 

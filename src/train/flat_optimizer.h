@@ -1,28 +1,44 @@
-// Adam on a flat group, and the moving average of one: a pass each, in device scalars, so that a
-// step never waits for the host.
+// An optimizer on a flat group: a pass over it a step, in device scalars, so that a step never
+// waits for the host.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include "kernels/kernels.h"
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kernels/optimizers.h"
 #include "storage/safetensors.h"
+#include "train/experiment.h"
 #include "train/flat_group.h"
 
 namespace valley {
 
-class FlatAdam {
+// The rule with its settings; what it does is in kernels/optimizers.h.
+using OptimizerRule =
+    std::variant<kernels::AdamSettings, kernels::AdamaxSettings, kernels::SgdSettings>;
+[[nodiscard]] OptimizerRule optimizer_rule(const OptimizerOptions& options);
+
+// The buffers that a rule keeps besides the parameters, each of their size, as checkpoints name
+// them: "first", "second", both, or none.
+[[nodiscard]] std::vector<std::string> moments_of(const OptimizerRule& rule);
+
+class FlatOptimizer {
  public:
-  // `rate` double [] on the group's device, shared with the schedule that changes it. `group`
-  // outlives this.
-  FlatAdam(const FlatGroup& group, at::Tensor rate, const kernels::AdamSettings& settings);
+  // `rate` double [] on the group's device, shared with the schedule that changes it; this
+  // optimizer steps with `rate_scale` times it. `group` outlives this.
+  FlatOptimizer(const FlatGroup& group, at::Tensor rate, const OptimizerRule& rule,
+                double rate_scale = 1);
 
   // Steps from group.gradients(), unless `not_finite` (int32 []) is or becomes set: it is raised
   // when a reduced gradient or a sum in the tail is not finite, and stays so. Afterwards
   // gradient_norm() is that of this step.
   void step(const at::Tensor& not_finite);
   [[nodiscard]] const at::Tensor& gradient_norm() const { return norm_; }  // float []
+  [[nodiscard]] at::Tensor rate() const;  // double []: that of the next step
 
-  // "optimizer.NAME.first.TENSOR", ".second.TENSOR", ".updates".
+  // "optimizer.NAME.MOMENT.TENSOR" for each moment, and "optimizer.NAME.updates".
   void save(TensorMap& state) const;
   void load(const TensorMap& state, const std::string& where);
 
@@ -30,9 +46,11 @@ class FlatAdam {
   [[nodiscard]] std::string prefix() const { return "optimizer." + group_.name() + "."; }
   const FlatGroup& group_;
   at::Tensor rate_;
-  kernels::AdamSettings settings_;
-  at::Tensor first_, second_;  // float [size]
-  at::Tensor updates_;         // int64 []
+  OptimizerRule rule_;
+  double rate_scale_;
+  std::vector<std::string> names_;   // of moments_
+  std::vector<at::Tensor> moments_;  // float [size] each
+  at::Tensor updates_;               // int64 []
   at::Tensor norm_;
 };
 

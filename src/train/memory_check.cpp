@@ -7,8 +7,12 @@ namespace valley {
 namespace {
 
 std::string what_it_takes(const MemoryPlan& memory, const MicrobatchPlan& plan) {
-  return fmt::format("parameters take {}, a pass of {} image{} about {}",
-                     bytes_text(memory.parameters), plan.size, plan.size == 1 ? "" : "s",
+  const std::string replay =
+      memory.replay == 0
+          ? ""
+          : fmt::format(", the replay buffer {}", bytes_text(memory.replay / plan.ranks));
+  return fmt::format("parameters take {}{}, a pass of {} image{} about {}",
+                     bytes_text(memory.parameters), replay, plan.size, plan.size == 1 ? "" : "s",
                      bytes_text(memory.per_image * plan.size));
 }
 
@@ -27,8 +31,15 @@ std::string way_out(const MicrobatchPlan& plan) {
 
 }  // namespace
 
-void require_parameters_fit(const MemoryPlan& memory, std::int64_t share) {
-  if (memory.parameters <= share) return;
+void require_parameters_fit(const MemoryPlan& memory, std::int64_t share, int ranks) {
+  if (memory.parameters <= share) {
+    if (memory.parameters + memory.replay / ranks <= share) return;
+    throw Error(ExitCode::kOutOfMemory,
+                "the replay buffer is too large: a rank keeps {} of it and {} for parameters, and "
+                "has {} of memory; set a smaller objective.replay_size",
+                bytes_text(memory.replay / ranks), bytes_text(memory.parameters),
+                bytes_text(share));
+  }
   throw Error(ExitCode::kOutOfMemory,
               "the networks are too large: a rank keeps {} for their parameters, and has {} of "
               "memory; set a smaller model.width, model.hidden or model.latent (a smaller "
@@ -38,7 +49,8 @@ void require_parameters_fit(const MemoryPlan& memory, std::int64_t share) {
 
 std::optional<std::string> memory_warning(const MemoryPlan& memory, const MicrobatchPlan& plan,
                                           bool is_auto, std::int64_t budget) {
-  if (memory.parameters + memory.per_image * plan.size <= budget) return std::nullopt;
+  const std::int64_t kept = memory.parameters + memory.replay / plan.ranks;
+  if (kept + memory.per_image * plan.size <= budget) return std::nullopt;
   return fmt::format("memory may run out: {}, of {} that a rank should use; {}{}",
                      what_it_takes(memory, plan), bytes_text(budget),
                      is_auto ? "no train.microbatch fits, so auto takes the smallest; " : "",

@@ -11,9 +11,9 @@
 
 namespace valley {
 
-// Error kOutOfMemory when what a rank keeps for its parameters alone is more than its `share` of
-// the memory: no microbatch helps there. Bytes.
-void require_parameters_fit(const MemoryPlan& memory, std::int64_t share);
+// Error kOutOfMemory when what a rank keeps for its parameters alone, or with its part of a replay
+// buffer, is more than its `share` of the memory: no microbatch helps there. Bytes.
+void require_parameters_fit(const MemoryPlan& memory, std::int64_t share, int ranks = 1);
 
 // A warning when the passes of `plan` are estimated to need more than `budget` beside the
 // parameters; it says whether a smaller microbatch is left. `is_auto`: the plan has the size that

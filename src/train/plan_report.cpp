@@ -4,14 +4,13 @@
 
 #include <algorithm>
 
+#include "objectives/ebm.h"
+#include "train/flat_optimizer.h"
+
 namespace valley {
 namespace {
 
-constexpr std::int64_t kFloat = 4;  // bytes
-// Values, gradients and two moments.
-constexpr std::int64_t kBuffers = 4;
-// Of these a checkpoint holds all but the gradients.
-constexpr std::int64_t kSavedBuffers = 3;
+constexpr std::int64_t kFloat = 4;              // bytes
 constexpr std::int64_t kSavedBesides = 131072;  // headers, state.json, COMMIT, partial blocks
 // Of the activations that the layers' table counts: autograd's own copies and the backward pass's
 // temporaries. Measured on CPU ranks (docs/training.md); an estimate elsewhere.
@@ -52,11 +51,13 @@ std::string as_comments(std::string_view text) {
 MemoryPlan plan_memory(const Model& model, const Experiment& experiment) {
   MemoryPlan plan;
   std::int64_t activations = 0;
+  const auto moments =
+      static_cast<std::int64_t>(moments_of(optimizer_rule(experiment.optimizer)).size());
   for (const NamedNetwork& n : model.networks()) {
     const std::int64_t bytes = n.network->parameters().count() * kFloat;
-    plan.parameters += kBuffers * bytes;
+    plan.parameters += (2 + moments) * bytes;  // with values and gradients
     plan.reduced_per_step += bytes;
-    plan.checkpoint += kSavedBuffers * bytes;
+    plan.checkpoint += (1 + moments) * bytes;  // gradients are not saved
     for (const LayerInfo& layer : n.network->layers()) activations += layer.activations;
     const auto averaged = model.averaged();
     const bool has_average = std::find(averaged.begin(), averaged.end(), n.name) != averaged.end();
@@ -66,7 +67,10 @@ MemoryPlan plan_memory(const Model& model, const Experiment& experiment) {
     }
     if (experiment.train.reproducible) plan.parameters += 2 * bytes;
   }
-  plan.checkpoint += kSavedBesides;
+  const ModelOptions& m = experiment.model;
+  plan.replay = replay_bytes(experiment.objective, experiment.train.global_batch,
+                             m.resolution * m.resolution * m.channels);
+  plan.checkpoint += plan.replay + kSavedBesides;
   plan.per_image = static_cast<std::int64_t>(static_cast<double>(activations * kFloat) * kOverhead);
   return plan;
 }
@@ -87,6 +91,15 @@ std::string describe_plan(const Model& model, const Experiment& experiment,
                       plan.per_rank, plan.per_rank == 1 ? "" : "es", plan.size);
   text += fmt::format("memory a rank: {} for parameters, about {} for activations\n",
                       bytes_text(memory.parameters), bytes_text(memory.per_image * plan.size));
+  if (memory.replay > 0) {
+    const ObjectiveOptions& o = experiment.objective;
+    text += fmt::format(
+        "chains: {} Langevin steps for each update, a pass forward and back to the pixels each; "
+        "then 2 passes to the weights\n",
+        o.langevin_steps);
+    text += fmt::format("replay buffer a rank: {}, in checkpoints {}\n",
+                        bytes_text(memory.replay / plan.ranks), bytes_text(memory.replay));
+  }
   text +=
       fmt::format("reduced a step: {}\n", bytes_text(plan.ranks > 1 ? memory.reduced_per_step : 0));
   return as_comments(text);

@@ -13,11 +13,12 @@ namespace valley {
 
 struct MemoryPlan {
   std::int64_t parameters =
-      0;  // bytes: values, gradients, Adam's moments, averages, reduction scratch
+      0;  // bytes: values, gradients, the optimizer's moments, averages, reduction scratch
   std::int64_t per_image =
       0;  // bytes of activations kept for the backward pass of one image (an estimate)
   std::int64_t reduced_per_step = 0;  // bytes through all-reduce
   std::int64_t checkpoint = 0;        // bytes of one on disk
+  std::int64_t replay = 0;  // bytes of a replay buffer, shared out to the ranks; 0: there is none
 };
 // `model` may be an outline.
 [[nodiscard]] MemoryPlan plan_memory(const Model& model, const Experiment& experiment);

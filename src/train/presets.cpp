@@ -28,6 +28,8 @@ Experiment Experiment::of_objective(const std::string& name) {
     e.model.output = "tanh";
     e.objective.energy = "l2_sum";
     e.train.global_batch = 64;
+    e.optimizer.name = "adamax";
+    e.optimizer.bias_correction = false;
     e.optimizer.lr = 5e-4;
     e.optimizer.lr_schedule = "constant";
   } else if (name == "ebm") {

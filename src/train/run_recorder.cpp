@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/atomic_file.h"
+#include "core/log.h"
 #include "kernels/device.h"
 #include "models/sampling.h"
 #include "record/image_grid.h"
@@ -15,6 +16,7 @@ namespace {
 constexpr double kMebibyte = 1024.0 * 1024.0;
 constexpr const char* kReals = "samples/reals";
 constexpr const char* kFakes = "samples/fakes";
+constexpr const char* kWarnings = "warnings";
 
 Png write_pixels(const std::filesystem::path& file, const at::Tensor& pixels,
                  std::int64_t columns) {
@@ -59,8 +61,11 @@ RunRecorder::RunRecorder(const RunDirectory& run, const Experiment& experiment,
       grid_(parse_grid(experiment.samples.grid, "samples.grid")),
       stats_(run.stats_file(), first_step),
       events_(run.path(), first_step, read_file(run.config_file())),
+      watch_(experiment.objective.name != "ebm"),
       last_step_(first_step),
-      last_time_(std::chrono::steady_clock::now()) {}
+      last_time_(std::chrono::steady_clock::now()) {
+  watch_.replay(run.stats_file());
+}
 
 void RunRecorder::begin(const Trainer& trainer, const Dataset& dataset) {
   const std::int64_t n =
@@ -110,9 +115,11 @@ void RunRecorder::report(const Trainer& trainer, double wait_seconds) {
   const std::int64_t images_done = trainer.images_seen();
 
   StatsLine line = {{"step", step}, {"images", images_done}};
+  RunWatch::Values watched;
   ProgressReport shown;
   for (const Trainer::Value& v : values) {
     line.emplace_back(v.name, v.value);
+    watched[v.name] = v.value;
     if (!v.short_name.empty()) shown.metrics.emplace_back(v.short_name, v.value);
   }
   line.emplace_back("images_per_s", rate);
@@ -120,6 +127,7 @@ void RunRecorder::report(const Trainer& trainer, double wait_seconds) {
   if (!device_.is_cuda()) line.emplace_back("comm_exposed_ms", 1e3 * communicated / steps);
   line.emplace_back("peak_memory_mb", memory / kMebibyte);
   record(step, line);
+  warn(trainer, watch_.report(step, watched));
 
   shown.step = step;
   shown.steps = steps_;
@@ -141,12 +149,27 @@ void RunRecorder::draw_samples(const Trainer& trainer, const std::filesystem::pa
   events_.add_image(trainer.steps_done(), kFakes, write_pixels(file, fakes, grid_.columns));
   last_drawn_ = trainer.steps_done();
   if (fakes.size(0) < 2) return;
+  const double distance = mean_pairwise_distance(fakes);
   record(trainer.steps_done(), {{"event", std::string("samples")},
                                 {"step", trainer.steps_done()},
                                 {"images", trainer.images_seen()},
-                                {"distance/fake", mean_pairwise_distance(fakes)},
+                                {"distance/fake", distance},
                                 {"distance/real", real_distance_},
                                 {"file", file.filename().string()}});
+  warn(trainer, watch_.samples(distance, real_distance_));
+}
+
+void RunRecorder::warn(const Trainer& trainer, const std::vector<RunWarning>& warnings) {
+  const std::int64_t step = trainer.steps_done();
+  for (const RunWarning& w : warnings) {
+    log::warn("step {}: {}", step, w.text);
+    stats_.write({{"event", std::string("warning")},
+                  {"step", step},
+                  {"images", trainer.images_seen()},
+                  {"kind", w.kind},
+                  {"text", w.text}});
+    events_.add_text(step, kWarnings, fmt::format("{}: {}", w.kind, w.text));
+  }
 }
 
 void RunRecorder::record(std::int64_t step, const StatsLine& line) {

@@ -1,5 +1,5 @@
-// What a run leaves behind while it goes: stats.jsonl, the progress line, grids of samples, and all
-// of it once more as TensorBoard's events. Rank 0's work.
+// What a run leaves behind while it goes: stats.jsonl, the progress line, grids of samples,
+// warnings in words, and all of it once more as TensorBoard's events. Rank 0's work.
 #pragma once
 
 #include <chrono>
@@ -11,6 +11,7 @@
 #include "record/progress.h"
 #include "record/stats_writer.h"
 #include "storage/run_directory.h"
+#include "train/run_watch.h"
 #include "train/trainer.h"
 
 namespace valley {
@@ -32,6 +33,7 @@ class RunRecorder {
  private:
   void report(const Trainer& trainer, double wait_seconds);
   void record(std::int64_t step, const StatsLine& line);
+  void warn(const Trainer& trainer, const std::vector<RunWarning>& warnings);
   void draw_samples(const Trainer& trainer, const std::filesystem::path& file);
 
   const RunDirectory& run_;
@@ -41,6 +43,7 @@ class RunRecorder {
   Grid grid_;
   StatsWriter stats_;
   EventWriter events_;
+  RunWatch watch_;
   Progress progress_;
   double real_distance_ =
       0;  // mean pairwise distance of the reals, as sample grids state it of fakes

@@ -15,6 +15,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "kernels/kernels.h"
 #include "models/sampling.h"
 
@@ -27,13 +28,9 @@ constexpr std::int64_t kStopSlot =
     FlatGroup::kTail - 1;  // of a tail: how many ranks were asked to stop
 static_assert(Objective::kMaxSums <= kStopSlot);
 
-RateSettings rate_settings(const OptimizerOptions& o) {
-  return {o.lr,
-          o.lr_schedule == "halve-on-stall",
-          o.stall_window,
-          o.stall_windows,
-          o.stall_improvement,
-          o.lr_floor};
+// Times the scheduled learning rate: what the optimizer of `network` steps with.
+double rate_scale(const OptimizerOptions& o, const std::string& network) {
+  return network == "generator" ? o.generator_lr_scale : 1;
 }
 
 std::int64_t epoch_steps(std::uint64_t images, const MicrobatchPlan& plan) {
@@ -100,14 +97,14 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
       statuses_(communicator.device()),
       upload_(communicator.device()) {
   const at::Device device = communicator.device();
-  const OptimizerOptions& o = experiment.optimizer;
   model_->initialize(static_cast<std::uint64_t>(experiment.train.seed));
   for (const NamedNetwork& n : model_->networks()) n.network->context().batch_statistics = true;
   for (const NamedNetwork& n : model_->networks()) {
     auto t = std::make_unique<Trained>(
         Trained{FlatGroup(n.name, n.network->parameters(), device, true), nullptr});
-    t->optimizer = std::make_unique<FlatAdam>(t->group, rates_.rate(),
-                                              kernels::AdamSettings{o.beta1, o.beta2, o.epsilon});
+    t->optimizer = std::make_unique<FlatOptimizer>(t->group, rates_.rate(),
+                                                   optimizer_rule(experiment.optimizer),
+                                                   rate_scale(experiment.optimizer, n.name));
     trained_.push_back(std::move(t));
   }
   for (std::size_t i = 0; i <= trained_.size(); ++i) {
@@ -227,7 +224,8 @@ void Trainer::finish_step() {
   for (auto& [phase, sums] : sums_)
     sums.masked_fill_(skipped, std::numeric_limits<double>::quiet_NaN());
   objective_->update_controller(sums_);
-  if (const auto convergence = objective_->convergence()) rates_.observe(*convergence);
+  if (const auto change = rates_.observe(steps_done_ + 1, objective_->convergence()))
+    log::info("after step {} {}", steps_done_ + 1, *change);
   const double decay = std::exp2(-static_cast<double>(plan_.global_batch) /
                                  std::max(1e-9, experiment_.train.ema_half_life));
   for (const NamedNetwork& n : model_->networks()) n.network->end_step(steps_done_ + 1);
@@ -255,6 +253,7 @@ void Trainer::close_epoch() {
 void Trainer::rewind_to(std::int64_t step) {
   steps_done_ = step;
   position_.fill_(step * plan_.global_batch);
+  rates_.rewind_to(step);
 }
 
 StepStatus Trainer::status(bool wait) { return statuses_.read(wait); }
@@ -272,7 +271,7 @@ std::vector<Trainer::Value> Trainer::report() const {
     const std::string who = t->group.name() == "discriminator" ? "D"
                             : t->group.name() == "generator"   ? "G"
                                                                : t->group.name();
-    add("lr/" + who, "", rates_.rate());
+    add("lr/" + who, "", t->optimizer->rate());
     add("grad_norm/" + who, "", t->optimizer->gradient_norm());
   }
   if (traces_) {

@@ -73,6 +73,7 @@ class Trainer {
   // H, W, C] on the host.
   [[nodiscard]] at::Tensor sample(std::int64_t n) const;
   [[nodiscard]] const Model& model() const { return *model_; }
+  [[nodiscard]] const Objective& objective() const { return *objective_; }
   [[nodiscard]] const MicrobatchPlan& plan() const { return plan_; }
 
   // SHA-256 over all parameters and the objective's state: equal on all ranks, always.
@@ -98,7 +99,7 @@ class Trainer {
  private:
   struct Trained {
     FlatGroup group;
-    std::unique_ptr<FlatAdam> optimizer;
+    std::unique_ptr<FlatOptimizer> optimizer;
   };
   [[nodiscard]] const Stage& stage_at(std::int64_t step) const;
   void run_phase(const Phase& phase, const at::Tensor& pixels, bool stop);

@@ -161,7 +161,7 @@ MicrobatchPlan TrainingRun::plan() {
     // Of the whole memory, not of what is free just now: the plan must be the same on every rank
     // and in every start.
     const std::int64_t all = device.total / ranks;
-    require_parameters_fit(memory_, all);
+    require_parameters_fit(memory_, all, world_.size());
     const auto budget = static_cast<std::int64_t>(kMemoryShare * static_cast<double>(all));
     if (!t.microbatch)
       shares = fit_to_memory(shares, memory_.per_image, budget - memory_.parameters);
@@ -342,7 +342,8 @@ int TrainingRun::diverged(const StepStatus& status) {
   constexpr auto kCode = static_cast<int>(ExitCode::kDiverged);
   if (is_root()) {
     recorder_->end(*trainer_);
-    const std::string why = fmt::format("a loss or gradient is not finite in step {}", status.step);
+    const std::string why =
+        fmt::format("{} in step {}", trainer_->objective().divergence(), status.step);
     run_->record_end(kCode, why);
     log::error(
         "{}; the networks as they stood are saved in {}, beside the checkpoints before. Start a "

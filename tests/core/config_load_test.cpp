@@ -57,6 +57,21 @@ TEST(Load, AnEmptyFileKeepsTheDefaults) {
   EXPECT_EQ(config.schema.place("train.steps"), "default");
 }
 
+TEST(Load, ANumberMayBeAuto) {
+  AutoDouble margin = 3.0;
+  Schema schema;
+  schema.key("objective.margin", &margin).above(0).help("Of the hinge.");
+  EXPECT_EQ(schema.keys().front().type(), "number or \"auto\"");
+  schema.load_text("objective.margin = 20", "run.toml", {});
+  EXPECT_EQ(margin, AutoDouble{20.0});
+  EXPECT_EQ(schema.values().at("objective.margin"), "20.0");
+  schema.load_text("objective.margin = \"auto\"", "run.toml", {});
+  EXPECT_EQ(margin, std::nullopt);
+  EXPECT_EQ(schema.values().at("objective.margin"), "\"auto\"");
+  EXPECT_THROW(schema.load_text("objective.margin = 0", "run.toml", {}), Error);
+  EXPECT_THROW(schema.load_text("objective.margin = \"car\"", "run.toml", {}), Error);
+}
+
 TEST(Load, AutoResetsAnInteger) {
   TestConfig config;
   config.load("train.microbatch = 4", {"train.microbatch=auto"});

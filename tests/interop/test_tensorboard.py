@@ -216,7 +216,7 @@ def pixels_near(page, colour, distance):
 @pytest.mark.parametrize("tag", ["loss/D", "energy/real"])
 def test_a_browser_draws_the_curves(run, watched, browser, tmp_path, tag):
     # As SVG: a machine without a GPU draws no WebGL into the picture.
-    page = browser.open(f"{watched[1][0].url()}?forceSVG=true&tagFilter={tag}#timeseries")
+    page = browser.open(f"{watched[1][0].url()}?forceSVG=true&tagFilter=^{tag}$#timeseries")
 
     def shows_the_last_point(page):
         # The table below the curve has run, smoothed value, value and step.

@@ -37,6 +37,18 @@ TEST(Experiment, DefaultsAreThePapers) {
   EXPECT_EQ(e.total_steps(1000), 200'000);
 }
 
+TEST(Experiment, EachObjectiveHasTheDefaultsOfItsPaper) {
+  const Experiment ebgan = Experiment::of_objective("ebgan");
+  EXPECT_EQ(ebgan.model.name, "ebgan");
+  EXPECT_EQ(ebgan.objective.energy, "l2_norm");
+  EXPECT_EQ(ebgan.objective.margin_rmse, AutoDouble{0.18});
+  const Experiment magan = Experiment::of_objective("magan");
+  EXPECT_EQ(magan.objective.energy, "l2_sum");
+  EXPECT_EQ(magan.model.latent_distribution, "normal");
+  EXPECT_EQ(Experiment::of_objective("ebm").optimizer.beta1, 0);
+  EXPECT_EQ(Experiment::of_objective("began").model.latent, 64);
+}
+
 TEST(Experiment, LengthsAreStepsEpochsOrKimg) {
   EXPECT_EQ(load("[train]\nsteps = 7").experiment.total_steps(100), 7);
   EXPECT_EQ(load("[train]\nepochs = 3").experiment.total_steps(105), 20);  // 315 images, rounded up

@@ -4,10 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
-#include <limits>
-
 #include "core/error.h"
-#include "train/flat_optimizer.h"
 
 namespace valley {
 namespace {
@@ -61,35 +58,6 @@ TEST_F(FlatGroupTest, SavesByNameAndLoadsWhatItSaved) {
   EXPECT_TRUE(at::equal(weight_, before_));
   saved.erase("g.conv.bias");
   EXPECT_THROW(group.layout().load(group.values(), "g.", saved, "here"), Error);
-}
-
-TEST_F(FlatGroupTest, AdamSkipsOnceSomethingIsNotFinite) {
-  const FlatGroup group("g", set_, at::kCPU, true);
-  FlatAdam adam(group, at::full({}, 1e-2, at::kDouble), {});
-  const at::Tensor flag = at::zeros({}, at::kInt);
-  group.gradients().fill_(1);
-  adam.step(flag);
-  EXPECT_EQ(flag.item<int>(), 0);
-  EXPECT_FALSE(at::equal(weight_, before_));
-  const at::Tensor good = group.values().clone();
-  group.gradients()[3].fill_(std::numeric_limits<float>::infinity());
-  adam.step(flag);
-  EXPECT_EQ(flag.item<int>(), 1);
-  group.gradients().fill_(1);
-  adam.step(flag);  // finite again, but the state before it is not known to be good
-  EXPECT_TRUE(at::equal(group.values(), good));
-  TensorMap state;
-  adam.save(state);
-  EXPECT_EQ(state.at("optimizer.g.updates").item<std::int64_t>(), 1);
-}
-
-TEST_F(FlatGroupTest, AdamSkipsWhenASumInTheTailIsNotFinite) {
-  const FlatGroup group("g", set_, at::kCPU, true);
-  FlatAdam adam(group, at::full({}, 1e-2, at::kDouble), {});
-  const at::Tensor flag = at::zeros({}, at::kInt);
-  group.tail()[0].fill_(std::numeric_limits<float>::quiet_NaN());
-  adam.step(flag);
-  EXPECT_EQ(flag.item<int>(), 1);
 }
 
 }  // namespace

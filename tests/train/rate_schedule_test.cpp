@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <string>
 #include <vector>
 
 namespace valley {
@@ -22,8 +23,8 @@ RateSettings settings() {
 std::vector<double> rates(RateSchedule& schedule, const std::vector<double>& means) {
   std::vector<double> all;
   for (const double mean : means) {
-    schedule.observe(at::full({}, mean - 0.01, at::kDouble));
-    schedule.observe(at::full({}, mean + 0.01, at::kDouble));
+    schedule.observe(1, at::full({}, mean - 0.01, at::kDouble));
+    schedule.observe(1, at::full({}, mean + 0.01, at::kDouble));
     all.push_back(schedule.rate().item<double>());
   }
   return all;
@@ -48,14 +49,14 @@ TEST(RateSchedule, NeverFallsBelowTheFloor) {
 
 TEST(RateSchedule, ConstantStaysAsItIs) {
   RateSettings s = settings();
-  s.halve_on_stall = false;
+  s.rule = RateSettings::Rule::kConstant;
   RateSchedule schedule(s, at::kCPU);
   EXPECT_EQ(rates(schedule, std::vector<double>(20, 1.0)).back(), 8e-4);
 }
 
 TEST(RateSchedule, ASkippedStepDoesNotSpoilTheWindow) {
   RateSchedule schedule(settings(), at::kCPU);
-  schedule.observe(at::full({}, std::numeric_limits<double>::quiet_NaN(), at::kDouble));
+  schedule.observe(1, at::full({}, std::numeric_limits<double>::quiet_NaN(), at::kDouble));
   EXPECT_EQ(rates(schedule, {1.0, 0.5, 0.2}).back(), 8e-4);
 }
 
@@ -63,19 +64,73 @@ TEST(RateSchedule, ContinuesInTheMiddleOfAWindow) {
   RateSchedule straight(settings(), at::kCPU);
   RateSchedule first(settings(), at::kCPU);
   for (int i = 0; i < 5; ++i) {
-    straight.observe(at::full({}, 1.0, at::kDouble));
-    first.observe(at::full({}, 1.0, at::kDouble));
+    straight.observe(1, at::full({}, 1.0, at::kDouble));
+    first.observe(1, at::full({}, 1.0, at::kDouble));
   }
   TensorMap state;
   first.save(state);
   RateSchedule second(settings(), at::kCPU);
   second.load(state, "here");
   for (int i = 0; i < 5; ++i) {
-    straight.observe(at::full({}, 1.0, at::kDouble));
-    second.observe(at::full({}, 1.0, at::kDouble));
+    straight.observe(1, at::full({}, 1.0, at::kDouble));
+    second.observe(1, at::full({}, 1.0, at::kDouble));
     EXPECT_EQ(straight.rate().item<double>(), second.rate().item<double>()) << i;
   }
   EXPECT_EQ(second.rate().item<double>(), 4e-4);
+}
+
+TEST(RateSchedule, SaysWhatItHalvedAndWhy) {
+  RateSchedule schedule(settings(), at::kCPU);
+  std::vector<std::string> said;
+  for (int i = 0; i < 8; ++i) {
+    if (const auto text = schedule.observe(i + 1, at::full({}, 0.25, at::kDouble)))
+      said.push_back(*text);
+  }
+  ASSERT_EQ(said.size(), 1U);
+  for (const char* part : {"from 0.0008 to 0.0004", "3 windows of 2 steps", "10 %", "0.25"})
+    EXPECT_NE(said.front().find(part), std::string::npos) << said.front();
+}
+
+TEST(RateSchedule, SaysNothingAtTheFloor) {
+  RateSettings s = settings();
+  s.floor = 1;
+  RateSchedule schedule(s, at::kCPU);
+  for (int i = 0; i < 30; ++i)
+    EXPECT_FALSE(schedule.observe(i + 1, at::full({}, 0.25, at::kDouble))) << i;
+}
+
+RateSettings stepped() {
+  RateSettings s;
+  s.rate = 1e-3;
+  s.rule = RateSettings::Rule::kStep;
+  s.every = 3;
+  s.factor = 0.1;
+  return s;
+}
+
+TEST(RateSchedule, StepsDownByTheNumberOfSteps) {
+  RateSchedule schedule(stepped(), at::kCPU);
+  std::vector<double> all;
+  for (std::int64_t step = 1; step <= 7; ++step) {
+    const bool told = schedule.observe(step, std::nullopt).has_value();
+    EXPECT_EQ(told, step % 3 == 0) << step;
+    all.push_back(schedule.rate().item<double>());
+  }
+  const std::vector<double> expected = {1e-3, 1e-3, 1e-4, 1e-4, 1e-4, 1e-5, 1e-5};
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_DOUBLE_EQ(all[i], expected[i]) << i;
+}
+
+TEST(RateSchedule, AStepThatIsTakenBackTakesItsRateBack) {
+  RateSchedule schedule(stepped(), at::kCPU);
+  for (std::int64_t step = 1; step <= 3; ++step) schedule.observe(step, std::nullopt);
+  schedule.rewind_to(2);
+  EXPECT_DOUBLE_EQ(schedule.rate().item<double>(), 1e-3);
+  TensorMap state;
+  schedule.save(state);
+  RateSchedule other(stepped(), at::kCPU);
+  other.load(state, "here");
+  other.observe(3, std::nullopt);
+  EXPECT_DOUBLE_EQ(other.rate().item<double>(), 1e-4);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "kernels/device.h"
 #include "small_training.h"
+#include "train/plan_report.h"
 
 namespace valley {
 namespace {
@@ -43,6 +44,28 @@ TEST_F(TrainerTest, TheSameSeedGivesTheSameBitsAndAnotherOnesOthers) {
   auto three = make(other);
   run_steps(*three, 0, 3);
   EXPECT_NE(one->digest(), three->digest());
+}
+
+TEST_F(TrainerTest, ReportsQuantilesOfTheSamplesEnergiesInReportedSteps) {
+  Experiment e = small_experiment();
+  e.train.report_every = 3;
+  auto trainer = make(e);
+  const auto value = [&](const std::string& name) -> std::optional<double> {
+    for (const auto& v : trainer->report()) {
+      if (v.name == name) return v.value;
+    }
+    return std::nullopt;
+  };
+  run_steps(*trainer, 0, 1);
+  ASSERT_TRUE(value("energy/real/q05").has_value());
+  EXPECT_LT(*value("energy/real/q05"), *value("energy/real/q50"));
+  EXPECT_LT(*value("energy/real/q50"), *value("energy/real/q95"));
+  EXPECT_LT(*value("energy/real/q05"), *value("energy/real"));
+  EXPECT_GT(*value("energy/real/q95"), *value("energy/real"));
+  run_steps(*trainer, 0, 1);
+  EXPECT_FALSE(value("energy/real/q05").has_value());
+  run_steps(*trainer, 0, 1);
+  EXPECT_TRUE(value("energy/fake/q95").has_value());
 }
 
 TEST_F(TrainerTest, MicrobatchesGiveTheGradientOfTheWholeBatch) {
@@ -84,6 +107,69 @@ TEST_F(TrainerTest, RestoresToTheBitInTheMiddleOfAnEpoch) {
   for (const auto& [name, tensor] : a.model.tensors)
     EXPECT_TRUE(at::equal(tensor, b.model.tensors.at(name))) << name;
   EXPECT_EQ(a.state.metadata, b.state.metadata);
+}
+
+// Of every optimizer, and of a schedule whose rate changes on both sides of the resume.
+TEST_F(TrainerTest, EveryOptimizerAndScheduleContinuesToTheBit) {
+  std::string adam;
+  for (const std::string name : {"adam", "adamax", "sgd"}) {
+    Experiment e = small_experiment();
+    e.optimizer.name = name;
+    e.optimizer.bias_correction = name == "adam";
+    e.optimizer.momentum = name == "sgd" ? 0.9 : 0;
+    e.optimizer.lr_schedule = "step";
+    e.optimizer.step_every = 2;
+    e.optimizer.generator_lr_scale = 3;
+    Schema schema = e.schema();
+    auto straight = make(e);
+    run_steps(*straight, 0, 5);
+    auto first = make(e);
+    run_steps(*first, 0, 3);
+    auto second = make(e);
+    second->restore(first->snapshot(schema, "data"), schema, "data", "here");
+    run_steps(*second, 0, 2);
+    EXPECT_EQ(second->digest(), straight->digest()) << name;
+    std::map<std::string, double> values;
+    for (const auto& v : second->report()) values[v.name] = v.value;
+    EXPECT_DOUBLE_EQ(values.at("lr/D"), 1e-3 / 4) << name;
+    EXPECT_DOUBLE_EQ(values.at("lr/G"), 3e-3 / 4) << name;
+    EXPECT_NE(straight->digest(), adam) << name;
+    if (name == "adam") adam = straight->digest();
+  }
+}
+
+TEST_F(TrainerTest, ACheckpointOfAnotherOptimizerIsRefusedByName) {
+  Experiment e = small_experiment();
+  Schema schema = e.schema();
+  const Checkpoint saved = make(e)->snapshot(schema, "data");
+  Experiment other = small_experiment();
+  other.optimizer.name = "adamax";
+  Schema other_schema = other.schema();
+  try {
+    make(other)->restore(saved, other_schema, "data", "here");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kConfig);
+    EXPECT_NE(std::string(error.what()).find("optimizer.name"), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(TrainerTest, TheMemoryPlanCountsTheOptimizersMoments) {
+  Experiment e = small_experiment();
+  e.train.ema_half_life = 0;
+  const auto model = outline_model(e.model);
+  std::int64_t bytes = 0;
+  for (const NamedNetwork& n : model->networks()) bytes += 4 * n.network->parameters().count();
+  const auto buffers = [&](const std::string& name, double momentum) {
+    e.optimizer.name = name;
+    e.optimizer.momentum = momentum;
+    return plan_memory(*model, e);
+  };
+  EXPECT_EQ(buffers("adam", 0).parameters, 4 * bytes);
+  EXPECT_EQ(buffers("adamax", 0).parameters, 4 * bytes);
+  EXPECT_EQ(buffers("sgd", 0.9).parameters, 3 * bytes);
+  EXPECT_EQ(buffers("sgd", 0).parameters, 2 * bytes);
+  EXPECT_EQ(buffers("adam", 0).checkpoint - buffers("sgd", 0).checkpoint, 2 * bytes);
 }
 
 TEST_F(TrainerTest, RefusesToRestoreWhatDoesNotFit) {
@@ -191,15 +277,17 @@ class Counting : public Objective {
     sums[0].add_(static_cast<double>(m.size()));
     if (phase.updates.empty()) return;
     const auto& g = dynamic_cast<const AutoencoderGan&>(model_).generator();
-    const at::Tensor loss = g.generate(m.uniform(RandomStream::kLatentG, 6)).square().mean();
+    const at::Tensor loss =
+        g.generate(m.latents(RandomStream::kLatentG, {6, false})).square().mean();
     loss.backward(at::full({}, m.weight()));
   }
   void update_controller(const GlobalSums& sums) override {
     last_ = sums.at("measure")[0].to(at::kDouble);
   }
   [[nodiscard]] bool has_epochs() const override { return true; }
-  void end_epoch(const GlobalSums& sums) override {
+  EpochReport end_epoch(const GlobalSums& sums) override {
     epochs.push_back(sums.at("measure").item<double>());
+    return {{"count", epochs.back()}};
   }
   [[nodiscard]] std::vector<ReportValue> report() const override { return {{"count", "", last_}}; }
   void save(TensorMap& /*state*/) const override {}
@@ -218,7 +306,10 @@ TEST_F(TrainerTest, GivesObjectivesTheirStagesAndEpochs) {
                   [](const ObjectiveOptions&, const Model& model, const ObjectiveSetting&)
                       -> std::unique_ptr<Objective> { return std::make_unique<Counting>(model); });
   const std::string start = trainer.digest();
-  run_steps(trainer, 0, 3);
+  run_steps(trainer, 0, 2);
+  EXPECT_EQ(trainer.take_epoch_report(), (EpochReport{{"count", 16.0}}));
+  EXPECT_FALSE(trainer.take_epoch_report().has_value());
+  run_steps(trainer, 0, 1);
   EXPECT_EQ(trainer.digest(), start);  // the first stage only measures
   run_steps(trainer, 0, 3);
   EXPECT_NE(trainer.digest(), start);

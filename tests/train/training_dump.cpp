@@ -2,7 +2,7 @@
 // repeat them:
 //
 //   training_dump IN.safetensors OUT.safetensors SKIPS(0|1) DOWNSAMPLE GAMMA LAMBDA_K RATE WIDTH
-//   LATENT HIDDEN
+//   LATENT HIDDEN [KEY=VALUE...]
 //
 // IN holds "images" uint8 [steps, B, H, W, C]. OUT holds start.*, and for step s: s.z_d, s.z_g,
 // s.gradient.*, s.value.*, s.loss/D and the other numbers of the report.
@@ -11,6 +11,7 @@
 
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "comm/self_communicator.h"
 #include "core/error.h"
@@ -46,11 +47,12 @@ Experiment experiment_from(char** argv, const at::Tensor& images) {
   return e;
 }
 
-int run(char** argv) {
+int run(char** argv, const std::vector<std::string>& overrides) {
   set_arithmetic({Precision::kFp32, true, 1});
   const at::Tensor images = read_safetensors(argv[1]).tensors.at("images");
   Experiment e = experiment_from(argv, images);
-  const Schema schema = e.schema();
+  Schema schema = e.schema();
+  schema.load_text("", "", overrides);
   const auto alone = make_self_communicator(at::kCPU);
   Trainer trainer(e, plan_microbatches(e.train.global_batch, std::nullopt, 1, false), *alone, 1000);
   TensorFile out;
@@ -78,9 +80,9 @@ int run(char** argv) {
 
 int main(int argc, char** argv) {
   constexpr int kArguments = 11;
-  if (argc != kArguments) {
+  if (argc < kArguments) {
     std::fprintf(stderr, "see the head of training_dump.cpp for the arguments\n");
     return 2;
   }
-  return valley::run(argv);
+  return valley::run(argv, {argv + kArguments, argv + argc});
 }

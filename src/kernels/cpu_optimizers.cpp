@@ -1,0 +1,156 @@
+#include <ATen/Parallel.h>
+
+#include "kernels/launch.h"
+
+namespace valley::kernels::cpu {
+namespace {
+
+constexpr std::int64_t kGrain = 1 << 15;  // elements a thread takes at least
+
+// The updates of PyTorch's optimizers, element by element; each is compiled twice below, once with
+// the wide instructions.
+inline __attribute__((always_inline)) void adam_range(const Adam& k, AdamFactors factors,
+                                                      std::int64_t begin, std::int64_t end) {
+  const auto beta1 = static_cast<float>(k.beta1);
+  const auto beta2 = static_cast<float>(k.beta2);
+  const auto rest1 = static_cast<float>(1.0 - k.beta1);
+  const auto rest2 = static_cast<float>(1.0 - k.beta2);
+  const auto epsilon = static_cast<float>(k.epsilon);
+  float* __restrict value = k.flat.value;
+  float* __restrict first = k.first;
+  float* __restrict second = k.second;
+  const float* __restrict gradient = k.flat.gradient;
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float g = gradient[i];
+    const float m = beta1 * first[i] + rest1 * g;
+    const float v = beta2 * second[i] + rest2 * g * g;
+    first[i] = m;
+    second[i] = v;
+    value[i] -= factors.step * m / (__builtin_sqrtf(v) * factors.second_scale + epsilon);
+  }
+}
+
+inline __attribute__((always_inline)) void adamax_range(const Adamax& k, AdamaxFactors factors,
+                                                        std::int64_t begin, std::int64_t end) {
+  const auto beta1 = static_cast<float>(k.beta1);
+  const auto beta2 = static_cast<float>(k.beta2);
+  const auto rest1 = static_cast<float>(1.0 - k.beta1);
+  float* __restrict value = k.flat.value;
+  float* __restrict first = k.first;
+  float* __restrict second = k.second;
+  const float* __restrict gradient = k.flat.gradient;
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float g = gradient[i];
+    const float m = beta1 * first[i] + rest1 * g;
+    const float decayed = beta2 * second[i] + factors.norm_epsilon;
+    const float size = __builtin_fabsf(g) + factors.gradient_epsilon;
+    const float u = decayed > size ? decayed : size;
+    first[i] = m;
+    second[i] = u;
+    value[i] -= factors.step * m / u;
+  }
+}
+
+inline __attribute__((always_inline)) void sgd_range(const Sgd& k, float rate, std::int64_t begin,
+                                                     std::int64_t end) {
+  const auto momentum = static_cast<float>(k.momentum);
+  float* __restrict value = k.flat.value;
+  float* __restrict velocity = k.velocity;
+  const float* __restrict gradient = k.flat.gradient;
+  if (velocity == nullptr) {
+    for (std::int64_t i = begin; i < end; ++i) value[i] -= rate * gradient[i];
+    return;
+  }
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float m = momentum * velocity[i] + gradient[i];
+    velocity[i] = m;
+    value[i] -= rate * m;
+  }
+}
+
+inline __attribute__((always_inline)) void average_range(const MovingAverage& k, std::int64_t begin,
+                                                         std::int64_t end) {
+  float* __restrict average = k.average;
+  const float* __restrict value = k.value;
+  for (std::int64_t i = begin; i < end; ++i) average[i] += k.weight * (value[i] - average[i]);
+}
+
+void adam_plain(const Adam& k, AdamFactors f, std::int64_t begin, std::int64_t end) {
+  adam_range(k, f, begin, end);
+}
+void adamax_plain(const Adamax& k, AdamaxFactors f, std::int64_t begin, std::int64_t end) {
+  adamax_range(k, f, begin, end);
+}
+void sgd_plain(const Sgd& k, float rate, std::int64_t begin, std::int64_t end) {
+  sgd_range(k, rate, begin, end);
+}
+void average_plain(const MovingAverage& k, std::int64_t begin, std::int64_t end) {
+  average_range(k, begin, end);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) void adam_wide(const Adam& k, AdamFactors f, std::int64_t begin,
+                                                   std::int64_t end) {
+  adam_range(k, f, begin, end);
+}
+__attribute__((target("avx2,fma"))) void adamax_wide(const Adamax& k, AdamaxFactors f,
+                                                     std::int64_t begin, std::int64_t end) {
+  adamax_range(k, f, begin, end);
+}
+__attribute__((target("avx2,fma"))) void sgd_wide(const Sgd& k, float rate, std::int64_t begin,
+                                                  std::int64_t end) {
+  sgd_range(k, rate, begin, end);
+}
+__attribute__((target("avx2,fma"))) void average_wide(const MovingAverage& k, std::int64_t begin,
+                                                      std::int64_t end) {
+  average_range(k, begin, end);
+}
+bool has_wide() {
+  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+}
+#else
+constexpr auto adam_wide = adam_plain;
+constexpr auto adamax_wide = adamax_plain;
+constexpr auto sgd_wide = sgd_plain;
+constexpr auto average_wide = average_plain;
+bool has_wide() { return false; }
+#endif
+
+}  // namespace
+
+void run(const Adam& k) {
+  if (*k.flat.skip != 0) return;
+  const AdamFactors factors = adam_factors(k);
+  const bool wide = has_wide();
+  at::parallel_for(0, k.flat.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    wide ? adam_wide(k, factors, begin, end) : adam_plain(k, factors, begin, end);
+  });
+}
+
+void run(const Adamax& k) {
+  if (*k.flat.skip != 0) return;
+  const AdamaxFactors factors = adamax_factors(k);
+  const bool wide = has_wide();
+  at::parallel_for(0, k.flat.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    wide ? adamax_wide(k, factors, begin, end) : adamax_plain(k, factors, begin, end);
+  });
+}
+
+void run(const Sgd& k) {
+  if (*k.flat.skip != 0) return;
+  const auto rate = static_cast<float>(*k.flat.rate);
+  const bool wide = has_wide();
+  at::parallel_for(0, k.flat.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    wide ? sgd_wide(k, rate, begin, end) : sgd_plain(k, rate, begin, end);
+  });
+}
+
+void run(const MovingAverage& k) {
+  if (*k.skip != 0) return;
+  const bool wide = has_wide();
+  at::parallel_for(0, k.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    wide ? average_wide(k, begin, end) : average_plain(k, begin, end);
+  });
+}
+
+}  // namespace valley::kernels::cpu

@@ -1,0 +1,72 @@
+#include "kernels/cuda_launch.cuh"
+
+namespace valley::kernels::cuda {
+namespace {
+
+__global__ void adam(Adam k) {
+  if (*k.flat.skip != 0) return;
+  __shared__ AdamFactors factors;
+  if (threadIdx.x == 0) factors = adam_factors(k);
+  __syncthreads();
+  const auto beta1 = static_cast<float>(k.beta1);
+  const auto beta2 = static_cast<float>(k.beta2);
+  const auto rest1 = static_cast<float>(1.0 - k.beta1);
+  const auto rest2 = static_cast<float>(1.0 - k.beta2);
+  const auto epsilon = static_cast<float>(k.epsilon);
+  for (std::int64_t i = first_index(); i < k.flat.n; i += stride()) {
+    const float g = k.flat.gradient[i];
+    const float m = beta1 * k.first[i] + rest1 * g;
+    const float v = beta2 * k.second[i] + rest2 * g * g;
+    k.first[i] = m;
+    k.second[i] = v;
+    k.flat.value[i] -= factors.step * m / (sqrtf(v) * factors.second_scale + epsilon);
+  }
+}
+
+__global__ void adamax(Adamax k) {
+  if (*k.flat.skip != 0) return;
+  __shared__ AdamaxFactors factors;
+  if (threadIdx.x == 0) factors = adamax_factors(k);
+  __syncthreads();
+  const auto beta1 = static_cast<float>(k.beta1);
+  const auto beta2 = static_cast<float>(k.beta2);
+  const auto rest1 = static_cast<float>(1.0 - k.beta1);
+  for (std::int64_t i = first_index(); i < k.flat.n; i += stride()) {
+    const float g = k.flat.gradient[i];
+    const float m = beta1 * k.first[i] + rest1 * g;
+    const float u =
+        fmaxf(beta2 * k.second[i] + factors.norm_epsilon, fabsf(g) + factors.gradient_epsilon);
+    k.first[i] = m;
+    k.second[i] = u;
+    k.flat.value[i] -= factors.step * m / u;
+  }
+}
+
+__global__ void sgd(Sgd k) {
+  if (*k.flat.skip != 0) return;
+  const auto rate = static_cast<float>(*k.flat.rate);
+  const auto momentum = static_cast<float>(k.momentum);
+  for (std::int64_t i = first_index(); i < k.flat.n; i += stride()) {
+    float m = k.flat.gradient[i];
+    if (k.velocity != nullptr) {
+      m += momentum * k.velocity[i];
+      k.velocity[i] = m;
+    }
+    k.flat.value[i] -= rate * m;
+  }
+}
+
+__global__ void moving_average(MovingAverage k) {
+  if (*k.skip != 0) return;
+  for (std::int64_t i = first_index(); i < k.n; i += stride())
+    k.average[i] += k.weight * (k.value[i] - k.average[i]);
+}
+
+}  // namespace
+
+void run(const Adam& k) { launch(adam, k, k.flat.n); }
+void run(const Adamax& k) { launch(adamax, k, k.flat.n); }
+void run(const Sgd& k) { launch(sgd, k, k.flat.n); }
+void run(const MovingAverage& k) { launch(moving_average, k, k.n); }
+
+}  // namespace valley::kernels::cuda

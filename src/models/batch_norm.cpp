@@ -1,0 +1,59 @@
+#include "models/batch_norm.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/native_batch_norm.h>
+#include <ATen/ops/var_mean.h>
+#include <ATen/ops/zeros_like.h>
+#include <fmt/core.h>
+
+namespace valley {
+namespace {
+
+constexpr double kEpsilon = 1e-5;
+
+void add_difference(const at::Tensor& running, const at::Tensor& moment, double weight) {
+  at::Tensor& statistic = running.mutable_grad();
+  if (!statistic.defined()) statistic = at::zeros_like(running);
+  statistic.add_(moment - running, weight);
+}
+
+}  // namespace
+
+BatchNorm2d::BatchNorm2d(ParameterSet& set, const std::string& name, std::int64_t features,
+                         std::shared_ptr<const PassContext> context)
+    : name_(name),
+      context_(std::move(context)),
+      weight_(set.add(name + ".weight", {features}, Initializer::constant(1))),
+      bias_(set.add(name + ".bias", {features}, Initializer::zero())),
+      running_mean_(set.add_buffer(name + ".running_mean", {features}, Initializer::zero(),
+                                   Buffer::Kind::kStatistic)),
+      running_var_(set.add_buffer(name + ".running_var", {features}, Initializer::constant(1),
+                                  Buffer::Kind::kStatistic)) {}
+
+void BatchNorm2d::note_moments(const at::Tensor& x) const {
+  const at::NoGradGuard no_grad;
+  const auto [variance, mean] = at::var_mean(x.detach(), {0, 2, 3}, /*unbiased=*/true);
+  add_difference(running_mean_, mean, context_->statistics_weight);
+  add_difference(running_var_, variance, context_->statistics_weight);
+}
+
+at::Tensor BatchNorm2d::operator()(const at::Tensor& x) const {
+  // A momentum of its own would make the running moments follow the order of microbatches.
+  constexpr double kNoMomentum = 0;
+  if (!context_->batch_statistics) {
+    return std::get<0>(at::native_batch_norm(x, weight_, bias_, running_mean_, running_var_, false,
+                                             kNoMomentum, kEpsilon));
+  }
+  if (context_->statistics_weight > 0) note_moments(x);
+  return std::get<0>(at::native_batch_norm(x, weight_, bias_, {}, {}, true, kNoMomentum, kEpsilon));
+}
+
+LayerInfo BatchNorm2d::info(std::int64_t size, const std::string& note) const {
+  const std::int64_t features = weight_.numel();
+  const std::int64_t numbers = features * size * size;
+  return {fmt::format("{} batch norm{}{}", name_, note.empty() ? "" : " ", note),
+          fmt::format("[{}, {}, {}]", features, size, size), 2 * features, numbers, 2 * numbers};
+}
+
+}  // namespace valley

@@ -1,0 +1,211 @@
+#include "objectives/ebm.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/abs.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/square.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "core/error.h"
+#include "kernels/kernels.h"
+#include "samplers/replay_buffer.h"
+
+namespace valley {
+namespace {
+
+constexpr const char* kTaken = "objective.replay_taken";
+constexpr const char* kReplay = "objective.replay";
+constexpr double kMostLoss = 1e8;
+constexpr double kLevels = 256;
+
+// Slots of the phase's sums.
+enum Slot : std::int64_t { kReal, kFake, kSquares, kNorm, kRestarted, kCount, kSlots };
+
+ReplayShape replay_shape(const ObjectiveOptions& o, const ObjectiveSetting& s) {
+  // Without a buffer the newest chains are kept all the same: training's grids show them.
+  const std::int64_t slots = std::max(s.microbatch_size, o.replay_size / s.microbatches);
+  return {s.own_microbatches, slots, s.microbatch_size, s.resolution, s.resolution, s.channels};
+}
+
+class Ebm : public Objective {
+ public:
+  Ebm(const ObjectiveOptions& options, const EnergyNetwork& network,
+      const ObjectiveSetting& setting)
+      : options_(options),
+        setting_(setting),
+        network_(network),
+        langevin_(langevin_settings(options)),
+        replay_(replay_shape(options, setting),
+                options.replay_size == 0 ? 1.0 : options.replay_restart, setting.device) {}
+
+  [[nodiscard]] std::vector<Stage> stages() const override {
+    return {{"contrastive", 0, {{"E", {"energy"}}}}};
+  }
+  [[nodiscard]] std::vector<std::string> traces() const override {
+    return {"energy/real", "energy/fake"};
+  }
+  [[nodiscard]] std::vector<std::string> sums_of(const Phase& /*phase*/) const override {
+    return {"energy/real",         "energy/fake",     "energy/squares",
+            "chain/gradient_norm", "chain/restarted", "count"};
+  }
+  [[nodiscard]] bool couples_samples() const override { return true; }
+
+  void accumulate_gradients(const Phase& /*phase*/, const Microbatch& microbatch,
+                            const at::Tensor& sums) override {
+    const at::Tensor fakes = run_chains(microbatch, sums);
+    const double share = microbatch.weight() / static_cast<double>(microbatch.size());
+
+    // One after the other, so that only one graph is alive at a time.
+    const at::Tensor real = network_.energy(dequantized(microbatch));
+    const at::Tensor real_value = real.detach();
+    real.backward((2 * options_.energy_decay * real_value + 1) * share);
+
+    const at::Tensor fake = network_.energy(fakes);
+    const at::Tensor fake_value = fake.detach();
+    const at::Tensor squares = at::square(real_value) + at::square(fake_value);
+    const at::Tensor loss = (real_value - fake_value + options_.energy_decay * squares).mean();
+    const at::Tensor slope = (2 * options_.energy_decay * fake_value - 1) * share;
+    fake.backward(
+        slope.masked_fill(at::abs(loss) > kMostLoss, std::numeric_limits<double>::quiet_NaN()));
+
+    sums[kReal].add_(real_value.sum());
+    sums[kFake].add_(fake_value.sum());
+    sums[kSquares].add_(squares.sum());
+    sums[kCount].add_(static_cast<double>(microbatch.size()));
+    microbatch.trace("energy/real", real_value);
+    microbatch.trace("energy/fake", fake_value);
+  }
+
+  void update_controller(const GlobalSums& sums) override {
+    const at::Tensor all = sums.at("E").to(at::kDouble);
+    replay_.commit(at::isfinite(all).all());
+    means_ = all / all[kCount];
+  }
+
+  [[nodiscard]] std::vector<ReportValue> report() const override {
+    const at::Tensor real = means_[kReal];
+    const at::Tensor fake = means_[kFake];
+    return {{"loss/energy", "L", real - fake + options_.energy_decay * means_[kSquares]},
+            {"energy/real", "E(x)", real},
+            {"energy/fake", "E(chain)", fake},
+            {"energy/gap", "gap", fake - real},
+            {"chain/gradient_norm", "slope", means_[kNorm]},
+            {"chain/restarted", "", means_[kRestarted]}};
+  }
+  [[nodiscard]] std::string divergence() const override {
+    return "a loss or gradient is not finite, or the loss is beyond 1e8,";
+  }
+
+  [[nodiscard]] std::optional<at::Tensor> samples(std::int64_t n) const override {
+    const at::Tensor chains = replay_.newest(0, n);
+    if (chains.size(0) == n) return chains;
+    // Chains that have not begun stand where they would: in noise.
+    std::vector<std::int64_t> shape = chains.sizes().vec();
+    shape[0] = n - chains.size(0);
+    const std::int64_t numbers = chains[0].numel();
+    const at::Tensor noise = at::empty({shape[0], numbers}, at::kFloat);
+    kernels::fill_uniform(
+        noise, {setting_.seed, RandomStream::kSampleLatent, 0.0F, static_cast<float>(kLevels)},
+        at::full({}, chains.size(0), at::kLong), 0);
+    return at::cat({chains, noise.floor().to(at::kByte).view(shape)});
+  }
+
+  void save(TensorMap& state) const override { state[kTaken] = replay_.taken(); }
+  void load(const TensorMap& state, const std::string& where) override {
+    replay_.taken().copy_(require_tensor(state, kTaken, {}, where));
+  }
+  [[nodiscard]] TensorMap save_owned() const override { return {{kReplay, replay_.slots()}}; }
+  void load_owned(const TensorMap& state, const std::string& where) override {
+    std::vector<std::int64_t> shape = replay_.slots().sizes().vec();
+    shape[0] = setting_.microbatches;
+    const at::Tensor all = require_tensor(state, kReplay, shape, where);
+    replay_.slots().copy_(all.narrow(0, setting_.first_microbatch, setting_.own_microbatches));
+  }
+
+ private:
+  // float [size, C, H, W]: where this microbatch's chains end.
+  at::Tensor run_chains(const Microbatch& microbatch, const at::Tensor& sums) {
+    const std::int64_t part = microbatch.index() - setting_.first_microbatch;
+    const Microbatch::Place& at = microbatch.place();
+    const ChainPlace place{at.seed, RandomStream::kLangevin, at.position, at.offset};
+    const ReplayBuffer::Start start = replay_.draw(part, place, microbatch.size());
+    const Chains chains = run_langevin(network_, start.images, langevin_, place);
+    replay_.put(part, chains.images);
+    sums[kNorm].add_(chains.gradient_norms.sum());
+    sums[kRestarted].add_(start.restarted.sum());
+    return chains.images;
+  }
+
+  // Real images as the authors feed them: each pixel anywhere in its level, as chains are.
+  static at::Tensor dequantized(const Microbatch& microbatch) {
+    const at::Tensor& x = microbatch.images();
+    const Microbatch::Place& place = microbatch.place();
+    const at::Tensor within = at::empty(x.sizes(), x.options(), at::MemoryFormat::ChannelsLast);
+    kernels::fill_uniform(within.permute({0, 2, 3, 1}).view({x.size(0), x[0].numel()}),
+                          {place.seed, RandomStream::kDequantize, 0.0F, 1.0F}, place.position,
+                          place.offset);
+    return (x * (kLevels - 1) + within) / kLevels;
+  }
+
+  ObjectiveOptions options_;
+  ObjectiveSetting setting_;
+  const EnergyNetwork& network_;
+  LangevinSettings langevin_;
+  ReplayBuffer replay_;
+  at::Tensor means_;  // double [kSlots], of the last step
+};
+
+void check(const ObjectiveOptions& o, const ObjectiveSetting& s) {
+  const std::int64_t batch = s.microbatch_size * s.microbatches;
+  if (o.replay_size > 0 && o.replay_size < batch) {
+    throw Error(ExitCode::kConfig,
+                "objective.replay_size = {} has no room for the {} chains of a step; set at least "
+                "objective.replay_size = {}, or 0 for chains that all begin from noise",
+                o.replay_size, batch, batch);
+  }
+  const std::int64_t most = most_langevin_steps(s.resolution * s.resolution * s.channels);
+  if (o.langevin_steps < 1 || o.langevin_steps > most) {
+    throw Error(ExitCode::kConfig,
+                "objective.langevin_steps is {}; chains of {}x{} images can take from 1 to {}",
+                o.langevin_steps, s.resolution, s.resolution, most);
+  }
+  if (o.temperature && o.langevin_noise == 0) {
+    throw Error(ExitCode::kConfig,
+                "objective.temperature = {} takes the step size from objective.langevin_noise, "
+                "which is 0; set a noise, or temperature = \"auto\"",
+                *o.temperature);
+  }
+}
+
+}  // namespace
+
+LangevinSettings langevin_settings(const ObjectiveOptions& o) {
+  const LangevinSettings plain{o.langevin_steps, o.langevin_step_size, o.langevin_noise,
+                               o.langevin_clamp, false};
+  return o.temperature ? coupled(plain, *o.temperature) : plain;
+}
+
+std::int64_t replay_bytes(const ObjectiveOptions& options, std::int64_t global_batch,
+                          std::int64_t image_numbers) {
+  if (options.name != "ebm") return 0;
+  return std::max(options.replay_size, global_batch) * image_numbers;
+}
+
+std::unique_ptr<Objective> make_ebm_objective(const ObjectiveOptions& options, const Model& model,
+                                              const ObjectiveSetting& setting) {
+  check(options, setting);
+  const auto* energy = dynamic_cast<const EnergyModel*>(&model);
+  if (energy == nullptr) {
+    throw Error(ExitCode::kConfig,
+                "objective.name = \"ebm\" needs a model that is an energy; choose model.name = "
+                "\"ebm\"");
+  }
+  return std::make_unique<Ebm>(options, energy->energy(), setting);
+}
+
+}  // namespace valley

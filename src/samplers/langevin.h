@@ -1,0 +1,58 @@
+// Langevin chains: images that slide down an energy while noise keeps them moving.
+//
+// Every number that a chain draws is a function of (seed, stream, position of the sample, step):
+// chains do not depend on which others run beside them, on ranks, or on what ran before. Nothing
+// here waits for the device.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "core/philox.h"
+#include "models/model.h"
+
+namespace valley {
+
+// Images are in [0, 1]; after each step every pixel is clipped to that. A step is
+//   x <- x + noise * n;  x <- x - step_size * clamp(grad E(x), -clamp, clamp)     n ~ N(0, 1)
+// in this order, as the authors of IGEBM (Du & Mordatch 2019, arXiv 1903.08689) wrote it, so that
+// what a chain ends with has just gone down. With `noise_last` the two halves change places, as the
+// unadjusted Langevin algorithm has them.
+struct LangevinSettings {
+  std::int64_t steps = 60;
+  double step_size = 10;
+  double noise = 0.005;  // standard deviation
+  double clamp = 0.01;   // of each element of the gradient; 0: none
+  bool noise_last = false;
+};
+
+// Those settings with the step that noise and temperature ask for: step_size = noise^2 / (2
+// temperature) and the noise last, for which x samples exp(-E / temperature) as noise goes to 0
+// (where neither clamp nor clipping bind).
+[[nodiscard]] LangevinSettings coupled(LangevinSettings settings, double temperature);
+
+// The most steps that chains of images of `numbers` values (C * H * W) can take: beyond it the
+// counter of their noise would begin again.
+[[nodiscard]] std::int64_t most_langevin_steps(std::int64_t numbers);
+
+// Whose noise is drawn: row i of a batch is position + offset + i.
+struct ChainPlace {
+  std::uint64_t seed = 0;
+  RandomStream stream = RandomStream::kLangevin;
+  at::Tensor position;  // int64 [] on the device
+  std::int64_t offset = 0;
+};
+
+struct Chains {
+  at::Tensor images;  // float [B, C, H, W], channels_last, in [0, 1]
+  at::Tensor
+      gradient_norms;  // float [B]: Euclidean norm of grad E before the clamp, mean over steps
+};
+
+// Runs chains from `start` (float [B, C, H, W], which is not written). No gradient of a parameter
+// is computed, whether they are trainable or not. steps >= 1 and at most most_langevin_steps.
+[[nodiscard]] Chains run_langevin(const EnergyNetwork& network, const at::Tensor& start,
+                                  const LangevinSettings& settings, const ChainPlace& place);
+
+}  // namespace valley

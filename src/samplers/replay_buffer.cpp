@@ -1,0 +1,82 @@
+#include "samplers/replay_buffer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "kernels/kernels.h"
+
+namespace valley {
+namespace {
+
+constexpr double kLevels = 256;
+
+at::Tensor uniform(const ChainPlace& place, RandomStream stream, std::int64_t n,
+                   std::int64_t numbers) {
+  at::Tensor out = at::empty({n, numbers}, place.position.options().dtype(at::kFloat));
+  kernels::fill_uniform(out, {place.seed, stream, 0.0F, 1.0F}, place.position, place.offset);
+  return out;
+}
+
+}  // namespace
+
+ReplayBuffer::ReplayBuffer(const ReplayShape& shape, double restart, at::Device device)
+    : shape_(shape), restart_(restart) {
+  VALLEY_CHECK(shape.slots >= shape.a_step);
+  const auto bytes = at::TensorOptions(device).dtype(at::kByte);
+  slots_ = at::zeros({shape.parts, shape.slots, shape.height, shape.width, shape.channels}, bytes);
+  put_ = at::zeros({shape.parts, shape.a_step, shape.height, shape.width, shape.channels}, bytes);
+  taken_ = at::zeros({}, bytes.dtype(at::kLong));
+}
+
+ReplayBuffer::Start ReplayBuffer::draw(std::int64_t part, const ChainPlace& place,
+                                       std::int64_t n) const {
+  const at::NoGradGuard no_grad;
+  const at::Tensor choice = uniform(place, RandomStream::kReplay, n, 2);
+  const at::Tensor filled = taken_.clamp_max(shape_.slots);
+  const at::Tensor slot = (choice.select(1, 0).to(at::kDouble) * filled).floor().to(at::kLong);
+  const at::Tensor fresh = (choice.select(1, 1).to(at::kDouble) < restart_).logical_or(filled == 0);
+  const at::Tensor noise =
+      uniform(place, RandomStream::kReplayStart, n, shape_.height * shape_.width * shape_.channels)
+          .view({n, shape_.height, shape_.width, shape_.channels});
+  const at::Tensor kept = (slots_[part].index_select(0, slot).to(at::kFloat) + noise) / kLevels;
+  const at::Tensor images = at::where(fresh.view({n, 1, 1, 1}), noise, kept);
+  return {images.permute({0, 3, 1, 2}).contiguous(at::MemoryFormat::ChannelsLast),
+          fresh.to(at::kFloat)};
+}
+
+void ReplayBuffer::put(std::int64_t part, const at::Tensor& images) {
+  const at::NoGradGuard no_grad;
+  put_[part].copy_((images.detach() * kLevels).floor().clamp(0, kLevels - 1).permute({0, 2, 3, 1}));
+}
+
+void ReplayBuffer::commit(const at::Tensor& ok) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor places =
+      (taken_ + at::arange(shape_.a_step, taken_.options())).remainder(shape_.slots);
+  slots_.index_copy_(1, places, at::where(ok, put_, slots_.index_select(1, places)));
+  taken_.add_(ok.to(at::kLong), shape_.a_step);
+}
+
+at::Tensor ReplayBuffer::newest(std::int64_t part, std::int64_t n) const {
+  const std::int64_t taken = taken_.item<std::int64_t>();
+  const std::int64_t whole_steps = shape_.slots / shape_.a_step * shape_.a_step;
+  const std::int64_t available = std::min({n, taken, whole_steps});
+  // Whole steps from the newest back, each in the order of its microbatch.
+  at::Tensor places = at::empty({available}, at::kLong);
+  auto* place = places.mutable_data_ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < available; ++i) {
+    const std::int64_t step = i / shape_.a_step;
+    const std::int64_t within = i % shape_.a_step;
+    place[i] = (taken - (step + 1) * shape_.a_step + within) % shape_.slots;
+  }
+  return slots_[part].index_select(0, places.to(slots_.device())).to(at::kCPU);
+}
+
+}  // namespace valley

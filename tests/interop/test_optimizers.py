@@ -1,0 +1,105 @@
+"""Valley's optimizers and schedules against PyTorch's: fed with the gradients that a training of Valley had, they must
+make the parameters that it had after each step. What PyTorch does not have, moments without bias correction, is compared
+with the formula in double precision."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+BUILD = Path(os.environ.get("VALLEY_BUILD", Path(__file__).parents[2] / "build"))
+STEPS = 6
+RATE = 1e-2
+BETAS = (0.5, 0.9)  # a short memory, so that six steps show how it fades
+EPSILON = 1e-4  # large beside many gradients: where it stands shows
+TOLERANCE = 2e-4  # of each tensor's largest change, beyond the rounding of its numbers to float32 in each step
+ROUNDING = 2.0**-24
+
+
+def dump(folder, *overrides):
+    torch.manual_seed(3)
+    save_file({"images": torch.randint(0, 256, (STEPS, 4, 32, 32, 3), dtype=torch.uint8)}, folder / "in.safetensors")
+    out = folder / "out.safetensors"
+    # No skips, strided; gamma, lambda_k, rate; width, latent, hidden.
+    fixed = (0, "strided", 0.5, 0.1, RATE, 4, 5, 6)
+    subprocess.run([BUILD / "tests/train/training_dump", folder / "in.safetensors", out, *map(str, fixed), *overrides],
+                   check=True, timeout=120)
+    return load_file(out)
+
+
+class Formula(torch.optim.Optimizer):
+    """Adam and Adamax without bias correction: Adamax as in the MAGAN authors' code."""
+
+    def __init__(self, parameters, name, lr):
+        super().__init__(parameters, {"lr": lr})
+        self.name = name
+
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                g = p.grad
+                m = state["m"] = BETAS[0] * state.get("m", 0) + (1 - BETAS[0]) * g
+                if self.name == "adam":
+                    v = state["v"] = BETAS[1] * state.get("v", torch.zeros_like(g)) + (1 - BETAS[1]) * g * g
+                    below = v.sqrt() + EPSILON
+                else:
+                    below = state["u"] = torch.maximum(BETAS[1] * state.get("u", torch.zeros_like(g)) + EPSILON, g.abs())
+                p.data -= group["lr"] * m / below
+
+
+ADAM_LIKE = f"optimizer.beta1={BETAS[0]}", f"optimizer.beta2={BETAS[1]}", f"optimizer.epsilon={EPSILON}"
+CASES = {
+    "adam": (("optimizer.name=adam", *ADAM_LIKE), lambda p: torch.optim.Adam(p, RATE, BETAS, EPSILON)),
+    "adamax": (("optimizer.name=adamax", *ADAM_LIKE), lambda p: torch.optim.Adamax(p, RATE, BETAS, EPSILON)),
+    "sgd": (("optimizer.name=sgd",), lambda p: torch.optim.SGD(p, RATE)),
+    "momentum": (("optimizer.name=sgd", "optimizer.momentum=0.9"), lambda p: torch.optim.SGD(p, RATE, momentum=0.9)),
+    "plain adam": (("optimizer.name=adam", *ADAM_LIKE, "optimizer.bias_correction=false"), lambda p: Formula(p, "adam", RATE)),
+    "plain adamax": (("optimizer.name=adamax", *ADAM_LIKE, "optimizer.bias_correction=false"),
+                     lambda p: Formula(p, "adamax", RATE)),
+}
+
+
+def farthest(ours, make_optimizer, scale_of_generator=1, schedule=None):
+    """The largest difference between ours and PyTorch's parameters, in shares of each tensor's largest change."""
+    parameters = {name.removeprefix("start."): torch.nn.Parameter(tensor.double()) for name, tensor in ours.items()
+                  if name.startswith(("start.generator.", "start.discriminator."))}
+    assert len(parameters) > 20
+    optimizer = make_optimizer([{"params": [p for n, p in parameters.items() if n.startswith("discriminator.")]},
+                                {"params": [p for n, p in parameters.items() if n.startswith("generator.")]}])
+    optimizer.param_groups[1]["lr"] *= scale_of_generator
+    scheduler = schedule(optimizer) if schedule else None
+    worst = 0.0
+    for step in range(STEPS):
+        for name, p in parameters.items():
+            p.grad = ours[f"{step}.gradient.{name}"].double()
+        optimizer.step()
+        if scheduler:
+            scheduler.step()
+        for group, name in zip(optimizer.param_groups, "DG"):
+            assert ours[f"{step}.lr/{name}"].item() == pytest.approx(group["lr"], rel=1e-12)
+        for name, p in parameters.items():
+            change = (p.detach() - ours[f"start.{name}"].double()).abs().max().item()
+            difference = (ours[f"{step}.value.{name}"].double() - p.detach()).abs().max().item()
+            rounding = (step + 1) * ROUNDING * p.detach().abs().max().item()
+            worst = max(worst, (difference - rounding) / (change + 1e-12))
+    return worst
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_six_steps(tmp_path, case):
+    overrides, make = CASES[case]
+    ours = dump(tmp_path, *overrides)
+    assert farthest(ours, make) < TOLERANCE
+    # The comparison can fail: no other rule passes it.
+    for other in CASES.keys() - {case}:
+        assert farthest(ours, CASES[other][1]) > 10 * TOLERANCE, other
+
+
+def test_stepped_rates_and_one_for_the_generator(tmp_path):
+    ours = dump(tmp_path, *CASES["adam"][0], "optimizer.lr_schedule=step", "optimizer.step_every=2",
+                "optimizer.step_factor=0.3", "optimizer.generator_lr_scale=0.5")
+    assert farthest(ours, CASES["adam"][1], 0.5, lambda o: torch.optim.lr_scheduler.StepLR(o, 2, 0.3)) < TOLERANCE

@@ -1,0 +1,196 @@
+#include "kernels/optimizers.h"
+
+#include <ATen/Context.h>
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <vector>
+
+namespace valley::kernels {
+namespace {
+
+constexpr std::int64_t kMany = 100'003;  // no multiple of any vector's width
+
+struct State {
+  at::Tensor value, gradient, first, second;
+  at::Tensor rate = at::full({}, 1e-3, at::kDouble);
+  at::Tensor updates = at::full({}, 7, at::kLong);
+  at::Tensor skip = at::zeros({}, at::kInt);
+
+  [[nodiscard]] Update update() const { return {value, gradient, rate, updates, skip}; }
+  [[nodiscard]] State on(at::Device device) const {
+    return {value.to(device), gradient.to(device), first.to(device), second.to(device),
+            rate.to(device),  updates.to(device),  skip.to(device)};
+  }
+};
+
+State some_state(std::int64_t n) {
+  at::manual_seed(1);
+  return {at::randn({n}), at::randn({n}), at::randn({n}) * 0.1, at::rand({n})};
+}
+
+at::Tensor exact(const at::Tensor& t) { return t.to(at::kDouble); }
+
+bool close(const at::Tensor& got, const at::Tensor& expected) {
+  return at::allclose(exact(got), exact(expected), 1e-6, 1e-7);
+}
+
+TEST(Adam, IsThePaperFormulaInDoublePrecision) {
+  const State s = some_state(kMany);
+  const at::Tensor g = exact(s.gradient);
+  const at::Tensor m = 0.5 * exact(s.first) + 0.5 * g;
+  const at::Tensor v = 0.999 * exact(s.second) + 0.001 * g * g;
+  const at::Tensor m_hat = m / (1 - std::pow(0.5, 7));
+  const at::Tensor v_hat = v / (1 - std::pow(0.999, 7));
+  const at::Tensor expected = exact(s.value) - 1e-3 * m_hat / (v_hat.sqrt() + 1e-8);
+  adam(s.update(), s.first, s.second, {0.5, 0.999, 1e-8, true});
+  EXPECT_TRUE(close(s.value, expected));
+  EXPECT_TRUE(close(s.first, m));
+  EXPECT_TRUE(close(s.second, v));
+}
+
+TEST(Adam, TakesTheMomentsAsTheyAreWithoutBiasCorrection) {
+  const State s = some_state(kMany);
+  const at::Tensor g = exact(s.gradient);
+  const at::Tensor m = 0.5 * exact(s.first) + 0.5 * g;
+  const at::Tensor v = 0.999 * exact(s.second) + 0.001 * g * g;
+  const at::Tensor expected = exact(s.value) - 1e-3 * m / (v.sqrt() + 1e-8);
+  adam(s.update(), s.first, s.second, {0.5, 0.999, 1e-8, false});
+  EXPECT_TRUE(close(s.value, expected));
+}
+
+// An epsilon that is large beside some gradients and small beside others shows where it stands.
+constexpr double kLargeEpsilon = 0.05;
+
+TEST(Adamax, IsThePaperFormulaWithEpsilonBesideTheGradient) {
+  const State s = some_state(kMany);
+  const at::Tensor g = exact(s.gradient);
+  const at::Tensor m = 0.5 * exact(s.first) + 0.5 * g;
+  const at::Tensor u = at::maximum(0.9 * exact(s.second), g.abs() + kLargeEpsilon);
+  const at::Tensor expected = exact(s.value) - 1e-3 / (1 - std::pow(0.5, 7)) * m / u;
+  adamax(s.update(), s.first, s.second, {0.5, 0.9, kLargeEpsilon, true});
+  EXPECT_TRUE(close(s.value, expected));
+  EXPECT_TRUE(close(s.first, m));
+  EXPECT_TRUE(close(s.second, u));
+}
+
+TEST(Adamax, IsTheMaganAuthorsUpdateWithoutBiasCorrection) {
+  const State s = some_state(kMany);
+  const at::Tensor g = exact(s.gradient);
+  const at::Tensor m = 0.5 * exact(s.first) + 0.5 * g;
+  const at::Tensor u = at::maximum(0.9 * exact(s.second) + kLargeEpsilon, g.abs());
+  const at::Tensor expected = exact(s.value) - 1e-3 * m / u;
+  adamax(s.update(), s.first, s.second, {0.5, 0.9, kLargeEpsilon, false});
+  EXPECT_TRUE(close(s.value, expected));
+  EXPECT_TRUE(close(s.second, u));
+}
+
+TEST(Adamax, StandsStillWhereNoGradientEverWas) {
+  for (const bool corrected : {true, false}) {
+    State s = some_state(100);
+    s.gradient.zero_();
+    s.first.zero_();
+    s.second.zero_();
+    const at::Tensor before = s.value.clone();
+    adamax(s.update(), s.first, s.second, {0.5, 0.999, 1e-8, corrected});
+    EXPECT_TRUE(at::equal(s.value, before)) << corrected;
+  }
+}
+
+TEST(Sgd, GoesDownTheGradient) {
+  const State s = some_state(kMany);
+  const at::Tensor expected = exact(s.value) - 1e-3 * exact(s.gradient);
+  sgd(s.update(), at::Tensor(), {});
+  EXPECT_TRUE(close(s.value, expected));
+}
+
+TEST(Sgd, KeepsAVelocityWithMomentum) {
+  const State s = some_state(kMany);
+  const at::Tensor velocity = 0.9 * exact(s.first) + exact(s.gradient);
+  const at::Tensor expected = exact(s.value) - 1e-3 * velocity;
+  sgd(s.update(), s.first, {0.9});
+  EXPECT_TRUE(close(s.value, expected));
+  EXPECT_TRUE(close(s.first, velocity));
+}
+
+struct Case {
+  const char* name;
+  std::function<void(const State&)> step;
+};
+
+const std::vector<Case>& cases() {
+  static const std::vector<Case> all = {
+      {"adam", [](const State& s) { adam(s.update(), s.first, s.second, {}); }},
+      {"adamax", [](const State& s) { adamax(s.update(), s.first, s.second, {}); }},
+      {"plain adamax",
+       [](const State& s) {
+         adamax(s.update(), s.first, s.second, {0.5, 0.999, 1e-8, false});
+       }},
+      {"sgd", [](const State& s) { sgd(s.update(), at::Tensor(), {}); }},
+      {"momentum", [](const State& s) { sgd(s.update(), s.first, {0.9}); }},
+  };
+  return all;
+}
+
+TEST(Optimizers, ChangeNothingWhenToldToSkip) {
+  for (const Case& c : cases()) {
+    const State s = some_state(1000);
+    const State before = some_state(1000);
+    s.skip.fill_(1);
+    s.gradient.fill_(std::numeric_limits<float>::quiet_NaN());
+    c.step(s);
+    EXPECT_TRUE(at::equal(s.value, before.value)) << c.name;
+    EXPECT_TRUE(at::equal(s.first, before.first)) << c.name;
+    EXPECT_TRUE(at::equal(s.second, before.second)) << c.name;
+  }
+}
+
+TEST(Optimizers, DoNotDependOnTheNumberOfThreads) {
+  const int before = at::get_num_threads();
+  for (const Case& c : cases()) {
+    const State one = some_state(1 << 18);
+    const State two = some_state(1 << 18);
+    at::set_num_threads(1);
+    c.step(one);
+    at::set_num_threads(2);
+    c.step(two);
+    EXPECT_TRUE(at::equal(one.value, two.value)) << c.name;
+  }
+  at::set_num_threads(before);
+}
+
+TEST(MovingAverage, HalvesTheDistanceInAHalfLife) {
+  const at::Tensor average = at::zeros({100});
+  const at::Tensor value = at::ones({100});
+  const at::Tensor skip = at::zeros({}, at::kInt);
+  for (int i = 0; i < 10; ++i) moving_average(average, value, std::exp2(-0.1), skip);
+  EXPECT_NEAR(average[50].item<double>(), 0.5, 1e-6);
+  skip.fill_(1);
+  moving_average(average, value, 0.0, skip);
+  EXPECT_NEAR(average[50].item<double>(), 0.5, 1e-6);
+}
+
+// The CPU is the reference of every CUDA kernel.
+TEST(OptimizersOnCuda, Agree) {
+  if (!at::globalContext().hasCUDA()) GTEST_SKIP() << "no GPU";
+  for (const Case& c : cases()) {
+    const State here = some_state(kMany);
+    const State there = here.on(at::kCUDA);
+    c.step(here);
+    c.step(there);
+    EXPECT_TRUE(close(there.value.cpu(), here.value)) << c.name;
+    EXPECT_TRUE(close(there.first.cpu(), here.first)) << c.name;
+    EXPECT_TRUE(close(there.second.cpu(), here.second)) << c.name;
+    moving_average(here.first, here.value, 0.9, here.skip);
+    moving_average(there.first, there.value, 0.9, there.skip);
+    EXPECT_TRUE(close(there.first.cpu(), here.first)) << c.name;
+  }
+}
+
+}  // namespace
+}  // namespace valley::kernels

@@ -1,0 +1,105 @@
+#include "samplers/replay_buffer.h"
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+
+namespace valley {
+namespace {
+
+constexpr std::int64_t kChains = 2;
+const ReplayShape kShape{2, 5, kChains, 3, 3, 1};
+
+ChainPlace place(std::int64_t position) {
+  return {11, RandomStream::kLangevin, at::full({}, position, at::kLong), 0};
+}
+
+at::Tensor level(int byte) { return at::full({kChains, 1, 3, 3}, (byte + 0.5) / 256); }
+
+const at::Tensor kYes = at::full({}, true, at::kBool);
+const at::Tensor kNo = at::full({}, false, at::kBool);
+
+// Hands both parts chains of one level.
+void take(ReplayBuffer& buffer, int byte, const at::Tensor& ok = kYes) {
+  buffer.put(0, level(byte));
+  buffer.put(1, level(byte + 100));
+  buffer.commit(ok);
+}
+
+std::vector<int> levels(const at::Tensor& pixels) {
+  std::vector<int> all;
+  for (std::int64_t i = 0; i < pixels.size(0); ++i) all.push_back(pixels[i].max().item<int>());
+  return all;
+}
+
+TEST(ReplayBuffer, StartsAllFromNoiseWhileItIsEmpty) {
+  const ReplayBuffer buffer(kShape, 0.0, at::kCPU);
+  const ReplayBuffer::Start start = buffer.draw(0, place(0), 200);
+  EXPECT_EQ(start.restarted.sum().item<double>(), 200);
+  EXPECT_NEAR(start.images.mean().item<double>(), 0.5, 0.02);
+  EXPECT_NEAR(start.images.var().item<double>(), 1.0 / 12, 0.005);
+}
+
+TEST(ReplayBuffer, IsARingOfEachMicrobatchsOwn) {
+  ReplayBuffer buffer(kShape, 0.0, at::kCPU);
+  for (int byte = 1; byte <= 3; ++byte) take(buffer, byte);  // six chains for five slots
+  EXPECT_EQ(levels(buffer.slots()[0]), (std::vector<int>{3, 1, 2, 2, 3}));
+  EXPECT_EQ(levels(buffer.slots()[1]), (std::vector<int>{103, 101, 102, 102, 103}));
+  EXPECT_EQ(buffer.taken().item<std::int64_t>(), 6);
+  EXPECT_EQ(levels(buffer.newest(0, 3)), (std::vector<int>{3, 3, 2}));
+  EXPECT_EQ(levels(buffer.newest(0, 9)), (std::vector<int>{3, 3, 2, 2}));
+}
+
+TEST(ReplayBuffer, GoesOnFromSlotsThatAreFilled) {
+  ReplayBuffer buffer(kShape, 0.0, at::kCPU);
+  take(buffer, 1);
+  const ReplayBuffer::Start start = buffer.draw(1, place(3), 100);
+  EXPECT_EQ(start.restarted.sum().item<double>(), 0);
+  const at::Tensor bytes = (start.images * 256).floor();
+  EXPECT_TRUE(bytes.eq(101).all().item<bool>());      // never an empty slot, never another part's
+  EXPECT_GT(start.images.std().item<double>(), 0.0);  // anywhere in the level
+}
+
+TEST(ReplayBuffer, ABytesChainComesBackInItsLevel) {
+  ReplayBuffer buffer({1, 256, 256, 1, 1, 1}, 0.0, at::kCPU);
+  const at::Tensor put = at::arange(256).to(at::kFloat).view({256, 1, 1, 1}) / 255;  // 0 .. 1
+  buffer.put(0, put);
+  buffer.commit(kYes);
+  for (int i = 0; i < 256; ++i)
+    EXPECT_EQ(buffer.slots()[0][i].item<int>(), std::min(255, i * 256 / 255)) << i;
+}
+
+TEST(ReplayBuffer, RestartsTheShareThatItIsTold) {
+  ReplayBuffer buffer(kShape, 0.05, at::kCPU);
+  take(buffer, 1);
+  EXPECT_NEAR(buffer.draw(0, place(0), 20000).restarted.mean().item<double>(), 0.05, 0.006);
+}
+
+TEST(ReplayBuffer, DrawsEverySlotAlike) {
+  ReplayBuffer buffer(kShape, 0.0, at::kCPU);
+  for (const int byte : {10, 20, 30}) take(buffer, byte);
+  const at::Tensor bytes = (buffer.draw(0, place(0), 10000).images * 256).floor();
+  EXPECT_NEAR(bytes.eq(10).to(at::kFloat).mean().item<double>(), 0.2, 0.015);
+  EXPECT_NEAR(bytes.eq(30).to(at::kFloat).mean().item<double>(), 0.4, 0.015);
+}
+
+TEST(ReplayBuffer, AStepThatFailedLeavesNoTrace) {
+  ReplayBuffer buffer(kShape, 0.0, at::kCPU);
+  take(buffer, 1);
+  const at::Tensor before = buffer.slots().clone();
+  take(buffer, 2, kNo);
+  EXPECT_TRUE(at::equal(buffer.slots(), before));
+  EXPECT_EQ(buffer.taken().item<std::int64_t>(), kChains);
+}
+
+TEST(ReplayBuffer, WhatIsDrawnIsAFunctionOfThePosition) {
+  ReplayBuffer buffer(kShape, 0.5, at::kCPU);
+  take(buffer, 1);
+  const at::Tensor all = buffer.draw(0, place(4), 6).images;
+  ChainPlace later = place(4);
+  later.offset = 4;
+  EXPECT_TRUE(at::equal(all.narrow(0, 4, 2), buffer.draw(0, later, 2).images));
+}
+
+}  // namespace
+}  // namespace valley

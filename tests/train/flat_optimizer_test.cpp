@@ -1,0 +1,147 @@
+#include "train/flat_optimizer.h"
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <set>
+
+#include "core/error.h"
+
+namespace valley {
+namespace {
+
+class FlatOptimizerTest : public ::testing::Test {
+ protected:
+  FlatOptimizerTest()
+      : weight_(set_.add("conv.weight", {5, 3, 3, 3}, Initializer::xavier_uniform(27, 45))) {
+    set_.add("conv.bias", {5}, Initializer::zero());
+    set_.initialize(1, "");
+    before_ = weight_.detach().clone();
+  }
+  static at::Tensor rate() { return at::full({}, 1e-2, at::kDouble); }
+  ParameterSet set_;
+  at::Tensor weight_, before_;
+};
+
+OptimizerRule rule(const std::string& name, double momentum = 0, bool bias_correction = true) {
+  OptimizerOptions o;
+  o.name = name;
+  o.momentum = momentum;
+  o.bias_correction = bias_correction;
+  return optimizer_rule(o);
+}
+
+std::set<std::string> names(const TensorMap& state) {
+  std::set<std::string> all;
+  for (const auto& [name, tensor] : state) all.insert(name);
+  return all;
+}
+
+TEST_F(FlatOptimizerTest, SkipsOnceSomethingIsNotFinite) {
+  const FlatGroup group("g", set_, at::kCPU, true);
+  FlatOptimizer adam(group, at::full({}, 1e-2, at::kDouble), kernels::AdamSettings{});
+  const at::Tensor flag = at::zeros({}, at::kInt);
+  group.gradients().fill_(1);
+  adam.step(flag);
+  EXPECT_EQ(flag.item<int>(), 0);
+  EXPECT_FALSE(at::equal(weight_, before_));
+  const at::Tensor good = group.values().clone();
+  group.gradients()[3].fill_(std::numeric_limits<float>::infinity());
+  adam.step(flag);
+  EXPECT_EQ(flag.item<int>(), 1);
+  group.gradients().fill_(1);
+  adam.step(flag);  // finite again, but the state before it is not known to be good
+  EXPECT_TRUE(at::equal(group.values(), good));
+  TensorMap state;
+  adam.save(state);
+  EXPECT_EQ(state.at("optimizer.g.updates").item<std::int64_t>(), 1);
+}
+
+TEST_F(FlatOptimizerTest, SkipsWhenASumInTheTailIsNotFinite) {
+  const FlatGroup group("g", set_, at::kCPU, true);
+  FlatOptimizer adam(group, at::full({}, 1e-2, at::kDouble), kernels::AdamSettings{});
+  const at::Tensor flag = at::zeros({}, at::kInt);
+  group.tail()[0].fill_(std::numeric_limits<float>::quiet_NaN());
+  adam.step(flag);
+  EXPECT_EQ(flag.item<int>(), 1);
+}
+
+TEST_F(FlatOptimizerTest, SavesTheMomentsThatTheRuleHas) {
+  const FlatGroup group("g", set_, at::kCPU, true);
+  const std::set<std::string> none = {"optimizer.g.updates"};
+  std::set<std::string> one = none;
+  one.insert({"optimizer.g.first.conv.weight", "optimizer.g.first.conv.bias"});
+  std::set<std::string> two = one;
+  two.insert({"optimizer.g.second.conv.weight", "optimizer.g.second.conv.bias"});
+  const auto saved_by = [&](const OptimizerRule& r) {
+    TensorMap state;
+    FlatOptimizer(group, rate(), r).save(state);
+    return names(state);
+  };
+  EXPECT_EQ(saved_by(rule("adam")), two);
+  EXPECT_EQ(saved_by(rule("adamax")), two);
+  EXPECT_EQ(saved_by(rule("sgd")), none);
+  EXPECT_EQ(saved_by(rule("sgd", 0.9)), one);
+}
+
+// What a checkpoint holds is all that the next steps depend on.
+TEST_F(FlatOptimizerTest, ContinuesToTheBit) {
+  for (const OptimizerRule& r : {rule("adam"), rule("adam", 0, false), rule("adamax"),
+                                 rule("adamax", 0, false), rule("sgd"), rule("sgd", 0.9)}) {
+    const FlatGroup group("g", set_, at::kCPU, true);
+    group.values().fill_(1);
+    FlatOptimizer first(group, rate(), r);
+    const at::Tensor flag = at::zeros({}, at::kInt);
+    const auto step = [&](FlatOptimizer& optimizer, double gradient) {
+      group.gradients().fill_(gradient);
+      optimizer.step(flag);
+    };
+    step(first, 0.5);
+    step(first, -2);
+    TensorMap state;
+    first.save(state);
+    for (auto& [name, tensor] : state) tensor = tensor.clone();
+    const at::Tensor values = group.values().clone();
+    const at::Tensor reached = weight_.detach().clone();
+    step(first, 0.1);
+    step(first, 0.2);
+    const at::Tensor expected = weight_.detach().clone();
+    EXPECT_FALSE(at::allclose(expected, reached)) << r.index();
+    group.values().copy_(values);
+    FlatOptimizer second(group, rate(), r);
+    second.load(state, "here");
+    step(second, 0.1);
+    step(second, 0.2);
+    EXPECT_TRUE(at::equal(weight_, expected)) << r.index();
+  }
+}
+
+TEST_F(FlatOptimizerTest, NamesWhatACheckpointLacks) {
+  const FlatGroup group("g", set_, at::kCPU, true);
+  TensorMap state;
+  FlatOptimizer(group, rate(), rule("sgd")).save(state);
+  FlatOptimizer adam(group, rate(), rule("adam"));
+  try {
+    adam.load(state, "here");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("optimizer.g.first.conv"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST_F(FlatOptimizerTest, ScalesTheScheduledRate) {
+  const FlatGroup group("g", set_, at::kCPU, true);
+  const at::Tensor scheduled = rate();
+  FlatOptimizer half(group, scheduled, rule("sgd"), 0.5);
+  EXPECT_EQ(half.rate().item<double>(), 0.5e-2);
+  scheduled.fill_(4e-2);
+  group.gradients().fill_(1);
+  half.step(at::zeros({}, at::kInt));
+  EXPECT_TRUE(at::allclose(weight_.detach(), before_ - 2e-2));
+}
+
+}  // namespace
+}  // namespace valley
