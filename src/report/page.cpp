@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <cstddef>
+
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/hash.h"

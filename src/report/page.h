@@ -2,10 +2,8 @@
 // nothing of any network, and its own policy forbids it to.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "report/run_files.h"

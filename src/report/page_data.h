@@ -1,6 +1,7 @@
 // What the page's script draws, as JSON.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 

@@ -16,9 +16,9 @@ constexpr const char* kSpeed = "Speed";
 constexpr const char* kOther = "Other";
 
 // Figures that say nothing more beside those that are shown.
-constexpr std::string_view kHidden[] = {
-    "epoch:S_D",         "epoch:S_G",   "epoch:S_G_previous", "epoch:steps",
-    "epoch:margin_next", "epoch:epoch", "epoch:margin",       "epoch"};
+constexpr std::string_view kHidden[] = {"epoch:S_D",        "epoch:S_G",    "epoch:S_G_previous",
+                                        "evaluate:samples", "epoch:steps",  "epoch:margin_next",
+                                        "epoch:epoch",      "epoch:margin", "epoch"};
 
 std::vector<Panel> panels_of_energy() {
   std::vector<Panel> panels = {
@@ -30,6 +30,11 @@ std::vector<Panel> panels_of_energy() {
        {{"energy/real", "real", "real"},
         {"energy/fake", "generated", "fake"},
         {"margin", "margin", "margin"}}},
+      {kEnergy,
+       "Gap",
+       "Energy of generated samples minus that of real ones.",
+       "",
+       {{"energy/gap", "gap", ""}}},
       {kControl,
        "Generated over real",
        "Energy of generated samples as a multiple of that of real ones. It has no unit, so that "
@@ -60,10 +65,10 @@ std::vector<Panel> panels_of_energy() {
   };
   for (Panel& panel : panels) {
     const std::string& key = panel.traces.front().key;
-    panel.is_energy =
-        key == "energy/real" || key == "epoch:mean/real" || key == "margin" || key == "M";
+    panel.is_energy = key == "energy/real" || key == "epoch:mean/real" || key == "margin" ||
+                      key == "M" || key == "energy/gap";
     panel.follows_energy = panel.is_energy;
-    panel.marks_cuts = panel.is_energy && key != "M";
+    panel.marks_cuts = panel.is_energy && key != "M" && key != "energy/gap";
     panel.reference = 1;
     panel.has_reference = key == "derived:energy_ratio";
   }
@@ -106,6 +111,8 @@ constexpr Family kFamilies[] = {
     {"loss/", kOptimizer, "Losses", "", true, true},
     {"grad_norm/", kOptimizer, "Gradient norms", "Euclidean norm of the reduced gradient.", false,
      true},
+    {"pulling_away", kOptimizer, "Pulling-away term", "Likeness of the codes of generated samples.",
+     false, false},
     {"lr/", kOptimizer, "Learning rates", "", false, false},
 };
 
@@ -166,6 +173,10 @@ void add_to_group(std::vector<Panel>& panels, std::map<std::string, std::size_t>
   panels[place->second].traces.push_back({key, shown, role_of(shown)});
 }
 
+std::string label_of(const std::string& key, const Family& family) {
+  return family.prefix.ends_with('/') ? key.substr(family.prefix.size()) : key;
+}
+
 int place_of(const std::string& section) {
   int place = 0;
   for (const char* name : {kEnergy, kControl, kOptimizer, kQuality, kSpeed, kOther}) {
@@ -200,7 +211,7 @@ std::vector<Panel> panels_for(const std::set<std::string>& keys) {
     panel.follows_energy = family.follows_energy;
     for (const std::string& key : keys)
       if (key.starts_with(family.prefix) && rest.erase(key) > 0)
-        panel.traces.push_back({key, key.substr(family.prefix.size()), role_of(key)});
+        panel.traces.push_back({key, label_of(key, family), role_of(key)});
     if (!panel.traces.empty()) panels.push_back(std::move(panel));
   }
   std::map<std::string, std::size_t> groups;

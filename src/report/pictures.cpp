@@ -6,7 +6,9 @@
 #include <array>
 #include <charconv>
 #include <fstream>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace valley::report {
 namespace {

@@ -11,6 +11,8 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr const char* kRatio = "derived:energy_ratio";
+
 // A number, NaN for null (how a number that is not finite is written), nothing for other types.
 std::optional<double> number(const Json& value) {
   if (value.is_number()) return value.get<double>();
@@ -62,7 +64,13 @@ void add_line(Stats& stats, const Json& line) {
   if (!event.empty()) return;
   const std::optional<double> real = number(line, "energy/real");
   const std::optional<double> fake = number(line, "energy/fake");
-  if (real && fake && *real > 0) stats.series["derived:energy_ratio"].add(*step, *fake / *real);
+  if (real && fake && *real > 0) stats.series[kRatio].add(*step, *fake / *real);
+}
+
+bool has_negative(const Stats& stats, const char* name) {
+  const auto found = stats.series.find(name);
+  return found != stats.series.end() &&
+         std::ranges::any_of(found->second.values, [](double value) { return value < 0; });
 }
 
 }  // namespace
@@ -82,6 +90,8 @@ Stats read_stats(std::string_view text) {
     }
   }
   for (auto& [name, series] : stats.series) series.sort();
+  if (has_negative(stats, "energy/real") || has_negative(stats, "energy/fake"))
+    stats.series.erase(kRatio);
   std::ranges::stable_sort(stats.cuts, {}, &MarginCut::step);
   return stats;
 }

@@ -26,7 +26,8 @@ struct MarginCut {
 
 struct Stats {
   // Figures of report lines by their name; those of an event's lines by "event:name". Also what is
-  // derived from one line: "derived:energy_ratio" (energy/fake over energy/real),
+  // derived from one line: "derived:energy_ratio" (energy/fake over energy/real; none where
+  // one of them is ever negative),
   // "epoch:mean/real" and "epoch:mean/fake" (S_D and S_G over the epoch's steps).
   std::map<std::string, Series> series;
   std::vector<Warning> warnings;

@@ -55,6 +55,13 @@ TEST(ReadStats, DerivesTheRatioOfEnergies) {
   EXPECT_EQ(stats.series.at("derived:energy_ratio").values, std::vector<double>{1.5});
 }
 
+TEST(ReadStats, EnergiesWithoutAZeroHaveNoRatio) {
+  const Stats stats = read_stats(
+      "{\"step\": 1, \"energy/real\": 4, \"energy/fake\": 6}\n"
+      "{\"step\": 2, \"energy/real\": -1, \"energy/fake\": 6}\n");
+  EXPECT_FALSE(stats.series.contains("derived:energy_ratio"));
+}
+
 TEST(ReadStats, KnowsMagansEpochs) {
   const Stats stats = read_stats(
       R"({"event": "epoch", "step": 10, "S_D": 40, "S_G": 50, "S_G_previous": null, "steps": 10, "margin": null, "margin_next": 6}
