@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <variant>
 
 #include "core/atomic_file.h"
 #include "core/log.h"
@@ -84,7 +85,8 @@ void RunRecorder::after_step(Trainer& trainer, double wait_seconds, bool is_last
   if (const std::optional<EpochReport> epoch = trainer.take_epoch_report()) {
     StatsLine line = {
         {"event", std::string("epoch")}, {"step", step}, {"images", trainer.images_seen()}};
-    for (const auto& [name, value] : *epoch) line.emplace_back(name, value);
+    for (const auto& [name, value] : *epoch)
+      std::visit([&, key = name](const auto& held) { line.emplace_back(key, held); }, value);
     record(step, line);
   }
   // The first one as well: where it began is what later figures are compared with.
