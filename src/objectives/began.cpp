@@ -7,14 +7,17 @@
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "core/error.h"
 #include "objectives/energies.h"
+#include "objectives/requirements.h"
 
 namespace valley {
 namespace {
 
 constexpr const char* kState = "objective.k";
+constexpr const char* kBoth = "D and G";  // the phase of the shared schedule
 // Slots of the phases' sums.
 constexpr std::int64_t kReal = 0;
 constexpr std::int64_t kFake = 1;
@@ -29,9 +32,11 @@ class Began : public Objective {
       : options_(options),
         model_(model),
         latent_(setting.latent),
+        shared_(setting.schedule == "shared"),
         k_(at::zeros({}, at::TensorOptions(setting.device).dtype(at::kDouble))) {}
 
   [[nodiscard]] std::vector<Stage> stages() const override {
+    if (shared_) return {{"adversarial", 0, {{kBoth, {"discriminator", "generator"}}}}};
     return {{"adversarial", 0, {{"D", {"discriminator"}}, {"G", {"generator"}}}}};
   }
 
@@ -40,22 +45,22 @@ class Began : public Objective {
   }
 
   [[nodiscard]] std::vector<std::string> sums_of(const Phase& phase) const override {
-    if (phase.name == "D") return {"energy/real", "energy/fake", "count"};
-    return {"energy/fake", "count"};
+    if (phase.name == "G") return {"energy/fake", "count"};
+    return {"energy/real", "energy/fake", "count"};
   }
 
   void accumulate_gradients(const Phase& phase, const Microbatch& microbatch,
                             const at::Tensor& sums) override {
-    phase.name == "D" ? discriminator_gradients(microbatch, sums)
-                      : generator_gradients(microbatch, sums);
+    if (phase.name == kBoth) shared_gradients(microbatch, sums);
+    if (phase.name == "D") discriminator_gradients(microbatch, sums);
+    if (phase.name == "G") generator_gradients(microbatch, sums);
   }
 
   void update_controller(const GlobalSums& sums) override {
-    const at::Tensor d = sums.at("D").to(at::kDouble);
-    const at::Tensor g = sums.at("G").to(at::kDouble);
+    const at::Tensor d = sums.at(shared_ ? kBoth : "D").to(at::kDouble);
     real_ = d[kReal] / d[kCount];
     fake_ = d[kFake] / d[kCount];
-    fake_g_ = g[kFakeG] / g[kCountG];
+    fake_g_ = shared_ ? fake_ : generator_energy(sums.at("G").to(at::kDouble));
     loss_d_ = real_ - k_ * fake_;
     const at::Tensor balance = options_.gamma * real_ - fake_g_;
     const at::Tensor next = at::clamp(k_ + options_.lambda_k * balance, 0, 1);
@@ -79,24 +84,62 @@ class Began : public Objective {
   }
 
  private:
+  [[nodiscard]] static at::Tensor generator_energy(const at::Tensor& g) {
+    return g[kFakeG] / g[kCountG];
+  }
+
   // The two terms are differentiated one after the other, so that only one graph is alive at a
   // time.
   void discriminator_gradients(const Microbatch& microbatch, const at::Tensor& sums) {
-    const double size = static_cast<double>(microbatch.size());
-    const Autoencoder& d = model_.discriminator();
-    const at::Tensor& x = microbatch.images();
-    const at::Tensor reconstruction = d.reconstruct(x);
-    const at::Tensor real = mean_l1_energy(x, reconstruction);
-    trace(microbatch, "energy/real", x, reconstruction);
+    const at::Tensor real = real_energy(microbatch);
     real.backward(at::full({}, microbatch.weight(), real.options()));
+    const at::Tensor fake = fake_energy(microbatch);
+    fake.backward((k_ * -microbatch.weight()).to(fake.scalar_type()));
+    add(microbatch, real, fake, sums);
+  }
 
+  // One pass over the generated images serves both networks: what it gives for D counts -k times,
+  // what it gives for G once. (A single backward pass of L_D + L_G would count it 1 - k times for
+  // D.)
+  void shared_gradients(const Microbatch& microbatch, const at::Tensor& sums) {
+    const at::Tensor real = real_energy(microbatch);
+    real.backward(at::full({}, microbatch.weight(), real.options()));
+    const at::Tensor fake = fake_energy(microbatch);
+    const std::vector<at::Tensor> of_d = values_of(model_.discriminator());
+    std::vector<at::Tensor> all = of_d;
+    for (const at::Tensor& value : values_of(model_.generator())) all.push_back(value);
+    const std::vector<at::Tensor> gradients =
+        torch::autograd::grad({fake}, all, {at::full({}, microbatch.weight(), fake.options())});
+    const at::Tensor share = -k_.to(fake.scalar_type());
+    for (std::size_t i = 0; i < all.size(); ++i)
+      all[i].mutable_grad().add_(i < of_d.size() ? gradients[i] * share : gradients[i]);
+    add(microbatch, real, fake, sums);
+  }
+
+  static std::vector<at::Tensor> values_of(const Network& network) {
+    std::vector<at::Tensor> values;
+    for (const Parameter& p : network.parameters().all()) values.push_back(p.value);
+    return values;
+  }
+
+  [[nodiscard]] at::Tensor real_energy(const Microbatch& microbatch) const {
+    const at::Tensor& x = microbatch.images();
+    const at::Tensor reconstruction = model_.discriminator().reconstruct(x);
+    trace(microbatch, "energy/real", x, reconstruction);
+    return mean_l1_energy(x, reconstruction);
+  }
+
+  [[nodiscard]] at::Tensor fake_energy(const Microbatch& microbatch) const {
     const at::Tensor generated =
         model_.generator().generate(microbatch.latents(RandomStream::kLatentD, latent_));
-    const at::Tensor again = d.reconstruct(generated);
-    const at::Tensor fake = mean_l1_energy(generated, again);
+    const at::Tensor again = model_.discriminator().reconstruct(generated);
     trace(microbatch, "energy/fake", generated, again);
-    fake.backward((k_ * -microbatch.weight()).to(fake.scalar_type()));
+    return mean_l1_energy(generated, again);
+  }
 
+  static void add(const Microbatch& microbatch, const at::Tensor& real, const at::Tensor& fake,
+                  const at::Tensor& sums) {
+    const auto size = static_cast<double>(microbatch.size());
     sums[kReal].add_(real.detach(), size);
     sums[kFake].add_(fake.detach(), size);
     sums[kCount].add_(size);
@@ -125,6 +168,7 @@ class Began : public Objective {
   ObjectiveOptions options_;
   const AutoencoderGan& model_;
   LatentDraw latent_;
+  bool shared_;
   at::Tensor k_;  // double [], what k_t multiplies is this step's
   at::Tensor real_, fake_, fake_g_, loss_d_, convergence_;  // double [], of the last step
 };
@@ -136,6 +180,15 @@ void check(const ObjectiveOptions& o) {
   }
   if (o.lambda_k < 0)
     throw Error(ExitCode::kConfig, "objective.lambda_k is {}; it cannot be negative", o.lambda_k);
+  if (o.energy != "l1_mean") {
+    throw Error(
+        ExitCode::kConfig,
+        "objective.energy is \"{}\"; BEGAN steers k by means over pixels, and an energy that "
+        "is summed over them would drive k to 0 or 1 at once: set objective.energy = "
+        "\"l1_mean\"",
+        o.energy);
+  }
+  refuse_margins(o, "has k in its place");
 }
 
 }  // namespace
@@ -143,14 +196,8 @@ void check(const ObjectiveOptions& o) {
 std::unique_ptr<Objective> make_began_objective(const ObjectiveOptions& options, const Model& model,
                                                 const ObjectiveSetting& setting) {
   check(options);
-  const auto* gan = dynamic_cast<const AutoencoderGan*>(&model);
-  if (gan == nullptr) {
-    throw Error(ExitCode::kConfig,
-                "objective.name = \"began\" needs a model with a generator and an autoencoder; "
-                "choose model.name = "
-                "\"began\"");
-  }
-  return std::make_unique<Began>(options, *gan, setting);
+  const AutoencoderGan& gan = require_autoencoder_gan(model, options);
+  return std::make_unique<Began>(options, gan, setting);
 }
 
 }  // namespace valley

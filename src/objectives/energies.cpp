@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 
@@ -40,6 +41,22 @@ at::Tensor sample_energies(Energy energy, const at::Tensor& image,
       return at::square(difference).mean(1);
   }
   return {};
+}
+
+double margin_of_rmse(Energy energy, double rmse, std::int64_t channels, std::int64_t height,
+                      std::int64_t width) {
+  const auto numbers = static_cast<double>(channels * height * width);
+  switch (energy) {
+    case Energy::kL1Mean:
+      return rmse;
+    case Energy::kL2Norm:
+      return rmse * std::sqrt(numbers);
+    case Energy::kL2Sum:
+      return rmse * rmse * numbers;
+    case Energy::kMse:
+      return rmse * rmse;
+  }
+  return 0;
 }
 
 at::Tensor mean_l1_energy(const at::Tensor& image, const at::Tensor& reconstruction) {

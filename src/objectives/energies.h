@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,12 @@ enum class Energy {
 // both.
 [[nodiscard]] at::Tensor sample_energies(Energy energy, const at::Tensor& image,
                                          const at::Tensor& reconstruction);
+
+// The energy of an image of which every number is off by `rmse`: a margin that is stated as the
+// root of a pixel's mean squared error, in the unit of `energy`. Images are [channels, height,
+// width].
+[[nodiscard]] double margin_of_rmse(Energy energy, double rmse, std::int64_t channels,
+                                    std::int64_t height, std::int64_t width);
 
 // Mean over the batch of `l1_mean`, in one pass: image, reconstruction [B, C, H, W]; returns [].
 // Differentiable in both.

@@ -22,12 +22,14 @@ void Microbatch::trace(const std::string& name, const at::Tensor& values) const 
 SampleTraces::SampleTraces(std::vector<std::string> names, std::int64_t global_batch,
                            at::Device device)
     : names_(std::move(names)),
+      written_(names_.size(), false),
       values_(at::zeros({static_cast<std::int64_t>(names_.size()), global_batch},
                         at::TensorOptions(device).dtype(at::kFloat))) {}
 
 void SampleTraces::write(const std::string& name, std::int64_t offset, const at::Tensor& values) {
   const auto found = std::ranges::find(names_, name);
   VALLEY_CHECK(found != names_.end());
+  written_[static_cast<std::size_t>(found - names_.begin())] = true;
   values_[found - names_.begin()].narrow(0, offset, values.size(0)).copy_(values.detach());
 }
 

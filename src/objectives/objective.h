@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "core/philox.h"
@@ -44,9 +45,12 @@ class SampleTraces {
   // float [names, global batch]; zero where no microbatch of this rank wrote.
   [[nodiscard]] const at::Tensor& values() const { return values_; }
   void write(const std::string& name, std::int64_t offset, const at::Tensor& values);
+  // Whether any microbatch of this rank wrote names()[i]: not every stage has every number.
+  [[nodiscard]] bool is_written(std::size_t i) const { return written_[i]; }
 
  private:
   std::vector<std::string> names_;
+  std::vector<bool> written_;
   at::Tensor values_;
 };
 
@@ -94,8 +98,9 @@ struct ReportValue {
   at::Tensor value;
 };
 
-// A line about an epoch, for stats.jsonl: numbers by name, in order; infinite ones are null there.
-using EpochReport = std::vector<std::pair<std::string, double>>;
+// A line about an epoch, for stats.jsonl: numbers and words by name, in order; infinite numbers are
+// null there.
+using EpochReport = std::vector<std::pair<std::string, std::variant<double, std::string>>>;
 
 // Sums over the samples of the global batch, by phase: float [sums_of(phase).size()] on the device.
 using GlobalSums = std::map<std::string, at::Tensor>;
@@ -132,8 +137,8 @@ class Objective {
   // What accumulate_gradients traces of single samples: "energy/real".
   [[nodiscard]] virtual std::vector<std::string> traces() const { return {}; }
 
-  // uint8 [n, H, W, C] on the host: samples of the objective's own chains, on the rank that owns
-  // the first microbatch; none where a generator makes them.
+  // uint8 [at most n, H, W, C] on the host: samples of the objective's own chains, on the rank that
+  // owns the first microbatch; none where a generator makes them.
   [[nodiscard]] virtual std::optional<at::Tensor> samples(std::int64_t /*n*/) const {
     return std::nullopt;
   }

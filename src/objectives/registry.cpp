@@ -6,7 +6,9 @@
 
 #include "core/error.h"
 #include "objectives/began.h"
+#include "objectives/ebgan.h"
 #include "objectives/ebm.h"
+#include "objectives/magan.h"
 
 namespace valley {
 namespace {
@@ -14,7 +16,9 @@ namespace {
 const std::map<std::string, ObjectiveFactory>& factories() {
   static const std::map<std::string, ObjectiveFactory> all = {
       {"began", make_began_objective},
+      {"ebgan", make_ebgan_objective},
       {"ebm", make_ebm_objective},
+      {"magan", make_magan_objective},
   };
   return all;
 }

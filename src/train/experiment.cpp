@@ -19,10 +19,18 @@ constexpr std::int64_t kDefaultMicrobatches = 8;
 ObjectiveSetting check_setting(const Experiment& e) {
   ObjectiveSetting setting(at::kMeta, latent_draw(e.model));
   setting.schedule = e.train.schedule;
-  setting.microbatch_size = e.train.global_batch;
   setting.resolution = e.model.resolution;
   setting.channels = e.model.channels;
+  setting.microbatch_size = e.train.microbatch.value_or(e.train.global_batch);
+  setting.microbatches = std::max<std::int64_t>(1, e.train.global_batch / setting.microbatch_size);
   return setting;
+}
+
+// A margin that the config states takes the place of the default, which is an RMSE; for `mse` no
+// paper has one.
+void settle_margin(ObjectiveOptions& o, const Schema& schema) {
+  if (schema.was_given("objective.margin_rmse")) return;
+  if (o.margin || (o.energy == "mse" && o.margin_rmse)) o.margin_rmse.reset();
 }
 
 }  // namespace
@@ -74,6 +82,7 @@ void Experiment::resolve(const Schema& schema) {
                 "rows",
                 samples.grid, model.resolution, model.resolution);
   }
+  settle_margin(objective, schema);
   if (optimizer.momentum != 0 && optimizer.name != "sgd") {
     throw Error(ExitCode::kConfig,
                 "optimizer.momentum ({}) is sgd's; with optimizer.name = \"{}\" it is "
@@ -95,6 +104,8 @@ void Experiment::resolve(const Schema& schema) {
   if (!train.microbatch &&
       (train.reproducible || checked->couples_samples() || outline->couples_samples()))
     train.microbatch = std::max<std::int64_t>(1, train.global_batch / kDefaultMicrobatches);
+  // Once more, now that it is known what is coupled.
+  static_cast<void>(make_objective(objective, *outline, check_setting(*this)));
   if (train.reproducible && !train.threads) train.threads = 1;
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <variant>
 
 #include "core/atomic_file.h"
 #include "core/log.h"
@@ -84,7 +85,8 @@ void RunRecorder::after_step(Trainer& trainer, double wait_seconds, bool is_last
   if (const std::optional<EpochReport> epoch = trainer.take_epoch_report()) {
     StatsLine line = {
         {"event", std::string("epoch")}, {"step", step}, {"images", trainer.images_seen()}};
-    for (const auto& [name, value] : *epoch) line.emplace_back(name, value);
+    for (const auto& [name, value] : *epoch)
+      std::visit([&, key = name](const auto& held) { line.emplace_back(key, held); }, value);
     record(step, line);
   }
   // The first one as well: where it began is what later figures are compared with.
@@ -173,13 +175,17 @@ void RunRecorder::draw_samples(const Trainer& trainer, const std::filesystem::pa
                                 {"distance/fake", distance},
                                 {"distance/real", real_distance_},
                                 {"file", file.filename().string()}});
-  warn(trainer, watch_.samples(distance, real_distance_));
+  warn(trainer, watch_.samples(trainer.steps_done(), distance, real_distance_));
 }
 
 void RunRecorder::warn(const Trainer& trainer, const std::vector<RunWarning>& warnings) {
   const std::int64_t step = trainer.steps_done();
   for (const RunWarning& w : warnings) {
-    log::warn("step {}: {}", step, w.text);
+    if (w.kind == "recovery") {
+      log::info("step {}: {}", step, w.text);
+    } else {
+      log::warn("step {}: {}", step, w.text);
+    }
     stats_.write({{"event", std::string("warning")},
                   {"step", step},
                   {"images", trainer.images_seen()},

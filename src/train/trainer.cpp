@@ -61,6 +61,7 @@ std::vector<std::pair<std::string, at::Tensor>> quantiles_of(const SampleTraces&
   const at::Tensor all = at::quantile(traces.values().to(at::kDouble), wanted, 1);
   std::vector<std::pair<std::string, at::Tensor>> named;
   for (std::size_t t = 0; t < traces.names().size(); ++t) {
+    if (!traces.is_written(t)) continue;
     for (std::size_t q = 0; q < kQuantiles.size(); ++q) {
       const auto percent = std::lround(100 * kQuantiles[q]);
       named.emplace_back(fmt::format("{}/q{:02}", traces.names()[t], percent),
@@ -238,12 +239,14 @@ void Trainer::finish_step() {
   if (objective_->has_epochs()) close_epoch();
 }
 
+// A step that was not finite counts for nothing and ends no epoch: it will be taken back.
 void Trainer::close_epoch() {
+  const at::Tensor skipped = not_finite_.to(at::kBool);
   for (const auto& [phase, sums] : sums_) {
     const auto [entry, is_new] = epoch_sums_.try_emplace(phase, at::zeros_like(sums, at::kDouble));
-    entry->second.add_(sums);
+    entry->second.add_(sums.masked_fill(skipped, 0));
   }
-  if (steps_done_ % epoch_steps(images_, plan_) != 0) return;
+  if (steps_done_ % epoch_steps(images_, plan_) != 0 || skipped.item<bool>()) return;
   GlobalSums on_host;
   for (const auto& [phase, sums] : epoch_sums_) on_host[phase] = sums.to(at::kCPU);
   epoch_report_ = objective_->end_epoch(on_host);

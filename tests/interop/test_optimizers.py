@@ -2,15 +2,11 @@
 make the parameters that it had after each step. What PyTorch does not have, moments without bias correction, is compared
 with the formula in double precision."""
 
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
-BUILD = Path(os.environ.get("VALLEY_BUILD", Path(__file__).parents[2] / "build"))
+from dumped_training import dump, random_images
+
 STEPS = 6
 RATE = 1e-2
 BETAS = (0.5, 0.9)  # a short memory, so that six steps show how it fades
@@ -19,15 +15,25 @@ TOLERANCE = 2e-4  # of each tensor's largest change, beyond the rounding of its 
 ROUNDING = 2.0**-24
 
 
-def dump(folder, *overrides):
-    torch.manual_seed(3)
-    save_file({"images": torch.randint(0, 256, (STEPS, 4, 32, 32, 3), dtype=torch.uint8)}, folder / "in.safetensors")
-    out = folder / "out.safetensors"
-    # No skips, strided; gamma, lambda_k, rate; width, latent, hidden.
-    fixed = (0, "strided", 0.5, 0.1, RATE, 4, 5, 6)
-    subprocess.run([BUILD / "tests/train/training_dump", folder / "in.safetensors", out, *map(str, fixed), *overrides],
-                   check=True, timeout=120)
-    return load_file(out)
+CONFIG = f"""
+[model]
+resolution = 32
+width = 4
+latent = 5
+hidden = 6
+[objective]
+lambda_k = 0.1
+[train]
+global_batch = 4
+seed = 17
+[optimizer]
+lr = {RATE}
+lr_schedule = "constant"
+"""
+
+
+def train(folder, *overrides):
+    return dump(folder, CONFIG, random_images(STEPS, 32, 3), overrides=overrides)
 
 
 class Formula(torch.optim.Optimizer):
@@ -92,7 +98,7 @@ def farthest(ours, make_optimizer, scale_of_generator=1, schedule=None):
 @pytest.mark.parametrize("case", CASES)
 def test_six_steps(tmp_path, case):
     overrides, make = CASES[case]
-    ours = dump(tmp_path, *overrides)
+    ours = train(tmp_path, *overrides)
     assert farthest(ours, make) < TOLERANCE
     # The comparison can fail: no other rule passes it.
     for other in CASES.keys() - {case}:
@@ -100,6 +106,6 @@ def test_six_steps(tmp_path, case):
 
 
 def test_stepped_rates_and_one_for_the_generator(tmp_path):
-    ours = dump(tmp_path, *CASES["adam"][0], "optimizer.lr_schedule=step", "optimizer.step_every=2",
-                "optimizer.step_factor=0.3", "optimizer.generator_lr_scale=0.5")
+    ours = train(tmp_path, *CASES["adam"][0], "optimizer.lr_schedule=step", "optimizer.step_every=2",
+                 "optimizer.step_factor=0.3", "optimizer.generator_lr_scale=0.5")
     assert farthest(ours, CASES["adam"][1], 0.5, lambda o: torch.optim.lr_scheduler.StepLR(o, 2, 0.3)) < TOLERANCE

@@ -1,57 +1,24 @@
 #include "objectives/began.h"
 
-#include <ATen/Functions.h>
-#include <ATen/TensorOperators.h>
-#include <gtest/gtest.h>
-
 #include <limits>
 
-#include "core/error.h"
+#include "small_gan.h"
 
 namespace valley {
 namespace {
 
-class BeganObjective : public ::testing::Test {
+class BeganObjective : public testing::SmallGan {
  protected:
   BeganObjective() {
-    options_.resolution = 32;
-    options_.width = 4;
-    options_.latent = 6;
-    options_.hidden = 6;
-    model_ = make_model(options_);
-    model_->initialize(5);
     objective_options_.gamma = 0.5;
     objective_options_.lambda_k = 0.1;
     objective_ = make_objective(objective_options_, *model_, setting());
-    images_ = at::rand({4, 3, 32, 32}).mul(2).sub(1).contiguous(at::MemoryFormat::ChannelsLast);
-  }
-
-  [[nodiscard]] const ParameterSet& parameters(const std::string& network) const {
-    return model_->network(network).parameters();
   }
 
   // Gradients of both networks, one flat tensor each, after one pass of a phase.
-  std::pair<at::Tensor, at::Tensor> gradients(const Phase& phase, at::Tensor* sums_out = nullptr) {
-    for (const NamedNetwork& n : model_->networks()) {
-      n.network->parameters().require_grad(n.name == phase.updates.front());
-      for (const Parameter& p : n.network->parameters().all()) {
-        at::Tensor value = p.value;
-        value.mutable_grad() = at::zeros_like(value);
-      }
-    }
-    const at::Tensor sums =
-        at::zeros({static_cast<std::int64_t>(objective_->sums_of(phase).size())});
-    const Microbatch microbatch(images_, {1, at::zeros({}, at::kLong), 0, 4, 1.0});
-    objective_->accumulate_gradients(phase, microbatch, sums);
-    if (sums_out != nullptr) *sums_out = sums;
-    return {flat("discriminator"), flat("generator")};
-  }
-
-  at::Tensor flat(const std::string& network) {
-    std::vector<at::Tensor> parts;
-    for (const Parameter& p : parameters(network).all())
-      parts.push_back(p.value.grad().reshape({-1}));
-    return at::cat(parts);
+  std::pair<at::Tensor, at::Tensor> gradients(const Phase& phase) {
+    const Pass pass = run(*objective_, phase);
+    return {pass.discriminator, pass.generator};
   }
 
   void update(double real, double fake_d, double fake_g, double count = 2) {
@@ -67,21 +34,10 @@ class BeganObjective : public ::testing::Test {
   void set_k(double value) {
     objective_->load({{"objective.k", at::full({}, value, at::kDouble)}}, "test");
   }
-  double reported(const std::string& name) {
-    for (const ReportValue& v : objective_->report()) {
-      if (v.name == name) return v.value.item<double>();
-    }
-    ADD_FAILURE() << "nothing reported as " << name;
-    return 0;
-  }
-
-  ModelOptions options_;
-  [[nodiscard]] ObjectiveSetting setting() const { return {at::kCPU, latent_draw(options_)}; }
+  double reported(const std::string& name) { return SmallGan::reported(*objective_, name); }
 
   ObjectiveOptions objective_options_;
-  std::unique_ptr<Model> model_;
   std::unique_ptr<Objective> objective_;
-  at::Tensor images_;
 };
 
 const Phase kD{"D", {"discriminator"}};
@@ -154,35 +110,28 @@ TEST_F(BeganObjective, EachPhaseFillsItsNetworkAlone) {
 // changes G's gradient.
 TEST_F(BeganObjective, GsGradientFlowsThroughTargetAndReconstruction) {
   const at::Tensor got = gradients(kG).second;
-  const auto& gan = dynamic_cast<const AutoencoderGan&>(*model_);
-  const Microbatch microbatch(images_, {1, at::zeros({}, at::kLong), 0, 4, 1.0});
-  const at::Tensor z = microbatch.latents(RandomStream::kLatentG, setting().latent);
-  const auto reference = [&](bool detached) {
-    for (const Parameter& p : parameters("generator").all()) p.value.grad().zero_();
-    const at::Tensor fake = gan.generator().generate(z);
-    (gan.discriminator().reconstruct(fake) - (detached ? fake.detach() : fake))
-        .abs()
-        .mean()
-        .backward();
-    return flat("generator");
+  const auto with_target = [&](bool detached) {
+    return reference("generator", [&] {
+      const at::Tensor fake = generated(RandomStream::kLatentG);
+      return (gan().discriminator().reconstruct(fake) - (detached ? fake.detach() : fake))
+          .abs()
+          .mean();
+    });
   };
-  EXPECT_TRUE(at::allclose(got, reference(false), 1e-4, 1e-7));
-  EXPECT_FALSE(at::allclose(got, reference(true), 1e-1, 1e-5));
+  EXPECT_TRUE(at::allclose(got, with_target(false), 1e-4, 1e-7));
+  EXPECT_FALSE(at::allclose(got, with_target(true), 1e-1, 1e-5));
 }
 
 TEST_F(BeganObjective, SumsAreEnergiesTimesSamples) {
-  at::Tensor sums;
-  gradients(kD, &sums);
-  const auto& d = dynamic_cast<const AutoencoderGan&>(*model_).discriminator();
-  const at::Tensor expected = (images_ - d.reconstruct(images_)).abs().mean();
-  EXPECT_NEAR(sums[0].item<double>() / sums[2].item<double>(), expected.item<double>(), 1e-6);
-  EXPECT_EQ(sums[2].item<double>(), 4.0);
+  const Pass pass = run(*objective_, kD);
+  const at::Tensor expected = (images_ - gan().discriminator().reconstruct(images_)).abs().mean();
+  EXPECT_NEAR(pass.sums.at("energy/real") / pass.sums.at("count"), expected.item<double>(), 1e-6);
+  EXPECT_EQ(pass.sums.at("count"), 4.0);
 }
 
 TEST_F(BeganObjective, TheTwoPhasesDrawLatentsOfTheirOwn) {
-  const Microbatch microbatch(images_, {1, at::zeros({}, at::kLong), 0, 4, 1.0});
-  EXPECT_FALSE(at::equal(microbatch.latents(RandomStream::kLatentD, setting().latent),
-                         microbatch.latents(RandomStream::kLatentG, setting().latent)));
+  EXPECT_FALSE(at::equal(microbatch().latents(RandomStream::kLatentD, setting().latent),
+                         microbatch().latents(RandomStream::kLatentG, setting().latent)));
 }
 
 TEST_F(BeganObjective, StateThatIsMissingIsNamed) {

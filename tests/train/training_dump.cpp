@@ -1,77 +1,119 @@
 // Trains a few steps through the real trainer and writes all that a second implementation needs to
 // repeat them:
 //
-//   training_dump IN.safetensors OUT.safetensors SKIPS(0|1) DOWNSAMPLE GAMMA LAMBDA_K RATE WIDTH
-//   LATENT HIDDEN [KEY=VALUE...]
+//   training_dump CONFIG.toml N IN.safetensors OUT.safetensors [KEY=VALUE...]
 //
-// IN holds "images" uint8 [steps, B, H, W, C]. OUT holds start.*, and for step s: s.z_d, s.z_g,
-// s.gradient.*, s.value.*, s.loss/D and the other numbers of the report.
+// N: images of the imagined data set, which epochs are counted by. IN holds "images" uint8 [steps,
+// B, H, W, C], B being train.global_batch. OUT holds start.* (the model file before the first
+// step), and for step s: s.z_d and s.z_g where there is a generator, where there is an energy what
+// its chains draw (chain_draws) and the replay buffer after it, s.gradient.*, s.value.* (the model
+// file after it), s.loss/D and the other numbers of the report, s.epoch.* of an epoch that ended
+// with it; the state file of the last step as state.*.
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 
 #include <cstdio>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "comm/self_communicator.h"
 #include "core/error.h"
 #include "kernels/device.h"
 #include "kernels/kernels.h"
+#include "models/sampling.h"
 #include "train/trainer.h"
 
 namespace valley {
 namespace {
 
+struct Arguments {
+  std::string config;
+  std::uint64_t images;
+  std::string in;
+  std::string out;
+  std::vector<std::string> overrides;
+};
+
 at::Tensor latents(const Experiment& e, RandomStream stream, std::int64_t position) {
-  at::Tensor z = at::empty({e.train.global_batch, e.model.latent}, at::kFloat);
-  kernels::fill_uniform(z, {static_cast<std::uint64_t>(e.train.seed), stream, -1, 1},
-                        at::full({}, position, at::kLong), 0);
+  const LatentDraw draw = latent_draw(e.model);
+  at::Tensor z = at::empty({e.train.global_batch, draw.size}, at::kFloat);
+  fill_latents(z, draw, static_cast<std::uint64_t>(e.train.seed), stream,
+               at::full({}, position, at::kLong), 0);
   return z;
 }
 
-Experiment experiment_from(char** argv, const at::Tensor& images) {
-  Experiment e;
-  e.model.resolution = images.size(2);
-  e.model.channels = images.size(4);
-  e.model.skip_connections = std::string(argv[3]) == "1";
-  e.model.downsample = argv[4];
-  e.objective.gamma = std::stod(argv[5]);
-  e.objective.lambda_k = std::stod(argv[6]);
-  e.optimizer.lr = std::stod(argv[7]);
-  e.model.width = std::stoll(argv[8]);
-  e.model.latent = std::stoll(argv[9]);
-  e.model.hidden = std::stoll(argv[10]);
-  e.train.global_batch = images.size(1);
-  e.train.seed = 17;
-  e.optimizer.lr_schedule = "constant";
-  return e;
+// Rows of the global batch: choice [B, 2] of slots and restarts, start [B, H * W * C] of the noise
+// to start from, within [B, H * W * C] of real pixels, all from U(0, 1), and noise [steps, B, H * W
+// * C] of chains from N(0, 1).
+TensorMap chain_draws(const Experiment& e, std::int64_t position) {
+  const auto seed = static_cast<std::uint64_t>(e.train.seed);
+  const std::int64_t numbers = e.model.resolution * e.model.resolution * e.model.channels;
+  const at::Tensor first = at::full({}, position, at::kLong);
+  const auto uniform = [&](RandomStream stream, std::int64_t columns) {
+    at::Tensor out = at::empty({e.train.global_batch, columns}, at::kFloat);
+    kernels::fill_uniform(out, {seed, stream, 0, 1}, first, 0);
+    return out;
+  };
+  at::Tensor noise =
+      at::empty({e.objective.langevin_steps, e.train.global_batch, numbers}, at::kFloat);
+  for (std::int64_t step = 0; step < noise.size(0); ++step) {
+    const auto block = static_cast<std::uint32_t>(step * ((numbers + 3) / 4));
+    kernels::fill_normal(noise[step], {seed, RandomStream::kLangevin, 1, block}, first, 0);
+  }
+  return {{"choice", uniform(RandomStream::kReplay, 2)},
+          {"start", uniform(RandomStream::kReplayStart, numbers)},
+          {"within", uniform(RandomStream::kDequantize, numbers)},
+          {"noise", noise}};
 }
 
-int run(char** argv, const std::vector<std::string>& overrides) {
-  set_arithmetic({Precision::kFp32, true, 1});
-  const at::Tensor images = read_safetensors(argv[1]).tensors.at("images");
-  Experiment e = experiment_from(argv, images);
-  Schema schema = e.schema();
-  schema.load_text("", "", overrides);
-  const auto alone = make_self_communicator(at::kCPU);
-  Trainer trainer(e, plan_microbatches(e.train.global_batch, std::nullopt, 1, false), *alone, 1000);
-  TensorFile out;
-  for (const auto& [name, tensor] : trainer.snapshot(schema, "").model.tensors)
-    out.tensors["start." + name] = tensor;
-  for (std::int64_t s = 0; s < images.size(0); ++s) {
-    const std::string prefix = std::to_string(s) + ".";
-    out.tensors[prefix + "z_d"] = latents(e, RandomStream::kLatentD, trainer.images_seen());
-    out.tensors[prefix + "z_g"] = latents(e, RandomStream::kLatentG, trainer.images_seen());
-    trainer.step(images[s].contiguous(), false);
-    for (const auto& [name, tensor] : trainer.gradients())
-      out.tensors[prefix + "gradient." + name] = tensor;
-    for (const auto& [name, tensor] : trainer.snapshot(schema, "").model.tensors) {
-      out.tensors[prefix + "value." + name] = tensor;
-    }
-    for (const auto& v : trainer.report())
-      out.tensors[prefix + v.name] = at::full({}, v.value, at::kDouble);
+void put(TensorFile& out, const std::string& prefix, const TensorMap& tensors) {
+  for (const auto& [name, tensor] : tensors) out.tensors[prefix + name] = tensor;
+}
+
+void dump_step(const Experiment& e, const Schema& schema, Trainer& trainer,
+               const at::Tensor& pixels, TensorFile& out) {
+  const std::string prefix = std::to_string(trainer.steps_done()) + ".";
+  const auto number = [&](const std::string& name, double value) {
+    out.tensors[prefix + name] = at::full({}, value, at::kDouble);
+  };
+  if (dynamic_cast<const AutoencoderGan*>(&trainer.model()) != nullptr) {
+    const std::int64_t position = trainer.images_seen();
+    out.tensors[prefix + "z_d"] = latents(e, RandomStream::kLatentD, position);
+    out.tensors[prefix + "z_g"] = latents(e, RandomStream::kLatentG, position);
   }
-  write_safetensors(argv[2], out);
+  const bool has_chains = dynamic_cast<const EnergyModel*>(&trainer.model()) != nullptr;
+  if (has_chains) put(out, prefix, chain_draws(e, trainer.images_seen()));
+  trainer.step(pixels, false);
+  put(out, prefix, trainer.gather_owned());
+  put(out, prefix + "gradient.", trainer.gradients());
+  put(out, prefix + "value.", trainer.snapshot(schema, "").model.tensors);
+  for (const auto& v : trainer.report()) number(v.name, v.value);
+  if (const auto epoch = trainer.take_epoch_report()) {
+    for (const auto& [name, value] : *epoch) {
+      if (const auto* held = std::get_if<double>(&value)) number("epoch." + name, *held);
+    }
+  }
+}
+
+int run(const Arguments& arguments) {
+  Experiment e;
+  std::vector<std::string> overrides = {"data.path=none"};
+  overrides.insert(overrides.end(), arguments.overrides.begin(), arguments.overrides.end());
+  const Schema schema = Experiment::load(e, arguments.config, overrides);
+  e.resolve(schema);
+  set_arithmetic({Precision::kFp32, true, 1});
+  const at::Tensor images = read_safetensors(arguments.in).tensors.at("images");
+  const auto alone = make_self_communicator(at::kCPU);
+  const MicrobatchPlan plan =
+      plan_microbatches(e.train.global_batch, e.train.microbatch, 1, e.train.reproducible);
+  Trainer trainer(e, plan, *alone, arguments.images);
+  TensorFile out;
+  put(out, "start.", trainer.snapshot(schema, "").model.tensors);
+  for (std::int64_t s = 0; s < images.size(0); ++s)
+    dump_step(e, schema, trainer, images[s].contiguous(), out);
+  put(out, "state.", trainer.snapshot(schema, "", trainer.gather_owned()).state.tensors);
+  write_safetensors(arguments.out, out);
   return 0;
 }
 
@@ -79,10 +121,16 @@ int run(char** argv, const std::vector<std::string>& overrides) {
 }  // namespace valley
 
 int main(int argc, char** argv) {
-  constexpr int kArguments = 11;
-  if (argc < kArguments) {
+  const std::vector<std::string> given(argv + 1, argv + argc);
+  if (given.size() < 4) {
     std::fprintf(stderr, "see the head of training_dump.cpp for the arguments\n");
     return 2;
   }
-  return valley::run(argv, {argv + kArguments, argv + argc});
+  try {
+    return valley::run({given[0], std::stoull(given[1]), given[2], given[3],
+                        std::vector<std::string>(given.begin() + 4, given.end())});
+  } catch (const valley::Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return static_cast<int>(error.code());
+  }
 }

@@ -1,0 +1,87 @@
+#include "objectives/hinge.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/relu.h>
+
+namespace valley {
+
+std::vector<std::string> real_sums::names() { return {"energy/real", "count"}; }
+std::vector<std::string> discriminator_sums::names() {
+  return {"energy/real", "energy/fake", "hinge", "hinge/active", "count"};
+}
+std::vector<std::string> generator_sums::names() {
+  return {"energy/fake", "pulling_away", "count"};
+}
+
+namespace {
+
+// Gradients of `loss` [], the mean over a microbatch, as its share of the global mean.
+void differentiate(const at::Tensor& loss, const Microbatch& microbatch) {
+  loss.backward(at::full({}, microbatch.weight(), loss.options()));
+}
+
+}  // namespace
+
+at::Tensor HingeUpdates::real_energies(const Microbatch& microbatch) const {
+  const at::Tensor& x = microbatch.images();
+  at::Tensor energies = sample_energies(energy_, x, model_.discriminator().reconstruct(x));
+  microbatch.trace("energy/real", energies);
+  return energies;
+}
+
+void HingeUpdates::measure(const Microbatch& microbatch, const at::Tensor& sums) const {
+  const at::NoGradGuard no_grad;
+  sums[real_sums::kReal].add_(real_energies(microbatch).sum());
+  sums[real_sums::kCount].add_(static_cast<double>(microbatch.size()));
+}
+
+void HingeUpdates::reals(const Microbatch& microbatch, const at::Tensor& sums) const {
+  const at::Tensor energies = real_energies(microbatch);
+  differentiate(energies.mean(), microbatch);
+  sums[real_sums::kReal].add_(energies.detach().sum());
+  sums[real_sums::kCount].add_(static_cast<double>(microbatch.size()));
+}
+
+void HingeUpdates::discriminator(const Microbatch& microbatch, const at::Tensor& margin,
+                                 const at::Tensor& sums) const {
+  using namespace discriminator_sums;
+  const at::Tensor real = real_energies(microbatch);
+  differentiate(real.mean(), microbatch);
+  sums[kReal].add_(real.detach().sum());
+
+  const at::Tensor generated =
+      model_.generator().generate(microbatch.latents(RandomStream::kLatentD, latent_));
+  const at::Tensor fake =
+      sample_energies(energy_, generated, model_.discriminator().reconstruct(generated));
+  microbatch.trace("energy/fake", fake);
+  const at::Tensor hinges = at::relu(margin.to(fake.scalar_type()) - fake);
+  differentiate(hinges.mean(), microbatch);
+  sums[kFake].add_(fake.detach().sum());
+  sums[kHinge].add_(hinges.detach().sum());
+  sums[kActive].add_((hinges.detach() > 0).sum());
+  sums[kCount].add_(static_cast<double>(microbatch.size()));
+}
+
+void HingeUpdates::generator(const Microbatch& microbatch, PullingAway kind, double weight,
+                             const at::Tensor& sums) const {
+  using namespace generator_sums;
+  const Autoencoder& d = model_.discriminator();
+  const auto size = static_cast<double>(microbatch.size());
+  const at::Tensor generated =
+      model_.generator().generate(microbatch.latents(RandomStream::kLatentG, latent_));
+  const at::Tensor codes = d.encode(generated);
+  const at::Tensor energies = sample_energies(energy_, generated, d.decode(codes));
+  at::Tensor loss = energies.mean();
+  if (kind != PullingAway::kNone) {
+    const at::Tensor term = pulling_away(kind, codes);
+    loss = loss + weight * term;
+    sums[kPullingAway].add_(term.detach(), size);
+  }
+  differentiate(loss, microbatch);
+  sums[kFake].add_(energies.detach().sum());
+  sums[kCount].add_(size);
+}
+
+}  // namespace valley
