@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Loads a BEGAN that Valley trained into PyTorch and draws the samples that Valley draws.
+"""Loads a model that Valley trained into PyTorch and draws the samples that Valley draws.
 
-Needs torch and safetensors, and Pillow for -o. Everything about the file is in docs/checkpoint-format.md.
+Knows BEGAN, EBGAN, MAGAN and the EBM, whose networks stand in networks_in_pytorch.py beside this file. An EBM has no
+generator to draw from seeds with: load() gives its energy. Needs torch and safetensors, and Pillow for -o. Everything
+about the file is in docs/checkpoint-format.md, about the networks in docs/models.md.
 
     # The samples of four seeds, drawn by Valley and then again here:
     valley sample RUN --seeds 0-3 -o valley.png --save-latents latents.safetensors
@@ -12,20 +14,24 @@ damaged or foreign file, 66 for one that is not there, 73 for a picture that can
 """
 
 import argparse
+import math
 import pathlib
 import sys
 
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-BASE = 8  # side of the smallest feature maps
+import networks_in_pytorch
+
 SAMPLE_STREAM = 5  # what Valley draws the latents of samples from
 MOST_SEEDS = 65536
 LARGEST_SEED = 2**64 - 1
 DATA, MISSING, CANNOT_WRITE = 65, 66, 73  # exit codes
+# The keys of the metadata that are no numbers, with what they stand for where a file has none.
+TEXTS = {"downsample": "strided", "latent_distribution": "uniform", "output": "linear", "vanishing_residuals": "0"}
+FLAGS = ("skip_connections", "batch_norm", "spectral_norm")
 
 
 class Refusal(Exception):
@@ -34,85 +40,6 @@ class Refusal(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
-
-
-class Decoder(nn.Module):
-    """The generator, and the second half of the discriminator: [B, inputs] -> [B, C, S, S]."""
-
-    def __init__(self, options: dict, inputs: int) -> None:
-        super().__init__()
-        n = options["width"]
-        self.skip = options["skip_connections"]
-        self.linear = nn.Linear(inputs, BASE * BASE * n)
-        self.levels = nn.ModuleList()
-        for level in range(level_count(options)):
-            wide = 2 * n if self.skip and level > 0 else n
-            self.levels.append(
-                nn.ModuleDict({"conv0": conv(wide, n), "conv1": conv(n, n)})
-            )
-        self.output = conv(n, options["channels"])
-
-    def forward(self, h: Tensor) -> Tensor:
-        h0 = self.linear(h).unflatten(1, (-1, BASE, BASE))  # [B, n, 8, 8]
-        x = h0
-        for level, convs in enumerate(self.levels):
-            if level > 0:
-                x = F.interpolate(x, scale_factor=2, mode="nearest")
-                if self.skip:
-                    h0_upsampled = F.interpolate(h0, scale_factor=2**level, mode="nearest")
-                    x = torch.cat([x, h0_upsampled], dim=1)
-            x = F.elu(convs["conv0"](x))
-            x = F.elu(convs["conv1"](x))
-        return self.output(x)
-
-
-class Encoder(nn.Module):
-    """The first half of the discriminator: [B, C, S, S] -> [B, hidden]."""
-
-    def __init__(self, options: dict) -> None:
-        super().__init__()
-        n, count = options["width"], level_count(options)
-        extra = options["downsample"] == "extra"
-        self.input = conv(options["channels"], n)
-        self.levels = nn.ModuleList()
-        for level in range(count):
-            halves = level + 1 < count
-            width = n * (level + 1)
-            convs = {
-                "conv0": conv(n * max(level, 1), width),
-                "conv1": conv(width, width, stride=2 if halves and not extra else 1),
-            }
-            if halves and extra:
-                convs["down"] = conv(width, width, stride=2)
-            self.levels.append(nn.ModuleDict(convs))
-        self.linear = nn.Linear(BASE * BASE * n * count, options["hidden"])
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.elu(self.input(x))
-        for convs in self.levels:
-            for layer in convs.values():  # conv0, conv1 and, where there is one, down
-                x = F.elu(layer(x))
-        return self.linear(x.flatten(1))
-
-
-class Discriminator(nn.Module):
-    """An autoencoder of images. The energy of x is (x - self(x)).abs().mean(dim=(1, 2, 3))."""
-
-    def __init__(self, options: dict) -> None:
-        super().__init__()
-        self.encoder = Encoder(options)
-        self.decoder = Decoder(options, options["hidden"])
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.decoder(self.encoder(x))
-
-
-def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
-
-
-def level_count(options: dict) -> int:
-    return options["resolution"].bit_length() - 3  # log2(resolution) - 2
 
 
 def find_model(named: pathlib.Path) -> pathlib.Path:
@@ -150,20 +77,26 @@ def read_options(file: pathlib.Path) -> dict:
             metadata = opened.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise refusal_of(file, error) from error
-    if metadata.get("format") != "valley-model" or metadata.get("model.name") != "began":
-        raise Refusal(DATA, f"{file} holds no BEGAN of Valley's; its metadata are {metadata}")
+    if metadata.get("format") != "valley-model" or metadata.get("model.name") not in networks_in_pytorch.RESOLUTIONS:
+        raise Refusal(DATA, f"{file} holds no model of Valley's that this example knows; its metadata are {metadata}")
     if metadata.get("format_version") != "1":
         raise Refusal(DATA, f"{file} has the format_version {metadata.get('format_version')}; this example reads 1")
-    options = {}
+    options = {"name": metadata["model.name"]}
     for key in ("resolution", "channels", "width", "latent", "hidden"):
         text = metadata.get(f"model.{key}", "nothing")
         if not (text.isascii() and text.isdigit() and 0 < int(text) <= 65536):
             raise Refusal(DATA, f"{file}: its model.{key} is {text}, not a number from 1 to 65536")
         options[key] = int(text)
-    if options["resolution"] not in (16, 32, 64, 128, 256, 512):
-        raise Refusal(DATA, f"{file}: its model.resolution is {options['resolution']}, no power of two from 16 to 512")
-    options["skip_connections"] = metadata.get("model.skip_connections") == "true"
-    options["downsample"] = metadata.get("model.downsample", "strided")
+    known = networks_in_pytorch.RESOLUTIONS[options["name"]]
+    if options["resolution"] not in known:
+        raise Refusal(DATA, f"{file}: its model.resolution is {options['resolution']}, none of {known}")
+    # Files of early versions lack keys that came later.
+    for key, default in TEXTS.items():
+        options[key] = metadata.get(f"model.{key}", default)
+    for key in FLAGS:
+        options[key] = metadata.get(f"model.{key}", "false") == "true"
+    if options["output"] not in networks_in_pytorch.OUTPUTS:
+        raise Refusal(DATA, f"{file}: its model.output is {options['output']}")
     return options
 
 
@@ -177,8 +110,8 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], file: pathlib.Path) -> 
     return network.eval()
 
 
-def load(named: pathlib.Path, raw: bool = False) -> tuple[Decoder, Discriminator, dict]:
-    """Generator (its moving average where the file has one, unless `raw`) and discriminator."""
+def load(named: pathlib.Path, raw: bool = False) -> tuple[dict[str, nn.Module], dict]:
+    """The networks by name (moving averages where the file has them, unless `raw`) and the model's options."""
     file = find_model(named)
     options = read_options(file)
     tensors = read_tensors(file)
@@ -188,12 +121,11 @@ def load(named: pathlib.Path, raw: bool = False) -> tuple[Decoder, Discriminator
 
     # Shapes alone: metadata may describe networks of any size, and the file's tensors take their place.
     with torch.device("meta"):
-        generator = Decoder(options, options["latent"])
-        discriminator = Discriminator(options)
-    average = {} if raw else part("generator_ema.")
-    fill(generator, average or part("generator."), file)
-    fill(discriminator, part("discriminator."), file)
-    return generator, discriminator, options
+        networks = networks_in_pytorch.make_networks(options)
+    for name, network in networks.items():
+        average = {} if raw else part(f"{name}_ema.")
+        fill(network, average or part(f"{name}."), file)
+    return networks, options
 
 
 def philox(seed: int, stream: int, position: int, block: int) -> list[int]:
@@ -218,14 +150,31 @@ def uniform(seed: int, stream: int, positions: list[int], count: int) -> Tensor:
     return torch.tensor(rows, dtype=torch.float32)
 
 
-def latents_of_seeds(seeds: list[int], latent: int) -> Tensor:
+def normal(seed: int, stream: int, positions: list[int], count: int) -> Tensor:
+    """[len(positions), count] of mean 0 and variance 1, by Box and Muller from pairs of words."""
+    rows = []
+    for position in positions:
+        row: list[float] = []
+        for i in range((count + 3) // 4):
+            words = philox(seed, stream, position, i)
+            for a, b in (words[:2], words[2:]):
+                radius = math.sqrt(-2.0 * math.log(((a >> 8) + 1) * 2.0**-24))
+                angle = 2.0 * math.pi * (b >> 8) * 2.0**-24
+                row += [radius * math.cos(angle), radius * math.sin(angle)]
+        rows.append(row[:count])
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+def latents_of_seeds(seeds: list[int], options: dict) -> Tensor:
     """What `valley sample --seeds` draws: the position is the seed, the key is 0."""
-    return uniform(0, SAMPLE_STREAM, seeds, latent)
+    draw = normal if options["latent_distribution"] == "normal" else uniform
+    return draw(0, SAMPLE_STREAM, seeds, options["latent"])
 
 
-def to_pixels(images: Tensor) -> Tensor:
-    """[B, C, H, W] in about [-1, 1] -> uint8 [B, H, W, C]."""
-    levels = torch.round((images + 1.0) * 127.5).clamp(0, 255)
+def to_pixels(images: Tensor, options: dict) -> Tensor:
+    """[B, C, H, W] in about [-1, 1] (with the output sigmoid in [0, 1]) -> uint8 [B, H, W, C]."""
+    symmetric = images * 2.0 - 1.0 if options["output"] == "sigmoid" else images
+    levels = torch.round((symmetric + 1.0) * 127.5).clamp(0, 255)
     return levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
@@ -295,21 +244,24 @@ def main(words: list[str] | None = None) -> int:
 
 
 def draw(arguments: argparse.Namespace) -> int:
-    generator, _, options = load(arguments.model, arguments.raw)
+    networks, options = load(arguments.model, arguments.raw)
+    if "generator" not in networks:
+        raise Refusal(DATA, f"{arguments.model} has no generator: its samples come from chains, not from seeds")
     saved = read_latents(arguments.latents, options["latent"]) if arguments.latents else {}
     if arguments.seeds is None:
         latents = saved["latents"]
     else:
-        latents = latents_of_seeds(arguments.seeds, options["latent"])
+        latents = latents_of_seeds(arguments.seeds, options)
     with torch.inference_mode():
-        pixels = to_pixels(generator(latents))
+        pixels = to_pixels(networks["generator"](latents), options)
     if arguments.out:
         write_png(arguments.out, pixels)
         print(f"{arguments.out}: {len(pixels)} samples")
     if not saved:
         return 0
 
-    if not torch.equal(latents, saved["latents"]):
+    # Uniform numbers are exact; logarithms and cosines differ in the last bits.
+    if not torch.allclose(latents, saved["latents"], rtol=0, atol=1e-5):
         print("the latents are not those of the file: other seeds, or an --interpolate?")
         return 1
     if pixels.shape != saved["pixels"].shape:

@@ -39,6 +39,7 @@ struct Arguments {
   std::string out;
   std::string device = "auto";
   std::optional<std::int64_t> count;
+  std::optional<std::int64_t> steps;
   std::uint64_t seed = 0;
   bool raw = false;
   bool untrained = false;
@@ -98,7 +99,7 @@ Subject open_model(const Arguments& a, at::Device device, EvaluationReport& repo
   subject.model = std::make_unique<SavedModel>(
       load_model(a.run, a.raw || a.untrained ? Weights::kRaw : Weights::kAveraged, device));
   if (a.untrained) reset_weights(*subject.model, a.seed);
-  subject.source = make_sample_source(*subject.model, device);
+  subject.source = make_sample_source(*subject.model, device, a.steps);
   report.samples = subject.model->file.string();
   report.weights = a.untrained ? "untrained" : subject.model->averaged ? "averaged" : "raw";
   return subject;
@@ -202,6 +203,11 @@ void add_evaluate_command(CLI::App& app) {
                    "Samples, and images of data; default: 10000, or half of the data set where "
                    "that is less")
       ->check(CLI::Range(1, 1 << 24))
+      ->type_name("N");
+  command
+      ->add_option("--steps", a->steps,
+                   "Langevin steps from noise to each sample of an energy; default: as many as "
+                   "training's chains have")
       ->type_name("N");
   command
       ->add_option("--seed", a->seed,

@@ -13,6 +13,8 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "inference/chain_source.h"
+#include "inference/sample_source.h"
 #include "inference/saved_model.h"
 #include "kernels/device.h"
 #include "models/sampling.h"
@@ -24,11 +26,13 @@ namespace valley::app {
 namespace {
 
 constexpr const char* kHelp =
-    "Draw samples from a trained generator into a PNG.\n\n"
+    "Draw samples from a trained generator, or by chains from a trained energy, into a PNG.\n\n"
     "Examples:\n"
     "  valley sample runs/00007-began-64 --seeds 0-63 -o grid.png          training's own grid\n"
     "  valley sample runs/00007-began-64 --seeds 3,17 --interpolate 8 -o walk.png   8 steps\n"
-    "  valley sample model.safetensors --seeds 0-15 --grid 4x4 -o grid.png          of a lone file";
+    "  valley sample model.safetensors --seeds 0-15 --grid 4x4 -o grid.png          of a lone "
+    "file\n"
+    "  valley sample runs/00008-ebm-64 --seeds 0-15 --steps 600 -o chains.png       of an energy";
 
 constexpr std::int64_t kMostSamples = 65536;
 constexpr int kMostInRow = 4096;
@@ -40,6 +44,7 @@ struct Arguments {
   std::string out;
   std::string latents_out;
   std::int64_t interpolate = 0;
+  std::optional<std::int64_t> steps;
   bool raw = false;
   bool json = false;
 };
@@ -128,6 +133,38 @@ double distance_of(const at::Tensor& pixels) {
   return n > 1 ? mean_pairwise_distance(pixels.narrow(0, 0, n)) : 0;
 }
 
+// Samples of a generator, and the latents that they are of.
+TensorMap generate(const Arguments& a, const SavedModel& saved,
+                   const std::vector<std::uint64_t>& seeds) {
+  if (a.steps)
+    throw Error(ExitCode::kUsage,
+                "--steps is for energies, whose samples are ends of chains; {} has a generator",
+                saved.file.string());
+  at::Tensor latents = latents_of_seeds(seeds, latent_draw(saved.options), at::kCPU);
+  if (a.interpolate > 0) latents = walk(latents, a.interpolate);
+  return {{"latents", latents}, {"pixels", generate_pixels(*saved.model, latents)}};
+}
+
+// Samples of an energy.
+TensorMap run_chains(const Arguments& a, const SavedModel& saved,
+                     const std::vector<std::uint64_t>& seeds) {
+  if (a.interpolate > 0 || !a.latents_out.empty())
+    throw Error(ExitCode::kUsage,
+                "{} holds an energy, whose samples are ends of chains that begin in noise: there "
+                "are no latent vectors to --interpolate or --save-latents",
+                saved.file.string());
+  log::info("{} chains of {} steps", seeds.size(), chain_settings(saved, a.steps).steps);
+  const auto source = make_sample_source(saved, at::kCPU, a.steps);
+  std::vector<at::Tensor> parts;
+  for (std::size_t i = 0; i < seeds.size();) {
+    std::size_t end = i + 1;
+    while (end < seeds.size() && seeds[end] == seeds[end - 1] + 1) ++end;
+    parts.push_back(source->pixels(seeds[i], static_cast<std::int64_t>(end - i)));
+    i = end;
+  }
+  return {{"pixels", at::cat(parts)}};
+}
+
 void sample(const Arguments& a) {
   const std::vector<std::uint64_t> seeds = parse_seeds(a.seeds);
   const std::int64_t n = samples_asked_for(a, static_cast<std::int64_t>(seeds.size()));
@@ -141,14 +178,13 @@ void sample(const Arguments& a) {
                 "{} samples of {}x{} pixels, {} in a row, are too large a picture; take fewer "
                 "--seeds, or a --grid nearer to a square",
                 n, side, side, columns);
-  at::Tensor latents = latents_of_seeds(seeds, latent_draw(saved.options), at::kCPU);
-  if (a.interpolate > 0) latents = walk(latents, a.interpolate);
-  const at::Tensor pixels = generate_pixels(*saved.model, latents);
+  const bool is_energy = dynamic_cast<const EnergyModel*>(saved.model.get()) != nullptr;
+  const TensorMap drawn = is_energy ? run_chains(a, saved, seeds) : generate(a, saved, seeds);
+  const at::Tensor& pixels = drawn.at("pixels");
   write_grid(a.out,
              {pixels.const_data_ptr<std::uint8_t>(), static_cast<std::size_t>(pixels.numel())}, n,
              pixels.size(1), pixels.size(2), pixels.size(3), columns);
-  if (!a.latents_out.empty())
-    write_safetensors(a.latents_out, {{{"latents", latents}, {"pixels", pixels}}, {}});
+  if (!a.latents_out.empty()) write_safetensors(a.latents_out, {drawn, {}});
   const double distance = distance_of(pixels);
   if (a.json) {
     fmt::print("{}\n", nlohmann::json({{"file", a.out},
@@ -171,12 +207,17 @@ void add_sample_command(CLI::App& app) {
   command->add_option("run", a->run, "A run directory, a checkpoint or a model.safetensors")
       ->required()
       ->type_name("RUN");
-  command->add_option("--seeds", a->seeds, "Which samples: a latent vector a seed")
+  command->add_option("--seeds", a->seeds, "Which samples: a latent vector, or a chain, a seed")
       ->capture_default_str();
   command->add_option("--grid", a->grid,
                       "Columns x rows of the picture; default: as square as the number allows");
   command->add_option("--interpolate", a->interpolate,
                       "Steps of a straight walk from each seed to the next, a row each");
+  command
+      ->add_option("--steps", a->steps,
+                   "Langevin steps from noise to a sample of an energy; default: as many as "
+                   "training's chains have")
+      ->type_name("N");
   command->add_option("-o,--out", a->out, "The PNG to write")->required()->type_name("FILE.png");
   command
       ->add_option("--save-latents", a->latents_out, "Also write latents and pixels as safetensors")

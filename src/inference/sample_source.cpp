@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "inference/chain_source.h"
 
 namespace valley {
 namespace {
@@ -35,7 +36,16 @@ std::unique_ptr<SampleSource> make_generator_source(const Model& model, const La
   return std::make_unique<GeneratorSource>(model, draw, device);
 }
 
-std::unique_ptr<SampleSource> make_sample_source(const SavedModel& saved, at::Device device) {
+std::unique_ptr<SampleSource> make_sample_source(const SavedModel& saved, at::Device device,
+                                                 std::optional<std::int64_t> chain_steps) {
+  if (const auto* energy = dynamic_cast<const EnergyModel*>(saved.model.get())) {
+    return make_chain_source(*energy, saved.options, chain_settings(saved, chain_steps), device);
+  }
+  if (chain_steps) {
+    throw Error(ExitCode::kUsage,
+                "--steps is for energies, whose samples are ends of chains; {} is none",
+                saved.file.string());
+  }
   for (const NamedNetwork& n : saved.model->networks()) {
     if (n.name == "generator")
       return make_generator_source(*saved.model, latent_draw(saved.options), device);

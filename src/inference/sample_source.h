@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "inference/saved_model.h"
 #include "models/sampling.h"
@@ -32,9 +33,11 @@ class SampleSource {
                                                                   const LatentDraw& draw,
                                                                   at::Device device);
 
-// Samples of a saved model, which must outlive the source. Error kData naming its file where it has
-// nothing to draw samples with.
-[[nodiscard]] std::unique_ptr<SampleSource> make_sample_source(const SavedModel& saved,
-                                                               at::Device device);
+// Samples of a saved model, which must outlive the source: by its generator, or, of an energy, ends
+// of Langevin chains (inference/chain_source.h) of `chain_steps` steps; without it as many as
+// training's chains have. Error kData naming its file where it has nothing to draw samples with.
+[[nodiscard]] std::unique_ptr<SampleSource> make_sample_source(
+    const SavedModel& saved, at::Device device,
+    std::optional<std::int64_t> chain_steps = std::nullopt);
 
 }  // namespace valley

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -14,7 +15,8 @@ struct SavedModel {
   ModelOptions options;
   std::unique_ptr<Model> model;  // on the device asked for, frozen
   std::filesystem::path file;
-  bool averaged = false;  // whether networks hold their moving averages
+  bool averaged = false;                        // whether networks hold their moving averages
+  std::map<std::string, std::string> metadata;  // the file's: model.* and objective.* keys
 };
 
 enum class Weights { kAveraged, kRaw };  // averaged: where the file has them, else raw

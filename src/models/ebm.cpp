@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/avg_pool2d.h>
+#include <ATen/ops/relu.h>
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -138,7 +139,8 @@ class ResidualEnergy : public EnergyNetwork {
   [[nodiscard]] at::Tensor energy(const at::Tensor& x) const override {
     at::Tensor y = activate(input_(x), Activation::kLeakyRelu);
     for (const Block& block : blocks_) y = block(y);
-    return output_(activate(y, Activation::kRelu).sum({2, 3})).squeeze(1);
+    // Not in place: the last block's activation is differentiated by what it gave.
+    return output_(at::relu(y).sum({2, 3})).squeeze(1);
   }
 
   void end_step(std::int64_t steps_done) const override {

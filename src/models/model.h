@@ -21,7 +21,7 @@ namespace valley {
 // its file alone.
 struct ModelOptions {
   std::string name = "began";
-  std::int64_t resolution = 64;  // pixels, a power of two
+  std::int64_t resolution = 64;  // pixels; each model's header says which
   std::int64_t channels = 3;     // 1 or 3
   std::int64_t width = 128;      // filters, the paper's n
   std::int64_t latent = 64;      // numbers the generator draws from
@@ -149,7 +149,7 @@ class EnergyModel : public Model {
   std::unique_ptr<EnergyNetwork> energy_;
 };
 
-// The largest model.width, model.latent and model.hidden. Networks of that size have under 2^44
+// The largest model.width, model.latent and model.hidden. Networks of that size have under 2^47
 // parameters and keep under 2^42 bytes an image, so that no count of a batch of 2^20 overflows.
 inline constexpr std::int64_t kMostUnits = 65536;
 

@@ -27,8 +27,9 @@ constexpr double kLevels = 256;
 enum Slot : std::int64_t { kReal, kFake, kSquares, kNorm, kRestarted, kCount, kSlots };
 
 ReplayShape replay_shape(const ObjectiveOptions& o, const ObjectiveSetting& s) {
+  const std::int64_t steps = o.replay_size / s.microbatches / s.microbatch_size;
   // Without a buffer the newest chains are kept all the same: training's grids show them.
-  const std::int64_t slots = std::max(s.microbatch_size, o.replay_size / s.microbatches);
+  const std::int64_t slots = std::max<std::int64_t>(1, steps) * s.microbatch_size;
   return {s.own_microbatches, slots, s.microbatch_size, s.resolution, s.resolution, s.channels};
 }
 
@@ -101,14 +102,14 @@ class Ebm : public Objective {
     return "a loss or gradient is not finite, or the loss is beyond 1e8,";
   }
 
-  [[nodiscard]] std::optional<at::Tensor> samples(std::int64_t n) const override {
-    const at::Tensor chains = replay_.newest(0, n);
+  [[nodiscard]] std::optional<at::Tensor> samples(std::int64_t wanted) const override {
+    const at::Tensor chains = replay_.newest(0, wanted);
+    const std::int64_t n = std::min(wanted, replay_.slots().size(1));
     if (chains.size(0) == n) return chains;
     // Chains that have not begun stand where they would: in noise.
     std::vector<std::int64_t> shape = chains.sizes().vec();
     shape[0] = n - chains.size(0);
-    const std::int64_t numbers = chains[0].numel();
-    const at::Tensor noise = at::empty({shape[0], numbers}, at::kFloat);
+    const at::Tensor noise = at::empty(shape, at::kFloat).flatten(1);
     kernels::fill_uniform(
         noise, {setting_.seed, RandomStream::kSampleLatent, 0.0F, static_cast<float>(kLevels)},
         at::full({}, chains.size(0), at::kLong), 0);

@@ -137,8 +137,8 @@ class Objective {
   // What accumulate_gradients traces of single samples: "energy/real".
   [[nodiscard]] virtual std::vector<std::string> traces() const { return {}; }
 
-  // uint8 [n, H, W, C] on the host: samples of the objective's own chains, on the rank that owns
-  // the first microbatch; none where a generator makes them.
+  // uint8 [at most n, H, W, C] on the host: samples of the objective's own chains, on the rank that
+  // owns the first microbatch; none where a generator makes them.
   [[nodiscard]] virtual std::optional<at::Tensor> samples(std::int64_t /*n*/) const {
     return std::nullopt;
   }

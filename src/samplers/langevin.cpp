@@ -20,18 +20,21 @@ constexpr std::int64_t kPerBlock = 4;  // normal numbers of a Philox block
 
 std::int64_t blocks_a_step(std::int64_t numbers) { return (numbers + kPerBlock - 1) / kPerBlock; }
 
-// A network whose passes compute no gradients of parameters and gather no statistics.
+// A network whose passes compute no gradients of parameters and gather no statistics. One that is
+// frozen already is not touched, so that several threads can run chains on it.
 class Frozen {
  public:
-  explicit Frozen(const EnergyNetwork& network)
-      : network_(network), context_(std::exchange(network.context(), PassContext{})) {
+  explicit Frozen(const EnergyNetwork& network) : network_(network) {
     const auto& all = network.parameters().all();
     trainable_ = !all.empty() && all.front().value.requires_grad();
+    if (!trainable_) return;
     network.parameters().require_grad(false);
+    context_ = std::exchange(network.context(), PassContext{});
   }
   ~Frozen() {
+    if (!trainable_) return;
     network_.context() = context_;
-    network_.parameters().require_grad(trainable_);
+    network_.parameters().require_grad(true);
   }
   Frozen(const Frozen&) = delete;
   Frozen& operator=(const Frozen&) = delete;

@@ -26,9 +26,14 @@ at::Tensor uniform(const ChainPlace& place, RandomStream stream, std::int64_t n,
 
 }  // namespace
 
+at::Tensor pixels_of_chains(const at::Tensor& images) {
+  const at::Tensor levels = (images.detach() * kLevels).floor().clamp(0, kLevels - 1);
+  return levels.permute({0, 2, 3, 1}).to(at::kByte).contiguous();
+}
+
 ReplayBuffer::ReplayBuffer(const ReplayShape& shape, double restart, at::Device device)
     : shape_(shape), restart_(restart) {
-  VALLEY_CHECK(shape.slots >= shape.a_step);
+  VALLEY_CHECK(shape.slots > 0 && shape.slots % shape.a_step == 0);
   const auto bytes = at::TensorOptions(device).dtype(at::kByte);
   slots_ = at::zeros({shape.parts, shape.slots, shape.height, shape.width, shape.channels}, bytes);
   put_ = at::zeros({shape.parts, shape.a_step, shape.height, shape.width, shape.channels}, bytes);
@@ -53,7 +58,7 @@ ReplayBuffer::Start ReplayBuffer::draw(std::int64_t part, const ChainPlace& plac
 
 void ReplayBuffer::put(std::int64_t part, const at::Tensor& images) {
   const at::NoGradGuard no_grad;
-  put_[part].copy_((images.detach() * kLevels).floor().clamp(0, kLevels - 1).permute({0, 2, 3, 1}));
+  put_[part].copy_(pixels_of_chains(images));
 }
 
 void ReplayBuffer::commit(const at::Tensor& ok) {
@@ -66,8 +71,7 @@ void ReplayBuffer::commit(const at::Tensor& ok) {
 
 at::Tensor ReplayBuffer::newest(std::int64_t part, std::int64_t n) const {
   const std::int64_t taken = taken_.item<std::int64_t>();
-  const std::int64_t whole_steps = shape_.slots / shape_.a_step * shape_.a_step;
-  const std::int64_t available = std::min({n, taken, whole_steps});
+  const std::int64_t available = std::min({n, taken, shape_.slots});
   // Whole steps from the newest back, each in the order of its microbatch.
   at::Tensor places = at::empty({available}, at::kLong);
   auto* place = places.mutable_data_ptr<std::int64_t>();

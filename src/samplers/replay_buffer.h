@@ -1,11 +1,12 @@
 // Chains that training goes on with, in parts: one for each microbatch of this rank, so that what a
 // chain starts from does not depend on the number of ranks.
 //
-// A part is a ring of slots: a step's chains take the places of the oldest, and chains start from
-// slots drawn with replacement (as in the authors' code of IGEBM, Du & Mordatch 2019). Pixels are
-// kept as bytes, as there: floor(256 x), given back as (byte + u) / 256 with u ~ U(0, 1), so that
-// 10,000 chains of 256x256x3 take 1.97 GB instead of 7.9. (Their code scales by 255 on the way in
-// and by 256 on the way out, which darkens chains a little at every visit.)
+// A part is a ring of slots for the chains of some steps: a step's chains take the places of the
+// oldest step's, and chains start from slots drawn with replacement (as in the authors' code of
+// IGEBM, Du & Mordatch 2019). Pixels are kept as bytes, as there: floor(256 x), given back as (byte
+// + u) / 256 with u ~ U(0, 1), so that 10,000 chains of 256x256x3 take 1.97 GB instead of 7.9.
+// (Their code scales by 255 on the way in and by 256 on the way out, which darkens chains a little
+// at every visit.)
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,9 +17,12 @@
 
 namespace valley {
 
+// Bytes of images: float [B, C, H, W] in [0, 1] to uint8 [B, H, W, C] on the same device.
+[[nodiscard]] at::Tensor pixels_of_chains(const at::Tensor& images);
+
 struct ReplayShape {
   std::int64_t parts = 1;
-  std::int64_t slots = 0;   // of each part, at least a_step
+  std::int64_t slots = 0;   // of each part, a multiple of a_step
   std::int64_t a_step = 1;  // chains that each part takes a step
   std::int64_t height = 0;
   std::int64_t width = 0;

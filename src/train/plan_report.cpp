@@ -16,6 +16,12 @@ constexpr std::int64_t kSavedBesides = 131072;  // headers, state.json, COMMIT, 
 // temporaries. Measured on CPU ranks (docs/training.md); an estimate elsewhere.
 constexpr double kOverhead = 1.75;
 
+std::int64_t buffer_bytes(const ParameterSet& set) {
+  std::int64_t numbers = 0;
+  for (const Buffer& b : set.buffers()) numbers += b.value.numel();
+  return numbers * kFloat;
+}
+
 std::string table(const NamedNetwork& n) {
   std::string text = fmt::format("{}: {} parameters\n", n.name, n.network->parameters().count());
   for (const LayerInfo& layer : n.network->layers()) {
@@ -55,15 +61,16 @@ MemoryPlan plan_memory(const Model& model, const Experiment& experiment) {
       static_cast<std::int64_t>(moments_of(optimizer_rule(experiment.optimizer)).size());
   for (const NamedNetwork& n : model.networks()) {
     const std::int64_t bytes = n.network->parameters().count() * kFloat;
-    plan.parameters += (2 + moments) * bytes;  // with values and gradients
+    const std::int64_t besides = buffer_bytes(n.network->parameters());
+    plan.parameters += (2 + moments) * bytes + 2 * besides;  // with values and gradients
     plan.reduced_per_step += bytes;
-    plan.checkpoint += (1 + moments) * bytes;  // gradients are not saved
+    plan.checkpoint += (1 + moments) * bytes + besides;  // gradients are not saved
     for (const LayerInfo& layer : n.network->layers()) activations += layer.activations;
     const auto averaged = model.averaged();
     const bool has_average = std::find(averaged.begin(), averaged.end(), n.name) != averaged.end();
     if (has_average && experiment.train.ema_half_life > 0) {
-      plan.parameters += bytes;
-      plan.checkpoint += bytes;
+      plan.parameters += bytes + besides;
+      plan.checkpoint += bytes + besides;
     }
     if (experiment.train.reproducible) plan.parameters += 2 * bytes;
   }

@@ -7,8 +7,8 @@ import tomllib
 import pytest
 from program import REPOSITORY, bits, checkpoint
 
-COMMANDS = [[], ["train"], ["sample"], ["doctor"], ["completion"], ["shard"], ["shard", "build"], ["shard", "verify"],
-            ["shard", "info"], ["shard", "peek"]]
+COMMANDS = [[], ["train"], ["sample"], ["evaluate"], ["report"], ["doctor"], ["completion"], ["shard"], ["shard", "build"],
+            ["shard", "verify"], ["shard", "info"], ["shard", "peek"]]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_keys_are_listed_with_default_and_meaning(program, keys):
     listed = program.call("train", "--keys").stdout
     assert listed.count("; default ") == len(keys)
     assert {key.split(".")[0] for key in keys} == \
-        {"data", "model", "objective", "train", "optimizer", "checkpoint", "samples"}
+        {"data", "model", "objective", "train", "optimizer", "checkpoint", "samples", "evaluate"}
 
 
 def test_keys_of_a_section(program, keys):
@@ -102,20 +102,23 @@ def test_lengths_in_epochs_and_images(program, length, steps):
 
 @pytest.fixture(scope="module")
 def shards_of(tmp_path_factory, shared_program):
-    """Shards of a resolution: twenty smileys."""
+    """Shards of a shape: 128 faces and animals, an epoch for any config."""
     @functools.cache
-    def build(resolution):
+    def build(resolution, channels):
         data = tmp_path_factory.mktemp("sizes") / str(resolution)
-        shared_program.call("shard", "build", "--source", "NotoColorEmoji.ttf", "--codepoints", "1F600-1F613",
-                            "--resolution", resolution, "--dest", data, "--jobs", "1")
+        shared_program.call("shard", "build", "--source", "NotoColorEmoji.ttf", "--codepoints", "1F400-1F47F",
+                            "--resolution", resolution, "--channels", "rgb" if channels == 3 else "gray",
+                            "--dest", data, "--jobs", "1")
         return data
     return build
 
 
 @pytest.mark.parametrize("file", sorted(REPOSITORY.glob("configs/*.toml")), ids=lambda path: path.name)
 def test_every_config_plans_on_shards_of_its_size(program, shards_of, file):
-    size = tomllib.loads(file.read_text())["model"]["resolution"]
-    result = program.train(None, "--dry-run", f"data.path={shards_of(size)}", config=file)
+    config = tomllib.loads(file.read_text())
+    size, channels = config["model"]["resolution"], config["model"]["channels"]
+    result = program.train(None, "--dry-run", f"data.path={shards_of(size, channels)}", config=file)
     resolved = tomllib.loads(result.stdout)
     assert resolved["model"]["resolution"] == size
-    assert f"data: 20 images of {size}x{size}x3" in result.stdout
+    assert resolved["model"]["name"] == resolved["objective"]["name"] == config["objective"]["name"]
+    assert f"data: 128 images of {size}x{size}x{channels}" in result.stdout

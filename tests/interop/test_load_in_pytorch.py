@@ -1,46 +1,40 @@
 """examples/load_in_pytorch.py against the program: samples, energies, and the files it reads."""
 
 import hashlib
-import importlib.util
 import json
 import subprocess
 import sys
 
-import h5py
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from valley_program import REPOSITORY, build_faces, stats, train, valley
+from example_loader import EBGAN, EXAMPLE, LATENT_D, PLAIN, example, images_of, latents
+from valley_program import build_faces, stats, train, valley
 
-EXAMPLE = REPOSITORY / "examples" / "load_in_pytorch.py"
-LATENT_D = 2  # the stream of the latents of D's phase
+BUFFERS = ("running_mean", "running_var", ".carry")
 STEPS = 3
 
 SHAPES = {
-    "skips": ("rgb", []),
-    "plain": ("rgb", ["model.skip_connections=false"]),
-    "extra": ("rgb", ["model.downsample=extra"]),
-    "gray-16": ("gray", ["model.resolution=16", "model.channels=1", "train.ema_half_life=0"]),
+    "skips": ("rgb", 32, []),
+    "plain": ("rgb", 32, [PLAIN]),
+    "extra": ("rgb", 32, ["model.downsample=extra"]),
+    "residuals": ("rgb", 32, ["model.vanishing_residuals=5", "model.output=tanh"]),
+    "gray-16": ("gray", 16, ["train.ema_half_life=0"]),
+    "gray-28": ("gray", 28, ["model.output=sigmoid"]),
+    "ebgan": ("rgb", 32, EBGAN),
+    "magan": ("rgb", 32, [PLAIN, "model.name=magan", "model.output=tanh", "optimizer.lr=1e-4"]),
+    "magan-28": ("gray", 28, [PLAIN, "model.name=magan", "model.output=sigmoid", "optimizer.lr=1e-4"]),
 }
-
-
-def load_example():
-    spec = importlib.util.spec_from_file_location("load_in_pytorch", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-example = load_example()
 
 
 @pytest.fixture(scope="module", params=SHAPES)
 def trained(request, tmp_path_factory):
-    channels, overrides = SHAPES[request.param]
+    channels, side, overrides = SHAPES[request.param]
     folder = tmp_path_factory.mktemp(request.param)
-    build_faces(folder / "data", 16 if request.param == "gray-16" else 32, channels)
-    run = train(folder / "runs", folder / "data", f"train.steps={STEPS}", "train.seed=7", *overrides)
+    build_faces(folder / "data", side, channels)
+    shape = [f"model.resolution={side}", f"model.channels={1 if channels == 'gray' else 3}"]
+    run = train(folder / "runs", folder / "data", f"train.steps={STEPS}", "train.seed=7", *shape, *overrides)
     return folder, run
 
 
@@ -48,23 +42,23 @@ def trained(request, tmp_path_factory):
 def test_samples_agree(trained, tmp_path, capsys, weights):
     _, run = trained
     raw = ["--raw"] if weights == "raw" else []
-    seeds, latents = "0-3,77,5000000000", str(tmp_path / "latents.safetensors")
-    valley("sample", run, "--seeds", seeds, "-o", tmp_path / "a.png", "--save-latents", latents, *raw)
+    seeds, drawn = "0-3,77,5000000000", str(tmp_path / "latents.safetensors")
+    valley("sample", run, "--seeds", seeds, "-o", tmp_path / "a.png", "--save-latents", drawn, *raw)
     picture = str(tmp_path / "b.png")
-    assert example.main([str(run), "--seeds", seeds, "--latents", latents, "-o", picture, *raw]) == 0
+    assert example.main([str(run), "--seeds", seeds, "--latents", drawn, "-o", picture, *raw]) == 0
     assert "largest difference of a pixel: " in capsys.readouterr().out
-    assert Image.open(picture).width == 3 * load_file(latents)["pixels"].shape[2]
+    assert Image.open(picture).width == 3 * load_file(drawn)["pixels"].shape[2]
     # Without seeds the latents of the file are taken; a lone file does as well as a run.
     model = example.find_model(run)
     assert model.parent.name == f"step-{STEPS:08}"
-    assert example.main([str(model), "--latents", latents, *raw]) == 0
+    assert example.main([str(model), "--latents", drawn, *raw]) == 0
     # Each difference is found.
-    saved = load_file(latents)
+    saved = load_file(drawn)
     saved["pixels"][1, 3, 4, 0] ^= 0x10
-    save_file(saved, latents)
-    assert example.main([str(run), "--latents", latents, *raw]) == 1
+    save_file(saved, drawn)
+    assert example.main([str(run), "--latents", drawn, *raw]) == 1
     assert "largest difference of a pixel: 1" in capsys.readouterr().out
-    assert example.main([str(run), "--seeds", "0-5", "--latents", latents, *raw]) == 1
+    assert example.main([str(run), "--seeds", "0-5", "--latents", drawn, *raw]) == 1
     assert "other seeds" in capsys.readouterr().out
 
 
@@ -72,16 +66,13 @@ def test_energies_agree(trained):
     """The step after a checkpoint states the energies of that checkpoint's networks: of all images
     (an epoch is one batch here) and of the latents of D's phase."""
     folder, run = trained
-    with h5py.File(folder / "data" / "shard-00000.h5") as shard:
-        pixels = torch.from_numpy(shard["images"][:])
-    images = (pixels.float() / 127.5 - 1.0).permute(0, 3, 1, 2)
     for step in range(1, STEPS):
         checkpoint = run / "checkpoints" / f"step-{step:08}"
-        generator, discriminator, options = example.load(checkpoint, raw=True)
-        positions = range(len(images) * step, len(images) * (step + 1))
-        latents = example.uniform(7, LATENT_D, list(positions), options["latent"])
-        with torch.inference_mode():
-            fakes = generator(latents)
+        networks, options = example.load(checkpoint, raw=True)
+        generator, discriminator = networks["generator"].train(), networks["discriminator"].train()
+        images = images_of(folder / "data", options)
+        with torch.no_grad():
+            fakes = generator(latents(options, LATENT_D, step))
             real = (images - discriminator(images)).abs().mean().item()
             fake = (fakes - discriminator(fakes)).abs().mean().item()
         line = stats(run)[step + 1]
@@ -115,7 +106,7 @@ def test_state_holds_the_tensors_that_the_format_says(trained):
     for network in ("generator", "discriminator"):
         expected[f"optimizer.{network}.updates"] = (torch.int64, ())
         for name, tensor in model.items():
-            if name.startswith(network + "."):
+            if name.startswith(network + ".") and not name.endswith(BUFFERS):
                 for moment in ("first", "second"):
                     key = f"optimizer.{network}.{moment}.{name.removeprefix(network + '.')}"
                     expected[key] = (torch.float32, tuple(tensor.shape))
@@ -159,7 +150,7 @@ def test_what_is_no_model_is_refused(tmp_path, capsys):
     assert "is no model.safetensors" in refused(capsys, 66, tmp_path, "--seeds", "0")
     assert "is no model.safetensors" in refused(capsys, 66, tmp_path / "nothing", "--seeds", "0")
     save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
-    assert "holds no BEGAN" in refused(capsys, 65, tmp_path / "a.safetensors", "--seeds", "0")
+    assert "holds no model of Valley's" in refused(capsys, 65, tmp_path / "a.safetensors", "--seeds", "0")
     (tmp_path / "text.safetensors").write_text("a text")
     assert "no sound safetensors" in refused(capsys, 65, tmp_path / "text.safetensors", "--seeds", "0")
 
@@ -170,6 +161,9 @@ def test_what_is_no_model_is_refused(tmp_path, capsys):
     ({"model.latent": "0"}, "model.latent"),
     ({"model.hidden": "99999999999999999999"}, "model.hidden"),
     ({"model.resolution": "17"}, "model.resolution"),
+    ({"model.name": "ebm", "model.resolution": "16"}, "model.resolution"),
+    ({"model.name": "ebgan", "model.resolution": "64", "model.output": "relu"}, "model.output"),
+    ({"model.name": "ebgan", "model.resolution": "32"}, "does not hold the networks"),
     ({"model.width": "20000"}, "does not hold the networks"),
     ({}, "does not hold the networks"),
 ])

@@ -36,6 +36,10 @@ TEST(Began, HasThePapersNumberOfParameters) {
     EXPECT_EQ(count(options(resolution, 128), "generator"), generators.at(resolution))
         << resolution;
   }
+  // 28 pixels have the levels of 32, from 7x7: only the linear layers differ.
+  EXPECT_EQ(count(options(28, 128), "generator"), 1'421'443 - 15 * 128 * 65);
+  EXPECT_EQ(count(options(28, 128), "discriminator"),
+            6'390'979 - 15 * 128 * 65 - 15 * 3 * 128 * 64);
   ModelOptions extra = options(128, 128);
   extra.downsample = "extra";
   EXPECT_EQ(count(extra, "discriminator"), 23'221'443);
@@ -112,7 +116,60 @@ INSTANTIATE_TEST_SUITE_P(
     Began, EveryVariant,
     ::testing::Values(Variant{32, 3, false, "strided"}, Variant{32, 3, true, "strided"},
                       Variant{64, 1, true, "extra"}, Variant{128, 3, false, "extra"},
-                      Variant{256, 3, true, "strided"}, Variant{16, 1, false, "strided"}));
+                      Variant{256, 3, true, "strided"}, Variant{16, 1, false, "strided"},
+                      Variant{28, 1, true, "strided"}));
+
+TEST(Began, ResidualsVanish) {
+  ModelOptions o = options(32, 4);
+  o.latent = o.hidden = 6;
+  const auto plain = make_model(o);
+  plain->initialize(1);
+  o.vanishing_residuals = 10;
+  const auto residual = make_model(o);
+  residual->initialize(1);  // the same weights
+  const at::Tensor z = at::rand({2, 6});
+  const auto image = [&](const Model& m) {
+    return dynamic_cast<const AutoencoderGan&>(m).generator().generate(z);
+  };
+  const auto again = [&](const Model& m, const at::Tensor& x) {
+    return dynamic_cast<const AutoencoderGan&>(m).discriminator().reconstruct(x);
+  };
+  const auto carry = [&](std::int64_t steps) {
+    for (const NamedNetwork& n : residual->networks()) n.network->end_step(steps);
+    return residual->network("generator").parameters().buffers().at(0).value.item<float>();
+  };
+  EXPECT_EQ(carry(0), 1.0F);
+  const at::Tensor start = image(*residual);
+  EXPECT_FALSE(at::allclose(start, image(*plain)));
+  EXPECT_FLOAT_EQ(carry(4), 0.6F);
+  EXPECT_EQ(carry(10), 0.0F);
+  EXPECT_EQ(carry(25), 0.0F);
+  EXPECT_TRUE(at::allclose(image(*residual), image(*plain)));
+  EXPECT_TRUE(at::allclose(again(*residual, start), again(*plain, start)));
+  // Encoder of 32 pixels: the first conv of level 0 and the last of the last level; decoder: all.
+  std::int64_t layers = 0;
+  for (const LayerInfo& l : residual->network("discriminator").layers())
+    layers += l.name.ends_with("residual") ? 1 : 0;
+  EXPECT_EQ(layers, 2 + 6);
+}
+
+TEST(Began, OutputsEndAsModelOutputSays) {
+  for (const std::string output : {"tanh", "sigmoid"}) {
+    ModelOptions o = options(32, 4);
+    o.latent = o.hidden = 6;
+    const auto linear = make_model(o);
+    o.output = output;
+    const auto ended = make_model(o);
+    for (const auto* m : {linear.get(), ended.get()}) m->initialize(1);
+    const at::Tensor z = 3 * at::randn({2, 6});
+    const auto image = [&](const Model& m) {
+      return dynamic_cast<const AutoencoderGan&>(m).generator().generate(z);
+    };
+    const at::Tensor x = image(*linear);
+    EXPECT_TRUE(at::allclose(image(*ended), output == "tanh" ? at::tanh(x) : at::sigmoid(x)));
+    EXPECT_EQ(ended->pixel_range(), output == "tanh" ? PixelRange::kSymmetric : PixelRange::kUnit);
+  }
+}
 
 TEST(Began, RefusesShapesItCannotHave) {
   for (const std::int64_t resolution : {0, 8, 48, 100, 1024})

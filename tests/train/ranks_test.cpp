@@ -59,13 +59,12 @@ class BrokenCommunicator : public Communicator {
   Fault fault_;
 };
 
-std::string trained_digest(Communicator& communicator, bool reproducible,
-                           std::unique_ptr<Trainer>* out = nullptr) {
+std::string trained_digest(Communicator& communicator, const Experiment& experiment,
+                           AutoInt microbatch, std::unique_ptr<Trainer>* out = nullptr) {
   set_arithmetic({Precision::kFp32, true, 1});
   static Experiment e;
-  e = small_experiment();
-  e.train.reproducible = reproducible;
-  const AutoInt microbatch = reproducible ? AutoInt(1) : std::nullopt;
+  e = experiment;
+  const bool reproducible = e.train.reproducible;
   auto trainer = std::make_unique<Trainer>(
       e, plan_microbatches(8, microbatch, communicator.size(), reproducible), communicator,
       kImages);
@@ -75,9 +74,43 @@ std::string trained_digest(Communicator& communicator, bool reproducible,
   return digest;
 }
 
+std::string trained_digest(Communicator& communicator, bool reproducible,
+                           std::unique_ptr<Trainer>* out = nullptr) {
+  Experiment e = small_experiment();
+  e.train.reproducible = reproducible;
+  return trained_digest(communicator, e, reproducible ? AutoInt(1) : std::nullopt, out);
+}
+
 TEST(Ranks, ReproducibleTrainingHasTheBitsOfOneRank) {
   const auto alone = make_self_communicator(at::kCPU);
   EXPECT_EQ(trained_digest(world().device(), true), trained_digest(*alone, true));
+}
+
+// Moments of microbatches, singular vectors and carries among the bits.
+TEST(Ranks, WhatNetworksKeepHasTheBitsOfOneRank) {
+  const auto alone = make_self_communicator(at::kCPU);
+  using testing::Kept;
+  for (const Kept kept : {Kept::kBatchNorm, Kept::kCarry, Kept::kSingularVectors}) {
+    Experiment e = testing::experiment_with(kept);
+    e.train.reproducible = true;
+    std::unique_ptr<Trainer> one;
+    std::unique_ptr<Trainer> many;
+    EXPECT_EQ(trained_digest(world().device(), e, 2, &many), trained_digest(*alone, e, 2, &one))
+        << static_cast<int>(kept);
+    const Schema schema = e.schema();
+    const TensorMap expected = one->snapshot(schema, "").model.tensors;
+    for (const auto& [name, tensor] : many->snapshot(schema, "").model.tensors)
+      EXPECT_TRUE(at::equal(tensor, expected.at(name))) << name;  // averages, too
+    // Without `reproducible` the microbatches are the same, summed in another order.
+    e.train.reproducible = false;
+    const std::string digest = trained_digest(world().device(), e, 2, &many);
+    for (const std::string& other : world().gather(digest)) EXPECT_EQ(other, digest);
+    if (kept != Kept::kBatchNorm) continue;
+    for (const auto& [name, tensor] : many->snapshot(schema, "").model.tensors) {
+      if (name.find("running") == std::string::npos) continue;
+      EXPECT_TRUE(at::allclose(tensor, expected.at(name), 1e-2, 1e-3)) << name;
+    }
+  }
 }
 
 TEST(Ranks, PlainTrainingIsNearOneRankAndEqualOnAll) {

@@ -29,6 +29,30 @@ inline Experiment small_experiment() {
   return e;
 }
 
+// Networks that keep something besides parameters.
+enum class Kept { kBatchNorm, kCarry, kSingularVectors };
+inline constexpr std::int64_t kCarrySteps = 6;
+
+inline Experiment experiment_with(Kept kept) {
+  Experiment e = small_experiment();
+  if (kept == Kept::kCarry) e.model.vanishing_residuals = kCarrySteps;
+  if (kept == Kept::kBatchNorm) {
+    e.model.name = "ebgan";
+    e.model.output = "tanh";
+    e.model.batch_norm = true;
+  }
+  if (kept == Kept::kSingularVectors) {
+    const std::int64_t width = e.model.width;
+    e.model = Experiment::of_objective("ebm").model;
+    e.model.resolution = 32;
+    e.model.width = width;
+    e.objective.name = "ebm";
+    e.objective.langevin_steps = 2;
+    e.objective.replay_size = 16;
+  }
+  return e;
+}
+
 // The global batch of a step, the same on every rank: uint8 [8, 32, 32, 3].
 inline at::Tensor global_batch(std::int64_t step) {
   const auto generator = at::detail::createCPUGenerator(static_cast<std::uint64_t>(100 + step));

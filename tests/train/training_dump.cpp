@@ -5,9 +5,10 @@
 //
 // N: images of the imagined data set, which epochs are counted by. IN holds "images" uint8 [steps,
 // B, H, W, C], B being train.global_batch. OUT holds start.* (the model file before the first
-// step), and for step s: s.z_d and s.z_g where there is a generator, s.gradient.*, s.value.* (the
-// model file after it), s.loss/D and the other numbers of the report, s.epoch.* of an epoch that
-// ended with it; the state file of the last step as state.*.
+// step), and for step s: s.z_d and s.z_g where there is a generator, where there is an energy what
+// its chains draw (chain_draws) and the replay buffer after it, s.gradient.*, s.value.* (the model
+// file after it), s.loss/D and the other numbers of the report, s.epoch.* of an epoch that ended
+// with it; the state file of the last step as state.*.
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 
@@ -19,6 +20,7 @@
 #include "comm/self_communicator.h"
 #include "core/error.h"
 #include "kernels/device.h"
+#include "kernels/kernels.h"
 #include "models/sampling.h"
 #include "train/trainer.h"
 
@@ -41,6 +43,30 @@ at::Tensor latents(const Experiment& e, RandomStream stream, std::int64_t positi
   return z;
 }
 
+// Rows of the global batch: choice [B, 2] of slots and restarts, start [B, H * W * C] of the noise
+// to start from, within [B, H * W * C] of real pixels, all from U(0, 1), and noise [steps, B, H * W
+// * C] of chains from N(0, 1).
+TensorMap chain_draws(const Experiment& e, std::int64_t position) {
+  const auto seed = static_cast<std::uint64_t>(e.train.seed);
+  const std::int64_t numbers = e.model.resolution * e.model.resolution * e.model.channels;
+  const at::Tensor first = at::full({}, position, at::kLong);
+  const auto uniform = [&](RandomStream stream, std::int64_t columns) {
+    at::Tensor out = at::empty({e.train.global_batch, columns}, at::kFloat);
+    kernels::fill_uniform(out, {seed, stream, 0, 1}, first, 0);
+    return out;
+  };
+  at::Tensor noise =
+      at::empty({e.objective.langevin_steps, e.train.global_batch, numbers}, at::kFloat);
+  for (std::int64_t step = 0; step < noise.size(0); ++step) {
+    const auto block = static_cast<std::uint32_t>(step * ((numbers + 3) / 4));
+    kernels::fill_normal(noise[step], {seed, RandomStream::kLangevin, 1, block}, first, 0);
+  }
+  return {{"choice", uniform(RandomStream::kReplay, 2)},
+          {"start", uniform(RandomStream::kReplayStart, numbers)},
+          {"within", uniform(RandomStream::kDequantize, numbers)},
+          {"noise", noise}};
+}
+
 void put(TensorFile& out, const std::string& prefix, const TensorMap& tensors) {
   for (const auto& [name, tensor] : tensors) out.tensors[prefix + name] = tensor;
 }
@@ -56,7 +82,10 @@ void dump_step(const Experiment& e, const Schema& schema, Trainer& trainer,
     out.tensors[prefix + "z_d"] = latents(e, RandomStream::kLatentD, position);
     out.tensors[prefix + "z_g"] = latents(e, RandomStream::kLatentG, position);
   }
+  const bool has_chains = dynamic_cast<const EnergyModel*>(&trainer.model()) != nullptr;
+  if (has_chains) put(out, prefix, chain_draws(e, trainer.images_seen()));
   trainer.step(pixels, false);
+  put(out, prefix, trainer.gather_owned());
   put(out, prefix + "gradient.", trainer.gradients());
   put(out, prefix + "value.", trainer.snapshot(schema, "").model.tensors);
   for (const auto& v : trainer.report()) number(v.name, v.value);

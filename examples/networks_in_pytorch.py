@@ -1,0 +1,278 @@
+"""The networks of Valley's models in PyTorch, with the names that model.safetensors has: for load_in_pytorch.py."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+RESOLUTIONS = {
+    "began": (16, 28, 32, 64, 128, 256, 512),
+    "ebgan": (28, 32, 64, 128, 256),
+    "magan": (28, 32, 64, 128, 256),
+    "ebm": (28, 32, 64, 128, 256),
+}
+OUTPUTS = {"linear": nn.Identity, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+LEAK = 0.2
+
+
+def make_networks(options: dict) -> dict[str, nn.Module]:
+    """By name. `options`: the model.* keys of a file's metadata."""
+    if options["name"] == "ebm":
+        return {"energy": Energy(options)}
+    if options["name"] == "began":
+        return {"generator": BeganDecoder(options, options["latent"]), "discriminator": BeganDiscriminator(options)}
+    return {"generator": Generator(options), "discriminator": make_autoencoder(options)}
+
+
+def pyramid(resolution: int, base: int) -> tuple[int, int]:
+    """The side of the smallest maps, and how often it doubles up to the image's."""
+    base = 7 if resolution == 28 else base
+    return base, (resolution // base).bit_length() - 1
+
+
+# ---- BEGAN
+
+
+class EluConv(nn.Conv2d):
+    """3x3, then ELU. With a carry, what does not change its input's shape is mixed with that input."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__(inputs, outputs, 3, stride=stride, padding=1)
+
+    def forward(self, x: Tensor, carry: Tensor | None = None) -> Tensor:
+        y = F.elu(super().forward(x))
+        if carry is None or y.shape != x.shape:
+            return y
+        return carry * x + (1 - carry) * y
+
+
+class BeganDecoder(nn.Module):
+    """The generator, and the second half of the discriminator: [B, inputs] -> [B, C, S, S]."""
+
+    def __init__(self, options: dict, inputs: int, keeps_carry: bool = True) -> None:
+        super().__init__()
+        n = options["width"]
+        self.base, doublings = pyramid(options["resolution"], 8)
+        self.skip = options["skip_connections"]
+        add_carry(self, options, keeps_carry)
+        self.linear = nn.Linear(inputs, self.base**2 * n)
+        self.levels = nn.ModuleList()
+        for level in range(doublings + 1):
+            wide = 2 * n if self.skip and level > 0 else n
+            self.levels.append(nn.ModuleDict({"conv0": EluConv(wide, n), "conv1": EluConv(n, n)}))
+        self.output = nn.Conv2d(n, options["channels"], 3, padding=1)
+        self.activation = OUTPUTS[options["output"]]()
+
+    def forward(self, h: Tensor, carry: Tensor | None = None) -> Tensor:
+        carry = self.carry if carry is None else carry
+        h0 = self.linear(h).unflatten(1, (-1, self.base, self.base))
+        x = h0
+        for level, convs in enumerate(self.levels):
+            if level > 0:
+                x = F.interpolate(x, scale_factor=2, mode="nearest")
+                if self.skip:
+                    x = torch.cat([x, F.interpolate(h0, scale_factor=2**level, mode="nearest")], dim=1)
+            x = convs["conv1"](convs["conv0"](x, carry), carry)
+        return self.activation(self.output(x))
+
+
+class BeganEncoder(nn.Module):
+    """The first half of the discriminator: [B, C, S, S] -> [B, hidden]."""
+
+    def __init__(self, options: dict) -> None:
+        super().__init__()
+        n = options["width"]
+        base, doublings = pyramid(options["resolution"], 8)
+        extra = options["downsample"] == "extra"
+        self.input = nn.Conv2d(options["channels"], n, 3, padding=1)
+        self.levels = nn.ModuleList()
+        for level in range(doublings + 1):
+            halves = level < doublings
+            width = n * (level + 1)
+            convs = {
+                "conv0": EluConv(n * max(level, 1), width),
+                "conv1": EluConv(width, width, stride=2 if halves and not extra else 1),
+            }
+            if halves and extra:
+                convs["down"] = EluConv(width, width, stride=2)
+            self.levels.append(nn.ModuleDict(convs))
+        self.linear = nn.Linear(base**2 * n * (doublings + 1), options["hidden"])
+
+    def forward(self, x: Tensor, carry: Tensor | None) -> Tensor:
+        x = F.elu(self.input(x))
+        for convs in self.levels:
+            for layer in convs.values():  # conv0, conv1 and, where there is one, down
+                x = layer(x, carry)
+        return self.linear(x.flatten(1))
+
+
+class BeganDiscriminator(nn.Module):
+    """An autoencoder of images. BEGAN's energy of x is (x - self(x)).abs().mean(dim=(1, 2, 3))."""
+
+    def __init__(self, options: dict) -> None:
+        super().__init__()
+        add_carry(self, options)
+        self.encoder = BeganEncoder(options)
+        self.decoder = BeganDecoder(options, options["hidden"], keeps_carry=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decoder(self.encoder(x, self.carry), self.carry)
+
+
+def add_carry(module: nn.Module, options: dict, keeps: bool = True) -> None:
+    """The buffer that vanishing residuals need, or None: a network has one, whatever it is made of."""
+    wanted = keeps and options["vanishing_residuals"] != "0"
+    module.register_buffer("carry", torch.ones(()) if wanted else None)
+
+
+# ---- EBGAN and MAGAN
+
+
+class ConvBlock(nn.Module):
+    """A conv, then batch norm where there is one, then an activation."""
+
+    def __init__(self, conv: nn.Module, activation: nn.Module, norm: bool = False) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = nn.BatchNorm2d(conv.out_channels) if norm else None
+        if norm:
+            self.conv.bias = None
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        return self.activation(y if self.norm is None else self.norm(y))
+
+
+def halving(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)
+
+
+def doubling(inputs: int, outputs: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+
+
+class Generator(nn.Module):
+    """[B, latent] -> [B, C, S, S]. EBGAN's ends with a 3x3 conv at full size, MAGAN's with a transposed one."""
+
+    def __init__(self, options: dict) -> None:
+        super().__init__()
+        n, norm = options["width"], options["batch_norm"]
+        output = OUTPUTS[options["output"]]()
+        base, doublings = pyramid(options["resolution"], 4)
+        maps = [n << level for level in reversed(range(doublings))]  # 8n, 4n, 2n, n
+        layers = [ConvBlock(nn.ConvTranspose2d(options["latent"], maps[0], base), nn.ReLU(), norm)]
+        layers += [ConvBlock(doubling(a, b), nn.ReLU(), norm) for a, b in zip(maps, maps[1:])]
+        if options["name"] == "ebgan":
+            layers.append(ConvBlock(doubling(n, n), nn.ReLU(), norm))
+            layers.append(ConvBlock(nn.Conv2d(n, options["channels"], 3, padding=1), output))
+        else:
+            layers.append(ConvBlock(doubling(n, options["channels"]), output))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.layers(z[:, :, None, None])
+
+
+class Autoencoder(nn.Module):
+    """[B, C, S, S] -> the same shape; the code is the encoder's maps."""
+
+    def __init__(self, options: dict) -> None:
+        super().__init__()
+        n, norm, channels = options["width"], options["batch_norm"], options["channels"]
+        levels = pyramid(options["resolution"], 4)[1]
+        between = nn.LeakyReLU(LEAK)
+        if options["name"] == "ebgan":
+            levels = min(levels, 4 if options["resolution"] >= 128 else 3)
+            between = nn.ReLU()
+        maps = [channels] + [n << level for level in range(levels)]
+        pairs = list(zip(maps, maps[1:]))
+        self.encoder = nn.Sequential(
+            *(ConvBlock(halving(a, b), nn.LeakyReLU(LEAK), norm and i > 0) for i, (a, b) in enumerate(pairs)))
+        self.decoder = nn.Sequential(
+            *(ConvBlock(doubling(b, a), between, norm) for a, b in reversed(pairs[1:])),
+            ConvBlock(doubling(n, channels), OUTPUTS[options["output"]]()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decoder(self.encoder(x))
+
+
+class DenseAutoencoder(nn.Module):
+    """MAGAN's of 28x28 pixels: 784-256-256-784 for gray images and a width of 64."""
+
+    def __init__(self, options: dict) -> None:
+        super().__init__()
+        self.shape = (options["channels"], 28, 28)
+        numbers, units = options["channels"] * 28 * 28, 4 * options["width"]
+        self.encoder = nn.ModuleList([nn.Linear(numbers, units), nn.Linear(units, units)])
+        self.decoder = nn.ModuleList([nn.Linear(units, numbers)])
+        self.activation = OUTPUTS[options["output"]]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = x.flatten(1)
+        for layer in self.encoder:
+            h = F.relu(layer(h))
+        return self.activation(self.decoder[0](h)).unflatten(1, self.shape)
+
+
+def make_autoencoder(options: dict) -> nn.Module:
+    is_dense = options["name"] == "magan" and options["resolution"] == 28
+    return DenseAutoencoder(options) if is_dense else Autoencoder(options)
+
+
+# ---- The EBM
+
+
+class EnergyConv(nn.Conv2d):
+    """3x3. With spectral norm its weight is divided by u^T W v, or only where that is above 1 (`bound`)."""
+
+    def __init__(self, inputs: int, outputs: int, options: dict, bound: bool = False) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+        self.bound = bound
+        normed = options["spectral_norm"]
+        self.register_buffer("u", torch.ones(outputs) if normed else None)
+        self.register_buffer("v", torch.ones(9 * inputs) if normed else None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.u is None:
+            return super().forward(x)
+        sigma = self.u @ self.weight.flatten(1) @ self.v
+        weight = self.weight / (sigma.clamp(min=1) if self.bound else sigma)
+        return F.conv2d(x, weight, self.bias, padding=1)
+
+
+class EnergyBlock(nn.Module):
+    def __init__(self, inputs: int, outputs: int, halves: bool, options: dict) -> None:
+        super().__init__()
+        self.conv0 = EnergyConv(inputs, outputs, options)
+        self.conv1 = EnergyConv(outputs, outputs, options, bound=True)
+        self.shortcut = None if inputs == outputs else EnergyConv(inputs, outputs, options)
+        self.halves = halves
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv1(F.leaky_relu(self.conv0(x), LEAK)) + (x if self.shortcut is None else self.shortcut(x))
+        return F.leaky_relu(F.avg_pool2d(y, 2) if self.halves else y, LEAK)
+
+
+class Energy(nn.Module):
+    """[B, C, S, S] in [0, 1] -> [B]: low where images are likely."""
+
+    def __init__(self, options: dict) -> None:
+        super().__init__()
+        n = options["width"]
+        halvings = pyramid(options["resolution"], 4)[1]
+        if options["resolution"] <= 32:
+            shapes = [(n << min(level, 1), half and level < halvings) for level in range(3) for half in (True, False)]
+        else:
+            shapes = [(n << min(level, 3), True) for level in range(halvings)]
+            shapes.append((shapes[-1][0], False))
+        self.input = EnergyConv(options["channels"], n, options)
+        self.blocks = nn.Sequential()
+        inputs = n
+        for outputs, halves in shapes:
+            self.blocks.append(EnergyBlock(inputs, outputs, halves, options))
+            inputs = outputs
+        self.output = nn.Linear(inputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.blocks(F.leaky_relu(self.input(x), LEAK))
+        return self.output(F.relu(x).sum(dim=(2, 3))).squeeze(1)

@@ -1,0 +1,84 @@
+"""An independent training of an energy by chains in plain PyTorch, to compare Valley's C++ one with.
+
+Written from the equations of Du and Mordatch 2019 (arXiv 1903.08689) and docs/objectives-ebm.md. Images are
+[B, C, H, W] in [0, 1]; draws are rows of H, W, C. The network is any module that gives [B] energies.
+"""
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class ChainSettings:
+    steps: int
+    step_size: float
+    noise: float
+    clamp: float
+    temperature: float | None = None
+
+
+def as_images(rows: Tensor, like: tuple) -> Tensor:
+    """[B, H*W*C] as [B, C, H, W]."""
+    channels, height, width = like
+    return rows.view(-1, height, width, channels).permute(0, 3, 1, 2)
+
+
+def pixel_gradient(energy: torch.nn.Module, x: Tensor) -> Tensor:
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(energy(x).sum(), x)[0]
+
+
+def run_chains(energy: torch.nn.Module, x: Tensor, settings: ChainSettings, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Their ends, and each chain's mean norm of the gradient. `noise`: [steps, B, C, H, W], deviation 1."""
+    norms = torch.zeros(len(x))
+    for step in range(settings.steps):
+        if settings.temperature is None:
+            x = x + settings.noise * noise[step]
+        slope = pixel_gradient(energy, x)
+        norms += slope.flatten(1).norm(dim=1) / settings.steps
+        if settings.clamp > 0:
+            slope = slope.clamp(-settings.clamp, settings.clamp)
+        if settings.temperature is None:
+            x = x - settings.step_size * slope
+        else:
+            x = x - settings.noise**2 / (2 * settings.temperature) * slope + settings.noise * noise[step]
+        x = x.clamp(0, 1)
+    return x, norms
+
+
+class Ring:
+    """One microbatch's part of the replay buffer: uint8 [slots, H, W, C]."""
+
+    def __init__(self, slots: int, height: int, width: int, channels: int) -> None:
+        self.slots = torch.zeros(slots, height, width, channels, dtype=torch.uint8)
+        self.taken = 0
+
+    def starts(self, choice: Tensor, uniform: Tensor, restart: float) -> tuple[Tensor, Tensor]:
+        """Where chains begin, and which of them in noise. choice: [B, 2], uniform: [B, C, H, W], both in [0, 1)."""
+        filled = min(self.taken, len(self.slots))
+        fresh = (choice[:, 1].double() < restart) | (filled == 0)
+        slot = (choice[:, 0].double() * filled).long()
+        kept = (self.slots[slot].permute(0, 3, 1, 2).float() + uniform) / 256
+        return torch.where(fresh.view(-1, 1, 1, 1), uniform, kept), fresh
+
+    def take(self, x: Tensor) -> None:
+        for image in (x * 256).floor().clamp(0, 255).byte().permute(0, 2, 3, 1):
+            self.slots[self.taken % len(self.slots)] = image
+            self.taken += 1
+
+
+def loss_of(real: Tensor, fake: Tensor, decay: float) -> Tensor:
+    return (real - fake + decay * (real.square() + fake.square())).mean()
+
+
+def iterate_power(network: torch.nn.Module) -> None:
+    """One round of power iteration of each spectral norm, as after a step."""
+    with torch.no_grad():
+        for module in network.modules():
+            if getattr(module, "u", None) is None:
+                continue
+            matrix = module.weight.flatten(1)
+            module.v.copy_(torch.nn.functional.normalize(matrix.t() @ module.u, dim=0))
+            module.u.copy_(torch.nn.functional.normalize(matrix @ module.v, dim=0))

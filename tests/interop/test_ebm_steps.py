@@ -1,0 +1,113 @@
+"""Three steps of Valley's trainer against the independent PyTorch EBM: the same weights, images and draws in; chains,
+every gradient, every parameter and the losses out."""
+
+import sys
+
+import dumped_training as dumped
+import ebm_reference as ebm
+import pytest
+import torch
+from valley_program import REPOSITORY
+
+sys.path.append(str(REPOSITORY / "examples"))
+import networks_in_pytorch
+
+STEPS = 3
+BATCH, PASS, SLOTS = 8, 4, 8
+RATE = 1e-3
+
+CASES = {
+    # size, channels, spectral norm, decay, restart, settings
+    "igebm": (28, 1, True, 1.0, 0.3, ebm.ChainSettings(4, 10, 0.005, 0.01)),
+    "plain": (32, 3, False, 0.1, 0.5, ebm.ChainSettings(3, 0.5, 0.05, 0.0)),
+    "temperature": (32, 3, True, 1.0, 0.0, ebm.ChainSettings(5, 1, 0.02, 0.0, temperature=1e-4)),
+}
+
+
+def config(size, channels, spectral, decay, restart, settings):
+    return f"""
+[model]
+name = "ebm"
+resolution = {size}
+channels = {channels}
+width = 6
+spectral_norm = {str(spectral).lower()}
+[objective]
+name = "ebm"
+langevin_steps = {settings.steps}
+langevin_step_size = {settings.step_size}
+langevin_noise = {settings.noise}
+langevin_clamp = {settings.clamp}
+{"" if settings.temperature is None else f"temperature = {settings.temperature}"}
+replay_size = {SLOTS * BATCH // PASS}
+replay_restart = {restart}
+energy_decay = {decay}
+[train]
+global_batch = {BATCH}
+microbatch = {PASS}
+seed = 17
+report_every = 1
+[optimizer]
+lr = {RATE}
+beta1 = 0.0
+lr_schedule = "constant"
+"""
+
+
+def train_beside(ours, images, case):
+    """Repeats the steps and compares; the settings of `case` may differ from those that `ours` was made with."""
+    size, channels, spectral, decay, restart, settings = case
+    like = channels, size, size
+    options = {"resolution": size, "channels": channels, "width": 6, "spectral_norm": spectral}
+    network = networks_in_pytorch.Energy(options)
+    dumped.load_start(ours, {"energy": network})
+    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, betas=(0.0, 0.999), eps=1e-8)
+    rings = [ebm.Ring(SLOTS, size, size, channels) for _ in range(BATCH // PASS)]
+    for step in range(STEPS):
+        draw = {name: ours[f"{step}.{name}"] for name in ("choice", "start", "within", "noise")}
+        real_pixels = images[step].permute(0, 3, 1, 2).float()
+        optimizer.zero_grad()
+        totals = dict.fromkeys(("loss/energy", "energy/real", "energy/fake", "chain/gradient_norm", "chain/restarted"), 0)
+        for index, ring in enumerate(rings):
+            rows = slice(index * PASS, (index + 1) * PASS)
+            start, fresh = ring.starts(draw["choice"][rows], ebm.as_images(draw["start"][rows], like), restart)
+            noise = torch.stack([ebm.as_images(n[rows], like) for n in draw["noise"]])
+            chains, norms = ebm.run_chains(network, start, settings, noise)
+            reals = (real_pixels[rows] + ebm.as_images(draw["within"][rows], like)) / 256
+            real, fake = network(reals), network(chains)
+            loss = ebm.loss_of(real, fake, decay)
+            (loss * PASS / BATCH).backward()
+            parts = loss, real.mean(), fake.mean(), norms.mean(), fresh.float().mean()
+            totals = {name: total + part.item() * PASS / BATCH for (name, total), part in zip(totals.items(), parts)}
+            ring.take(chains)
+            theirs = ours[f"{step}.objective.replay"][index]
+            levels = (ring.slots.int() - theirs.int()).abs()
+            assert levels.max() <= 1, f"step {step}: a pixel of a chain differs by {levels.max()} levels"
+            assert (levels > 0).float().mean() < 1e-3  # numbers that round to another side of a level's edge
+            ring.slots.copy_(theirs)
+        gradients = dumped.gradients_of("energy", network)
+        optimizer.step()
+        ebm.iterate_power(network)
+        dumped.check_step(ours, step, gradients, {"energy": network})
+        for name, expected in totals.items():
+            assert ours[f"{step}.{name}"].item() == pytest.approx(expected, rel=1e-4, abs=1e-6), (step, name)
+        assert ours[f"{step}.energy/gap"].item() == pytest.approx(
+            totals["energy/fake"] - totals["energy/real"], rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_three_steps(tmp_path, name):
+    torch.set_num_threads(1)
+    images = dumped.random_images(STEPS, *CASES[name][:2], batch=BATCH)
+    ours = dumped.dump(tmp_path, config(*CASES[name]), images)
+    train_beside(ours, images, CASES[name])
+
+
+def test_the_comparison_can_fail(tmp_path):
+    """Chains of another step size, a loss of another decay: the tolerances are no rubber stamp."""
+    case = CASES["igebm"]
+    images = dumped.random_images(STEPS, *case[:2], batch=BATCH)
+    ours = dumped.dump(tmp_path, config(*case), images)
+    for wrong in ((*case[:5], ebm.ChainSettings(4, 9, 0.005, 0.01)), (*case[:3], 0.5, *case[4:])):
+        with pytest.raises(AssertionError):
+            train_beside(ours, images, wrong)

@@ -1,0 +1,83 @@
+"""What networks keep besides parameters, against PyTorch: the moments of batch norm and the spectral norm."""
+
+import argparse
+
+import pytest
+import torch
+from example_loader import EBGAN, LATENT_D, LATENT_G, PLAIN, example, images_of, latents
+from safetensors.torch import load_file
+from valley_program import build_faces, stats, train
+
+STEPS = 3
+
+
+def test_energies_of_an_ebm_agree(tmp_path):
+    """The step after a checkpoint states the energies of that checkpoint's network: with the spectral norms of the
+    example and with PyTorch's own."""
+    build_faces(tmp_path / "data")
+    run = train(tmp_path / "runs", tmp_path / "data", f"train.steps={STEPS}", PLAIN, "model.name=ebm",
+                "objective.name=ebm", "model.spectral_norm=true", "objective.langevin_steps=2")
+    for step in range(1, STEPS):
+        networks, options = example.load(run / "checkpoints" / f"step-{step:08}", raw=True)
+        energy = networks["energy"]
+        images = images_of(tmp_path / "data", options)
+        with torch.no_grad():
+            own = energy(images).mean().item()
+            for module in energy.modules():
+                if getattr(module, "u", None) is not None and not module.bound:
+                    module.weight, module.u = torch.nn.Parameter(by_pytorch(module)), None
+            theirs = energy(images).mean().item()
+        assert stats(run)[step + 1]["energy/real"] == pytest.approx(own, rel=1e-4)
+        assert theirs == pytest.approx(own, rel=1e-4)
+    with pytest.raises(example.Refusal, match="has no generator"):
+        example.draw(argparse.Namespace(model=run, raw=False, latents=None, seeds=[0], out=None))
+
+
+def by_pytorch(module):
+    """The weight of a conv, normed by PyTorch with the singular vectors of the file."""
+    conv = torch.nn.Conv2d(module.in_channels, module.out_channels, 3)
+    conv.weight.copy_(module.weight)
+    torch.nn.utils.parametrizations.spectral_norm(conv)
+    conv.parametrizations.weight[0]._u.copy_(module.u)
+    conv.parametrizations.weight[0]._v.copy_(module.v)
+    return conv.eval().weight
+
+
+def test_running_moments_are_those_of_pytorchs_batch_norm(tmp_path):
+    """From checkpoint to checkpoint: G's moments follow the one pass of G's phase as PyTorch's do with its momentum of
+    0.1; those of D are moved by the sum of what its passes on real and on generated images would each move them by."""
+    build_faces(tmp_path / "data")
+    run = train(tmp_path / "runs", tmp_path / "data", f"train.steps={STEPS}", "train.seed=7", *EBGAN)
+    for step in range(1, STEPS):
+        networks, options = example.load(run / "checkpoints" / f"step-{step:08}", raw=True)
+        generator, discriminator = networks["generator"].train(), networks["discriminator"].train()
+        images = images_of(tmp_path / "data", options)
+        before = {name: value.clone() for name, value in moments(networks)}
+        with torch.no_grad():
+            fakes = generator(latents(options, LATENT_D, step))
+            restore(networks, before)
+            generator(latents(options, LATENT_G, step))
+            discriminator(images)
+            moved = {name: value - before[name] for name, value in moments(networks)}
+            restore({"discriminator": discriminator}, before)
+            discriminator(fakes)
+            moved |= {name: value - before[name] + moved[name] for name, value in moments(networks)
+                      if name.startswith("discriminator.")}
+        after = load_file(run / "checkpoints" / f"step-{step + 1:08}" / "model.safetensors")
+        assert len(moved) == 2 * (4 + 4)  # norms of the generator and of the discriminator
+        for name, change in moved.items():
+            expected = before[name] + change
+            assert not torch.allclose(before[name], expected, rtol=1e-3, atol=0), name
+            assert torch.allclose(after[name], expected, rtol=1e-4, atol=1e-5), name
+
+
+def moments(networks):
+    for name, network in networks.items():
+        for buffer, value in network.named_buffers():
+            if "running" in buffer:
+                yield f"{name}.{buffer}", value
+
+
+def restore(networks, values):
+    for name, value in moments(networks):
+        value.copy_(values[name])

@@ -1,0 +1,53 @@
+// An energy trained by chains on several ranks, against one rank that owns all parts of the buffer.
+#include <gtest/gtest.h>
+
+#include "../comm/ranked_test.h"
+#include "comm/self_communicator.h"
+#include "kernels/device.h"
+#include "small_ebm.h"
+
+namespace valley {
+namespace {
+
+using testing::run_steps;
+using testing::small_ebm;
+using testing::world;
+
+std::unique_ptr<Trainer> make(const Experiment& e, Communicator& communicator) {
+  set_arithmetic({Precision::kFp32, true, 1});
+  return std::make_unique<Trainer>(
+      e, plan_microbatches(e.train.global_batch, testing::kChainPass, communicator.size(), true),
+      communicator, testing::kImages);
+}
+
+TEST(EbmRanks, ChainsAndWeightsHaveTheBitsOfOneRank) {
+  Experiment e = small_ebm();
+  e.train.reproducible = true;
+  const Schema schema = e.schema();
+  const auto alone = make_self_communicator(at::kCPU);
+  const auto one = make(e, *alone);
+  run_steps(*one, 0, 4);
+  const Checkpoint expected = testing::checkpoint_of(*one, schema);
+
+  // Half way on all ranks, then on from the checkpoint of one: the parts go back to their owners.
+  auto many = make(e, world().device());
+  run_steps(*many, world().rank(), 2);
+  const auto half = make(e, *alone);
+  run_steps(*half, 0, 2);
+  const Checkpoint saved = testing::checkpoint_of(*half, schema);
+  const TensorMap gathered = many->gather_owned();
+  if (world().rank() == 0)
+    EXPECT_TRUE(
+        at::equal(gathered.at("objective.replay"), saved.state.tensors.at("objective.replay")));
+  auto resumed = make(e, world().device());
+  resumed->restore(saved, schema, "data", "here");
+  for (const auto& trainer : {many.get(), resumed.get()}) {
+    run_steps(*trainer, world().rank(), 2);
+    EXPECT_EQ(trainer->digest(), one->digest());
+    const Checkpoint got = testing::checkpoint_of(*trainer, schema);
+    if (world().rank() == 0) testing::expect_same(got.state.tensors, expected.state.tensors);
+  }
+}
+
+}  // namespace
+}  // namespace valley

@@ -1,0 +1,35 @@
+// A small training of the EBM: 8 images a step in passes of 2, a buffer that is full after three
+// steps.
+#pragma once
+
+#include "small_training.h"
+
+namespace valley::testing {
+
+inline constexpr std::int64_t kChainPass = 2;
+
+inline Experiment small_ebm() {
+  const Experiment small = small_experiment();
+  Experiment e = Experiment::of_objective("ebm");
+  e.model.resolution = small.model.resolution;
+  e.model.width = small.model.width;
+  e.objective.langevin_steps = 3;
+  e.objective.replay_size = 24;
+  e.objective.replay_restart = 0.2;
+  e.train = small.train;
+  e.train.report_every = 1;
+  e.optimizer.lr = small.optimizer.lr;
+  return e;
+}
+
+// On all ranks alike: the checkpoint, with what every rank keeps of chains.
+inline Checkpoint checkpoint_of(const Trainer& trainer, const Schema& schema) {
+  return trainer.snapshot(schema, "data", trainer.gather_owned());
+}
+
+inline void expect_same(const TensorMap& got, const TensorMap& expected) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (const auto& [name, tensor] : expected) EXPECT_TRUE(at::equal(got.at(name), tensor)) << name;
+}
+
+}  // namespace valley::testing
