@@ -136,7 +136,6 @@ class ConvBlock(nn.Module):
         self.norm = nn.BatchNorm2d(conv.out_channels) if norm else None
         if norm:
             self.conv.bias = None
-            self.norm.num_batches_tracked = None  # Valley does not count them
         self.activation = activation
 
     def forward(self, x: Tensor) -> Tensor:

@@ -93,13 +93,17 @@ void for_each_unit_in_order(const Team& team, const std::string& doing, const Sh
 
 at::Tensor gather_rows(const Team& team, const at::Tensor& own, std::int64_t unit_rows,
                        std::int64_t rows) {
+  if (team.ranks->size() == 1) return own;
   const std::int64_t units = (rows + unit_rows - 1) / unit_rows;
   const std::int64_t most = share_of(units, 0, team.ranks->size()).last * unit_rows;
   std::vector<std::int64_t> shape = own.sizes().vec();
   VALLEY_CHECK(shape[0] <= most);
   shape[0] = most;
-  const at::Tensor padded = at::zeros(shape, own.options());
-  padded.narrow(0, 0, own.size(0)).copy_(own);
+  at::Tensor padded = own;
+  if (own.size(0) < most) {
+    padded = at::zeros(shape, own.options());
+    padded.narrow(0, 0, own.size(0)).copy_(own);
+  }
   shape.insert(shape.begin(), team.ranks->size());
   const at::Tensor all = at::empty(shape, own.options());
   team.ranks->all_gather(padded, all)->wait();

@@ -93,20 +93,16 @@ void standardise(const at::Tensor& patches, const std::vector<float>& means,
 at::Tensor projections(const Team& team, const at::Tensor& patches, const at::Tensor& slices,
                        std::int64_t all_patches) {
   const std::int64_t own_patches = patches.size(0);
-  const at::Tensor projected = at::empty({slices.size(0), own_patches}, at::kFloat);
+  const at::Tensor projected = at::empty({own_patches, slices.size(0)}, at::kFloat);
   const std::int64_t blocks = (own_patches + kBlockPatches - 1) / kBlockPatches;
   for_each_unit(team, "", {0, blocks}, [&](std::int64_t block) {
     const std::int64_t first = block * kBlockPatches;
     const std::int64_t count = std::min(kBlockPatches, own_patches - first);
-    projected.narrow(1, first, count).copy_(at::mm(slices, patches.narrow(0, first, count).t()));
+    projected.narrow(0, first, count).copy_(at::mm(patches.narrow(0, first, count), slices.t()));
   });
+  const at::Tensor all = gather_rows(team, projected, kBlockPatches, all_patches);
   const Share share = team.share(slices.size(0));
-  const at::Tensor own = at::empty({share.count(), all_patches}, at::kFloat);
-  for (std::int64_t i = 0; i < slices.size(0); ++i) {
-    const at::Tensor row = gather_rows(team, projected[i], kBlockPatches, all_patches);
-    if (i >= share.first && i < share.last) own[i - share.first].copy_(row);
-  }
-  return own;
+  return all.narrow(1, share.first, share.count()).t().contiguous();
 }
 
 std::span<float> row_of(const at::Tensor& rows, std::int64_t i) {

@@ -58,8 +58,8 @@ class RunningMoments {
 [[nodiscard]] at::Tensor generate_pixels(const Model& model, const at::Tensor& latents,
                                          std::int64_t batch = 64);
 
-// Mean over all pairs of images of the mean absolute difference of their pixels, in units of the
-// full range (0..1): how varied a set is. pixels: uint8 [n, H, W, C] on the host, n >= 2.
+// Mean over all pairs of images of the RMS difference of their values, in units of the full range
+// (0..1): how varied a set is. pixels: uint8 [n, H, W, C] on the host, n >= 2.
 [[nodiscard]] double mean_pairwise_distance(const at::Tensor& pixels);
 
 }  // namespace valley

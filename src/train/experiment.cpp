@@ -133,7 +133,8 @@ bool may_change_on_resume(const std::string& key) {
       "data.path",  "data.verify",        "train.steps",  "train.epochs",
       "train.kimg", "train.report_every", "train.device",
   };
-  if (key.starts_with("checkpoint.") || key.starts_with("samples.")) return true;
+  if (key.starts_with("checkpoint.") || key.starts_with("samples.") || key.starts_with("evaluate."))
+    return true;
   for (const char* free : kFree) {
     if (key == free) return true;
   }

@@ -72,6 +72,11 @@ struct SamplesOptions {
   std::string grid = "8x8";
 };
 
+struct EvaluateOptions {
+  std::int64_t every = 0;
+  std::int64_t samples = 1000;
+};
+
 struct Grid {
   std::int64_t columns = 8;
   std::int64_t rows = 8;
@@ -91,6 +96,7 @@ struct Experiment {
   OptimizerOptions optimizer;
   CheckpointOptions checkpoint;
   SamplesOptions samples;
+  EvaluateOptions evaluate;
 
   // Binds every key to this object, which must stay where it is while the schema lives.
   [[nodiscard]] Schema schema();

@@ -10,6 +10,7 @@ constexpr std::int64_t kMostKimg = kMostSteps / 1000;
 constexpr std::int64_t kMostBatch = std::int64_t{1} << 20;
 constexpr std::int64_t kMostThreads = 1024;
 constexpr std::int64_t kMostKept = 1'000'000;
+constexpr std::int64_t kMostEvaluated = 1'000'000;
 constexpr std::int64_t kMostChainSteps = 1'000'000;
 constexpr std::int64_t kMostReplay = 1'000'000'000;
 constexpr const char* kPaper = "BEGAN, arXiv 1703.10717";
@@ -285,6 +286,17 @@ void add_output(Schema& s, CheckpointOptions& checkpoint, SamplesOptions& sample
   s.key("samples.grid", &samples.grid).help("Columns x rows of a grid.");
 }
 
+void add_evaluate(Schema& s, EvaluateOptions& o) {
+  s.key("evaluate.every", &o.every)
+      .min(0)
+      .help("Steps between evaluations of samples against the data; 0: none.");
+  s.key("evaluate.samples", &o.samples)
+      .min(10)
+      .max(kMostEvaluated)
+      .help("Samples of an evaluation; half of the data set where that is less.")
+      .source("ours");
+}
+
 }  // namespace
 
 Schema Experiment::schema() {
@@ -295,6 +307,7 @@ Schema Experiment::schema() {
   add_train(s, train);
   add_optimizer(s, optimizer);
   add_output(s, checkpoint, samples);
+  add_evaluate(s, evaluate);
   return s;
 }
 

@@ -58,6 +58,10 @@ class FlatGroup {
   [[nodiscard]] const at::Tensor& values() const { return values_; }
   [[nodiscard]] at::Tensor parameters() const { return values_.narrow(0, 0, layout_.size()); }
   [[nodiscard]] at::Tensor gradients() const { return reduced_.narrow(0, 0, layout_.size()); }
+  // Statistics and tail: all that is reduced besides gradients.
+  [[nodiscard]] at::Tensor besides() const {
+    return reduced_.narrow(0, layout_.size(), reduced_.numel() - layout_.size());
+  }
   [[nodiscard]] at::Tensor tail() const { return reduced_.narrow(0, moving_, kTail); }
   [[nodiscard]] const at::Tensor& reduced() const { return reduced_; }
   void zero() const;  // gradients, statistics and tail

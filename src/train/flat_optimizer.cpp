@@ -63,7 +63,8 @@ at::Tensor FlatOptimizer::rate() const { return rate_scale_ == 1 ? rate_ : rate_
 void FlatOptimizer::step(const at::Tensor& not_finite) {
   const at::Tensor gradients = group_.gradients();
   norm_ = at::linalg_vector_norm(gradients);
-  const at::Tensor fine = at::logical_and(at::isfinite(norm_), at::isfinite(group_.tail().sum()));
+  const at::Tensor fine =
+      at::logical_and(at::isfinite(norm_), at::isfinite(group_.besides().sum()));
   not_finite.copy_(at::maximum(not_finite, at::logical_not(fine).to(at::kInt)));
   updates_.add_(1 - not_finite);
   const at::Tensor step_rate = rate();

@@ -43,7 +43,7 @@ at::Tensor first_images(const Dataset& dataset, std::int64_t n) {
 Scalars scalars_of(const StatsLine& line) {
   Scalars scalars;
   for (const auto& [name, value] : line) {
-    if (name == "step" || name == "images") continue;
+    if (name == "step" || name == "images" || name == "samples") continue;
     if (const auto* real = std::get_if<double>(&value)) scalars.emplace_back(name, *real);
     if (const auto* whole = std::get_if<std::int64_t>(&value))
       scalars.emplace_back(name, static_cast<double>(*whole));
@@ -95,6 +95,23 @@ void RunRecorder::after_step(Trainer& trainer, double wait_seconds, bool is_last
   if (step % experiment_.samples.every == 0) {
     draw_samples(trainer, run_.path() / fmt::format("fakes-{:08}.png", step));
   }
+}
+
+void RunRecorder::record_evaluation(const Trainer& trainer, const RunEvaluation& found,
+                                    double seconds) {
+  StatsLine line = {{"event", std::string("evaluate")},
+                    {"step", trainer.steps_done()},
+                    {"images", trainer.images_seen()},
+                    {"samples", found.samples}};
+  for (const Metric& m : found.metrics) {
+    line.emplace_back(m.name, m.value);
+    line.emplace_back(m.name + "/floor", m.floor);
+  }
+  record(trainer.steps_done(), line);
+  log::info("{}", describe(found));
+  // Rates are those of training.
+  last_time_ += std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+      std::chrono::duration<double>(seconds));
 }
 
 void RunRecorder::end(const Trainer& trainer) {
@@ -158,13 +175,17 @@ void RunRecorder::draw_samples(const Trainer& trainer, const std::filesystem::pa
                                 {"distance/fake", distance},
                                 {"distance/real", real_distance_},
                                 {"file", file.filename().string()}});
-  warn(trainer, watch_.samples(distance, real_distance_));
+  warn(trainer, watch_.samples(trainer.steps_done(), distance, real_distance_));
 }
 
 void RunRecorder::warn(const Trainer& trainer, const std::vector<RunWarning>& warnings) {
   const std::int64_t step = trainer.steps_done();
   for (const RunWarning& w : warnings) {
-    log::warn("step {}: {}", step, w.text);
+    if (w.kind == "recovery") {
+      log::info("step {}: {}", step, w.text);
+    } else {
+      log::warn("step {}: {}", step, w.text);
+    }
     stats_.write({{"event", std::string("warning")},
                   {"step", step},
                   {"images", trainer.images_seen()},

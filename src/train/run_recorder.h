@@ -11,6 +11,7 @@
 #include "record/progress.h"
 #include "record/stats_writer.h"
 #include "storage/run_directory.h"
+#include "train/run_evaluator.h"
 #include "train/run_watch.h"
 #include "train/trainer.h"
 
@@ -28,6 +29,8 @@ class RunRecorder {
   // After every step; `wait_seconds`: that the loader let training wait since the start; `is_last`:
   // a signal ends the run here.
   void after_step(Trainer& trainer, double wait_seconds, bool is_last);
+  // What an evaluation of this step found, and the seconds that training stood still for it.
+  void record_evaluation(const Trainer& trainer, const RunEvaluation& found, double seconds);
   void end(const Trainer& trainer);  // a last grid, the progress line closed
 
  private:

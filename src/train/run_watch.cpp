@@ -79,14 +79,21 @@ std::vector<RunWarning> RunWatch::report(std::int64_t step, const Values& values
   return out;
 }
 
-std::vector<RunWarning> RunWatch::samples(double fake, double real) {
-  if (!std::isfinite(fake) || !(real > 0)) return {};
+std::vector<RunWarning> RunWatch::samples(std::int64_t step, double fake, double real) {
+  if (step == 0 || !std::isfinite(fake) || !(real > 0)) return {};
   const double share = fake / real;
-  if (!collapse_.observe(share < kCollapsed, share >= kVaried, kAgreeing)) return {};
-  return {{"collapse",
-           fmt::format("generated samples have become alike: their mean distance is {:.4g}, {:.2f} "
-                       "of the {:.4g} of the data (below {} in {} grids in a row)",
-                       fake, share, real, kCollapsed, kAgreeing)}};
+  const bool before = collapse_.on;
+  if (collapse_.observe(share < kCollapsed, share >= kVaried, kAgreeing)) {
+    return {
+        {"collapse",
+         fmt::format("generated samples are alike: their mean distance is {:.4g}, {:.2f} of the "
+                     "{:.4g} of the data (below {} in {} grids in a row)",
+                     fake, share, real, kCollapsed, kAgreeing)}};
+  }
+  if (!before || collapse_.on) return {};
+  return {{"recovery", fmt::format("generated samples are varied again: their mean distance is "
+                                   "{:.4g}, {:.2f} of the {:.4g} of the data",
+                                   fake, share, real)}};
 }
 
 void RunWatch::watch_k(std::int64_t step, const Values& values, std::vector<RunWarning>& out) {
@@ -146,6 +153,7 @@ void RunWatch::watch_rise(const Values& values, std::vector<RunWarning>& out) {
     rise.known = true;
     const double times = *value / std::max(rise.best, 1e-30);
     if (!rise.alarm.observe(times > kRisen, times < kFallenAgain, kAgreeing)) continue;
+    if (name == "energy/real" && rises_["M"].alarm.on) continue;  // M, which has it in it, was told
     out.push_back(
         {"divergence",
          fmt::format("{} has risen to {:.4g}, {:.3g} times its lowest, {:.4g}: training "
@@ -199,11 +207,12 @@ void RunWatch::replay(const std::filesystem::path& stats_file) {
     for (const auto& [name, value] : line.items()) {
       if (value.is_number()) values[name] = value.get<double>();
     }
+    const auto step = static_cast<std::int64_t>(values["step"]);
     if (!line.contains("event")) {
-      static_cast<void>(report(line.value("step", std::int64_t{0}), values));
+      static_cast<void>(report(step, values));
     } else if (line["event"] == "samples" && values.contains("distance/fake") &&
                values.contains("distance/real")) {
-      static_cast<void>(samples(values["distance/fake"], values["distance/real"]));
+      static_cast<void>(samples(step, values["distance/fake"], values["distance/real"]));
     }
   }
 }

@@ -15,7 +15,8 @@
 namespace valley {
 
 struct RunWarning {
-  std::string kind;  // "collapse", "saturation", "margin", "divergence", "gradient"
+  // "collapse", "saturation", "margin", "divergence", "gradient"; "recovery" of a collapse.
+  std::string kind;
   std::string text;  // a sentence without a full stop, with the figures
 };
 
@@ -28,9 +29,11 @@ class RunWatch {
   explicit RunWatch(bool energies_are_errors) : energies_are_errors_(energies_are_errors) {}
 
   // One report, and one grid of samples with their mean pairwise distance and that of the data:
-  // what begins to be wrong with it.
+  // what begins to be wrong with it, or that a collapse is over. The grid of the first weights,
+  // step 0, says nothing.
   [[nodiscard]] std::vector<RunWarning> report(std::int64_t step, const Values& values);
-  [[nodiscard]] std::vector<RunWarning> samples(double fake_distance, double real_distance);
+  [[nodiscard]] std::vector<RunWarning> samples(std::int64_t step, double fake_distance,
+                                                double real_distance);
 
   // Takes in the lines of a stats.jsonl, so that a resumed run warns as one that was never stopped;
   // nothing where there is no file. Warnings of that time are in the file.

@@ -297,7 +297,7 @@ at::Tensor Trainer::sample(std::int64_t n) const {
   for (std::size_t i = 0; i < seeds.size(); ++i) seeds[i] = i;
   if (std::optional<at::Tensor> own = objective_->samples(n)) return *own;
   return generate_pixels(
-      average_model_ ? *average_model_ : *model_,
+      sampled_model(),
       latents_of_seeds(seeds, latent_draw(experiment_.model), communicator_.device()), plan_.size);
 }
 

@@ -73,6 +73,10 @@ class Trainer {
   // H, W, C] on the host.
   [[nodiscard]] at::Tensor sample(std::int64_t n) const;
   [[nodiscard]] const Model& model() const { return *model_; }
+  // What `sample` draws from where a generator makes the samples.
+  [[nodiscard]] const Model& sampled_model() const {
+    return average_model_ ? *average_model_ : *model_;
+  }
   [[nodiscard]] const Objective& objective() const { return *objective_; }
   [[nodiscard]] const MicrobatchPlan& plan() const { return plan_; }
 

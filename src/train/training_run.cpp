@@ -17,6 +17,7 @@
 #include "train/plan_report.h"
 #include "train/preflight.h"
 #include "train/resume.h"
+#include "train/run_evaluator.h"
 #include "train/run_recorder.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"
@@ -77,6 +78,7 @@ class TrainingRun {
   void record_start();
   [[nodiscard]] bool any_rank_was_asked_to_stop();
   int loop();
+  void evaluate();
   void save();
   void record(const Failure& failure);
   [[nodiscard]] int diverged(const StepStatus& status);
@@ -89,11 +91,12 @@ class TrainingRun {
   std::shared_ptr<const Dataset> dataset_;
   std::int64_t steps_ = 0;
   MemoryPlan memory_;
-  std::string space_;                    // of checkpoints, in words, once it was checked
-  std::optional<RunDirectory> run_;      // rank 0
-  std::string run_path_;                 // once this start is on record in it; "" before
-  std::optional<RunRecorder> recorder_;  // rank 0
-  std::string checkpoint_;               // to restore; "": none
+  std::string space_;                      // of checkpoints, in words, once it was checked
+  std::optional<RunDirectory> run_;        // rank 0
+  std::string run_path_;                   // once this start is on record in it; "" before
+  std::optional<RunEvaluator> evaluator_;  // where evaluate.every asks for one
+  std::optional<RunRecorder> recorder_;    // rank 0
+  std::string checkpoint_;                 // to restore; "": none
   std::unique_ptr<Trainer> trainer_;
   std::int64_t last_saved_ = -1;
 };
@@ -294,6 +297,10 @@ int TrainingRun::loop() {
     log::info("nothing to do: the run is at step {} of {}", trainer_->steps_done(), steps_);
     return finish(false);
   }
+  if (experiment_.evaluate.every > 0) {
+    evaluator_.emplace(world_, experiment_, dataset_);
+    if (trainer_->steps_done() == 0) evaluate();
+  }
   Loader loader(dataset_, order, options);
   StepStatus status;
   while (trainer_->steps_done() < steps_) {
@@ -302,6 +309,9 @@ int TrainingRun::loop() {
     if (status.not_finite) return diverged(status);
     if (is_root()) recorder_->after_step(*trainer_, loader.counters().wait_seconds, status.stop);
     if (status.stop) break;
+    if (evaluator_ && (trainer_->steps_done() % experiment_.evaluate.every == 0 ||
+                       trainer_->steps_done() == steps_))
+      evaluate();
     if (trainer_->steps_done() % experiment_.checkpoint.every == 0 &&
         trainer_->steps_done() < steps_)
       save();
@@ -309,6 +319,14 @@ int TrainingRun::loop() {
   status = trainer_->status(true);
   if (status.not_finite) return diverged(status);
   return finish(trainer_->steps_done() < steps_);
+}
+
+// Collective.
+void TrainingRun::evaluate() {
+  const auto begin = std::chrono::steady_clock::now();
+  const RunEvaluation found = evaluator_->evaluate(*trainer_);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  if (is_root()) recorder_->record_evaluation(*trainer_, found, seconds.count());
 }
 
 // Collective: what is saved is what every rank has.

@@ -7,8 +7,8 @@ import tomllib
 import pytest
 from program import REPOSITORY, bits, checkpoint
 
-COMMANDS = [[], ["train"], ["sample"], ["doctor"], ["completion"], ["shard"], ["shard", "build"], ["shard", "verify"],
-            ["shard", "info"], ["shard", "peek"]]
+COMMANDS = [[], ["train"], ["sample"], ["evaluate"], ["report"], ["doctor"], ["completion"], ["shard"], ["shard", "build"],
+            ["shard", "verify"], ["shard", "info"], ["shard", "peek"]]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_keys_are_listed_with_default_and_meaning(program, keys):
     listed = program.call("train", "--keys").stdout
     assert listed.count("; default ") == len(keys)
     assert {key.split(".")[0] for key in keys} == \
-        {"data", "model", "objective", "train", "optimizer", "checkpoint", "samples"}
+        {"data", "model", "objective", "train", "optimizer", "checkpoint", "samples", "evaluate"}
 
 
 def test_keys_of_a_section(program, keys):

@@ -60,7 +60,7 @@ def test_commands(complete):
     assert complete("valley shard ") == commands_in(help_of("shard"))
 
 
-@pytest.mark.parametrize("command", [["train"], ["sample"], ["shard", "build"], ["shard", "verify"], ["doctor"]])
+@pytest.mark.parametrize("command", [["train"], ["sample"], ["report"], ["shard", "build"], ["shard", "verify"], ["doctor"]])
 def test_options_are_those_of_the_help(complete, command):
     assert complete(f"valley {' '.join(command)} -") == options_in(help_of(*command))
 

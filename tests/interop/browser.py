@@ -33,6 +33,7 @@ class Browser:
         self.to_browser = to_browser
         self.from_browser = from_browser
         self.numbers = itertools.count(1)
+        self.events = []  # what it has said unasked
 
     def call(self, method, session=None, **parameters):
         number = next(self.numbers)
@@ -44,6 +45,8 @@ class Browser:
             if answer.get("id") == number:
                 assert "result" in answer, answer
                 return answer["result"]
+            if "method" in answer:
+                self.events.append(answer)
 
     def read(self):
         message = bytearray()

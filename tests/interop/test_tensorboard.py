@@ -90,7 +90,7 @@ def recorded(run):
     scalars = {}
     for line in map(json.loads, (run / "stats.jsonl").read_text().splitlines()):
         for name, value in line.items():
-            if name not in ("step", "images", "event", "file"):
+            if name not in ("step", "images", "event", "file", "kind", "text"):
                 scalars.setdefault(name, []).append((line["step"], rounded(value)))
     return scalars
 

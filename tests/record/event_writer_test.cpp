@@ -97,6 +97,21 @@ TEST_F(EventWriterTest, AStartThatDropsNothingGoesOnInTheSameFile) {
   EXPECT_EQ(entries(run_).size(), 1U);
 }
 
+TEST_F(EventWriterTest, TextsStayUpToTheStepAndAreNoConfig) {
+  {
+    EventWriter writer(run_.path(), 30, "x = 1");
+    writer.add_text(35, "warnings", "early");
+    writer.add_text(40, "warnings", "late");
+  }
+  EventWriter again(run_.path(), 35, "x = 1");
+  EXPECT_TRUE(again.has_earlier("warnings"));
+  EXPECT_EQ(events_of(again.path()).back(), (std::pair<std::int64_t, std::string>{35, "warnings"}));
+  EXPECT_EQ(config_of(again.path()), "early");  // the last text
+  const fs::path file = again.path();
+  EventWriter third(run_.path(), 35, "x = 1");
+  EXPECT_EQ(third.path(), file);  // the config is still known to be the same
+}
+
 TEST_F(EventWriterTest, LaterStepsDoNotStay) {
   EventWriter writer(run_.path(), 20, "x = 1");
   EXPECT_TRUE(writer.has_earlier("samples/reals"));

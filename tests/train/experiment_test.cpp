@@ -67,6 +67,13 @@ TEST(Experiment, ReproducibleFillsInMicrobatchAndThreads) {
   EXPECT_FALSE(load("").experiment.train.microbatch.has_value());
 }
 
+TEST(Experiment, RefusesOptimizerSettingsThatWouldDoNothing) {
+  EXPECT_EQ(load("[optimizer]\nname = 'sgd'\nmomentum = 0.9").error, "");
+  const std::string momentum = load("[optimizer]\nmomentum = 0.9").error;
+  EXPECT_NE(momentum.find("test.toml:2"), std::string::npos) << momentum;
+  EXPECT_NE(momentum.find("optimizer.beta1"), std::string::npos) << momentum;
+}
+
 TEST(Experiment, GridsAreColumnsTimesRows) {
   const Grid grid = parse_grid("12x3", "samples.grid");
   EXPECT_EQ(grid.columns, 12);

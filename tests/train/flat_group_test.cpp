@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "train/flat_optimizer.h"
 
 namespace valley {
 namespace {
@@ -58,6 +59,45 @@ TEST_F(FlatGroupTest, SavesByNameAndLoadsWhatItSaved) {
   EXPECT_TRUE(at::equal(weight_, before_));
   saved.erase("g.conv.bias");
   EXPECT_THROW(group.layout().load(group.values(), "g.", saved, "here"), Error);
+}
+
+TEST_F(FlatGroupTest, StatisticsMoveRunningValuesUnlessAStepIsNotFinite) {
+  const at::Tensor running =
+      set_.add_buffer("running", {3}, Initializer::constant(1), Buffer::Kind::kStatistic);
+  const at::Tensor derived =
+      set_.add_buffer("derived", {}, Initializer::constant(7), Buffer::Kind::kDerived);
+  set_.initialize(1, "");
+  const FlatGroup group("g", set_, at::kCPU, true);
+  FlatOptimizer adam(group, at::full({}, 1e-2, at::kDouble), kernels::AdamSettings{});
+  const at::Tensor flag = at::zeros({}, at::kInt);
+  EXPECT_FALSE(derived.grad().defined());
+  running.mutable_grad().fill_(2);
+  EXPECT_EQ(group.gradients().abs().sum().item<float>(), 0.0F);
+  adam.step(flag);
+  group.take_statistics(0.1, flag);
+  EXPECT_TRUE(at::allclose(running, at::full({3}, 1.2F)));
+  EXPECT_EQ(derived.item<float>(), 7.0F);
+  // An average follows the running values, and takes what is derived as it is.
+  ParameterSet copies;
+  const at::Tensor weight = copies.add("conv.weight", {5, 3, 3, 3}, Initializer::zero());
+  copies.add("conv.bias", {5}, Initializer::zero());
+  const at::Tensor averaged =
+      copies.add_buffer("running", {3}, Initializer::constant(1), Buffer::Kind::kStatistic);
+  const at::Tensor taken =
+      copies.add_buffer("derived", {}, Initializer::zero(), Buffer::Kind::kDerived);
+  copies.initialize(1, "");
+  const FlatGroup average("g", copies, at::kCPU, false);
+  average.average(group, 0.5, flag);
+  EXPECT_TRUE(at::allclose(averaged, at::full({3}, 1.1F)));
+  EXPECT_TRUE(at::allclose(weight, 0.5 * weight_.detach()));
+  EXPECT_EQ(taken.item<float>(), 7.0F);
+  // Moments that overflow count as a step that is not finite, though gradients be.
+  group.zero();
+  running.mutable_grad().fill_(std::numeric_limits<float>::infinity());
+  adam.step(flag);
+  group.take_statistics(0.1, flag);
+  EXPECT_EQ(flag.item<int>(), 1);
+  EXPECT_TRUE(at::allclose(running, at::full({3}, 1.2F)));
 }
 
 }  // namespace

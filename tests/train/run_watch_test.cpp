@@ -36,22 +36,32 @@ std::vector<Values> traced(const std::string& name, const std::vector<double>& v
 
 std::string collapses(RunWatch& watch, const std::vector<double>& distances) {
   std::string all;
-  for (const double d : distances) all += watch.samples(d, 0.2).empty() ? '.' : 'W';
+  for (const double d : distances) {
+    const auto warnings = watch.samples(100, d, 0.2);
+    all += warnings.empty() ? '.' : warnings.front().kind == "recovery" ? 'r' : 'W';
+  }
   return all;
 }
 
-TEST(RunWatch, WarnsOnceOfEachCollapse) {
+TEST(RunWatch, WarnsOnceOfEachCollapseAndTellsItsEnd) {
   RunWatch watch(true);
   // Of 0.2: 0.05 is the limit, 0.07 ends a collapse.
   EXPECT_EQ(
       collapses(watch, {0.09, 0.049, 0.06, 0.049, 0.04, 0.03, 0.06, 0.04, 0.04, 0.08, 0.04, 0.04}),
-      "....W......W");
+      "....W....r.W");
+}
+
+TEST(RunWatch, TheFirstWeightsAreNoCollapse) {
+  RunWatch watch(true);
+  EXPECT_TRUE(watch.samples(0, 0.01, 0.2).empty());
+  EXPECT_TRUE(watch.samples(100, 0.01, 0.2).empty());
+  EXPECT_FALSE(watch.samples(200, 0.01, 0.2).empty());
 }
 
 TEST(RunWatch, ACollapseIsToldWithItsFigures) {
   RunWatch watch(true);
-  static_cast<void>(watch.samples(0.02, 0.2));
-  const auto warnings = watch.samples(0.02, 0.2);
+  static_cast<void>(watch.samples(100, 0.02, 0.2));
+  const auto warnings = watch.samples(100, 0.02, 0.2);
   ASSERT_EQ(warnings.size(), 1U);
   EXPECT_EQ(warnings[0].kind, "collapse");
   for (const char* figure : {"0.02,", "0.10", "0.2 "})
@@ -61,8 +71,8 @@ TEST(RunWatch, ACollapseIsToldWithItsFigures) {
 TEST(RunWatch, DistancesThatSayNothingAreNoCollapse) {
   RunWatch watch(true);
   for (int i = 0; i < 3; ++i) {
-    EXPECT_TRUE(watch.samples(kNan, 0.2).empty());
-    EXPECT_TRUE(watch.samples(0.0, 0.0).empty());  // data that are all alike
+    EXPECT_TRUE(watch.samples(100, kNan, 0.2).empty());
+    EXPECT_TRUE(watch.samples(100, 0.0, 0.0).empty());  // data that are all alike
   }
 }
 
@@ -127,6 +137,12 @@ TEST(RunWatch, AnEnergyThatRisesFarAboveItsBestDiverges) {
   }
 }
 
+TEST(RunWatch, ARealEnergyThatTakesMAlongIsToldOnce) {
+  RunWatch watch(true);
+  EXPECT_EQ(warned(watch, constant({{"M", 0.1}, {"energy/real", 0.05}}, 3)), "");
+  EXPECT_EQ(warned(watch, constant({{"M", 9}, {"energy/real", 9}}, 5)), "200 divergence; ");
+}
+
 TEST(RunWatch, AnotherStageHasABestOfItsOwn) {
   RunWatch watch(true);
   EXPECT_EQ(warned(watch, constant({{"M", 0.1}, {"energy/fake", kNan}}, 5)), "");
@@ -170,7 +186,7 @@ TEST(RunWatch, GoesOnFromWhatStatsHold) {
   }
   RunWatch watch(true);
   watch.replay(file);
-  EXPECT_TRUE(watch.samples(0.01, 0.2).empty());
+  EXPECT_TRUE(watch.samples(100, 0.01, 0.2).empty());
   EXPECT_EQ(warned(watch, constant({{"k", 0.0}}, 3), 2000), "2000 saturation; ");
   RunWatch fresh(true);
   fresh.replay(folder.path() / "none.jsonl");

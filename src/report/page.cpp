@@ -1,0 +1,103 @@
+#include "report/page.h"
+
+#include <fmt/core.h>
+
+#include <cstddef>
+
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/hash.h"
+#include "report/escape.h"
+#include "report/page_assets.h"
+#include "report/page_data.h"
+#include "report/page_text.h"
+
+namespace valley::report {
+namespace {
+
+std::string picture_element(const RunFiles& run, const Picture& picture, const std::string& id) {
+  std::string bytes;
+  try {
+    bytes = read_file(run.path / picture.file);
+  } catch (const Error&) {
+    // The script shows an empty frame for it.
+  }
+  return fmt::format("<script type=\"text/plain\" id=\"{}\">{}</script>\n", id, base64(bytes));
+}
+
+std::string picture_elements(const std::vector<RunFiles>& runs) {
+  std::string html;
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    const Pictures& pictures = runs[r].pictures;
+    if (pictures.reals) html += picture_element(runs[r], *pictures.reals, picture_id(r, -1));
+    for (std::size_t i = 0; i < pictures.fakes.size(); ++i)
+      html += picture_element(runs[r], pictures.fakes[i], picture_id(r, static_cast<int>(i)));
+  }
+  return html;
+}
+
+// What the policy of the page admits: this very script, whatever else may have got in.
+std::string script_source() {
+  const std::string hex = sha256_hex(as_bytes(page_script()));
+  std::string bytes;
+  for (std::size_t i = 0; i < hex.size(); i += 2)
+    bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  return "sha256-" + base64(bytes);
+}
+
+std::string title_of(const std::vector<RunFiles>& runs) {
+  std::string title;
+  for (const RunFiles& run : runs) title += (title.empty() ? "" : " and ") + run.name;
+  return title;
+}
+
+std::string grids_note(const std::vector<RunFiles>& runs) {
+  std::string note;
+  for (const RunFiles& run : runs) {
+    const std::size_t shown = run.pictures.fakes.size();
+    if (shown < run.pictures.found)
+      note += fmt::format(" Of {}'s {} grids {} are in this page, evenly over the run.", run.name,
+                          run.pictures.found, shown);
+  }
+  return escape_html(note);
+}
+
+}  // namespace
+
+std::string make_page(const std::vector<RunFiles>& runs, const std::string& made_by) {
+  VALLEY_CHECK(!runs.empty());
+  return fill(page_template(), {{"title", escape_html(title_of(runs))},
+                                {"script_source", script_source()},
+                                {"style", std::string(page_style())},
+                                {"script", std::string(page_script())},
+                                {"cards", run_cards(runs)},
+                                {"warnings", warnings_section(runs)},
+                                {"grids_note", grids_note(runs)},
+                                {"settings", settings_section(runs)},
+                                {"starts", starts_section(runs)},
+                                {"made_by", escape_html(made_by)},
+                                {"data", escape_script(page_data(runs))},
+                                {"pictures", picture_elements(runs)}});
+}
+
+std::string fill(std::string_view text, const Fields& values) {
+  std::string out;
+  while (true) {
+    const std::size_t open = text.find("{{");
+    out += text.substr(0, open);
+    if (open == std::string_view::npos) return out;
+    const std::size_t close = text.find("}}", open);
+    VALLEY_CHECK(close != std::string_view::npos);
+    const std::string name(text.substr(open + 2, close - open - 2));
+    bool is_known = false;
+    for (const auto& [known, value] : values) {
+      if (known != name) continue;
+      out += value;
+      is_known = true;
+    }
+    VALLEY_CHECK(is_known);
+    text.remove_prefix(close + 2);
+  }
+}
+
+}  // namespace valley::report

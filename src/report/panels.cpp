@@ -1,0 +1,223 @@
+#include "report/panels.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <string_view>
+
+namespace valley::report {
+namespace {
+
+constexpr const char* kEnergy = "Energy";
+constexpr const char* kControl = "Control";
+constexpr const char* kQuality = "Quality of samples";
+constexpr const char* kOptimizer = "Losses and optimizer";
+constexpr const char* kSpeed = "Speed";
+constexpr const char* kOther = "Other";
+
+// Figures that say nothing more beside those that are shown.
+constexpr std::string_view kHidden[] = {"epoch:S_D",        "epoch:S_G",    "epoch:S_G_previous",
+                                        "evaluate:samples", "epoch:steps",  "epoch:margin_next",
+                                        "epoch:epoch",      "epoch:margin", "epoch"};
+
+std::vector<Panel> panels_of_energy() {
+  std::vector<Panel> panels = {
+      {kEnergy,
+       "Real against generated samples",
+       "Mean over the global batch. Where quantiles are recorded, the bands hold the middle 50 and "
+       "90 percent of the samples.",
+       "",
+       {{"energy/real", "real", "real"},
+        {"energy/fake", "generated", "fake"},
+        {"margin", "margin", "margin"}}},
+      {kEnergy,
+       "Gap",
+       "Energy of generated samples minus that of real ones.",
+       "",
+       {{"energy/gap", "gap", ""}}},
+      {kControl,
+       "Generated over real",
+       "Energy of generated samples as a multiple of that of real ones. It has no unit, so that "
+       "runs of different energies compare; at 1 the discriminator tells them apart no more.",
+       "",
+       {{"derived:energy_ratio", "generated / real", ""}}},
+      {kEnergy,
+       "Means of epochs",
+       "S_D and S_G of an epoch over its steps: what the margin is decided by. Cuts of the margin "
+       "are marked.",
+       "",
+       {{"epoch:mean/real", "real", "real"},
+        {"epoch:mean/fake", "generated", "fake"},
+        {"epoch:margin", "margin", "margin"}}},
+      {kControl, "Margin", "", "", {{"margin", "margin", ""}}},
+      {kControl,
+       "Share of samples with an active hinge",
+       "Generated samples whose energy is below the margin. At 0 they no longer train the "
+       "discriminator.",
+       "",
+       {{"hinge/active", "hinge active", ""}}},
+      {kControl,
+       "k",
+       "Weight of the generated samples in the discriminator's loss.",
+       "",
+       {{"k", "k", ""}}},
+      {kControl, "M", "Convergence measure: lower is better.", "", {{"M", "M", ""}}},
+  };
+  for (Panel& panel : panels) {
+    const std::string& key = panel.traces.front().key;
+    panel.is_energy = key == "energy/real" || key == "epoch:mean/real" || key == "margin" ||
+                      key == "M" || key == "energy/gap";
+    panel.follows_energy = panel.is_energy;
+    panel.marks_cuts = panel.is_energy && key != "M" && key != "energy/gap";
+    panel.reference = 1;
+    panel.has_reference = key == "derived:energy_ratio";
+  }
+  return panels;
+}
+
+std::vector<Panel> panels_of_samples_and_speed() {
+  return {
+      {kQuality,
+       "Variety of samples",
+       "Mean distance of all pairs in a grid. Generated far below real: the generator draws the "
+       "same "
+       "image for every seed.",
+       "",
+       {{"samples:distance/real", "real", "real"}, {"samples:distance/fake", "generated", "fake"}}},
+      {kSpeed,
+       "Images per second",
+       "All ranks together.",
+       "images/s",
+       {{"images_per_s", "images/s", ""}}},
+      {kSpeed,
+       "Waiting",
+       "Of rank 0, a step: for data, and in reductions.",
+       "ms",
+       {{"data_wait_ms", "data", ""}, {"comm_exposed_ms", "communication", ""}}},
+      {kSpeed, "Peak memory", "Of rank 0.", "MiB", {{"peak_memory_mb", "memory", ""}}},
+  };
+}
+
+// Panels that take all figures whose names start alike.
+struct Family {
+  std::string_view prefix;
+  const char* section;
+  const char* title;
+  const char* note;
+  bool is_energy;
+  bool follows_energy;
+};
+constexpr Family kFamilies[] = {
+    {"loss/", kOptimizer, "Losses", "", true, true},
+    {"grad_norm/", kOptimizer, "Gradient norms", "Euclidean norm of the reduced gradient.", false,
+     true},
+    {"pulling_away", kOptimizer, "Pulling-away term", "Likeness of the codes of generated samples.",
+     false, false},
+    {"lr/", kOptimizer, "Learning rates", "", false, false},
+};
+
+// Metrics of `valley evaluate`; others have their own name as the title.
+struct MetricTitle {
+  std::string_view name;
+  const char* title;
+  const char* note;
+};
+constexpr MetricTitle kMetrics[] = {
+    {"swd", "Sliced Wasserstein distance (swd)",
+     "Lower is better. The floor is that of other real images in the samples' place."},
+    {"ms_ssim", "Likeness of pairs (ms_ssim)",
+     "Best near its floor; above it the samples are less varied than the data."},
+    {"fid", "FID", "Lower is better."},
+    {"density", "Density", "Higher is better, up to the floor of about 1."},
+    {"coverage", "Coverage", "Share of the data that has samples near it."},
+    {"distance", "Distance of pairs", "Best near its floor; below it the samples are less varied."},
+    {"mean", "Means of channels", ""},
+    {"deviation", "Deviations of channels", ""},
+};
+
+bool is_quantile(const std::string& key, const std::set<std::string>& keys) {
+  const std::size_t slash = key.rfind("/q");
+  if (slash == std::string::npos || key.size() != slash + 4) return false;
+  return std::ranges::all_of(key.substr(slash + 2), [](char c) { return c >= '0' && c <= '9'; }) &&
+         keys.contains(key.substr(0, slash));
+}
+
+std::string role_of(std::string_view key) {
+  for (const std::string_view role : {"real", "fake", "floor", "D", "G"}) {
+    const bool ends_so =
+        key.ends_with(role) && key.size() > role.size() && key[key.size() - role.size() - 1] == '/';
+    if (ends_so) return std::string(role);
+  }
+  return "";
+}
+
+void add_to_group(std::vector<Panel>& panels, std::map<std::string, std::size_t>& groups,
+                  const std::string& key) {
+  const std::size_t colon = key.find(':');
+  const std::string event = colon == std::string::npos ? "" : key.substr(0, colon);
+  const std::string shown = colon == std::string::npos ? key : key.substr(colon + 1);
+  const std::string group = shown.substr(0, shown.find('/'));
+  const bool is_quality = event == "evaluate" || event == "samples";
+  const auto [place, is_new] = groups.try_emplace(event + ":" + group, panels.size());
+  if (is_new) {
+    Panel panel;
+    panel.section = is_quality ? kQuality : kOther;
+    panel.title = event.empty() || is_quality ? group : event + ": " + group;
+    for (const MetricTitle& metric : kMetrics) {
+      if (event != "evaluate" || metric.name != group) continue;
+      panel.title = metric.title;
+      panel.note = metric.note;
+    }
+    panels.push_back(std::move(panel));
+  }
+  panels[place->second].traces.push_back({key, shown, role_of(shown)});
+}
+
+std::string label_of(const std::string& key, const Family& family) {
+  return family.prefix.ends_with('/') ? key.substr(family.prefix.size()) : key;
+}
+
+int place_of(const std::string& section) {
+  int place = 0;
+  for (const char* name : {kEnergy, kControl, kOptimizer, kQuality, kSpeed, kOther}) {
+    if (section == name) break;
+    ++place;
+  }
+  return place;
+}
+
+}  // namespace
+
+std::vector<Panel> panels_for(const std::set<std::string>& keys) {
+  std::set<std::string> rest;
+  for (const std::string& key : keys)
+    if (!is_quantile(key, keys) && std::ranges::find(kHidden, key) == std::end(kHidden))
+      rest.insert(key);
+  std::vector<Panel> panels;
+  std::vector<Panel> known = panels_of_energy();
+  std::ranges::move(panels_of_samples_and_speed(), std::back_inserter(known));
+  for (Panel& panel : known) {
+    std::erase_if(panel.traces, [&](const Trace& t) { return !keys.contains(t.key); });
+    for (const Trace& trace : panel.traces) rest.erase(trace.key);
+    // The margin alone is no panel of energies.
+    if (!panel.traces.empty() && (panel.traces.front().role != "margin")) panels.push_back(panel);
+  }
+  for (const Family& family : kFamilies) {
+    Panel panel;
+    panel.section = family.section;
+    panel.title = family.title;
+    panel.note = family.note;
+    panel.is_energy = family.is_energy;
+    panel.follows_energy = family.follows_energy;
+    for (const std::string& key : keys)
+      if (key.starts_with(family.prefix) && rest.erase(key) > 0)
+        panel.traces.push_back({key, label_of(key, family), role_of(key)});
+    if (!panel.traces.empty()) panels.push_back(std::move(panel));
+  }
+  std::map<std::string, std::size_t> groups;
+  for (const std::string& key : rest) add_to_group(panels, groups, key);
+  std::ranges::stable_sort(panels, {}, [](const Panel& p) { return place_of(p.section); });
+  return panels;
+}
+
+}  // namespace valley::report

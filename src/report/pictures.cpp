@@ -1,0 +1,121 @@
+#include "report/pictures.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace valley::report {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kFakes = "fakes-";
+constexpr std::string_view kPng = ".png";
+// https://www.w3.org/TR/png-3/#5PNG-file-signature, and the IHDR chunk that follows it.
+constexpr std::string_view kSignature = "\x89PNG\r\n\x1A\n";
+constexpr std::size_t kWidthAt = 16;
+constexpr std::size_t kHeaderBytes = 24;
+
+std::optional<double> step_of(std::string_view name) {
+  if (!name.starts_with(kFakes) || !name.ends_with(kPng)) return std::nullopt;
+  name.remove_prefix(kFakes.size());
+  name.remove_suffix(std::min(name.size(), kPng.size()));
+  if (name == "init") return 0;
+  std::int64_t step = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), step);
+  if (error != std::errc() || end != name.data() + name.size() || step < 0) return std::nullopt;
+  return static_cast<double>(step);
+}
+
+std::uint32_t big_endian(const char* bytes) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i) value = value << 8U | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+
+// The picture, or why it cannot be shown.
+std::optional<Picture> look_at(const fs::path& file, double step, std::string& why) {
+  std::array<char, kHeaderBytes> head{};
+  std::error_code failed;
+  const std::uint64_t bytes = fs::file_size(file, failed);
+  if (failed) {
+    why = failed.message();
+    return std::nullopt;
+  }
+  std::ifstream in(file, std::ios::binary);
+  if (!in.read(head.data(), head.size()) ||
+      std::string_view(head.data(), kSignature.size()) != kSignature) {
+    why = in.is_open() ? "no PNG file" : "cannot be read";
+    return std::nullopt;
+  }
+  const std::uint32_t width = big_endian(head.data() + kWidthAt);
+  const std::uint32_t height = big_endian(head.data() + kWidthAt + 4);
+  return Picture{file.filename().string(), step, bytes, width, height};
+}
+
+std::uint64_t bytes_of(const std::vector<Picture>& pictures,
+                       const std::vector<std::size_t>& selected) {
+  std::uint64_t bytes = 0;
+  for (const std::size_t i : selected) bytes += pictures[i].bytes;
+  return bytes;
+}
+
+std::vector<Picture> selection(const std::vector<Picture>& all, std::size_t most,
+                               std::uint64_t most_bytes) {
+  std::vector<std::size_t> selected = even_selection(all.size(), std::min(all.size(), most));
+  while (!selected.empty() && bytes_of(all, selected) > most_bytes)
+    selected = even_selection(all.size(), selected.size() - 1);
+  std::vector<Picture> out;
+  for (const std::size_t i : selected) out.push_back(all[i]);
+  return out;
+}
+
+}  // namespace
+
+Pictures find_pictures(const fs::path& run, double last_step, const PictureLimits& limits) {
+  Pictures pictures;
+  std::vector<Picture> fakes;
+  std::error_code failed;
+  for (const fs::directory_entry& entry : fs::directory_iterator(run, failed)) {
+    const std::string name = entry.path().filename().string();
+    const bool is_reals = name == "reals.png";
+    const std::optional<double> step = is_reals ? 0 : step_of(name);
+    if (!step || (last_step >= 0 && *step > last_step)) continue;
+    std::string why;
+    std::optional<Picture> picture = look_at(entry.path(), *step, why);
+    if (picture && picture->bytes > limits.most_bytes / (is_reals ? 2 : 1)) {
+      why = fmt::format("{:.0f} MB are too much for a page",
+                        1e-6 * static_cast<double>(picture->bytes));
+      picture.reset();
+    }
+    if (!picture) {
+      pictures.unusable.push_back(name + ": " + why);
+    } else if (is_reals) {
+      pictures.reals = std::move(picture);
+    } else {
+      fakes.push_back(std::move(*picture));
+    }
+  }
+  std::ranges::sort(pictures.unusable);
+  std::ranges::sort(fakes, {}, [](const Picture& p) { return std::pair(p.step, p.file); });
+  pictures.found = fakes.size();
+  const std::uint64_t taken = pictures.reals ? pictures.reals->bytes : 0;
+  pictures.fakes = selection(fakes, limits.most, limits.most_bytes - taken);
+  return pictures;
+}
+
+std::vector<std::size_t> even_selection(std::size_t n, std::size_t k) {
+  std::vector<std::size_t> out;
+  if (n == 0 || k == 0) return out;
+  if (k == 1) return {n - 1};
+  for (std::size_t i = 0; i < k; ++i) out.push_back(i * (n - 1) / (k - 1));
+  return out;
+}
+
+}  // namespace valley::report

@@ -1,0 +1,159 @@
+// The cards of the runs.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <cstdlib>
+
+#include "report/escape.h"
+#include "report/page_text.h"
+
+namespace valley::report {
+namespace {
+
+constexpr const char* kStoppedEarly = "75";
+
+// The end of the last start; exit.json of a rank that was first to fail comes before what run.json
+// takes up later.
+std::string last_end(const RunFiles& run, const std::string& name) {
+  if (!run.end.empty()) return field(run.end, name);
+  return run.starts.empty() ? "" : field(run.starts.back(), name);
+}
+
+std::string unquoted(const std::string& toml) {
+  const bool is_quoted = toml.size() >= 2 && toml.front() == toml.back() &&
+                         (toml.front() == '"' || toml.front() == '\'');
+  return is_quoted ? toml.substr(1, toml.size() - 2) : toml;
+}
+
+// 1234567 as "1,234,567".
+std::string grouped(double number) {
+  const std::string digits = fmt::format("{:.0f}", number);
+  std::string out;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) out += ',';
+    out += digits[i];
+  }
+  return out;
+}
+
+std::string number_text(double value) {
+  return std::abs(value) >= 1000 ? grouped(value) : fmt::format("{:.4g}", value);
+}
+
+// The last finite value of a figure, "" when there is none.
+std::string last_value(const RunFiles& run, const std::string& key) {
+  const auto found = run.stats.series.find(key);
+  if (found == run.stats.series.end()) return "";
+  const std::vector<double>& values = found->second.values;
+  const auto last =
+      std::find_if(values.rbegin(), values.rend(), [](double v) { return std::isfinite(v); });
+  return last == values.rend() ? "" : number_text(*last);
+}
+
+std::string median(const RunFiles& run, const std::string& key, const std::string& unit) {
+  const auto found = run.stats.series.find(key);
+  if (found == run.stats.series.end()) return "";
+  std::vector<double> values = found->second.values;
+  std::erase_if(values, [](double v) { return !std::isfinite(v); });
+  if (values.empty()) return "";
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return number_text(*middle) + " " + unit;
+}
+
+std::string joined(const std::string& a, const std::string& between, const std::string& b) {
+  return a.empty() || b.empty() ? a + b : a + between + b;
+}
+
+// "a (b)", or "a" alone.
+std::string with_other(const std::string& a, const std::string& b) {
+  return a.empty() || b.empty() ? a : a + " (" + b + ")";
+}
+
+std::string progress(const RunFiles& run) {
+  if (run.stats.last_step < 0) return "";
+  const std::string steps = run.setting("train.steps");
+  const bool is_number = !steps.empty() && std::ranges::all_of(steps, [](unsigned char c) {
+    return std::isdigit(c) != 0;
+  });
+  return grouped(run.stats.last_step) +
+         (is_number ? " of " + grouped(std::strtod(steps.c_str(), nullptr)) : std::string());
+}
+
+std::string place(const RunFiles& run) {
+  if (run.starts.empty()) return "";
+  const Fields& start = run.starts.back();
+  const std::string ranks = field(start, "ranks");
+  const std::string device = field(start, "device");
+  const std::string where = joined(field(start, "host"), ", ", device);
+  return joined(ranks.empty() ? "" : ranks + (ranks == "1" ? " rank" : " ranks"), " on ", where);
+}
+
+std::string data_of(const RunFiles& run) {
+  std::string text = unquoted(run.setting("data.path"));
+  if (const std::string images = field(run.data, "images"); !images.empty())
+    text += fmt::format(", {} images", images);
+  return text;
+}
+
+// Names and values in the order of the card; those without a value are left out.
+Fields facts_of(const RunFiles& run) {
+  const std::string resolution = run.setting("model.resolution");
+  const bool is_gray = run.setting("model.channels") == "1";
+  Fields facts = {
+      {"Objective", joined(unquoted(run.setting("objective.name")), ", ",
+                           unquoted(run.setting("objective.energy")))},
+      {"Model", joined(unquoted(run.setting("model.name")), ", ",
+                       resolution.empty()
+                           ? ""
+                           : fmt::format("{0}×{0} {1}", resolution, is_gray ? "gray" : "RGB"))},
+      {"Data", data_of(run)},
+      {"Steps", progress(run)},
+      {"Images seen", run.stats.last_images > 0 ? grouped(run.stats.last_images) : ""},
+      {"Images a step", run.setting("train.global_batch")},
+      {"Energy, real", last_value(run, "energy/real")},
+      {"Energy, generated", last_value(run, "energy/fake")},
+      {"Margin", last_value(run, "margin")},
+      {"k", last_value(run, "k")},
+      {"M", last_value(run, "M")},
+      {"SWD (floor)",
+       with_other(last_value(run, "evaluate:swd"), last_value(run, "evaluate:swd/floor"))},
+      {"Variety (data)", with_other(last_value(run, "samples:distance/fake"),
+                                    last_value(run, "samples:distance/real"))},
+      {"Speed, median", median(run, "images_per_s", "images/s")},
+      {"Last start", place(run)},
+  };
+  std::erase_if(facts, [](const auto& fact) { return fact.second.empty(); });
+  return facts;
+}
+
+}  // namespace
+
+RunState state_of(const RunFiles& run) {
+  const std::string code = last_end(run, "exit_code");
+  const std::string why = last_end(run, "why");
+  if (code.empty()) return {"open", "no end on record: it goes on, or was killed"};
+  if (code == "0") return {"done", "done"};
+  const std::string more = why.empty() ? "" : ": " + why;
+  if (code == kStoppedEarly) return {"stopped", "stopped early (75)" + more};
+  return {"failed", fmt::format("failed ({}){}", code, more)};
+}
+
+std::string run_cards(const std::vector<RunFiles>& runs) {
+  std::string html = "<div class=\"cards\">\n";
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    const RunState state = state_of(runs[r]);
+    html += fmt::format(
+        "<article class=\"card\"><h2><span class=\"dot run-{}\"></span>{}</h2>\n"
+        "<p class=\"state {}\">{}</p>\n<dl class=\"facts\">\n",
+        r % 6, escape_html(runs[r].name), state.kind, escape_html(state.text));
+    for (const auto& [name, value] : facts_of(runs[r]))
+      html += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", name, escape_html(value));
+    html += "</dl></article>\n";
+  }
+  return html + "</div>\n";
+}
+
+}  // namespace valley::report

@@ -1,0 +1,230 @@
+#include "report/run_files.h"
+
+#include <fmt/core.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+#include <system_error>
+
+#include "core/atomic_file.h"
+#include "core/config.h"
+#include "core/error.h"
+
+namespace valley::report {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+// What a missing file costs the page.
+constexpr const char* kNoStats = "There is no stats.jsonl: no figures can be shown.";
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+[[noreturn]] void no_run(const fs::path& path, const std::string& what) {
+  throw Error(ExitCode::kMissingInput, "{} {}", path.string(), what);
+}
+
+// The run that a path inside of one belongs to, for the message.
+std::string run_around(const fs::path& path) {
+  for (fs::path p = fs::absolute(path).lexically_normal(); p.has_relative_path();
+       p = p.parent_path())
+    if (is_there(p / "config.toml")) return p.string();
+  return "RUN";
+}
+
+// A run has at least one of the files that a report tells of.
+bool is_run(const fs::path& path) {
+  return is_there(path / "config.toml") || is_there(path / "run.json") ||
+         is_there(path / "stats.jsonl");
+}
+
+std::string a_run_in(const fs::path& folder) {
+  std::error_code failed;
+  std::string newest;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, failed))
+    if (is_run(entry.path())) newest = std::max(newest, entry.path().string());
+  return newest;
+}
+
+void require_run(const fs::path& path) {
+  std::error_code ignored;
+  if (!is_there(path))
+    no_run(path, "does not exist: name a run directory, such as runs/00007-name");
+  if (!fs::is_directory(path, ignored))
+    no_run(path,
+           fmt::format("is a file: a report is made of a run directory ({})", run_around(path)));
+  if (is_there(path / "COMMIT") || is_there(path / "model.safetensors"))
+    no_run(path, fmt::format("is a checkpoint, which has no history: name its run directory ({})",
+                             run_around(path)));
+  if (is_run(path)) return;
+  if (const std::string run = a_run_in(path); !run.empty())
+    no_run(path,
+           fmt::format("is no run directory but holds some: name one of them, such as {}", run));
+  no_run(path, "is no run directory: it holds neither config.toml nor run.json nor stats.jsonl");
+}
+
+// The text of a file, or nothing and a notice.
+std::optional<std::string> text_of(const fs::path& file, std::vector<std::string>& notices) {
+  try {
+    return read_file(file);
+  } catch (const Error& error) {
+    notices.emplace_back(error.what());
+    return std::nullopt;
+  }
+}
+
+void flatten(const toml::table& table, const std::string& prefix,
+             std::vector<std::pair<std::size_t, std::pair<std::string, std::string>>>& out) {
+  for (const auto& [key, node] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (const toml::table* inner = node.as_table()) {
+      flatten(*inner, name + ".", out);
+      continue;
+    }
+    std::ostringstream value;
+    node.visit([&value](const auto& held) {
+      if constexpr (toml::is_string<decltype(held)>) {
+        value << toml_string(held.get());
+      } else if constexpr (toml::is_floating_point<decltype(held)>) {
+        value << fmt::format("{}", held.get());
+      } else {
+        value << held;
+      }
+    });
+    out.push_back({key.source().begin.line, {name, value.str()}});
+  }
+}
+
+void read_config(RunFiles& run) {
+  const fs::path file = run.path / "config.toml";
+  if (!is_there(file)) {
+    run.notices.emplace_back("There is no config.toml: the settings are not known.");
+    return;
+  }
+  const std::optional<std::string> text = text_of(file, run.notices);
+  if (!text) return;
+  run.config = *text;
+  try {
+    std::vector<std::pair<std::size_t, std::pair<std::string, std::string>>> found;
+    flatten(toml::parse(*text), "", found);
+    std::ranges::stable_sort(found, {}, [](const auto& entry) { return entry.first; });
+    for (auto& [line, setting] : found) run.settings.push_back(std::move(setting));
+  } catch (const toml::parse_error& error) {
+    run.notices.push_back(fmt::format("config.toml is damaged at line {}: {}",
+                                      error.source().begin.line, error.description()));
+  }
+}
+
+std::string text_of(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Fields fields_of(const Json& object) {
+  Fields fields;
+  for (const auto& [name, value] : object.items()) fields.emplace_back(name, text_of(value));
+  return fields;
+}
+
+Json read_json(const fs::path& file, std::vector<std::string>& notices) {
+  const std::optional<std::string> text = text_of(file, notices);
+  if (!text) return {};
+  Json json = Json::parse(*text, nullptr, false);
+  if (json.is_discarded())
+    notices.push_back(fmt::format("{} is damaged: it is no JSON.", file.filename().string()));
+  return json;
+}
+
+void read_starts(RunFiles& run) {
+  if (!is_there(run.path / "run.json")) {
+    run.notices.emplace_back("There is no run.json: its starts are not known.");
+  } else {
+    const Json starts = read_json(run.path / "run.json", run.notices);
+    for (const Json& start : starts.is_array() ? starts : Json::array())
+      if (start.is_object()) run.starts.push_back(fields_of(start));
+  }
+  if (!is_there(run.path / "exit.json")) return;
+  const Json end = read_json(run.path / "exit.json", run.notices);
+  if (end.is_object()) run.end = fields_of(end);
+}
+
+void read_figures(RunFiles& run) {
+  const fs::path file = run.path / "stats.jsonl";
+  if (!is_there(file)) {
+    run.notices.emplace_back(kNoStats);
+    return;
+  }
+  const std::optional<std::string> text = text_of(file, run.notices);
+  if (!text) return;
+  run.stats = read_stats(*text);
+  if (run.stats.lines == 0 && run.stats.unreadable > 0)
+    throw Error(
+        ExitCode::kData,
+        "{}: none of its {} lines is a JSON object; move it away for a report without figures",
+        file.string(), run.stats.unreadable);
+  if (run.stats.unreadable > 0)
+    run.notices.push_back(
+        fmt::format("{} of {} lines of stats.jsonl are damaged and were left out.",
+                    run.stats.unreadable, run.stats.unreadable + run.stats.lines));
+}
+
+void read_pictures(RunFiles& run, const PictureLimits& limits) {
+  run.pictures = find_pictures(run.path, run.stats.last_step, limits);
+  for (const std::string& picture : run.pictures.unusable)
+    run.notices.push_back("A picture is left out: " + picture);
+  std::size_t gone = 0;
+  for (const std::string& name : run.stats.pictures) gone += is_there(run.path / name) ? 0 : 1;
+  if (gone > 0)
+    run.notices.push_back(fmt::format("{} of the {} grids that stats.jsonl names are gone.", gone,
+                                      run.stats.pictures.size()));
+}
+
+// Counts of the data set, if it still lies where the run took it from and is the same.
+void read_data(RunFiles& run) {
+  std::string path = run.setting("data.path");
+  if (path.size() < 2 || run.starts.empty()) return;
+  path = path.substr(1, path.size() - 2);
+  if (!is_there(fs::path(path) / "manifest.json")) return;
+  std::vector<std::string> ignored;
+  const Json manifest = read_json(fs::path(path) / "manifest.json", ignored);
+  if (!manifest.is_object() || !manifest.contains("fingerprint") ||
+      text_of(manifest["fingerprint"]) != field(run.starts.back(), "data_fingerprint"))
+    return;
+  for (const char* name : {"images", "height", "width", "channels"})
+    if (manifest.contains(name)) run.data.emplace_back(name, text_of(manifest[name]));
+}
+
+}  // namespace
+
+std::string field(const Fields& fields, const std::string& name) {
+  const auto found = std::ranges::find(fields, name, &Fields::value_type::first);
+  return found == fields.end() ? "" : found->second;
+}
+
+std::string RunFiles::setting(const std::string& key) const { return field(settings, key); }
+
+RunFiles read_run(const fs::path& path, const PictureLimits& limits) {
+  require_run(path);
+  RunFiles run;
+  run.path = path;
+  run.name = fs::absolute(path).lexically_normal().filename().string();
+  if (run.name.empty()) run.name = fs::absolute(path).lexically_normal().parent_path().filename();
+  read_config(run);
+  read_starts(run);
+  read_figures(run);
+  read_pictures(run, limits);
+  read_data(run);
+  if (is_there(run.path / "log.txt"))
+    if (const std::optional<std::string> log = text_of(run.path / "log.txt", run.notices))
+      run.log = warnings_of_log(*log);
+  return run;
+}
+
+}  // namespace valley::report

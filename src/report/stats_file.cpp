@@ -1,0 +1,99 @@
+#include "report/stats_file.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+namespace valley::report {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kRatio = "derived:energy_ratio";
+
+// A number, NaN for null (how a number that is not finite is written), nothing for other types.
+std::optional<double> number(const Json& value) {
+  if (value.is_number()) return value.get<double>();
+  if (value.is_null()) return std::numeric_limits<double>::quiet_NaN();
+  return std::nullopt;
+}
+
+std::optional<double> number(const Json& line, const char* name) {
+  const auto found = line.find(name);
+  return found == line.end() ? std::nullopt : number(*found);
+}
+
+std::string text(const Json& line, const char* name) {
+  const auto found = line.find(name);
+  return found != line.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+void add_epoch(Stats& stats, const Json& line, double step) {
+  const std::optional<double> n = number(line, "steps");
+  if (n && *n > 0) {
+    if (const auto sum = number(line, "S_D")) stats.series["epoch:mean/real"].add(step, *sum / *n);
+    if (const auto sum = number(line, "S_G")) stats.series["epoch:mean/fake"].add(step, *sum / *n);
+  }
+  const std::optional<double> from = number(line, "margin");
+  const std::optional<double> to = number(line, "margin_next");
+  if (from && to && std::isfinite(*to) && !(*from <= *to)) stats.cuts.push_back({step, *from, *to});
+}
+
+void add_line(Stats& stats, const Json& line) {
+  const std::string event = text(line, "event");
+  const std::optional<double> step = number(line, "step");
+  const bool has_step = step && std::isfinite(*step) && *step >= 0;
+  if (event == "warning")
+    stats.warnings.push_back({has_step ? *step : -1, text(line, "kind"), text(line, "text")});
+  if (const std::string file = text(line, "file"); event == "samples" && !file.empty())
+    stats.pictures.push_back(file);
+  if (!has_step) return;
+  if (*step >= stats.last_step) {
+    stats.last_step = *step;
+    const std::optional<double> images = number(line, "images");
+    if (images && std::isfinite(*images)) stats.last_images = *images;
+  }
+  const std::string prefix = event.empty() ? "" : event + ":";
+  for (const auto& [name, value] : line.items()) {
+    if (name == "step" || name == "images") continue;
+    if (const auto v = number(value)) stats.series[prefix + name].add(*step, *v);
+  }
+  if (event == "epoch") add_epoch(stats, line, *step);
+  if (!event.empty()) return;
+  const std::optional<double> real = number(line, "energy/real");
+  const std::optional<double> fake = number(line, "energy/fake");
+  if (real && fake && *real > 0) stats.series[kRatio].add(*step, *fake / *real);
+}
+
+bool has_negative(const Stats& stats, const char* name) {
+  const auto found = stats.series.find(name);
+  return found != stats.series.end() &&
+         std::ranges::any_of(found->second.values, [](double value) { return value < 0; });
+}
+
+}  // namespace
+
+Stats read_stats(std::string_view text) {
+  Stats stats;
+  for (std::size_t begin = 0, end = 0; begin < text.size(); begin = end + 1) {
+    end = std::min(text.find('\n', begin), text.size());
+    const std::string_view piece = text.substr(begin, end - begin);
+    if (piece.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const Json line = Json::parse(piece.begin(), piece.end(), nullptr, false);
+    if (line.is_object()) {
+      ++stats.lines;
+      add_line(stats, line);
+    } else if (end < text.size()) {
+      ++stats.unreadable;
+    }
+  }
+  for (auto& [name, series] : stats.series) series.sort();
+  if (has_negative(stats, "energy/real") || has_negative(stats, "energy/fake"))
+    stats.series.erase(kRatio);
+  std::ranges::stable_sort(stats.cuts, {}, &MarginCut::step);
+  return stats;
+}
+
+}  // namespace valley::report

@@ -1,0 +1,89 @@
+"""A run that goes wrong says so in words: on stderr, in log.txt, in stats.jsonl and for TensorBoard, once each time."""
+
+import re
+
+import pytest
+from program import CONFIG, reports, stats
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+# Fifty times a rate that works, and an average that follows at once: G soon draws one picture for every seed.
+COLLAPSING = ("optimizer.lr=0.05", "samples.every=10", "samples.grid=4x4", "train.ema_half_life=16")
+STOP, END = 50, 70
+
+
+@pytest.fixture(scope="module")
+def collapsed(shared_program):
+    """(stderr, run directory) of a training that collapses."""
+    result = shared_program.train(None, *COLLAPSING, f"train.steps={STOP}")
+    return result.stderr, shared_program.newest()
+
+
+def events(run, kind):
+    return [line for line in stats(run) if line.get("event") == kind]
+
+
+def warnings(text):
+    return re.findall(r"^warning: (step \d+: .*)", text, re.MULTILINE)
+
+
+def test_a_collapse_is_told_where_it_shows_and_once(collapsed):
+    stderr, run = collapsed
+    grids = [(line["step"], line["distance/fake"] / line["distance/real"]) for line in events(run, "samples")]
+    shares = [share for _, share in grids]
+    onset = min(i for i in range(2, len(grids)) if max(shares[i - 1], shares[i]) < 0.25)  # not that of step 0
+    [line] = events(run, "warning")
+    assert (line["step"], line["images"]) == (grids[onset][0], 16 * grids[onset][0])
+    assert line["kind"] == "collapse"
+    assert f"{shares[onset]:.2f} of the" in line["text"]
+    assert warnings(stderr) == [f"step {line['step']}: {line['text']}"]
+    assert f"warning: step {line['step']}: {line['text']}\n" in (run / "log.txt").read_text()
+
+
+def test_tensorboard_has_it_as_text(collapsed):
+    _, run = collapsed
+    [line] = events(run, "warning")
+    board = EventAccumulator(str(run), size_guidance={"tensors": 0}).Reload()
+    [event] = board.Tensors("warnings/text_summary" if "warnings/text_summary" in board.Tags()["tensors"] else "warnings")
+    assert event.step == line["step"]
+    assert event.tensor_proto.string_val[0].decode() == f"collapse: {line['text']}"
+
+
+def test_a_resume_does_not_say_it_again(collapsed, shared_program):
+    _, run = collapsed
+    before = events(run, "warning")
+    resumed = shared_program.train(None, *COLLAPSING, f"train.steps={END}", "--resume", run)
+    assert events(run, "samples")[-1]["step"] == END  # still collapsed
+    assert events(run, "samples")[-1]["distance/fake"] < 0.25 * events(run, "samples")[-1]["distance/real"]
+    assert not warnings(resumed.stderr)
+    assert events(run, "warning") == before
+
+
+def test_a_training_that_comes_apart(program):
+    result = program.train(None, "optimizer.lr=0.2", "train.steps=6")
+    first, *_ = warnings(result.stderr)
+    figures = re.fullmatch(r"step (\d+): the convergence measure M has risen to (\S+), (\S+) times its lowest, .*", first)
+    step, value = int(figures[1]), float(figures[2])
+    measured = {line["step"]: line["M"] for line in reports(program.newest())}
+    assert value == pytest.approx(measured[step], rel=1e-3)
+    assert min(measured[step], measured[step - 1]) > 10 * min(measured[s] for s in measured if s < step - 1)
+
+
+def test_a_training_that_goes_well_says_nothing(program):
+    assert not warnings(program.train(None, "train.steps=20", "samples.every=5").stderr)
+
+
+def test_a_rate_that_is_lowered_is_told(program):
+    stall = program.train(None, "optimizer.stall_window=2", "optimizer.stall_windows=1", "optimizer.stall_improvement=1")
+    [first, *_] = re.findall(r"^after step (\d+) the learning rate is lowered from 0.0001 to 5e-05: .*", stall.stderr,
+                             re.MULTILINE)
+    rates = {line["step"]: line["lr/D"] for line in reports(program.newest())}
+    assert rates[int(first) - 1] == 1e-4 and rates[int(first)] == 5e-5
+    stepped = program.train(None, "optimizer.lr_schedule=step", "optimizer.step_every=4")
+    assert re.findall(r"^after step (\d+) the learning rate is stepped down to (\S+)", stepped.stderr, re.MULTILINE) == \
+        [("4", "5e-05"), ("8", "2.5e-05")]
+
+
+def test_settings_of_another_optimizer_are_refused(program):
+    error = program.train(None, "optimizer.momentum=0.9", expect=CONFIG).error
+    assert "optimizer.momentum (command line)" in error and "optimizer.beta1" in error
+    program.train(None, "optimizer.momentum=0.9", "optimizer.name=sgd", "train.steps=2")

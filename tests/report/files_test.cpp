@@ -1,0 +1,159 @@
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "core/error.h"
+#include "report/run_files.h"
+#include "support/temporary_folder.h"
+
+namespace valley::report {
+namespace {
+
+namespace fs = std::filesystem;
+
+void put(const fs::path& path, const std::string& text) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+// A PNG's signature and header, and `bytes` in all.
+std::string png(std::size_t bytes) {
+  std::string text("\x89PNG\r\n\x1A\n\0\0\0\rIHDR\0\0\x01\x02\0\0\0\x03", 24);
+  text.resize(std::max(bytes, text.size()), 'x');
+  return text;
+}
+
+std::vector<double> steps_of(const Pictures& pictures) {
+  std::vector<double> steps;
+  for (const Picture& picture : pictures.fakes) steps.push_back(picture.step);
+  return steps;
+}
+
+void expect_refused(const fs::path& path, ExitCode code, const std::string& part) {
+  try {
+    (void)read_run(path, {});
+    ADD_FAILURE() << path;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code);
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find(path.string()), std::string::npos) << error.what();
+  }
+}
+
+TEST(EvenSelection, HasTheFirstAndTheLast) {
+  using Indices = std::vector<std::size_t>;
+  EXPECT_EQ(even_selection(5, 5), (Indices{0, 1, 2, 3, 4}));
+  EXPECT_EQ(even_selection(9, 3), (Indices{0, 4, 8}));
+  EXPECT_EQ(even_selection(100, 2), (Indices{0, 99}));
+  EXPECT_EQ(even_selection(100, 1), (Indices{99}));
+  EXPECT_EQ(even_selection(0, 3), Indices{});
+}
+
+TEST(FindPictures, TakesGridsOfTheRunByStep) {
+  const TemporaryFolder folder;
+  for (const char* name : {"fakes-00000200.png", "fakes-init.png", "reals.png",
+                           "fakes-00000100.png", "fakes-00000900.png", "other.png", "fakes-x.png"})
+    put(folder / name, png(100));
+  put(folder / "fakes-00000150.png", "no picture at all, but long enough to be one");
+  const Pictures pictures = find_pictures(folder.path(), 200, {});
+  EXPECT_EQ(steps_of(pictures), (std::vector<double>{0, 100, 200})) << "900 was taken back";
+  EXPECT_EQ(pictures.unusable, std::vector<std::string>{"fakes-00000150.png: no PNG file"});
+  ASSERT_TRUE(pictures.reals);
+  EXPECT_EQ(pictures.reals->width, 258U);
+  EXPECT_EQ(pictures.reals->height, 3U);
+  EXPECT_EQ(find_pictures(folder.path(), -1, {}).fakes.size(), 4U);
+}
+
+TEST(FindPictures, SelectsEvenlyWhenThereAreManyOrTheyAreLarge) {
+  const TemporaryFolder folder;
+  for (int step = 0; step <= 100; ++step)
+    put(folder / fmt::format("fakes-{:08}.png", step), png(1000));
+  const Pictures many = find_pictures(folder.path(), -1, {5, 1'000'000});
+  EXPECT_EQ(many.found, 101U);
+  EXPECT_EQ(steps_of(many), (std::vector<double>{0, 25, 50, 75, 100}));
+  EXPECT_EQ(steps_of(find_pictures(folder.path(), -1, {60, 3500})),
+            (std::vector<double>{0, 50, 100}));
+  put(folder / "fakes-00000100.png", png(5000));
+  const Pictures large = find_pictures(folder.path(), -1, {60, 3500});
+  EXPECT_EQ(large.unusable.size(), 1U);
+  EXPECT_EQ(steps_of(large).back(), 99);
+}
+
+TEST(WarningsOfLog, AreListedOnce) {
+  const std::vector<LogMessage> found = warnings_of_log(
+      "2026-11-24T21:54:21+00:00 run: x\n2026-11-24T21:54:22+00:00 [1] warning: slow\n"
+      "2026-11-24T21:54:23+00:00 [0] warning: slow\n2026-11-24T21:54:24+00:00 error: full\ntorn");
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].time, "2026-11-24T21:54:22+00:00");
+  EXPECT_EQ(found[0].text, "warning: slow");
+  EXPECT_EQ(found[0].times, 2U);
+  EXPECT_EQ(found[1].text, "error: full");
+}
+
+TEST(ReadRun, RefusesWhatIsNoRunAndSaysWhatItIs) {
+  const TemporaryFolder folder;
+  const fs::path run = folder / "runs/00001-x";
+  put(run / "config.toml", "");
+  put(run / "checkpoints/step-00000001/COMMIT", "");
+  put(folder / "empty/file", "");
+  expect_refused(folder / "absent", ExitCode::kMissingInput, "does not exist");
+  expect_refused(folder / "empty", ExitCode::kMissingInput, "no run directory");
+  expect_refused(folder / "runs", ExitCode::kMissingInput, "such as " + run.string());
+  expect_refused(run / "config.toml", ExitCode::kMissingInput, "(" + run.string() + ")");
+  expect_refused(run / "checkpoints/step-00000001", ExitCode::kMissingInput, run.string() + ")");
+  expect_refused(run / "checkpoints", ExitCode::kMissingInput, "no run directory");
+  put(run / "stats.jsonl", "not JSON\n\xFF\xFE\n");
+  expect_refused(run, ExitCode::kData, "stats.jsonl");
+}
+
+TEST(ReadRun, TakesSettingsInTheirOrder) {
+  const TemporaryFolder folder;
+  put(folder / "config.toml",
+      "[train]\nsteps = 5\nlr = 0.18\n[data]\npath = 'a \"b'\nsizes = [1, 2]\n[a.b]\nc = true\n");
+  const RunFiles run = read_run(folder.path(), {});
+  EXPECT_EQ(run.settings, (Fields{{"train.steps", "5"},
+                                  {"train.lr", "0.18"},
+                                  {"data.path", "\"a \\\"b\""},
+                                  {"data.sizes", "[ 1, 2 ]"},
+                                  {"a.b.c", "true"}}));
+  EXPECT_EQ(run.name, folder.path().filename().string());
+  EXPECT_EQ(read_run(folder.path() / "", {}).name, run.name);
+}
+
+TEST(ReadRun, NamesWhatIsMissingOrDamaged) {
+  const TemporaryFolder folder;
+  put(folder / "run.json", "[{\"host\": \"n01\", \"ranks\": 2}, 3, {\"x\": null}]");
+  EXPECT_EQ(read_run(folder.path(), {}).notices.size(), 2U) << "config.toml and stats.jsonl";
+  put(folder / "config.toml", "[train\n");
+  put(folder / "exit.json", "{\"exit_code\":");
+  put(folder / "stats.jsonl",
+      "{\"step\": 1}\n?\n{\"event\": \"samples\", \"step\": 1, \"file\": "
+      "\"fakes-00000001.png\"}\n");
+  put(folder / "reals.png", "");
+  const RunFiles run = read_run(folder.path(), {});
+  ASSERT_EQ(run.notices.size(), 5U);
+  EXPECT_EQ(run.notices[0].find("config.toml is damaged at line 1"), 0U) << run.notices[0];
+  EXPECT_EQ(run.notices[1], "exit.json is damaged: it is no JSON.");
+  EXPECT_EQ(run.notices[2], "1 of 3 lines of stats.jsonl are damaged and were left out.");
+  EXPECT_EQ(run.notices[3], "A picture is left out: reals.png: no PNG file");
+  EXPECT_EQ(run.notices[4], "1 of the 1 grids that stats.jsonl names are gone.");
+  ASSERT_EQ(run.starts.size(), 2U);
+  EXPECT_EQ(field(run.starts[0], "ranks"), "2");
+  EXPECT_EQ(field(run.starts[0], "none"), "");
+}
+
+TEST(ReadRun, CountsTheDataOnlyWhereItIsTheSame) {
+  const TemporaryFolder folder;
+  const fs::path run = folder / "run";
+  put(run / "config.toml", fmt::format("[data]\npath = \"{}\"\n", (folder / "data").string()));
+  put(run / "run.json", "[{\"data_fingerprint\": \"abc\"}]");
+  put(folder / "data/manifest.json", "{\"fingerprint\": \"abc\", \"images\": 105}");
+  EXPECT_EQ(read_run(run, {}).data, (Fields{{"images", "105"}}));
+  put(folder / "data/manifest.json", "{\"fingerprint\": \"other\", \"images\": 105}");
+  EXPECT_TRUE(read_run(run, {}).data.empty());
+}
+
+}  // namespace
+}  // namespace valley::report
