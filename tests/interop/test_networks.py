@@ -4,23 +4,31 @@ import argparse
 
 import pytest
 import torch
+from PIL import Image
 from example_loader import EBGAN, LATENT_D, LATENT_G, PLAIN, example, images_of, latents
 from safetensors.torch import load_file
-from valley_program import build_faces, stats, train
+from valley_program import build_faces, stats, train, valley
 
 STEPS = 3
+DEQUANTIZE = 11  # the stream of what real pixels lie between their levels
 
 
 def test_energies_of_an_ebm_agree(tmp_path):
-    """The step after a checkpoint states the energies of that checkpoint's network: with the spectral norms of the
-    example and with PyTorch's own."""
-    build_faces(tmp_path / "data")
-    run = train(tmp_path / "runs", tmp_path / "data", f"train.steps={STEPS}", PLAIN, "model.name=ebm",
+    """The step after a checkpoint states the mean energy of that checkpoint's network on real images: with the spectral
+    norms of the example and with PyTorch's own. All images are one, so that their order does not matter."""
+    pixels = torch.randint(0, 256, (32, 32, 3), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    (tmp_path / "one").mkdir()
+    for i in range(16):
+        Image.fromarray(pixels.numpy()).save(tmp_path / "one" / f"{i}.png")
+    valley("shard", "build", "--source", tmp_path / "one", "--dest", tmp_path / "data", "--resolution", 32)
+    run = train(tmp_path / "runs", tmp_path / "data", f"train.steps={STEPS}", "train.seed=7", PLAIN, "model.name=ebm",
                 "objective.name=ebm", "model.spectral_norm=true", "objective.langevin_steps=2")
     for step in range(1, STEPS):
-        networks, options = example.load(run / "checkpoints" / f"step-{step:08}", raw=True)
+        networks, _ = example.load(run / "checkpoints" / f"step-{step:08}", raw=True)
         energy = networks["energy"]
-        images = images_of(tmp_path / "data", options)
+        # What real pixels lie between their levels, [0, 1), by position.
+        within = (example.uniform(7, DEQUANTIZE, list(range(16 * step, 16 * (step + 1))), pixels.numel()) + 1) / 2
+        images = ((pixels + within.unflatten(1, pixels.shape)) / 256).permute(0, 3, 1, 2)
         with torch.no_grad():
             own = energy(images).mean().item()
             for module in energy.modules():
