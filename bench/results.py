@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the figures and pictures of docs/results.md: trains the short runs of configs/, one after the other, each on one core,
-measures what came out against data and against the untrained networks, and prints a table in markdown.
+"""Makes the figures and pictures of docs/results.md: trains the short runs of configs/, one after the other, each on
+one core, measures what came out against data and against the untrained networks, and prints a table in markdown.
 
     results.py [--only NAME ...] [--runs runs/results] [--images docs/images] [--valley build/valley] [--table]
 
@@ -48,25 +48,32 @@ def last_line(path):
     return [line for line in lines if "event" not in line][-1]
 
 
+def train(name, folder, valley, log):
+    """Trains NAME into `folder` unless that was done; returns the seconds by the clock and by the processor."""
+    record = folder / "seconds.json"
+    if not record.exists():
+        if any(folder.glob("[0-9]*-*")):
+            sys.exit(f"results.py: {folder} holds a run that did not end well: remove it to begin again")
+        _, wall, used = run([valley, "train", f"configs/{name}.toml", "train.threads=1", "--out", folder], log)
+        record.write_text(json.dumps({"wall_s": wall, "processor_s": used}) + "\n", encoding="utf-8")
+    return json.loads(record.read_text(encoding="utf-8"))
+
+
 def measure(name, options):
     """Trains and measures NAME; returns what NAME.json is to hold."""
-    valley, folder, data = options.valley, options.runs / name, DATA[name.split("-")[0]]
-    if folder.exists():
-        sys.exit(f"results.py: {folder} is there without {name}.json: remove it to begin again")
-    folder.mkdir(parents=True)
-    with open(folder / "messages.txt", "w", encoding="utf-8") as log:
-        _, wall, used = run([valley, "train", f"configs/{name}.toml", "train.threads=1", "--out", folder], log)
-        trained = only_run(folder)
-        found = {}
+    folder, data = options.runs / name, DATA[name.split("-")[0]]
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "messages.txt", "a", encoding="utf-8") as log:
+        seconds = train(name, folder, options.valley, log)
+        trained, found = only_run(folder), {}
         for weights, extra in (("trained", []), ("untrained", ["--untrained"])):
-            said, _, _ = run([valley, "evaluate", trained, "--data", data, "--json", *extra], log)
+            said, _, _ = run([options.valley, "evaluate", trained, "--data", data, "--json", *extra], log)
             found[weights] = json.loads(said)
         picture = options.images / f"results-{name}.png"
-        run([valley, "sample", trained, "--seeds", "0-63", "--grid", "8x8", "-o", picture], log)
+        run([options.valley, "sample", trained, "--seeds", "0-63", "--grid", "8x8", "-o", picture], log)
     last = last_line(trained)
-    return {"steps": last["step"], "images": last["images"], "wall_s": wall, "processor_s": used,
-            "compared": found["trained"]["data"]["compared"], "trained": found["trained"]["metrics"],
-            "untrained": found["untrained"]["metrics"]}
+    return {"steps": last["step"], "images": last["images"], **seconds, "compared": found["trained"]["data"]["compared"],
+            "trained": found["trained"]["metrics"], "untrained": found["untrained"]["metrics"]}
 
 
 def row(name, found):
@@ -85,9 +92,8 @@ def row(name, found):
     return "| " + " | ".join(cells) + " |"
 
 
-HEAD = """\
-| config | steps | thousand images | minutes of a core | SWD untrained | SWD (floor) | of untrained | distance ratio (untrained) | MS-SSIM (data) | density (floor) | coverage (floor) | both reached |
-|---|---|---|---|---|---|---|---|---|---|---|---|"""
+COLUMNS = ["config", "steps", "thousand images", "minutes of a core", "SWD untrained", "SWD (floor)", "of untrained",
+           "distance ratio (untrained)", "MS-SSIM (data)", "density (floor)", "coverage (floor)", "both reached"]
 
 
 def main():
@@ -95,7 +101,8 @@ def main():
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--runs", type=pathlib.Path, default=REPOSITORY / "runs" / "results")
     parser.add_argument("--images", type=pathlib.Path, default=REPOSITORY / "docs" / "images")
-    parser.add_argument("--valley", type=pathlib.Path, default=pathlib.Path(os.environ.get("VALLEY_BUILD", "build")) / "valley")
+    parser.add_argument("--valley", type=pathlib.Path,
+                        default=pathlib.Path(os.environ.get("VALLEY_BUILD", REPOSITORY / "build")) / "valley")
     parser.add_argument("--table", action="store_true", help="print what is measured already")
     options = parser.parse_args()
     options.runs, options.images = options.runs.resolve(), options.images.resolve()
@@ -109,7 +116,7 @@ def main():
             print(row(name, found), file=sys.stderr, flush=True)
         if file.exists():
             rows.append(row(name, json.loads(file.read_text(encoding="utf-8"))))
-    print("\n".join([HEAD, *rows]))
+    print("| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|", *rows, sep="\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ NAMES = [str(path.relative_to(REPOSITORY)) for path in DOCUMENTS]
 COMMANDS = {"train", "sample", "evaluate", "report", "doctor", "completion", *("shard " + name for name in ("build", "verify", "info", "peek"))}
 # A command up to the end of the line, a comment, a quote or a shell operator.
 CALL = re.compile(r"(?:^|[\s/`(])valley +((?:shard +)?(?:[a-z]+))\b([^`#|;&>\n]*)")
-NO_KEYS = {"model.safetensors", "objective.k", "objective.s_g_previous", "data.fingerprint"}  # a file, a tensor, metadata
+NO_KEYS = {"model.safetensors", "objective.k", "objective.s_g_previous", "objective.replay",
+           "objective.replay_taken", "data.fingerprint"}  # a file, tensors, metadata
 FLAG = re.compile(r"(?<!\S)(-{1,2}[a-zA-Z][\w-]*)")
 
 

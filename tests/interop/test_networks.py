@@ -1,26 +1,35 @@
 """What networks keep besides parameters, against PyTorch: the moments of batch norm and the spectral norm."""
 
 import argparse
+import re
 
 import pytest
 import torch
-from example_loader import EBGAN, LATENT_D, LATENT_G, PLAIN, example, images_of, latents
+from PIL import Image
+from example_loader import EBGAN, LATENT_D, LATENT_G, PLAIN, example, images_of, latents, networks_in_pytorch
 from safetensors.torch import load_file
-from valley_program import build_faces, stats, train
+from valley_program import REPOSITORY, build_faces, stats, train, valley
 
 STEPS = 3
+DEQUANTIZE = 11  # the stream of what real pixels lie between their levels
 
 
 def test_energies_of_an_ebm_agree(tmp_path):
-    """The step after a checkpoint states the energies of that checkpoint's network: with the spectral norms of the
-    example and with PyTorch's own."""
-    build_faces(tmp_path / "data")
-    run = train(tmp_path / "runs", tmp_path / "data", f"train.steps={STEPS}", PLAIN, "model.name=ebm",
+    """The step after a checkpoint states the mean energy of that checkpoint's network on real images: with the spectral
+    norms of the example and with PyTorch's own. All images are one, so that their order does not matter."""
+    pixels = torch.randint(0, 256, (32, 32, 3), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    (tmp_path / "one").mkdir()
+    for i in range(16):
+        Image.fromarray(pixels.numpy()).save(tmp_path / "one" / f"{i}.png")
+    valley("shard", "build", "--source", tmp_path / "one", "--dest", tmp_path / "data", "--resolution", 32)
+    run = train(tmp_path / "runs", tmp_path / "data", f"train.steps={STEPS}", "train.seed=7", PLAIN, "model.name=ebm",
                 "objective.name=ebm", "model.spectral_norm=true", "objective.langevin_steps=2")
     for step in range(1, STEPS):
-        networks, options = example.load(run / "checkpoints" / f"step-{step:08}", raw=True)
+        networks, _ = example.load(run / "checkpoints" / f"step-{step:08}", raw=True)
         energy = networks["energy"]
-        images = images_of(tmp_path / "data", options)
+        # What real pixels lie between their levels, [0, 1), by position.
+        within = (example.uniform(7, DEQUANTIZE, list(range(16 * step, 16 * (step + 1))), pixels.numel()) + 1) / 2
+        images = ((pixels + within.unflatten(1, pixels.shape)) / 256).permute(0, 3, 1, 2)
         with torch.no_grad():
             own = energy(images).mean().item()
             for module in energy.modules():
@@ -81,3 +90,22 @@ def moments(networks):
 def restore(networks, values):
     for name, value in moments(networks):
         value.copy_(values[name])
+
+
+PAPERS = {"began": (128, 64, ("discriminator", "generator")), "ebgan": (64, 100, ("discriminator", "generator")),
+          "magan": (64, 350, ("discriminator", "generator")), "ebm": (128, 1, ("energy",))}
+
+
+def test_counts_in_the_docs_are_those_of_the_networks():
+    rows = re.findall(r"^\| (\d+) \| ([\d,/ |]+) \|$", (REPOSITORY / "docs" / "models.md").read_text(), re.MULTILINE)
+    assert [int(side) for side, _ in rows] == [32, 64, 128, 256]
+    for side, cells in rows:
+        for (name, (width, latent, order)), cell in zip(PAPERS.items(), cells.split("|"), strict=True):
+            options = {"name": name, "resolution": int(side), "channels": 3, "latent": latent, "hidden": 64,
+                       "width": 64 if name == "ebm" and int(side) > 32 else width, "skip_connections": False,
+                       "batch_norm": name == "ebgan", "spectral_norm": name == "ebm", "downsample": "strided",
+                       "output": "linear", "vanishing_residuals": "0"}
+            with torch.device("meta"):
+                networks = networks_in_pytorch.make_networks(options)
+            counts = [sum(p.numel() for p in networks[part].parameters()) for part in order]
+            assert [int(number.replace(",", "")) for number in cell.split("/")] == counts, (name, side)

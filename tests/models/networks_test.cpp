@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
 #include <string>
 #include <vector>
@@ -194,13 +195,18 @@ TEST(Networks, TheEnergysLayersAreThese) {
 
 class EveryNetwork : public ::testing::TestWithParam<std::tuple<const char*, int, int>> {};
 
-TEST_P(EveryNetwork, MapsShapesAsItsTableSays) {
-  const auto [name, resolution, channels] = GetParam();
+ModelOptions small(const std::tuple<const char*, int, int>& param) {
+  const auto [name, resolution, channels] = param;
   ModelOptions o = options(name, resolution, 4);
   o.channels = channels;
   o.latent = 5;
   o.hidden = 5;
-  const auto model = make_model(o);
+  return o;
+}
+
+TEST_P(EveryNetwork, MapsShapesAsItsTableSays) {
+  const auto [name, resolution, channels] = GetParam();
+  const auto model = make_model(small(GetParam()));
   model->initialize(1);
   const std::vector<std::int64_t> shape = {2, channels, resolution, resolution};
   if (const auto* gan = dynamic_cast<const AutoencoderGan*>(model.get())) {
@@ -224,6 +230,48 @@ TEST_P(EveryNetwork, MapsShapesAsItsTableSays) {
   }
 }
 
+class EverySmallNetwork : public EveryNetwork {};
+
+// Along the gradient the loss changes as the gradient says: layers differentiate what they compute,
+// in the pass that they overwrite their inputs in.
+TEST_P(EverySmallNetwork, IsDifferentiatedInAllParameters) {
+  const auto [name, resolution, channels] = GetParam();
+  const auto model = make_model(small(GetParam()));
+  model->initialize(1);
+  const at::Tensor z = at::rand({2, 5});
+  const at::Tensor x = at::rand({2, channels, resolution, resolution});
+  for (const NamedNetwork& n : model->networks()) {
+    n.network->context().batch_statistics = true;
+    const auto loss = [&]() -> at::Tensor {
+      if (const auto* g = dynamic_cast<const Generator*>(n.network))
+        return g->generate(z).square().mean();
+      if (const auto* d = dynamic_cast<const Autoencoder*>(n.network))
+        return (d->reconstruct(x) - x).square().mean();
+      return dynamic_cast<const EnergyNetwork&>(*n.network).energy(x).sum();
+    };
+    n.network->parameters().require_grad(true);
+    loss().backward();
+    n.network->parameters().require_grad(false);
+    double along = 0;
+    for (const Parameter& p : n.network->parameters().all()) {
+      ASSERT_TRUE(p.value.grad().defined()) << p.name;
+      along += p.value.grad().to(at::kDouble).square().sum().item<double>();
+    }
+    ASSERT_GT(along, 0) << n.name;
+    const double length = 1e-3 / std::sqrt(along);
+    const auto moved = [&](double by) {
+      for (const Parameter& p : n.network->parameters().all()) p.value.add_(p.value.grad(), by);
+      return loss().item<double>();
+    };
+    const double ahead = moved(length);
+    const double behind = moved(-2 * length);
+    EXPECT_NEAR((ahead - behind) / (2 * length * along), 1.0, 0.05) << n.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, EverySmallNetwork,
+                         ::testing::Combine(::testing::Values("ebgan", "magan", "ebm"),
+                                            ::testing::Values(28, 32, 64), ::testing::Values(1)));
 INSTANTIATE_TEST_SUITE_P(Networks, EveryNetwork,
                          ::testing::Combine(::testing::Values("ebgan", "magan", "ebm"),
                                             ::testing::Values(28, 32, 64, 128, 256),

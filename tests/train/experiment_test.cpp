@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <string>
 
 #include "core/error.h"
+#include "support/temporary_folder.h"
 
 namespace valley {
 namespace {
@@ -47,6 +49,18 @@ TEST(Experiment, EachObjectiveHasTheDefaultsOfItsPaper) {
   EXPECT_EQ(magan.model.latent_distribution, "normal");
   EXPECT_EQ(Experiment::of_objective("ebm").optimizer.beta1, 0);
   EXPECT_EQ(Experiment::of_objective("began").model.latent, 64);
+}
+
+TEST(Experiment, WhatAFileSaysWinsOverTheObjectivesDefaults) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "magan.toml";
+  std::ofstream(file) << "[objective]\nname = \"magan\"\n[model]\nlatent = 50\n";
+  Experiment e;
+  static_cast<void>(Experiment::load(e, file, {"train.global_batch=8"}));
+  EXPECT_EQ(e.model.latent, 50);
+  EXPECT_EQ(e.train.global_batch, 8);
+  EXPECT_EQ(e.model.name, "magan");
+  EXPECT_EQ(e.objective.energy, "l2_sum");
 }
 
 TEST(Experiment, LengthsAreStepsEpochsOrKimg) {
