@@ -87,7 +87,7 @@ LangevinSettings chain_settings(const SavedModel& saved, std::optional<std::int6
   settings.step_size = number_of(saved, "objective.langevin_step_size", 0);
   settings.noise = number_of(saved, "objective.langevin_noise", 0);
   settings.clamp = number_of(saved, "objective.langevin_clamp", 0);
-  if (text_of(saved, "objective.temperature") != "auto")
+  if (text_of(saved, "objective.temperature") != "\"auto\"")  // as TOML has it
     settings = coupled(settings, number_of(saved, "objective.temperature", 0));
   if (steps) {
     if (*steps < 1 || *steps > most)

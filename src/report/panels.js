@@ -116,7 +116,8 @@ class Panel {
     return {
       ...trace,
       xs: this.count(trace.run, axes[trace.axis]),
-      smoothed: smooth(trace.mean, this.page.smoothing),
+      // A margin is set, not measured.
+      smoothed: trace.role === 'margin' ? trace.mean : smooth(trace.mean, this.page.smoothing),
       bands: trace.bands.map((band) => ({...band, xs: this.count(trace.run, axes[band.axis])})),
     };
   }

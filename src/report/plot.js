@@ -2,6 +2,7 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 const MARGIN = {left: 46, right: 12, top: 10, bottom: 22};
+const MOST_LINES = 16;  // of marks
 let plotCount = 0;
 
 function svg(name, attributes, ...children) {
@@ -86,8 +87,10 @@ function drawPlot(node, traces, marks, view) {
   }
   for (const mark of marks) {
     const at = x.at(mark.x);
+    // Too many lines would hide the curves.
+    const y2 = marks.length > MOST_LINES ? MARGIN.top : bottom;
     node.append(svg('g', {}, svg('title', {}, mark.text),
-      svg('line', {class: 'mark', x1: at, x2: at, y1: MARGIN.top, y2: bottom}),
+      svg('line', {class: 'mark', x1: at, x2: at, y1: MARGIN.top, y2}),
       svg('path', {class: 'mark-head', d: `M${at - 4} ${MARGIN.top - 6}h8l-4 6z`})));
   }
   const curves = svg('g', {'clip-path': `url(#${clip})`});

@@ -38,7 +38,11 @@ void add_epoch(Stats& stats, const Json& line, double step) {
   }
   const std::optional<double> from = number(line, "margin");
   const std::optional<double> to = number(line, "margin_next");
-  if (from && to && std::isfinite(*to) && !(*from <= *to)) stats.cuts.push_back({step, *from, *to});
+  if (!from || !to || !std::isfinite(*to)) return;
+  // Until it is measured the margin is recorded as 0, or as infinite.
+  const bool is_first = !std::isfinite(*from) || (*from == 0 && *to > 0);
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  if (is_first || *to < *from) stats.cuts.push_back({step, is_first ? kNone : *from, *to});
 }
 
 void add_line(Stats& stats, const Json& line) {

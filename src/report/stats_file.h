@@ -17,10 +17,10 @@ struct Warning {
   std::string text;
 };
 
-// A change of MAGAN's margin at the end of an epoch.
+// A change of MAGAN's margin at the end of an epoch: its measurement or a cut.
 struct MarginCut {
   double step = 0;
-  double from = 0;  // NaN: infinite
+  double from = 0;  // NaN: there was none before
   double to = 0;
 };
 

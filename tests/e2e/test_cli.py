@@ -81,7 +81,7 @@ def test_the_dry_run_counts_each_layers_parameters(program):
 def test_the_dry_run_on_two_ranks(program):
     result = program.train(2, "--dry-run")
     assert "ranks: 2, each 2 microbatches of 4 images a step" in result.stdout
-    assert result.stdout.count("generator: ") == 1
+    assert result.stdout.count("\n# generator: ") == 1
     assert re.search(r"reduced a step: [1-9]", result.stdout)
 
 

@@ -10,6 +10,7 @@ from valley_program import REPOSITORY
 EXAMPLE = REPOSITORY / "examples" / "load_in_pytorch.py"
 sys.path.append(str(EXAMPLE.parent))  # where its own module of networks is
 example = importlib.import_module("load_in_pytorch")
+networks_in_pytorch = importlib.import_module("networks_in_pytorch")
 
 LATENT_D, LATENT_G = 2, 3  # the streams of the latents of D's phase and of G's
 PLAIN = "model.skip_connections=false"

@@ -69,6 +69,24 @@ def generator_loss(kind: str, discriminator: nn.Module, generator: nn.Module, z:
     return loss, {"loss/G": loss.item(), "pulling_away": term.item()}
 
 
+class PlainAdamax(torch.optim.Optimizer):
+    """Kingma & Ba 2015, algorithm 2, without bias correction, as MAGAN's authors have it: they add epsilon to the
+    decayed maximum before it is compared with the gradient."""
+
+    def __init__(self, parameters, lr: float, betas: tuple[float, float], eps: float = 1e-8) -> None:
+        super().__init__(parameters, {"lr": lr, "betas": betas, "eps": eps})
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                m = state["m"] = torch.lerp(state.get("m", torch.zeros_like(p)), p.grad, 1 - group["betas"][0])
+                decayed = group["betas"][1] * state.get("u", torch.zeros_like(p)) + group["eps"]
+                u = state["u"] = torch.maximum(decayed, p.grad.abs())
+                p -= group["lr"] * m / u
+
+
 @dataclass
 class Margin:
     """MAGAN's rule (algorithm 1), from the sums of an epoch's batch means."""

@@ -38,10 +38,10 @@ lr = {RATE}
 """
 
 
-def networks_of(ours, config):
+def networks_of(ours, config, optimizer=torch.optim.Adam):
     networks = {"generator": began.make_generator(config), "discriminator": began.Discriminator(config)}
     load_start(ours, networks)
-    optimizers = {name: began.make_optimizer(network, RATE) for name, network in networks.items()}
+    optimizers = {n: optimizer(network.parameters(), RATE, (0.5, 0.999)) for n, network in networks.items()}
     return networks, optimizers
 
 
@@ -108,13 +108,22 @@ def test_microbatches_have_pulling_away_terms_of_their_own(tmp_path):
     assert got != pytest.approx(whole, rel=1e-4)
 
 
-def test_steps_of_magan(tmp_path):
+# The defaults are those of the authors.
+OPTIMIZERS = {
+    "": hinge.PlainAdamax,
+    "bias_correction = true": torch.optim.Adamax,
+    'name = "adam"\nbias_correction = true': torch.optim.Adam,
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_steps_of_magan(tmp_path, optimizer):
     """Two steps an epoch: D alone for one epoch, one that measures m, then three adversarial ones."""
     torch.set_num_threads(1)
     images = random_images(10, 32, 3)
-    text = config_of("magan", images.shape[1], "pretrain_epochs = 1", "l2_sum")
+    text = config_of("magan", images.shape[1], "pretrain_epochs = 1", "l2_sum", optimizer=optimizer)
     ours = dump(tmp_path, text, images, data_images=2 * images.shape[1] + 1)
-    networks, optimizers = networks_of(ours, NETWORKS)
+    networks, optimizers = networks_of(ours, NETWORKS, OPTIMIZERS[optimizer])
     d = networks["discriminator"]
 
     for step in (0, 1):

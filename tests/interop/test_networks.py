@@ -1,13 +1,14 @@
 """What networks keep besides parameters, against PyTorch: the moments of batch norm and the spectral norm."""
 
 import argparse
+import re
 
 import pytest
 import torch
 from PIL import Image
-from example_loader import EBGAN, LATENT_D, LATENT_G, PLAIN, example, images_of, latents
+from example_loader import EBGAN, LATENT_D, LATENT_G, PLAIN, example, images_of, latents, networks_in_pytorch
 from safetensors.torch import load_file
-from valley_program import build_faces, stats, train, valley
+from valley_program import REPOSITORY, build_faces, stats, train, valley
 
 STEPS = 3
 DEQUANTIZE = 11  # the stream of what real pixels lie between their levels
@@ -89,3 +90,22 @@ def moments(networks):
 def restore(networks, values):
     for name, value in moments(networks):
         value.copy_(values[name])
+
+
+PAPERS = {"began": (128, 64, ("discriminator", "generator")), "ebgan": (64, 100, ("discriminator", "generator")),
+          "magan": (64, 350, ("discriminator", "generator")), "ebm": (128, 1, ("energy",))}
+
+
+def test_counts_in_the_docs_are_those_of_the_networks():
+    rows = re.findall(r"^\| (\d+) \| ([\d,/ |]+) \|$", (REPOSITORY / "docs" / "models.md").read_text(), re.MULTILINE)
+    assert [int(side) for side, _ in rows] == [32, 64, 128, 256]
+    for side, cells in rows:
+        for (name, (width, latent, order)), cell in zip(PAPERS.items(), cells.split("|"), strict=True):
+            options = {"name": name, "resolution": int(side), "channels": 3, "latent": latent, "hidden": 64,
+                       "width": 64 if name == "ebm" and int(side) > 32 else width, "skip_connections": False,
+                       "batch_norm": name == "ebgan", "spectral_norm": name == "ebm", "downsample": "strided",
+                       "output": "linear", "vanishing_residuals": "0"}
+            with torch.device("meta"):
+                networks = networks_in_pytorch.make_networks(options)
+            counts = [sum(p.numel() for p in networks[part].parameters()) for part in order]
+            assert [int(number.replace(",", "")) for number in cell.split("/")] == counts, (name, side)

@@ -11,9 +11,10 @@ import numpy
 import pytest
 from browser import chromium
 from PIL import Image
-from valley_program import build_faces, stats, train, valley
+from valley_program import REPOSITORY, build_faces, stats, train, valley
 
 NASTY = "</script><script>document.title = 'taken'</script><img src=x onerror=\"document.title='taken'\">"
+LENGTHS = {"magan": ["train.epochs=12"], "ebgan": ["train.steps=48"]}
 QUANTILES = {"05": 0.5, "25": 0.8, "50": 1, "75": 1.2, "95": 1.6}
 BOX = "((b) => [b.left, b.width])(document.querySelectorAll('.plot')[{}].getBoundingClientRect())"
 DARK, LIGHT = (19, 22, 25), (246, 246, 244)  # --page of page.css
@@ -79,6 +80,21 @@ def compared(tmp_path_factory):
     ebgan = write_run(folder / "00002-ebgan", "ebgan", "l2_norm", 30, (0, 210, 390), (0, 255))
     valley("report", magan, ebgan, "-o", folder / "page.html")
     return folder / "page.html"
+
+
+@pytest.fixture(scope="module")
+def gans(trained):
+    """A MAGAN and an EBGAN of a few epochs on the data of `trained`, and their page."""
+    data = trained.parents[1] / "data"
+    out = trained.parents[1] / "gans"
+    for name in ("magan", "ebgan"):
+        settings = ["model.resolution=32", "model.channels=3", "model.width=4", "train.global_batch=4",
+                    "train.microbatch=4", "train.threads=1", "train.report_every=1", "samples.grid=2x1", "samples.every=20"]
+        valley("train", REPOSITORY / "configs" / f"mnist-{name}.toml", f"data.path={data}", "--out", out, *settings,
+               *LENGTHS[name])
+    magan, ebgan = sorted(out.iterdir())
+    valley("report", magan, ebgan, "-o", out / "page.html")
+    return out / "page.html", magan, ebgan
 
 
 def open_page(browser, file, width=1280, scheme="light"):
@@ -188,6 +204,27 @@ def test_two_runs_stand_side_by_side(browser, compared):
     ratio = "[...document.querySelectorAll('.panel')].find((p) => p.textContent.startsWith('Generated over real'))"
     assert page.evaluate(f"{ratio}.querySelectorAll('.plot').length") == 1
     assert page.evaluate(f"[...{ratio}.querySelectorAll('.value')].map((v) => v.textContent)") == ["1.1", "3"]
+
+
+def test_trained_magan_beside_trained_ebgan(browser, gans):
+    file, magan, ebgan = gans
+    page = open_page(browser, file)
+    assert complaints(browser) == []
+    data = json.loads(page.evaluate("document.getElementById('data').textContent"))
+    energies = data["panels"][0]
+    for number, run in enumerate((magan, ebgan)):
+        for label, key in (("real", "energy/real"), ("generated", "energy/fake"), ("margin", "margin")):
+            [trace] = [t for t in energies["traces"] if t["run"] == number and t["label"] == label]
+            recorded = {step: line[key] for step, line in stats(run).items() if key in line}
+            assert data["axes"][trace["axis"]] == sorted(recorded)
+            numpy.testing.assert_allclose(trace["mean"], [recorded[step] for step in sorted(recorded)], rtol=1e-5)
+            assert len(trace["bands"]) == (0 if label == "margin" else 2)
+    lines = map(json.loads, (magan / "stats.jsonl").read_text().splitlines())
+    epochs = [line for line in lines if line.get("event") == "epoch"]
+    changes = [line["step"] for line in epochs if line["margin_next"] != line["margin"]]
+    assert [mark["step"] for mark in energies["marks"]] == changes != []
+    assert {mark["run"] for mark in energies["marks"]} == {0}
+    assert "objective.energy" in page.evaluate("document.querySelector('#settings table').textContent")
 
 
 def test_one_slider_moves_all_grids_to_the_nearest_step(browser, compared):

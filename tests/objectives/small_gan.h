@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "kernels/device.h"
 #include "objectives/registry.h"
 
 namespace valley::testing {
@@ -21,6 +22,7 @@ class SmallGan : public ::testing::Test {
   static constexpr std::int64_t kBatch = 4;
 
   SmallGan() {
+    set_arithmetic({Precision::kFp32, true, 1});  // more threads only wait for each other here
     model_options_.resolution = 32;
     model_options_.width = 4;
     model_options_.latent = 6;

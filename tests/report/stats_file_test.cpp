@@ -77,6 +77,12 @@ TEST(ReadStats, KnowsMagansEpochs) {
   EXPECT_EQ(stats.cuts[1].step, 20);
   EXPECT_EQ(stats.cuts[1].from, 6);
   EXPECT_EQ(stats.cuts[1].to, 3);
+  const Stats measured = read_stats(
+      "{\"event\": \"epoch\", \"step\": 7, \"margin\": 0, \"margin_next\": 0}\n"
+      "{\"event\": \"epoch\", \"step\": 14, \"margin\": 0, \"margin_next\": 5}\n");
+  ASSERT_EQ(measured.cuts.size(), 1U);
+  EXPECT_TRUE(std::isnan(measured.cuts[0].from));
+  EXPECT_EQ(measured.cuts[0].to, 5);
 }
 
 TEST(ReadStats, TakesWarnings) {

@@ -89,7 +89,8 @@ TEST(GanSettings, WhatAnObjectiveDoesNotHaveIsRefused) {
   EXPECT_TRUE(mentions(load("began", "", {"objective.margin=3"}), "objective.margin"));
   EXPECT_TRUE(mentions(load("began", "", {"objective.energy=l2_sum"}), "l1_mean"));
   EXPECT_EQ(load("began", "", {"train.schedule=shared"}).error, "");
-  EXPECT_TRUE(mentions(load("magan", "", {"model.name=ebm", "model.output=linear"}), "a generator and an autoencoder"));
+  EXPECT_TRUE(mentions(load("magan", "", {"model.name=ebm", "model.output=linear"}),
+                       "a generator and an autoencoder"));
 }
 
 }  // namespace

@@ -80,7 +80,6 @@ def test_training_evaluates_and_is_not_changed_by_it(program, run, ranks):
     watched = program.trained(ranks, f"train.steps={STEPS}", "evaluate.every=3", "evaluate.samples=40")
     lines = [line for line in stats(watched) if line.get("event") == "evaluate"]
     assert [line["step"] for line in lines] == [0, 3, STEPS]
-    assert bits(checkpoint(watched))["model.safetensors"] != ""
     # The state names the keys of the run, the networks do not.
     assert bits(checkpoint(watched))["model.safetensors"] == bits(checkpoint(plain))["model.safetensors"]
     for line in lines:
@@ -93,8 +92,7 @@ def test_training_evaluates_and_is_not_changed_by_it(program, run, ranks):
 
 def test_training_and_the_command_measure_the_same(program, faces):
     trained = program.trained(None, f"train.steps={STEPS}", f"evaluate.every={STEPS}", "evaluate.samples=40")
-    line = stats(trained)[-1] if stats(trained)[-1].get("event") == "evaluate" else next(
-        line for line in reversed(stats(trained)) if line.get("event") == "evaluate")
+    line = [line for line in stats(trained) if line.get("event") == "evaluate"][-1]
     answer = json.loads(program.call("evaluate", trained, "--data", faces, "--count", 40, "--json").stdout)
     for name, metric in answer["metrics"].items():
         assert [line[name], line[f"{name}/floor"]] == [metric["value"], metric["floor"]], name
