@@ -22,6 +22,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 MODELS = ["began", "ebgan", "ebgan-pt", "magan", "ebm"]
 NAMES = [f"{data}-{model}" for data in ("mnist", "emoji32") for model in MODELS]
 DATA = {"mnist": "data/mnist-28", "emoji32": "data/emoji-32"}
+COUNTS = {"ebm": 500}  # samples to measure where the default is too many: a chain takes hundreds of passes
 PASSES = {"swd": 0.5, "distance_ratio": 0.4}  # at most this share of the untrained SWD; at least this ratio
 
 
@@ -74,13 +75,15 @@ def traces(path, lines=8):
 
 def measure(name, options):
     """Trains and measures NAME; returns what NAME.json is to hold."""
-    folder, data = options.runs / name, DATA[name.split("-")[0]]
+    source, model = name.split("-", 1)
+    folder, data = options.runs / name, DATA[source]
+    count = ["--count", COUNTS[model]] if model in COUNTS else []
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "messages.txt", "a", encoding="utf-8") as log:
         seconds = train(name, folder, options.valley, log)
         trained, found = only_run(folder), {}
         for weights, extra in (("trained", []), ("untrained", ["--untrained"])):
-            said, _, _ = run([options.valley, "evaluate", trained, "--data", data, "--json", *extra], log)
+            said, _, _ = run([options.valley, "evaluate", trained, "--data", data, "--json", *count, *extra], log)
             found[weights] = json.loads(said)
         picture = options.images / f"results-{name}.png"
         run([options.valley, "sample", trained, "--seeds", "0-63", "--grid", "8x8", "-o", picture], log)
