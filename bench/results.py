@@ -86,7 +86,7 @@ def measure(name, options):
             said, _, _ = run([options.valley, "evaluate", trained, "--data", data, "--json", *count, *extra], log)
             found[weights] = json.loads(said)
         picture = options.images / f"results-{name}.png"
-        run([options.valley, "sample", trained, "--seeds", "0-63", "--grid", "8x8", "-o", picture], log)
+        run([options.valley, "sample", trained, "--seeds", "0-48", "--grid", "7x7", "-o", picture], log)
     last = last_line(trained)
     return {"steps": last["step"], "images": last["images"], **seconds, "compared": found["trained"]["data"]["compared"],
             **{weights: found[weights]["metrics"] for weights in found}}
