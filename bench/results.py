@@ -2,10 +2,11 @@
 """Makes the figures and pictures of docs/results.md: trains the short runs of configs/, one after the other, each on
 one core, measures what came out against data and against the untrained networks, and prints a table in markdown.
 
-    results.py [--only NAME ...] [--runs runs/results] [--images docs/images] [--valley build/valley] [--table]
+    results.py [--only NAME ...] [--runs runs/results] [--images docs/images] [--valley build/valley]
+               [--table] [--traces]
 
-What is measured already is not measured again: every run leaves NAME.json beside its run directory. --table trains nothing.
-Data: datasets/README.md.
+What is measured already is not measured again: every run leaves NAME.json beside its run directory. --table trains
+nothing. Data: datasets/README.md.
 """
 
 import argparse
@@ -59,6 +60,18 @@ def train(name, folder, valley, log):
     return json.loads(record.read_text(encoding="utf-8"))
 
 
+def traces(path, lines=8):
+    """Energies of a run's report lines, about evenly over its steps, as a table in markdown."""
+    reports = [json.loads(line) for line in (path / "stats.jsonl").read_text().splitlines()]
+    reports = [line for line in reports if "event" not in line and "energy/fake" in line]
+    chosen = [reports[(i + 1) * len(reports) // lines - 1] for i in range(lines)]
+    columns = ["step", "energy/real", "energy/fake", "margin", "hinge/active", "energy/fake/q05", "energy/fake/q95"]
+    rows = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    for line in chosen:
+        rows.append("| " + " | ".join(f"{line[column]:,.4g}" if column in line else "" for column in columns) + " |")
+    return "\n".join(rows)
+
+
 def measure(name, options):
     """Trains and measures NAME; returns what NAME.json is to hold."""
     folder, data = options.runs / name, DATA[name.split("-")[0]]
@@ -73,7 +86,7 @@ def measure(name, options):
         run([options.valley, "sample", trained, "--seeds", "0-63", "--grid", "8x8", "-o", picture], log)
     last = last_line(trained)
     return {"steps": last["step"], "images": last["images"], **seconds, "compared": found["trained"]["data"]["compared"],
-            "trained": found["trained"]["metrics"], "untrained": found["untrained"]["metrics"]}
+            **{weights: found[weights]["metrics"] for weights in found}}
 
 
 def row(name, found):
@@ -104,6 +117,7 @@ def main():
     parser.add_argument("--valley", type=pathlib.Path,
                         default=pathlib.Path(os.environ.get("VALLEY_BUILD", REPOSITORY / "build")) / "valley")
     parser.add_argument("--table", action="store_true", help="print what is measured already")
+    parser.add_argument("--traces", action="store_true", help="print the energies over the steps of each run, too")
     options = parser.parse_args()
     options.runs, options.images = options.runs.resolve(), options.images.resolve()
     rows = []
@@ -117,6 +131,9 @@ def main():
         if file.exists():
             rows.append(row(name, json.loads(file.read_text(encoding="utf-8"))))
     print("| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|", *rows, sep="\n")
+    for name in options.only if options.traces else []:
+        if (options.runs / f"{name}.json").exists():
+            print(f"\n`{name}`\n", traces(only_run(options.runs / name)), sep="\n")
 
 
 if __name__ == "__main__":

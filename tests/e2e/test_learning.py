@@ -9,9 +9,11 @@ from program import REPOSITORY, VALLEY, Program
 
 pytest.importorskip("mlxtend")
 
-STEPS = 300
-FALLEN = 0.7  # at most this share of the untrained generator's SWD is left; 0.2 to 0.3 were seen
-VARIED = 0.4  # mean pairwise distance of samples, as a share of the data's; 1.0 to 1.1 were seen
+# MAGAN on digits learns soonest by the processor's time: five seconds of a core with these.
+QUICK = ("train.epochs=8", "model.width=16", "optimizer.lr=2e-3", "train.ema_half_life=2000", "train.threads=1",
+         "train.device=cpu", "checkpoint.every=1000", "samples.every=1000")
+LEFT = 0.7  # of the untrained generator's SWD, at most; about 0.2 was seen
+VARIED = 0.4  # mean pairwise distance of the samples, as a share of the data's, at least; about 0.7 was seen
 
 
 @pytest.fixture(scope="module")
@@ -26,24 +28,24 @@ def digits(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(digits, tmp_path_factory):
-    """Runs of the short config for digits, by the number of steps."""
-    program = Program(tmp_path_factory.mktemp("learning"), REPOSITORY / "configs" / "mnist-ebgan.toml")
-
-    def train(steps):
-        return program.trained(None, f"data.path={digits}", f"train.steps={steps}", "train.threads=1", "train.device=cpu",
-                               f"checkpoint.every={steps}", f"samples.every={steps}", "model.width=8",
-                               "train.ema_half_life=2000")
-    return train(STEPS)
+    program = Program(tmp_path_factory.mktemp("learning"), REPOSITORY / "configs" / "mnist-magan.toml")
+    return program.trained(None, f"data.path={digits}", *QUICK)
 
 
 def metrics(run, digits, *arguments):
-    said = subprocess.run([VALLEY, "evaluate", run, "--data", digits, "--count", "1000", "--json", *arguments],
-                          check=True, capture_output=True, text=True, timeout=300).stdout
+    said = subprocess.run([VALLEY, "evaluate", run, "--data", digits, "--count", "500", "--json", *arguments], check=True,
+                          capture_output=True, text=True, timeout=300).stdout
     return {name: metric["value"] for name, metric in json.loads(said)["metrics"].items()}
 
 
 def test_samples_come_nearer_to_the_digits(trained, digits):
     after, before = metrics(trained, digits), metrics(trained, digits, "--untrained")
-    assert after["swd"] < FALLEN * before["swd"]
+    assert after["swd"] < LEFT * before["swd"]
     assert after["distance_ratio"] > VARIED
-    assert after["coverage"] > before["coverage"]
+    assert after["coverage"] > before["coverage"] + 0.2
+
+
+def test_the_energies_of_real_and_generated_digits_meet(trained):
+    lines = [json.loads(line) for line in (trained / "stats.jsonl").read_text().splitlines()]
+    gaps = [line["energy/fake"] - line["energy/real"] for line in lines if "event" not in line and "energy/fake" in line]
+    assert abs(gaps[-1]) < 0.5 * max(gaps)  # 0.12 was seen
