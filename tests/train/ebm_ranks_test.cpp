@@ -36,9 +36,10 @@ TEST(EbmRanks, ChainsAndWeightsHaveTheBitsOfOneRank) {
   run_steps(*half, 0, 2);
   const Checkpoint saved = testing::checkpoint_of(*half, schema);
   const TensorMap gathered = many->gather_owned();
-  if (world().rank() == 0)
+  if (world().rank() == 0) {
     EXPECT_TRUE(
         at::equal(gathered.at("objective.replay"), saved.state.tensors.at("objective.replay")));
+  }
   auto resumed = make(e, world().device());
   resumed->restore(saved, schema, "data", "here");
   for (const auto& trainer : {many.get(), resumed.get()}) {
