@@ -94,7 +94,7 @@ def test_more_epochs_than_can_be_counted(program):
 
 
 @pytest.mark.parametrize(("override", "says"), [
-    ("model.resolution=17", "power of two from 16 to 512"),
+    ("model.resolution=17", "can have 16, 28, 32, 64, 128, 256, 512"),
     ("model.channels=2", "1 (gray) or 3 (RGB)"),
 ])
 def test_networks_that_there_cannot_be_are_not_compared_with_the_data(program, override, says):
