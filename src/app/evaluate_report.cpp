@@ -1,14 +1,10 @@
 #include "app/evaluate_report.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "core/log.h"
-#include "core/terminal.h"
 #include "evaluate/diversity.h"
 #include "evaluate/neighbors.h"
 #include "record/progress.h"
@@ -33,34 +29,15 @@ int decimals_of(const std::string& name) {
 
 }  // namespace
 
-EvaluationProgress::EvaluationProgress()
-    : is_terminal_(is_capable_terminal(STDERR_FILENO)),
-      begin_(std::chrono::steady_clock::now()),
-      last_(begin_) {}
-
-EvaluationProgress::~EvaluationProgress() {
-  if (is_open_) std::fputs("\r\x1b[K", stderr);
-}
-
 double EvaluationProgress::seconds() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
 }
 
 void EvaluationProgress::show(const std::string& doing, double share) {
-  using namespace std::chrono_literals;
   const std::scoped_lock lock(mutex_);
-  const auto now = std::chrono::steady_clock::now();
-  if (now - last_ < (is_terminal_ ? 100ms : 10000ms)) return;
-  last_ = now;
-  const std::string line =
-      fmt::format("evaluate: {} {:.0f}% | {}", doing, 100 * share, format_duration(seconds()));
-  if (is_terminal_) {
-    fmt::print(stderr, "\r\x1b[K{}", line);
-    std::fflush(stderr);
-    is_open_ = true;
-  } else {
-    log::info("{}", line);
-  }
+  if (!line_.is_due()) return;
+  line_.show(
+      fmt::format("evaluate: {} {:.0f}% | {}", doing, 100 * share, format_duration(seconds())));
 }
 
 std::string to_table(const EvaluationReport& report) {

@@ -7,26 +7,21 @@
 #include <string>
 #include <vector>
 
+#include "app/transient_line.h"
 #include "evaluate/evaluation.h"
 
 namespace valley::app {
 
-// On a terminal a line that is redrawn; elsewhere a plain one every ten seconds. Any thread calls.
+// Any thread calls.
 class EvaluationProgress {
  public:
-  EvaluationProgress();
-  ~EvaluationProgress();
-  EvaluationProgress(const EvaluationProgress&) = delete;
-  EvaluationProgress& operator=(const EvaluationProgress&) = delete;
   void show(const std::string& doing, double share);
   [[nodiscard]] double seconds() const;
 
  private:
-  bool is_terminal_;
-  bool is_open_ = false;
   std::mutex mutex_;
-  std::chrono::steady_clock::time_point begin_;
-  std::chrono::steady_clock::time_point last_;
+  TransientLine line_{std::chrono::milliseconds(100)};
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
 // Nothing in it depends on the time or on the number of ranks.

@@ -1,41 +1,21 @@
 #include "app/shard_build_report.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "app/shard_inspect.h"
-#include "core/log.h"
-#include "core/terminal.h"
 
 namespace valley::app {
 
-BarProgress::BarProgress()
-    : is_terminal_(is_capable_terminal(STDERR_FILENO)), last_(std::chrono::steady_clock::now()) {}
-
-BarProgress::~BarProgress() {
-  if (is_open_) std::fputs("\r\x1b[K", stderr);
-}
-
 void BarProgress::show(const BuildProgress& progress) {
-  using namespace std::chrono_literals;
-  const auto now = std::chrono::steady_clock::now();
-  if (!is_terminal_ && now - last_ < 10s) return;
-  last_ = now;
+  if (!line_.is_due()) return;
   const double rate = static_cast<double>(progress.images) / std::max(progress.seconds, 1e-3);
-  const std::string line = fmt::format(
-      "{} of {} | {} images | {} shards | {} rejects | {:.0f} img/s", progress.candidates_done,
-      progress.candidates, progress.images, progress.shards, progress.rejects, rate);
-  if (is_terminal_) {
-    fmt::print(stderr, "\r\x1b[K{}", line);
-    std::fflush(stderr);
-    is_open_ = true;
-  } else {
-    log::info("{}", line);
-  }
+  line_.show(fmt::format("{} of {} | {} images | {} shards | {} rejects | {:.0f} img/s",
+                         progress.candidates_done, progress.candidates, progress.images,
+                         progress.shards, progress.rejects, rate));
 }
 
 void show_json_line(const BuildProgress& progress) {

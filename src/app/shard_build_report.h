@@ -1,28 +1,21 @@
 // What `valley shard build` says: progress on stderr, plan and result on stdout.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
 
+#include "app/transient_line.h"
 #include "data/builder.h"
 
 namespace valley::app {
 
-// On a terminal a line that is redrawn; elsewhere a plain one every ten seconds.
 class BarProgress {
  public:
-  BarProgress();
-  ~BarProgress();
-  BarProgress(const BarProgress&) = delete;
-  BarProgress& operator=(const BarProgress&) = delete;
   void show(const BuildProgress& progress);
 
  private:
-  bool is_terminal_;
-  bool is_open_ = false;
-  std::chrono::steady_clock::time_point last_;
+  TransientLine line_;
 };
 
 void show_json_line(const BuildProgress& progress);

@@ -293,9 +293,9 @@ TensorMap Trainer::gradients() const {
 }
 
 at::Tensor Trainer::sample(std::int64_t n) const {
+  if (std::optional<at::Tensor> own = objective_->samples(n)) return *own;
   std::vector<std::uint64_t> seeds(static_cast<std::size_t>(n));
   for (std::size_t i = 0; i < seeds.size(); ++i) seeds[i] = i;
-  if (std::optional<at::Tensor> own = objective_->samples(n)) return *own;
   return generate_pixels(
       sampled_model(),
       latents_of_seeds(seeds, latent_draw(experiment_.model), communicator_.device()), plan_.size);
