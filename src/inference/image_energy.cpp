@@ -1,0 +1,88 @@
+#include "inference/image_energy.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+
+#include "core/error.h"
+#include "objectives/energies.h"
+
+namespace valley {
+namespace {
+
+constexpr double kMostByte = 255;
+
+class NetworkEnergy final : public ImageEnergy {
+ public:
+  NetworkEnergy(const EnergyNetwork& network, at::Device device)
+      : network_(network), device_(device) {}
+  [[nodiscard]] at::Tensor energy(const at::Tensor& images) const override {
+    return network_.energy(images);
+  }
+  [[nodiscard]] std::string describe() const override { return "energy of the network"; }
+  [[nodiscard]] bool is_density() const override { return true; }
+  [[nodiscard]] at::Device device() const override { return device_; }
+
+ private:
+  const EnergyNetwork& network_;
+  at::Device device_;
+};
+
+class ReconstructionEnergy final : public ImageEnergy {
+ public:
+  ReconstructionEnergy(const AutoencoderGan& gan, const std::string& energy, at::Device device)
+      : gan_(gan), name_(energy), energy_(parse_energy(energy)), device_(device) {}
+  [[nodiscard]] at::Tensor energy(const at::Tensor& images) const override {
+    const bool is_unit = gan_.pixel_range() == PixelRange::kUnit;
+    const at::Tensor x = is_unit ? images : images * 2 - 1;
+    return sample_energies(energy_, x, gan_.discriminator().reconstruct(x));
+  }
+  [[nodiscard]] std::string describe() const override {
+    return "error of the discriminator's reconstruction (" + name_ + ")";
+  }
+  [[nodiscard]] bool is_density() const override { return false; }
+  [[nodiscard]] at::Device device() const override { return device_; }
+
+ private:
+  const AutoencoderGan& gan_;
+  std::string name_;
+  Energy energy_;
+  at::Device device_;
+};
+
+// A string of the metadata, which is TOML's there.
+std::string string_of(const SavedModel& saved, const std::string& key) {
+  const auto found = saved.metadata.find(key);
+  if (found == saved.metadata.end() || found->second.size() < 2)
+    throw Error(ExitCode::kData, "{}: its metadata has no \"{}\", which says what its energy is",
+                saved.file.string(), key);
+  return found->second.substr(1, found->second.size() - 2);
+}
+
+}  // namespace
+
+std::unique_ptr<ImageEnergy> make_image_energy(const SavedModel& saved, at::Device device) {
+  if (const auto* energy = dynamic_cast<const EnergyModel*>(saved.model.get()))
+    return std::make_unique<NetworkEnergy>(energy->energy(), device);
+  if (const auto* gan = dynamic_cast<const AutoencoderGan*>(saved.model.get())) {
+    try {
+      return std::make_unique<ReconstructionEnergy>(*gan, string_of(saved, "objective.energy"),
+                                                    device);
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::kData) throw;
+      throw Error(ExitCode::kData, "{}: its metadata name no energy: {}", saved.file.string(),
+                  error.what());
+    }
+  }
+  throw Error(ExitCode::kData, "{}: a model \"{}\" has no energy of images", saved.file.string(),
+              saved.options.name);
+}
+
+at::Tensor unit_images(const at::Tensor& pixels, at::Device device) {
+  const at::Tensor there = pixels.to(device).permute({0, 3, 1, 2});
+  const at::Tensor images =
+      at::empty(there.sizes(), there.options().dtype(at::kFloat), at::MemoryFormat::ChannelsLast);
+  images.copy_(there);
+  return images.div_(kMostByte);
+}
+
+}  // namespace valley
