@@ -19,6 +19,7 @@ constexpr std::int64_t kDefaultMicrobatches = 8;
 ObjectiveSetting check_setting(const Experiment& e) {
   ObjectiveSetting setting(at::kMeta, latent_draw(e.model));
   setting.schedule = e.train.schedule;
+  setting.learning_rate = e.optimizer.lr;
   setting.resolution = e.model.resolution;
   setting.channels = e.model.channels;
   setting.microbatch_size = e.train.microbatch.value_or(e.train.global_batch);
@@ -125,7 +126,16 @@ std::int64_t Experiment::total_steps(std::uint64_t images) const {
     return steps_for(*train.epochs * static_cast<std::int64_t>(images));
   }
   if (train.kimg) return steps_for(*train.kimg * 1000);
-  return kDefaultSteps;
+  // Objectives whose stages all end say how long they are.
+  ObjectiveSetting setting = check_setting(*this);
+  setting.epoch_steps =
+      std::max<std::int64_t>(1, static_cast<std::int64_t>(images) / train.global_batch);
+  std::int64_t steps = 0;
+  for (const Stage& stage : make_objective(objective, *outline_model(model), setting)->stages()) {
+    if (stage.length == 0) return kDefaultSteps;
+    steps += stage.length;
+  }
+  return std::min(steps, kMostSteps);
 }
 
 bool may_change_on_resume(const std::string& key) {
