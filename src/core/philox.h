@@ -29,6 +29,8 @@ enum class RandomStream : std::uint32_t {
   kBuffers = 10,      // first values of what is no parameter; position: hash64 of the name
   kDequantize = 11,   // what real pixels lie between their levels; position: as kLatentD
   kSampleChain = 12,  // noise of chains that draw samples; position: as kSampleLatent
+  kDamage = 15,       // damage done to images that are to be restored; position: index of the image
+  kRestoreChain = 16,  // noise of chains that restore them, likewise
 };
 
 struct PhiloxBlock {
