@@ -5,11 +5,11 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "app/number_list.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -48,38 +48,6 @@ struct Arguments {
   bool raw = false;
   bool json = false;
 };
-
-std::uint64_t parse_number(std::string_view text, const std::string& all) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    throw Error(ExitCode::kUsage,
-                "--seeds {}: numbers and ranges with commas between them, such as 0-63 or 3,17,5",
-                all);
-  }
-  return value;
-}
-
-// "0-3,9" is 0, 1, 2, 3, 9.
-std::vector<std::uint64_t> parse_seeds(const std::string& all) {
-  constexpr auto kMost = static_cast<std::uint64_t>(kMostSamples);
-  std::vector<std::uint64_t> seeds;
-  std::string_view rest = all;
-  while (true) {
-    const std::string_view part = rest.substr(0, rest.find(','));
-    const std::size_t dash = part.find('-');
-    const std::uint64_t first = parse_number(part.substr(0, dash), all);
-    const std::uint64_t last =
-        dash == std::string_view::npos ? first : parse_number(part.substr(dash + 1), all);
-    if (last < first || last - first >= kMost || seeds.size() + (last - first) >= kMost) {
-      throw Error(ExitCode::kUsage,
-                  "--seeds {}: a range goes up, and there can be at most {} seeds", all, kMost);
-    }
-    for (std::uint64_t i = 0; i <= last - first; ++i) seeds.push_back(first + i);
-    if (part.size() == rest.size()) return seeds;
-    rest.remove_prefix(part.size() + 1);
-  }
-}
 
 at::Tensor walk(const at::Tensor& ends, std::int64_t steps) {
   std::vector<at::Tensor> rows;
@@ -166,7 +134,7 @@ TensorMap run_chains(const Arguments& a, const SavedModel& saved,
 }
 
 void sample(const Arguments& a) {
-  const std::vector<std::uint64_t> seeds = parse_seeds(a.seeds);
+  const std::vector<std::uint64_t> seeds = parse_numbers(a.seeds, "--seeds", "seeds", kMostSamples);
   const std::int64_t n = samples_asked_for(a, static_cast<std::int64_t>(seeds.size()));
   const std::int64_t columns = columns_for(a, n);
   check_outputs(a);
