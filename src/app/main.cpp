@@ -18,6 +18,7 @@
 #include "app/evaluate_command.h"
 #include "app/help.h"
 #include "app/report_command.h"
+#include "app/restore_command.h"
 #include "app/sample_command.h"
 #include "app/shard_command.h"
 #include "app/train_command.h"
@@ -110,6 +111,7 @@ int run(int argc, char** argv) {
   add_train_command(app, joined(argc, argv));
   add_shard_command(app);
   add_sample_command(app);
+  add_restore_command(app);
   add_evaluate_command(app);
   add_energy_command(app);
   add_report_command(app);

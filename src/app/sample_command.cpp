@@ -5,11 +5,12 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "app/number_list.h"
+#include "app/sample_langevin.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -32,7 +33,8 @@ constexpr const char* kHelp =
     "  valley sample runs/00007-began-64 --seeds 3,17 --interpolate 8 -o walk.png   8 steps\n"
     "  valley sample model.safetensors --seeds 0-15 --grid 4x4 -o grid.png          of a lone "
     "file\n"
-    "  valley sample runs/00008-ebm-64 --seeds 0-15 --steps 600 -o chains.png       of an energy";
+    "  valley sample runs/00008-ebm-64 --seeds 0-15 --steps 600 -o chains.png       of an energy\n"
+    "  valley sample runs/00007-began-64 --langevin --seeds 0-7 --trajectory t.png -o ends.png";
 
 constexpr std::int64_t kMostSamples = 65536;
 constexpr int kMostInRow = 4096;
@@ -45,41 +47,10 @@ struct Arguments {
   std::string latents_out;
   std::int64_t interpolate = 0;
   std::optional<std::int64_t> steps;
+  LangevinArguments langevin;
   bool raw = false;
   bool json = false;
 };
-
-std::uint64_t parse_number(std::string_view text, const std::string& all) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    throw Error(ExitCode::kUsage,
-                "--seeds {}: numbers and ranges with commas between them, such as 0-63 or 3,17,5",
-                all);
-  }
-  return value;
-}
-
-// "0-3,9" is 0, 1, 2, 3, 9.
-std::vector<std::uint64_t> parse_seeds(const std::string& all) {
-  constexpr auto kMost = static_cast<std::uint64_t>(kMostSamples);
-  std::vector<std::uint64_t> seeds;
-  std::string_view rest = all;
-  while (true) {
-    const std::string_view part = rest.substr(0, rest.find(','));
-    const std::size_t dash = part.find('-');
-    const std::uint64_t first = parse_number(part.substr(0, dash), all);
-    const std::uint64_t last =
-        dash == std::string_view::npos ? first : parse_number(part.substr(dash + 1), all);
-    if (last < first || last - first >= kMost || seeds.size() + (last - first) >= kMost) {
-      throw Error(ExitCode::kUsage,
-                  "--seeds {}: a range goes up, and there can be at most {} seeds", all, kMost);
-    }
-    for (std::uint64_t i = 0; i <= last - first; ++i) seeds.push_back(first + i);
-    if (part.size() == rest.size()) return seeds;
-    rest.remove_prefix(part.size() + 1);
-  }
-}
 
 at::Tensor walk(const at::Tensor& ends, std::int64_t steps) {
   std::vector<at::Tensor> rows;
@@ -120,6 +91,7 @@ std::int64_t samples_asked_for(const Arguments& a, std::int64_t seeds) {
 
 void check_outputs(const Arguments& a) {
   require_writable(a.out);
+  check_langevin(a.langevin, {a.out, a.latents_out});
   if (a.latents_out.empty()) return;
   if (a.latents_out == a.out)
     throw Error(ExitCode::kUsage, "-o and --save-latents name the same file, {}", a.out);
@@ -137,22 +109,28 @@ double distance_of(const at::Tensor& pixels) {
 TensorMap generate(const Arguments& a, const SavedModel& saved,
                    const std::vector<std::uint64_t>& seeds) {
   if (a.steps)
-    throw Error(ExitCode::kUsage,
-                "--steps is for energies, whose samples are ends of chains; {} has a generator",
-                saved.file.string());
+    throw Error(
+        ExitCode::kUsage,
+        "--steps is for energies, whose samples are ends of chains; {} has a generator: say "
+        "--langevin for chains on its discriminator's energy",
+        saved.file.string());
   at::Tensor latents = latents_of_seeds(seeds, latent_draw(saved.options), at::kCPU);
   if (a.interpolate > 0) latents = walk(latents, a.interpolate);
   return {{"latents", latents}, {"pixels", generate_pixels(*saved.model, latents)}};
 }
 
+void refuse_latents(const Arguments& a, const SavedModel& saved) {
+  if (a.interpolate > 0 || !a.latents_out.empty())
+    throw Error(ExitCode::kUsage,
+                "{}: its samples are ends of chains that begin in images: there are no latent "
+                "vectors to --interpolate or --save-latents",
+                saved.file.string());
+}
+
 // Samples of an energy.
 TensorMap run_chains(const Arguments& a, const SavedModel& saved,
                      const std::vector<std::uint64_t>& seeds) {
-  if (a.interpolate > 0 || !a.latents_out.empty())
-    throw Error(ExitCode::kUsage,
-                "{} holds an energy, whose samples are ends of chains that begin in noise: there "
-                "are no latent vectors to --interpolate or --save-latents",
-                saved.file.string());
+  refuse_latents(a, saved);
   log::info("{} chains of {} steps", seeds.size(), chain_settings(saved, a.steps).steps);
   const auto source = make_sample_source(saved, at::kCPU, a.steps);
   std::vector<at::Tensor> parts;
@@ -166,7 +144,7 @@ TensorMap run_chains(const Arguments& a, const SavedModel& saved,
 }
 
 void sample(const Arguments& a) {
-  const std::vector<std::uint64_t> seeds = parse_seeds(a.seeds);
+  const std::vector<std::uint64_t> seeds = parse_numbers(a.seeds, "--seeds", "seeds", kMostSamples);
   const std::int64_t n = samples_asked_for(a, static_cast<std::int64_t>(seeds.size()));
   const std::int64_t columns = columns_for(a, n);
   check_outputs(a);
@@ -179,7 +157,13 @@ void sample(const Arguments& a) {
                 "--seeds, or a --grid nearer to a square",
                 n, side, side, columns);
   const bool is_energy = dynamic_cast<const EnergyModel*>(saved.model.get()) != nullptr;
-  const TensorMap drawn = is_energy ? run_chains(a, saved, seeds) : generate(a, saved, seeds);
+  TensorMap drawn;
+  if (a.langevin.wanted()) {
+    refuse_latents(a, saved);
+    drawn["pixels"] = sample_by_langevin(a.langevin, a.steps, saved, seeds);
+  } else {
+    drawn = is_energy ? run_chains(a, saved, seeds) : generate(a, saved, seeds);
+  }
   const at::Tensor& pixels = drawn.at("pixels");
   write_grid(a.out,
              {pixels.const_data_ptr<std::uint8_t>(), static_cast<std::size_t>(pixels.numel())}, n,
@@ -218,6 +202,7 @@ void add_sample_command(CLI::App& app) {
                    "Langevin steps from noise to a sample of an energy; default: as many as "
                    "training's chains have")
       ->type_name("N");
+  add_langevin_options(*command, a->langevin);
   command->add_option("-o,--out", a->out, "The PNG to write")->required()->type_name("FILE.png");
   command
       ->add_option("--save-latents", a->latents_out, "Also write latents and pixels as safetensors")

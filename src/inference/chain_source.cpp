@@ -1,7 +1,6 @@
 #include "inference/chain_source.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 
 #include <algorithm>
@@ -10,7 +9,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "kernels/kernels.h"
+#include "inference/energy_chains.h"
 #include "samplers/replay_buffer.h"
 
 namespace valley {
@@ -58,14 +57,10 @@ class ChainSource final : public SampleSource {
 
  private:
   [[nodiscard]] at::Tensor batch(std::uint64_t first, std::int64_t n) const {
-    const std::int64_t side = options_.resolution;
     const ChainPlace place{0, RandomStream::kSampleChain,
                            at::full({}, static_cast<std::int64_t>(first), at::kLong).to(device_),
                            0};
-    const at::Tensor noise = at::empty({n, side * side * options_.channels},
-                                       at::TensorOptions(device_).dtype(at::kFloat));
-    kernels::fill_uniform(noise, {0, RandomStream::kSampleLatent, 0.0F, 1.0F}, place.position, 0);
-    const at::Tensor start = noise.view({n, side, side, options_.channels}).permute({0, 3, 1, 2});
+    const at::Tensor start = noise_images(first, n, options_, device_);
     return pixels_of_chains(run_langevin(model_.energy(), start, settings_, place).images)
         .to(at::kCPU);
   }

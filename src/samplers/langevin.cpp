@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/ones_like.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -45,16 +46,6 @@ class Frozen {
   bool trainable_ = false;
 };
 
-// d(sum of energies)/dx: each image's own, since energies do not couple images.
-at::Tensor energy_gradient(const EnergyNetwork& network, const at::Tensor& images) {
-  const at::AutoGradMode with_gradients(true);
-  at::Tensor x = images.detach();
-  x.set_requires_grad(true);
-  const at::Tensor energy = network.energy(x);
-  energy.backward(at::ones_like(energy), false, false, at::TensorList(&x, 1));
-  return x.grad();
-}
-
 }  // namespace
 
 LangevinSettings coupled(LangevinSettings settings, double temperature) {
@@ -67,11 +58,20 @@ std::int64_t most_langevin_steps(std::int64_t numbers) {
   return (std::int64_t{1} << 32) / blocks_a_step(std::max<std::int64_t>(1, numbers));
 }
 
-Chains run_langevin(const EnergyNetwork& network, const at::Tensor& start,
-                    const LangevinSettings& settings, const ChainPlace& place) {
+at::Tensor energy_gradient(const EnergyFunction& energy, const at::Tensor& images) {
+  const at::AutoGradMode with_gradients(true);
+  at::Tensor x = images.detach();
+  x.set_requires_grad(true);
+  const at::Tensor energies = energy(x);
+  energies.backward(at::ones_like(energies), false, false, at::TensorList(&x, 1));
+  return x.grad();
+}
+
+Chains run_langevin(const EnergyFunction& energy, const at::Tensor& start,
+                    const LangevinSettings& settings, const ChainPlace& place,
+                    const ChainRules& rules) {
   const std::int64_t numbers = start[0].numel();
   VALLEY_CHECK(settings.steps >= 1 && settings.steps <= most_langevin_steps(numbers));
-  const Frozen frozen(network);
   const at::NoGradGuard no_grad;
   at::Tensor x = at::empty(start.sizes(), start.options(), at::MemoryFormat::ChannelsLast);
   x.copy_(start);
@@ -80,6 +80,9 @@ Chains run_langevin(const EnergyNetwork& network, const at::Tensor& start,
   const at::Tensor rows = noise.permute({0, 2, 3, 1}).view({x.size(0), numbers});
   at::Tensor norms = at::zeros({x.size(0)}, x.options());
 
+  const auto hold = [&] {
+    if (rules.held.defined()) x.copy_(at::where(rules.held, start, x));
+  };
   const auto shake = [&](std::int64_t step) {
     if (settings.noise == 0) return;
     const auto first = static_cast<std::uint32_t>(step * blocks_a_step(numbers));
@@ -87,13 +90,16 @@ Chains run_langevin(const EnergyNetwork& network, const at::Tensor& start,
                          {place.seed, place.stream, static_cast<float>(settings.noise), first},
                          place.position, place.offset);
     x.add_(noise);
+    hold();  // so that the gradient is taken where they are
   };
   const auto descend = [&] {
-    at::Tensor gradient = energy_gradient(network, x);
+    at::Tensor gradient = energy_gradient(energy, x);
     norms.add_(at::linalg_vector_norm(gradient.flatten(1), 2, at::IntArrayRef({1})));
     if (settings.clamp > 0) gradient.clamp_(-settings.clamp, settings.clamp);
     x.sub_(gradient, settings.step_size);
+    hold();
   };
+  if (rules.watch) rules.watch(0, x);
   for (std::int64_t step = 0; step < settings.steps; ++step) {
     if (settings.noise_last) {
       descend();
@@ -102,10 +108,22 @@ Chains run_langevin(const EnergyNetwork& network, const at::Tensor& start,
       shake(step);
       descend();
     }
+    if (rules.amend) {
+      rules.amend(x);
+      hold();
+    }
     x.clamp_(0, 1);
+    if (rules.watch) rules.watch(step + 1, x);
   }
   norms.div_(static_cast<double>(settings.steps));
   return {x, norms};
+}
+
+Chains run_langevin(const EnergyNetwork& network, const at::Tensor& start,
+                    const LangevinSettings& settings, const ChainPlace& place) {
+  const Frozen frozen(network);
+  return run_langevin([&](const at::Tensor& images) { return network.energy(images); }, start,
+                      settings, place);
 }
 
 }  // namespace valley

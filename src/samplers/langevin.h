@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 
 #include "core/philox.h"
 #include "models/model.h"
@@ -44,6 +45,21 @@ struct ChainPlace {
   std::int64_t offset = 0;
 };
 
+// What chains go down: of float [B, C, H, W] in [0, 1] the energies [B], each image's own and
+// differentiable in it. Parameters are frozen.
+using EnergyFunction = std::function<at::Tensor(const at::Tensor& images)>;
+
+// What chains heed beside their energy; all of it may be left out.
+struct ChainRules {
+  // bool, of a shape that broadcasts to [B, C, H, W]: where it is true, pixels keep what they start
+  // with, to the bit, whatever gradient and noise say.
+  at::Tensor held{};
+  // Changes the images in place at the end of each step, before they are clipped to [0, 1].
+  std::function<void(const at::Tensor& images)> amend{};
+  // Is shown the images before the first step (0 steps done) and after each.
+  std::function<void(std::int64_t steps_done, const at::Tensor& images)> watch{};
+};
+
 struct Chains {
   at::Tensor images;  // float [B, C, H, W], channels_last, in [0, 1]
   at::Tensor
@@ -54,5 +70,14 @@ struct Chains {
 // is computed, whether they are trainable or not. steps >= 1 and at most most_langevin_steps.
 [[nodiscard]] Chains run_langevin(const EnergyNetwork& network, const at::Tensor& start,
                                   const LangevinSettings& settings, const ChainPlace& place);
+
+// The same of any energy. Without rules, and of a network's energy, the bits are those of the
+// above.
+[[nodiscard]] Chains run_langevin(const EnergyFunction& energy, const at::Tensor& start,
+                                  const LangevinSettings& settings, const ChainPlace& place,
+                                  const ChainRules& rules = {});
+
+// d(sum of energies)/d(images): float [B, C, H, W], each image's own gradient.
+[[nodiscard]] at::Tensor energy_gradient(const EnergyFunction& energy, const at::Tensor& images);
 
 }  // namespace valley

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 from program import REPOSITORY, bits, checkpoint
 
-COMMANDS = [[], ["train"], ["sample"], ["evaluate"], ["energy"], ["report"], ["doctor"], ["completion"], ["shard"],
+COMMANDS = [[], ["train"], ["sample"], ["evaluate"], ["energy"], ["restore"], ["report"], ["doctor"], ["completion"], ["shard"],
             ["shard", "build"], ["shard", "verify"], ["shard", "info"], ["shard", "peek"]]
 
 

@@ -1,0 +1,93 @@
+#include "app/restore_images.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <span>
+#include <variant>
+
+#include "app/number_list.h"
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "data/dataset.h"
+#include "image/decode.h"
+#include "image/fit.h"
+
+namespace valley::app {
+namespace {
+
+constexpr std::uint64_t kMostPixels = 64'000'000;
+constexpr std::uint64_t kMostImages = 65536;
+constexpr int kNearWhite = 128;
+
+Image read_image(const std::string& file, std::int64_t side, std::int64_t channels) {
+  const std::string bytes = read_file(file);
+  DecodeLimits limits(1, kMostPixels);
+  std::variant<Image, Reject> decoded = decode_image(bytes, {}, limits);
+  if (const auto* reject = std::get_if<Reject>(&decoded))
+    throw Error(ExitCode::kData, "{}: it cannot be read as an image: {}{}{}", file, reject->reason,
+                reject->detail.empty() ? "" : ": ", reject->detail);
+  auto& image = std::get<Image>(decoded);
+  if (image.height != side || image.width != side)
+    throw Error(ExitCode::kUsage,
+                "{}: it is {}x{} pixels, the model's images are {}x{}; nothing is resized here, "
+                "since that would smear damage over what is whole",
+                file, image.width, image.height, side, side);
+  return with_channels(std::move(image), channels);
+}
+
+void copy_pixels(const Image& image, const at::Tensor& to) {
+  std::copy(image.pixels.begin(), image.pixels.end(), to.mutable_data_ptr<std::uint8_t>());
+}
+
+at::Tensor empty_pixels(std::size_t n, const ModelOptions& o) {
+  return at::empty({static_cast<std::int64_t>(n), o.resolution, o.resolution, o.channels},
+                   at::kByte);
+}
+
+}  // namespace
+
+NamedImages read_image_files(const std::vector<std::string>& files, const ModelOptions& options) {
+  NamedImages images{empty_pixels(files.size(), options), files, {}};
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    copy_pixels(read_image(files[i], options.resolution, options.channels),
+                images.pixels[static_cast<std::int64_t>(i)]);
+    images.positions.push_back(i);
+  }
+  return images;
+}
+
+NamedImages read_shard_images(const std::string& directory, const std::string& indices,
+                              const ModelOptions& options) {
+  const auto data = Dataset::open(directory);
+  if (data->height() != options.resolution || data->width() != options.resolution ||
+      data->channels() != options.channels) {
+    throw Error(ExitCode::kUsage,
+                "{}: its images are {}x{}x{}, the model's {}x{}x{}; build shards with --resolution "
+                "and --channels to match",
+                directory, data->width(), data->height(), data->channels(), options.resolution,
+                options.resolution, options.channels);
+  }
+  NamedImages images;
+  images.positions = parse_numbers(indices, "--index", "images", kMostImages);
+  images.pixels = empty_pixels(images.positions.size(), options);
+  for (std::size_t i = 0; i < images.positions.size(); ++i) {
+    const std::uint64_t index = images.positions[i];
+    if (index >= data->size())
+      throw Error(ExitCode::kUsage, "--index {}: {} has images 0 to {}", index, directory,
+                  data->size() - 1);
+    const at::Tensor row = images.pixels[static_cast<std::int64_t>(i)];
+    data->read(index, {row.mutable_data_ptr<std::uint8_t>(), data->image_bytes()}, true);
+    images.names.push_back(fmt::format("{}[{}]", directory, index));
+  }
+  return images;
+}
+
+at::Tensor read_mask(const std::string& file, std::int64_t side) {
+  const at::Tensor pixels = at::empty({side, side}, at::kByte);
+  copy_pixels(read_image(file, side, 1), pixels);
+  return pixels >= kNearWhite;
+}
+
+}  // namespace valley::app

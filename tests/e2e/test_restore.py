@@ -1,0 +1,237 @@
+"""`valley restore`: what is known stays to the bit, figures are what they are called, and mistakes are named."""
+
+import json
+
+import numpy
+import pytest
+from PIL import Image
+from program import DATA, DIVERGED, MISSING, USAGE
+from safetensors.numpy import load_file, save_file
+
+EBM = ("objective.name=ebm", "model.name=ebm", "model.width=4", "objective.langevin_steps=4", "objective.replay_size=48")
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def gan(shared_program):
+    return shared_program.trained(None, "train.steps=6")
+
+
+@pytest.fixture(scope="module")
+def ebm(shared_program):
+    return shared_program.trained(None, *EBM, "train.steps=4")
+
+
+@pytest.fixture
+def restore(program, faces):
+    """Restores faces and returns the tensors and the answer."""
+    def call(run, *arguments, index="0-2", source=None):
+        saved = program.folder / "saved.safetensors"
+        where = ("--data", faces, "--index", index) if source is None else source
+        answer = program.call("restore", run, *where, *arguments, "--json", "-o", program.folder / "picture.png",
+                              "--save", saved)
+        return load_file(saved), json.loads(answer.stdout)
+    return call
+
+
+def psnr(image, truth):
+    return 10 * numpy.log10(255**2 / numpy.square(image.astype(float) - truth.astype(float)).mean())
+
+
+def neighbour_mean(image, unknown):
+    """Ring by ring, unknown pixels as the mean of the known ones in the 3x3 around them."""
+    image, known = image.astype(float), ~unknown
+    while not known.all():
+        filled = image.copy()
+        reached = known.copy()
+        for y, x in zip(*numpy.nonzero(~known), strict=True):
+            around = (slice(max(0, y - 1), y + 2), slice(max(0, x - 1), x + 2))
+            if known[around].any():
+                filled[y, x] = image[around][known[around]].mean(axis=0)
+                reached[y, x] = True
+        image, known = filled, reached
+    return image
+
+
+@pytest.mark.parametrize("method", ["project", "gradient", "langevin"])
+def test_known_pixels_stay_to_the_bit_and_unknown_ones_are_found(restore, gan, method):
+    tensors, _ = restore(gan, "--box", "9,4,12,10", "--method", method, "--steps", "3")
+    known = tensors["unknown"] == 0
+    assert known[:, 4:14, 9:21].sum() == 0 and known.sum() == 3 * (SIDE * SIDE - 120)
+    assert numpy.array_equal(tensors["restored"][known], tensors["truth"][known])
+    assert numpy.array_equal(tensors["damaged"][known], tensors["truth"][known])
+    assert (tensors["damaged"][~known] == 128).all()
+    assert (tensors["restored"][~known] != tensors["filled"][~known]).mean() > 0.5
+
+
+def test_known_pixels_stay_under_chains_of_an_energy(restore, ebm):
+    tensors, answer = restore(ebm, "--salt-and-pepper", "0.3", "--steps", "5")
+    known = tensors["unknown"] == 0
+    assert numpy.array_equal(tensors["restored"][known], tensors["truth"][known])
+    assert 0.25 < 1 - known.mean() < 0.35
+    assert set(numpy.unique(tensors["damaged"][~known])) == {0, 255}
+    assert answer["method"].startswith("langevin: 5 steps")
+
+
+def test_the_figures_are_those_of_the_images(restore, gan):
+    tensors, answer = restore(gan, "--box", "10x10")
+    unknown = tensors["unknown"] == 1
+    for i, image in enumerate(answer["images"]):
+        assert image["unknown_pixels"] == 100
+        for version in ("damaged", "filled", "restored"):
+            pixels, truth = tensors[version][i], tensors["truth"][i]
+            assert image[version]["psnr"] == pytest.approx(psnr(pixels, truth), abs=1e-9)
+            assert image[version]["psnr_unknown"] == pytest.approx(psnr(pixels[unknown[i]], truth[unknown[i]]), abs=1e-9)
+    assert answer["all"]["restored"]["psnr"] == pytest.approx(psnr(tensors["restored"], tensors["truth"]), abs=1e-9)
+    for i in range(3):
+        expected = neighbour_mean(tensors["damaged"][i], unknown[i])
+        assert abs(tensors["filled"][i] - expected).max() <= 0.5001
+
+
+def test_the_fill_of_noisy_images_is_a_median(restore, gan):
+    tensors, answer = restore(gan, "--noise", "0.2")
+    added = tensors["damaged"].astype(float) - tensors["truth"]
+    inside = (tensors["truth"] > 90) & (tensors["truth"] < 165)  # where the clip is rare
+    assert added[inside].std() == pytest.approx(0.2 * 255, rel=0.1)
+    padded = numpy.pad(tensors["damaged"], ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    around = [padded[:, y:y + SIDE, x:x + SIDE] for y in range(3) for x in range(3)]
+    assert numpy.array_equal(tensors["filled"], numpy.median(around, axis=0))
+    assert answer["images"][0]["damaged"]["psnr_unknown"] is None
+
+
+@pytest.mark.parametrize("method", ["project", "gradient"])
+def test_noisy_pixels_count_as_much_as_their_weight(restore, gan, method):
+    ends = {}
+    for weight in ("1e-9", "1e9"):
+        tensors, _ = restore(gan, "--noise", "0.2", "--method", method, "--weight", weight, "--steps", "3")
+        ends[weight] = abs(tensors["restored"].astype(int) - tensors["damaged"]).mean()
+    assert ends["1e9"] < 0.01 < 1 < ends["1e-9"]
+
+
+def test_the_same_seed_gives_the_same_bytes(restore, program, ebm):
+    command = ("--salt-and-pepper", "0.2", "--noise", "0.1", "--steps", "4", "--strip", program.folder / "strip.png")
+    files = [program.folder / name for name in ("picture.png", "strip.png", "saved.safetensors")]
+    bytes_of = []
+    for seed in ("3", "3", "4"):
+        restore(ebm, *command, "--seed", seed)
+        bytes_of.append([file.read_bytes() for file in files])
+    assert bytes_of[0] == bytes_of[1]
+    assert all(a != b for a, b in zip(bytes_of[0], bytes_of[2], strict=True))
+
+
+def test_an_image_is_damaged_alike_wherever_it_stands(restore, gan):
+    many, _ = restore(gan, "--salt-and-pepper", "0.3", index="3-6,1")
+    one, _ = restore(gan, "--salt-and-pepper", "0.3", index="5")
+    assert numpy.array_equal(many["damaged"][2], one["damaged"][0])
+    assert not numpy.array_equal(many["unknown"][0], many["unknown"][1])
+
+
+def test_what_is_damaged_already_is_restored_alike(restore, program, gan):
+    here, _ = restore(gan, "--box", "10x10", index="7")
+    files = {}
+    for name in ("damaged", "truth"):
+        files[name] = program.folder / f"{name}.png"
+        Image.fromarray(here[name][0]).save(files[name])
+    mask = program.folder / "mask.png"
+    Image.fromarray(here["unknown"][0] * 255).save(mask)
+    for how in (("--box", "10x10"), ("--mask", mask)):
+        there, answer = restore(gan, "--truth", files["truth"], *how, source=[files["damaged"]])
+        assert numpy.array_equal(there["restored"], here["restored"])
+        assert answer["images"][0]["restored"]["psnr"] > 0
+    images = program.folder / "images"
+    there, answer = restore(gan, "--damaged", "--mask", mask, "--images", images, source=[files["damaged"]])
+    assert "truth" not in there and "psnr" not in answer["images"][0]["restored"]
+    with Image.open(images / "0000-damaged.png") as image:
+        assert numpy.array_equal(numpy.asarray(image), here["restored"][0])
+
+
+def test_salt_and_pepper_is_looked_for(restore, gan):
+    told, answer = restore(gan, "--salt-and-pepper", "0.1")
+    blind, suspected = restore(gan, "--salt-and-pepper", "0.1", "--blind")
+    assert "was put" in answer["unknown_by"] and "suspected" in suspected["unknown_by"]
+    assert numpy.array_equal(told["damaged"], blind["damaged"])
+    padded = numpy.pad(told["damaged"], ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    median = numpy.median([padded[:, y:y + SIDE, x:x + SIDE] for y in range(3) for x in range(3)], axis=0)
+    value = told["damaged"].astype(float)
+    extreme = (value == 0).all(axis=3) | (value == 255).all(axis=3)
+    assert numpy.array_equal(blind["unknown"] == 1, extreme & (abs(value - median).max(axis=3) > 0.3 * 255))
+
+
+def test_noise_is_assumed_where_nothing_is_said(restore, gan, program, faces):
+    tensors, answer = restore(gan, "--damaged")
+    assert answer["noise"] == 0.1 and tensors["unknown"].sum() == 0
+
+
+def test_the_pictures(program, gan, faces):
+    picture, strip = program.folder / "a.png", program.folder / "b.png"
+    table = program.call("restore", gan, "--data", faces, "--index", "0-9", "--box", "8x8", "--steps", "4", "-o", picture,
+                         "--strip", strip).stdout
+    assert "all 10 images" in table and "project: 4 passes" in table
+    with Image.open(picture) as image:
+        assert image.width > 8 * 64 and image.height > 2 * 4 * 64  # two bands of four versions
+    with Image.open(strip) as image:
+        assert image.width > 5 * 64 and image.height > 10 * 64  # steps 0 to 4
+
+
+BOX = ("--box", "8x8")
+
+
+@pytest.mark.parametrize(("arguments", "expect", "words"), [
+    (["FACES"], USAGE, "nothing is damaged"),
+    (["IMAGE", "FACES", *BOX], USAGE, "either IMAGE files or --data"),
+    (BOX, USAGE, "either IMAGE files or --data"),
+    (["FACES", "--box", "8"], USAGE, "--box 8"),
+    (["FACES", "--box", "30,0,8,8"], USAGE, "does not lie within"),
+    (["FACES", "--salt-and-pepper", "1.5"], USAGE, "--salt-and-pepper 1.5"),
+    (["FACES", "--noise", "-1"], USAGE, "--noise"),
+    (["FACES", "--blind", *BOX], USAGE, "--blind"),
+    (["FACES", "--index", "100000", *BOX], USAGE, "--index 100000"),
+    (["FACES", *BOX, "--chain-noise", "1"], USAGE, "are for chains"),
+    (["FACES", *BOX, "--method", "gradient", "--chain-noise", "1"], USAGE, "--chain-noise"),
+    (["FACES", *BOX, "--steps", "0"], USAGE, "--steps 0"),
+    (["FACES", *BOX, "--weight", "0"], USAGE, "--weight"),
+    (["SMALL", *BOX], USAGE, "20x20"),
+    (["IMAGE", "--mask", "SMALL"], USAGE, "20x20"),
+    (["IMAGE", "--damaged", "--mask", "BLACK"], USAGE, "no pixel is unknown"),
+    (["IMAGE", "--truth", "IMAGE", "--truth", "IMAGE", *BOX], USAGE, "2 files for 1 images"),
+    (["TEXT", *BOX], DATA, "cannot be read as an image"),
+    (["nowhere.png", *BOX], MISSING, "nowhere.png"),
+])
+def test_what_is_refused(program, gan, faces, arguments, expect, words):
+    folder = program.folder
+    for name, side, level in (("image", SIDE, 90), ("small", 20, 255), ("black", SIDE, 0)):
+        Image.new("L", (side, side), level).save(folder / f"{name}.png")
+    (folder / "text.png").write_text("no image")
+    names = {"FACES": ("--data", faces), "IMAGE": (folder / "image.png",), "SMALL": (folder / "small.png",),
+             "BLACK": (folder / "black.png",), "TEXT": (folder / "text.png",)}
+    given = [word for argument in arguments for word in names.get(argument, (argument,))]
+    result = program.call("restore", gan, *given, "-o", folder / "out.png", expect=expect)
+    assert words in result.error
+    assert not (folder / "out.png").exists()
+
+
+def test_projection_needs_an_autoencoder(program, ebm, faces):
+    result = program.call("restore", ebm, "--data", faces, *BOX, "--method", "project", "-o", program.folder / "a.png",
+                          expect=USAGE)
+    assert "--method project" in result.error
+
+
+def poisoned(program, run, name):
+    """The model with a NaN among its weights."""
+    file = sorted(run.glob("checkpoints/step-*/model.safetensors"))[-1]
+    raw = file.read_bytes()
+    metadata = json.loads(raw[8:8 + int.from_bytes(raw[:8], "little")])["__metadata__"]
+    tensors = load_file(file)
+    chosen = next(key for key in tensors if key.startswith(name))
+    tensors[chosen].flat[0] = numpy.nan
+    lone = program.folder / "poisoned.safetensors"
+    save_file(tensors, lone, metadata=metadata)
+    return lone
+
+
+def test_energies_that_are_no_numbers_end_it_with_image_and_step(program, ebm, faces):
+    lone = poisoned(program, ebm, "energy_ema.")
+    result = program.call("restore", lone, "--data", faces, *BOX, "--steps", "3", "-o", program.folder / "a.png",
+                          expect=DIVERGED)
+    assert "[0]" in result.error and "step" in result.error
+    assert not (program.folder / "a.png").exists()
