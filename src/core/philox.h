@@ -29,6 +29,9 @@ enum class RandomStream : std::uint32_t {
   kBuffers = 10,      // first values of what is no parameter; position: hash64 of the name
   kDequantize = 11,   // what real pixels lie between their levels; position: as kLatentD
   kSampleChain = 12,  // noise of chains that draw samples; position: as kSampleLatent
+  kGibbs = 17,        // states of units in training's Gibbs chains; position: as kLatentD
+  kGibbsNoise = 18,   // of Gaussian units there, likewise
+  kSampleNoise = 19,  // of Gaussian units in chains that draw samples; position: as kSampleLatent
 };
 
 struct PhiloxBlock {

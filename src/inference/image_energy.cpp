@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 
 #include "core/error.h"
+#include "models/dbn.h"
 #include "objectives/energies.h"
 
 namespace valley {
@@ -24,6 +25,23 @@ class NetworkEnergy final : public ImageEnergy {
 
  private:
   const EnergyNetwork& network_;
+  at::Device device_;
+};
+
+class BeliefEnergy final : public ImageEnergy {
+ public:
+  BeliefEnergy(const DeepBeliefNetwork& dbn, at::Device device) : dbn_(dbn), device_(device) {}
+  [[nodiscard]] at::Tensor energy(const at::Tensor& images) const override {
+    return dbn_.energy(images);
+  }
+  [[nodiscard]] std::string describe() const override {
+    return dbn_.depth() == 1 ? "free energy, nats" : "free energy by mean-field values, nats";
+  }
+  [[nodiscard]] bool is_density() const override { return true; }
+  [[nodiscard]] at::Device device() const override { return device_; }
+
+ private:
+  const DeepBeliefNetwork& dbn_;
   at::Device device_;
 };
 
@@ -63,6 +81,8 @@ std::string string_of(const SavedModel& saved, const std::string& key) {
 std::unique_ptr<ImageEnergy> make_image_energy(const SavedModel& saved, at::Device device) {
   if (const auto* energy = dynamic_cast<const EnergyModel*>(saved.model.get()))
     return std::make_unique<NetworkEnergy>(energy->energy(), device);
+  if (const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(saved.model.get()))
+    return std::make_unique<BeliefEnergy>(*dbn, device);
   if (const auto* gan = dynamic_cast<const AutoencoderGan*>(saved.model.get())) {
     try {
       return std::make_unique<ReconstructionEnergy>(*gan, string_of(saved, "objective.energy"),

@@ -33,8 +33,9 @@ class ImageEnergy {
 };
 
 // The energy of a saved model on `device`, which must outlive what is returned: of an autoencoder
-// GAN the error of D's reconstruction, as its objective.energy says; of an EBM its network. Error
-// kData naming the file where its metadata do not say which.
+// GAN the error of D's reconstruction, as its objective.energy says; of an EBM its network; of a
+// deep belief network DeepBeliefNetwork::energy. Error kData naming the file where its metadata do
+// not say which.
 [[nodiscard]] std::unique_ptr<ImageEnergy> make_image_energy(const SavedModel& saved,
                                                              at::Device device);
 

@@ -38,15 +38,17 @@ void run(const ImagesFromBytes& k) {
 
 void run(const FillUniform& k) {
   const auto first = static_cast<std::uint64_t>(*k.position + k.offset);
-  for (std::int64_t row = 0; row < k.rows; ++row) {
-    for (std::int64_t column = 0; column < k.columns; column += 4) {
-      const PhiloxBlock block = philox(k.seed, k.stream, first + static_cast<std::uint64_t>(row),
-                                       static_cast<std::uint32_t>(column / 4));
-      for (std::int64_t i = 0; i < 4 && column + i < k.columns; ++i) {
-        k.out[row * k.columns + column + i] = k.low + (k.high - k.low) * uniform01(block.word[i]);
+  at::parallel_for(0, k.rows, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      for (std::int64_t column = 0; column < k.columns; column += 4) {
+        const PhiloxBlock block = philox(k.seed, k.stream, first + static_cast<std::uint64_t>(row),
+                                         k.first_block + static_cast<std::uint32_t>(column / 4));
+        for (std::int64_t i = 0; i < 4 && column + i < k.columns; ++i) {
+          k.out[row * k.columns + column + i] = k.low + (k.high - k.low) * uniform01(block.word[i]);
+        }
       }
     }
-  }
+  });
 }
 
 void run(const FillNormal& k) {

@@ -26,7 +26,7 @@ __global__ void fill_uniform(FillUniform k) {
     const std::int64_t row = i / blocks_a_row;
     const std::int64_t column = (i % blocks_a_row) * 4;
     const PhiloxBlock block = philox(k.seed, k.stream, first + static_cast<std::uint64_t>(row),
-                                     static_cast<std::uint32_t>(column / 4));
+                                     k.first_block + static_cast<std::uint32_t>(column / 4));
     for (int j = 0; j < 4 && column + j < k.columns; ++j) {
       k.out[row * k.columns + column + j] = k.low + (k.high - k.low) * uniform01(block.word[j]);
     }

@@ -34,7 +34,7 @@ void fill_uniform(const at::Tensor& out, const UniformDraw& draw, const at::Tens
   VALLEY_CHECK(position.scalar_type() == at::kLong && position.device() == out.device());
   run(out, FillUniform{out.mutable_data_ptr<float>(), out.size(0), out.size(1), draw.seed,
                        static_cast<std::uint32_t>(draw.stream), draw.low, draw.high,
-                       position.const_data_ptr<std::int64_t>(), offset});
+                       position.const_data_ptr<std::int64_t>(), offset, draw.first_block});
 }
 
 void fill_normal(const at::Tensor& out, const NormalDraw& draw, const at::Tensor& position,

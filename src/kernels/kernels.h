@@ -30,7 +30,7 @@ void images_from_bytes(const at::Tensor& bytes, const at::Tensor& out, const Mir
 [[nodiscard]] at::Tensor bytes_from_images(const at::Tensor& images);
 
 // Fills row i of out (float [B, n]) with uniform numbers in [low, high), drawn from Philox(seed,
-// stream, position + offset + i).
+// stream, position + offset + i), four of a block, from block `first_block` on.
 //   position  int64 [] on out's device: the index of the global batch's first sample
 // CPU and GPU agree to the bit for low = -1, high = 1 and low = 0, high = 1.
 struct UniformDraw {
@@ -38,6 +38,7 @@ struct UniformDraw {
   RandomStream stream = RandomStream::kLatentD;
   float low = -1;
   float high = 1;
+  std::uint32_t first_block = 0;
 };
 void fill_uniform(const at::Tensor& out, const UniformDraw& draw, const at::Tensor& position,
                   std::int64_t offset);

@@ -28,6 +28,7 @@ struct FillUniform {
   float low, high;
   const std::int64_t* position;
   std::int64_t offset;
+  std::uint32_t first_block;
 };
 
 struct FillNormal {

@@ -35,6 +35,12 @@ struct ModelOptions {
   bool batch_norm = false;
   bool spectral_norm = false;
   std::int64_t vanishing_residuals = 0;  // steps in which their carry falls from 1 to 0; 0: none
+  // Deep belief networks
+  std::vector<std::int64_t> layers;         // hidden units of each machine, from the pixels up
+  std::string visible_units = "bernoulli";  // of the first: or "gaussian"
+  std::int64_t labels = 0;                  // classes; 0: none
+  bool label_units = false;                 // classes as units of the top machine
+  std::string initial_weights = "small";    // N(0, 0.01), or "xavier"
 
   [[nodiscard]] std::map<std::string, std::string> to_metadata() const;  // "model.width" -> "128"
   // Error kData naming `where` and the key when one is missing or no value of its kind.

@@ -26,7 +26,8 @@ void check_one_of(const char* key, const std::string& value,
 }
 
 void check_shape(const ModelOptions& o, const std::vector<std::int64_t>& resolutions) {
-  if (std::find(resolutions.begin(), resolutions.end(), o.resolution) == resolutions.end()) {
+  if (!resolutions.empty() &&
+      std::find(resolutions.begin(), resolutions.end(), o.resolution) == resolutions.end()) {
     throw Error(ExitCode::kConfig, "model.resolution is {}; the networks of {} can have {}",
                 o.resolution, o.name, fmt::join(resolutions, ", "));
   }
@@ -37,6 +38,14 @@ void check_shape(const ModelOptions& o, const std::vector<std::int64_t>& resolut
   check_units("model.width", o.width);
   check_units("model.latent", o.latent);
   check_units("model.hidden", o.hidden);
+  for (const std::int64_t hidden : o.layers) check_units("model.layers", hidden);
+  if (o.labels < 0 || o.labels == 1 || o.labels > kMostUnits) {
+    throw Error(ExitCode::kConfig,
+                "model.labels is {}; it can be from 2 to {}, or 0 for a model without labels",
+                o.labels, kMostUnits);
+  }
+  check_one_of("model.visible_units", o.visible_units, {"bernoulli", "gaussian"});
+  check_one_of("model.initial_weights", o.initial_weights, {"small", "xavier"});
   check_one_of("model.downsample", o.downsample, {"strided", "extra"});
   check_one_of("model.output", o.output, {"linear", "tanh", "sigmoid"});
   check_one_of("model.latent_distribution", o.latent_distribution, {"uniform", "normal"});
@@ -70,6 +79,13 @@ void require_abilities(const ModelOptions& o, const ModelAbilities& can) {
   refuse(o.batch_norm, can.batch_norm, "model.batch_norm = true", "model.batch_norm=false");
   refuse(o.spectral_norm, can.spectral_norm, "model.spectral_norm = true",
          "model.spectral_norm=false");
+  refuse(!o.layers.empty(), can.layers, "model.layers", "model.layers=[]");
+  refuse(o.visible_units != "bernoulli", can.layers, "model.visible_units other than \"bernoulli\"",
+         "model.visible_units=bernoulli");
+  refuse(o.labels > 0, can.layers, "model.labels", "model.labels=0");
+  refuse(o.label_units, can.layers, "model.label_units = true", "model.label_units=false");
+  refuse(o.initial_weights != "small", can.layers, "model.initial_weights other than \"small\"",
+         "model.initial_weights=small");
   refuse(o.vanishing_residuals > 0, can.vanishing_residuals, "model.vanishing_residuals",
          "model.vanishing_residuals=0");
 }

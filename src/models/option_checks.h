@@ -19,13 +19,14 @@ struct Pyramid {
 
 // What a model makes use of; options that ask for anything else are refused.
 struct ModelAbilities {
-  std::vector<std::int64_t> resolutions;
+  std::vector<std::int64_t> resolutions;  // none: any
   bool skip_connections = false;
   bool extra_downsampling = false;
   bool makes_images = true;  // has a use for model.output
   bool batch_norm = false;
   bool spectral_norm = false;
   bool vanishing_residuals = false;
+  bool layers = false;  // of restricted Boltzmann machines, with what belongs to them
 };
 
 // Error kConfig naming the key, for shapes that are out of range and for options that the model

@@ -4,6 +4,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "models/began.h"
+#include "models/dbn.h"
 #include "models/ebgan.h"
 #include "models/ebm.h"
 #include "models/magan.h"
@@ -16,10 +17,8 @@ using Factory = std::unique_ptr<Model> (*)(const ModelOptions&, at::Device);
 
 const std::map<std::string, Factory>& factories() {
   static const std::map<std::string, Factory> all = {
-      {"began", make_began},
-      {"ebgan", make_ebgan},
-      {"ebm", make_ebm},
-      {"magan", make_magan},
+      {"began", make_began}, {"dbn", make_dbn},     {"ebgan", make_ebgan},
+      {"ebm", make_ebm},     {"magan", make_magan},
   };
   return all;
 }

@@ -35,6 +35,11 @@ struct Stage {
   std::string name;
   std::int64_t length = 0;  // steps; 0: until training ends
   std::vector<Phase> phases;
+  // What is other than in the rest of the training:
+  double rate_scale = 1;             // times the learning rate
+  double most_momentum = 1;          // of sgd, where optimizer.momentum is more
+  bool forgets_moments = false;      // optimizers of what it updates begin anew with it
+  bool averages_statistics = false;  // running statistics become their means over the stage
 };
 
 // One number a sample of the global batch, by name: reports state their quantiles.
@@ -67,11 +72,16 @@ class Microbatch {
     double weight = 1;        // size / global batch: the share of its mean in the global mean
   };
   // images: float [size, C, H, W] on the device, in the model's range. `traces`: where numbers of
-  // single samples go, if they are wanted now.
-  Microbatch(at::Tensor images, Place place, SampleTraces* traces = nullptr)
-      : images_(std::move(images)), place_(std::move(place)), traces_(traces) {}
+  // single samples go, if they are wanted now. labels: int64 [size] on the device, or undefined.
+  Microbatch(at::Tensor images, Place place, SampleTraces* traces = nullptr, at::Tensor labels = {})
+      : images_(std::move(images)),
+        labels_(std::move(labels)),
+        place_(std::move(place)),
+        traces_(traces) {}
 
   [[nodiscard]] const at::Tensor& images() const { return images_; }
+  // Classes from 0 on; only for objectives that need them.
+  [[nodiscard]] const at::Tensor& labels() const { return labels_; }
   [[nodiscard]] std::int64_t size() const { return place_.size; }
   [[nodiscard]] double weight() const { return place_.weight; }
   [[nodiscard]] const Place& place() const { return place_; }
@@ -87,6 +97,7 @@ class Microbatch {
 
  private:
   at::Tensor images_;
+  at::Tensor labels_;
   Place place_;
   SampleTraces* traces_;
 };
@@ -104,6 +115,9 @@ using EpochReport = std::vector<std::pair<std::string, std::variant<double, std:
 
 // Sums over the samples of the global batch, by phase: float [sums_of(phase).size()] on the device.
 using GlobalSums = std::map<std::string, at::Tensor>;
+
+// Names and values of measures of single images: float [size] each.
+using ImageMeasures = std::vector<std::pair<std::string, at::Tensor>>;
 
 class Objective {
  public:
@@ -130,6 +144,10 @@ class Objective {
   [[nodiscard]] virtual bool has_epochs() const { return false; }
   virtual EpochReport end_epoch(const GlobalSums& /*sums_in_double*/) { return {}; }
 
+  // Classes that the data must have labels of, 0 to needed_labels() - 1; 0: labels are not looked
+  // at.
+  [[nodiscard]] virtual std::int64_t needed_labels() const { return 0; }
+
   // Whether a term couples the samples of a microbatch, so that its size is part of the objective's
   // definition.
   [[nodiscard]] virtual bool couples_samples() const { return false; }
@@ -141,6 +159,13 @@ class Objective {
   // owns the first microbatch; none where a generator makes them.
   [[nodiscard]] virtual std::optional<at::Tensor> samples(std::int64_t /*n*/) const {
     return std::nullopt;
+  }
+
+  // What the present stage measures of images, such as those of a validation set, without learning
+  // from them; nothing where it has no such measures. The names do not depend on the images.
+  [[nodiscard]] virtual ImageMeasures measure(const Stage& /*stage*/,
+                                              const Microbatch& /*images*/) const {
+    return {};
   }
 
   // Of the last step; valid after update_controller.

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "objectives/began.h"
+#include "objectives/dbn.h"
 #include "objectives/ebgan.h"
 #include "objectives/ebm.h"
 #include "objectives/magan.h"
@@ -15,9 +16,8 @@ namespace {
 
 const std::map<std::string, ObjectiveFactory>& factories() {
   static const std::map<std::string, ObjectiveFactory> all = {
-      {"began", make_began_objective},
-      {"ebgan", make_ebgan_objective},
-      {"ebm", make_ebm_objective},
+      {"began", make_began_objective}, {"dbn", make_dbn_objective},
+      {"ebgan", make_ebgan_objective}, {"ebm", make_ebm_objective},
       {"magan", make_magan_objective},
   };
   return all;

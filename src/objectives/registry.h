@@ -23,8 +23,16 @@ struct ObjectiveOptions {
   AutoDouble margin_rmse;
   std::string pulling_away = "none";  // none, squared or cosine
   double pulling_away_weight = 0.1;
-  // MAGAN
+  // MAGAN: of D alone; deep belief networks: of each layer
   std::int64_t pretrain_epochs = 2;
+  // Deep belief networks
+  std::int64_t gibbs_steps = 1;      // of a chain for each update: k of CD-k
+  bool persistent_chains = false;    // PCD
+  double weight_cost = 2e-4;         // of half the squares of weights
+  std::int64_t momentum_epochs = 5;  // of each layer, with first_momentum
+  double first_momentum = 0.5;
+  std::int64_t fine_tune_epochs = 0;  // by back-propagation, all layers together
+  double fine_tune_lr = 0.1;
   // EBM
   std::int64_t langevin_steps = 60;
   double langevin_step_size = 10;    // of the energy's gradient
@@ -44,6 +52,7 @@ struct ObjectiveSetting {
   at::Device device;  // where parameters and state are
   LatentDraw latent;
   std::string schedule = "alternating";
+  double learning_rate = 1e-4;  // the first one, which stages may scale
   std::uint64_t seed = 0;
   std::int64_t epoch_steps = 1;       // floor(images / global batch), at least 1
   std::int64_t microbatches = 1;      // of a step, on all ranks

@@ -19,11 +19,21 @@ constexpr std::int64_t kDefaultMicrobatches = 8;
 ObjectiveSetting check_setting(const Experiment& e) {
   ObjectiveSetting setting(at::kMeta, latent_draw(e.model));
   setting.schedule = e.train.schedule;
+  setting.learning_rate = e.optimizer.lr;
   setting.resolution = e.model.resolution;
   setting.channels = e.model.channels;
   setting.microbatch_size = e.train.microbatch.value_or(e.train.global_batch);
   setting.microbatches = std::max<std::int64_t>(1, e.train.global_batch / setting.microbatch_size);
   return setting;
+}
+
+// An eighth of the global batch; where that is no whole part of it, a quarter, a half or all.
+std::int64_t default_microbatch(std::int64_t global_batch) {
+  const std::int64_t size = std::max<std::int64_t>(1, global_batch / kDefaultMicrobatches);
+  if (global_batch % size == 0) return size;
+  std::int64_t parts = kDefaultMicrobatches;
+  while (global_batch % parts != 0) parts /= 2;
+  return global_batch / parts;
 }
 
 // A margin that the config states takes the place of the default, which is an RMSE; for `mse` no
@@ -103,7 +113,7 @@ void Experiment::resolve(const Schema& schema) {
       make_objective(objective, *outline, check_setting(*this));
   if (!train.microbatch &&
       (train.reproducible || checked->couples_samples() || outline->couples_samples()))
-    train.microbatch = std::max<std::int64_t>(1, train.global_batch / kDefaultMicrobatches);
+    train.microbatch = default_microbatch(train.global_batch);
   // Once more, now that it is known what is coupled.
   static_cast<void>(make_objective(objective, *outline, check_setting(*this)));
   if (train.reproducible && !train.threads) train.threads = 1;
@@ -125,7 +135,16 @@ std::int64_t Experiment::total_steps(std::uint64_t images) const {
     return steps_for(*train.epochs * static_cast<std::int64_t>(images));
   }
   if (train.kimg) return steps_for(*train.kimg * 1000);
-  return kDefaultSteps;
+  // Objectives whose stages all end say how long they are.
+  ObjectiveSetting setting = check_setting(*this);
+  setting.epoch_steps =
+      std::max<std::int64_t>(1, static_cast<std::int64_t>(images) / train.global_batch);
+  std::int64_t steps = 0;
+  for (const Stage& stage : make_objective(objective, *outline_model(model), setting)->stages()) {
+    if (stage.length == 0) return kDefaultSteps;
+    steps += stage.length;
+  }
+  return std::min(steps, kMostSteps);
 }
 
 bool may_change_on_resume(const std::string& key) {

@@ -33,6 +33,8 @@ void add_data(Schema& s, DataOptions& o) {
       .source("ours");
 }
 
+constexpr const char* kGuide = "Hinton, A Practical Guide to Training RBMs, 2010";
+
 void add_model(Schema& s, ModelOptions& o) {
   s.key("model.name", &o.name).one_of(model_names()).help("The networks.");
   s.key("model.resolution", &o.resolution)
@@ -78,6 +80,26 @@ void add_model(Schema& s, ModelOptions& o) {
       .min(0)
       .help("Steps in which the carry of residuals falls from 1 to 0; 0: no residuals.")
       .source(std::string(kPaper) + ", section 3.4 (16000 there)");
+  s.key("model.layers", &o.layers)
+      .min(1)
+      .max(kMostUnits)
+      .help("Hidden units of each RBM of a deep belief network, from the pixels up.")
+      .source("Hinton, Osindero & Teh 2006");
+  s.key("model.visible_units", &o.visible_units)
+      .one_of({"bernoulli", "gaussian"})
+      .help("Of the first RBM: pixels as probabilities, or standardised, with unit variance.")
+      .source(kGuide);
+  s.key("model.labels", &o.labels)
+      .min(0)
+      .max(kMostUnits)
+      .help("Classes of a deep belief network; 0: none.");
+  s.key("model.label_units", &o.label_units)
+      .help("Classes are units of the top RBM; else an output layer above it tells them.")
+      .source("Hinton, Osindero & Teh 2006");
+  s.key("model.initial_weights", &o.initial_weights)
+      .one_of({"small", "xavier"})
+      .help("Of RBMs: N(0, 0.01), or Xavier-uniform for back-propagation without pretraining.")
+      .source(kGuide);
 }
 
 void add_objective(Schema& s, ObjectiveOptions& o) {
@@ -110,8 +132,41 @@ void add_objective(Schema& s, ObjectiveOptions& o) {
   s.key("objective.pretrain_epochs", &o.pretrain_epochs)
       .min(0)
       .max(kMostEpochs)
-      .help("Epochs in which MAGAN trains D alone, before the margin is measured.")
+      .help(
+          "Epochs in which MAGAN trains D alone, before the margin is measured; of each RBM of a "
+          "deep belief network.")
       .source("MAGAN, arXiv 1704.03817");
+  s.key("objective.gibbs_steps", &o.gibbs_steps)
+      .min(1)
+      .max(kMostChainSteps)
+      .help("Steps of an RBM's Gibbs chain for each update: k of CD-k.")
+      .source(kGuide);
+  s.key("objective.persistent_chains", &o.persistent_chains)
+      .help("Chains go on from where the last update left them (PCD) instead of from the data.")
+      .source("Tieleman 2008");
+  s.key("objective.weight_cost", &o.weight_cost)
+      .min(0)
+      .help("Of half the squares of an RBM's weights.")
+      .source(kGuide);
+  s.key("objective.momentum_epochs", &o.momentum_epochs)
+      .min(0)
+      .max(kMostEpochs)
+      .help("First epochs of each RBM, whose momentum is at most objective.first_momentum.")
+      .source(kGuide);
+  s.key("objective.first_momentum", &o.first_momentum)
+      .min(0)
+      .max(1)
+      .help("Largest momentum in the first epochs of each RBM.")
+      .source(kGuide);
+  s.key("objective.fine_tune_epochs", &o.fine_tune_epochs)
+      .min(0)
+      .max(kMostEpochs)
+      .help("Epochs of back-propagation through all layers, after the RBMs.")
+      .source("Hinton, Osindero & Teh 2006");
+  s.key("objective.fine_tune_lr", &o.fine_tune_lr)
+      .above(0)
+      .help("Learning rate of back-propagation, where optimizer.lr is that of the RBMs.")
+      .source("ours");
   s.key("objective.langevin_steps", &o.langevin_steps)
       .min(1)
       .max(kMostChainSteps)

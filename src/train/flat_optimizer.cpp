@@ -9,6 +9,8 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
+
 namespace valley {
 namespace {
 
@@ -58,7 +60,20 @@ FlatOptimizer::FlatOptimizer(const FlatGroup& group, at::Tensor rate, const Opti
     moments_.push_back(at::zeros_like(group.gradients()));
 }
 
-at::Tensor FlatOptimizer::rate() const { return rate_scale_ == 1 ? rate_ : rate_ * rate_scale_; }
+at::Tensor FlatOptimizer::rate() const {
+  const double scale = rate_scale_ * stage_scale_;
+  return scale == 1 ? rate_ : rate_ * scale;
+}
+
+void FlatOptimizer::adapt(double stage_scale, double most_momentum) {
+  stage_scale_ = stage_scale;
+  most_momentum_ = most_momentum;
+}
+
+void FlatOptimizer::forget_moments() {
+  for (const at::Tensor& moment : moments_) moment.zero_();
+  updates_.zero_();
+}
 
 void FlatOptimizer::step(const at::Tensor& not_finite) {
   const at::Tensor gradients = group_.gradients();
@@ -69,7 +84,10 @@ void FlatOptimizer::step(const at::Tensor& not_finite) {
   updates_.add_(1 - not_finite);
   const at::Tensor step_rate = rate();
   const kernels::Update update{group_.parameters(), gradients, step_rate, updates_, not_finite};
-  std::visit([&](const auto& settings) { apply(update, moments_, settings); }, rule_);
+  OptimizerRule rule = rule_;
+  if (auto* sgd = std::get_if<SgdSettings>(&rule))
+    sgd->momentum = std::min(sgd->momentum, most_momentum_);
+  std::visit([&](const auto& settings) { apply(update, moments_, settings); }, rule);
 }
 
 void FlatOptimizer::save(TensorMap& state) const {

@@ -35,6 +35,9 @@ class FlatOptimizer {
   // when a reduced gradient or a sum in the tail is not finite, and stays so. Afterwards
   // gradient_norm() is that of this step.
   void step(const at::Tensor& not_finite);
+  // From the next step on: another factor of the rate, and a bound of sgd's momentum.
+  void adapt(double stage_scale, double most_momentum);
+  void forget_moments();  // they and the count of updates are zero again
   [[nodiscard]] const at::Tensor& gradient_norm() const { return norm_; }  // float []
   [[nodiscard]] at::Tensor rate() const;  // double []: that of the next step
 
@@ -48,6 +51,8 @@ class FlatOptimizer {
   at::Tensor rate_;
   OptimizerRule rule_;
   double rate_scale_;
+  double stage_scale_ = 1;
+  double most_momentum_ = 1;
   std::vector<std::string> names_;   // of moments_
   std::vector<at::Tensor> moments_;  // float [size] each
   at::Tensor updates_;               // int64 []

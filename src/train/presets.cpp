@@ -40,6 +40,16 @@ Experiment Experiment::of_objective(const std::string& name) {
     e.optimizer.lr = 3e-4;
     e.optimizer.beta1 = 0;
     e.optimizer.lr_schedule = "constant";
+  } else if (name == "dbn") {
+    // Hinton, Osindero, Teh 2006, and Hinton's practical guide of 2010.
+    e.model.layers = {500, 500, 2000};
+    e.objective.pretrain_epochs = 30;
+    e.train.global_batch = 100;
+    e.train.ema_half_life = 0;
+    e.optimizer.name = "sgd";
+    e.optimizer.lr = 0.1;
+    e.optimizer.momentum = 0.9;
+    e.optimizer.lr_schedule = "constant";
   }
   return e;
 }

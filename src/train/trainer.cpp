@@ -41,6 +41,7 @@ ObjectiveSetting setting_of(const Experiment& e, const MicrobatchPlan& plan,
                             const Communicator& communicator, std::uint64_t images) {
   ObjectiveSetting setting(communicator.device(), latent_draw(e.model));
   setting.schedule = e.train.schedule;
+  setting.learning_rate = e.optimizer.lr;
   setting.seed = static_cast<std::uint64_t>(e.train.seed);
   setting.epoch_steps = epoch_steps(images, plan);
   setting.microbatches = plan.per_rank * plan.ranks;
@@ -129,23 +130,28 @@ Trainer::Trained& Trainer::trained(const std::string& name) {
   throw std::logic_error("the objective updates \"" + name + "\", which the model does not have");
 }
 
-const Stage& Trainer::stage_at(std::int64_t step) const {
+// The last stage goes on for as long as training does.
+Trainer::StagePlace Trainer::stage_at(std::int64_t step) const {
   std::int64_t begin = 0;
   for (const Stage& stage : stages_) {
-    if (stage.length == 0 || step < begin + stage.length) return stage;
+    if (stage.length == 0 || step < begin + stage.length || &stage == &stages_.back())
+      return {stage, step - begin};
     begin += stage.length;
   }
-  return stages_.back();
+  throw std::logic_error("an objective without stages");
 }
 
-void Trainer::step(const at::Tensor& pixels, bool stop) {
+void Trainer::step(const at::Tensor& pixels, bool stop, const at::Tensor& labels) {
   VALLEY_CHECK(pixels.size(0) == plan_.share());
-  const at::Tensor on_device = upload_.start(pixels);
+  VALLEY_CHECK(objective_->needed_labels() == 0 || labels.size(0) == plan_.share());
+  const Share share{upload_.start(pixels),
+                    objective_->needed_labels() > 0 ? upload_.start(labels) : at::Tensor()};
   sums_.clear();
   traces_.reset();
   if (is_report_step() && !objective_->traces().empty())
     traces_.emplace(objective_->traces(), plan_.global_batch, communicator_.device());
-  for (const Phase& phase : stage_at(steps_done_).phases) run_phase(phase, on_device, stop);
+  const StagePlace place = stage_at(steps_done_);
+  for (const Phase& phase : place.stage.phases) run_phase(place, phase, share, stop);
   // Each number was written by one rank; the others have zeros there.
   if (traces_) communicator_.all_reduce(traces_->values(), ReduceOp::kSum)->wait();
   finish_step();
@@ -166,7 +172,8 @@ void Trainer::set_trainable(const Phase& phase) const {
   }
 }
 
-void Trainer::run_phase(const Phase& phase, const at::Tensor& pixels, bool stop) {
+void Trainer::run_phase(const StagePlace& place, const Phase& phase, const Share& share,
+                        bool stop) {
   set_trainable(phase);
   measured_.zero_();
   std::vector<at::Tensor> buffers;
@@ -187,26 +194,34 @@ void Trainer::run_phase(const Phase& phase, const at::Tensor& pixels, bool stop)
   const at::Tensor tail =
       buffers.front().narrow(0, buffers.front().numel() - FlatGroup::kTail, FlatGroup::kTail);
   for (std::int64_t i = 0; i < plan_.per_rank; ++i) {
-    run_microbatch(phase, pixels, i, tail.narrow(0, 0, count));
+    run_microbatch(phase, share, i, tail.narrow(0, 0, count));
     if (stop && i == 0) tail[kStopSlot].add_(1);
     for (std::size_t b = 0; b < buffers.size(); ++b) reducers[b]->end_microbatch(buffers[b]);
   }
   const auto began = std::chrono::steady_clock::now();
   for (std::size_t b = 0; b < buffers.size(); ++b) reducers[b]->reduce(buffers[b]);
   comm_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  const double momentum = place.stage.averages_statistics ? 1 / static_cast<double>(place.step + 1)
+                                                          : kStatisticsMomentum;
   for (const std::string& name : phase.updates) {
-    trained(name).optimizer->step(not_finite_);
-    trained(name).group.take_statistics(kStatisticsMomentum, not_finite_);
+    FlatOptimizer& optimizer = *trained(name).optimizer;
+    if (place.step == 0 && place.stage.forgets_moments) optimizer.forget_moments();
+    optimizer.adapt(place.stage.rate_scale, place.stage.most_momentum);
+    optimizer.step(not_finite_);
+    trained(name).group.take_statistics(momentum, not_finite_);
   }
   sums_[phase.name] = tail.narrow(0, 0, count).clone();
   if (sums_.size() == 1) stop_ = tail[kStopSlot].clone();
 }
 
-void Trainer::run_microbatch(const Phase& phase, const at::Tensor& pixels, std::int64_t index,
+void Trainer::run_microbatch(const Phase& phase, const Share& share, std::int64_t index,
                              const at::Tensor& sums) {
   const auto seed = static_cast<std::uint64_t>(experiment_.train.seed);
   const std::int64_t offset = communicator_.rank() * plan_.share() + index * plan_.size;
-  const at::Tensor bytes = pixels.narrow(0, index * plan_.size, plan_.size);
+  const at::Tensor bytes = share.pixels.narrow(0, index * plan_.size, plan_.size);
+  const at::Tensor labels = share.labels.defined()
+                                ? share.labels.narrow(0, index * plan_.size, plan_.size)
+                                : at::Tensor();
   // An allocation of its own, which LibTorch aligns to 64 bytes: matrix libraries choose their path
   // by alignment.
   const at::Tensor images =
@@ -215,7 +230,7 @@ void Trainer::run_microbatch(const Phase& phase, const at::Tensor& pixels, std::
   kernels::images_from_bytes(bytes, images, {experiment_.data.mirror, seed}, position_, offset);
   const Microbatch microbatch(from_symmetric(images, model_->pixel_range()),
                               {seed, position_, offset, plan_.size, plan_.weight()},
-                              traces_ ? &*traces_ : nullptr);
+                              traces_ ? &*traces_ : nullptr, labels);
   objective_->accumulate_gradients(phase, microbatch, sums);
 }
 

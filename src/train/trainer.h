@@ -41,7 +41,8 @@ class Trainer {
 
   // One step on this rank's share: pixels uint8 [share, H, W, C], on the host (pinned or not), free
   // to be written again when this returns. `stop`: this rank was asked to stop.
-  void step(const at::Tensor& pixels, bool stop);
+  // `labels`: int64 [share], for objectives that need them.
+  void step(const at::Tensor& pixels, bool stop, const at::Tensor& labels = {});
 
   [[nodiscard]] std::int64_t steps_done() const { return steps_done_; }
   [[nodiscard]] std::int64_t images_seen() const { return steps_done_ * plan_.global_batch; }
@@ -105,9 +106,18 @@ class Trainer {
     FlatGroup group;
     std::unique_ptr<FlatOptimizer> optimizer;
   };
-  [[nodiscard]] const Stage& stage_at(std::int64_t step) const;
-  void run_phase(const Phase& phase, const at::Tensor& pixels, bool stop);
-  void run_microbatch(const Phase& phase, const at::Tensor& pixels, std::int64_t index,
+  // A rank's share of a global batch, on the device.
+  struct Share {
+    at::Tensor pixels;
+    at::Tensor labels;
+  };
+  struct StagePlace {
+    const Stage& stage;
+    std::int64_t step;  // within it
+  };
+  [[nodiscard]] StagePlace stage_at(std::int64_t step) const;
+  void run_phase(const StagePlace& place, const Phase& phase, const Share& share, bool stop);
+  void run_microbatch(const Phase& phase, const Share& share, std::int64_t index,
                       const at::Tensor& sums);
   void set_trainable(const Phase& phase) const;
   [[nodiscard]] bool is_report_step() const;

@@ -304,7 +304,8 @@ int TrainingRun::loop() {
   Loader loader(dataset_, order, options);
   StepStatus status;
   while (trainer_->steps_done() < steps_) {
-    trainer_->step(loader.next().pixels, stop_was_asked_for());
+    const Batch& batch = loader.next();
+    trainer_->step(batch.pixels, stop_was_asked_for(), batch.labels);
     status = trainer_->status(false);
     if (status.not_finite) return diverged(status);
     if (is_root()) recorder_->after_step(*trainer_, loader.counters().wait_seconds, status.stop);
