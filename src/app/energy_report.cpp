@@ -128,7 +128,8 @@ std::string to_table(const EnergyReport& report) {
   for (const EnergySet& set : report.sets)
     text += fmt::format("{:<8} {} of the {} images of {}\n", set.name, set.images->size(), set.of,
                         fmt::join(set.inputs, " "));
-  text += "\n" + summary_table(report);
+  text += '\n';
+  text += summary_table(report);
   if (report.detection) text += detection_table(report);
   if (!report.pairs.empty()) text += pair_table(report);
   return text;
