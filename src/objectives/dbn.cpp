@@ -18,6 +18,7 @@
 #include "kernels/kernels.h"
 #include "models/dbn.h"
 #include "objectives/contrastive_divergence.h"
+#include "objectives/rbm_measures.h"
 
 namespace valley {
 namespace {
@@ -120,7 +121,7 @@ class Dbn : public Objective {
     if (phase == kMeasure) return;
     if (phase == kFineTune) {
       report_ = {{"loss/classes", "loss", means[tuning_sums::kLoss]},
-                 {"error/train", "error", means[tuning_sums::kErrors]}};
+                 {"error/batch", "error", means[tuning_sums::kErrors]}};
       return;
     }
     using namespace layer_sums;
@@ -159,6 +160,19 @@ class Dbn : public Objective {
     const GibbsChain chain = run_gibbs(rbm, draws.hidden(begin, 0), kSteps, draws, {}, 1);
     const at::Tensor images = dbn_.images_from(level_, chain.mean);
     return kernels::bytes_from_images(to_symmetric(images, PixelRange::kUnit)).to(at::kCPU);
+  }
+
+  [[nodiscard]] bool measures() const override { return true; }
+  [[nodiscard]] ImageMeasures measure(const Stage& stage,
+                                      const Microbatch& microbatch) const override {
+    const Phase& phase = stage.phases.front();
+    if (const auto level = level_of(phase))
+      return measures_of(dbn_.rbm(*level), seen_by(*level, microbatch), microbatch);
+    if (phase.name != kFineTune) return {};
+    const at::Tensor scores = at::log_softmax(dbn_.class_scores(microbatch.images()), 1);
+    const at::Tensor truth = microbatch.labels();
+    return {{"cross_entropy", -scores.gather(1, truth.unsqueeze(1)).squeeze(1)},
+            {"error", at::argmax(scores, 1).ne(truth).to(at::kFloat)}};
   }
 
   void save(TensorMap& /*state*/) const override {}
