@@ -13,6 +13,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/error.h"
 #include "kernels/kernels.h"
@@ -287,6 +288,12 @@ std::unique_ptr<Objective> make_dbn_objective(const ObjectiveOptions& options, c
   }
   check(options, *dbn);
   return std::make_unique<Dbn>(options, *dbn, setting);
+}
+
+std::int64_t chain_bytes(const ObjectiveOptions& options, const ModelOptions& model,
+                         std::int64_t global_batch) {
+  if (options.name != "dbn" || !options.persistent_chains) return 0;
+  return std::accumulate(model.layers.begin(), model.layers.end(), std::int64_t{0}) * global_batch;
 }
 
 }  // namespace valley
