@@ -2,11 +2,13 @@
 several ranks, measured on images that it never sees; and what is said where labels are missing."""
 
 import json
+import os
+import signal
 
 import numpy
 import pytest
 from PIL import Image
-from program import CONFIG, DATA, STOPPED, Program, bits, checkpoint, has_reached, reports, stats
+from program import CONFIG, DATA, STOPPED, Program, bits, checkpoint, has_reached, reports, stats, step_of
 from safetensors.numpy import load_file
 
 SIDE, BATCH = 16, 8
@@ -116,18 +118,21 @@ def test_a_resume_in_any_stage_goes_on_to_the_bit(elsewhere, straight, step):
     assert bits(checkpoint(elsewhere.newest())) == bits(checkpoint(straight))
 
 
-def test_a_signal_while_a_layer_is_trained(elsewhere, straight):
-    longer = ("objective.pretrain_epochs=60",)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_end_while_a_layer_is_trained(elsewhere, number):
+    longer = ("objective.pretrain_epochs=20000", "data.validation=", "checkpoint.every=5")
     with elsewhere.start_training(2, *longer) as call:
-        call.until(has_reached(elsewhere, EPOCH + 2))
-        call.process.terminate()
-        assert call.wait().code == STOPPED
-    stopped = reports(elsewhere.newest())[-1]["step"]
-    assert EPOCH < stopped < EPOCH * 60
-    elsewhere.train(None, *longer, f"train.steps={stopped + 3}", "--resume", elsewhere.newest())
+        call.until(has_reached(elsewhere, EPOCH + 7))
+        os.kill(call.rank(1), number)
+        code = call.wait().code
+    run = elsewhere.newest()
+    assert (code == STOPPED) == (number == signal.SIGTERM)
+    last = step_of(checkpoint(run)) + 3
+    assert EPOCH + 5 < last < EPOCH * 20000
+    elsewhere.train(None, *longer, f"train.steps={last}", "--resume", run)
     unbroken = elsewhere.folder / "unbroken"
-    elsewhere.train(None, *longer, f"train.steps={stopped + 3}", out=unbroken)
-    assert bits(checkpoint(elsewhere.newest())) == bits(checkpoint(elsewhere.newest(unbroken)))
+    elsewhere.train(None, *longer, f"train.steps={last}", out=unbroken)
+    assert bits(checkpoint(run)) == bits(checkpoint(elsewhere.newest(unbroken)))
 
 
 def test_validation_is_measured_every_epoch(straight):
