@@ -34,6 +34,7 @@ enum class RandomStream : std::uint32_t {
   kGibbs = 17,         // states of units in training's Gibbs chains; position: as kLatentD
   kGibbsNoise = 18,    // of Gaussian units there, likewise
   kSampleNoise = 19,   // of Gaussian units in chains that draw samples; position: as kSampleLatent
+  kMeasure = 20,       // which units a measure looks at; position: index among the measured images
 };
 
 struct PhiloxBlock {

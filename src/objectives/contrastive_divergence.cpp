@@ -41,7 +41,7 @@ at::Tensor run_chain(const Rbm& rbm, const DivergenceSettings& settings, const G
     if (step > 0) h = draws.hidden(at::sigmoid(input), step);
     found.end.v = rbm.visible_mean(h);
     if (has_labels) found.end.y = rbm.label_probabilities(h);
-    if (settings.persistent) {
+    if (settings.persistent || step + 1 < settings.steps) {
       found.end.v = draws.visible(found.end.v, step);
       if (has_labels) found.end.y = draws.label(found.end.y, step);
     }

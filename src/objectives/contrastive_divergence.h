@@ -4,10 +4,10 @@
 // stands for the model:
 //   CD-k  begins at hidden states drawn given the data (Hinton 2002)
 //   PCD   goes on from the states that the chain had after the last update (Tieleman 2008)
-// Hidden states that go on are drawn; where a chain ends their probabilities are taken, as they are
-// where the data drive them. Visible units of CD are probabilities (labels too), as in the code
-// that Hinton, Osindero and Teh published; those of PCD are drawn. A weight cost is added:
-// weight_cost / 2 times the sum of the squares of weights.
+// States that go on are drawn; where a chain ends the probabilities of hidden units are taken, as
+// they are where the data drive them. Where a chain of CD ends, visible units and labels are
+// probabilities too, as in the code that Hinton, Osindero and Teh published; those of PCD are
+// drawn. A weight cost is added: weight_cost / 2 times the sum of the squares of weights.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -13,11 +13,13 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/error.h"
 #include "kernels/kernels.h"
 #include "models/dbn.h"
 #include "objectives/contrastive_divergence.h"
+#include "objectives/rbm_measures.h"
 
 namespace valley {
 namespace {
@@ -120,7 +122,7 @@ class Dbn : public Objective {
     if (phase == kMeasure) return;
     if (phase == kFineTune) {
       report_ = {{"loss/classes", "loss", means[tuning_sums::kLoss]},
-                 {"error/train", "error", means[tuning_sums::kErrors]}};
+                 {"error/batch", "error", means[tuning_sums::kErrors]}};
       return;
     }
     using namespace layer_sums;
@@ -167,6 +169,19 @@ class Dbn : public Objective {
     }
     const at::Tensor images = dbn_.images_from(level_, rbm.visible_mean(hidden));
     return kernels::bytes_from_images(to_symmetric(images, PixelRange::kUnit)).to(at::kCPU);
+  }
+
+  [[nodiscard]] bool measures() const override { return true; }
+  [[nodiscard]] ImageMeasures measure(const Stage& stage,
+                                      const Microbatch& microbatch) const override {
+    const Phase& phase = stage.phases.front();
+    if (const auto level = level_of(phase))
+      return measures_of(dbn_.rbm(*level), seen_by(*level, microbatch), microbatch);
+    if (phase.name != kFineTune) return {};
+    const at::Tensor scores = at::log_softmax(dbn_.class_scores(microbatch.images()), 1);
+    const at::Tensor truth = microbatch.labels();
+    return {{"cross_entropy", -scores.gather(1, truth.unsqueeze(1)).squeeze(1)},
+            {"error", at::argmax(scores, 1).ne(truth).to(at::kFloat)}};
   }
 
   void save(TensorMap& /*state*/) const override {}
@@ -281,6 +296,12 @@ std::unique_ptr<Objective> make_dbn_objective(const ObjectiveOptions& options, c
   }
   check(options, *dbn);
   return std::make_unique<Dbn>(options, *dbn, setting);
+}
+
+std::int64_t chain_bytes(const ObjectiveOptions& options, const ModelOptions& model,
+                         std::int64_t global_batch) {
+  if (options.name != "dbn" || !options.persistent_chains) return 0;
+  return std::accumulate(model.layers.begin(), model.layers.end(), std::int64_t{0}) * global_batch;
 }
 
 }  // namespace valley

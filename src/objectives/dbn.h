@@ -25,4 +25,8 @@ namespace valley {
                                                             const Model& model,
                                                             const ObjectiveSetting& setting);
 
+// Bytes of all chains, of all microbatches together; 0 without any.
+[[nodiscard]] std::int64_t chain_bytes(const ObjectiveOptions& options, const ModelOptions& model,
+                                       std::int64_t global_batch);
+
 }  // namespace valley

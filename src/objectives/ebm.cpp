@@ -102,6 +102,12 @@ class Ebm : public Objective {
     return "a loss or gradient is not finite, or the loss is beyond 1e8,";
   }
 
+  [[nodiscard]] bool measures() const override { return true; }
+  [[nodiscard]] ImageMeasures measure(const Stage& /*stage*/,
+                                      const Microbatch& microbatch) const override {
+    return {{"image_energy", network_.energy(microbatch.images())}};
+  }
+
   [[nodiscard]] std::optional<at::Tensor> samples(std::int64_t wanted) const override {
     const at::Tensor chains = replay_.newest(0, wanted);
     const std::int64_t n = std::min(wanted, replay_.slots().size(1));

@@ -161,8 +161,13 @@ class Objective {
     return std::nullopt;
   }
 
-  // What the present stage measures of images, such as those of a validation set, without learning
-  // from them; nothing where it has no such measures. The names do not depend on the images.
+  // Whether `measure` finds anything in any stage.
+  [[nodiscard]] virtual bool measures() const { return false; }
+
+  // What a stage measures of images, such as those of a validation set, without learning from them;
+  // nothing where it has no such measures. The names do not depend on the images, and several
+  // threads may call at once on CPUs. What is random is drawn for place().position + offset + i,
+  // from streams of its own.
   [[nodiscard]] virtual ImageMeasures measure(const Stage& /*stage*/,
                                               const Microbatch& /*images*/) const {
     return {};

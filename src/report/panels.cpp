@@ -1,5 +1,7 @@
 #include "report/panels.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <iterator>
 #include <map>
@@ -10,6 +12,7 @@ namespace {
 
 constexpr const char* kEnergy = "Energy";
 constexpr const char* kControl = "Control";
+constexpr const char* kValidationSection = "Images that training does not see";
 constexpr const char* kQuality = "Quality of samples";
 constexpr const char* kOptimizer = "Losses and optimizer";
 constexpr const char* kSpeed = "Speed";
@@ -71,6 +74,41 @@ std::vector<Panel> panels_of_energy() {
     panel.marks_cuts = panel.is_energy && key != "M" && key != "energy/gap";
     panel.reference = 1;
     panel.has_reference = key == "derived:energy_ratio";
+  }
+  return panels;
+}
+
+// What data.validation is measured by.
+struct ValidationPanel {
+  std::string_view name;
+  const char* title;
+  const char* note;
+};
+constexpr ValidationPanel kValidation[] = {
+    {"free_energy", "Free energy",
+     "Of the layer in training, nats. Validation images that rise above training images, on which "
+     "the layer learns, show overfitting."},
+    {"image_energy", "Energy of images",
+     "Validation images that rise above training images show overfitting."},
+    {"pseudo_likelihood", "Pseudo-likelihood",
+     "Of the layer in training, log, from one unit an image. Higher is better."},
+    {"reconstruction_error", "Reconstruction error",
+     "Mean square a unit, one step up and down. It falls where a layer learns, and says little of "
+     "how well it models the data."},
+    {"cross_entropy", "Cross-entropy of classes", "Mean of -log P(class), nats."},
+    {"error", "Error of classes", "Share of images that another class is told of."},
+};
+
+std::vector<Panel> panels_of_validation() {
+  std::vector<Panel> panels;
+  for (const ValidationPanel& v : kValidation) {
+    const std::string key = fmt::format("validation:{}", v.name);
+    panels.push_back({kValidationSection,
+                      v.title,
+                      v.note,
+                      "",
+                      {{key + "/train", "training images", "real"},
+                       {key + "/validation", "validation images", "fake"}}});
   }
   return panels;
 }
@@ -179,7 +217,8 @@ std::string label_of(const std::string& key, const Family& family) {
 
 int place_of(const std::string& section) {
   int place = 0;
-  for (const char* name : {kEnergy, kControl, kOptimizer, kQuality, kSpeed, kOther}) {
+  for (const char* name :
+       {kEnergy, kControl, kValidationSection, kOptimizer, kQuality, kSpeed, kOther}) {
     if (section == name) break;
     ++place;
   }
@@ -195,6 +234,7 @@ std::vector<Panel> panels_for(const std::set<std::string>& keys) {
       rest.insert(key);
   std::vector<Panel> panels;
   std::vector<Panel> known = panels_of_energy();
+  std::ranges::move(panels_of_validation(), std::back_inserter(known));
   std::ranges::move(panels_of_samples_and_speed(), std::back_inserter(known));
   for (Panel& panel : known) {
     std::erase_if(panel.traces, [&](const Trace& t) { return !keys.contains(t.key); });

@@ -43,6 +43,22 @@ void settle_margin(ObjectiveOptions& o, const Schema& schema) {
   if (o.margin || (o.energy == "mse" && o.margin_rmse)) o.margin_rmse.reset();
 }
 
+void require_validation_possible(const Experiment& e, const Schema& schema,
+                                 const Objective& objective) {
+  if (e.data.validation.empty() && e.evaluate.validation_every) {
+    throw Error(ExitCode::kConfig,
+                "evaluate.validation_every ({}) needs images that training does not see: name a "
+                "folder of shards as data.validation",
+                schema.place("evaluate.validation_every"));
+  }
+  if (!e.data.validation.empty() && !objective.measures()) {
+    throw Error(ExitCode::kConfig,
+                "data.validation ({}): objective.name = \"{}\" measures nothing of single images; "
+                "leave it out, and compare samples with those images by `valley evaluate`",
+                schema.place("data.validation"), e.objective.name);
+  }
+}
+
 }  // namespace
 
 Grid parse_grid(const std::string& text, const std::string& what, ExitCode code, int most) {
@@ -117,6 +133,15 @@ void Experiment::resolve(const Schema& schema) {
   // Once more, now that it is known what is coupled.
   static_cast<void>(make_objective(objective, *outline, check_setting(*this)));
   if (train.reproducible && !train.threads) train.threads = 1;
+  require_validation_possible(*this, schema, *checked);
+}
+
+std::int64_t Experiment::needed_labels() const {
+  return make_objective(objective, *outline_model(model), check_setting(*this))->needed_labels();
+}
+
+std::int64_t Experiment::epoch_steps(std::uint64_t images) const {
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(images) / train.global_batch);
 }
 
 std::int64_t Experiment::total_steps(std::uint64_t images) const {
@@ -137,8 +162,7 @@ std::int64_t Experiment::total_steps(std::uint64_t images) const {
   if (train.kimg) return steps_for(*train.kimg * 1000);
   // Objectives whose stages all end say how long they are.
   ObjectiveSetting setting = check_setting(*this);
-  setting.epoch_steps =
-      std::max<std::int64_t>(1, static_cast<std::int64_t>(images) / train.global_batch);
+  setting.epoch_steps = epoch_steps(images);
   std::int64_t steps = 0;
   for (const Stage& stage : make_objective(objective, *outline_model(model), setting)->stages()) {
     if (stage.length == 0) return kDefaultSteps;
@@ -149,8 +173,8 @@ std::int64_t Experiment::total_steps(std::uint64_t images) const {
 
 bool may_change_on_resume(const std::string& key) {
   static constexpr std::array kFree = {
-      "data.path",  "data.verify",        "train.steps",  "train.epochs",
-      "train.kimg", "train.report_every", "train.device",
+      "data.path",    "data.validation", "data.verify",        "train.steps",
+      "train.epochs", "train.kimg",      "train.report_every", "train.device",
   };
   if (key.starts_with("checkpoint.") || key.starts_with("samples.") || key.starts_with("evaluate."))
     return true;

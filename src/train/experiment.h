@@ -23,6 +23,7 @@ inline constexpr std::int64_t kMostEpochs = 1'000'000'000;
 
 struct DataOptions {
   std::string path;
+  std::string validation;  // "": none
   std::string order = "global";
   std::string verify = "first-epoch";
   bool mirror = false;
@@ -75,6 +76,8 @@ struct SamplesOptions {
 struct EvaluateOptions {
   std::int64_t every = 0;
   std::int64_t samples = 1000;
+  AutoInt validation_every;
+  std::int64_t validation_images = 10000;
 };
 
 struct Grid {
@@ -109,6 +112,12 @@ struct Experiment {
   // Checks what no single key can say (one length only, a path given, ...) and fills in what "auto"
   // stands for where that does not depend on the ranks. Error kConfig naming the keys.
   void resolve(const Schema& schema);
+
+  // Classes that the data must have labels of; 0: labels are not looked at.
+  [[nodiscard]] std::int64_t needed_labels() const;
+
+  // Steps of an epoch: of whole global batches, at least one.
+  [[nodiscard]] std::int64_t epoch_steps(std::uint64_t images) const;
 
   // Steps of the whole training on a data set of `images`, at least one. Error kConfig for more
   // epochs than can be counted.

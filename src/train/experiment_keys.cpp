@@ -18,6 +18,8 @@ constexpr const char* kIgebm = "Du & Mordatch, arXiv 1903.08689";
 
 void add_data(Schema& s, DataOptions& o) {
   s.key("data.path", &o.path).help("Folder of shards that `valley shard build` made.");
+  s.key("data.validation", &o.validation)
+      .help("Folder of shards that training never sees, on which it is measured; empty: none.");
   s.key("data.order", &o.order)
       .one_of({"global", "window"})
       .help(
@@ -349,6 +351,15 @@ void add_evaluate(Schema& s, EvaluateOptions& o) {
       .min(10)
       .max(kMostEvaluated)
       .help("Samples of an evaluation; half of the data set where that is less.")
+      .source("ours");
+  s.key("evaluate.validation_every", &o.validation_every)
+      .min(1)
+      .help("Steps between measurements of data.validation; auto: an epoch of the training data.")
+      .source("ours");
+  s.key("evaluate.validation_images", &o.validation_images)
+      .min(1)
+      .max(kMostEvaluated)
+      .help("Images of data.validation that are measured, and of the training data beside them.")
       .source("ours");
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "objectives/dbn.h"
 #include "objectives/ebm.h"
 #include "train/flat_optimizer.h"
 
@@ -77,7 +78,9 @@ MemoryPlan plan_memory(const Model& model, const Experiment& experiment) {
   const ModelOptions& m = experiment.model;
   plan.replay = replay_bytes(experiment.objective, experiment.train.global_batch,
                              m.resolution * m.resolution * m.channels);
-  plan.checkpoint += plan.replay + kSavedBesides;
+  const std::int64_t chains = chain_bytes(experiment.objective, m, experiment.train.global_batch);
+  plan.parameters += chains;
+  plan.checkpoint += chains + plan.replay + kSavedBesides;
   plan.per_image = static_cast<std::int64_t>(static_cast<double>(activations * kFloat) * kOverhead);
   return plan;
 }

@@ -109,7 +109,35 @@ void RunRecorder::record_evaluation(const Trainer& trainer, const RunEvaluation&
   }
   record(trainer.steps_done(), line);
   log::info("{}", describe(found));
-  // Rates are those of training.
+  leave_out(seconds);
+}
+
+void RunRecorder::record_validation(const Trainer& trainer, const RunValidation& found,
+                                    double seconds) {
+  StatsLine line = {{"event", std::string("validation")},
+                    {"step", trainer.steps_done()},
+                    {"images", trainer.images_seen()},
+                    {"stage", found.stage}};
+  RunWatch::Values watched;
+  const auto add = [&](const std::string& name, double value) {
+    line.emplace_back(name, value);
+    watched[name] = value;
+  };
+  for (const RunValidation::Measure& m : found.measures) {
+    add(m.name + "/train", m.training);
+    add(m.name + "/validation", m.validation);
+    if (!m.is_energy()) continue;
+    add(m.name + "/gap", m.gap);
+    add(m.name + "/gap_error", m.gap_error);
+  }
+  record(trainer.steps_done(), line);
+  log::info("{}", describe(found));
+  warn(trainer, watch_.validation(found.stage, watched));
+  leave_out(seconds);
+}
+
+// Rates are those of training.
+void RunRecorder::leave_out(double seconds) {
   last_time_ += std::chrono::duration_cast<std::chrono::steady_clock::duration>(
       std::chrono::duration<double>(seconds));
 }

@@ -12,6 +12,7 @@
 #include "record/stats_writer.h"
 #include "storage/run_directory.h"
 #include "train/run_evaluator.h"
+#include "train/run_validator.h"
 #include "train/run_watch.h"
 #include "train/trainer.h"
 
@@ -31,11 +32,13 @@ class RunRecorder {
   void after_step(Trainer& trainer, double wait_seconds, bool is_last);
   // What an evaluation of this step found, and the seconds that training stood still for it.
   void record_evaluation(const Trainer& trainer, const RunEvaluation& found, double seconds);
+  void record_validation(const Trainer& trainer, const RunValidation& found, double seconds);
   void end(const Trainer& trainer);  // a last grid, the progress line closed
 
  private:
   void report(const Trainer& trainer, double wait_seconds);
   void record(std::int64_t step, const StatsLine& line);
+  void leave_out(double seconds);
   void warn(const Trainer& trainer, const std::vector<RunWarning>& warnings);
   void draw_samples(const Trainer& trainer, const std::filesystem::path& file);
 

@@ -30,6 +30,11 @@ constexpr double kNormWeight = 0.05;  // of the newest one in the mean
 constexpr double kLargeLoss = 1e4;
 constexpr double kSmallLoss = 1e3;
 
+// How much the gap between energies of validation and of training images has grown, in standard
+// errors of the gap.
+constexpr double kOverfit = 8;
+constexpr double kNoLongerOverfit = 4;
+
 std::optional<double> finite(const RunWatch::Values& values, const std::string& name) {
   const auto found = values.find(name);
   if (found == values.end() || !std::isfinite(found->second)) return std::nullopt;
@@ -94,6 +99,29 @@ std::vector<RunWarning> RunWatch::samples(std::int64_t step, double fake, double
   return {{"recovery", fmt::format("generated samples are varied again: their mean distance is "
                                    "{:.4g}, {:.2f} of the {:.4g} of the data",
                                    fake, share, real)}};
+}
+
+std::vector<RunWarning> RunWatch::validation(const std::string& stage, const Values& values) {
+  std::vector<RunWarning> out;
+  for (const std::string name : {"free_energy", "image_energy"}) {
+    const auto now = finite(values, name + "/gap");
+    const auto error = finite(values, name + "/gap_error");
+    if (!now || !error) continue;
+    const auto [place, is_new] = gaps_.try_emplace(name);
+    Gap& gap = place->second;
+    if (is_new || gap.stage != stage) gap = {stage, *now, {}};
+    gap.least = std::min(gap.least, *now);
+    const double grown = *now - std::max(gap.least, 0.0);
+    if (!gap.alarm.observe(grown > kOverfit * *error, grown < kNoLongerOverfit * *error, kAgreeing))
+      continue;
+    out.push_back(
+        {"overfitting",
+         fmt::format("{} of validation images lies {:.4g} above that of training images, {:.4g} "
+                     "more than before: {} learns these by heart; fewer epochs or hidden units, a "
+                     "larger weight cost or more data help",
+                     name, *now, grown, stage)});
+  }
+  return out;
 }
 
 void RunWatch::watch_k(std::int64_t step, const Values& values, std::vector<RunWarning>& out) {
@@ -213,6 +241,9 @@ void RunWatch::replay(const std::filesystem::path& stats_file) {
     } else if (line["event"] == "samples" && values.contains("distance/fake") &&
                values.contains("distance/real")) {
       static_cast<void>(samples(step, values["distance/fake"], values["distance/real"]));
+    } else if (line["event"] == "validation" && line.contains("stage") &&
+               line["stage"].is_string()) {
+      static_cast<void>(validation(line["stage"].get<std::string>(), values));
     }
   }
 }

@@ -15,7 +15,8 @@
 namespace valley {
 
 struct RunWarning {
-  // "collapse", "saturation", "margin", "divergence", "gradient"; "recovery" of a collapse.
+  // "collapse", "saturation", "margin", "divergence", "gradient", "overfitting"; "recovery" of a
+  // collapse.
   std::string kind;
   std::string text;  // a sentence without a full stop, with the figures
 };
@@ -34,6 +35,9 @@ class RunWatch {
   [[nodiscard]] std::vector<RunWarning> report(std::int64_t step, const Values& values);
   [[nodiscard]] std::vector<RunWarning> samples(std::int64_t step, double fake_distance,
                                                 double real_distance);
+
+  // What was measured of training and of validation images in a stage of the training.
+  [[nodiscard]] std::vector<RunWarning> validation(const std::string& stage, const Values& values);
 
   // Takes in the lines of a stats.jsonl, so that a resumed run warns as one that was never stopped;
   // nothing where there is no file. Warnings of that time are in the file.
@@ -63,6 +67,11 @@ class RunWatch {
     int reports = 0;
     Alarm alarm;
   };
+  struct Gap {
+    std::string stage;
+    double least = 0;
+    Alarm alarm;
+  };
   void watch_k(std::int64_t step, const Values& values, std::vector<RunWarning>& out);
   void watch_hinge(std::int64_t step, const Values& values, std::vector<RunWarning>& out);
   void watch_rise(const Values& values, std::vector<RunWarning>& out);
@@ -77,6 +86,7 @@ class RunWatch {
   std::map<std::string, Rise> rises_;
   std::map<std::string, Alarm> losses_;
   std::map<std::string, Norm> norms_;
+  std::map<std::string, Gap> gaps_;
 };
 
 }  // namespace valley

@@ -33,17 +33,13 @@ double rate_scale(const OptimizerOptions& o, const std::string& network) {
   return network == "generator" ? o.generator_lr_scale : 1;
 }
 
-std::int64_t epoch_steps(std::uint64_t images, const MicrobatchPlan& plan) {
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(images) / plan.global_batch);
-}
-
 ObjectiveSetting setting_of(const Experiment& e, const MicrobatchPlan& plan,
                             const Communicator& communicator, std::uint64_t images) {
   ObjectiveSetting setting(communicator.device(), latent_draw(e.model));
   setting.schedule = e.train.schedule;
   setting.learning_rate = e.optimizer.lr;
   setting.seed = static_cast<std::uint64_t>(e.train.seed);
-  setting.epoch_steps = epoch_steps(images, plan);
+  setting.epoch_steps = e.epoch_steps(images);
   setting.microbatches = plan.per_rank * plan.ranks;
   setting.first_microbatch = plan.per_rank * communicator.rank();
   setting.own_microbatches = plan.per_rank;
@@ -261,7 +257,7 @@ void Trainer::close_epoch() {
     const auto [entry, is_new] = epoch_sums_.try_emplace(phase, at::zeros_like(sums, at::kDouble));
     entry->second.add_(sums.masked_fill(skipped, 0));
   }
-  if (steps_done_ % epoch_steps(images_, plan_) != 0 || skipped.item<bool>()) return;
+  if (steps_done_ % experiment_.epoch_steps(images_) != 0 || skipped.item<bool>()) return;
   GlobalSums on_host;
   for (const auto& [phase, sums] : epoch_sums_) on_host[phase] = sums.to(at::kCPU);
   epoch_report_ = objective_->end_epoch(on_host);
@@ -314,6 +310,22 @@ at::Tensor Trainer::sample(std::int64_t n) const {
   return generate_pixels(
       sampled_model(),
       latents_of_seeds(seeds, latent_draw(experiment_.model), communicator_.device()), plan_.size);
+}
+
+ImageMeasures Trainer::measure(const at::Tensor& pixels, const at::Tensor& labels,
+                               std::int64_t first) const {
+  const at::NoGradGuard no_grad;
+  const at::Device device = communicator_.device();
+  const std::int64_t n = pixels.size(0);
+  const at::Tensor images = at::empty({n, pixels.size(3), pixels.size(1), pixels.size(2)},
+                                      on(device, at::kFloat), at::MemoryFormat::ChannelsLast);
+  const at::Tensor position = at::zeros({}, on(device, at::kLong));
+  kernels::images_from_bytes(pixels.to(device), images, {}, position, 0);
+  const Microbatch microbatch(
+      from_symmetric(images, model_->pixel_range()),
+      {static_cast<std::uint64_t>(experiment_.train.seed), position, first, n, 1}, nullptr,
+      objective_->needed_labels() > 0 ? labels.to(device) : at::Tensor());
+  return objective_->measure(last_stage(), microbatch);
 }
 
 }  // namespace valley

@@ -73,6 +73,14 @@ class Trainer {
   // Generated pixels for seeds 0 .. n-1, from the averaged generator where there is one: uint8 [n,
   // H, W, C] on the host.
   [[nodiscard]] at::Tensor sample(std::int64_t n) const;
+  // What the stage of the last step measures of images, without learning from them. pixels: uint8
+  // [n, H, W, C], labels: int64 [n] where the objective needs them, both on the host; `first`:
+  // index of the first among all that are measured. Several threads may call at once on CPUs.
+  [[nodiscard]] ImageMeasures measure(const at::Tensor& pixels, const at::Tensor& labels,
+                                      std::int64_t first) const;
+  // The name of its phase.
+  [[nodiscard]] const std::string& stage_name() const { return last_stage().phases.front().name; }
+
   [[nodiscard]] const Model& model() const { return *model_; }
   // What `sample` draws from where a generator makes the samples.
   [[nodiscard]] const Model& sampled_model() const {
@@ -116,6 +124,9 @@ class Trainer {
     std::int64_t step;  // within it
   };
   [[nodiscard]] StagePlace stage_at(std::int64_t step) const;
+  [[nodiscard]] const Stage& last_stage() const {
+    return stage_at(steps_done_ > 0 ? steps_done_ - 1 : 0).stage;
+  }
   void run_phase(const StagePlace& place, const Phase& phase, const Share& share, bool stop);
   void run_microbatch(const Phase& phase, const Share& share, std::int64_t index,
                       const at::Tensor& sums);

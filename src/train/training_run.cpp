@@ -9,7 +9,6 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "data/dataset.h"
 #include "data/loader.h"
 #include "kernels/device.h"
 #include "train/failure.h"
@@ -17,8 +16,10 @@
 #include "train/plan_report.h"
 #include "train/preflight.h"
 #include "train/resume.h"
+#include "train/run_data.h"
 #include "train/run_evaluator.h"
 #include "train/run_recorder.h"
+#include "train/run_validator.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"
 
@@ -34,23 +35,6 @@ std::string time_text() {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
   return text;
-}
-
-std::shared_ptr<const Dataset> open_data(World& world, const Experiment& e) {
-  return rank_zero_first(world, [&]() -> std::shared_ptr<const Dataset> {
-    auto dataset = Dataset::open(e.data.path);
-    if (dataset->height() != e.model.resolution || dataset->width() != e.model.resolution ||
-        dataset->channels() != e.model.channels) {
-      throw Error(ExitCode::kConfig,
-                  "{} holds {}x{} images of {} channel{}, but model.resolution = {} and "
-                  "model.channels = {}; set these to match, or build shards with --resolution {} "
-                  "--channels {}",
-                  e.data.path, dataset->width(), dataset->height(), dataset->channels(),
-                  dataset->channels() == 1 ? "" : "s", e.model.resolution, e.model.channels,
-                  e.model.resolution, e.model.channels == 1 ? "gray" : "rgb");
-    }
-    return dataset;
-  });
 }
 
 Verify verify_of(const std::string& text) {
@@ -79,6 +63,7 @@ class TrainingRun {
   [[nodiscard]] bool any_rank_was_asked_to_stop();
   int loop();
   void evaluate();
+  void validate();
   void save();
   void record(const Failure& failure);
   [[nodiscard]] int diverged(const StepStatus& status);
@@ -88,13 +73,14 @@ class TrainingRun {
   const TrainRequest& request_;
   Experiment& experiment_;
   Schema& schema_;
-  std::shared_ptr<const Dataset> dataset_;
+  RunData data_;
   std::int64_t steps_ = 0;
   MemoryPlan memory_;
   std::string space_;                      // of checkpoints, in words, once it was checked
   std::optional<RunDirectory> run_;        // rank 0
   std::string run_path_;                   // once this start is on record in it; "" before
   std::optional<RunEvaluator> evaluator_;  // where evaluate.every asks for one
+  std::optional<RunValidator> validator_;  // where data.validation has images
   std::optional<RunRecorder> recorder_;    // rank 0
   std::string checkpoint_;                 // to restore; "": none
   std::unique_ptr<Trainer> trainer_;
@@ -102,9 +88,9 @@ class TrainingRun {
 };
 
 int TrainingRun::run() {
-  dataset_ = open_data(world_, experiment_);
+  data_ = open_run_data(world_, experiment_);
   agree();
-  steps_ = experiment_.total_steps(dataset_->size());
+  steps_ = experiment_.total_steps(data_.training->size());
   const int threads = static_cast<int>(
       experiment_.train.threads.value_or(threads_for_rank(world_.host().local_size())));
   set_arithmetic({experiment_.train.precision == "tf32" ? Precision::kTf32 : Precision::kFp32,
@@ -114,7 +100,7 @@ int TrainingRun::run() {
   // A reader of the messages who leaves, such as `head`, does not end a training: log.txt has them.
   std::signal(SIGPIPE, SIG_IGN);
   trainer_ = with_memory_advice(memory_, shares, [&] {
-    return std::make_unique<Trainer>(experiment_, shares, world_.device(), dataset_->size());
+    return std::make_unique<Trainer>(experiment_, shares, world_.device(), data_.training->size());
   });
   choose();
   restore();
@@ -150,7 +136,7 @@ void TrainingRun::record(const Failure& failure) {
 void TrainingRun::agree() {
   world_.require_equal("the program's version", request_.version);
   world_.require_equal("the config", schema_.to_toml());
-  world_.require_equal("the data's fingerprint", dataset_->fingerprint());
+  require_same_data(world_, data_);
 }
 
 MicrobatchPlan TrainingRun::plan() {
@@ -179,8 +165,8 @@ int TrainingRun::dry_run(const MicrobatchPlan& shares) {
     const std::string start =
         preview_run(request_.resume, request_.out, request_.name, schema_,
                     [this](const auto& folder, const auto& from) { check_start(folder, from); });
-    const std::string plan =
-        describe_plan(*outline_model(experiment_.model), experiment_, shares, *dataset_, steps_);
+    const std::string plan = describe_plan(*outline_model(experiment_.model), experiment_, shares,
+                                           *data_.training, steps_);
     fmt::print("{}\n{}{}", schema_.to_toml(), plan, as_comments(space_ + "\n" + start));
   }
   world_.host().barrier();
@@ -193,7 +179,8 @@ void TrainingRun::check_start(const std::filesystem::path& folder,
                               const std::optional<std::filesystem::path>& checkpoint) {
   if (checkpoint) {
     require_same_training(outline_safetensors(*checkpoint / "state.safetensors").metadata, schema_,
-                          experiment_.data.path, dataset_->fingerprint(), checkpoint->string());
+                          experiment_.data.path, data_.training->fingerprint(),
+                          checkpoint->string());
   }
   const std::int64_t first = checkpoint ? checkpoint_step(*checkpoint).value_or(0) : 0;
   std::error_code ignored;
@@ -221,7 +208,7 @@ void TrainingRun::restore() {
   if (!checkpoint_.empty()) {
     const Checkpoint checkpoint =
         rank_zero_first(world_, [&] { return read_checkpoint(checkpoint_); });
-    trainer_->restore(checkpoint, schema_, dataset_->fingerprint(), checkpoint_);
+    trainer_->restore(checkpoint, schema_, data_.training->fingerprint(), checkpoint_);
   }
   world_.require_equal("the state of the networks", trainer_->digest());
 }
@@ -264,7 +251,7 @@ void TrainingRun::record_start() {
                                 {"device", world_.device().device().str()},
                                 {"communicator", world_.device().name()},
                                 {"job", job == nullptr ? "" : job},
-                                {"data_fingerprint", dataset_->fingerprint()},
+                                {"data_fingerprint", data_.training->fingerprint()},
                                 {"resumed_from", checkpoint_}};
   // A path may hold bytes that are no UTF-8, which JSON cannot.
   run_->record_start(start.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
@@ -288,20 +275,22 @@ int TrainingRun::loop() {
   options.pinned = world_.device().device().is_cuda();
   const OrderKind kind =
       experiment_.data.order == "window" ? OrderKind::kWindow : OrderKind::kGlobal;
-  const Order order(static_cast<std::uint64_t>(experiment_.train.seed), dataset_->size(), kind);
+  const Order order(static_cast<std::uint64_t>(experiment_.train.seed), data_.training->size(),
+                    kind);
   if (is_root()) {
     recorder_.emplace(*run_, experiment_, trainer_->steps_done(), steps_, world_.device().device());
-    recorder_->begin(*trainer_, *dataset_);
+    recorder_->begin(*trainer_, *data_.training);
   }
   if (trainer_->steps_done() >= steps_) {
     log::info("nothing to do: the run is at step {} of {}", trainer_->steps_done(), steps_);
     return finish(false);
   }
   if (experiment_.evaluate.every > 0) {
-    evaluator_.emplace(world_, experiment_, dataset_);
+    evaluator_.emplace(world_, experiment_, data_.training);
     if (trainer_->steps_done() == 0) evaluate();
   }
-  Loader loader(dataset_, order, options);
+  if (data_.validation) validator_.emplace(world_, experiment_, data_);
+  Loader loader(data_.training, order, options);
   StepStatus status;
   while (trainer_->steps_done() < steps_) {
     const Batch& batch = loader.next();
@@ -313,6 +302,7 @@ int TrainingRun::loop() {
     if (evaluator_ && (trainer_->steps_done() % experiment_.evaluate.every == 0 ||
                        trainer_->steps_done() == steps_))
       evaluate();
+    if (validator_ && validator_->is_due(trainer_->steps_done(), steps_)) validate();
     if (trainer_->steps_done() % experiment_.checkpoint.every == 0 &&
         trainer_->steps_done() < steps_)
       save();
@@ -330,6 +320,14 @@ void TrainingRun::evaluate() {
   if (is_root()) recorder_->record_evaluation(*trainer_, found, seconds.count());
 }
 
+// Collective.
+void TrainingRun::validate() {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::optional<RunValidation> found = validator_->validate(*trainer_);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  if (found && is_root()) recorder_->record_validation(*trainer_, *found, seconds.count());
+}
+
 // Collective: what is saved is what every rank has.
 void TrainingRun::save() {
   world_.require_equal(
@@ -337,7 +335,7 @@ void TrainingRun::save() {
       trainer_->digest());
   const TensorMap owned = trainer_->gather_owned();
   if (is_root()) {
-    Checkpoint checkpoint = trainer_->snapshot(schema_, dataset_->fingerprint(), owned);
+    Checkpoint checkpoint = trainer_->snapshot(schema_, data_.training->fingerprint(), owned);
     checkpoint.state_json = nlohmann::json({{"step", trainer_->steps_done()},
                                             {"images", trainer_->images_seen()},
                                             {"saved", time_text()},

@@ -21,11 +21,12 @@ def random_images(steps, size, channels, batch=BATCH):
     return torch.randint(0, 256, (steps, batch, size, size, channels), dtype=torch.uint8, generator=rng)
 
 
-def dump(folder, config, images, data_images=1000, overrides=()):
+def dump(folder, config, images, data_images=1000, overrides=(), labels=None):
     """Trains on `images` as `config` (TOML text) and "key=value" overrides say; returns what tests/train/training_dump.cpp writes.
-    `data_images`: of the imagined data set, by which epochs are counted."""
+    `data_images`: of the imagined data set, by which epochs are counted. `labels`: int64 [steps, batch], where they are learnt."""
     (folder / "config.toml").write_text(config)
-    save_file({"images": images}, folder / "in.safetensors")
+    given = {"images": images} | ({} if labels is None else {"labels": labels})
+    save_file(given, folder / "in.safetensors")
     files = (folder / "config.toml", data_images, folder / "in.safetensors", folder / "out.safetensors")
     command = [BUILD / "tests/train/training_dump", *map(str, files), *overrides]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

@@ -168,6 +168,41 @@ TEST(RunWatch, AGradientThatExplodes) {
   EXPECT_EQ(warned(watch, traced("grad_norm/G", {2, 2, 5000, 6000})), "400 gradient; ");
 }
 
+RunWatch::Values gap(double size, double error = 0.5) {
+  return {{"free_energy/gap", size}, {"free_energy/gap_error", error}};
+}
+
+TEST(RunWatch, AGapToValidationImagesThatGrows) {
+  RunWatch watch(false);
+  for (const double size : {-0.5, 0.2, 1.0, 3.9})
+    EXPECT_TRUE(watch.validation("layers.0", gap(size)).empty());
+  EXPECT_TRUE(watch.validation("layers.0", gap(4.5)).empty());  // once may be odd
+  const auto warnings = watch.validation("layers.0", gap(5));
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_EQ(warnings[0].kind, "overfitting");
+  EXPECT_NE(warnings[0].text.find("lies 5 above"), std::string::npos) << warnings[0].text;
+  EXPECT_TRUE(watch.validation("layers.0", gap(6)).empty());  // told already
+  // Another layer has another gap, from which it is counted.
+  for (const double size : {6.0, 7.0, 8.0})
+    EXPECT_TRUE(watch.validation("layers.1", gap(size)).empty());
+  EXPECT_TRUE(watch.validation("layers.1", gap(11)).empty());
+  EXPECT_EQ(watch.validation("layers.1", gap(12)).size(), 1U);
+}
+
+TEST(RunWatch, AGapGoesOnFromWhatStatsHold) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "stats.jsonl";
+  std::ofstream(file) << R"({"event": "validation", "step": 4, "stage": "layers.0", )"
+                      << R"("free_energy/gap": 0.1, "free_energy/gap_error": 0.5})"
+                      << "\n"
+                      << R"({"event": "validation", "step": 8, "stage": "layers.0", )"
+                      << R"("free_energy/gap": 6.0, "free_energy/gap_error": 0.5})"
+                      << "\n";
+  RunWatch watch(false);
+  watch.replay(file);
+  EXPECT_EQ(watch.validation("layers.0", gap(6)).size(), 1U);
+}
+
 // As a run that was never stopped: what was told is not told again, and what began goes on.
 TEST(RunWatch, GoesOnFromWhatStatsHold) {
   const TemporaryFolder folder;

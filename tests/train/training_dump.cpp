@@ -4,11 +4,12 @@
 //   training_dump CONFIG.toml N IN.safetensors OUT.safetensors [KEY=VALUE...]
 //
 // N: images of the imagined data set, which epochs are counted by. IN holds "images" uint8 [steps,
-// B, H, W, C], B being train.global_batch. OUT holds start.* (the model file before the first
-// step), and for step s: s.z_d and s.z_g where there is a generator, where there is an energy what
-// its chains draw (chain_draws) and the replay buffer after it, s.gradient.*, s.value.* (the model
-// file after it), s.loss/D and the other numbers of the report, s.epoch.* of an epoch that ended
-// with it; the state file of the last step as state.*.
+// B, H, W, C], B being train.global_batch, and may hold "labels" int64 [steps, B]. OUT holds
+// start.* (the model file before the first step), and for step s: s.z_d and s.z_g where there is a
+// generator, where there is an energy what its chains draw (chain_draws) and the replay buffer
+// after it, s.gradient.*, s.value.* (the model file after it), s.loss/D and the other numbers of
+// the report, s.epoch.* of an epoch that ended with it, s.measure.* [B] where the objective
+// measures images: of the step's images after it; the state file of the last step as state.*.
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 
@@ -72,7 +73,7 @@ void put(TensorFile& out, const std::string& prefix, const TensorMap& tensors) {
 }
 
 void dump_step(const Experiment& e, const Schema& schema, Trainer& trainer,
-               const at::Tensor& pixels, TensorFile& out) {
+               const at::Tensor& pixels, const at::Tensor& labels, TensorFile& out) {
   const std::string prefix = std::to_string(trainer.steps_done()) + ".";
   const auto number = [&](const std::string& name, double value) {
     out.tensors[prefix + name] = at::full({}, value, at::kDouble);
@@ -84,11 +85,13 @@ void dump_step(const Experiment& e, const Schema& schema, Trainer& trainer,
   }
   const bool has_chains = dynamic_cast<const EnergyModel*>(&trainer.model()) != nullptr;
   if (has_chains) put(out, prefix, chain_draws(e, trainer.images_seen()));
-  trainer.step(pixels, false);
+  trainer.step(pixels, false, labels);
   put(out, prefix, trainer.gather_owned());
   put(out, prefix + "gradient.", trainer.gradients());
   put(out, prefix + "value.", trainer.snapshot(schema, "").model.tensors);
   for (const auto& v : trainer.report()) number(v.name, v.value);
+  for (const auto& [name, values] : trainer.measure(pixels, labels, 0))
+    out.tensors[prefix + "measure." + name] = values.clone();
   if (const auto epoch = trainer.take_epoch_report()) {
     for (const auto& [name, value] : *epoch) {
       if (const auto* held = std::get_if<double>(&value)) number("epoch." + name, *held);
@@ -103,15 +106,19 @@ int run(const Arguments& arguments) {
   const Schema schema = Experiment::load(e, arguments.config, overrides);
   e.resolve(schema);
   set_arithmetic({Precision::kFp32, true, 1});
-  const at::Tensor images = read_safetensors(arguments.in).tensors.at("images");
+  const TensorMap in = read_safetensors(arguments.in).tensors;
+  const at::Tensor images = in.at("images");
   const auto alone = make_self_communicator(at::kCPU);
   const MicrobatchPlan plan =
       plan_microbatches(e.train.global_batch, e.train.microbatch, 1, e.train.reproducible);
   Trainer trainer(e, plan, *alone, arguments.images);
   TensorFile out;
   put(out, "start.", trainer.snapshot(schema, "").model.tensors);
-  for (std::int64_t s = 0; s < images.size(0); ++s)
-    dump_step(e, schema, trainer, images[s].contiguous(), out);
+  for (std::int64_t s = 0; s < images.size(0); ++s) {
+    const at::Tensor labels =
+        in.contains("labels") ? in.at("labels")[s].contiguous() : at::Tensor();
+    dump_step(e, schema, trainer, images[s].contiguous(), labels, out);
+  }
   put(out, "state.", trainer.snapshot(schema, "", trainer.gather_owned()).state.tensors);
   write_safetensors(arguments.out, out);
   return 0;
