@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "app/evaluate_report.h"
+#include "app/work_progress.h"
 #include "comm/world.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -172,7 +173,7 @@ void evaluate(const Arguments& a) {
   });
   world->require_equal("what is evaluated", to_json(report));
 
-  EvaluationProgress progress;
+  WorkProgress progress("evaluate");
   Team team{&world->host(), threads, {}};
   if (world->rank() == 0) {
     team.progress = [&](const std::string& doing, double share) { progress.show(doing, share); };

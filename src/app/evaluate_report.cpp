@@ -7,7 +7,6 @@
 
 #include "evaluate/diversity.h"
 #include "evaluate/neighbors.h"
-#include "record/progress.h"
 
 namespace valley::app {
 namespace {
@@ -28,17 +27,6 @@ int decimals_of(const std::string& name) {
 }
 
 }  // namespace
-
-double EvaluationProgress::seconds() const {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-}
-
-void EvaluationProgress::show(const std::string& doing, double share) {
-  const std::scoped_lock lock(mutex_);
-  if (!line_.is_due()) return;
-  line_.show(
-      fmt::format("evaluate: {} {:.0f}% | {}", doing, 100 * share, format_duration(seconds())));
-}
 
 std::string to_table(const EvaluationReport& report) {
   const std::string weights = report.weights.empty() ? "" : " (" + report.weights + " weights)";

@@ -1,28 +1,13 @@
-// What `valley evaluate` says: progress on stderr, the metrics as a table or as JSON.
+// What `valley evaluate` says: the metrics as a table or as JSON.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <vector>
 
-#include "app/transient_line.h"
 #include "evaluate/evaluation.h"
 
 namespace valley::app {
-
-// Any thread calls.
-class EvaluationProgress {
- public:
-  void show(const std::string& doing, double share);
-  [[nodiscard]] double seconds() const;
-
- private:
-  std::mutex mutex_;
-  TransientLine line_{std::chrono::milliseconds(100)};
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-};
 
 // Nothing in it depends on the time or on the number of ranks.
 struct EvaluationReport {

@@ -14,6 +14,7 @@
 
 #include "app/completion_command.h"
 #include "app/doctor_command.h"
+#include "app/energy_command.h"
 #include "app/evaluate_command.h"
 #include "app/help.h"
 #include "app/report_command.h"
@@ -110,6 +111,7 @@ int run(int argc, char** argv) {
   add_shard_command(app);
   add_sample_command(app);
   add_evaluate_command(app);
+  add_energy_command(app);
   add_report_command(app);
   add_doctor_command(app);
   add_completion_command(app);

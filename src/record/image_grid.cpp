@@ -18,10 +18,6 @@ constexpr std::uint8_t kWhite = 255;
 constexpr std::int64_t kMaxSide = 1'000'000;               // libpng's own limit for readers
 constexpr std::int64_t kMaxBytes = std::int64_t{1} << 30;  // its sizes are 32 bits wide
 
-bool is_writable_size(std::int64_t height, std::int64_t width, std::int64_t channels) {
-  return height <= kMaxSide && width <= kMaxSide && height * width * channels <= kMaxBytes;
-}
-
 // Of a grid of `cells` images of `pixels` along one side.
 std::int64_t grid_side(std::int64_t cells, std::int64_t pixels) {
   return cells * (pixels + kGap) + kGap;
@@ -29,13 +25,17 @@ std::int64_t grid_side(std::int64_t cells, std::int64_t pixels) {
 
 std::size_t bytes_of(std::int64_t height, std::int64_t width, std::int64_t channels) {
   VALLEY_CHECK(height > 0 && width > 0 && (channels == 1 || channels == 3));
-  if (!is_writable_size(height, width, channels))
+  if (!is_picture_size(height, width, channels))
     throw Error(ExitCode::kConfig, "a picture of {} x {} pixels is too large; take fewer images",
                 width, height);
   return static_cast<std::size_t>(height * width * channels);
 }
 
 }  // namespace
+
+bool is_picture_size(std::int64_t height, std::int64_t width, std::int64_t channels) {
+  return height <= kMaxSide && width <= kMaxSide && height * width * channels <= kMaxBytes;
+}
 
 Png write_png(const std::filesystem::path& path, const ImageView& image) {
   VALLEY_CHECK(image.pixels.size() == bytes_of(image.height, image.width, image.channels));
@@ -59,7 +59,7 @@ Png write_png(const std::filesystem::path& path, const ImageView& image) {
 bool grid_fits(std::int64_t n, std::int64_t height, std::int64_t width, std::int64_t channels,
                std::int64_t columns) {
   const std::int64_t rows = (n + columns - 1) / columns;
-  return is_writable_size(grid_side(rows, height), grid_side(columns, width), channels);
+  return is_picture_size(grid_side(rows, height), grid_side(columns, width), channels);
 }
 
 Png write_grid(const std::filesystem::path& path, std::span<const std::uint8_t> images,

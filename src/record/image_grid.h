@@ -27,8 +27,10 @@ struct Png {
 // Atomic; same pixels, same bytes. Returns what it wrote.
 Png write_png(const std::filesystem::path& path, const ImageView& image);
 
-// Whether the picture that write_grid would make is one that readers of PNG take: up to a million
-// pixels a side and 1 GiB.
+// Whether readers of PNG take a picture of this size: up to a million pixels a side and 1 GiB.
+[[nodiscard]] bool is_picture_size(std::int64_t height, std::int64_t width, std::int64_t channels);
+
+// Whether the picture that write_grid would make is such a one.
 [[nodiscard]] bool grid_fits(std::int64_t n, std::int64_t height, std::int64_t width,
                              std::int64_t channels, std::int64_t columns);
 

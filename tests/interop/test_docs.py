@@ -10,7 +10,8 @@ from valley_program import REPOSITORY, build_faces, train, valley
 
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
 NAMES = [str(path.relative_to(REPOSITORY)) for path in DOCUMENTS]
-COMMANDS = {"train", "sample", "evaluate", "report", "doctor", "completion", *("shard " + name for name in ("build", "verify", "info", "peek"))}
+COMMANDS = {"train", "sample", "evaluate", "energy", "report", "doctor", "completion",
+            *("shard " + name for name in ("build", "verify", "info", "peek"))}
 # A command up to the end of the line, a comment, a quote or a shell operator.
 CALL = re.compile(r"(?:^|[\s/`(])valley +((?:shard +)?(?:[a-z]+))\b([^`#|;&>\n]*)")
 NO_KEYS = {"model.safetensors", "objective.k", "objective.s_g_previous", "objective.replay",

@@ -1,0 +1,97 @@
+#include "app/energy_files.h"
+
+#include <fmt/core.h>
+
+#include <bit>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+
+namespace valley::app {
+namespace {
+
+std::string text_of(float value) { return fmt::format("{}", value); }
+
+std::string as_jsonl(const std::vector<EnergySet>& sets) {
+  std::string text;
+  for (const EnergySet& set : sets) {
+    for (std::uint64_t i = 0; i < set.images->size(); ++i) {
+      const nlohmann::json name = set.images->name(i);
+      text += fmt::format(R"({{"index": {}, "name": {}, "label": {}, "energy": {})",
+                          set.images->index(i),
+                          name.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                          set.images->label(i), text_of(set.values()[i]));
+      if (sets.size() > 1) text += fmt::format(R"(, "set": "{}")", set.name);
+      text += "}\n";
+    }
+  }
+  return text;
+}
+
+// RFC 4180: quoted where it must be.
+std::string quoted(const std::string& field) {
+  if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
+  std::string text = "\"";
+  for (const char c : field) text += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return text + "\"";
+}
+
+std::string as_csv(const std::vector<EnergySet>& sets) {
+  std::string text =
+      sets.size() > 1 ? "index,name,label,energy,set\n" : "index,name,label,energy\n";
+  for (const EnergySet& set : sets) {
+    for (std::uint64_t i = 0; i < set.images->size(); ++i) {
+      text += fmt::format("{},{},{},{}", set.images->index(i), quoted(set.images->name(i)),
+                          set.images->label(i), text_of(set.values()[i]));
+      text += sets.size() > 1 ? "," + set.name + "\n" : "\n";
+    }
+  }
+  return text;
+}
+
+std::string as_npy(const std::vector<EnergySet>& sets) {
+  static_assert(std::endian::native == std::endian::little, "'<f4' is how floats lie in memory");
+  constexpr std::size_t kAlignment = 64;  // of the numbers in the file
+  constexpr std::size_t kPrelude = 10;    // magic, version, length of the header
+  std::size_t count = 0;
+  for (const EnergySet& set : sets) count += set.values().size();
+  std::string header =
+      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", count);
+  const std::size_t unpadded = kPrelude + header.size() + 1;
+  header.append((kAlignment - unpadded % kAlignment) % kAlignment, ' ');
+  header += '\n';
+  std::string file("\x93NUMPY\x01\x00", 8);
+  file += static_cast<char>(header.size() & 0xFFU);
+  file += static_cast<char>(header.size() >> 8U);
+  file += header;
+  for (const EnergySet& set : sets) {
+    const auto bytes = std::as_bytes(set.values());
+    file.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+  return file;
+}
+
+}  // namespace
+
+EnergyFormat energy_format(const std::string& path) {
+  const std::string ending = std::filesystem::path(path).extension().string();
+  if (ending == ".jsonl") return EnergyFormat::kJsonl;
+  if (ending == ".csv") return EnergyFormat::kCsv;
+  if (ending == ".npy") return EnergyFormat::kNpy;
+  throw Error(ExitCode::kUsage,
+              "-o {}: the name says the format of the energies: .jsonl, .csv or .npy", path);
+}
+
+std::string energies_as(EnergyFormat format, const std::vector<EnergySet>& sets) {
+  switch (format) {
+    case EnergyFormat::kJsonl:
+      return as_jsonl(sets);
+    case EnergyFormat::kCsv:
+      return as_csv(sets);
+    default:
+      return as_npy(sets);
+  }
+}
+
+}  // namespace valley::app

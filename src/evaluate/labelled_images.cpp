@@ -1,0 +1,225 @@
+#include "evaluate/labelled_images.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <numeric>
+#include <utility>
+
+#include "core/error.h"
+#include "core/hash.h"
+#include "data/dataset.h"
+#include "data/manifest.h"
+#include "data/order.h"
+#include "evaluate/image_files.h"
+
+namespace valley {
+namespace {
+
+namespace fs = std::filesystem;
+
+using Images = std::shared_ptr<const LabelledImages>;
+
+class ShardImages final : public LabelledImages {
+ public:
+  explicit ShardImages(std::unique_ptr<Dataset> dataset)
+      : dataset_(std::move(dataset)),
+        shape_{dataset_->height(), dataset_->width(), dataset_->channels()} {}
+  [[nodiscard]] std::uint64_t size() const override { return dataset_->size(); }
+  [[nodiscard]] const ImageShape& shape() const override { return shape_; }
+  [[nodiscard]] std::string name(std::uint64_t i) const override { return dataset_->name(i); }
+  [[nodiscard]] std::int64_t label(std::uint64_t i) const override { return dataset_->label(i); }
+  [[nodiscard]] const std::vector<std::string>& class_names() const override {
+    return dataset_->class_names();
+  }
+  [[nodiscard]] std::string fingerprint() const override { return dataset_->fingerprint(); }
+  void read(std::uint64_t i, std::span<std::uint8_t> pixels) const override {
+    dataset_->read(i, pixels, true);
+  }
+
+ private:
+  std::unique_ptr<Dataset> dataset_;
+  ImageShape shape_;
+};
+
+// Several inputs, one after the other.
+class JoinedImages final : public LabelledImages {
+ public:
+  explicit JoinedImages(std::vector<Images> parts);
+  [[nodiscard]] std::uint64_t size() const override { return ends_.back(); }
+  [[nodiscard]] const ImageShape& shape() const override { return parts_.front()->shape(); }
+  [[nodiscard]] std::string name(std::uint64_t i) const override {
+    const Place at = find(i);
+    return parts_[at.part]->name(at.image);
+  }
+  [[nodiscard]] std::int64_t label(std::uint64_t i) const override;
+  [[nodiscard]] const std::vector<std::string>& class_names() const override {
+    return class_names_;
+  }
+  [[nodiscard]] std::string fingerprint() const override;
+  void read(std::uint64_t i, std::span<std::uint8_t> pixels) const override {
+    const Place at = find(i);
+    parts_[at.part]->read(at.image, pixels);
+  }
+
+ private:
+  struct Place {
+    std::size_t part;
+    std::uint64_t image;  // of the part
+  };
+  [[nodiscard]] Place find(std::uint64_t i) const;
+  [[nodiscard]] std::int64_t number_of(const std::string& class_name);
+
+  std::vector<Images> parts_;
+  std::vector<std::uint64_t> ends_;              // of each part
+  std::vector<std::vector<std::int64_t>> anew_;  // of each part's classes: the number in all
+  std::vector<std::string> class_names_;
+};
+
+JoinedImages::JoinedImages(std::vector<Images> parts) : parts_(std::move(parts)) {
+  std::uint64_t end = 0;
+  for (const Images& part : parts_) {
+    ends_.push_back(end += part->size());
+    anew_.emplace_back();
+    for (const std::string& name : part->class_names()) anew_.back().push_back(number_of(name));
+  }
+}
+
+std::int64_t JoinedImages::number_of(const std::string& class_name) {
+  const auto known = std::find(class_names_.begin(), class_names_.end(), class_name);
+  const auto number = std::distance(class_names_.begin(), known);
+  if (known == class_names_.end()) class_names_.push_back(class_name);
+  return number;
+}
+
+JoinedImages::Place JoinedImages::find(std::uint64_t i) const {
+  const auto end = std::upper_bound(ends_.begin(), ends_.end(), i);
+  VALLEY_CHECK(end != ends_.end());
+  const auto part = static_cast<std::size_t>(std::distance(ends_.begin(), end));
+  return {part, i - (part == 0 ? 0 : ends_[part - 1])};
+}
+
+std::int64_t JoinedImages::label(std::uint64_t i) const {
+  const Place at = find(i);
+  const std::int64_t label = parts_[at.part]->label(at.image);
+  const std::vector<std::int64_t>& anew = anew_[at.part];
+  const auto index = static_cast<std::size_t>(label);
+  return label >= 0 && index < anew.size() ? anew[index] : label;
+}
+
+std::string JoinedImages::fingerprint() const {
+  std::string all;
+  for (const Images& part : parts_) all += part->fingerprint() + "\n";
+  return sha256_hex(as_bytes(all));
+}
+
+class ChosenImages final : public LabelledImages {
+ public:
+  ChosenImages(Images images, std::vector<std::uint64_t> chosen)
+      : images_(std::move(images)), chosen_(std::move(chosen)) {}
+  [[nodiscard]] std::uint64_t size() const override { return chosen_.size(); }
+  [[nodiscard]] const ImageShape& shape() const override { return images_->shape(); }
+  [[nodiscard]] std::uint64_t index(std::uint64_t i) const override {
+    return images_->index(chosen_.at(i));
+  }
+  [[nodiscard]] std::string name(std::uint64_t i) const override {
+    return images_->name(chosen_.at(i));
+  }
+  [[nodiscard]] std::int64_t label(std::uint64_t i) const override {
+    return images_->label(chosen_.at(i));
+  }
+  [[nodiscard]] const std::vector<std::string>& class_names() const override {
+    return images_->class_names();
+  }
+  [[nodiscard]] std::string fingerprint() const override {
+    Sha256 hash;
+    hash.update(as_bytes(images_->fingerprint()));
+    for (const std::uint64_t image : chosen_) hash.update(as_bytes(fmt::format("\n{}", image)));
+    return hash.hex();
+  }
+  void read(std::uint64_t i, std::span<std::uint8_t> pixels) const override {
+    images_->read(chosen_.at(i), pixels);
+  }
+
+ private:
+  Images images_;
+  std::vector<std::uint64_t> chosen_;
+};
+
+Images open_shards(const std::string& directory, const ImageShape& shape,
+                   const std::string& model) {
+  auto images = std::make_shared<ShardImages>(Dataset::open(directory));
+  if (images->shape() != shape) {
+    throw Error(ExitCode::kUsage,
+                "the images of {} are {}, but the model of {} takes {}; build shards with "
+                "--resolution {} --channels {}, or name the image files themselves",
+                directory, images->shape().text(), model, shape.text(), shape.width,
+                shape.channels);
+  }
+  if (images->size() == 0) throw Error(ExitCode::kData, "{} holds no image", directory);
+  return images;
+}
+
+bool holds_shards(const std::string& path) {
+  std::error_code error;
+  return fs::exists(fs::path(path) / kManifestFile, error);
+}
+
+bool is_folder(const std::string& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+}  // namespace
+
+std::string ImageShape::text() const { return fmt::format("{}x{}x{}", width, height, channels); }
+
+ImageShape shape_of(const ModelOptions& options) {
+  return {options.resolution, options.resolution, options.channels};
+}
+
+at::Tensor LabelledImages::pixels(std::uint64_t first, std::int64_t n) const {
+  const ImageShape& s = shape();
+  at::Tensor all = at::empty({n, s.height, s.width, s.channels}, at::kByte);
+  const std::span<std::uint8_t> bytes(all.mutable_data_ptr<std::uint8_t>(),
+                                      static_cast<std::size_t>(all.numel()));
+  const auto size = static_cast<std::size_t>(s.height * s.width * s.channels);
+  for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(n); ++i)
+    read(first + i, bytes.subspan(i * size, size));
+  return all;
+}
+
+Images open_images(const std::vector<std::string>& inputs, const ImageShape& shape,
+                   const std::string& model) {
+  std::vector<Images> parts;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (holds_shards(inputs[i])) {
+      parts.push_back(open_shards(inputs[i], shape, model));
+    } else if (is_folder(inputs[i])) {
+      parts.push_back(open_image_folder(inputs[i], inputs.size() > 1, shape));
+    } else {
+      std::vector<std::string> files = {inputs[i]};
+      while (i + 1 < inputs.size() && !is_folder(inputs[i + 1])) files.push_back(inputs[++i]);
+      parts.push_back(open_image_files(files, shape));
+    }
+  }
+  VALLEY_CHECK(!parts.empty());
+  return parts.size() == 1 ? parts.front() : std::make_shared<JoinedImages>(std::move(parts));
+}
+
+Images choose_images(Images images, std::uint64_t count, std::optional<std::uint64_t> seed) {
+  const std::uint64_t n = images->size();
+  if (count >= n) return images;
+  std::vector<std::uint64_t> chosen(count);
+  std::iota(chosen.begin(), chosen.end(), std::uint64_t{0});
+  if (seed) {
+    const FeistelPermutation drawn(n, hash64(*seed, hash64("choose_images"), n));
+    for (std::uint64_t& image : chosen) image = drawn(image);
+    std::sort(chosen.begin(), chosen.end());
+  }
+  return std::make_shared<ChosenImages>(std::move(images), std::move(chosen));
+}
+
+}  // namespace valley

@@ -1,0 +1,69 @@
+// A picture that is drawn: rectangles, lines, images and words, for figures that need no toolkit.
+//
+// Pixels count from the top left corner. What lies outside is left out. Same calls, same bytes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "record/image_grid.h"
+
+namespace valley {
+
+struct Colour {
+  std::uint8_t red = 0;
+  std::uint8_t green = 0;
+  std::uint8_t blue = 0;
+  friend bool operator==(const Colour&, const Colour&) = default;
+};
+
+inline constexpr Colour kBlack{0, 0, 0};
+inline constexpr Colour kWhite{255, 255, 255};
+inline constexpr Colour kGray{128, 128, 128};
+// Apart for eyes that do not tell red from green, and in print.
+inline constexpr Colour kBlue{31, 119, 180};
+inline constexpr Colour kOrange{255, 127, 14};
+
+class Canvas {
+ public:
+  // Error kConfig for more pixels than a PNG has (record/image_grid.h).
+  Canvas(std::int64_t width, std::int64_t height, Colour background = kWhite);
+
+  [[nodiscard]] std::int64_t width() const { return width_; }
+  [[nodiscard]] std::int64_t height() const { return height_; }
+  [[nodiscard]] Colour at(std::int64_t x, std::int64_t y) const;  // of a pixel inside
+
+  // `opacity`: 0 leaves what is there, 1 covers it.
+  void fill_rect(std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
+                 Colour colour, double opacity = 1);
+  // One pixel wide, both ends drawn.
+  void line(std::int64_t x0, std::int64_t y0, std::int64_t x1, std::int64_t y1, Colour colour);
+  // An image with its top left corner at (x, y), each pixel `zoom` wide and high.
+  void blit(std::int64_t x, std::int64_t y, const ImageView& image, std::int64_t zoom = 1);
+  // One line of ASCII, its top left corner at (x, y), each dot `scale` wide and high; other bytes
+  // are boxes.
+  void text(std::int64_t x, std::int64_t y, std::string_view text, Colour colour = kBlack,
+            std::int64_t scale = 1);
+
+  Png save(const std::filesystem::path& path) const;  // by write_png
+
+ private:
+  void dot(std::int64_t x, std::int64_t y, Colour colour);
+
+  std::int64_t width_;
+  std::int64_t height_;
+  std::vector<std::uint8_t> pixels_;  // [H, W, 3]
+};
+
+// Pixels that a line of text takes, without the space after its last letter.
+[[nodiscard]] std::int64_t text_width(std::string_view text, std::int64_t scale = 1);
+[[nodiscard]] std::int64_t text_height(std::int64_t scale = 1);
+
+// `text` of at most `width` pixels: what is too long ends in "...".
+[[nodiscard]] std::string cut_to_width(std::string_view text, std::int64_t width,
+                                       std::int64_t scale = 1);
+
+}  // namespace valley

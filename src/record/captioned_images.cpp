@@ -1,0 +1,97 @@
+#include "record/captioned_images.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "core/error.h"
+#include "record/canvas.h"
+
+namespace valley {
+namespace {
+
+constexpr std::int64_t kGap = 8;
+constexpr std::int64_t kLine = 11;  // of a caption, from one to the next
+constexpr std::int64_t kSide = 64;  // that small images are enlarged to, or a little more
+constexpr std::int64_t kTitleScale = 2;
+constexpr std::int64_t kTitle = 26;  // from a title to the images
+
+// Sizes in pixels that all blocks have in common.
+struct Layout {
+  std::int64_t zoom;
+  std::int64_t image_width;
+  std::int64_t cell_width;
+  std::int64_t cell_height;
+  std::int64_t columns;
+
+  [[nodiscard]] std::int64_t rows(const CaptionedBlock& block) const {
+    return (static_cast<std::int64_t>(block.images.size()) + columns - 1) / columns;
+  }
+  [[nodiscard]] std::int64_t block_height(const CaptionedBlock& block) const {
+    return kTitle + rows(block) * cell_height + kGap;
+  }
+};
+
+Layout layout_of(const std::vector<CaptionedBlock>& blocks, std::int64_t height, std::int64_t width,
+                 std::int64_t columns) {
+  Layout layout{};
+  layout.zoom = std::max<std::int64_t>(1, (kSide + width - 1) / width);
+  layout.image_width = width * layout.zoom;
+  layout.columns = 1;
+  std::int64_t widest = layout.image_width;
+  std::size_t lines = 0;
+  for (const CaptionedBlock& block : blocks) {
+    layout.columns =
+        std::max(layout.columns, std::min(columns, static_cast<std::int64_t>(block.images.size())));
+    for (const CaptionedImage& image : block.images) {
+      lines = std::max(lines, image.lines.size());
+      for (const std::string& line : image.lines) widest = std::max(widest, text_width(line));
+    }
+  }
+  // A long caption is cut rather than pulling all images apart.
+  layout.cell_width = std::min(widest, 2 * layout.image_width) + kGap;
+  layout.cell_height =
+      height * layout.zoom + kLine / 2 + static_cast<std::int64_t>(lines) * kLine + kGap;
+  return layout;
+}
+
+void draw_image(Canvas& canvas, const Layout& layout, const CaptionedImage& image, std::int64_t x,
+                std::int64_t y, const ImageView& view) {
+  const std::int64_t inside = layout.cell_width - kGap;
+  canvas.blit(x + (inside - layout.image_width) / 2, y, view, layout.zoom);
+  std::int64_t line_y = y + view.height * layout.zoom + kLine / 2;
+  for (const std::string& line : image.lines) {
+    const std::string shown = cut_to_width(line, inside);
+    canvas.text(x + (inside - text_width(shown)) / 2, line_y, shown);
+    line_y += kLine;
+  }
+}
+
+}  // namespace
+
+Png write_captioned(const std::filesystem::path& path, const std::vector<CaptionedBlock>& blocks,
+                    std::int64_t height, std::int64_t width, std::int64_t channels,
+                    std::int64_t columns) {
+  VALLEY_CHECK(!blocks.empty() && columns > 0);
+  const Layout layout = layout_of(blocks, height, width, columns);
+  std::int64_t total_height = kGap;
+  std::int64_t total_width = kGap + layout.columns * layout.cell_width;
+  for (const CaptionedBlock& block : blocks) {
+    total_height += layout.block_height(block);
+    total_width = std::max(total_width, 2 * kGap + text_width(block.title, kTitleScale));
+  }
+  Canvas canvas(total_width, total_height);
+  std::int64_t top = kGap;
+  for (const CaptionedBlock& block : blocks) {
+    canvas.text(kGap, top, block.title, kBlack, kTitleScale);
+    for (std::size_t i = 0; i < block.images.size(); ++i) {
+      const auto cell = static_cast<std::int64_t>(i);
+      draw_image(canvas, layout, block.images[i], kGap + cell % layout.columns * layout.cell_width,
+                 top + kTitle + cell / layout.columns * layout.cell_height,
+                 {block.images[i].pixels, height, width, channels});
+    }
+    top += layout.block_height(block);
+  }
+  return canvas.save(path);
+}
+
+}  // namespace valley
