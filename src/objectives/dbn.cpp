@@ -148,16 +148,24 @@ class Dbn : public Objective {
     return report;
   }
 
-  [[nodiscard]] std::optional<at::Tensor> samples(std::int64_t n) const override {
+  // Persistent chains as they stand; others are run from hidden states that are on or off by
+  // chance.
+  [[nodiscard]] std::optional<at::Tensor> samples(std::int64_t wanted) const override {
     constexpr std::int64_t kSteps = 200;
     const at::NoGradGuard no_grad;
     const Rbm& rbm = dbn_.rbm(level_);
     const ChainPlace place{setting_.seed, RandomStream::kSampleChain,
                            at::zeros({}, at::TensorOptions(setting_.device).dtype(at::kLong)), 0};
     const GibbsDraws draws(rbm, place, RandomStream::kSampleNoise);
-    const at::Tensor begin = at::full({n, rbm.shape().hidden}, 0.5F, rbm.weight().options());
-    const GibbsChain chain = run_gibbs(rbm, draws.hidden(begin, 0), kSteps, draws, {}, 1);
-    const at::Tensor images = dbn_.images_from(level_, chain.mean);
+    at::Tensor hidden;
+    if (options_.persistent_chains) {
+      const at::Tensor chains = chains_[level_].flatten(0, 1);
+      hidden = chains.narrow(0, 0, std::min(wanted, chains.size(0))).to(at::kFloat);
+    } else {
+      const at::Tensor half = at::full({wanted, rbm.shape().hidden}, 0.5F, rbm.weight().options());
+      hidden = run_gibbs(rbm, draws.hidden(half, 0), kSteps, draws, {}, 1).hidden;
+    }
+    const at::Tensor images = dbn_.images_from(level_, rbm.visible_mean(hidden));
     return kernels::bytes_from_images(to_symmetric(images, PixelRange::kUnit)).to(at::kCPU);
   }
 

@@ -27,6 +27,15 @@ ObjectiveSetting check_setting(const Experiment& e) {
   return setting;
 }
 
+// An eighth of the global batch; where that is no whole part of it, a quarter, a half or all.
+std::int64_t default_microbatch(std::int64_t global_batch) {
+  const std::int64_t size = std::max<std::int64_t>(1, global_batch / kDefaultMicrobatches);
+  if (global_batch % size == 0) return size;
+  std::int64_t parts = kDefaultMicrobatches;
+  while (global_batch % parts != 0) parts /= 2;
+  return global_batch / parts;
+}
+
 // A margin that the config states takes the place of the default, which is an RMSE; for `mse` no
 // paper has one.
 void settle_margin(ObjectiveOptions& o, const Schema& schema) {
@@ -104,7 +113,7 @@ void Experiment::resolve(const Schema& schema) {
       make_objective(objective, *outline, check_setting(*this));
   if (!train.microbatch &&
       (train.reproducible || checked->couples_samples() || outline->couples_samples()))
-    train.microbatch = std::max<std::int64_t>(1, train.global_batch / kDefaultMicrobatches);
+    train.microbatch = default_microbatch(train.global_batch);
   // Once more, now that it is known what is coupled.
   static_cast<void>(make_objective(objective, *outline, check_setting(*this)));
   if (train.reproducible && !train.threads) train.threads = 1;

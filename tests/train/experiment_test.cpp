@@ -78,6 +78,8 @@ TEST(Experiment, ReproducibleFillsInMicrobatchAndThreads) {
   EXPECT_EQ(e.train.microbatch, 8);
   EXPECT_EQ(e.train.threads, 1);
   EXPECT_EQ(load("[train]\nreproducible = true\nglobal_batch = 4").experiment.train.microbatch, 1);
+  // An eighth is no whole number of images: the next larger part that is.
+  EXPECT_EQ(load("[train]\nreproducible = true\nglobal_batch = 100").experiment.train.microbatch, 25);
   EXPECT_FALSE(load("").experiment.train.microbatch.has_value());
 }
 
