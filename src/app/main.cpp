@@ -12,6 +12,7 @@
 #include <iostream>
 #include <string>
 
+#include "app/classify_command.h"
 #include "app/completion_command.h"
 #include "app/doctor_command.h"
 #include "app/energy_command.h"
@@ -114,6 +115,7 @@ int run(int argc, char** argv) {
   add_restore_command(app);
   add_evaluate_command(app);
   add_energy_command(app);
+  add_classify_command(app);
   add_report_command(app);
   add_doctor_command(app);
   add_completion_command(app);

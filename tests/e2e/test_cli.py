@@ -7,8 +7,8 @@ import tomllib
 import pytest
 from program import REPOSITORY, bits, checkpoint
 
-COMMANDS = [[], ["train"], ["sample"], ["evaluate"], ["energy"], ["restore"], ["report"], ["doctor"], ["completion"], ["shard"],
-            ["shard", "build"], ["shard", "verify"], ["shard", "info"], ["shard", "peek"]]
+COMMANDS = [[], ["train"], ["sample"], ["evaluate"], ["energy"], ["classify"], ["restore"], ["report"], ["doctor"],
+            ["completion"], ["shard"], ["shard", "build"], ["shard", "verify"], ["shard", "info"], ["shard", "peek"]]
 
 
 @pytest.fixture(scope="module")

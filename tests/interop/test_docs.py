@@ -10,12 +10,12 @@ from valley_program import REPOSITORY, build_faces, train, valley
 
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
 NAMES = [str(path.relative_to(REPOSITORY)) for path in DOCUMENTS]
-COMMANDS = {"train", "sample", "evaluate", "energy", "restore", "report", "doctor", "completion",
+COMMANDS = {"train", "sample", "evaluate", "energy", "restore", "classify", "report", "doctor", "completion",
             *("shard " + name for name in ("build", "verify", "info", "peek"))}
 # A command up to the end of the line, a comment, a quote or a shell operator.
 CALL = re.compile(r"(?:^|[\s/`(])valley +((?:shard +)?(?:[a-z]+))\b([^`#|;&>\n]*)")
 NO_KEYS = {"model.safetensors", "objective.k", "objective.s_g_previous", "objective.replay",
-           "objective.replay_taken", "data.fingerprint"}  # a file, tensors, metadata
+           "objective.replay_taken", "data.fingerprint", "data.class_names"}  # a file, tensors, metadata
 FLAG = re.compile(r"(?<!\S)(-{1,2}[a-zA-Z][\w-]*)")
 
 

@@ -1,0 +1,192 @@
+#include "app/classify_command.h"
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "app/classify_files.h"
+#include "app/classify_pictures.h"
+#include "app/classify_report.h"
+#include "app/work_progress.h"
+#include "comm/world.h"
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "evaluate/class_scores.h"
+#include "inference/image_classifier.h"
+#include "inference/saved_model.h"
+#include "kernels/device.h"
+#include "record/progress.h"
+
+namespace valley::app {
+namespace {
+
+constexpr const char* kHelp =
+    "The class that a trained model takes each image for, and how sure it is of it.\n\n"
+    "Examples:\n"
+    "  valley classify runs/00003-dbn-mnist --data digit.png           of image files\n"
+    "  valley classify runs/00003-dbn-mnist --data data/mnist-test-28  accuracy and calibration\n"
+    "  valley classify RUN --data SHARDS -o classes.csv                every image's P(y|x)\n"
+    "  valley classify RUN --data SHARDS --confusion a.png --reliability b.png --worst 30 c.png\n"
+    "  mpirun -n 4 valley classify RUN --data SHARDS --json            the same numbers, sooner";
+
+struct Arguments {
+  std::string run;
+  std::vector<std::string> data;
+  std::optional<std::uint64_t> count;
+  std::optional<std::uint64_t> seed;
+  std::string out;
+  std::string confusion;
+  std::string reliability;
+  std::pair<std::int64_t, std::string> worst;
+  std::string device = "auto";
+  bool json = false;
+
+  [[nodiscard]] std::vector<std::string> files() const {
+    std::vector<std::string> named;
+    for (const std::string& file : {out, confusion, reliability, worst.second})
+      if (!file.empty()) named.push_back(file);
+    return named;
+  }
+  [[nodiscard]] bool needs_labels() const {
+    return !confusion.empty() || !reliability.empty() || !worst.second.empty();
+  }
+};
+
+// What is found wrong before anything is loaded.
+void check_arguments(const Arguments& a) {
+  if (a.seed && !a.count)
+    throw Error(ExitCode::kUsage, "--seed is for the choice of images by --count");
+  if (!a.out.empty()) static_cast<void>(classes_format(a.out));
+  if (!a.worst.second.empty() && (a.worst.first < 1 || a.worst.first > 1000))
+    throw Error(ExitCode::kUsage, "--worst {} {}: the number of mistakes is 1 to 1000",
+                a.worst.first, a.worst.second);
+  std::set<std::string> named;
+  for (const std::string& file : a.files()) {
+    if (!named.insert(file).second)
+      throw Error(ExitCode::kUsage,
+                  "-o, --confusion, --reliability and --worst name the same file, {}", file);
+  }
+}
+
+DeviceChoice device_choice(const std::string& name) {
+  return name == "cpu"    ? DeviceChoice::kCpu
+         : name == "cuda" ? DeviceChoice::kCuda
+                          : DeviceChoice::kAuto;
+}
+
+void open_data(const Arguments& a, const SavedModel& saved, std::int64_t classes,
+               ClassifyReport& report) {
+  report.model = saved.file.string();
+  report.names = class_names_of(saved, classes);
+  report.inputs = a.data;
+  report.images = open_images(a.data, shape_of(saved.options), report.model);
+  report.of = report.images->size();
+  if (a.count) report.images = choose_images(report.images, *a.count, a.seed);
+  report.labels = labels_for(*report.images, report.names, classes, report.model);
+  // What the model does not say of its classes the images may.
+  if (report.names.empty()) report.names = report.images->class_names();
+  for (auto y = static_cast<std::int64_t>(report.names.size()); y < classes; ++y)
+    report.names.push_back(std::to_string(y));
+  if (a.needs_labels() && !has_labels(report)) {
+    throw Error(ExitCode::kUsage,
+                "--confusion, --reliability and --worst compare classes with labels, but the "
+                "images have none; shards have labels if they were built from a folder a class");
+  }
+}
+
+void write_results(const Arguments& a, const at::Tensor& scores, ClassifyReport& report) {
+  require_finite_scores(scores, *report.images, report.model);
+  report.probabilities.emplace(
+      std::span(scores.const_data_ptr<float>(), static_cast<std::size_t>(scores.numel())),
+      report.names.size());
+  if (has_labels(report)) report.result = valley::classify(*report.probabilities, report.labels);
+  if (!a.out.empty()) write_file(a.out, classes_as(classes_format(a.out), report));
+  if (!a.confusion.empty()) draw_confusion(a.confusion, report);
+  if (!a.reliability.empty()) draw_reliability(a.reliability, report);
+  if (!a.worst.second.empty()) draw_mistakes(a.worst.second, report, a.worst.first);
+  fmt::print("{}", a.json ? to_json(report) : to_table(report));
+}
+
+void run_classify(const Arguments& a) {
+  check_arguments(a);
+  const auto world = World::join(device_choice(a.device));
+  const at::Device device = world->device().device();
+  const int threads = threads_for_rank(world->host().local_size());
+  set_arithmetic({Precision::kFp32, true, 1});
+
+  ClassifyReport report;
+  std::unique_ptr<ImageClassifier> classifier;
+  const std::unique_ptr<SavedModel> saved = rank_zero_first(*world, [&] {
+    if (world->rank() == 0)
+      for (const std::string& file : a.files()) require_writable(file);
+    auto loaded = std::make_unique<SavedModel>(load_model(a.run, Weights::kRaw, device));
+    classifier = make_image_classifier(*loaded, device);
+    open_data(a, *loaded, classifier->classes(), report);
+    return loaded;
+  });
+  report.method = classifier->method();
+  world->require_equal("the model and the images",
+                       report.model + "\n" + report.images->fingerprint());
+
+  WorkProgress progress("classify");
+  Team team{&world->host(), threads, {}};
+  if (world->rank() == 0)
+    team.progress = [&](const std::string& doing, double share) { progress.show(doing, share); };
+  const at::Tensor scores = class_scores(team, "images", *classifier, *report.images);
+  if (world->rank() == 0) {
+    log::info("classes of {} images in {}", report.images->size(),
+              format_duration(progress.seconds()));
+    write_results(a, scores, report);
+  }
+  world->host().barrier();
+}
+
+void add_options(CLI::App& command, Arguments& a) {
+  command.add_option("run", a.run, "A run directory, a checkpoint or a model.safetensors")
+      ->required()
+      ->type_name("RUN");
+  command
+      .add_option("--data", a.data,
+                  "The images: folders of shards, folders of PNG, JPEG and WebP files, or such "
+                  "files, which are cropped and resized to what the model takes. What labels they "
+                  "have, such as a folder a class, is compared with")
+      ->required()
+      ->type_name("DIR|IMAGE");
+  command.add_option("--count", a.count, "Only so many images, the first ones")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40U))
+      ->type_name("N");
+  command.add_option("--seed", a.seed, "Random images for --count instead of the first ones")
+      ->type_name("N");
+  command
+      .add_option("-o,--out", a.out,
+                  "Every image's class and probabilities: JSON lines or CSV, as the name ends in "
+                  ".jsonl or .csv")
+      ->type_name("FILE");
+  command.add_option("--confusion", a.confusion, "Which classes are taken for which, as a picture")
+      ->type_name("FILE.png");
+  command
+      .add_option("--reliability", a.reliability,
+                  "Whether probabilities are right as often as they say, as a picture")
+      ->type_name("FILE.png");
+  command.add_option("--worst", a.worst, "The N most confident mistakes as a picture")
+      ->type_name("N FILE.png");
+  command.add_option("--device", a.device, "Where scores are computed")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  command.add_flag("--json", a.json, "JSON on stdout instead of the table");
+}
+
+}  // namespace
+
+void add_classify_command(CLI::App& app) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("classify", kHelp);
+  add_options(*command, *a);
+  command->callback([a] { run_classify(*a); });
+}
+
+}  // namespace valley::app

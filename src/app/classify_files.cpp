@@ -1,0 +1,61 @@
+#include "app/classify_files.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "app/csv_field.h"
+#include "core/error.h"
+
+namespace valley::app {
+namespace {
+
+std::string json_text(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string as_jsonl(const ClassifyReport& report) {
+  const ClassProbabilities& p = *report.probabilities;
+  std::string text;
+  for (std::size_t i = 0; i < p.images(); ++i) {
+    text += fmt::format(R"({{"index": {}, "name": {}, "label": {}, "predicted": {}, )",
+                        report.images->index(i), json_text(report.images->name(i)),
+                        report.labels[i], p.predicted(i));
+    text += fmt::format("\"predicted_name\": {}, \"probability\": {}, \"probabilities\": [{}]}}\n",
+                        json_text(report.names[p.predicted(i)]), p.confidence(i),
+                        fmt::join(p.of(i), ", "));
+  }
+  return text;
+}
+
+std::string as_csv(const ClassifyReport& report) {
+  const ClassProbabilities& p = *report.probabilities;
+  std::string text = "index,name,label,predicted,predicted_name,probability";
+  for (const std::string& name : report.names) text += fmt::format(",{}", csv_field("p_" + name));
+  text += "\n";
+  for (std::size_t i = 0; i < p.images(); ++i) {
+    text += fmt::format("{},{},{},{},{},{},{}\n", report.images->index(i),
+                        csv_field(report.images->name(i)), report.labels[i], p.predicted(i),
+                        csv_field(report.names[p.predicted(i)]), p.confidence(i),
+                        fmt::join(p.of(i), ","));
+  }
+  return text;
+}
+
+}  // namespace
+
+ClassesFormat classes_format(const std::string& path) {
+  const std::string ending = std::filesystem::path(path).extension().string();
+  if (ending == ".jsonl") return ClassesFormat::kJsonl;
+  if (ending == ".csv") return ClassesFormat::kCsv;
+  throw Error(ExitCode::kUsage, "-o {}: the name says the format of the classes: .jsonl or .csv",
+              path);
+}
+
+std::string classes_as(ClassesFormat format, const ClassifyReport& report) {
+  return format == ClassesFormat::kJsonl ? as_jsonl(report) : as_csv(report);
+}
+
+}  // namespace valley::app

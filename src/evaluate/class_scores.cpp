@@ -1,0 +1,103 @@
+#include "evaluate/class_scores.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "inference/image_energy.h"
+
+namespace valley {
+namespace {
+
+// Of each class of the images: which of the model's it is.
+std::vector<std::int64_t> matched(const std::vector<std::string>& names,
+                                  const std::vector<std::string>& model_names,
+                                  const std::string& model) {
+  std::vector<std::int64_t> classes;
+  for (const std::string& name : names) {
+    const auto found = std::find(model_names.begin(), model_names.end(), name);
+    if (found == model_names.end()) {
+      throw Error(ExitCode::kData,
+                  "the images have a class \"{}\", which {} has not learnt: its classes are {}; "
+                  "leave those images out, or give them names of these",
+                  name, model, fmt::join(model_names, ", "));
+    }
+    classes.push_back(std::distance(model_names.begin(), found));
+  }
+  return classes;
+}
+
+}  // namespace
+
+at::Tensor class_scores(const Team& team, const std::string& doing,
+                        const ImageClassifier& classifier, const LabelledImages& images) {
+  const SingleThreaded single_threaded;
+  const auto n = static_cast<std::int64_t>(images.size());
+  const Share share = team.share(blocks_of(n));
+  const std::int64_t first = std::min(n, share.first * kBlockImages);
+  const std::int64_t last = std::min(n, share.last * kBlockImages);
+  const at::Tensor own = at::empty({last - first, classifier.classes()}, at::kFloat);
+  const auto work = [&](std::int64_t block) {
+    const at::NoGradGuard no_gradients;
+    const std::int64_t from = block * kBlockImages;
+    const at::Tensor pixels =
+        images.pixels(static_cast<std::uint64_t>(from), images_in_block(n, block));
+    const at::Tensor scores = classifier.scores(unit_images(pixels, classifier.device()));
+    own.narrow(0, from - first, scores.size(0)).copy_(scores);
+  };
+  if (classifier.device().is_cuda()) {
+    for_each_unit_in_order(team, doing, share, work);
+  } else {
+    for_each_unit(team, doing, share, work);
+  }
+  return gather_rows(team, own, kBlockImages, n);
+}
+
+void require_finite_scores(const at::Tensor& scores, const LabelledImages& images,
+                           const std::string& model) {
+  const at::Tensor bad = at::isfinite(scores).all(1).logical_not();
+  const auto count = bad.sum().item<std::int64_t>();
+  if (count == 0) return;
+  const auto first = static_cast<std::uint64_t>(bad.nonzero()[0][0].item<std::int64_t>());
+  throw Error(ExitCode::kData,
+              "{} gives {} of {} images scores of classes that are not finite, first {} (image "
+              "{}); take an earlier checkpoint",
+              model, count, images.size(), images.name(first), images.index(first));
+}
+
+std::vector<std::int64_t> labels_for(const LabelledImages& images,
+                                     const std::vector<std::string>& model_names,
+                                     std::int64_t classes, const std::string& model) {
+  const std::vector<std::string>& names = images.class_names();
+  const bool by_name = !names.empty() && !model_names.empty();
+  const std::vector<std::int64_t> classes_of_names =
+      by_name ? matched(names, model_names, model) : std::vector<std::int64_t>();
+  if (!by_name && !names.empty() && static_cast<std::int64_t>(names.size()) != classes) {
+    throw Error(ExitCode::kData,
+                "the images have {} classes ({}), but {} has {} without names; give images of all "
+                "of its classes",
+                names.size(), fmt::join(names, ", "), model, classes);
+  }
+  std::vector<std::int64_t> labels;
+  labels.reserve(images.size());
+  for (std::uint64_t i = 0; i < images.size(); ++i) {
+    std::int64_t label = images.label(i);
+    if (by_name && label >= 0 && label < static_cast<std::int64_t>(names.size()))
+      label = classes_of_names[static_cast<std::size_t>(label)];
+    if (label >= classes) {
+      throw Error(ExitCode::kData,
+                  "{} (image {}) has the label {}, but {} has the classes 0 to {}; leave such "
+                  "images out, or train with model.labels={} or more",
+                  images.name(i), images.index(i), label, model, classes - 1, label + 1);
+    }
+    labels.push_back(std::max<std::int64_t>(label, -1));
+  }
+  return labels;
+}
+
+}  // namespace valley

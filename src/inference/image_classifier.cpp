@@ -1,0 +1,66 @@
+#include "inference/image_classifier.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "models/dbn.h"
+
+namespace valley {
+namespace {
+
+constexpr const char* kClassNames = "data.class_names";
+
+class BeliefClassifier final : public ImageClassifier {
+ public:
+  BeliefClassifier(const DeepBeliefNetwork& dbn, at::Device device) : dbn_(dbn), device_(device) {}
+  [[nodiscard]] at::Tensor scores(const at::Tensor& images) const override {
+    return dbn_.class_scores(images);
+  }
+  [[nodiscard]] std::int64_t classes() const override { return dbn_.labels(); }
+  [[nodiscard]] std::string method() const override {
+    return dbn_.has_label_units() ? "free energy of label units, each label tried" : "output layer";
+  }
+  [[nodiscard]] at::Device device() const override { return device_; }
+
+ private:
+  const DeepBeliefNetwork& dbn_;
+  at::Device device_;
+};
+
+}  // namespace
+
+std::unique_ptr<ImageClassifier> make_image_classifier(const SavedModel& saved, at::Device device) {
+  const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(saved.model.get());
+  if (dbn == nullptr) {
+    throw Error(ExitCode::kUsage,
+                "{}: a model \"{}\" has no classes; take a deep belief network (model.name = "
+                "\"dbn\") that was trained with model.labels",
+                saved.file.string(), saved.options.name);
+  }
+  if (dbn->labels() == 0) {
+    throw Error(ExitCode::kUsage,
+                "{}: this deep belief network was trained without classes; train one with "
+                "model.labels set to their number",
+                saved.file.string());
+  }
+  return std::make_unique<BeliefClassifier>(*dbn, device);
+}
+
+std::vector<std::string> class_names_of(const SavedModel& saved, std::int64_t classes) {
+  const auto found = saved.metadata.find(kClassNames);
+  if (found == saved.metadata.end()) return {};
+  const nlohmann::json parsed = nlohmann::json::parse(found->second, nullptr, false);
+  std::vector<std::string> names;
+  bool is_list = parsed.is_array() && parsed.size() <= static_cast<std::size_t>(classes);
+  for (std::size_t i = 0; is_list && i < parsed.size(); ++i) {
+    is_list = parsed[i].is_string();
+    if (is_list) names.push_back(parsed[i].get<std::string>());
+  }
+  if (is_list) return names;
+  throw Error(ExitCode::kData,
+              "{}: its metadata's \"{}\" is no JSON array of at most {} names; copy the file from "
+              "its run again",
+              saved.file.string(), kClassNames, classes);
+}
+
+}  // namespace valley

@@ -1,0 +1,110 @@
+#include "record/reliability_picture.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "record/canvas.h"
+
+namespace valley {
+namespace {
+
+constexpr std::int64_t kGap = 8;
+constexpr std::int64_t kScale = 2;  // of letters
+constexpr std::int64_t kLeft = 80;
+constexpr std::int64_t kSide = 360;    // of the diagram
+constexpr std::int64_t kCounts = 100;  // height of the histogram below
+constexpr std::int64_t kTick = 6;
+constexpr double kOpacity = 0.6;
+constexpr Colour kGrid{225, 225, 225};
+
+std::int64_t pixels(double share, std::int64_t length) {
+  return static_cast<std::int64_t>(std::lround(share * static_cast<double>(length)));
+}
+
+// A panel of shares, 0 to 1 both ways, with its lower left corner at (kLeft, bottom).
+struct Panel {
+  std::int64_t bottom;
+  std::int64_t height;
+  [[nodiscard]] std::int64_t x(double share) const { return kLeft + pixels(share, kSide); }
+  [[nodiscard]] std::int64_t y(double share) const { return bottom - pixels(share, height); }
+};
+
+void draw_frame(Canvas& canvas, const Panel& panel, double step) {
+  for (double share = 0; share <= 1.001; share += step) {
+    const std::string label = fmt::format("{:.1f}", share);
+    canvas.line(kLeft, panel.y(share), kLeft + kSide, panel.y(share), kGrid);
+    canvas.text(kLeft - kTick - text_width(label, kScale), panel.y(share) - text_height(kScale) / 2,
+                label, kBlack, kScale);
+  }
+  canvas.line(kLeft, panel.y(1), kLeft, panel.bottom, kBlack);
+  canvas.line(kLeft, panel.bottom, kLeft + kSide, panel.bottom, kBlack);
+}
+
+void draw_bars(Canvas& canvas, const Panel& panel, std::span<const double> heights, Colour colour) {
+  const auto n = static_cast<double>(heights.size());
+  for (std::size_t i = 0; i < heights.size(); ++i) {
+    const std::int64_t from = panel.x(static_cast<double>(i) / n);
+    const std::int64_t to = panel.x(static_cast<double>(i + 1) / n);
+    const std::int64_t top = panel.y(heights[i]);
+    canvas.fill_rect(from + 1, top, to - from - 1, panel.bottom - top, colour, kOpacity);
+  }
+}
+
+// A dot at (confidence, accuracy) of each bin: above the diagonal it is right more often than it
+// says.
+void draw_dots(Canvas& canvas, const Panel& panel, std::span<const ReliabilityBin> bins) {
+  constexpr std::int64_t kRadius = 3;
+  for (const ReliabilityBin& bin : bins) {
+    if (bin.count == 0) continue;
+    canvas.fill_rect(panel.x(bin.confidence) - kRadius, panel.y(bin.accuracy) - kRadius,
+                     2 * kRadius + 1, 2 * kRadius + 1, kOrange);
+  }
+}
+
+void draw_probabilities(Canvas& canvas, std::int64_t bottom) {
+  for (double share = 0; share <= 1.001; share += 0.2) {
+    const std::int64_t x = kLeft + pixels(share, kSide);
+    const std::string label = fmt::format("{:.1f}", share);
+    canvas.line(x, bottom, x, bottom + kTick, kBlack);
+    canvas.text(x - text_width(label, kScale) / 2, bottom + 2 * kTick, label, kBlack, kScale);
+  }
+  const std::string unit = "probability of the predicted class";
+  canvas.text(kLeft + (kSide - text_width(unit, kScale)) / 2,
+              bottom + 3 * kTick + text_height(kScale), unit, kBlack, kScale);
+}
+
+}  // namespace
+
+Png write_reliability(const std::filesystem::path& path, std::span<const ReliabilityBin> bins,
+                      const std::string& title) {
+  std::vector<double> accuracies;
+  std::vector<double> shares;
+  double all = 0;
+  for (const ReliabilityBin& bin : bins) all += bin.count;
+  VALLEY_CHECK(all > 0);
+  for (const ReliabilityBin& bin : bins) {
+    accuracies.push_back(bin.accuracy);
+    shares.push_back(bin.count / all);
+  }
+  const std::int64_t top = 2 * kGap + text_height(kScale) + kGap;
+  const Panel diagram{top + kSide, kSide};
+  const Panel counts{diagram.bottom + 3 * kGap + kCounts, kCounts};
+  const std::int64_t width = kLeft + std::max(kSide + kLeft / 2, text_width(title, kScale) + kGap);
+  Canvas canvas(width, counts.bottom + 4 * kTick + 2 * text_height(kScale) + kGap);
+  canvas.text(kLeft, kGap, title, kBlack, kScale);
+  draw_frame(canvas, diagram, 0.2);
+  draw_bars(canvas, diagram, accuracies, kBlue);
+  canvas.line(diagram.x(0), diagram.y(0), diagram.x(1), diagram.y(1), kGray);
+  draw_dots(canvas, diagram, bins);
+  canvas.text(kLeft + kGap, diagram.y(1) + kGap, "share that is right", kBlack, kScale);
+  draw_frame(canvas, counts, 0.5);
+  draw_bars(canvas, counts, shares, kGray);
+  canvas.text(kLeft + kGap, counts.y(1) + kGap, "share of images", kBlack, kScale);
+  draw_probabilities(canvas, counts.bottom);
+  return canvas.save(path);
+}
+
+}  // namespace valley
