@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <nlohmann/json.hpp>
+
 #include "core/error.h"
 #include "core/log.h"
 
@@ -82,6 +84,14 @@ void require_same_data(World& world, const RunData& data) {
   world.require_equal("the data's fingerprint", data.training->fingerprint());
   if (data.validation)
     world.require_equal("the validation data's fingerprint", data.validation->fingerprint());
+}
+
+void note_class_names(const Experiment& experiment, const Dataset& dataset, TensorFile& model) {
+  if (experiment.model.labels == 0) return;
+  // A name may hold bytes that are no UTF-8, which JSON cannot.
+  model.metadata["data.class_names"] =
+      nlohmann::json(dataset.class_names())
+          .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace valley

@@ -5,6 +5,7 @@
 
 #include "comm/world.h"
 #include "data/dataset.h"
+#include "storage/safetensors.h"
 #include "train/experiment.h"
 
 namespace valley {
@@ -18,6 +19,9 @@ struct RunData {
 // objective needs labels, kData for an image without one or beyond model.labels, and for validation
 // data whose classes are others. Says so where the validation data are the training data.
 [[nodiscard]] RunData open_run_data(World& world, const Experiment& experiment);
+
+// Writes the names of the classes into a model that tells them: metadata "data.class_names", JSON.
+void note_class_names(const Experiment& experiment, const Dataset& dataset, TensorFile& model);
 
 // Collective: error kConfig where ranks have opened different data.
 void require_same_data(World& world, const RunData& data);

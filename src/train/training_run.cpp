@@ -342,11 +342,7 @@ void TrainingRun::save() {
                                             {"version", request_.version},
                                             {"ranks", world_.size()}})
                                 .dump(2);
-    if (experiment_.model.labels > 0) {
-      checkpoint.model.metadata["data.class_names"] =
-          nlohmann::json(dataset_->class_names())
-              .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    }
+    note_class_names(experiment_, *data_.training, checkpoint.model);
     write_checkpoint(run_->checkpoints(), checkpoint);
     prune_checkpoints(run_->checkpoints(), experiment_.checkpoint.keep);
   }
