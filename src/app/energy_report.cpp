@@ -26,15 +26,15 @@ const EnergySet& second_set(const EnergyReport& report) { return report.sets.bac
 
 std::string summary_table(const EnergyReport& report) {
   std::string text =
-      fmt::format("{:<8} {:>8} {:>12} {:>12} {:>12}", "set", "images", "mean", "deviation", "min");
-  for (const int percent : kPercents) text += fmt::format(" {:>12}", fmt::format("{}%", percent));
-  text += fmt::format(" {:>12}\n", "max");
+      fmt::format("{:<8} {:>8} {:>10} {:>10} {:>10}", "set", "images", "mean", "deviation", "min");
+  for (const int percent : kPercents) text += fmt::format(" {:>10}", fmt::format("{}%", percent));
+  text += fmt::format(" {:>10}\n", "max");
   for (std::size_t i = 0; i < report.sets.size(); ++i) {
     const Summary& s = report.summaries[i];
-    text += fmt::format("{:<8} {:>8} {:>12.6g} {:>12.6g} {:>12.6g}", report.sets[i].name, s.count,
+    text += fmt::format("{:<8} {:>8} {:>10.5g} {:>10.5g} {:>10.5g}", report.sets[i].name, s.count,
                         s.mean, s.deviation, s.min);
-    for (const double value : s.percentiles) text += fmt::format(" {:>12.6g}", value);
-    text += fmt::format(" {:>12.6g}\n", s.max);
+    for (const double value : s.percentiles) text += fmt::format(" {:>10.5g}", value);
+    text += fmt::format(" {:>10.5g}\n", s.max);
   }
   return text;
 }
