@@ -7,6 +7,7 @@
 #include <set>
 
 #include "app/energy_files.h"
+#include "app/energy_log_z.h"
 #include "app/energy_pictures.h"
 #include "app/energy_report.h"
 #include "app/work_progress.h"
@@ -31,7 +32,8 @@ constexpr const char* kHelp =
     "  valley energy RUN --data shards/digits --against shards/letters           AUROC and FPR\n"
     "  valley energy RUN --data SHARDS --histogram energies.png --ranking best-and-worst.png\n"
     "  valley energy RUN --data SHARDS --pair 3,17                 how much likelier is 3 than 17\n"
-    "  mpirun -n 4 valley energy RUN --data SHARDS -o energies.npy  the same numbers, sooner";
+    "  mpirun -n 4 valley energy RUN --data SHARDS -o energies.npy  the same numbers, sooner\n"
+    "  valley energy runs/00009-rbm --data SHARDS --log-z          log Z, and log p of the data";
 
 struct Arguments {
   std::string run;
@@ -46,6 +48,7 @@ struct Arguments {
   std::string ranking;
   std::optional<std::int64_t> rank;
   std::string device = "auto";
+  LogZArguments log_z;
   bool raw = false;
   bool json = false;
 };
@@ -54,8 +57,9 @@ constexpr std::int64_t kRank = 10;
 
 // What is found wrong before anything is loaded.
 void check_arguments(const Arguments& a) {
-  if (a.seed && !a.count && a.pairs == 0)
-    throw Error(ExitCode::kUsage, "--seed is for the choice of images by --count, or of --pairs");
+  if (a.seed && !a.count && a.pairs == 0 && !a.log_z.log_z)
+    throw Error(ExitCode::kUsage,
+                "--seed is for the choice of images by --count, or of --pairs, or for --log-z");
   if (a.rank && a.ranking.empty())
     throw Error(ExitCode::kUsage, "--rank says how many images --ranking FILE.png shows");
   if (!a.out.empty()) static_cast<void>(energy_format(a.out));
@@ -145,6 +149,7 @@ void run_energy(const Arguments& a) {
     if (world->rank() == 0) check_outputs(a);
     auto loaded = std::make_unique<SavedModel>(
         load_model(a.run, a.raw ? Weights::kRaw : Weights::kAveraged, device));
+    check_log_z(a.log_z, *loaded);
     energy = make_image_energy(*loaded, device);
     report.sets.push_back(open_set(a, "data", a.data, *loaded));
     if (!a.against.empty()) report.sets.push_back(open_set(a, "against", a.against, *loaded));
@@ -166,6 +171,7 @@ void run_energy(const Arguments& a) {
     set.energies = image_energies(team, set.name, *energy, *set.images);
     images += set.images->size();
   }
+  add_log_z(team, a.log_z, a.seed.value_or(0), *saved, report);
   if (world->rank() == 0) {
     log::info("energies of {} images in {}", images, format_duration(progress.seconds()));
     write_results(a, report);
@@ -193,7 +199,8 @@ void add_options(CLI::App& command, Arguments& a) {
       ->type_name("N");
   command
       .add_option("--seed", a.seed,
-                  "Random images for --count instead of the first ones; other --pairs [0]")
+                  "Random images for --count instead of the first ones; other --pairs; other "
+                  "chains of --log-z [0]")
       ->type_name("N");
   command
       .add_option("--pairs", a.pairs,
@@ -221,6 +228,7 @@ void add_options(CLI::App& command, Arguments& a) {
   command.add_option("--rank", a.rank, "How many of each --ranking shows [10]")
       ->check(CLI::Range(1, 1000))
       ->type_name("N");
+  add_log_z_options(command, a.log_z);
   command.add_flag("--raw", a.raw, "The weights themselves instead of their moving average");
   command.add_option("--device", a.device, "Where energies are computed")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))

@@ -207,8 +207,8 @@ void add_evaluate_command(CLI::App& app) {
       ->type_name("N");
   command
       ->add_option("--steps", a->steps,
-                   "Langevin steps from noise to each sample of an energy; default: as many as "
-                   "training's chains have")
+                   "Langevin steps from noise to each sample of an energy, by default as many as "
+                   "training's chains have; Gibbs steps to each of a deep belief network [1000]")
       ->type_name("N");
   command
       ->add_option("--seed", a->seed,

@@ -39,7 +39,7 @@ std::string psnr_row(const std::string& name, std::int64_t unknown, const Versio
 // The end of a name that is too long for its column.
 std::string name_of(const std::string& name) {
   constexpr std::size_t kMost = 28;
-  return name.size() <= kMost ? name : "..." + name.substr(name.size() - (kMost - 3));
+  return name.size() <= kMost ? name : fmt::format("...{}", name.substr(name.size() - (kMost - 3)));
 }
 
 std::string psnr_table(const Restoration& r) {

@@ -98,6 +98,7 @@ class BatchRestorer {
     task.unknown = set_.unknown.narrow(0, first, n);
     task.start = fill_unknown(task.damaged, task.unknown);
     task.noise = set_.noise;
+    task.guess = task.noise > 0 ? median_filter(task.start) : task.start;
     task.seed = a_.seed;
     task.position = given_.positions[static_cast<std::size_t>(first)];
     const std::vector<std::int64_t> columns = a_.strip.empty()
@@ -118,7 +119,7 @@ class BatchRestorer {
 
   void measure(const RestoreTask& task, const at::Tensor& restored, std::int64_t first,
                Restoration& result) const {
-    const at::Tensor filled = task.noise > 0 ? median_filter(task.start) : task.start;
+    const at::Tensor& filled = task.guess;
     const std::vector<double> damaged_energy =
         energies_of(energy_, task.damaged, "damaged", given_, first);
     const std::vector<double> filled_energy = energies_of(energy_, filled, "filled", given_, first);
@@ -201,12 +202,14 @@ void restore(const Arguments& a) {
   set_arithmetic({Precision::kFp32, true, threads_for_rank(1)});
   const SavedModel saved = load_model(a.run, a.raw ? Weights::kRaw : Weights::kAveraged, at::kCPU);
   const std::unique_ptr<ImageEnergy> energy = make_image_energy(saved, at::kCPU);
-  const std::unique_ptr<Restorer> restorer = make_restorer(saved, *energy, a.request);
   const NamedImages given = a.data.empty() ? read_image_files(a.files, saved.options)
                                            : read_shard_images(a.data, a.index, saved.options);
   at::Tensor truth;
   if (!a.damage.truth.empty()) truth = read_image_files(a.damage.truth, saved.options).pixels;
   const DamagedSet set = damage_images(a.damage, given.pixels, truth, given.positions, a.seed);
+  RestoreRequest request = a.request;
+  request.is_noisy = set.noise > 0;
+  const std::unique_ptr<Restorer> restorer = make_restorer(saved, *energy, request);
 
   Restoration result;
   result.model = saved.file.string();
@@ -259,8 +262,9 @@ void add_damage_options(CLI::App& command, DamageArguments& d) {
 void add_method_options(CLI::App& command, RestoreRequest& r) {
   command
       .add_option("--method", r.method,
-                  "gradient: descent on the energy; langevin: with noise; project: through the "
-                  "autoencoder; auto: project where there is one, else langevin")
+                  "code: the autoencoder's code that fits; project: through the autoencoder; "
+                  "gradient: descent on the energy; langevin: with noise; auto: code, of noisy "
+                  "images project, of models without an autoencoder gradient")
       ->check(CLI::IsMember(restore_methods()))
       ->capture_default_str();
   command.add_option("--steps", r.chain.steps, "Steps of the method")->type_name("N");

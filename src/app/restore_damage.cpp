@@ -49,7 +49,9 @@ DamagedImages damage_each(const at::Tensor& images, const Damage& damage,
 
 std::string how_unknown(const DamageArguments& a, bool suspects) {
   std::string how;
-  const auto also = [&](const std::string& text) { how += (how.empty() ? "" : ", ") + text; };
+  const auto also = [&](const std::string& text) {
+    how += fmt::format("{}{}", how.empty() ? "" : ", ", text);
+  };
   if (!a.mask.empty()) also("white in " + a.mask);
   if (!a.box.empty()) also("in the box " + a.box);
   if (suspects) also("black or white unlike their neighbours (suspected salt and pepper)");
@@ -93,7 +95,7 @@ DamagedSet damage_images(const DamageArguments& a, const at::Tensor& images,
         as_given(x, erased).unknown.logical_or(salt_and_pepper_suspects(damaged.images));
   DamagedSet set{is_damaged ? truth : images, damaged.images, damaged.unknown, a.noise,
                  how_unknown(a, suspects)};
-  const bool says_nothing = erased.defined() == false && a.salt_and_pepper == 0;
+  const bool says_nothing = !erased.defined() && a.salt_and_pepper == 0;
   if (is_damaged && says_nothing && a.noise == 0) {
     set.noise = kAssumedNoise;
     log::info("no damage is named: noise of {} in every pixel is assumed (--noise says another)",

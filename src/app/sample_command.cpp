@@ -10,7 +10,9 @@
 #include <optional>
 
 #include "app/number_list.h"
+#include "app/sample_gibbs.h"
 #include "app/sample_langevin.h"
+#include "app/sample_trajectory.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -18,6 +20,7 @@
 #include "inference/sample_source.h"
 #include "inference/saved_model.h"
 #include "kernels/device.h"
+#include "models/dbn.h"
 #include "models/sampling.h"
 #include "record/image_grid.h"
 #include "storage/safetensors.h"
@@ -27,14 +30,17 @@ namespace valley::app {
 namespace {
 
 constexpr const char* kHelp =
-    "Draw samples from a trained generator, or by chains from a trained energy, into a PNG.\n\n"
+    "Draw samples from a trained generator, or by chains from a trained energy or deep belief "
+    "network, into a PNG.\n\n"
     "Examples:\n"
     "  valley sample runs/00007-began-64 --seeds 0-63 -o grid.png          training's own grid\n"
     "  valley sample runs/00007-began-64 --seeds 3,17 --interpolate 8 -o walk.png   8 steps\n"
     "  valley sample model.safetensors --seeds 0-15 --grid 4x4 -o grid.png          of a lone "
     "file\n"
     "  valley sample runs/00008-ebm-64 --seeds 0-15 --steps 600 -o chains.png       of an energy\n"
-    "  valley sample runs/00007-began-64 --langevin --seeds 0-7 --trajectory t.png -o ends.png";
+    "  valley sample runs/00007-began-64 --langevin --seeds 0-7 --trajectory t.png -o ends.png\n"
+    "  valley sample runs/00009-dbn --seeds 0-9 --label each -o classes.png       a row a class\n"
+    "  valley sample runs/00009-dbn --filters --grid 10x10 -o filters.png         its weights";
 
 constexpr std::int64_t kMostSamples = 65536;
 constexpr int kMostInRow = 4096;
@@ -48,6 +54,8 @@ struct Arguments {
   std::int64_t interpolate = 0;
   std::optional<std::int64_t> steps;
   LangevinArguments langevin;
+  GibbsArguments gibbs;
+  TrajectoryArguments trajectory;
   bool raw = false;
   bool json = false;
 };
@@ -59,15 +67,19 @@ at::Tensor walk(const at::Tensor& ends, std::int64_t steps) {
   return at::cat(rows);
 }
 
+std::optional<Grid> asked_grid(const Arguments& a) {
+  if (a.grid.empty()) return std::nullopt;
+  return parse_grid(a.grid, "--grid", ExitCode::kUsage, kMostInRow);
+}
+
 std::int64_t columns_for(const Arguments& a, std::int64_t n) {
   if (a.interpolate > 0) return a.interpolate;
-  if (!a.grid.empty()) {
-    const Grid grid = parse_grid(a.grid, "--grid", ExitCode::kUsage, kMostInRow);
-    if (grid.columns * grid.rows < n) {
+  if (const std::optional<Grid> grid = asked_grid(a)) {
+    if (grid->columns * grid->rows < n) {
       throw Error(ExitCode::kUsage, "--grid {} has {} cells for {} samples", a.grid,
-                  grid.columns * grid.rows, n);
+                  grid->columns * grid->rows, n);
     }
-    return grid.columns;
+    return grid->columns;
   }
   std::int64_t columns = 1;
   while (columns * columns < n) ++columns;
@@ -91,7 +103,7 @@ std::int64_t samples_asked_for(const Arguments& a, std::int64_t seeds) {
 
 void check_outputs(const Arguments& a) {
   require_writable(a.out);
-  check_langevin(a.langevin, {a.out, a.latents_out});
+  check_trajectory(a.trajectory, {a.out, a.latents_out});
   if (a.latents_out.empty()) return;
   if (a.latents_out == a.out)
     throw Error(ExitCode::kUsage, "-o and --save-latents name the same file, {}", a.out);
@@ -143,27 +155,59 @@ TensorMap run_chains(const Arguments& a, const SavedModel& saved,
   return {{"pixels", at::cat(parts)}};
 }
 
-void sample(const Arguments& a) {
-  const std::vector<std::uint64_t> seeds = parse_numbers(a.seeds, "--seeds", "seeds", kMostSamples);
-  const std::int64_t n = samples_asked_for(a, static_cast<std::int64_t>(seeds.size()));
-  const std::int64_t columns = columns_for(a, n);
-  check_outputs(a);
-  set_arithmetic({Precision::kFp32, false, threads_for_rank(1)});
-  const SavedModel saved = load_model(a.run, a.raw ? Weights::kRaw : Weights::kAveraged, at::kCPU);
+void require_picture(const SavedModel& saved, std::int64_t n, std::int64_t columns) {
   const std::int64_t side = saved.options.resolution;
   if (!grid_fits(n, side, side, saved.options.channels, columns))
     throw Error(ExitCode::kUsage,
                 "{} samples of {}x{} pixels, {} in a row, are too large a picture; take fewer "
                 "--seeds, or a --grid nearer to a square",
                 n, side, side, columns);
+}
+
+TensorMap draw(const Arguments& a, const SavedModel& saved, const DeepBeliefNetwork* dbn,
+               const std::vector<std::uint64_t>& seeds) {
   const bool is_energy = dynamic_cast<const EnergyModel*>(saved.model.get()) != nullptr;
-  TensorMap drawn;
-  if (a.langevin.wanted()) {
-    refuse_latents(a, saved);
-    drawn["pixels"] = sample_by_langevin(a.langevin, a.steps, saved, seeds);
-  } else {
-    drawn = is_energy ? run_chains(a, saved, seeds) : generate(a, saved, seeds);
+  const bool by_langevin = a.langevin.wanted() || (dbn == nullptr && a.trajectory.wanted());
+  if (!by_langevin && dbn == nullptr)
+    return is_energy ? run_chains(a, saved, seeds) : generate(a, saved, seeds);
+  refuse_latents(a, saved);
+  if (by_langevin)
+    return {{"pixels", sample_by_langevin(a.langevin, a.trajectory, a.steps, saved, seeds)}};
+  return {{"pixels", sample_by_gibbs(a.gibbs, a.trajectory, a.steps, saved, *dbn, seeds)}};
+}
+
+void require_network(const Arguments& a, const SavedModel& saved, const DeepBeliefNetwork* dbn) {
+  if (!a.gibbs.wanted()) return;
+  if (dbn == nullptr)
+    throw Error(ExitCode::kUsage,
+                "--label, --pixels, --filters and --layer are for deep belief networks, which {} "
+                "is not",
+                saved.file.string());
+  if (a.langevin.wanted())
+    throw Error(ExitCode::kUsage,
+                "--label, --pixels, --filters and --layer are not for Langevin chains");
+}
+
+void sample(const Arguments& a) {
+  check_gibbs_arguments(a.gibbs);
+  const std::vector<std::uint64_t> seeds = parse_numbers(a.seeds, "--seeds", "seeds", kMostSamples);
+  std::int64_t n = samples_asked_for(a, static_cast<std::int64_t>(seeds.size()));
+  std::int64_t columns = a.gibbs.filters ? 1 : columns_for(a, n);
+  check_outputs(a);
+  set_arithmetic({Precision::kFp32, false, threads_for_rank(1)});
+  const SavedModel saved = load_model(a.run, a.raw ? Weights::kRaw : Weights::kAveraged, at::kCPU);
+  const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(saved.model.get());
+  require_network(a, saved, dbn);
+  if (a.gibbs.filters) {
+    draw_filters(a.gibbs, asked_grid(a), a.out, a.json, saved, *dbn);
+    return;
   }
+  if (a.gibbs.each()) {
+    n *= static_cast<std::int64_t>(classes_of(a.gibbs, saved, *dbn).size());
+    columns = a.grid.empty() ? static_cast<std::int64_t>(seeds.size()) : columns_for(a, n);
+  }
+  require_picture(saved, n, columns);
+  const TensorMap drawn = draw(a, saved, dbn, seeds);
   const at::Tensor& pixels = drawn.at("pixels");
   write_grid(a.out,
              {pixels.const_data_ptr<std::uint8_t>(), static_cast<std::size_t>(pixels.numel())}, n,
@@ -199,10 +243,12 @@ void add_sample_command(CLI::App& app) {
                       "Steps of a straight walk from each seed to the next, a row each");
   command
       ->add_option("--steps", a->steps,
-                   "Langevin steps from noise to a sample of an energy; default: as many as "
-                   "training's chains have")
+                   "Langevin steps from noise to a sample of an energy, by default as many as "
+                   "training's chains have; Gibbs steps to one of a deep belief network [1000]")
       ->type_name("N");
   add_langevin_options(*command, a->langevin);
+  add_gibbs_options(*command, a->gibbs);
+  add_trajectory_options(*command, a->trajectory);
   command->add_option("-o,--out", a->out, "The PNG to write")->required()->type_name("FILE.png");
   command
       ->add_option("--save-latents", a->latents_out, "Also write latents and pixels as safetensors")

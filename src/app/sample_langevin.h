@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "app/sample_trajectory.h"
 #include "inference/energy_chains.h"
 #include "inference/saved_model.h"
 
@@ -18,9 +19,6 @@ struct LangevinArguments {
   bool langevin = false;
   std::string from = "noise";
   ChainRequest chain;  // its steps are the command's --steps
-  std::int64_t columns = 10;
-  std::string trajectory;
-  std::string trajectory_out;
 
   // Whether anything asks for chains of this file's.
   [[nodiscard]] bool wanted() const;
@@ -28,14 +26,10 @@ struct LangevinArguments {
 
 void add_langevin_options(CLI::App& command, LangevinArguments& arguments);
 
-// Refuses what cannot be written, and names that are no file's (kUsage). `other_outputs`: of the
-// command.
-void check_langevin(const LangevinArguments& arguments,
-                    const std::vector<std::string>& other_outputs);
-
-// Runs the chains of these seeds, writes what arguments ask for of their way, and returns the
-// pixels of their ends: uint8 [n, H, W, C].
+// Runs the chains of these seeds, writes what `way` asks for of their way, and returns the pixels
+// of their ends: uint8 [n, H, W, C].
 [[nodiscard]] at::Tensor sample_by_langevin(const LangevinArguments& arguments,
+                                            const TrajectoryArguments& way,
                                             std::optional<std::int64_t> steps,
                                             const SavedModel& saved,
                                             const std::vector<std::uint64_t>& seeds);

@@ -35,6 +35,10 @@ enum class RandomStream : std::uint32_t {
   kGibbsNoise = 18,    // of Gaussian units there, likewise
   kSampleNoise = 19,   // of Gaussian units in chains that draw samples; position: as kSampleLatent
   kMeasure = 20,       // which units a measure looks at; position: index among the measured images
+  kSampleLayers = 23,  // states of the layers below such a chain's, likewise
+  kAnnealing = 24,     // states in annealed importance sampling; position: the chain
+  kAnnealingNoise = 25,  // of Gaussian units there, likewise
+  kBound = 26,  // pixels and hidden units that likelihoods are means over; position: the image
 };
 
 struct PhiloxBlock {

@@ -2,11 +2,16 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/where.h>
 
 #include "core/error.h"
 
 namespace valley {
 namespace {
+
+constexpr std::int64_t kSteps = 60;
+constexpr double kShareOfStep = 0.1;
+constexpr double kPull = 0.001;
 
 class ChainRestorer final : public Restorer {
  public:
@@ -17,7 +22,6 @@ class ChainRestorer final : public Restorer {
     const at::Device device = energy_.device();
     const at::Tensor known = task.unknown.logical_not().to(device);
     ChainRules rules;
-    rules.watch = task.watch;
     if (task.noise == 0) {
       rules.held = known;
     } else {
@@ -30,9 +34,19 @@ class ChainRestorer final : public Restorer {
     const ChainPlace place{
         task.seed, RandomStream::kRestoreChain,
         at::full({}, static_cast<std::int64_t>(task.position), at::kLong).to(device), 0};
-    return run_langevin([&](const at::Tensor& x) { return energy_.energy(x); },
-                        task.start.to(device), settings_, place, rules)
-        .images.to(at::kCPU);
+    at::Tensor sum;  // of the second half's images
+    const std::int64_t half = settings_.steps / 2;
+    rules.watch = [&](std::int64_t steps, const at::Tensor& x) {
+      if (task.watch) task.watch(steps, x);
+      if (settings_.noise > 0 && steps > half) sum = sum.defined() ? sum.add_(x) : x.clone();
+    };
+    const at::Tensor end = run_langevin([&](const at::Tensor& x) { return energy_.energy(x); },
+                                        task.guess.to(device), settings_, place, rules)
+                               .images;
+    if (!sum.defined()) return end.to(at::kCPU);
+    sum.div_(static_cast<double>(settings_.steps - half));
+    if (rules.held.defined()) sum = at::where(known, task.damaged.to(device), sum);
+    return sum.to(at::kCPU);
   }
   [[nodiscard]] std::int64_t steps() const override { return settings_.steps; }
   [[nodiscard]] std::string describe() const override {
@@ -53,14 +67,19 @@ class ChainRestorer final : public Restorer {
 
 std::unique_ptr<Restorer> make_chain_restorer(const SavedModel& saved, const ImageEnergy& energy,
                                               const RestoreRequest& request, bool with_noise) {
-  constexpr double kWeight = 0.002;
   LangevinSettings settings = chain_settings_of(saved, energy, request.chain);
+  if (dynamic_cast<const EnergyModel*>(saved.model.get()) != nullptr) {
+    if (!request.chain.steps) settings.steps = kSteps;
+    if (!request.chain.step_size) settings.step_size *= kShareOfStep;
+  }
   if (!with_noise) {
     if (request.chain.noise)
       throw Error(ExitCode::kUsage, "--chain-noise is for --method langevin, not for gradient");
     settings.noise = 0;
   }
-  return std::make_unique<ChainRestorer>(energy, settings, request.weight.value_or(kWeight));
+  const double weight =
+      settings.step_size > 0 ? kPull / settings.step_size : 1;  // chains that stand still take any
+  return std::make_unique<ChainRestorer>(energy, settings, request.weight.value_or(weight));
 }
 
 }  // namespace valley

@@ -2,15 +2,12 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-
-#include "core/error.h"
+#include <fmt/core.h>
 
 namespace valley {
 namespace {
 
-constexpr std::int64_t kSteps = 50;
-constexpr std::int64_t kMostSteps = 1'000'000;
-constexpr double kError = 0.1;
+constexpr double kError = 0.13;
 
 class Projection final : public Restorer {
  public:
@@ -19,12 +16,8 @@ class Projection final : public Restorer {
 
   [[nodiscard]] at::Tensor restore(const RestoreTask& task) const override {
     const at::NoGradGuard no_grad;
-    const double variance = task.noise * task.noise;
-    const double w = variance / (variance + weight_ * kError * kError);
     const at::Tensor damaged = task.damaged.to(device_);
-    // The share of D(x) in each pixel: 1 where it is unknown.
-    const at::Tensor unknown = task.unknown.to(device_).to(at::kFloat);
-    const at::Tensor share = unknown + (1 - unknown) * w;
+    const at::Tensor share = share_of_model(task, weight_).to(device_);
     at::Tensor x = task.start.to(device_);
     if (task.watch) task.watch(0, x);
     for (std::int64_t step = 0; step < steps_; ++step) {
@@ -35,16 +28,15 @@ class Projection final : public Restorer {
   }
   [[nodiscard]] std::int64_t steps() const override { return steps_; }
   [[nodiscard]] std::string describe() const override {
-    return fmt::format("project: {} passes through the autoencoder, weight {:.4g}", steps_,
-                       weight_);
+    return fmt::format("project: {} {} through the autoencoder, weight {:.4g}", steps_,
+                       steps_ == 1 ? "pass" : "passes", weight_);
   }
 
  private:
   // D(x), clipped to [0, 1].
   [[nodiscard]] at::Tensor reconstruction(const at::Tensor& x) const {
     const bool is_unit = gan_.pixel_range() == PixelRange::kUnit;
-    const at::Tensor out = gan_.discriminator().reconstruct(is_unit ? x : x * 2 - 1);
-    return (is_unit ? out : (out + 1) / 2).clamp(0, 1);
+    return to_unit(gan_.discriminator().reconstruct(is_unit ? x : x * 2 - 1), gan_.pixel_range());
   }
 
   const AutoencoderGan& gan_;
@@ -57,14 +49,19 @@ class Projection final : public Restorer {
 
 std::unique_ptr<Restorer> make_projection(const AutoencoderGan& gan, const RestoreRequest& request,
                                           at::Device device) {
-  const ChainRequest& chain = request.chain;
-  if (chain.step_size || chain.noise || chain.clamp)
-    throw Error(ExitCode::kUsage,
-                "--step-size, --chain-noise and --clamp are for chains: --method project has none");
-  const std::int64_t steps = chain.steps.value_or(kSteps);
-  if (steps < 1 || steps > kMostSteps)
-    throw Error(ExitCode::kUsage, "--steps {}: it takes from 1 to {}", steps, kMostSteps);
-  return std::make_unique<Projection>(gan, steps, request.weight.value_or(1), device);
+  return std::make_unique<Projection>(gan, request.chain.steps.value_or(1),
+                                      request.weight.value_or(1), device);
+}
+
+at::Tensor share_of_model(const RestoreTask& task, double weight) {
+  const double variance = task.noise * task.noise;
+  const double w = variance / (variance + weight * kError * kError);
+  const at::Tensor unknown = task.unknown.to(at::kFloat);
+  return unknown + (1 - unknown) * w;
+}
+
+at::Tensor to_unit(const at::Tensor& images, PixelRange range) {
+  return (range == PixelRange::kUnit ? images : (images + 1) / 2).clamp(0, 1);
 }
 
 }  // namespace valley

@@ -1,15 +1,29 @@
 #include "inference/restorer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
 #include "inference/chain_restorer.h"
+#include "inference/code_search.h"
+#include "inference/gibbs_restorer.h"
 #include "inference/projection.h"
+#include "models/dbn.h"
 
 namespace valley {
+namespace {
+
+std::string automatic(bool has_autoencoder, bool is_rbm, bool is_noisy) {
+  if (is_rbm) return "gibbs";
+  if (!has_autoencoder) return "gradient";
+  return is_noisy ? "project" : "code";
+}
+
+}  // namespace
 
 const std::vector<std::string>& restore_methods() {
-  static const std::vector<std::string> kMethods{"auto", "gradient", "langevin", "project"};
+  static const std::vector<std::string> kMethods{"auto",     "code",     "gibbs",
+                                                 "gradient", "langevin", "project"};
   return kMethods;
 }
 
@@ -17,21 +31,39 @@ std::unique_ptr<Restorer> make_restorer(const SavedModel& saved, const ImageEner
                                         const RestoreRequest& request) {
   if (request.weight && !(*request.weight > 0 && std::isfinite(*request.weight)))
     throw Error(ExitCode::kUsage, "--weight {}: it takes a number above 0", *request.weight);
+  const auto& methods = restore_methods();
+  if (std::find(methods.begin(), methods.end(), request.method) == methods.end())
+    throw Error(ExitCode::kUsage, "--method {}: there is no such method", request.method);
   const auto* gan = dynamic_cast<const AutoencoderGan*>(saved.model.get());
-  std::string method = request.method;
-  if (method == "auto") method = gan != nullptr ? "project" : "langevin";
-  if (method == "project") {
-    if (gan == nullptr)
+  const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(saved.model.get());
+  const bool is_rbm = dbn != nullptr && dbn->depth() == 1;
+  const std::string method = request.method == "auto"
+                                 ? automatic(gan != nullptr, is_rbm, request.is_noisy)
+                                 : request.method;
+  if (method == "gradient" || method == "langevin")
+    return make_chain_restorer(saved, energy, request, method == "langevin");
+  if (method == "gibbs") {
+    if (dbn == nullptr)
       throw Error(ExitCode::kUsage,
-                  "--method project is for models with an autoencoder; {} has none: take gradient "
-                  "or langevin",
+                  "--method gibbs is for a restricted Boltzmann machine, which {} is not: take "
+                  "gradient or langevin",
                   saved.file.string());
-    return make_projection(*gan, request, energy.device());
+    return make_gibbs_restorer(*dbn, request, energy.device());
   }
-  if (method != "gradient" && method != "langevin")
-    throw Error(ExitCode::kUsage, "--method {}: it is one of auto, gradient, langevin, project",
+  if (gan == nullptr)
+    throw Error(ExitCode::kUsage,
+                "--method {} is for models with an autoencoder; {} has none: take gradient or "
+                "langevin",
+                method, saved.file.string());
+  const ChainRequest& chain = request.chain;
+  if (chain.step_size || chain.noise || chain.clamp)
+    throw Error(ExitCode::kUsage,
+                "--step-size, --chain-noise and --clamp are for chains: --method {} has none",
                 method);
-  return make_chain_restorer(saved, energy, request, method == "langevin");
+  if (chain.steps && (*chain.steps < 1 || *chain.steps > kMostPasses))
+    throw Error(ExitCode::kUsage, "--steps {}: it takes from 1 to {}", *chain.steps, kMostPasses);
+  return method == "code" ? make_code_search(*gan, request, energy.device())
+                          : make_projection(*gan, request, energy.device());
 }
 
 }  // namespace valley

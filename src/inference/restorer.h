@@ -24,6 +24,7 @@ struct RestoreTask {
   at::Tensor damaged;  // float [B, C, H, W] in [0, 1]
   at::Tensor unknown;  // bool [B, 1, H, W]: what `damaged` has there means nothing
   at::Tensor start;    // float [B, C, H, W]: `damaged` with some values for what is unknown
+  at::Tensor guess;    // float [B, C, H, W]: `start`, its noise smoothed away
   double noise = 0;    // standard deviation of the noise in known pixels; 0: they are kept exactly
   std::uint64_t seed = 0;
   std::uint64_t position = 0;
@@ -45,16 +46,18 @@ class Restorer {
 
 struct RestoreRequest {
   std::string method = "auto";
+  bool is_noisy = false;  // whether known pixels are
   ChainRequest chain;
   std::optional<double> weight;  // of what noisy pixels say against what the model says
 };
 
-// "auto", "gradient", "langevin", "project"
+// "auto", "code", "gibbs", "gradient", "langevin", "project"
 [[nodiscard]] const std::vector<std::string>& restore_methods();
 
-// `saved` and `energy`, which is its, must outlive what is returned. "auto" is "project" for a
-// model with an autoencoder, else "langevin". Error kUsage for a method that the model has not, and
-// for settings that the method has not.
+// `saved` and `energy`, which is its, must outlive what is returned. "auto" is, for a model with an
+// autoencoder, "code" or, of noisy images, "project"; "gibbs" for one restricted Boltzmann machine;
+// else "gradient". Error kUsage for a method that the model has not, and for settings that the
+// method has not.
 [[nodiscard]] std::unique_ptr<Restorer> make_restorer(const SavedModel& saved,
                                                       const ImageEnergy& energy,
                                                       const RestoreRequest& request);

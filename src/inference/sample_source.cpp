@@ -5,6 +5,8 @@
 
 #include "core/error.h"
 #include "inference/chain_source.h"
+#include "inference/gibbs_source.h"
+#include "models/dbn.h"
 
 namespace valley {
 namespace {
@@ -40,6 +42,11 @@ std::unique_ptr<SampleSource> make_sample_source(const SavedModel& saved, at::De
                                                  std::optional<std::int64_t> chain_steps) {
   if (const auto* energy = dynamic_cast<const EnergyModel*>(saved.model.get())) {
     return make_chain_source(*energy, saved.options, chain_settings(saved, chain_steps), device);
+  }
+  if (const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(saved.model.get())) {
+    const GibbsSettings settings{chain_steps.value_or(kGibbsSteps), {}, false};
+    check_gibbs(settings, saved, *dbn);
+    return make_gibbs_source(*dbn, settings, device);
   }
   if (chain_steps) {
     throw Error(ExitCode::kUsage,

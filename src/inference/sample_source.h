@@ -33,9 +33,10 @@ class SampleSource {
                                                                   const LatentDraw& draw,
                                                                   at::Device device);
 
-// Samples of a saved model, which must outlive the source: by its generator, or, of an energy, ends
-// of Langevin chains (inference/chain_source.h) of `chain_steps` steps; without it as many as
-// training's chains have. Error kData naming its file where it has nothing to draw samples with.
+// Samples of a saved model, which must outlive the source: by its generator; of an energy, ends of
+// Langevin chains (inference/chain_source.h) of `chain_steps` steps, without it as many as
+// training's chains have; of a deep belief network, of Gibbs chains (inference/gibbs_source.h), of
+// kGibbsSteps without it. Error kData naming its file where it has nothing to draw samples with.
 [[nodiscard]] std::unique_ptr<SampleSource> make_sample_source(
     const SavedModel& saved, at::Device device,
     std::optional<std::int64_t> chain_steps = std::nullopt);

@@ -77,8 +77,11 @@ at::Tensor DeepBeliefNetwork::visible_of(const at::Tensor& images) const {
 }
 
 at::Tensor DeepBeliefNetwork::images_of(const at::Tensor& v) const {
-  return at::clamp(rbms_.front()->to_unit(v), 0, 1)
-      .view({v.size(0), channels_, resolution_, resolution_});
+  return as_images(at::clamp(rbms_.front()->to_unit(v), 0, 1));
+}
+
+at::Tensor DeepBeliefNetwork::as_images(const at::Tensor& rows) const {
+  return rows.view({rows.size(0), channels_, resolution_, resolution_});
 }
 
 at::Tensor DeepBeliefNetwork::input_of(std::size_t level, const at::Tensor& images) const {

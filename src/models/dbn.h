@@ -50,6 +50,8 @@ class DeepBeliefNetwork : public Model {
   // visible].
   [[nodiscard]] at::Tensor visible_of(const at::Tensor& images) const;
   [[nodiscard]] at::Tensor images_of(const at::Tensor& v) const;  // clamped to [0, 1]
+  // Rows of numbers, one a pixel, in the shape of images: [B, visible] -> [B, C, H, W].
+  [[nodiscard]] at::Tensor as_images(const at::Tensor& rows) const;
   // What machine `level` (0: the first) sees of `images`: probabilities of the hidden units below
   // it, each layer's taken for the states of the next one's visible units.
   [[nodiscard]] at::Tensor input_of(std::size_t level, const at::Tensor& images) const;

@@ -79,8 +79,8 @@ def test_chains_from_the_generator_begin_with_its_samples(program, gan):
 def test_what_is_refused(program, gan, arguments, expect, words):
     out = program.folder / "out.png"
     given = [out if word == "OUT" else word for word in arguments]
-    seeds = [] if "--seeds" in arguments else ["--seeds", "0-1"]
-    result = program.call("sample", gan, *seeds, *given, "-o", out, expect=expect)
+    given += [] if "--seeds" in given else ["--seeds", "0-1"]
+    result = program.call("sample", gan, *given, "-o", out, expect=expect)
     assert words in result.error
     assert not out.exists()
 
