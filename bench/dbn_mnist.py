@@ -32,21 +32,21 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 
 # All settings were chosen with 3,200 of the 4,000 digits to learn (the first 320 of each class) and the other 800 to be
 # told; the digits of the test were not looked at.
-SMALL = {"model.layers": "[1000,1000]", "train.global_batch": 100}
-PRETRAINED = SMALL | {"objective.pretrain_epochs": 30, "objective.fine_tune_epochs": 60, "objective.fine_tune_lr": 0.3}
-RAW = SMALL | {"objective.pretrain_epochs": 0, "model.initial_weights": "xavier"}
+NETWORK = {"model.layers": "[500,500]", "train.global_batch": 20, "optimizer.momentum": 0.5}
+PRETRAINED = NETWORK | {"objective.persistent_chains": "true", "objective.pretrain_epochs": 40, "optimizer.lr": 0.02}
+RAW = NETWORK | {"objective.pretrain_epochs": 0, "model.initial_weights": "xavier"}
 VALLEY = {
-    "dbn": ("dbn-3x1000", PRETRAINED),
-    "no-pretraining": ("dbn-3x1000", RAW | {"objective.fine_tune_epochs": 60, "objective.fine_tune_lr": 0.3}),
-    "no-pretraining-tuned": ("dbn-3x1000", RAW | {"objective.fine_tune_epochs": 200, "objective.fine_tune_lr": 0.3}),
+    "dbn": ("dbn-3x1000", PRETRAINED | {"objective.fine_tune_epochs": 30, "objective.fine_tune_lr": 0.3}),
+    "no-pretraining": ("dbn-3x1000", RAW | {"objective.fine_tune_epochs": 30, "objective.fine_tune_lr": 0.3}),
+    "no-pretraining-tuned": ("dbn-3x1000", RAW | {"objective.fine_tune_epochs": 100, "objective.fine_tune_lr": 1.0}),
     "labels": ("dbn-mnist", {}),
-    "labels-tuned": ("dbn-mnist", {"objective.fine_tune_epochs": 10, "objective.fine_tune_lr": 0.003}),
+    "labels-tuned": ("dbn-mnist", {"objective.fine_tune_epochs": 10, "objective.fine_tune_lr": 0.001}),
 }
 RBM = {"n_components": 500, "learning_rate": 0.02, "n_iter": 40, "batch_size": 10}
 RBM_C = 1.0
 PLAIN_C = 0.03
 TITLES = {
-    "dbn": "DBN 784-1000-1000, pretrained, then back-propagation",
+    "dbn": "DBN 784-500-500, pretrained (PCD), then back-propagation",
     "no-pretraining": "the same network, back-propagation alone, as many epochs of it",
     "no-pretraining-tuned": "the same, epochs and rate tuned",
     "labels": "DBN with label units, 784-500-500-2000, generative only",

@@ -25,7 +25,7 @@ CONFIGS = {
     "MAGAN": "mnist-magan",
     "EBM": "mnist-ebm",
     "RBM": "rbm-mnist",
-    "DBN": "dbn-3x1000",
+    "DBN": "dbn-mnist",
 }
 AGAINST = {"letters": "data/letters-28", "emoji": "data/emoji-28", "emoji inverted": "data/emoji-28-inverted"}
 

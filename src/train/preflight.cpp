@@ -56,4 +56,17 @@ std::string describe_space(const std::filesystem::path& folder, const Checkpoint
       free ? bytes_text(static_cast<std::int64_t>(*free)) : "unknown space", folder.string());
 }
 
+std::optional<std::string> settings_warning(const Experiment& e) {
+  constexpr double kMostMomentum = 0.5;  // measured: docs/objectives-dbn.md, "Caveats"
+  if (e.objective.name == "dbn" && e.objective.persistent_chains && e.optimizer.name == "sgd" &&
+      e.optimizer.momentum > kMostMomentum && e.objective.pretrain_epochs > 0) {
+    return fmt::format(
+        "objective.persistent_chains with optimizer.momentum = {}: a machine that moves on while "
+        "its chains stand still comes apart; set optimizer.momentum to {} or less, and a smaller "
+        "optimizer.lr, such as 0.02",
+        e.optimizer.momentum, kMostMomentum);
+  }
+  return std::nullopt;
+}
+
 }  // namespace valley

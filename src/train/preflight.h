@@ -1,9 +1,10 @@
-// Whether a training's checkpoints find room where it would write them: asked before the first
-// step, and by --dry-run. Rank 0's work.
+// What is asked before the first step, and by --dry-run: whether a training's checkpoints find room
+// where it would write them, whether its settings are known to go astray. Rank 0's work.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "train/experiment.h"
@@ -30,5 +31,8 @@ void require_checkpoint_space(const std::filesystem::path& folder, const Checkpo
 // "checkpoints: at most 4 more of 12.0 MiB each at a time; 70.1 GiB free in runs"
 [[nodiscard]] std::string describe_space(const std::filesystem::path& folder,
                                          const CheckpointNeed& need);
+
+// What is known to go astray of settings that are allowed, with the way out; nothing: none is.
+[[nodiscard]] std::optional<std::string> settings_warning(const Experiment& experiment);
 
 }  // namespace valley

@@ -154,8 +154,9 @@ MicrobatchPlan TrainingRun::plan() {
     const auto budget = static_cast<std::int64_t>(kMemoryShare * static_cast<double>(all));
     if (!t.microbatch)
       shares = fit_to_memory(shares, memory_.per_image, budget - memory_.parameters);
-    const auto warning = memory_warning(memory_, shares, !t.microbatch, budget);
-    if (warning && is_root()) log::warn("{}", *warning);
+    for (const auto& warning :
+         {memory_warning(memory_, shares, !t.microbatch, budget), settings_warning(experiment_)})
+      if (warning && is_root()) log::warn("{}", *warning);
     return shares;
   });
 }

@@ -161,7 +161,9 @@ TEST(ContrastiveDivergence, ChainsBelongToPositions) {
     const Divergence part = accumulate_divergence(*rbm, settings, rest, chain.narrow(0, 6, 2),
                                                   microbatch_of(2, 0.25, 6));
     EXPECT_TRUE(at::allclose(part.end.v, all.end.v.narrow(0, 6, 2)));
-    if (persistent) EXPECT_TRUE(at::equal(part.hidden, all.hidden.narrow(0, 6, 2)));
+    if (persistent) {
+      EXPECT_TRUE(at::equal(part.hidden, all.hidden.narrow(0, 6, 2)));
+    }
   }
 }
 

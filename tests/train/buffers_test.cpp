@@ -116,8 +116,9 @@ TEST_P(BatchNormTraining, AStepThatIsNotFiniteMovesNoMoments) {
   for (int i = 0; i < 6 && !trainer->status(true).not_finite; ++i) run_steps(*trainer, 0, 1);
   ASSERT_TRUE(trainer->status(true).not_finite);
   for (const auto& [name, tensor] : tensors(*trainer)) {
-    if (name.find("running") != std::string::npos)
+    if (name.find("running") != std::string::npos) {
       EXPECT_TRUE(at::isfinite(tensor).all().item<bool>()) << name;
+    }
   }
 }
 

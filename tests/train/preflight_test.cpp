@@ -108,4 +108,18 @@ TEST(MemoryCheck, WhatTheHostsAllocatorThrowsIsKnown) {
 }
 
 }  // namespace
+TEST(Preflight, PersistentChainsWantLittleMomentum) {
+  Experiment e = Experiment::of_objective("dbn");
+  EXPECT_FALSE(settings_warning(e));
+  e.objective.persistent_chains = true;
+  const auto warning = settings_warning(e);
+  ASSERT_TRUE(warning);
+  EXPECT_NE(warning->find("optimizer.momentum = 0.9"), std::string::npos) << *warning;
+  e.optimizer.momentum = 0.5;
+  EXPECT_FALSE(settings_warning(e));
+  e.optimizer.momentum = 0.9;
+  e.objective.pretrain_epochs = 0;  // no machine is trained
+  EXPECT_FALSE(settings_warning(e));
+}
+
 }  // namespace valley
