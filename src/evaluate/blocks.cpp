@@ -63,10 +63,6 @@ Share share_of(std::int64_t units, int rank, int size) {
   return {std::min(units, rank * each), std::min(units, (rank + 1) * each)};
 }
 
-SingleThreaded::SingleThreaded() : before_(at::get_num_threads()) { at::set_num_threads(1); }
-
-SingleThreaded::~SingleThreaded() { at::set_num_threads(before_); }
-
 void for_each_unit(const Team& team, const std::string& doing, const Share& share,
                    const std::function<void(std::int64_t)>& work) {
   Queue queue(team, doing, share, work);

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "comm/communicator.h"
+#include "kernels/device.h"
 
 namespace valley {
 
@@ -36,18 +37,6 @@ struct Team {
   [[nodiscard]] Share share(std::int64_t units) const {
     return share_of(units, ranks->rank(), ranks->size());
   }
-};
-
-// LibTorch's threads of this process are set to one for as long as this lives.
-class SingleThreaded {
- public:
-  SingleThreaded();
-  ~SingleThreaded();
-  SingleThreaded(const SingleThreaded&) = delete;
-  SingleThreaded& operator=(const SingleThreaded&) = delete;
-
- private:
-  int before_;
 };
 
 // Calls work(unit) for each unit of `share`, on the team's threads, in any order. The first

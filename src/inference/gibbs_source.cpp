@@ -1,5 +1,6 @@
 #include "inference/gibbs_source.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -9,8 +10,14 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <atomic>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
 
 #include "core/error.h"
+#include "kernels/device.h"
 #include "kernels/kernels.h"
 #include "samplers/gibbs.h"
 #include "samplers/state_draws.h"
@@ -19,6 +26,31 @@ namespace valley {
 namespace {
 
 constexpr std::int64_t kBlock = 32;
+
+// work(0), ..., work(count - 1). On a CPU by as many threads as LibTorch would take, each of which
+// computes alone: a block's matrices are too small to be shared out, and its bits are those of one
+// thread. The first exception ends it and is thrown again.
+void for_each(std::size_t count, at::Device device, const std::function<void(std::size_t)>& work) {
+  const std::size_t threads = device.is_cpu() ? static_cast<std::size_t>(at::get_num_threads()) : 1;
+  std::atomic<std::size_t> next = 0;
+  std::mutex mutex;
+  std::exception_ptr error;
+  const auto run = [&] {
+    const SingleThreaded alone;
+    try {
+      for (std::size_t i = next++; i < count; i = next++) work(i);
+    } catch (...) {
+      next = count;
+      const std::lock_guard lock(mutex);
+      if (!error) error = std::current_exception();
+    }
+  };
+  std::vector<std::jthread> helpers;
+  for (std::size_t i = 1; i < std::min(threads, count); ++i) helpers.emplace_back(run);
+  run();
+  helpers.clear();
+  if (error) std::rethrow_exception(error);
+}
 
 class GibbsSource final : public SampleSource {
  public:
@@ -70,28 +102,27 @@ at::Tensor GibbsSampler::images(std::uint64_t first, std::int64_t n) const {
 
 at::Tensor GibbsSampler::images(std::uint64_t first, std::int64_t n,
                                 const std::vector<std::int64_t>& steps, const Watch& watch) const {
-  const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> parts;
-  std::vector<std::vector<at::Tensor>> seen(steps.size());
   const std::uint64_t last = first + static_cast<std::uint64_t>(n);
-  for (std::uint64_t at = first; at < last;) {
-    const std::uint64_t begin = at - at % kBlock;
-    const std::uint64_t end = std::min(last, begin + kBlock);
-    const auto rows = [&](const at::Tensor& all) {
-      return all.narrow(0, static_cast<std::int64_t>(at - begin),
-                        static_cast<std::int64_t>(end - at));
-    };
-    std::size_t column = 0;
-    const Watch keep = [&](std::int64_t, const at::Tensor& all) {
-      seen[column++].push_back(rows(all));
-    };
-    parts.push_back(rows(block(begin, steps, watch ? keep : Watch())));
-    at = end;
+  const std::uint64_t begin = first - first % kBlock;
+  const auto count = static_cast<std::size_t>((last - begin + kBlock - 1) / kBlock);
+  std::vector<std::vector<at::Tensor>> seen(count);  // of each block, after each of `steps`
+  for_each(count, device_, [&](std::size_t i) {
+    const std::uint64_t start = begin + i * kBlock;
+    const std::uint64_t from = std::max(first, start);
+    const std::uint64_t to = std::min(last, start + kBlock);
+    block(start, steps, [&](std::int64_t, const at::Tensor& all) {
+      seen[i].push_back(all.narrow(0, static_cast<std::int64_t>(from - start),
+                                   static_cast<std::int64_t>(to - from)));
+    });
+  });
+  at::Tensor images;
+  for (std::size_t s = 0; s < steps.size(); ++s) {
+    std::vector<at::Tensor> parts;
+    for (const std::vector<at::Tensor>& part : seen) parts.push_back(part[s]);
+    images = at::cat(parts);
+    if (watch) watch(steps[s], images);
   }
-  if (watch) {
-    for (std::size_t i = 0; i < steps.size(); ++i) watch(steps[i], at::cat(seen[i]));
-  }
-  return at::cat(parts);
+  return images;
 }
 
 at::Tensor GibbsSampler::position(std::uint64_t first) const {
@@ -99,8 +130,9 @@ at::Tensor GibbsSampler::position(std::uint64_t first) const {
                   at::TensorOptions(device_).dtype(at::kLong));
 }
 
-at::Tensor GibbsSampler::block(std::uint64_t first, const std::vector<std::int64_t>& steps,
-                               const Watch& watch) const {
+void GibbsSampler::block(std::uint64_t first, const std::vector<std::int64_t>& steps,
+                         const Watch& watch) const {
+  const at::NoGradGuard no_grad;
   const Rbm& top = dbn_.top();
   const GibbsDraws draws(top, {0, RandomStream::kSampleChain, position(first), 0},
                          RandomStream::kSampleNoise);
@@ -117,15 +149,12 @@ at::Tensor GibbsSampler::block(std::uint64_t first, const std::vector<std::int64
     chain.seen.y = label.defined() ? label : draws.label(top.label_probabilities(nothing), 0);
   chain.hidden = draws.hidden(top.hidden(chain.seen.v, chain.seen.y), 0);
 
-  at::Tensor images;
   std::int64_t done = 0;
   for (const std::int64_t until : steps) {
     if (until > done) chain = run_gibbs(top, chain.hidden, until - done, draws, label, done + 1);
     done = until;
-    images = down(chain.mean, chain.seen.v, first);
-    if (watch) watch(done, images);
+    watch(done, down(chain.mean, chain.seen.v, first));
   }
-  return images;
 }
 
 // What the top machine's visible units make of the pixels.

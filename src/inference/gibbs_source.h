@@ -47,8 +47,7 @@ class GibbsSampler {
                                   const std::vector<std::int64_t>& steps, const Watch& watch) const;
 
  private:
-  [[nodiscard]] at::Tensor block(std::uint64_t first, const std::vector<std::int64_t>& steps,
-                                 const Watch& watch) const;
+  void block(std::uint64_t first, const std::vector<std::int64_t>& steps, const Watch& watch) const;
   [[nodiscard]] at::Tensor down(const at::Tensor& mean, const at::Tensor& state,
                                 std::uint64_t first) const;
   [[nodiscard]] at::Tensor position(std::uint64_t first) const;
