@@ -74,9 +74,17 @@ class Dbn : public Objective {
       begin.most_momentum = options_.first_momentum;
       begin.forgets_moments = true;
       if (first > 0) stages.push_back(begin);
-      Stage rest{name, epochs(options_.pretrain_epochs - first), {{name, {name}}}};
+      const std::int64_t others = options_.pretrain_epochs - first;
+      const std::int64_t cooling = std::min(options_.cooling_epochs, others);
+      Stage rest{name, epochs(others - cooling), {{name, {name}}}};
       rest.forgets_moments = first == 0;
       if (rest.length > 0) stages.push_back(rest);
+      for (std::int64_t e = 1; e <= cooling; ++e) {
+        Stage cooler{name + " (cooling)", epochs(1), {{name, {name}}}};
+        cooler.rate_scale = 1 - static_cast<double>(e) / static_cast<double>(cooling + 1);
+        cooler.forgets_moments = rest.length == 0 && first == 0 && e == 1;
+        stages.push_back(cooler);
+      }
     }
     Stage tune{kFineTune, epochs(options_.fine_tune_epochs), {{kFineTune, {}}}};
     for (const NamedNetwork& n : dbn_.networks()) tune.phases[0].updates.push_back(n.name);

@@ -5,7 +5,9 @@
 //   layer N    each machine in turn by contrastive divergence (objectives/contrastive_divergence.h)
 //              on what the layers below, which stand still, make of the images; for
 //              pretrain_epochs. Its first momentum_epochs are a stage of their own, with
-//              first_momentum where optimizer.momentum is more
+//              first_momentum where optimizer.momentum is more; over its last cooling_epochs the
+//              rate falls in a line to nothing, epoch by epoch (Tieleman: Training Restricted
+//              Boltzmann Machines using Approximations to the Likelihood Gradient, ICML 2008)
 //   fine-tune  for fine_tune_epochs at the learning rate fine_tune_lr: all layers, and the output
 //              layer if there is one, by back-propagation of -log P(y | x), y the label
 //              (DeepBeliefNetwork::class_scores)

@@ -30,6 +30,7 @@ struct ObjectiveOptions {
   bool persistent_chains = false;    // PCD
   double weight_cost = 2e-4;         // of half the squares of weights
   std::int64_t momentum_epochs = 5;  // of each layer, with first_momentum
+  std::int64_t cooling_epochs = 0;   // the last ones of each layer, whose rate falls to nothing
   double first_momentum = 0.5;
   std::int64_t fine_tune_epochs = 0;  // by back-propagation, all layers together
   double fine_tune_lr = 0.1;

@@ -20,6 +20,7 @@ namespace valley {
 // images are 10^18 images.
 inline constexpr std::int64_t kMostSteps = 1'000'000'000'000;
 inline constexpr std::int64_t kMostEpochs = 1'000'000'000;
+inline constexpr std::int64_t kMostCoolingEpochs = 10'000;  // each a stage of its own
 
 struct DataOptions {
   std::string path;

@@ -160,6 +160,11 @@ void add_objective(Schema& s, ObjectiveOptions& o) {
       .max(1)
       .help("Largest momentum in the first epochs of each RBM.")
       .source(kGuide);
+  s.key("objective.cooling_epochs", &o.cooling_epochs)
+      .min(0)
+      .max(kMostCoolingEpochs)
+      .help("Last epochs of each RBM, over which its rate falls in a line to nothing.")
+      .source("Tieleman 2008");
   s.key("objective.fine_tune_epochs", &o.fine_tune_epochs)
       .min(0)
       .max(kMostEpochs)

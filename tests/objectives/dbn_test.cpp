@@ -91,6 +91,29 @@ TEST_F(DbnObjective, StagesGoUpTheLayersAndThenTuneAll) {
   EXPECT_EQ(stages[2].rate_scale, 1);
 }
 
+TEST_F(DbnObjective, TheRateFallsOverTheLastEpochs) {
+  options_.cooling_epochs = 2;
+  make();
+  const std::vector<Stage> stages = objective_->stages();
+  ASSERT_EQ(stages.size(), 10U);  // two more a layer
+  EXPECT_EQ(stages[2].length, 7);
+  EXPECT_EQ(stages[2].rate_scale, 1);
+  for (const std::size_t first : {3U, 7U}) {
+    EXPECT_EQ(stages[first].phases[0].name, stages[first - 1].phases[0].name);
+    EXPECT_EQ(stages[first].length, 7);
+    EXPECT_DOUBLE_EQ(stages[first].rate_scale, 2.0 / 3);
+    EXPECT_DOUBLE_EQ(stages[first + 1].rate_scale, 1.0 / 3);
+    EXPECT_FALSE(stages[first].forgets_moments);
+  }
+  options_.cooling_epochs = 9;  // more than there are: all but the first epochs
+  make();
+  EXPECT_EQ(objective_->stages().size(), 1U + 2 * 4 + 1);
+  options_.momentum_epochs = 0;
+  make();
+  EXPECT_TRUE(objective_->stages()[1].forgets_moments);
+  EXPECT_FALSE(objective_->stages()[2].forgets_moments);
+}
+
 TEST_F(DbnObjective, StagesWithoutEpochsAreLeftOut) {
   options_.momentum_epochs = 0;
   make();
