@@ -102,17 +102,17 @@ Json marks_of(const std::vector<RunFiles>& runs) {
 
 // "l2_sum" of runs that all have it; "" where they differ or do not say.
 std::string common_energy(const std::vector<RunFiles>& runs) {
-  const std::string energy = runs.front().setting("objective.energy");
-  const bool is_common = std::ranges::all_of(
-      runs, [&](const RunFiles& run) { return run.setting("objective.energy") == energy; });
-  return is_common && energy.size() > 2 ? energy.substr(1, energy.size() - 2) : "";
+  const std::string energy = runs.front().energy();
+  const bool is_common =
+      std::ranges::all_of(runs, [&](const RunFiles& run) { return run.energy() == energy; });
+  return is_common ? energy : "";
 }
 
 // Whether all runs measure their energy alike.
 bool have_one_energy(const std::vector<RunFiles>& runs) {
   return std::ranges::all_of(runs, [&](const RunFiles& run) {
-    return run.setting("objective.energy") == runs.front().setting("objective.energy") &&
-           (!run.setting("objective.energy").empty() ||
+    return run.energy() == runs.front().energy() &&
+           (!run.energy().empty() ||
             run.setting("objective.name") == runs.front().setting("objective.name"));
   });
 }

@@ -103,8 +103,7 @@ Fields facts_of(const RunFiles& run) {
   const std::string resolution = run.setting("model.resolution");
   const bool is_gray = run.setting("model.channels") == "1";
   Fields facts = {
-      {"Objective", joined(unquoted(run.setting("objective.name")), ", ",
-                           unquoted(run.setting("objective.energy")))},
+      {"Objective", joined(unquoted(run.setting("objective.name")), ", ", run.energy())},
       {"Model", joined(unquoted(run.setting("model.name")), ", ",
                        resolution.empty()
                            ? ""

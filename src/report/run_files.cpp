@@ -210,6 +210,13 @@ std::string field(const Fields& fields, const std::string& name) {
 
 std::string RunFiles::setting(const std::string& key) const { return field(settings, key); }
 
+std::string RunFiles::energy() const {
+  const std::string objective = setting("objective.name");
+  if (objective == "\"dbn\"") return "free energy, nats";
+  const std::string kind = setting("objective.energy");
+  return objective == "\"ebm\"" || kind.size() < 2 ? "" : kind.substr(1, kind.size() - 2);
+}
+
 RunFiles read_run(const fs::path& path, const PictureLimits& limits) {
   require_run(path);
   RunFiles run;

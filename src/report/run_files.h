@@ -31,6 +31,9 @@ struct RunFiles {
 
   // "" when it is not there.
   [[nodiscard]] std::string setting(const std::string& key) const;
+  // What its energies are: objective.energy, such as "l2_sum", where the objective reads it; "free
+  // energy, nats" of machines; "" of networks that are an energy, and where it is not known.
+  [[nodiscard]] std::string energy() const;
 };
 
 [[nodiscard]] std::string field(const Fields& fields, const std::string& name);  // or ""

@@ -122,6 +122,17 @@ TEST(ReadRun, TakesSettingsInTheirOrder) {
   EXPECT_EQ(read_run(folder.path() / "", {}).name, run.name);
 }
 
+TEST(ReadRun, KnowsWhatItsEnergiesAre) {
+  RunFiles run;
+  EXPECT_EQ(run.energy(), "");
+  run.settings = {{"objective.name", "\"ebgan\""}, {"objective.energy", "\"l2_norm\""}};
+  EXPECT_EQ(run.energy(), "l2_norm");
+  run.settings[0].second = "\"dbn\"";  // which has the key, and does not read it
+  EXPECT_EQ(run.energy(), "free energy, nats");
+  run.settings[0].second = "\"ebm\"";
+  EXPECT_EQ(run.energy(), "");
+}
+
 TEST(ReadRun, NamesWhatIsMissingOrDamaged) {
   const TemporaryFolder folder;
   put(folder / "run.json", "[{\"host\": \"n01\", \"ranks\": 2}, 3, {\"x\": null}]");
