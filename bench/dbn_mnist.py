@@ -30,8 +30,8 @@ from sklearn.neural_network import BernoulliRBM  # noqa: E402
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 
-# All settings were chosen with 3,200 of the 4,000 digits to learn (the first 320 of each class) and the other 800 to be
-# told; the digits of the test were not looked at.
+# Settings were chosen with 3,200 of the 4,000 digits to learn (the first 320 of each class) and the other 800 to be told;
+# docs/results.md says where the test digits had been seen.
 NETWORK = {"model.layers": "[500,500]", "train.global_batch": 20, "optimizer.momentum": 0.5}
 PRETRAINED = NETWORK | {"objective.persistent_chains": "true", "objective.pretrain_epochs": 40, "optimizer.lr": 0.02}
 RAW = NETWORK | {"objective.pretrain_epochs": 0, "model.initial_weights": "xavier"}
