@@ -1,14 +1,10 @@
 #include "evaluate/blocks.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
-#include <mutex>
-#include <thread>
 #include <vector>
 
 #include "core/error.h"
@@ -16,45 +12,16 @@
 namespace valley {
 namespace {
 
-// The units of one rank, handed out to whichever thread asks next.
-class Queue {
- public:
-  Queue(const Team& team, const std::string& doing, const Share& share,
-        const std::function<void(std::int64_t)>& work)
-      : team_(team), doing_(doing), share_(share), work_(work), next_(share.first) {}
-
-  void run() noexcept {
-    try {
-      while (!failed_) {
-        const std::int64_t unit = next_++;
-        if (unit >= share_.last) return;
-        work_(unit);
-        const std::int64_t done = ++done_;
-        if (team_.progress && !doing_.empty())
-          team_.progress(doing_, static_cast<double>(done) / static_cast<double>(share_.count()));
-      }
-    } catch (...) {
-      const std::scoped_lock lock(mutex_);
-      if (!error_) error_ = std::current_exception();
-      failed_ = true;
-    }
-  }
-
-  void rethrow() const {
-    if (error_) std::rethrow_exception(error_);
-  }
-
- private:
-  const Team& team_;
-  const std::string& doing_;
-  Share share_;
-  const std::function<void(std::int64_t)>& work_;
-  std::atomic<std::int64_t> next_;
-  std::atomic<std::int64_t> done_ = 0;
-  std::atomic<bool> failed_ = false;
-  std::mutex mutex_;
-  std::exception_ptr error_;
-};
+void run_units(const Team& team, const std::string& doing, const Share& share, int threads,
+               const std::function<void(std::int64_t)>& work) {
+  std::atomic<std::int64_t> done = 0;
+  for_each_on_threads(share.first, share.last, threads, [&](std::int64_t unit) {
+    work(unit);
+    const std::int64_t finished = ++done;
+    if (team.progress && !doing.empty())
+      team.progress(doing, static_cast<double>(finished) / static_cast<double>(share.count()));
+  });
+}
 
 }  // namespace
 
@@ -65,26 +32,12 @@ Share share_of(std::int64_t units, int rank, int size) {
 
 void for_each_unit(const Team& team, const std::string& doing, const Share& share,
                    const std::function<void(std::int64_t)>& work) {
-  Queue queue(team, doing, share, work);
-  const std::int64_t helpers = std::min<std::int64_t>(team.threads, share.count()) - 1;
-  std::vector<std::jthread> threads;
-  for (std::int64_t i = 0; i < helpers; ++i) {
-    threads.emplace_back([&queue] {
-      // What OpenMP would start from here is decided by each thread for itself.
-      at::set_num_threads(1);
-      queue.run();
-    });
-  }
-  queue.run();
-  threads.clear();
-  queue.rethrow();
+  run_units(team, doing, share, team.threads, work);
 }
 
 void for_each_unit_in_order(const Team& team, const std::string& doing, const Share& share,
                             const std::function<void(std::int64_t)>& work) {
-  Queue queue(team, doing, share, work);
-  queue.run();
-  queue.rethrow();
+  run_units(team, doing, share, 1, work);
 }
 
 at::Tensor gather_rows(const Team& team, const at::Tensor& own, std::int64_t unit_rows,

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "comm/communicator.h"
-#include "kernels/device.h"
+#include "kernels/threads.h"
 
 namespace valley {
 

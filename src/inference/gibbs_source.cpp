@@ -10,15 +10,10 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <functional>
-#include <mutex>
-#include <thread>
 
 #include "core/error.h"
-#include "kernels/device.h"
 #include "kernels/kernels.h"
+#include "kernels/threads.h"
 #include "samplers/gibbs.h"
 #include "samplers/state_draws.h"
 
@@ -26,31 +21,6 @@ namespace valley {
 namespace {
 
 constexpr std::int64_t kBlock = 32;
-
-// work(0), ..., work(count - 1). On a CPU by as many threads as LibTorch would take, each of which
-// computes alone: a block's matrices are too small to be shared out, and its bits are those of one
-// thread. The first exception ends it and is thrown again.
-void for_each(std::size_t count, at::Device device, const std::function<void(std::size_t)>& work) {
-  const std::size_t threads = device.is_cpu() ? static_cast<std::size_t>(at::get_num_threads()) : 1;
-  std::atomic<std::size_t> next = 0;
-  std::mutex mutex;
-  std::exception_ptr error;
-  const auto run = [&] {
-    const SingleThreaded alone;
-    try {
-      for (std::size_t i = next++; i < count; i = next++) work(i);
-    } catch (...) {
-      next = count;
-      const std::lock_guard lock(mutex);
-      if (!error) error = std::current_exception();
-    }
-  };
-  std::vector<std::jthread> helpers;
-  for (std::size_t i = 1; i < std::min(threads, count); ++i) helpers.emplace_back(run);
-  run();
-  helpers.clear();
-  if (error) std::rethrow_exception(error);
-}
 
 class GibbsSource final : public SampleSource {
  public:
@@ -104,15 +74,19 @@ at::Tensor GibbsSampler::images(std::uint64_t first, std::int64_t n,
                                 const std::vector<std::int64_t>& steps, const Watch& watch) const {
   const std::uint64_t last = first + static_cast<std::uint64_t>(n);
   const std::uint64_t begin = first - first % kBlock;
-  const auto count = static_cast<std::size_t>((last - begin + kBlock - 1) / kBlock);
-  std::vector<std::vector<at::Tensor>> seen(count);  // of each block, after each of `steps`
-  for_each(count, device_, [&](std::size_t i) {
-    const std::uint64_t start = begin + i * kBlock;
+  const auto count = static_cast<std::int64_t>((last - begin + kBlock - 1) / kBlock);
+  std::vector<std::vector<at::Tensor>> seen(
+      static_cast<std::size_t>(count));  // of each block, after each of `steps`
+  // A block's matrices are too small to be shared out: on a CPU each has a thread.
+  const std::int64_t threads = device_.is_cpu() ? at::get_num_threads() : 1;
+  const SingleThreaded alone;
+  for_each_on_threads(0, count, threads, [&](std::int64_t i) {
+    const std::uint64_t start = begin + static_cast<std::uint64_t>(i * kBlock);
     const std::uint64_t from = std::max(first, start);
     const std::uint64_t to = std::min(last, start + kBlock);
     block(start, steps, [&](std::int64_t, const at::Tensor& all) {
-      seen[i].push_back(all.narrow(0, static_cast<std::int64_t>(from - start),
-                                   static_cast<std::int64_t>(to - from)));
+      seen[static_cast<std::size_t>(i)].push_back(all.narrow(
+          0, static_cast<std::int64_t>(from - start), static_cast<std::int64_t>(to - from)));
     });
   });
   at::Tensor images;

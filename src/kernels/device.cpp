@@ -76,10 +76,6 @@ int threads_for_rank(int local_size) {
   return std::max(1, allowed < online ? allowed : allowed / std::max(1, local_size));
 }
 
-SingleThreaded::SingleThreaded() : before_(at::get_num_threads()) { at::set_num_threads(1); }
-
-SingleThreaded::~SingleThreaded() { at::set_num_threads(before_); }
-
 std::string device_versions() {
   return fmt::format("LibTorch {}.{}.{}, {}", TORCH_VERSION_MAJOR, TORCH_VERSION_MINOR,
                      TORCH_VERSION_PATCH, cuda_versions());

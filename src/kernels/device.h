@@ -33,18 +33,6 @@ void set_arithmetic(const Arithmetic& arithmetic);
 // machine's cores shared out among the host's ranks.
 [[nodiscard]] int threads_for_rank(int local_size);
 
-// LibTorch's threads of the calling thread are set to one for as long as this lives.
-class SingleThreaded {
- public:
-  SingleThreaded();
-  ~SingleThreaded();
-  SingleThreaded(const SingleThreaded&) = delete;
-  SingleThreaded& operator=(const SingleThreaded&) = delete;
-
- private:
-  int before_;
-};
-
 // "LibTorch 2.11.0, CUDA 13.0, ..." as built and as loaded.
 [[nodiscard]] std::string device_versions();
 

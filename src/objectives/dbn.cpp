@@ -70,21 +70,20 @@ class Dbn : public Objective {
     const std::int64_t first = std::min(options_.momentum_epochs, options_.pretrain_epochs);
     for (std::size_t i = 0; i < dbn_.depth(); ++i) {
       const std::string name = layer_name(i);
+      const std::size_t own = stages.size();
       Stage begin{name + " (first epochs)", epochs(first), {{name, {name}}}};
       begin.most_momentum = options_.first_momentum;
-      begin.forgets_moments = true;
       if (first > 0) stages.push_back(begin);
       const std::int64_t others = options_.pretrain_epochs - first;
       const std::int64_t cooling = std::min(options_.cooling_epochs, others);
       Stage rest{name, epochs(others - cooling), {{name, {name}}}};
-      rest.forgets_moments = first == 0;
       if (rest.length > 0) stages.push_back(rest);
       for (std::int64_t e = 1; e <= cooling; ++e) {
         Stage cooler{name + " (cooling)", epochs(1), {{name, {name}}}};
         cooler.rate_scale = 1 - static_cast<double>(e) / static_cast<double>(cooling + 1);
-        cooler.forgets_moments = rest.length == 0 && first == 0 && e == 1;
         stages.push_back(cooler);
       }
+      if (stages.size() > own) stages[own].forgets_moments = true;
     }
     Stage tune{kFineTune, epochs(options_.fine_tune_epochs), {{kFineTune, {}}}};
     for (const NamedNetwork& n : dbn_.networks()) tune.phases[0].updates.push_back(n.name);

@@ -21,12 +21,6 @@ std::string last_end(const RunFiles& run, const std::string& name) {
   return run.starts.empty() ? "" : field(run.starts.back(), name);
 }
 
-std::string unquoted(const std::string& toml) {
-  const bool is_quoted = toml.size() >= 2 && toml.front() == toml.back() &&
-                         (toml.front() == '"' || toml.front() == '\'');
-  return is_quoted ? toml.substr(1, toml.size() - 2) : toml;
-}
-
 // 1234567 as "1,234,567".
 std::string grouped(double number) {
   const std::string digits = fmt::format("{:.0f}", number);

@@ -188,9 +188,8 @@ void read_pictures(RunFiles& run, const PictureLimits& limits) {
 
 // Counts of the data set, if it still lies where the run took it from and is the same.
 void read_data(RunFiles& run) {
-  std::string path = run.setting("data.path");
-  if (path.size() < 2 || run.starts.empty()) return;
-  path = path.substr(1, path.size() - 2);
+  const std::string path = unquoted(run.setting("data.path"));
+  if (path.empty() || run.starts.empty()) return;
   if (!is_there(fs::path(path) / "manifest.json")) return;
   std::vector<std::string> ignored;
   const Json manifest = read_json(fs::path(path) / "manifest.json", ignored);
@@ -210,11 +209,16 @@ std::string field(const Fields& fields, const std::string& name) {
 
 std::string RunFiles::setting(const std::string& key) const { return field(settings, key); }
 
+std::string unquoted(const std::string& toml) {
+  const bool is_quoted = toml.size() >= 2 && toml.front() == toml.back() &&
+                         (toml.front() == '"' || toml.front() == '\'');
+  return is_quoted ? toml.substr(1, toml.size() - 2) : toml;
+}
+
 std::string RunFiles::energy() const {
-  const std::string objective = setting("objective.name");
-  if (objective == "\"dbn\"") return "free energy, nats";
-  const std::string kind = setting("objective.energy");
-  return objective == "\"ebm\"" || kind.size() < 2 ? "" : kind.substr(1, kind.size() - 2);
+  const std::string objective = unquoted(setting("objective.name"));
+  if (objective == "dbn") return "free energy, nats";
+  return objective == "ebm" ? "" : unquoted(setting("objective.energy"));
 }
 
 RunFiles read_run(const fs::path& path, const PictureLimits& limits) {

@@ -36,6 +36,7 @@ struct RunFiles {
   [[nodiscard]] std::string energy() const;
 };
 
+[[nodiscard]] std::string unquoted(const std::string& toml);  // the text of a TOML string
 [[nodiscard]] std::string field(const Fields& fields, const std::string& name);  // or ""
 
 // Error kMissingInput when `path` is no run, saying what it is instead; kData when none of the

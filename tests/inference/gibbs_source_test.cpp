@@ -1,6 +1,7 @@
 // Samples, filters and restorations of small deep belief networks.
 #include "inference/gibbs_source.h"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include "../models/tiny_rbm.h"
@@ -56,6 +57,19 @@ TEST(GibbsSource, AnImageIsAFunctionOfItsSeed) {
     EXPECT_FALSE(at::equal(all[0], all[1]));
     EXPECT_FALSE(at::equal(all[0], all[32]));
   }
+}
+
+TEST(GibbsSource, ThreadsChangeNoBitAndAreGivenBack) {
+  const SavedModel saved = network({8, 6}, 3);
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const at::Tensor alone = images_of(saved, 0, 200);
+  at::set_num_threads(3);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(at::equal(images_of(saved, 0, 200), alone));
+    ASSERT_EQ(at::get_num_threads(), 3);
+  }
+  at::set_num_threads(before);
 }
 
 TEST(GibbsSource, DrawnPixelsAreStates) {

@@ -107,7 +107,6 @@ TEST(MemoryCheck, WhatTheHostsAllocatorThrowsIsKnown) {
   }
 }
 
-}  // namespace
 TEST(Preflight, PersistentChainsWantLittleMomentum) {
   Experiment e = Experiment::of_objective("dbn");
   EXPECT_FALSE(settings_warning(e));
@@ -122,4 +121,5 @@ TEST(Preflight, PersistentChainsWantLittleMomentum) {
   EXPECT_FALSE(settings_warning(e));
 }
 
+}  // namespace
 }  // namespace valley

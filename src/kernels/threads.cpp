@@ -1,0 +1,50 @@
+#include "kernels/threads.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace valley {
+
+SingleThreaded::SingleThreaded() : before_(at::get_num_threads()) { at::set_num_threads(1); }
+
+SingleThreaded::~SingleThreaded() { at::set_num_threads(before_); }
+
+void for_each_on_threads(std::int64_t first, std::int64_t last, std::int64_t threads,
+                         const std::function<void(std::int64_t)>& work) {
+  std::atomic<std::int64_t> next = first;
+  std::atomic<bool> failed = false;
+  std::mutex mutex;
+  std::exception_ptr error;
+  const auto run = [&]() noexcept {
+    try {
+      while (!failed) {
+        const std::int64_t i = next++;
+        if (i >= last) return;
+        work(i);
+      }
+    } catch (...) {
+      const std::scoped_lock lock(mutex);
+      if (!error) error = std::current_exception();
+      failed = true;
+    }
+  };
+  std::vector<std::jthread> helpers;
+  for (std::int64_t i = 1; i < std::min(threads, last - first); ++i) {
+    helpers.emplace_back([&run] {
+      // What OpenMP would start from here is decided by each thread for itself.
+      at::set_num_threads(1);
+      run();
+    });
+  }
+  run();
+  helpers.clear();
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace valley
