@@ -10,6 +10,7 @@
 #include "app/classify_files.h"
 #include "app/classify_pictures.h"
 #include "app/classify_report.h"
+#include "app/device_choice.h"
 #include "app/work_progress.h"
 #include "comm/world.h"
 #include "core/atomic_file.h"
@@ -70,12 +71,6 @@ void check_arguments(const Arguments& a) {
       throw Error(ExitCode::kUsage,
                   "-o, --confusion, --reliability and --worst name the same file, {}", file);
   }
-}
-
-DeviceChoice device_choice(const std::string& name) {
-  return name == "cpu"    ? DeviceChoice::kCpu
-         : name == "cuda" ? DeviceChoice::kCuda
-                          : DeviceChoice::kAuto;
 }
 
 void open_data(const Arguments& a, const SavedModel& saved, std::int64_t classes,

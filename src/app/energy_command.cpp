@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "app/device_choice.h"
 #include "app/energy_files.h"
 #include "app/energy_log_z.h"
 #include "app/energy_pictures.h"
@@ -74,12 +75,6 @@ void check_arguments(const Arguments& a) {
 void check_outputs(const Arguments& a) {
   for (const std::string& file : {a.out, a.histogram, a.ranking})
     if (!file.empty()) require_writable(file);
-}
-
-DeviceChoice device_choice(const std::string& name) {
-  return name == "cpu"    ? DeviceChoice::kCpu
-         : name == "cuda" ? DeviceChoice::kCuda
-                          : DeviceChoice::kAuto;
 }
 
 // Whether the networks that the energy is computed with are averages: a GAN's is its discriminator,

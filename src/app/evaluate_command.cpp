@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "app/device_choice.h"
 #include "app/evaluate_report.h"
 #include "app/work_progress.h"
 #include "comm/world.h"
@@ -63,12 +64,6 @@ void check_arguments(const Arguments& a) {
     throw Error(ExitCode::kUsage, "--raw is for the trained weights of a RUN");
   if (a.untrained && a.run.empty())
     throw Error(ExitCode::kUsage, "--untrained is for the networks of a RUN");
-}
-
-DeviceChoice device_choice(const std::string& name) {
-  return name == "cpu"    ? DeviceChoice::kCpu
-         : name == "cuda" ? DeviceChoice::kCuda
-                          : DeviceChoice::kAuto;
 }
 
 std::string shape_of(std::int64_t height, std::int64_t width, std::int64_t channels) {

@@ -12,12 +12,14 @@
 #include <iostream>
 #include <string>
 
+#include "app/bench_command.h"
 #include "app/classify_command.h"
 #include "app/completion_command.h"
 #include "app/doctor_command.h"
 #include "app/energy_command.h"
 #include "app/evaluate_command.h"
 #include "app/help.h"
+#include "app/passive_waiting.h"
 #include "app/report_command.h"
 #include "app/restore_command.h"
 #include "app/sample_command.h"
@@ -117,6 +119,7 @@ int run(int argc, char** argv) {
   add_energy_command(app);
   add_classify_command(app);
   add_report_command(app);
+  add_bench_command(app);
   add_doctor_command(app);
   add_completion_command(app);
   try {
@@ -133,6 +136,7 @@ int run(int argc, char** argv) {
 }  // namespace valley::app
 
 int main(int argc, char** argv) {
+  valley::app::wait_passively(argc, argv);
   const valley::LaunchInfo launch = valley::launch_info();
   valley::log::set_rank(launch.rank, launch.size);
   valley::app::hold_standard_streams();

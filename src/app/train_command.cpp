@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/device_choice.h"
 #include "app/version.h"
 #include "comm/world.h"
 #include "core/error.h"
@@ -25,10 +26,16 @@ constexpr const char* kHelp =
     "  mpirun -n 4 valley train --resume runs/00007-began-64            go on, on any ranks\n"
     "  valley train --keys optimizer                                    a section's keys, defaults";
 
+constexpr double kLeastBus = 1e-3;  // GB/s
+constexpr double kMostBus = 1e6;
+constexpr double kBytesOfGigabyte = 1e9;
+constexpr int kMostRanks = 1'000'000;
+
 struct Arguments {
   std::vector<std::string> words;  // config file and overrides
   std::string keys = "-";
   bool markdown = false;
+  double bus_gigabytes = 10;
   TrainRequest request;
 };
 
@@ -87,12 +94,6 @@ std::filesystem::path config_file(const Arguments& a, std::vector<std::string>& 
               "valley train needs a CONFIG.toml (or --resume RUN); see valley train --help");
 }
 
-DeviceChoice device_choice(const std::string& name) {
-  return name == "cpu"    ? DeviceChoice::kCpu
-         : name == "cuda" ? DeviceChoice::kCuda
-                          : DeviceChoice::kAuto;
-}
-
 // `valley train --keys objective.name=magan`: the defaults of that objective.
 std::string objective_of(const Arguments& a) {
   Experiment named;
@@ -116,6 +117,7 @@ void train(Arguments& a) {
   experiment.resolve(schema);
   a.request.name = run_name(file);
   a.request.version = version_text();
+  a.request.question.bus_bandwidth = kBytesOfGigabyte * a.bus_gigabytes;
   const auto world = World::join(device_choice(experiment.train.device));
   const int code = run_training(*world, a.request, experiment, schema);
   if (code != 0) throw CLI::RuntimeError(code);
@@ -141,6 +143,18 @@ void add_train_command(CLI::App& app, const std::string& command_line) {
       ->capture_default_str();
   command->add_flag("--dry-run", a->request.dry_run,
                     "Check everything, print the resolved config and the plan, stop");
+  command
+      ->add_option("--bus-bandwidth", a->bus_gigabytes,
+                   "With --dry-run: GB/s of the network, as valley bench allreduce has it")
+      ->check(CLI::Range(kLeastBus, kMostBus))
+      ->type_name("GB/S")
+      ->capture_default_str();
+  command
+      ->add_option("--bus-ranks", a->request.question.ranks,
+                   "With --dry-run: ranks on it; 0: those of this job, or 8 where it has one")
+      ->check(CLI::Range(0, kMostRanks))
+      ->type_name("N")
+      ->capture_default_str();
   command
       ->add_option("--keys", a->keys, "Print every key, or those that start with PREFIX, and stop")
       ->type_name("[PREFIX]")

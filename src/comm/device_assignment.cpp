@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "core/error.h"
 
@@ -53,7 +54,8 @@ int gpus_on(const std::string& host, const Ranks& ranks) {
   const int gpus = gpus_on(host, ranks);
   throw Error(ExitCode::kConfig,
               "{} ranks on host {}, which has {} GPU{} for them; start at most {} there (mpirun -n "
-              "{}, or --map-by ppr:{}:node on several hosts), or set train.device=cpu",
+              "{}, or --map-by ppr:{}:node on several hosts), or set train.device=cpu; functional "
+              "tests may share GPUs: VALLEY_SHARE_GPU=1",
               ranks_on(host, ranks), host, gpus, gpus == 1 ? "" : "s", gpus, gpus, gpus);
 }
 
@@ -72,6 +74,15 @@ RankDevices RankDevices::from_text(std::string_view text) {
   in >> std::boolalpha >> found.built_with_cuda >> found.shares_gpus;
   for (std::string gpu; in >> gpu;) found.gpus.push_back(gpu);
   return found;
+}
+
+bool asked_to_share_gpus(const char* value) {
+  const std::string_view said = value == nullptr ? "" : value;
+  if (said.empty() || said == "0") return false;
+  if (said == "1") return true;
+  throw Error(ExitCode::kConfig,
+              "VALLEY_SHARE_GPU is \"{}\"; set it to 1 to let ranks share a GPU, or unset it",
+              said);
 }
 
 std::vector<int> assign_gpus(DeviceChoice choice, const Ranks& ranks) {
@@ -97,6 +108,14 @@ std::vector<int> assign_gpus(DeviceChoice choice, const Ranks& ranks) {
     chosen.push_back(static_cast<int>(free - r.gpus.begin()));
   }
   return chosen;
+}
+
+std::string nccl_host_id(const Ranks& ranks, const std::vector<int>& gpus, int rank) {
+  std::set<std::pair<std::string, std::string>> taken;  // host and GPU
+  for (std::size_t r = 0; r < gpus.size(); ++r)
+    taken.emplace(ranks[r].host, ranks[r].gpus[static_cast<std::size_t>(gpus[r])]);
+  if (taken.size() == gpus.size()) return "";
+  return fmt::format("{}-rank-{}", ranks[static_cast<std::size_t>(rank)].host, rank);
 }
 
 }  // namespace valley

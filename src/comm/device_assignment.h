@@ -14,12 +14,16 @@ namespace valley {
 struct RankDevices {
   std::string host;
   bool built_with_cuda = false;
-  bool shares_gpus = false;       // NCCL_HOSTID is set: ranks may share a GPU (functional tests)
+  bool shares_gpus = false;       // whether its ranks may share a GPU: asked_to_share_gpus
   std::vector<std::string> gpus;  // backend.h's visible_gpus()
 
   [[nodiscard]] std::string to_text() const;
   [[nodiscard]] static RankDevices from_text(std::string_view text);
 };
+
+// What VALLEY_SHARE_GPU says: "1" lets ranks share a GPU, which is for functional tests; not set or
+// "0" does not. Error kConfig for anything else. `value`: null where it is not set.
+[[nodiscard]] bool asked_to_share_gpus(const char* value);
 
 // For each rank the index into its own `gpus`; empty when the job runs on CPUs. `ranks` is in rank
 // order. A rank takes the first GPU it sees that no earlier rank of its host has taken, which gives
@@ -27,5 +31,12 @@ struct RankDevices {
 // (kConfig) as World::join says.
 [[nodiscard]] std::vector<int> assign_gpus(DeviceChoice choice,
                                            const std::vector<RankDevices>& ranks);
+
+// What NCCL_HOSTID is to be in `rank`, before any call of NCCL's; "" where it is not needed. NCCL
+// refuses two ranks on one GPU of one host, so where `gpus`, the answer of assign_gpus, has ranks
+// share one, every rank of the job gives itself out for a host of its own. They then meet over the
+// network and not over NVLink.
+[[nodiscard]] std::string nccl_host_id(const std::vector<RankDevices>& ranks,
+                                       const std::vector<int>& gpus, int rank);
 
 }  // namespace valley

@@ -83,6 +83,9 @@ void fail_mpi(int code, const char* expression, const char* file, int line) {
 
 MpiSession::MpiSession(const LaunchInfo& expected)
     : exceptions_when_built_(std::uncaught_exceptions()) {
+  // Ranks that wait give their core to whoever wants it, such as a loader's thread or a neighbour's
+  // rank; on cores of their own they lose nothing by it. Open MPI reads this when it starts.
+  ::setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
   int provided = MPI_THREAD_SINGLE;
   CHECK_MPI(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided));
   CHECK_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));

@@ -78,7 +78,8 @@ class JoinedWorld final : public World {
  private:
   void join_devices(DeviceChoice choice) {
     require_equal("the choice of device", name_of(choice));
-    RankDevices mine{host_name(), built_with_cuda(), std::getenv("NCCL_HOSTID") != nullptr, {}};
+    RankDevices mine{
+        host_name(), built_with_cuda(), asked_to_share_gpus(std::getenv("VALLEY_SHARE_GPU")), {}};
     if (choice != DeviceChoice::kCpu) mine.gpus = visible_gpus();
     std::vector<RankDevices> ranks;
     for (const std::string& text : gather(mine.to_text())) {
@@ -88,12 +89,24 @@ class JoinedWorld final : public World {
     if (!gpus.empty()) {
       const int gpu = gpus[static_cast<std::size_t>(rank())];
       use_gpu(gpu);
+      share_gpu(nccl_host_id(ranks, gpus, rank()));
       device_ =
           size() > 1
               ? make_gpu_communicator(*host_, gpu)
               : make_self_communicator(at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(gpu)));
     }
     describe(ranks, gpus);
+  }
+
+  // Before NCCL is asked for anything: it reads this once.
+  void share_gpu(const std::string& host_id) {
+    if (host_id.empty()) return;
+    ::setenv("NCCL_HOSTID", host_id.c_str(), 1);
+    if (rank() == 0) {
+      log::warn(
+          "VALLEY_SHARE_GPU=1: ranks share GPUs and meet over sockets; this tests what a job does, "
+          "not how fast");
+    }
   }
 
   void describe(const std::vector<RankDevices>& ranks, const std::vector<int>& gpus) {

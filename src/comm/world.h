@@ -24,8 +24,9 @@ class World {
   // Collective. kAuto takes GPUs where the build has CUDA and ranks see GPUs. Each rank gets a GPU
   // of its own; more ranks than GPUs on a host, kCuda without GPUs, hosts with and hosts without
   // GPUs, or a launcher that this MPI does not understand: Error (kConfig) on every rank. With
-  // NCCL_HOSTID set (functional tests) ranks may share a GPU. The device is made the calling
-  // thread's current one; other threads that use it set it themselves.
+  // VALLEY_SHARE_GPU=1 (functional tests) ranks may share a GPU, and NCCL_HOSTID is set where they
+  // do. The device is made the calling thread's current one; other threads that use it set it
+  // themselves.
   static std::unique_ptr<World> join(DeviceChoice choice);
   virtual ~World() = default;
 

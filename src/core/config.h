@@ -114,6 +114,12 @@ class Schema {
 // `text` as a TOML string, quoted and escaped.
 [[nodiscard]] std::string toml_string(std::string_view text);
 
+// Which of `choices`, the values of `key`, `text` is. Error kConfig naming all three for none of
+// them.
+[[nodiscard]] std::size_t choice_of(const std::string& text,
+                                    const std::vector<std::string>& choices,
+                                    const std::string& key);
+
 // The known name with the least edit distance to `name` (insertions, deletions, substitutions and
 // swaps of neighbours; capitals do not count), or "" when none is near: one slip for every three
 // letters, at most three, in what follows a section that both names share.

@@ -48,6 +48,16 @@ std::size_t own_letters(std::string_view name, std::string_view known) {
 
 }  // namespace
 
+std::size_t choice_of(const std::string& text, const std::vector<std::string>& choices,
+                      const std::string& key) {
+  const auto found = std::ranges::find(choices, text);
+  if (found == choices.end()) {
+    throw Error(ExitCode::kConfig, "{} is \"{}\"; it can be {}", key, text,
+                fmt::join(choices, ", "));
+  }
+  return static_cast<std::size_t>(found - choices.begin());
+}
+
 std::string nearest_name(const std::string& name, const std::vector<std::string>& known) {
   const std::string wanted = lower_case(name);
   std::size_t least = std::numeric_limits<std::size_t>::max();

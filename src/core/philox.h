@@ -39,6 +39,7 @@ enum class RandomStream : std::uint32_t {
   kAnnealing = 24,     // states in annealed importance sampling; position: the chain
   kAnnealingNoise = 25,  // of Gaussian units there, likewise
   kBound = 26,  // pixels and hidden units that likelihoods are means over; position: the image
+  kSynthetic = 27,  // pixels of benchmarks; position: byte of the rank's
 };
 
 struct PhiloxBlock {

@@ -14,9 +14,18 @@
 #include <utility>
 #include <vector>
 
+#include "core/config.h"
 #include "core/error.h"
+#include "core/start_threads.h"
 
 namespace valley {
+
+std::vector<std::string> verify_names() { return {"off", "first-epoch", "always"}; }
+
+Verify parse_verify(const std::string& name) {
+  return static_cast<Verify>(choice_of(name, verify_names(), "data.verify"));
+}
+
 namespace {
 
 // A thread takes this much of a batch at a time: enough to make the lock cheap, little enough to
@@ -131,9 +140,10 @@ Loader::Ring::Ring(std::shared_ptr<const Dataset> dataset, const Order& order,
     slot.pixels = slot.batch.pixels.mutable_data_ptr<std::uint8_t>();
     slot.labels = slot.batch.labels.mutable_data_ptr<std::int64_t>();
   }
-  for (std::int64_t i = 0; i < options.threads; ++i) {
-    threads_.emplace_back([this](const std::stop_token& stop) { read_until_stopped(stop); });
-  }
+  // Fewer threads than asked for read the same batches.
+  const auto read = [this](const std::stop_token& stop) { read_until_stopped(stop); };
+  if (start_threads(threads_, static_cast<std::size_t>(options.threads), read) == 0)
+    throw no_thread_left("reading batches");
 }
 
 void Loader::Ring::read_until_stopped(const std::stop_token& stop) {

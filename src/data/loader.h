@@ -10,6 +10,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "data/dataset.h"
 #include "data/order.h"
@@ -17,6 +19,9 @@
 namespace valley {
 
 enum class Verify { kOff, kFirstEpoch, kAlways };
+// Of data.verify, in the order of the enum: "off", "first-epoch", "always".
+[[nodiscard]] std::vector<std::string> verify_names();
+[[nodiscard]] Verify parse_verify(const std::string& name);  // Error kConfig naming those
 
 struct LoaderOptions {
   std::int64_t global_batch = 16;
@@ -33,8 +38,8 @@ struct LoaderOptions {
 struct Batch {
   std::int64_t step = 0;
   std::uint64_t first_position = 0;  // of this rank's part
-  at::Tensor pixels;  // uint8 [share, H, W, C] on the host; valid until the next call of next()
-  at::Tensor labels;  // int64 [share]
+  at::Tensor pixels;                 // uint8 [share, H, W, C]; valid until the next call of next()
+  at::Tensor labels;                 // int64 [share]
 };
 
 class Loader {

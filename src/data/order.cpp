@@ -4,10 +4,18 @@
 #include <bit>
 #include <utility>
 
+#include "core/config.h"
 #include "core/error.h"
 #include "core/hash.h"
 
 namespace valley {
+
+std::vector<std::string> order_names() { return {"global", "window"}; }
+
+OrderKind parse_order(const std::string& name) {
+  return static_cast<OrderKind>(choice_of(name, order_names(), "data.order"));
+}
+
 namespace {
 
 constexpr unsigned kRounds = 8;

@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace valley {
 
@@ -15,6 +17,9 @@ enum class OrderKind {
   kWindow,  // for disks and networks: blocks of 32 neighbours are permuted, grouped into windows of
             // about 16 thousand images, permuted inside
 };
+// Of data.order, in the order of the enum: "global", "window".
+[[nodiscard]] std::vector<std::string> order_names();
+[[nodiscard]] OrderKind parse_order(const std::string& name);  // Error kConfig naming those
 
 // A permutation of [0, n), n >= 1, keyed by 64 bits.
 class FeistelPermutation {

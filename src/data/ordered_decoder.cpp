@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/start_threads.h"
 
 namespace valley {
 
@@ -19,7 +20,9 @@ OrderedDecoder::OrderedDecoder(const ImageSource& source, const Target& target,
       next_to_take_(first),
       slots_(std::size_t{4} * jobs + 16) {
   VALLEY_CHECK(jobs >= 1);
-  for (unsigned i = 0; i < jobs; ++i) threads_.emplace_back([this] { work(); });
+  // Fewer threads than asked for decode the same images.
+  if (start_threads(threads_, jobs, [this] { work(); }) == 0)
+    throw no_thread_left("decoding images");
 }
 
 OrderedDecoder::~OrderedDecoder() {

@@ -14,6 +14,7 @@
 
 #include "comm/mpi_session.h"
 #include "core/error.h"
+#include "core/start_threads.h"
 #include "doctor/command.h"
 #include "doctor/program.h"
 #include "doctor/rank_probe.h"
@@ -190,7 +191,7 @@ void with_deadline(int seconds, const std::function<void()>& late,
   std::mutex mutex;
   std::condition_variable changed;
   bool done = false;
-  std::thread watch([&] {
+  std::thread watch = start_thread("deadlines", [&] {
     std::unique_lock lock(mutex);
     if (!changed.wait_for(lock, std::chrono::seconds(seconds), [&] { return done; })) late();
   });

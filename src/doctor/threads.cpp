@@ -35,10 +35,13 @@ void check_threads(const Notes& notes, int ranks) {
   notes.ok("threads", shared + note, {{"threads_per_rank", threads}});
 
   const std::string policy = variable("OMP_WAIT_POLICY");
-  const bool spins = policy != "passive" && policy != "PASSIVE";
+  // Where it is not set, commands that compute set it to passive themselves.
+  const bool spins = !policy.empty() && policy != "passive" && policy != "PASSIVE";
   if (spins && ranks > 1 && threads > 1) {
-    notes.warn("OMP_WAIT_POLICY", policy.empty() ? "not set" : policy,
-               "threads that wait take time from those that work: export OMP_WAIT_POLICY=passive");
+    notes.warn(
+        "OMP_WAIT_POLICY", policy,
+        "threads that wait take time from those that work: export OMP_WAIT_POLICY=passive, or "
+        "unset it");
   } else if (!policy.empty()) {
     notes.ok("OMP_WAIT_POLICY", policy);
   }

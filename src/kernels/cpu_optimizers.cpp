@@ -1,11 +1,16 @@
 #include <ATen/Parallel.h>
 
+#include <algorithm>
+
 #include "kernels/launch.h"
 
 namespace valley::kernels::cpu {
 namespace {
 
 constexpr std::int64_t kGrain = 1 << 15;  // elements a thread takes at least
+// Elements after which the shadow is written and the gradient cleared: what was just written is
+// still in the nearest cache.
+constexpr std::int64_t kBlock = 1 << 11;
 
 // The updates of PyTorch's optimizers, element by element; each is compiled twice below, once with
 // the wide instructions.
@@ -75,6 +80,13 @@ inline __attribute__((always_inline)) void average_range(const MovingAverage& k,
   for (std::int64_t i = begin; i < end; ++i) average[i] += k.weight * (value[i] - average[i]);
 }
 
+inline __attribute__((always_inline)) void shadow_range(const FlatUpdate& k, std::int64_t begin,
+                                                        std::int64_t end) {
+  const float* __restrict value = k.value;
+  std::uint16_t* __restrict shadow = k.shadow;
+  for (std::int64_t i = begin; i < end; ++i) shadow[i] = bfloat16_bits(value[i]);
+}
+
 void adam_plain(const Adam& k, AdamFactors f, std::int64_t begin, std::int64_t end) {
   adam_range(k, f, begin, end);
 }
@@ -86,6 +98,10 @@ void sgd_plain(const Sgd& k, float rate, std::int64_t begin, std::int64_t end) {
 }
 void average_plain(const MovingAverage& k, std::int64_t begin, std::int64_t end) {
   average_range(k, begin, end);
+}
+
+void shadow_plain(const FlatUpdate& k, std::int64_t begin, std::int64_t end) {
+  shadow_range(k, begin, end);
 }
 
 #if defined(__x86_64__)
@@ -105,6 +121,10 @@ __attribute__((target("avx2,fma"))) void average_wide(const MovingAverage& k, st
                                                       std::int64_t end) {
   average_range(k, begin, end);
 }
+__attribute__((target("avx2,fma"))) void shadow_wide(const FlatUpdate& k, std::int64_t begin,
+                                                     std::int64_t end) {
+  shadow_range(k, begin, end);
+}
 bool has_wide() {
   return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
 }
@@ -113,34 +133,56 @@ constexpr auto adam_wide = adam_plain;
 constexpr auto adamax_wide = adamax_plain;
 constexpr auto sgd_wide = sgd_plain;
 constexpr auto average_wide = average_plain;
+constexpr auto shadow_wide = shadow_plain;
 bool has_wide() { return false; }
 #endif
+
+// `range` over all elements, block by block, and what follows it in each.
+template <typename Range>
+void run_blocks(const FlatUpdate& k, bool wide, const Range& range) {
+  at::parallel_for(0, k.n, kGrain, [&](std::int64_t first, std::int64_t last) {
+    const std::int64_t length = k.shadow != nullptr || k.clear_gradient ? kBlock : last - first;
+    for (std::int64_t begin = first; begin < last; begin += length) {
+      const std::int64_t end = std::min(begin + length, last);
+      range(begin, end);
+      if (k.shadow != nullptr) wide ? shadow_wide(k, begin, end) : shadow_plain(k, begin, end);
+      if (k.clear_gradient) std::fill(k.gradient + begin, k.gradient + end, 0.0F);
+    }
+  });
+}
+
+// True where nothing is left to do but to clear the gradient, which is done.
+bool skips(const FlatUpdate& k) {
+  if (*k.skip == 0) return false;
+  if (k.clear_gradient) std::fill(k.gradient, k.gradient + k.n, 0.0F);
+  return true;
+}
 
 }  // namespace
 
 void run(const Adam& k) {
-  if (*k.flat.skip != 0) return;
+  if (skips(k.flat)) return;
   const AdamFactors factors = adam_factors(k);
   const bool wide = has_wide();
-  at::parallel_for(0, k.flat.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  run_blocks(k.flat, wide, [&](std::int64_t begin, std::int64_t end) {
     wide ? adam_wide(k, factors, begin, end) : adam_plain(k, factors, begin, end);
   });
 }
 
 void run(const Adamax& k) {
-  if (*k.flat.skip != 0) return;
+  if (skips(k.flat)) return;
   const AdamaxFactors factors = adamax_factors(k);
   const bool wide = has_wide();
-  at::parallel_for(0, k.flat.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  run_blocks(k.flat, wide, [&](std::int64_t begin, std::int64_t end) {
     wide ? adamax_wide(k, factors, begin, end) : adamax_plain(k, factors, begin, end);
   });
 }
 
 void run(const Sgd& k) {
-  if (*k.flat.skip != 0) return;
+  if (skips(k.flat)) return;
   const auto rate = static_cast<float>(*k.flat.rate);
   const bool wide = has_wide();
-  at::parallel_for(0, k.flat.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  run_blocks(k.flat, wide, [&](std::int64_t begin, std::int64_t end) {
     wide ? sgd_wide(k, rate, begin, end) : sgd_plain(k, rate, begin, end);
   });
 }

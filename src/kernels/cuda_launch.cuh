@@ -2,11 +2,9 @@
 // the work of one thread, which goes on with i + stride().
 #pragma once
 
-#include <c10/cuda/CUDAException.h>
-#include <c10/cuda/CUDAStream.h>
-
 #include <algorithm>
 
+#include "kernels/cuda_run.cuh"
 #include "kernels/launch.h"
 
 namespace valley::kernels::cuda {
@@ -26,11 +24,18 @@ __device__ inline std::int64_t stride() {
   return static_cast<std::int64_t>(gridDim.x) * blockDim.x;
 }
 
+// What a thread reads and writes at once.
+template <typename T, int kWidth>
+struct alignas(sizeof(T) * kWidth) Pack {
+  T at[kWidth];
+};
+
+inline bool is_aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }
+
 template <typename Kernel>
 void launch(void (*kernel)(Kernel), const Kernel& k, std::int64_t work) {
   if (work == 0) return;
-  kernel<<<blocks_for(work), kThreads, 0, c10::cuda::getCurrentCUDAStream()>>>(k);
-  C10_CUDA_KERNEL_LAUNCH_CHECK();
+  start(kernel, static_cast<unsigned>(blocks_for(work)), kThreads, k);
 }
 
 }  // namespace valley::kernels::cuda

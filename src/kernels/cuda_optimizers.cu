@@ -3,8 +3,24 @@
 namespace valley::kernels::cuda {
 namespace {
 
+// What is left to do where a pass has element i's new value.
+__device__ void finish(const FlatUpdate& k, std::int64_t i, float value) {
+  k.value[i] = value;
+  if (k.shadow != nullptr) k.shadow[i] = bfloat16_bits(value);
+  if (k.clear_gradient) k.gradient[i] = 0;
+}
+
+// True where the pass ends here.
+__device__ bool skips(const FlatUpdate& k) {
+  if (*k.skip == 0) return false;
+  if (k.clear_gradient) {
+    for (std::int64_t i = first_index(); i < k.n; i += stride()) k.gradient[i] = 0;
+  }
+  return true;
+}
+
 __global__ void adam(Adam k) {
-  if (*k.flat.skip != 0) return;
+  if (skips(k.flat)) return;
   __shared__ AdamFactors factors;
   if (threadIdx.x == 0) factors = adam_factors(k);
   __syncthreads();
@@ -19,12 +35,13 @@ __global__ void adam(Adam k) {
     const float v = beta2 * k.second[i] + rest2 * g * g;
     k.first[i] = m;
     k.second[i] = v;
-    k.flat.value[i] -= factors.step * m / (sqrtf(v) * factors.second_scale + epsilon);
+    finish(k.flat, i,
+           k.flat.value[i] - factors.step * m / (sqrtf(v) * factors.second_scale + epsilon));
   }
 }
 
 __global__ void adamax(Adamax k) {
-  if (*k.flat.skip != 0) return;
+  if (skips(k.flat)) return;
   __shared__ AdamaxFactors factors;
   if (threadIdx.x == 0) factors = adamax_factors(k);
   __syncthreads();
@@ -38,12 +55,12 @@ __global__ void adamax(Adamax k) {
         fmaxf(beta2 * k.second[i] + factors.norm_epsilon, fabsf(g) + factors.gradient_epsilon);
     k.first[i] = m;
     k.second[i] = u;
-    k.flat.value[i] -= factors.step * m / u;
+    finish(k.flat, i, k.flat.value[i] - factors.step * m / u);
   }
 }
 
 __global__ void sgd(Sgd k) {
-  if (*k.flat.skip != 0) return;
+  if (skips(k.flat)) return;
   const auto rate = static_cast<float>(*k.flat.rate);
   const auto momentum = static_cast<float>(k.momentum);
   for (std::int64_t i = first_index(); i < k.flat.n; i += stride()) {
@@ -52,7 +69,7 @@ __global__ void sgd(Sgd k) {
       m += momentum * k.velocity[i];
       k.velocity[i] = m;
     }
-    k.flat.value[i] -= rate * m;
+    finish(k.flat, i, k.flat.value[i] - rate * m);
   }
 }
 

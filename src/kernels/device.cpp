@@ -12,7 +12,10 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <thread>
 
 namespace valley {
@@ -20,15 +23,25 @@ namespace {
 
 constexpr std::int64_t kKibibyte = 1024;
 
+// The resident memory of this program at its most. What getrusage says also counts the process that
+// it was forked from.
+std::int64_t peak_resident() {
+  constexpr std::string_view kField = "VmHWM:";
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(kField)) return std::atoll(line.c_str() + kField.size()) * kKibibyte;
+  }
+  struct rusage usage {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * kKibibyte;
+}
+
 DeviceMemory host_memory() {
   struct sysinfo machine {};
   ::sysinfo(&machine);
-  struct rusage usage {};
-  ::getrusage(RUSAGE_SELF, &usage);
   const auto unit = static_cast<std::int64_t>(machine.mem_unit);
   return {static_cast<std::int64_t>(machine.totalram) * unit,
-          static_cast<std::int64_t>(machine.freeram + machine.bufferram) * unit,
-          usage.ru_maxrss * kKibibyte};
+          static_cast<std::int64_t>(machine.freeram + machine.bufferram) * unit, peak_resident()};
 }
 
 // Of "4", and of "4,2" (a number a nesting level) the first.
@@ -40,6 +53,22 @@ std::optional<int> asked_for_threads() {
   const auto [stop, error] = std::from_chars(text, end, number);
   if (error != std::errc() || (stop != end && *stop != ',') || number < 1) return std::nullopt;
   return number;
+}
+
+struct Cores {
+  int count;   // that this process may run on
+  bool bound;  // to some of the machine's
+};
+
+// A launcher that binds gives each rank cores of its own; one that does not leaves all of them to
+// everyone.
+Cores cores_of_process() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  const int machine = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const int count =
+      ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : machine;
+  return {count, count < static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN))};
 }
 
 }  // namespace
@@ -65,15 +94,13 @@ void set_arithmetic(const Arithmetic& arithmetic) {
 
 int threads_for_rank(int local_size) {
   if (const auto asked = asked_for_threads()) return *asked;
-  cpu_set_t bound;
-  CPU_ZERO(&bound);
-  const int machine = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  const int allowed =
-      ::sched_getaffinity(0, sizeof bound, &bound) == 0 ? CPU_COUNT(&bound) : machine;
-  const int online = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
-  // A launcher that binds gives each rank cores of its own; one that does not leaves all of them to
-  // everyone.
-  return std::max(1, allowed < online ? allowed : allowed / std::max(1, local_size));
+  const Cores cores = cores_of_process();
+  return std::max(1, cores.bound ? cores.count : cores.count / std::max(1, local_size));
+}
+
+int spare_cores(int local_size, int threads) {
+  const Cores cores = cores_of_process();
+  return std::max(0, cores.count - (cores.bound ? 1 : std::max(1, local_size)) * threads);
 }
 
 std::string device_versions() {

@@ -33,6 +33,10 @@ void set_arithmetic(const Arithmetic& arithmetic);
 // machine's cores shared out among the host's ranks.
 [[nodiscard]] int threads_for_rank(int local_size);
 
+// CPUs that this process may run on and that `threads` threads on each of the host's ranks leave
+// idle: of its own binding, or of the machine where nothing is bound.
+[[nodiscard]] int spare_cores(int local_size, int threads);
+
 // "LibTorch 2.11.0, CUDA 13.0, ..." as built and as loaded.
 [[nodiscard]] std::string device_versions();
 

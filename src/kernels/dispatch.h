@@ -4,7 +4,10 @@
 
 #include <ATen/core/Tensor.h>
 
+// Before `run` below: a qualified name is looked up where the template stands.
+#include "kernels/activation_launch.h"
 #include "kernels/launch.h"
+#include "kernels/loss_launch.h"
 
 namespace valley::kernels {
 

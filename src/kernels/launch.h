@@ -45,11 +45,13 @@ struct FillNormal {
 // What the optimizers' passes share; see optimizers.h.
 struct FlatUpdate {
   float* value;
-  const float* gradient;
+  float* gradient;
   std::int64_t n;
   const double* rate;
   const std::int64_t* updates;
   const std::int32_t* skip;
+  std::uint16_t* shadow;  // of value, the bits of bfloat16 numbers; null without
+  bool clear_gradient;
 };
 
 struct Adam {
@@ -111,6 +113,13 @@ VALLEY_HOST_DEVICE inline float pixel_value(std::uint8_t byte) {
 VALLEY_HOST_DEVICE inline bool is_mirrored(std::uint64_t seed, std::uint64_t position) {
   return (philox(seed, static_cast<std::uint32_t>(RandomStream::kMirror), position, 0).word[0] &
           1U) != 0;
+}
+
+// The upper half of a float, rounded to nearest, ties to even: as bfloat16 numbers are stored.
+VALLEY_HOST_DEVICE inline std::uint16_t bfloat16_bits(float x) {
+  const auto bits = __builtin_bit_cast(std::uint32_t, x);
+  const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U;
+  return static_cast<std::uint16_t>(x == x ? rounded : 0x7FC0U);
 }
 
 // What Adam's update of one element needs besides the element, computed once a pass, in double

@@ -11,12 +11,16 @@ FlatUpdate pointers_of(const Update& u) {
   VALLEY_CHECK(is_flat(u.value, n) && is_flat(u.gradient, n));
   VALLEY_CHECK(u.rate.scalar_type() == at::kDouble && u.updates.scalar_type() == at::kLong &&
                u.skip.scalar_type() == at::kInt);
+  VALLEY_CHECK(!u.shadow.defined() || (u.shadow.scalar_type() == at::kBFloat16 &&
+                                       u.shadow.is_contiguous() && u.shadow.numel() == n));
   return {u.value.mutable_data_ptr<float>(),
-          u.gradient.const_data_ptr<float>(),
+          u.gradient.mutable_data_ptr<float>(),
           n,
           u.rate.const_data_ptr<double>(),
           u.updates.const_data_ptr<std::int64_t>(),
-          u.skip.const_data_ptr<std::int32_t>()};
+          u.skip.const_data_ptr<std::int32_t>(),
+          u.shadow.defined() ? static_cast<std::uint16_t*>(u.shadow.mutable_data_ptr()) : nullptr,
+          u.clear_gradient};
 }
 
 float* moment(const at::Tensor& t, const FlatUpdate& update) {

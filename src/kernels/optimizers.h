@@ -5,7 +5,7 @@
 //   value, gradient, moments  float [n]
 //   rate     double []: the learning rate
 //   updates  int64 []: how many updates were made, this one included
-//   skip     int32 []: nothing changes where it is not 0
+//   skip     int32 []: value and moments stay as they are where it is not 0
 // Element-wise, so that results do not depend on threads; CPU and GPU agree up to rounding.
 #pragma once
 
@@ -20,6 +20,10 @@ struct Update {
   const at::Tensor& rate;
   const at::Tensor& updates;
   const at::Tensor& skip;
+  // bfloat16 [n]: becomes value rounded to it, unless skip; undefined: there is none.
+  at::Tensor shadow = {};
+  // The gradient becomes 0 once it was read, also where skip says that it is not used.
+  bool clear_gradient = false;
 };
 
 // Kingma & Ba 2015, algorithm 1. Without bias correction the moments are taken as they are.

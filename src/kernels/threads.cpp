@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "core/start_threads.h"
+
 namespace valley {
 
 SingleThreaded::SingleThreaded() : before_(at::get_num_threads()) { at::set_num_threads(1); }
@@ -35,13 +37,13 @@ void for_each_on_threads(std::int64_t first, std::int64_t last, std::int64_t thr
     }
   };
   std::vector<std::jthread> helpers;
-  for (std::int64_t i = 1; i < std::min(threads, last - first); ++i) {
-    helpers.emplace_back([&run] {
-      // What OpenMP would start from here is decided by each thread for itself.
-      at::set_num_threads(1);
-      run();
-    });
-  }
+  const std::int64_t wanted = std::max<std::int64_t>(1, std::min(threads, last - first)) - 1;
+  // Where the system has none, this thread does their part.
+  start_threads(helpers, static_cast<std::size_t>(wanted), [&run] {
+    // What OpenMP would start from here is decided by each thread for itself.
+    at::set_num_threads(1);
+    run();
+  });
   run();
   helpers.clear();
   if (error) std::rethrow_exception(error);

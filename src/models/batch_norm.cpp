@@ -33,7 +33,8 @@ BatchNorm2d::BatchNorm2d(ParameterSet& set, const std::string& name, std::int64_
 
 void BatchNorm2d::note_moments(const at::Tensor& x) const {
   const at::NoGradGuard no_grad;
-  const auto [variance, mean] = at::var_mean(x.detach(), {0, 2, 3}, /*unbiased=*/true);
+  const auto [variance, mean] =
+      at::var_mean(x.detach().to(at::kFloat), {0, 2, 3}, /*unbiased=*/true);
   add_difference(running_mean_, mean, context_->statistics_weight);
   add_difference(running_var_, variance, context_->statistics_weight);
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "models/option_checks.h"
 #include "models/spectral_norm.h"
@@ -109,8 +110,12 @@ class Block {
   std::int64_t describe(const std::string& name, std::int64_t size,
                         std::vector<LayerInfo>& table) const {
     table.push_back(conv0_.info(size, "leaky relu"));
-    table.push_back(conv1_.info(size, ""));
-    if (shortcut_) table.push_back(shortcut_->info(size, ""));
+    const auto add_summand = [&](LayerInfo info) {  // nobody reads it but the sum
+      info.passing = info.activations;
+      table.push_back(std::move(info));
+    };
+    add_summand(conv1_.info(size, ""));
+    if (shortcut_) add_summand(shortcut_->info(size, ""));
     const std::int64_t half = shape_.halves ? size / 2 : size;
     // The sum at full size is kept besides, where its averages are taken.
     const std::int64_t kept =
@@ -136,7 +141,7 @@ class ResidualEnergy : public EnergyNetwork {
         blocks_(make_blocks(o)),
         output_(parameters_, "output", block_shapes(o).back().out, 1) {}
 
-  [[nodiscard]] at::Tensor energy(const at::Tensor& x) const override {
+  [[nodiscard]] at::Tensor forward(const at::Tensor& x) const override {
     at::Tensor y = activate(input_(x), Activation::kLeakyRelu);
     for (const Block& block : blocks_) y = block(y);
     // Not in place: the last block's activation is differentiated by what it gave.

@@ -87,15 +87,21 @@ Conv2d::Conv2d(ParameterSet& set, const std::string& name, const ConvShape& shap
       weight_(set.add(name + ".weight",
                       {shape.transposed ? shape.in : shape.out,
                        shape.transposed ? shape.out : shape.in, shape.kernel, shape.kernel},
-                      initializer)) {
+                      initializer)),
+      shadow_(set.shadow(name + ".weight")) {
   if (has_bias) bias_ = set.add(name + ".bias", {shape.out}, Initializer::zero());
 }
 
 at::Tensor Conv2d::apply(const at::Tensor& x, const at::Tensor& weight) const {
   const std::int64_t s = shape_.stride;
   const std::int64_t p = shape_.padding;
-  if (shape_.transposed) return at::conv_transpose2d(x, weight, bias_, {s, s}, {p, p});
-  return at::conv2d(x, weight, bias_, {s, s}, {p, p});
+  const at::ScalarType type = kernels::product_type(x);
+  const at::Tensor input = x.to(type);
+  const at::Tensor w = weight.to(type);
+  const at::Tensor b = bias_.defined() ? bias_.to(type) : bias_;
+  const at::Tensor y = shape_.transposed ? at::conv_transpose2d(input, w, b, {s, s}, {p, p})
+                                         : at::conv2d(input, w, b, {s, s}, {p, p});
+  return y.to(x.scalar_type());
 }
 
 LayerInfo Conv2d::info(std::int64_t out_size, const std::string& note) const {
@@ -124,9 +130,14 @@ Linear::Linear(ParameterSet& set, const std::string& name, std::int64_t in, std:
                const Initializer& initializer)
     : name_(name),
       weight_(set.add(name + ".weight", {out, in}, initializer)),
+      shadow_(set.shadow(name + ".weight")),
       bias_(set.add(name + ".bias", {out}, Initializer::zero())) {}
 
-at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight_, bias_); }
+at::Tensor Linear::operator()(const at::Tensor& x) const {
+  const at::ScalarType type = kernels::product_type(x);
+  return at::linear(x.to(type), in_type(weight_, *shadow_, type), bias_.to(type))
+      .to(x.scalar_type());
+}
 
 LayerInfo Linear::info(Activation activation) const {
   return {name_ + " linear" + after_space(activation_name(activation)),

@@ -5,20 +5,25 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
+#include "kernels/product_type.h"
 #include "models/parameters.h"
 
 namespace valley {
 
-// What a layer does to a shape, for tables and memory estimates; activations are floats a sample
-// kept for the backward pass.
+// What a layer does to a shape, for tables and estimates.
 struct LayerInfo {
   std::string name;
   std::string output;  // "[128, 64, 64]"
   std::int64_t parameters = 0;
-  std::int64_t activations = 0;
+  std::int64_t activations = 0;    // numbers a sample that it gives, those inside it included
   std::int64_t multiply_adds = 0;  // a sample, forward
+  // Of the activations, those that no backward pass reads, and those that are never made where
+  // ComputeOptions::folded_upsampling takes the layer into the conv behind it.
+  std::int64_t passing = 0;
+  std::int64_t folded = 0;
 };
 
 // What follows a layer. In place: the layer's result is used up.
@@ -44,16 +49,20 @@ struct ConvShape {
   [[nodiscard]] std::int64_t fan_in() const;
 };
 
-// Bias zero, where there is one.
+// Bias zero, where there is one. Layers multiply in the type of their input.
 class Conv2d {
  public:
   Conv2d(ParameterSet& set, const std::string& name, const ConvShape& shape,
          const Initializer& initializer, bool has_bias = true);
   // [B, in, H, W] -> [B, out, H', W'], H' = shape().output_size(H)
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const { return apply(x, weight_); }
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const {
+    return apply(x, in_type(weight_, *shadow_, kernels::product_type(x)));
+  }
   [[nodiscard]] at::Tensor apply(const at::Tensor& x, const at::Tensor& weight) const;
   [[nodiscard]] const ConvShape& shape() const { return shape_; }
   [[nodiscard]] const at::Tensor& weight() const { return weight_; }
+  [[nodiscard]] const at::Tensor& bias() const { return bias_; }
+  [[nodiscard]] const at::Tensor& shadow() const { return *shadow_; }  // see Parameter
   // `note`: what else is done in it, behind its own description.
   [[nodiscard]] LayerInfo info(std::int64_t out_size, const std::string& note = "") const;
 
@@ -61,7 +70,8 @@ class Conv2d {
   std::string name_;
   ConvShape shape_;
   at::Tensor weight_;  // [out, in, k, k]; transposed: [in, out, k, k]
-  at::Tensor bias_;    // [out], or undefined
+  std::shared_ptr<const at::Tensor> shadow_;
+  at::Tensor bias_;  // [out], or undefined
 };
 
 // 3x3, padding 1. Weights Xavier-uniform, bias zero.
@@ -80,7 +90,8 @@ class Linear {
  private:
   std::string name_;
   at::Tensor weight_;  // [out, in]
-  at::Tensor bias_;    // [out]
+  std::shared_ptr<const at::Tensor> shadow_;
+  at::Tensor bias_;  // [out]
 };
 
 [[nodiscard]] at::Tensor upsample_nearest(const at::Tensor& x,

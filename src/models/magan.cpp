@@ -52,10 +52,10 @@ class DenseAutoencoder : public Autoencoder {
         hidden_(linear("encoder.1", units(o), units(o))),
         output_(linear("decoder.0", units(o), numbers(o))) {}
 
-  [[nodiscard]] at::Tensor encode(const at::Tensor& x) const override {
+  [[nodiscard]] at::Tensor code_of(const at::Tensor& x) const override {
     return activate(hidden_(activate(input_(x.flatten(1)), Activation::kRelu)), Activation::kRelu);
   }
-  [[nodiscard]] at::Tensor decode(const at::Tensor& h) const override {
+  [[nodiscard]] at::Tensor image_of(const at::Tensor& h) const override {
     return activate(output_(h), output_activation_)
         .view({h.size(0), shape_[0], shape_[1], shape_[2]})
         .contiguous(at::MemoryFormat::ChannelsLast);

@@ -3,8 +3,10 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
+#include <stdexcept>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -40,7 +42,25 @@ void initialize_tensor(const at::Tensor& value, const Initializer& initializer, 
   value.copy_(values);
 }
 
+// The shadow in the place of the value, for autograd as well.
+class Shadowed : public torch::autograd::Function<Shadowed> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* /*context*/,
+                            const at::Tensor& /*value*/, const at::Tensor& shadow) {
+    return shadow.detach();
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* /*context*/,
+                                                 const torch::autograd::variable_list& gradients) {
+    return {gradients[0].to(at::kFloat), at::Tensor()};
+  }
+};
+
 }  // namespace
+
+at::Tensor in_type(const at::Tensor& value, const at::Tensor& shadow, at::ScalarType type) {
+  if (shadow.defined() && shadow.scalar_type() == type) return Shadowed::apply(value, shadow);
+  return value.to(type);
+}
 
 Initializer Initializer::xavier_uniform(std::int64_t fan_in, std::int64_t fan_out) {
   return uniform(std::sqrt(6.0 / static_cast<double>(fan_in + fan_out)));
@@ -61,6 +81,13 @@ at::Tensor ParameterSet::add(const std::string& name, at::IntArrayRef shape,
   parameters_.push_back(
       {name, at::zeros(shape, at::TensorOptions(device_).dtype(at::kFloat)), initializer});
   return parameters_.back().value;
+}
+
+std::shared_ptr<const at::Tensor> ParameterSet::shadow(const std::string& name) const {
+  for (const Parameter& p : parameters_) {
+    if (p.name == name) return p.shadow;
+  }
+  throw std::logic_error("no parameter called " + name);
 }
 
 at::Tensor ParameterSet::add_buffer(const std::string& name, at::IntArrayRef shape,

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,15 @@ struct Parameter {
   std::string name;  // within its network: "levels.0.conv1.weight"
   at::Tensor value;  // float, a leaf; everyone who holds it sees what is stored in it
   Initializer initializer;
+  // A copy of value in bfloat16, of its shape and strides, that who trains the network keeps up to
+  // date; undefined where nobody does. Shared with the layer that `value` belongs to.
+  std::shared_ptr<at::Tensor> shadow = std::make_shared<at::Tensor>();
 };
+
+// A parameter as a layer multiplies with it: `value` itself in float; in bfloat16 the shadow where
+// there is one, else a copy made now. Gradients arrive at `value`, in float.
+[[nodiscard]] at::Tensor in_type(const at::Tensor& value, const at::Tensor& shadow,
+                                 at::ScalarType type);
 
 // What a network keeps beside its parameters; saved with them. A forward pass never changes one:
 // they move once a step, alike on all ranks.
@@ -54,6 +63,8 @@ class ParameterSet {
   // Tensors are made on `device`; on at::kMeta they have names and shapes but no memory.
   explicit ParameterSet(at::Device device = at::kCPU) : device_(device) {}
   at::Tensor add(const std::string& name, at::IntArrayRef shape, const Initializer& initializer);
+  // The shadow of a parameter that was added before.
+  [[nodiscard]] std::shared_ptr<const at::Tensor> shadow(const std::string& name) const;
   at::Tensor add_buffer(const std::string& name, at::IntArrayRef shape,
                         const Initializer& initializer, Buffer::Kind kind);
 

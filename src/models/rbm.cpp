@@ -137,10 +137,11 @@ std::vector<LayerInfo> Rbm::layers() const {
   const std::int64_t seen = shape_.visible + shape_.labels;
   std::string name = is_gaussian() ? "rbm of gaussian units" : "rbm of bernoulli units";
   if (shape_.labels > 0) name += fmt::format(" + {} labels", shape_.labels);
-  // Of a step of contrastive divergence: two states of each unit, their probabilities and draws.
+  // Of a step of contrastive divergence: two states of each unit, their probabilities and draws; of
+  // fine-tuning what reaches the hidden units with each label.
   constexpr std::int64_t kKept = 4;
   return {{name, fmt::format("[{}]", shape_.hidden), parameters_.count(),
-           kKept * (seen + shape_.hidden), seen * shape_.hidden}};
+           kKept * (seen + shape_.hidden) + shape_.labels * shape_.hidden, seen * shape_.hidden}};
 }
 
 }  // namespace valley

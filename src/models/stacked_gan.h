@@ -13,7 +13,7 @@ class StackGenerator : public Generator {
  public:
   StackGenerator(const std::vector<ConvStage>& stages, at::Device device)
       : Generator(device), stack_(parameters_, "layers.", stages, context_) {}
-  [[nodiscard]] at::Tensor generate(const at::Tensor& z) const override {
+  [[nodiscard]] at::Tensor forward(const at::Tensor& z) const override {
     return stack_(z.unsqueeze(2).unsqueeze(3));
   }
   [[nodiscard]] std::vector<LayerInfo> layers() const override {
@@ -35,8 +35,8 @@ class StackAutoencoder : public Autoencoder {
         resolution_(resolution),
         encoder_(parameters_, "encoder.", encoder, context_),
         decoder_(parameters_, "decoder.", decoder, context_) {}
-  [[nodiscard]] at::Tensor encode(const at::Tensor& x) const override { return encoder_(x); }
-  [[nodiscard]] at::Tensor decode(const at::Tensor& h) const override { return decoder_(h); }
+  [[nodiscard]] at::Tensor code_of(const at::Tensor& x) const override { return encoder_(x); }
+  [[nodiscard]] at::Tensor image_of(const at::Tensor& h) const override { return decoder_(h); }
   [[nodiscard]] std::vector<LayerInfo> layers() const override {
     std::vector<LayerInfo> table;
     decoder_.describe(encoder_.describe(resolution_, table), table);

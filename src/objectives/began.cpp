@@ -1,16 +1,16 @@
 #include "objectives/began.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/abs.h>
-#include <ATen/ops/clamp.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/isfinite.h>
-#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
-#include <torch/csrc/autograd/autograd.h>
+
+#include <utility>
+#include <vector>
 
 #include "core/error.h"
+#include "kernels/losses.h"
 #include "objectives/energies.h"
+#include "objectives/generated.h"
 #include "objectives/requirements.h"
 
 namespace valley {
@@ -25,13 +25,33 @@ constexpr std::int64_t kCount = 2;
 constexpr std::int64_t kFakeG = 0;
 constexpr std::int64_t kCountG = 1;
 
+// While this lives, backward passes add `factor` [] times their gradients to those of a network.
+// One product at a time is in memory beside the gradients themselves.
+class GradientFactor {
+ public:
+  GradientFactor(const Network& network, const at::Tensor& factor) {
+    for (const Parameter& p : network.parameters().all()) {
+      const auto scaled = [factor](const at::Tensor& gradient) { return gradient * factor; };
+      hooks_.emplace_back(p.value, p.value.register_hook(scaled));
+    }
+  }
+  ~GradientFactor() {
+    for (const auto& [value, hook] : hooks_) value.remove_hook(hook);
+  }
+  GradientFactor(const GradientFactor&) = delete;
+  GradientFactor& operator=(const GradientFactor&) = delete;
+
+ private:
+  std::vector<std::pair<at::Tensor, unsigned>> hooks_;
+};
+
 class Began : public Objective {
  public:
   Began(const ObjectiveOptions& options, const AutoencoderGan& model,
         const ObjectiveSetting& setting)
       : options_(options),
         model_(model),
-        latent_(setting.latent),
+        generated_(model, setting.latent),
         shared_(setting.schedule == "shared"),
         k_(at::zeros({}, at::TensorOptions(setting.device).dtype(at::kDouble))) {}
 
@@ -40,6 +60,7 @@ class Began : public Objective {
     return {{"adversarial", 0, {{"D", {"discriminator"}}, {"G", {"generator"}}}}};
   }
 
+  [[nodiscard]] bool repeats_on_device() const override { return true; }
   [[nodiscard]] std::vector<std::string> traces() const override {
     return {"energy/real", "energy/fake"};
   }
@@ -55,17 +76,19 @@ class Began : public Objective {
     if (phase.name == "D") discriminator_gradients(microbatch, sums);
     if (phase.name == "G") generator_gradients(microbatch, sums);
   }
+  void pass_ahead(const Phase& phase, Microbatch& microbatch) const override {
+    if (phase.name == "G") generated_.make_ahead(microbatch, RandomStream::kLatentG);
+  }
 
   void update_controller(const GlobalSums& sums) override {
-    const at::Tensor d = sums.at(shared_ ? kBoth : "D").to(at::kDouble);
-    real_ = d[kReal] / d[kCount];
-    fake_ = d[kFake] / d[kCount];
-    fake_g_ = shared_ ? fake_ : generator_energy(sums.at("G").to(at::kDouble));
-    loss_d_ = real_ - k_ * fake_;
-    const at::Tensor balance = options_.gamma * real_ - fake_g_;
-    const at::Tensor next = at::clamp(k_ + options_.lambda_k * balance, 0, 1);
-    k_.copy_(at::where(at::isfinite(next), next, k_));
-    convergence_ = real_ + at::abs(balance);
+    const at::Tensor values = kernels::began_controller(sums.at(shared_ ? kBoth : "D"),
+                                                        shared_ ? at::Tensor() : sums.at("G"), k_,
+                                                        options_.gamma, options_.lambda_k);
+    real_ = values[0];
+    fake_ = values[1];
+    fake_g_ = values[2];
+    loss_d_ = values[3];
+    convergence_ = values[4];
   }
 
   [[nodiscard]] std::vector<ReportValue> report() const override {
@@ -84,10 +107,6 @@ class Began : public Objective {
   }
 
  private:
-  [[nodiscard]] static at::Tensor generator_energy(const at::Tensor& g) {
-    return g[kFakeG] / g[kCountG];
-  }
-
   // The two terms are differentiated one after the other, so that only one graph is alive at a
   // time.
   void discriminator_gradients(const Microbatch& microbatch, const at::Tensor& sums) {
@@ -105,21 +124,11 @@ class Began : public Objective {
     const at::Tensor real = real_energy(microbatch);
     real.backward(at::full({}, microbatch.weight(), real.options()));
     const at::Tensor fake = fake_energy(microbatch);
-    const std::vector<at::Tensor> of_d = values_of(model_.discriminator());
-    std::vector<at::Tensor> all = of_d;
-    for (const at::Tensor& value : values_of(model_.generator())) all.push_back(value);
-    const std::vector<at::Tensor> gradients =
-        torch::autograd::grad({fake}, all, {at::full({}, microbatch.weight(), fake.options())});
-    const at::Tensor share = -k_.to(fake.scalar_type());
-    for (std::size_t i = 0; i < all.size(); ++i)
-      all[i].mutable_grad().add_(i < of_d.size() ? gradients[i] * share : gradients[i]);
+    {
+      const GradientFactor share(model_.discriminator(), -k_.to(fake.scalar_type()));
+      fake.backward(at::full({}, microbatch.weight(), fake.options()));
+    }
     add(microbatch, real, fake, sums);
-  }
-
-  static std::vector<at::Tensor> values_of(const Network& network) {
-    std::vector<at::Tensor> values;
-    for (const Parameter& p : network.parameters().all()) values.push_back(p.value);
-    return values;
   }
 
   [[nodiscard]] at::Tensor real_energy(const Microbatch& microbatch) const {
@@ -130,8 +139,7 @@ class Began : public Objective {
   }
 
   [[nodiscard]] at::Tensor fake_energy(const Microbatch& microbatch) const {
-    const at::Tensor generated =
-        model_.generator().generate(microbatch.latents(RandomStream::kLatentD, latent_));
+    const at::Tensor generated = generated_.of(microbatch, RandomStream::kLatentD);
     const at::Tensor again = model_.discriminator().reconstruct(generated);
     trace(microbatch, "energy/fake", generated, again);
     return mean_l1_energy(generated, again);
@@ -156,8 +164,7 @@ class Began : public Objective {
 
   void generator_gradients(const Microbatch& microbatch, const at::Tensor& sums) {
     const double size = static_cast<double>(microbatch.size());
-    const at::Tensor generated =
-        model_.generator().generate(microbatch.latents(RandomStream::kLatentG, latent_));
+    const at::Tensor generated = generated_.of(microbatch, RandomStream::kLatentG);
     const at::Tensor energy =
         mean_l1_energy(generated, model_.discriminator().reconstruct(generated));
     energy.backward(at::full({}, microbatch.weight(), energy.options()));
@@ -167,7 +174,7 @@ class Began : public Objective {
 
   ObjectiveOptions options_;
   const AutoencoderGan& model_;
-  LatentDraw latent_;
+  GeneratedImages generated_;
   bool shared_;
   at::Tensor k_;  // double [], what k_t multiplies is this step's
   at::Tensor real_, fake_, fake_g_, loss_d_, convergence_;  // double [], of the last step

@@ -23,6 +23,7 @@ class Ebgan : public Objective {
   [[nodiscard]] std::vector<Stage> stages() const override {
     return {{"adversarial", 0, {{"D", {"discriminator"}}, {"G", {"generator"}}}}};
   }
+  [[nodiscard]] bool repeats_on_device() const override { return true; }
   [[nodiscard]] std::vector<std::string> traces() const override {
     return {"energy/real", "energy/fake"};
   }
@@ -35,6 +36,9 @@ class Ebgan : public Objective {
                             const at::Tensor& sums) override {
     phase.name == "D" ? updates_.discriminator(microbatch, margin_, sums)
                       : updates_.generator(microbatch, pulling_, weight_, sums);
+  }
+  void pass_ahead(const Phase& phase, Microbatch& microbatch) const override {
+    if (phase.name == "G") updates_.begin_generator(microbatch);
   }
 
   void update_controller(const GlobalSums& sums) override {

@@ -2,18 +2,51 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Reduction.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/l1_loss.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/square.h>
 #include <fmt/ranges.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
+#include "kernels/losses.h"
 
 namespace valley {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// Keeps nothing but what it was given; autograd's own would keep the difference and make the
+// gradients in a pass each.
+class MeanDistance : public torch::autograd::Function<MeanDistance> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& image,
+                            const at::Tensor& reconstruction) {
+    context->save_for_backward({image, reconstruction});
+    return kernels::l1_mean(image, reconstruction);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& upstream) {
+    VALLEY_CHECK(!at::GradMode::is_enabled());  // no second derivative
+    const variable_list saved = context->get_saved_variables();
+    const kernels::L1GradientPair gradients =
+        kernels::l1_gradients(saved[0], saved[1], upstream[0],
+                              {context->needs_input_grad(0), context->needs_input_grad(1)});
+    return {gradients.a, gradients.b};
+  }
+};
+
+at::Tensor widened(const at::Tensor& t) {
+  return t.scalar_type() == at::kBFloat16 ? t.to(at::kFloat) : t;
+}
+
+}  // namespace
 
 std::vector<std::string> energy_names() { return {"l1_mean", "l2_norm", "l2_sum", "mse"}; }
 
@@ -60,7 +93,11 @@ double margin_of_rmse(Energy energy, double rmse, std::int64_t channels, std::in
 }
 
 at::Tensor mean_l1_energy(const at::Tensor& image, const at::Tensor& reconstruction) {
-  return at::l1_loss(reconstruction, image, at::Reduction::Mean);
+  const at::Tensor a = widened(image);
+  const at::Tensor b = widened(reconstruction);
+  if (a.scalar_type() != at::kFloat || b.scalar_type() != at::kFloat)
+    return at::l1_loss(b, a, at::Reduction::Mean);
+  return MeanDistance::apply(a, b);
 }
 
 }  // namespace valley

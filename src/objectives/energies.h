@@ -33,8 +33,8 @@ enum class Energy {
 [[nodiscard]] double margin_of_rmse(Energy energy, double rmse, std::int64_t channels,
                                     std::int64_t height, std::int64_t width);
 
-// Mean over the batch of `l1_mean`, in one pass: image, reconstruction [B, C, H, W]; returns [].
-// Differentiable in both.
+// Mean over the batch of `l1_mean`, in one pass: image, reconstruction [B, C, H, W], of which
+// bfloat16 ones are widened; returns float []. Differentiable in both, once.
 [[nodiscard]] at::Tensor mean_l1_energy(const at::Tensor& image, const at::Tensor& reconstruction);
 
 }  // namespace valley

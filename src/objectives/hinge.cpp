@@ -51,8 +51,7 @@ void HingeUpdates::discriminator(const Microbatch& microbatch, const at::Tensor&
   differentiate(real.mean(), microbatch);
   sums[kReal].add_(real.detach().sum());
 
-  const at::Tensor generated =
-      model_.generator().generate(microbatch.latents(RandomStream::kLatentD, latent_));
+  const at::Tensor generated = generated_.of(microbatch, RandomStream::kLatentD);
   const at::Tensor fake =
       sample_energies(energy_, generated, model_.discriminator().reconstruct(generated));
   microbatch.trace("energy/fake", fake);
@@ -64,13 +63,16 @@ void HingeUpdates::discriminator(const Microbatch& microbatch, const at::Tensor&
   sums[kCount].add_(static_cast<double>(microbatch.size()));
 }
 
+void HingeUpdates::begin_generator(Microbatch& microbatch) const {
+  generated_.make_ahead(microbatch, RandomStream::kLatentG);
+}
+
 void HingeUpdates::generator(const Microbatch& microbatch, PullingAway kind, double weight,
                              const at::Tensor& sums) const {
   using namespace generator_sums;
   const Autoencoder& d = model_.discriminator();
   const auto size = static_cast<double>(microbatch.size());
-  const at::Tensor generated =
-      model_.generator().generate(microbatch.latents(RandomStream::kLatentG, latent_));
+  const at::Tensor generated = generated_.of(microbatch, RandomStream::kLatentG);
   const at::Tensor codes = d.encode(generated);
   const at::Tensor energies = sample_energies(energy_, generated, d.decode(codes));
   at::Tensor loss = energies.mean();

@@ -14,6 +14,7 @@
 
 #include "models/model.h"
 #include "objectives/energies.h"
+#include "objectives/generated.h"
 #include "objectives/objective.h"
 #include "objectives/pulling_away.h"
 
@@ -39,7 +40,7 @@ class HingeUpdates {
  public:
   // `model` outlives this.
   HingeUpdates(const AutoencoderGan& model, Energy energy, LatentDraw latent)
-      : model_(model), energy_(energy), latent_(latent) {}
+      : model_(model), energy_(energy), generated_(model, latent) {}
 
   // Adds to real_sums without gradients.
   void measure(const Microbatch& microbatch, const at::Tensor& sums) const;
@@ -51,12 +52,14 @@ class HingeUpdates {
   // With `weight` times the pulling-away term of D's codes; generator_sums.
   void generator(const Microbatch& microbatch, PullingAway kind, double weight,
                  const at::Tensor& sums) const;
+  // What `generator` does of this microbatch without D.
+  void begin_generator(Microbatch& microbatch) const;
 
  private:
   [[nodiscard]] at::Tensor real_energies(const Microbatch& microbatch) const;  // [B]
   const AutoencoderGan& model_;
   Energy energy_;
-  LatentDraw latent_;
+  GeneratedImages generated_;
 };
 
 }  // namespace valley

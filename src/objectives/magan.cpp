@@ -39,6 +39,7 @@ class Magan : public Objective {
     stages.push_back({"adversarial", 0, {{"D", {"discriminator"}}, {"G", {"generator"}}}});
     return stages;
   }
+  [[nodiscard]] bool repeats_on_device() const override { return true; }
   [[nodiscard]] std::vector<std::string> traces() const override {
     return {"energy/real", "energy/fake"};
   }
@@ -53,6 +54,9 @@ class Magan : public Objective {
     if (phase.name == "measure") updates_.measure(microbatch, sums);
     if (phase.name == "D") updates_.discriminator(microbatch, margin_, sums);
     if (phase.name == "G") updates_.generator(microbatch, PullingAway::kNone, 0, sums);
+  }
+  void pass_ahead(const Phase& phase, Microbatch& microbatch) const override {
+    if (phase.name == "G") updates_.begin_generator(microbatch);
   }
 
   void update_controller(const GlobalSums& sums) override {

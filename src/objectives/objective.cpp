@@ -15,6 +15,15 @@ at::Tensor Microbatch::latents(RandomStream stream, const LatentDraw& draw) cons
   return z;
 }
 
+void Microbatch::keep_ahead(RandomStream stream, at::Tensor made) {
+  ahead_of_ = stream;
+  ahead_ = std::move(made);
+}
+
+at::Tensor Microbatch::kept_ahead(RandomStream stream) const {
+  return ahead_of_ == stream ? ahead_ : at::Tensor();
+}
+
 void Microbatch::trace(const std::string& name, const at::Tensor& values) const {
   if (traces_ != nullptr) traces_->write(name, place_.offset, values);
 }

@@ -90,6 +90,11 @@ class Microbatch {
   // float [size, draw.size]: a function of seed, stream and each sample's position alone.
   [[nodiscard]] at::Tensor latents(RandomStream stream, const LatentDraw& draw) const;
 
+  // For Objective::pass_ahead: `made` of this microbatch's latents of `stream`, with its graph.
+  void keep_ahead(RandomStream stream, at::Tensor made);
+  // What was kept of that stream; undefined where nothing was.
+  [[nodiscard]] at::Tensor kept_ahead(RandomStream stream) const;
+
   // Whether `trace` does something: what it is given need not be computed otherwise.
   [[nodiscard]] bool is_traced() const { return traces_ != nullptr; }
   // Notes one number a sample under a name of Objective::traces(): `values` [size].
@@ -100,6 +105,8 @@ class Microbatch {
   at::Tensor labels_;
   Place place_;
   SampleTraces* traces_;
+  std::optional<RandomStream> ahead_of_;  // what ahead_ was made of
+  at::Tensor ahead_;
 };
 
 // One number of a report, a scalar on the device: reading it is left to who needs it.
@@ -135,6 +142,13 @@ class Objective {
   virtual void accumulate_gradients(const Phase& phase, const Microbatch& microbatch,
                                     const at::Tensor& sums) = 0;
 
+  // Does what accumulate_gradients(phase, microbatch) begins with and keeps it in the microbatch,
+  // which that call is given next; the results have the same bits without. Called in place of
+  // idling while gradients of the stage's phase before are summed over ranks: reads neither the
+  // networks that it updates nor its sums, takes no backward pass, never synchronises with the
+  // host. Only for phases that update none of those networks.
+  virtual void pass_ahead(const Phase& /*phase*/, Microbatch& /*microbatch*/) const {}
+
   // Once a step, after all phases, from sums over all ranks. On the device, without a host
   // synchronisation.
   virtual void update_controller(const GlobalSums& sums) = 0;
@@ -151,6 +165,11 @@ class Objective {
   // Whether a term couples the samples of a microbatch, so that its size is part of the objective's
   // definition.
   [[nodiscard]] virtual bool couples_samples() const { return false; }
+
+  // Whether accumulate_gradients queues the same work in each step of a stage, with all that
+  // differs read from tensors that stay where they are: then a device can repeat it without the
+  // host.
+  [[nodiscard]] virtual bool repeats_on_device() const { return false; }
 
   // What accumulate_gradients traces of single samples: "energy/real".
   [[nodiscard]] virtual std::vector<std::string> traces() const { return {}; }

@@ -12,7 +12,7 @@ BatchUpload::BatchUpload(at::Device device) : device_(device) {
 }
 
 at::Tensor BatchUpload::start(const at::Tensor& host) {
-  if (!stream_) return host;
+  if (!stream_ || host.device() == device_) return host;
   const c10::impl::VirtualGuardImpl device(device_.type());
   const c10::Stream calling = device.getStream(device_);
   at::Tensor there;

@@ -13,7 +13,8 @@ class BatchUpload {
  public:
   explicit BatchUpload(at::Device device);
 
-  // `host` on the device, for work queued on the calling stream from now on.
+  // `host` on the device, for work queued on the calling stream from now on. What is there already
+  // is returned as it is.
   [[nodiscard]] at::Tensor start(const at::Tensor& host);
 
   // Returns once the memory given to `start` may be written again. Does not wait for work on the

@@ -118,6 +118,12 @@ void Experiment::resolve(const Schema& schema) {
   // What no networks can have is said before it is compared with the data.
   const std::unique_ptr<Model> outline = outline_model(model);
   const auto networks = outline->networks();
+  if (train.precision == "bf16" && model.name == "dbn") {
+    throw Error(ExitCode::kConfig,
+                "train.precision ({}): Boltzmann machines compute in fp32 only; set \"fp32\" or "
+                "\"tf32\"",
+                schema.place("train.precision"));
+  }
   if (optimizer.generator_lr_scale != 1 &&
       std::ranges::none_of(networks, [](const auto& n) { return n.name == "generator"; })) {
     throw Error(ExitCode::kConfig,
@@ -144,6 +150,12 @@ std::int64_t Experiment::epoch_steps(std::uint64_t images) const {
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(images) / train.global_batch);
 }
 
+std::vector<Stage> Experiment::stages(std::uint64_t images) const {
+  ObjectiveSetting setting = check_setting(*this);
+  setting.epoch_steps = epoch_steps(images);
+  return make_objective(objective, *outline_model(model), setting)->stages();
+}
+
 std::int64_t Experiment::total_steps(std::uint64_t images) const {
   const auto steps_for = [&](std::int64_t wanted) {
     return (wanted + train.global_batch - 1) / train.global_batch;
@@ -161,14 +173,26 @@ std::int64_t Experiment::total_steps(std::uint64_t images) const {
   }
   if (train.kimg) return steps_for(*train.kimg * 1000);
   // Objectives whose stages all end say how long they are.
-  ObjectiveSetting setting = check_setting(*this);
-  setting.epoch_steps = epoch_steps(images);
   std::int64_t steps = 0;
-  for (const Stage& stage : make_objective(objective, *outline_model(model), setting)->stages()) {
+  for (const Stage& stage : stages(images)) {
     if (stage.length == 0) return kDefaultSteps;
     steps += stage.length;
   }
   return std::min(steps, kMostSteps);
+}
+
+ComputeOptions Experiment::compute() const {
+  ComputeOptions options;
+  if (train.precision == "bf16") options.type = at::kBFloat16;
+  options.fused_elu = performance.fused_elu;
+  options.folded_upsampling = performance.folded_upsampling;
+  options.winograd = performance.winograd;
+  options.narrow_convs = performance.narrow_convs;
+  return options;
+}
+
+bool Experiment::keeps_shadow() const {
+  return compute().type == at::kBFloat16 && performance.bf16_shadow;
 }
 
 bool may_change_on_resume(const std::string& key) {
@@ -176,7 +200,8 @@ bool may_change_on_resume(const std::string& key) {
       "data.path",    "data.validation", "data.verify",        "train.steps",
       "train.epochs", "train.kimg",      "train.report_every", "train.device",
   };
-  if (key.starts_with("checkpoint.") || key.starts_with("samples.") || key.starts_with("evaluate."))
+  if (key.starts_with("checkpoint.") || key.starts_with("samples.") ||
+      key.starts_with("evaluate.") || key.starts_with("performance."))
     return true;
   for (const char* free : kFree) {
     if (key == free) return true;

@@ -67,6 +67,7 @@ struct OptimizerOptions {
 struct CheckpointOptions {
   std::int64_t every = 5000;
   std::int64_t keep = 3;
+  bool background = true;
 };
 
 struct SamplesOptions {
@@ -79,6 +80,21 @@ struct EvaluateOptions {
   std::int64_t samples = 1000;
   AutoInt validation_every;
   std::int64_t validation_images = 10000;
+};
+
+// Each switch exchanges one way to compute a result for another; results agree up to rounding.
+struct PerformanceOptions {
+  bool fused_elu = true;
+  bool folded_upsampling = true;
+  bool winograd = true;
+  bool narrow_convs = true;
+  bool frozen_networks = true;
+  bool bf16_shadow = true;
+  std::string device_cache = "off";
+  bool keep_memory = true;
+  std::string overlap = "auto";
+  std::int64_t bucket_mib = 4;
+  bool cuda_graph = false;
 };
 
 struct Grid {
@@ -101,6 +117,7 @@ struct Experiment {
   CheckpointOptions checkpoint;
   SamplesOptions samples;
   EvaluateOptions evaluate;
+  PerformanceOptions performance;
 
   // Binds every key to this object, which must stay where it is while the schema lives.
   [[nodiscard]] Schema schema();
@@ -117,13 +134,24 @@ struct Experiment {
   // Classes that the data must have labels of; 0: labels are not looked at.
   [[nodiscard]] std::int64_t needed_labels() const;
 
+  // What networks compute with while they are trained.
+  [[nodiscard]] ComputeOptions compute() const;
+  // Whether optimizers write a bfloat16 copy of the weights for the passes.
+  [[nodiscard]] bool keeps_shadow() const;
+
   // Steps of an epoch: of whole global batches, at least one.
   [[nodiscard]] std::int64_t epoch_steps(std::uint64_t images) const;
+
+  // What a training on a data set of `images` consists of.
+  [[nodiscard]] std::vector<Stage> stages(std::uint64_t images) const;
 
   // Steps of the whole training on a data set of `images`, at least one. Error kConfig for more
   // epochs than can be counted.
   [[nodiscard]] std::int64_t total_steps(std::uint64_t images) const;
 };
+
+// Binds the keys of [performance].
+void add_performance_keys(Schema& schema, PerformanceOptions& options);
 
 // Keys that may change between the starts of one run: lengths, reporting, samples, checkpoints,
 // paths, placement.

@@ -1,5 +1,7 @@
 // Every key of the config: where it is bound, what it may hold, what it means.
 #include "core/error.h"
+#include "data/loader.h"
+#include "data/order.h"
 #include "objectives/energies.h"
 #include "train/experiment.h"
 
@@ -21,13 +23,13 @@ void add_data(Schema& s, DataOptions& o) {
   s.key("data.validation", &o.validation)
       .help("Folder of shards that training never sees, on which it is measured; empty: none.");
   s.key("data.order", &o.order)
-      .one_of({"global", "window"})
+      .one_of(order_names())
       .help(
           "How an epoch is shuffled: over all images, or within moving windows (for disks and "
           "networks).")
       .source("ours");
   s.key("data.verify", &o.verify)
-      .one_of({"off", "first-epoch", "always"})
+      .one_of(verify_names())
       .help("When each image's CRC32C is compared.")
       .source("ours");
   s.key("data.mirror", &o.mirror)
@@ -244,8 +246,10 @@ void add_train(Schema& s, TrainOptions& o) {
           "pass.")
       .source(kPaper);
   s.key("train.precision", &o.precision)
-      .one_of({"fp32", "tf32"})
-      .help("Arithmetic of matrix products on GPUs.");
+      .one_of({"fp32", "tf32", "bf16"})
+      .help(
+          "tf32: matrix products on GPUs. bf16: activations and what weights are multiplied as; "
+          "weights, gradients and losses stay fp32.");
   s.key("train.reproducible", &o.reproducible)
       .help("The same bits for any power-of-two number of ranks up to the number of microbatches.")
       .source("ours");
@@ -344,6 +348,8 @@ void add_output(Schema& s, CheckpointOptions& checkpoint, SamplesOptions& sample
       .min(0)
       .max(kMostKept)
       .help("Newest checkpoints kept; 0: all.");
+  s.key("checkpoint.background", &checkpoint.background)
+      .help("Train on while a checkpoint is written; false: wait for it.");
   s.key("samples.every", &samples.every).min(1).help("Steps between grids of samples.");
   s.key("samples.grid", &samples.grid).help("Columns x rows of a grid.");
 }
@@ -379,6 +385,7 @@ Schema Experiment::schema() {
   add_optimizer(s, optimizer);
   add_output(s, checkpoint, samples);
   add_evaluate(s, evaluate);
+  add_performance_keys(s, performance);
   return s;
 }
 

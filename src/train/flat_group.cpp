@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include "core/error.h"
@@ -37,10 +38,10 @@ at::Tensor FlatLayout::view(const at::Tensor& flat, std::size_t i) const {
 }
 
 void FlatLayout::save(const at::Tensor& flat, const std::string& prefix, TensorMap& out) const {
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    out[prefix + entries_[i].name] =
-        view(flat, i).detach().to(at::kCPU).clone(at::MemoryFormat::Contiguous);
-  }
+  // In one piece, as fast as memory is: training waits for it.
+  const at::Tensor copy = at::empty(flat.sizes(), flat.options().device(at::kCPU));
+  copy.copy_(flat.detach());
+  for (std::size_t i = 0; i < entries_.size(); ++i) out[prefix + entries_[i].name] = view(copy, i);
 }
 
 void FlatLayout::load(const at::Tensor& flat, const std::string& prefix, const TensorMap& in,
@@ -92,6 +93,13 @@ at::Tensor FlatGroup::buffer_values() const {
   return values_.narrow(0, layout_.size(), buffers_.size());
 }
 
+void FlatGroup::keep_shadow(const ParameterSet& set) {
+  VALLEY_CHECK(set.all().size() == layout_.tensors());
+  shadow_ = parameters().to(at::kBFloat16);
+  for (std::size_t i = 0; i < layout_.tensors(); ++i)
+    *set.all()[i].shadow = layout_.view(shadow_, i);
+}
+
 void FlatGroup::zero() const { reduced_.zero_(); }
 
 void FlatGroup::take_statistics(double momentum, const at::Tensor& not_finite) const {
@@ -117,6 +125,7 @@ void FlatGroup::save(const std::string& prefix, TensorMap& out) const {
 void FlatGroup::load(const std::string& prefix, const TensorMap& in,
                      const std::string& where) const {
   layout_.load(values_, prefix, in, where);
+  if (shadow_.defined()) shadow_.copy_(parameters());
   if (buffers_.tensors() > 0) buffers_.load(buffer_values(), prefix, in, where);
 }
 

@@ -27,8 +27,10 @@ class FlatLayout {
   // The view of tensor `i` in a flat buffer of at least size() elements.
   [[nodiscard]] at::Tensor view(const at::Tensor& flat, std::size_t i) const;
   [[nodiscard]] std::size_t tensors() const { return entries_.size(); }
+  // Element at which tensor `i` begins.
+  [[nodiscard]] std::int64_t offset(std::size_t i) const { return entries_.at(i).offset; }
 
-  // All tensors of a flat buffer by name, each contiguous on the CPU; and back. Loading names
+  // All tensors of a flat buffer by name, views of a copy of it on the CPU; and back. Loading names
   // `where` in errors.
   void save(const at::Tensor& flat, const std::string& prefix, TensorMap& out) const;
   void load(const at::Tensor& flat, const std::string& prefix, const TensorMap& in,
@@ -64,6 +66,10 @@ class FlatGroup {
   }
   [[nodiscard]] at::Tensor tail() const { return reduced_.narrow(0, moving_, kTail); }
   [[nodiscard]] const at::Tensor& reduced() const { return reduced_; }
+  // Keeps a copy of the parameters in bfloat16, which `set`, that this was made of, gets as their
+  // shadows. Up to date now and after `load`; optimizers write it with each update.
+  void keep_shadow(const ParameterSet& set);
+  [[nodiscard]] const at::Tensor& shadow() const { return shadow_; }  // flat, or undefined
   void zero() const;  // gradients, statistics and tail
 
   // Once a step, after the reduction: running += momentum * statistics, unless `not_finite` (int32
@@ -73,7 +79,7 @@ class FlatGroup {
   // moving average, derived buffers as they are.
   void average(const FlatGroup& other, double decay, const at::Tensor& not_finite) const;
 
-  // All values by name, each contiguous on the CPU; and back. Loading names `where` in errors.
+  // All values by name, copied to the CPU; and back. Loading names `where` in errors.
   void save(const std::string& prefix, TensorMap& out) const;
   void load(const std::string& prefix, const TensorMap& in, const std::string& where) const;
 
@@ -87,6 +93,7 @@ class FlatGroup {
   std::int64_t moving_ = 0;  // elements of parameters and running statistics
   at::Tensor values_;
   at::Tensor reduced_;
+  at::Tensor shadow_;
 };
 
 }  // namespace valley

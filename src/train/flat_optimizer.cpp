@@ -77,13 +77,14 @@ void FlatOptimizer::forget_moments() {
 
 void FlatOptimizer::step(const at::Tensor& not_finite) {
   const at::Tensor gradients = group_.gradients();
-  norm_ = at::linalg_vector_norm(gradients);
+  norm_.copy_(at::linalg_vector_norm(gradients));  // always the same tensor: see StepPasses
   const at::Tensor fine =
       at::logical_and(at::isfinite(norm_), at::isfinite(group_.besides().sum()));
   not_finite.copy_(at::maximum(not_finite, at::logical_not(fine).to(at::kInt)));
   updates_.add_(1 - not_finite);
   const at::Tensor step_rate = rate();
-  const kernels::Update update{group_.parameters(), gradients, step_rate, updates_, not_finite};
+  const kernels::Update update{group_.parameters(), gradients,      step_rate, updates_,
+                               not_finite,          group_.shadow()};
   OptimizerRule rule = rule_;
   if (auto* sgd = std::get_if<SgdSettings>(&rule))
     sgd->momentum = std::min(sgd->momentum, most_momentum_);
@@ -93,7 +94,7 @@ void FlatOptimizer::step(const at::Tensor& not_finite) {
 void FlatOptimizer::save(TensorMap& state) const {
   for (std::size_t i = 0; i < moments_.size(); ++i)
     group_.layout().save(moments_[i], prefix() + names_[i] + ".", state);
-  state[prefix() + "updates"] = updates_;
+  state[prefix() + "updates"] = updates_.to(at::kCPU, updates_.scalar_type(), false, true);
 }
 
 void FlatOptimizer::load(const TensorMap& state, const std::string& where) {

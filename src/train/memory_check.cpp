@@ -2,6 +2,7 @@
 
 #include "comm/world.h"
 #include "core/error.h"
+#include "train/plan_report.h"
 
 namespace valley {
 namespace {
@@ -49,8 +50,7 @@ void require_parameters_fit(const MemoryPlan& memory, std::int64_t share, int ra
 
 std::optional<std::string> memory_warning(const MemoryPlan& memory, const MicrobatchPlan& plan,
                                           bool is_auto, std::int64_t budget) {
-  const std::int64_t kept = memory.parameters + memory.replay / plan.ranks;
-  if (kept + memory.per_image * plan.size <= budget) return std::nullopt;
+  if (peak_bytes(memory, plan) <= budget) return std::nullopt;
   return fmt::format("memory may run out: {}, of {} that a rank should use; {}{}",
                      what_it_takes(memory, plan), bytes_text(budget),
                      is_auto ? "no train.microbatch fits, so auto takes the smallest; " : "",

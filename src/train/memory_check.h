@@ -6,8 +6,8 @@
 #include <string>
 
 #include "kernels/out_of_memory.h"
+#include "train/memory_plan.h"
 #include "train/microbatches.h"
-#include "train/plan_report.h"
 
 namespace valley {
 

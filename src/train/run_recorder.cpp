@@ -93,7 +93,9 @@ void RunRecorder::after_step(Trainer& trainer, double wait_seconds, bool is_last
   if (step == 1 || step % experiment_.train.report_every == 0 || step == steps_ || is_last)
     report(trainer, wait_seconds);
   if (step % experiment_.samples.every == 0) {
+    const auto begin = std::chrono::steady_clock::now();
     draw_samples(trainer, run_.path() / fmt::format("fakes-{:08}.png", step));
+    leave_out(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
 }
 
@@ -183,12 +185,20 @@ void RunRecorder::report(const Trainer& trainer, double wait_seconds) {
   shown.data_share = waited / seconds;
   shown.comm_share = communicated / seconds;
   shown.memory_gib = memory / kMebibyte / 1024.0;
-  shown.eta_seconds = static_cast<double>(steps_ - step) / steps * seconds;
+  shown.eta_seconds = static_cast<double>(steps_ - step) * seconds_a_step(step, seconds / steps);
   progress_.show(shown);
+  if (!first_report_) first_report_ = {step, now};
   last_step_ = step;
   last_wait_ = wait_seconds;
   last_comm_ = trainer.comm_seconds();
   last_time_ = std::chrono::steady_clock::now();
+}
+
+double RunRecorder::seconds_a_step(std::int64_t step, double latest) const {
+  if (!first_report_ || step == first_report_->step) return latest;
+  const auto since = std::chrono::steady_clock::now() - first_report_->time;
+  return std::chrono::duration<double>(since).count() /
+         static_cast<double>(step - first_report_->step);
 }
 
 void RunRecorder::draw_samples(const Trainer& trainer, const std::filesystem::path& file) {

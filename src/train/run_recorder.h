@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
+#include <optional>
 
 #include "data/dataset.h"
 #include "data/loader.h"
@@ -39,6 +41,8 @@ class RunRecorder {
   void report(const Trainer& trainer, double wait_seconds);
   void record(std::int64_t step, const StatsLine& line);
   void leave_out(double seconds);
+  // Since the first report of this start; `latest` until there is a second one.
+  [[nodiscard]] double seconds_a_step(std::int64_t step, double latest) const;
   void warn(const Trainer& trainer, const std::vector<RunWarning>& warnings);
   void draw_samples(const Trainer& trainer, const std::filesystem::path& file);
 
@@ -59,6 +63,13 @@ class RunRecorder {
   double last_wait_ = 0;
   double last_comm_ = 0;
   std::chrono::steady_clock::time_point last_time_;
+  // The first report of this start. The steps since then, with all that came between them, say how
+  // long the rest takes.
+  struct Mark {
+    std::int64_t step;
+    std::chrono::steady_clock::time_point time;
+  };
+  std::optional<Mark> first_report_;
 };
 
 }  // namespace valley

@@ -10,12 +10,13 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <limits>
 
+#include "comm/world.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "kernels/host_memory.h"
 #include "kernels/kernels.h"
 #include "models/sampling.h"
 
@@ -24,10 +25,6 @@ namespace {
 
 // Of running moments, as PyTorch's batch norm has it.
 constexpr double kStatisticsMomentum = 0.1;
-constexpr std::int64_t kStopSlot =
-    FlatGroup::kTail - 1;  // of a tail: how many ranks were asked to stop
-static_assert(Objective::kMaxSums <= kStopSlot);
-
 // Times the scheduled learning rate: what the optimizer of `network` steps with.
 double rate_scale(const OptimizerOptions& o, const std::string& network) {
   return network == "generator" ? o.generator_lr_scale : 1;
@@ -89,26 +86,28 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
           make(experiment.objective, *model_, setting_of(experiment, plan, communicator, images))),
       stages_(objective_->stages()),
       rates_(rate_settings(experiment.optimizer), communicator.device()),
-      measured_(at::zeros({FlatGroup::kTail}, on(communicator.device(), at::kFloat))),
-      position_(at::zeros({}, on(communicator.device(), at::kLong))),
-      not_finite_(at::zeros({}, on(communicator.device(), at::kInt))),
+      state_(communicator.device()),
       statuses_(communicator.device()),
       upload_(communicator.device()) {
+  if (experiment.performance.keep_memory) keep_freed_memory();
   const at::Device device = communicator.device();
   model_->initialize(static_cast<std::uint64_t>(experiment.train.seed));
-  for (const NamedNetwork& n : model_->networks()) n.network->context().batch_statistics = true;
   for (const NamedNetwork& n : model_->networks()) {
-    auto t = std::make_unique<Trained>(
-        Trained{FlatGroup(n.name, n.network->parameters(), device, true), nullptr});
+    n.network->context().batch_statistics = true;
+    n.network->compute() = experiment.compute();
+  }
+  for (const NamedNetwork& n : model_->networks()) {
+    auto t = std::make_unique<TrainedNetwork>(
+        TrainedNetwork{FlatGroup(n.name, n.network->parameters(), device, true), nullptr});
+    if (experiment.keeps_shadow()) t->group.keep_shadow(n.network->parameters());
     t->optimizer = std::make_unique<FlatOptimizer>(t->group, rates_.rate(),
                                                    optimizer_rule(experiment.optimizer),
                                                    rate_scale(experiment.optimizer, n.name));
     trained_.push_back(std::move(t));
   }
-  for (std::size_t i = 0; i <= trained_.size(); ++i) {
-    reducers_.push_back(
-        std::make_unique<GradientReducer>(communicator, experiment.train.reproducible));
-  }
+  passes_ = std::make_unique<StepPasses>(experiment_, plan_, communicator_, *model_, *objective_,
+                                         state_, trained_);
+  if (experiment.performance.cuda_graph) record_steps();
   if (experiment.train.ema_half_life > 0) {
     average_model_ = make_model(experiment.model);
     for (const std::string& name : model_->averaged()) {
@@ -119,7 +118,7 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
   }
 }
 
-Trainer::Trained& Trainer::trained(const std::string& name) {
+TrainedNetwork& Trainer::trained(const std::string& name) {
   for (const auto& t : trained_) {
     if (t->group.name() == name) return *t;
   }
@@ -140,18 +139,60 @@ Trainer::StagePlace Trainer::stage_at(std::int64_t step) const {
 void Trainer::step(const at::Tensor& pixels, bool stop, const at::Tensor& labels) {
   VALLEY_CHECK(pixels.size(0) == plan_.share());
   VALLEY_CHECK(objective_->needed_labels() == 0 || labels.size(0) == plan_.share());
-  const Share share{upload_.start(pixels),
-                    objective_->needed_labels() > 0 ? upload_.start(labels) : at::Tensor()};
-  sums_.clear();
+  const BatchShare share{upload_.start(pixels),
+                         objective_->needed_labels() > 0 ? upload_.start(labels) : at::Tensor()};
   traces_.reset();
   if (is_report_step() && !objective_->traces().empty())
     traces_.emplace(objective_->traces(), plan_.global_batch, communicator_.device());
-  const StagePlace place = stage_at(steps_done_);
-  for (const Phase& phase : place.stage.phases) run_phase(place, phase, share, stop);
+  state_.stop.fill_(stop ? 1.0 : 0.0);
+  take_passes(share);
   // Each number was written by one rank; the others have zeros there.
   if (traces_) communicator_.all_reduce(traces_->values(), ReduceOp::kSum)->wait();
   finish_step();
   upload_.finish();
+}
+
+void Trainer::take_passes(const BatchShare& share) {
+  const auto [stage, step] = stage_at(steps_done_);
+  for (const Phase& phase : stage.phases) {
+    for (const std::string& name : phase.updates) {
+      FlatOptimizer& optimizer = *trained(name).optimizer;
+      if (step == 0 && stage.forgets_moments) optimizer.forget_moments();
+      optimizer.adapt(stage.rate_scale, stage.most_momentum);
+    }
+  }
+  const double momentum =
+      stage.averages_statistics ? 1 / static_cast<double>(step + 1) : kStatisticsMomentum;
+  SampleTraces* traces = traces_ ? &*traces_ : nullptr;
+  const auto passes = [this, &stage = stage, momentum, traces](const BatchShare& s) {
+    return passes_->run(stage, momentum, s, traces);
+  };
+  StepSums taken = !graph_ ? passes(share)
+                   : traces != nullptr || stage.averages_statistics
+                       ? graph_->run_once(share, passes)
+                       : graph_->run(&stage, share, passes);
+  sums_ = std::move(taken.sums);
+  stop_ = std::move(taken.stop);
+}
+
+void Trainer::record_steps() {
+  if (!objective_->repeats_on_device()) {
+    throw Error(ExitCode::kConfig,
+                "performance.cuda_graph = true, but the steps of objective.name = \"{}\" depend on "
+                "what the host counts and cannot be recorded; set it to false",
+                experiment_.objective.name);
+  }
+  if (!communicator_.device().is_cuda()) {
+    throw Error(ExitCode::kConfig,
+                "performance.cuda_graph = true is for GPUs, and {} computes on the CPU; leave it "
+                "out",
+                this_rank());
+  }
+  record_steps_with(make_cuda_graph(communicator_.device()));
+}
+
+void Trainer::record_steps_with(std::unique_ptr<WorkGraph> graph) {
+  graph_ = std::make_unique<StepGraph>(std::move(graph));
 }
 
 // The step that is about to be taken: the first one, and those that report_every names.
@@ -159,80 +200,9 @@ bool Trainer::is_report_step() const {
   return steps_done_ == 0 || (steps_done_ + 1) % experiment_.train.report_every == 0;
 }
 
-void Trainer::set_trainable(const Phase& phase) const {
-  for (const NamedNetwork& n : model_->networks()) {
-    const bool updated =
-        std::find(phase.updates.begin(), phase.updates.end(), n.name) != phase.updates.end();
-    n.network->parameters().require_grad(updated);
-    n.network->context().statistics_weight = updated ? plan_.weight() : 0;
-  }
-}
-
-void Trainer::run_phase(const StagePlace& place, const Phase& phase, const Share& share,
-                        bool stop) {
-  set_trainable(phase);
-  measured_.zero_();
-  std::vector<at::Tensor> buffers;
-  std::vector<GradientReducer*> reducers;
-  for (std::size_t i = 0; i < trained_.size(); ++i) {
-    const std::string& name = trained_[i]->group.name();
-    if (std::find(phase.updates.begin(), phase.updates.end(), name) == phase.updates.end())
-      continue;
-    trained_[i]->group.zero();
-    buffers.push_back(trained_[i]->group.reduced());
-    reducers.push_back(reducers_[i].get());
-  }
-  if (buffers.empty()) {
-    buffers.push_back(measured_);
-    reducers.push_back(reducers_.back().get());
-  }
-  const auto count = static_cast<std::int64_t>(objective_->sums_of(phase).size());
-  const at::Tensor tail =
-      buffers.front().narrow(0, buffers.front().numel() - FlatGroup::kTail, FlatGroup::kTail);
-  for (std::int64_t i = 0; i < plan_.per_rank; ++i) {
-    run_microbatch(phase, share, i, tail.narrow(0, 0, count));
-    if (stop && i == 0) tail[kStopSlot].add_(1);
-    for (std::size_t b = 0; b < buffers.size(); ++b) reducers[b]->end_microbatch(buffers[b]);
-  }
-  const auto began = std::chrono::steady_clock::now();
-  for (std::size_t b = 0; b < buffers.size(); ++b) reducers[b]->reduce(buffers[b]);
-  comm_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  const double momentum = place.stage.averages_statistics ? 1 / static_cast<double>(place.step + 1)
-                                                          : kStatisticsMomentum;
-  for (const std::string& name : phase.updates) {
-    FlatOptimizer& optimizer = *trained(name).optimizer;
-    if (place.step == 0 && place.stage.forgets_moments) optimizer.forget_moments();
-    optimizer.adapt(place.stage.rate_scale, place.stage.most_momentum);
-    optimizer.step(not_finite_);
-    trained(name).group.take_statistics(momentum, not_finite_);
-  }
-  sums_[phase.name] = tail.narrow(0, 0, count).clone();
-  if (sums_.size() == 1) stop_ = tail[kStopSlot].clone();
-}
-
-void Trainer::run_microbatch(const Phase& phase, const Share& share, std::int64_t index,
-                             const at::Tensor& sums) {
-  const auto seed = static_cast<std::uint64_t>(experiment_.train.seed);
-  const std::int64_t offset = communicator_.rank() * plan_.share() + index * plan_.size;
-  const at::Tensor bytes = share.pixels.narrow(0, index * plan_.size, plan_.size);
-  const at::Tensor labels = share.labels.defined()
-                                ? share.labels.narrow(0, index * plan_.size, plan_.size)
-                                : at::Tensor();
-  // An allocation of its own, which LibTorch aligns to 64 bytes: matrix libraries choose their path
-  // by alignment.
-  const at::Tensor images =
-      at::empty({plan_.size, bytes.size(3), bytes.size(1), bytes.size(2)},
-                on(communicator_.device(), at::kFloat), at::MemoryFormat::ChannelsLast);
-  kernels::images_from_bytes(bytes, images, {experiment_.data.mirror, seed}, position_, offset);
-  const Microbatch microbatch(from_symmetric(images, model_->pixel_range()),
-                              {seed, position_, offset, plan_.size, plan_.weight()},
-                              traces_ ? &*traces_ : nullptr, labels);
-  objective_->accumulate_gradients(phase, microbatch, sums);
-}
-
 void Trainer::finish_step() {
   const at::NoGradGuard no_grad;
-  const at::Tensor skipped = not_finite_.to(at::kBool);
+  const at::Tensor skipped = state_.not_finite.to(at::kBool);
   for (auto& [phase, sums] : sums_)
     sums.masked_fill_(skipped, std::numeric_limits<double>::quiet_NaN());
   objective_->update_controller(sums_);
@@ -242,17 +212,17 @@ void Trainer::finish_step() {
                                  std::max(1e-9, experiment_.train.ema_half_life));
   for (const NamedNetwork& n : model_->networks()) n.network->end_step(steps_done_ + 1);
   for (const auto& average : averages_)
-    average->average(trained(average->name()).group, decay, not_finite_);
-  position_.add_(plan_.global_batch);
+    average->average(trained(average->name()).group, decay, state_.not_finite);
+  state_.position.add_(plan_.global_batch);
   forwarded_ += plan_.share();
   ++steps_done_;
-  statuses_.push(steps_done_, not_finite_, stop_);
+  statuses_.push(steps_done_, state_.not_finite, stop_);
   if (objective_->has_epochs()) close_epoch();
 }
 
 // A step that was not finite counts for nothing and ends no epoch: it will be taken back.
 void Trainer::close_epoch() {
-  const at::Tensor skipped = not_finite_.to(at::kBool);
+  const at::Tensor skipped = state_.not_finite.to(at::kBool);
   for (const auto& [phase, sums] : sums_) {
     const auto [entry, is_new] = epoch_sums_.try_emplace(phase, at::zeros_like(sums, at::kDouble));
     entry->second.add_(sums.masked_fill(skipped, 0));
@@ -266,7 +236,7 @@ void Trainer::close_epoch() {
 
 void Trainer::rewind_to(std::int64_t step) {
   steps_done_ = step;
-  position_.fill_(step * plan_.global_batch);
+  state_.position.fill_(step * plan_.global_batch);
   rates_.rewind_to(step);
 }
 

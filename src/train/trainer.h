@@ -22,10 +22,10 @@
 #include "storage/checkpoint.h"
 #include "train/batch_upload.h"
 #include "train/experiment.h"
-#include "train/flat_optimizer.h"
-#include "train/gradient_reducer.h"
 #include "train/microbatches.h"
 #include "train/rate_schedule.h"
+#include "train/step_graph.h"
+#include "train/step_passes.h"
 #include "train/step_status.h"
 
 namespace valley {
@@ -39,9 +39,9 @@ class Trainer {
   Trainer(const Experiment& experiment, const MicrobatchPlan& plan, Communicator& communicator,
           std::uint64_t images, ObjectiveFactory make);
 
-  // One step on this rank's share: pixels uint8 [share, H, W, C], on the host (pinned or not), free
-  // to be written again when this returns. `stop`: this rank was asked to stop.
-  // `labels`: int64 [share], for objectives that need them.
+  // One step on this rank's share: pixels uint8 [share, H, W, C], on the host (pinned or not) or
+  // the device; what is on the host is free to be written again when this returns. `stop`: this
+  // rank was asked to stop. `labels`: int64 [share], for objectives that need them.
   void step(const at::Tensor& pixels, bool stop, const at::Tensor& labels = {});
 
   [[nodiscard]] std::int64_t steps_done() const { return steps_done_; }
@@ -49,9 +49,13 @@ class Trainer {
   [[nodiscard]] std::int64_t forwarded() const {
     return forwarded_;
   }  // real images that this rank passed through
-  [[nodiscard]] double comm_seconds() const {
-    return comm_seconds_;
-  }  // host time in reductions; CPU ranks only
+  // Host time spent on waiting for reductions; CPU ranks only.
+  [[nodiscard]] double comm_seconds() const { return passes_->comm_seconds(); }
+  // Buckets whose reduction began inside the backward pass of the last phase; 0 without overlap.
+  [[nodiscard]] std::int64_t early_reductions() const { return passes_->early_reductions(); }
+
+  // Records steps from now on and repeats them; performance.cuda_graph does it with a CUDA graph.
+  void record_steps_with(std::unique_ptr<WorkGraph> graph);
 
   // After a step that was not finite: counts again from `step`, the last one before it. Networks
   // and moments stand as they did when the first phase of it failed; earlier phases of it were
@@ -91,6 +95,8 @@ class Trainer {
 
   // SHA-256 over all parameters and the objective's state: equal on all ranks, always.
   [[nodiscard]] std::string digest() const;
+  // The CRC32C of each of these, in hexadecimal: also equal on all ranks, and quick to compute.
+  [[nodiscard]] std::string checksum() const;
 
   // What the objective keeps by microbatch, of all ranks in order; complete on rank 0. Collective.
   [[nodiscard]] TensorMap gather_owned() const;
@@ -110,15 +116,6 @@ class Trainer {
                const std::string& where);
 
  private:
-  struct Trained {
-    FlatGroup group;
-    std::unique_ptr<FlatOptimizer> optimizer;
-  };
-  // A rank's share of a global batch, on the device.
-  struct Share {
-    at::Tensor pixels;
-    at::Tensor labels;
-  };
   struct StagePlace {
     const Stage& stage;
     std::int64_t step;  // within it
@@ -127,14 +124,12 @@ class Trainer {
   [[nodiscard]] const Stage& last_stage() const {
     return stage_at(steps_done_ > 0 ? steps_done_ - 1 : 0).stage;
   }
-  void run_phase(const StagePlace& place, const Phase& phase, const Share& share, bool stop);
-  void run_microbatch(const Phase& phase, const Share& share, std::int64_t index,
-                      const at::Tensor& sums);
-  void set_trainable(const Phase& phase) const;
+  void take_passes(const BatchShare& share);
+  void record_steps();
   [[nodiscard]] bool is_report_step() const;
   void finish_step();
   void close_epoch();
-  [[nodiscard]] Trained& trained(const std::string& name);
+  [[nodiscard]] TrainedNetwork& trained(const std::string& name);
 
   const Experiment& experiment_;
   MicrobatchPlan plan_;
@@ -143,17 +138,15 @@ class Trainer {
   std::unique_ptr<Model> model_;
   std::unique_ptr<Model>
       average_model_;  // the averaged networks live in it; null without averaging
-  std::vector<std::unique_ptr<Trained>> trained_;
+  std::vector<std::unique_ptr<TrainedNetwork>> trained_;
   std::vector<std::unique_ptr<FlatGroup>> averages_;
   std::unique_ptr<Objective> objective_;
   std::vector<Stage> stages_;
   RateSchedule rates_;
-  std::vector<std::unique_ptr<GradientReducer>>
-      reducers_;           // one a network, and a last one for phases that only measure
-  at::Tensor measured_;    // float [kTail]: sums of a phase that updates nothing
-  at::Tensor position_;    // int64 [] on the device
-  at::Tensor not_finite_;  // int32 [] on the device
-  at::Tensor stop_;        // float [] on the device: how many ranks were asked to stop
+  StepState state_;
+  std::unique_ptr<StepPasses> passes_;
+  std::unique_ptr<StepGraph> graph_;  // null: every step is queued by the host
+  at::Tensor stop_;                   // float [] on the device: how many ranks were asked to stop
   StatusQueue statuses_;
   BatchUpload upload_;
   std::optional<SampleTraces> traces_;       // of the last step, where it is reported
@@ -162,7 +155,6 @@ class Trainer {
   GlobalSums epoch_sums_;                    // double, of objectives that count in epochs
   std::int64_t steps_done_ = 0;
   std::int64_t forwarded_ = 0;
-  double comm_seconds_ = 0;
 };
 
 // Error kConfig listing keys that differ from those in a state file's `metadata`, or when the data

@@ -4,6 +4,8 @@
 #include <ATen/ops/full.h>
 #include <fmt/ranges.h>
 
+#include <functional>
+
 #include "core/error.h"
 #include "core/hash.h"
 #include "train/trainer.h"
@@ -16,20 +18,32 @@ constexpr const char* kImages = "position.images";
 constexpr const char* kFingerprint = "data.fingerprint";
 constexpr const char* kConfigPrefix = "config.";
 
-void hash_tensor(Sha256& sha, const at::Tensor& tensor) {
-  const at::Tensor flat = tensor.detach().to(at::kCPU).contiguous();
-  sha.update({static_cast<const std::byte*>(flat.const_data_ptr()), flat.nbytes()});
+// Calls `take` with the bytes of each tensor in turn: networks, then the objective's state.
+void for_each_state(const std::vector<std::unique_ptr<TrainedNetwork>>& networks,
+                    const Objective& objective, const std::function<void(Bytes)>& take) {
+  const auto pass = [&](const at::Tensor& tensor) {
+    const at::Tensor flat = tensor.detach().to(at::kCPU).contiguous();
+    take({static_cast<const std::byte*>(flat.const_data_ptr()), flat.nbytes()});
+  };
+  for (const auto& t : networks) pass(t->group.values());
+  TensorMap state;
+  objective.save(state);
+  for (const auto& [name, tensor] : state) pass(tensor);
 }
 
 }  // namespace
 
 std::string Trainer::digest() const {
   Sha256 sha;
-  for (const auto& t : trained_) hash_tensor(sha, t->group.values());
-  TensorMap state;
-  objective_->save(state);
-  for (const auto& [name, tensor] : state) hash_tensor(sha, tensor);
+  for_each_state(trained_, *objective_, [&](Bytes bytes) { sha.update(bytes); });
   return sha.hex();
+}
+
+std::string Trainer::checksum() const {
+  std::string text;
+  for_each_state(trained_, *objective_,
+                 [&](Bytes bytes) { text += fmt::format("{:08x}", crc32c(bytes)); });
+  return text;
 }
 
 TensorMap Trainer::gather_owned() const {
@@ -60,11 +74,11 @@ Checkpoint Trainer::snapshot(const Schema& schema, const std::string& fingerprin
   for (const auto& a : averages_) a->save(a->name() + "_ema.", c.model.tensors);
 
   TensorMap& state = c.state.tensors;
-  for (const auto& t : trained_) t->optimizer->save(state);
   rates_.save(state);
   objective_->save(state);
   for (const auto& [phase, sums] : epoch_sums_) state["epoch." + phase] = sums;
   for (auto& [name, tensor] : state) tensor = tensor.detach().to(at::kCPU).clone();
+  for (const auto& t : trained_) t->optimizer->save(state);
   for (const auto& [name, tensor] : owned) state[name] = tensor;
   state[kStep] = at::full({}, steps_done_, at::kLong);
   state[kImages] = at::full({}, images_seen(), at::kLong);
@@ -120,7 +134,7 @@ void Trainer::restore(const Checkpoint& checkpoint, const Schema& schema,
     if (name.starts_with("epoch.")) epoch_sums_[name.substr(6)] = tensor.to(communicator_.device());
   }
   steps_done_ = require_tensor(state, kStep, {}, where).item<std::int64_t>();
-  position_.fill_(require_tensor(state, kImages, {}, where).item<std::int64_t>());
+  state_.position.fill_(require_tensor(state, kImages, {}, where).item<std::int64_t>());
 }
 
 }  // namespace valley

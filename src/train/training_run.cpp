@@ -9,15 +9,17 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "data/loader.h"
 #include "kernels/device.h"
+#include "storage/checkpoint_writer.h"
 #include "train/failure.h"
 #include "train/memory_check.h"
 #include "train/plan_report.h"
 #include "train/preflight.h"
 #include "train/resume.h"
+#include "train/run_batches.h"
 #include "train/run_data.h"
 #include "train/run_evaluator.h"
+#include "train/run_plan.h"
 #include "train/run_recorder.h"
 #include "train/run_validator.h"
 #include "train/stop_signal.h"
@@ -26,8 +28,6 @@
 namespace valley {
 namespace {
 
-constexpr double kMemoryShare = 0.8;  // of what is free, for activations
-
 std::string time_text() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   std::tm utc{};
@@ -35,10 +35,6 @@ std::string time_text() {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
   return text;
-}
-
-Verify verify_of(const std::string& text) {
-  return text == "off" ? Verify::kOff : text == "always" ? Verify::kAlways : Verify::kFirstEpoch;
 }
 
 // One run: the objects that live through it, and the loop.
@@ -52,8 +48,7 @@ class TrainingRun {
  private:
   [[nodiscard]] bool is_root() { return world_.rank() == 0; }
   void agree();
-  [[nodiscard]] MicrobatchPlan plan();
-  int dry_run(const MicrobatchPlan& shares);
+  int dry_run(const RunPlan& plan);
   void check_start(const std::filesystem::path& folder,
                    const std::optional<std::filesystem::path>& checkpoint);
   void choose();
@@ -64,7 +59,8 @@ class TrainingRun {
   int loop();
   void evaluate();
   void validate();
-  void save();
+  void save(bool in_background);
+  void complete_save();
   void record(const Failure& failure);
   [[nodiscard]] int diverged(const StepStatus& status);
   int finish(bool stopped);
@@ -76,27 +72,29 @@ class TrainingRun {
   RunData data_;
   std::int64_t steps_ = 0;
   MemoryPlan memory_;
-  std::string space_;                      // of checkpoints, in words, once it was checked
-  std::optional<RunDirectory> run_;        // rank 0
-  std::string run_path_;                   // once this start is on record in it; "" before
-  std::optional<RunEvaluator> evaluator_;  // where evaluate.every asks for one
-  std::optional<RunValidator> validator_;  // where data.validation has images
-  std::optional<RunRecorder> recorder_;    // rank 0
-  std::string checkpoint_;                 // to restore; "": none
+  std::string space_;                       // of checkpoints, in words, once it was checked
+  std::optional<RunDirectory> run_;         // rank 0
+  std::string run_path_;                    // once this start is on record in it; "" before
+  std::optional<RunEvaluator> evaluator_;   // where evaluate.every asks for one
+  std::optional<RunValidator> validator_;   // where data.validation has images
+  std::optional<RunRecorder> recorder_;     // rank 0
+  std::optional<CheckpointWriter> writer_;  // rank 0
+  std::string checkpoint_;                  // to restore; "": none
   std::unique_ptr<Trainer> trainer_;
   std::int64_t last_saved_ = -1;
+  std::int64_t saves_ = 0;      // between steps
+  double stalled_seconds_ = 0;  // that training stood still for these
 };
 
 int TrainingRun::run() {
   data_ = open_run_data(world_, experiment_);
   agree();
   steps_ = experiment_.total_steps(data_.training->size());
-  const int threads = static_cast<int>(
-      experiment_.train.threads.value_or(threads_for_rank(world_.host().local_size())));
-  set_arithmetic({experiment_.train.precision == "tf32" ? Precision::kTf32 : Precision::kFp32,
-                  experiment_.train.reproducible, threads});
-  const MicrobatchPlan shares = plan();
-  if (request_.dry_run) return dry_run(shares);
+  const int threads = set_arithmetic_of(world_, experiment_);
+  const RunPlan plan = plan_run(world_, experiment_);
+  const MicrobatchPlan& shares = plan.shares;
+  memory_ = plan.memory;
+  if (request_.dry_run) return dry_run(plan);
   // A reader of the messages who leaves, such as `head`, does not end a training: log.txt has them.
   std::signal(SIGPIPE, SIG_IGN);
   trainer_ = with_memory_advice(memory_, shares, [&] {
@@ -139,36 +137,15 @@ void TrainingRun::agree() {
   require_same_data(world_, data_);
 }
 
-MicrobatchPlan TrainingRun::plan() {
-  return rank_zero_first(world_, [&] {
-    const TrainOptions& t = experiment_.train;
-    MicrobatchPlan shares =
-        plan_microbatches(t.global_batch, t.microbatch, world_.size(), t.reproducible);
-    memory_ = plan_memory(*outline_model(experiment_.model), experiment_);
-    const DeviceMemory device = device_memory(world_.device().device());
-    const std::int64_t ranks = world_.device().device().is_cuda() ? 1 : world_.host().local_size();
-    // Of the whole memory, not of what is free just now: the plan must be the same on every rank
-    // and in every start.
-    const std::int64_t all = device.total / ranks;
-    require_parameters_fit(memory_, all, world_.size());
-    const auto budget = static_cast<std::int64_t>(kMemoryShare * static_cast<double>(all));
-    if (!t.microbatch)
-      shares = fit_to_memory(shares, memory_.per_image, budget - memory_.parameters);
-    for (const auto& warning :
-         {memory_warning(memory_, shares, !t.microbatch, budget), settings_warning(experiment_)})
-      if (warning && is_root()) log::warn("{}", *warning);
-    return shares;
-  });
-}
-
-int TrainingRun::dry_run(const MicrobatchPlan& shares) {
+int TrainingRun::dry_run(const RunPlan& plan) {
   if (is_root()) {
     const std::string start =
         preview_run(request_.resume, request_.out, request_.name, schema_,
                     [this](const auto& folder, const auto& from) { check_start(folder, from); });
-    const std::string plan = describe_plan(*outline_model(experiment_.model), experiment_, shares,
-                                           *data_.training, steps_);
-    fmt::print("{}\n{}{}", schema_.to_toml(), plan, as_comments(space_ + "\n" + start));
+    const auto model = outline_model(experiment_.model);
+    const std::string text = describe_plan(*model, experiment_, plan, *data_.training, steps_) +
+                             describe_cost(*model, experiment_, plan, request_.question);
+    fmt::print("{}\n{}{}", schema_.to_toml(), text, as_comments(space_ + "\n" + start));
   }
   world_.host().barrier();
   return static_cast<int>(ExitCode::kDone);
@@ -222,6 +199,7 @@ void TrainingRun::open_run() {
     if (!run_) run_.emplace(RunDirectory::create(request_.out, request_.name));
     log::tee_to(run_->log_file().string());
     record_start();
+    writer_.emplace(run_->checkpoints(), experiment_.checkpoint.keep);
     path = std::filesystem::absolute(run_->path()).string();
     log::info("run: {}", run_->path().string());
     if (!checkpoint_.empty())
@@ -233,7 +211,7 @@ void TrainingRun::open_run() {
     if (world_.broadcast(goes_on ? "own" : "another's") == "own") {
       last_saved_ = trainer_->steps_done();
     } else {
-      save();
+      save(false);
     }
   }
   if (is_root()) write_file(run_->config_file(), schema_.to_toml());
@@ -267,17 +245,6 @@ int TrainingRun::loop() {
   // During start-up the flag waits for this place, where all ranks meet: what is saved then is the
   // state before the first step.
   if (trainer_->steps_done() < steps_ && any_rank_was_asked_to_stop()) return finish(true);
-  LoaderOptions options;
-  options.global_batch = experiment_.train.global_batch;
-  options.rank = world_.rank();
-  options.ranks = world_.size();
-  options.first_step = trainer_->steps_done();
-  options.verify = verify_of(experiment_.data.verify);
-  options.pinned = world_.device().device().is_cuda();
-  const OrderKind kind =
-      experiment_.data.order == "window" ? OrderKind::kWindow : OrderKind::kGlobal;
-  const Order order(static_cast<std::uint64_t>(experiment_.train.seed), data_.training->size(),
-                    kind);
   if (is_root()) {
     recorder_.emplace(*run_, experiment_, trainer_->steps_done(), steps_, world_.device().device());
     recorder_->begin(*trainer_, *data_.training);
@@ -291,22 +258,29 @@ int TrainingRun::loop() {
     if (trainer_->steps_done() == 0) evaluate();
   }
   if (data_.validation) validator_.emplace(world_, experiment_, data_);
-  Loader loader(data_.training, order, options);
+  RunBatches batches(world_, experiment_, data_.training, trainer_->steps_done(),
+                     memory_.per_image * trainer_->plan().size);
   StepStatus status;
   while (trainer_->steps_done() < steps_) {
-    const Batch& batch = loader.next();
+    if (is_root()) writer_->check();
+    const Batch& batch = batches.next();
     trainer_->step(batch.pixels, stop_was_asked_for(), batch.labels);
     status = trainer_->status(false);
     if (status.not_finite) return diverged(status);
-    if (is_root()) recorder_->after_step(*trainer_, loader.counters().wait_seconds, status.stop);
+    if (is_root()) recorder_->after_step(*trainer_, batches.wait_seconds(), status.stop);
     if (status.stop) break;
     if (evaluator_ && (trainer_->steps_done() % experiment_.evaluate.every == 0 ||
                        trainer_->steps_done() == steps_))
       evaluate();
     if (validator_ && validator_->is_due(trainer_->steps_done(), steps_)) validate();
     if (trainer_->steps_done() % experiment_.checkpoint.every == 0 &&
-        trainer_->steps_done() < steps_)
-      save();
+        trainer_->steps_done() < steps_) {
+      const auto begin = std::chrono::steady_clock::now();
+      save(experiment_.checkpoint.background);
+      const std::chrono::duration<double> stall = std::chrono::steady_clock::now() - begin;
+      stalled_seconds_ += stall.count();
+      ++saves_;
+    }
   }
   status = trainer_->status(true);
   if (status.not_finite) return diverged(status);
@@ -329,11 +303,12 @@ void TrainingRun::validate() {
   if (found && is_root()) recorder_->record_validation(*trainer_, *found, seconds.count());
 }
 
-// Collective: what is saved is what every rank has.
-void TrainingRun::save() {
+// Collective: what is saved is what every rank has. In the background, training waits for a copy of
+// it and goes on while rank 0 writes.
+void TrainingRun::save(bool in_background) {
   world_.require_equal(
       fmt::format("the state of the networks after step {}", trainer_->steps_done()),
-      trainer_->digest());
+      trainer_->checksum());
   const TensorMap owned = trainer_->gather_owned();
   if (is_root()) {
     Checkpoint checkpoint = trainer_->snapshot(schema_, data_.training->fingerprint(), owned);
@@ -344,11 +319,17 @@ void TrainingRun::save() {
                                             {"ranks", world_.size()}})
                                 .dump(2);
     note_class_names(experiment_, *data_.training, checkpoint.model);
-    write_checkpoint(run_->checkpoints(), checkpoint);
-    prune_checkpoints(run_->checkpoints(), experiment_.checkpoint.keep);
+    writer_->write(std::move(checkpoint));
+    if (!in_background) writer_->finish();
   }
   last_saved_ = trainer_->steps_done();
-  world_.host().barrier();
+  if (!in_background) world_.host().barrier();
+}
+
+// Collective: the state as it is, on disk.
+void TrainingRun::complete_save() {
+  if (last_saved_ != trainer_->steps_done()) save(false);
+  if (is_root()) writer_->finish();
 }
 
 // Networks, moments and controller have stood still since the phase that was not finite
@@ -357,7 +338,7 @@ void TrainingRun::save() {
 int TrainingRun::diverged(const StepStatus& status) {
   static_cast<void>(trainer_->status(true));
   trainer_->rewind_to(status.step - 1);
-  if (last_saved_ != trainer_->steps_done()) save();
+  complete_save();
   constexpr auto kCode = static_cast<int>(ExitCode::kDiverged);
   if (is_root()) {
     recorder_->end(*trainer_);
@@ -374,7 +355,11 @@ int TrainingRun::diverged(const StepStatus& status) {
 }
 
 int TrainingRun::finish(bool stopped) {
-  if (last_saved_ != trainer_->steps_done()) save();
+  complete_save();
+  if (saves_ > 0)
+    log::info("{} checkpoint{} between steps, for which training stood still {:.1f} ms each",
+              saves_, saves_ == 1 ? "" : "s",
+              1000 * stalled_seconds_ / static_cast<double>(saves_));
   log::info_every_rank("forwarded {} real images in this start", trainer_->forwarded());
   if (is_root()) {
     if (recorder_) recorder_->end(*trainer_);

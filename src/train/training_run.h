@@ -5,6 +5,7 @@
 #include <string>
 
 #include "comm/world.h"
+#include "train/cost_report.h"
 #include "train/experiment.h"
 
 namespace valley {
@@ -14,6 +15,7 @@ struct TrainRequest {
   std::filesystem::path out = "runs";
   std::string resume = "none";  // none, auto or a path
   bool dry_run = false;
+  ReductionQuestion question;  // of the dry run
   std::string version;  // of the program, for run.json and the agreement of ranks
   std::string command;  // as typed, for run.json
 };

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,7 @@ TEST(AssignGpus, MoreRanksThanGpusAreRefusedNamingHostAndWayOut) {
     expect_part(message, "3 ranks on host node7, which has 2 GPUs");
     expect_part(message, "mpirun -n 2");
     expect_part(message, "or set train.device=cpu");
+    expect_part(message, "VALLEY_SHARE_GPU=1");
   }
 }
 
@@ -75,6 +77,36 @@ TEST(AssignGpus, FunctionalTestsMayShareGpus) {
   RankDevices r = rank_with("a", {"x", "y"});
   r.shares_gpus = true;
   EXPECT_EQ(assign_gpus(DeviceChoice::kAuto, {r, r, r}), (std::vector<int>{0, 1, 0}));
+}
+
+TEST(ShareGpus, IsAskedForByOneWord) {
+  EXPECT_FALSE(asked_to_share_gpus(nullptr));
+  EXPECT_FALSE(asked_to_share_gpus(""));
+  EXPECT_FALSE(asked_to_share_gpus("0"));
+  EXPECT_TRUE(asked_to_share_gpus("1"));
+  EXPECT_THROW(static_cast<void>(asked_to_share_gpus("yes")), Error);
+}
+
+TEST(ShareGpus, RanksThatDoAreHostsOfTheirOwnToNccl) {
+  RankDevices r = rank_with("a", {"x", "y"});
+  r.shares_gpus = true;
+  const std::vector<RankDevices> three = {r, r, r};
+  const std::vector<int> gpus = assign_gpus(DeviceChoice::kAuto, three);
+  std::set<std::string> ids;
+  for (int rank = 0; rank < 3; ++rank) ids.insert(nccl_host_id(three, gpus, rank));
+  EXPECT_EQ(ids.size(), 3U);
+  EXPECT_FALSE(ids.contains(""));
+}
+
+TEST(ShareGpus, RanksThatNeedNotAreLeftAlone) {
+  RankDevices a = rank_with("a", {"x", "y"});
+  a.shares_gpus = true;
+  const std::vector<RankDevices> two = {a, a};
+  EXPECT_EQ(nccl_host_id(two, assign_gpus(DeviceChoice::kAuto, two), 1), "");
+  // The same name of a GPU on another host is another GPU.
+  const std::vector<RankDevices> apart = {rank_with("a", {"x"}), rank_with("b", {"x"})};
+  EXPECT_EQ(nccl_host_id(apart, assign_gpus(DeviceChoice::kAuto, apart), 1), "");
+  EXPECT_EQ(nccl_host_id({rank_with("a", {})}, {}, 0), "");
 }
 
 TEST(AssignGpus, HostsWithAndWithoutGpusAreRefused) {

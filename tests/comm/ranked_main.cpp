@@ -8,6 +8,7 @@
 #include <string>
 
 #include "comm/backend.h"
+#include "comm/device_assignment.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "ranked_test.h"
@@ -43,7 +44,7 @@ DeviceChoice devices() {
   const char* local_size = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
   const std::size_t needed =
       local_size != nullptr ? static_cast<std::size_t>(std::atoi(local_size)) : 1;
-  const bool shared = std::getenv("NCCL_HOSTID") != nullptr;
+  const bool shared = asked_to_share_gpus(std::getenv("VALLEY_SHARE_GPU"));
   const std::size_t gpus = visible_gpus().size();
   return gpus >= needed || (shared && gpus > 0) ? DeviceChoice::kAuto : DeviceChoice::kCpu;
 }

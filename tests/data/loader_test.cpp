@@ -250,5 +250,19 @@ TEST(Loader, PinsItsBuffersForCuda) {
   EXPECT_TRUE(batch.labels.is_pinned());
 }
 
+TEST(Verify, IsReadFromItsNames) {
+  EXPECT_EQ(parse_verify("off"), Verify::kOff);
+  EXPECT_EQ(parse_verify("first-epoch"), Verify::kFirstEpoch);
+  EXPECT_EQ(parse_verify("always"), Verify::kAlways);
+  EXPECT_EQ(verify_names().size(), 3U);
+  try {
+    static_cast<void>(parse_verify("never"));
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "data.verify is \"never\"; it can be off, first-epoch, always");
+  }
+}
+
 }  // namespace
 }  // namespace valley

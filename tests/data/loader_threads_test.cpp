@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "data/loader.h"
 #include "fake_dataset.h"
+#include "support/no_threads.h"
 
 namespace valley {
 namespace {
@@ -86,6 +87,19 @@ TEST(LoaderThreads, ErrorsOfOtherKindsAndOfHintsComeThrough) {
   other->on_prefetch = [] { throw std::runtime_error("no hints"); };
   Loader hinting(other, order, {});
   EXPECT_THROW(static_cast<void>(hinting.next()), std::runtime_error);
+}
+
+TEST(LoaderThreads, ASystemThatRefusesThemIsNamed) {
+  const auto dataset = std::make_shared<FakeDataset>(40);
+  const Order order(4, 40, OrderKind::kGlobal);
+  const NoThreads none;
+  try {
+    const Loader loader(dataset, order, {});
+    FAIL() << "a thread was started";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kOutOfMemory);
+    EXPECT_NE(std::string(error.what()).find("a thread for reading batches"), std::string::npos);
+  }
 }
 
 TEST(LoaderThreads, CountsWhatItDelivers) {

@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/error.h"
+
 namespace valley {
 namespace {
 
@@ -292,6 +294,13 @@ TEST(Order, CostsLittleBesidesReadingAnImage) {
     EXPECT_GT(sum, 0U);
     EXPECT_LT(each, 20000);  // a 256x256 image takes 20,000 ns from the page cache
   }
+}
+
+TEST(Order, KindsAreReadFromTheirNames) {
+  EXPECT_EQ(parse_order("global"), OrderKind::kGlobal);
+  EXPECT_EQ(parse_order("window"), OrderKind::kWindow);
+  EXPECT_EQ(order_names().size(), 2U);
+  EXPECT_THROW(static_cast<void>(parse_order("windows")), Error);
 }
 
 }  // namespace

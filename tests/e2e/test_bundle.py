@@ -49,7 +49,7 @@ def unpacked(archive):
 
 def test_it_is_small_and_says_what_it_holds(archive, unpacked):
     size = sum(path.stat().st_size for path in unpacked.rglob("*") if path.is_file())
-    assert size < 60e6
+    assert size < 64 << 20  # with its tests, which are a fifth of it
     assert archive.stat().st_size < 30e6
     check = subprocess.run(["sha256sum", "-c", "--quiet", "MANIFEST"], cwd=unpacked, capture_output=True, text=True,
                            timeout=60, check=False)

@@ -8,7 +8,8 @@ import pytest
 from program import REPOSITORY, bits, checkpoint
 
 COMMANDS = [[], ["train"], ["sample"], ["evaluate"], ["energy"], ["classify"], ["restore"], ["report"], ["doctor"],
-            ["completion"], ["shard"], ["shard", "build"], ["shard", "verify"], ["shard", "info"], ["shard", "peek"]]
+            ["completion"], ["bench"], ["bench", "step"], ["bench", "loader"], ["bench", "allreduce"],
+            ["shard"], ["shard", "build"], ["shard", "verify"], ["shard", "info"], ["shard", "peek"]]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_help_under_the_launcher_is_shown_once(program):
 
 def test_every_command_is_tested_here(program):
     listed = set()
-    for command in ([], ["shard"]):
+    for command in ([], ["bench"], ["shard"]):
         commands = program.call(*command, "--help").stdout.split("Subcommands:")[1]
         listed |= {(*command, name) for name in re.findall(r"^  ([a-z]+) ", commands, re.MULTILINE)}
     assert listed == {tuple(command) for command in COMMANDS if command}
@@ -48,7 +49,8 @@ def test_keys_are_listed_with_default_and_meaning(program, keys):
     listed = program.call("train", "--keys").stdout
     assert listed.count("; default ") == len(keys)
     assert {key.split(".")[0] for key in keys} == \
-        {"data", "model", "objective", "train", "optimizer", "checkpoint", "samples", "evaluate"}
+        {"data", "model", "objective", "train", "optimizer", "checkpoint", "samples", "evaluate",
+         "performance"}
 
 
 def test_keys_of_a_section(program, keys):
@@ -82,7 +84,7 @@ def test_the_dry_run_on_two_ranks(program):
     result = program.train(2, "--dry-run")
     assert "ranks: 2, each 2 microbatches of 4 images a step" in result.stdout
     assert result.stdout.count("\n# generator: ") == 1
-    assert re.search(r"reduced a step: [1-9]", result.stdout)
+    assert re.search(r"\n# reduced a step: [1-9]", result.stdout)
 
 
 def test_the_resolved_config_can_be_run_again_as_it_is(program):

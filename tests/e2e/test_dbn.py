@@ -3,6 +3,7 @@ several ranks, measured on images that it never sees; and what is said where lab
 
 import json
 import os
+import re
 import signal
 
 import numpy
@@ -171,6 +172,11 @@ def test_the_plan_has_each_layer(elsewhere):
     plan = elsewhere.train(None, "--dry-run").stdout
     assert "layers.0: 3340 parameters" in plan and "rbm of bernoulli units" in plan
     assert f"length: {STEPS} steps" in plan
+    work = {m[1]: float(m[2]) for m in re.finditer(r"# work a step of (\S+): (\S+) GFLOP", plan)}
+    assert list(work) == ["measure", "layers.0", "layers.1", "fine-tune"]
+    assert work["measure"] == 0
+    # Down and up once, the gradient's two products, one from the data; a persistent chain's data go down once more.
+    assert work["layers.0"] == pytest.approx(2 * BATCH * 6 * SIDE * SIDE * 12 / 1e9, rel=1e-3)
     assert not elsewhere.runs()
 
 

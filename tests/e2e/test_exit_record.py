@@ -45,9 +45,9 @@ def test_another_rank_than_the_first_leaves_exit_json(program, damaged, faces):
 
 
 def test_memory_that_runs_out_leaves_exit_json(program):
-    with program.start_training(None, "train.steps=1000", "samples.every=20", "samples.grid=32x32") as call:
+    with program.start_training(None, "train.steps=400", "samples.every=200", "samples.grid=32x32") as call:
         call.until(has_reached(program, 1))
-        # From here on the process gets no more memory; the grid of samples needs some.
+        # From here on the process gets no more memory; the first grid of samples, seconds away, needs some.
         resource.prlimit(call.process.pid, resource.RLIMIT_AS, (1 << 20, 1 << 20))
         result = call.wait()
     assert result.code == OUT_OF_MEMORY, result.stderr

@@ -1,6 +1,7 @@
 """Resume is exact: in the middle of an epoch, on another number of ranks, after a signal, after a kill."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -94,6 +95,18 @@ def test_what_four_ranks_begin_one_ends_as_two_would(program):
     half = program.trained(4, mode, steps(HALF))
     program.train(1, mode, steps(WHOLE), "--resume", half)
     assert bits_of(half) == bits_of(whole)
+
+
+@pytest.mark.parametrize("ranks", [None, 2])
+def test_checkpoints_written_meanwhile_are_those_that_training_waited_for(program, ranks):
+    """Each is the state of its step, however far training has come when its bytes are written."""
+    runs = [program.trained(ranks, "checkpoint.every=1", "checkpoint.keep=0", f"checkpoint.background={background}")
+            for background in ("true", "false")]
+    for step in range(1, 11):
+        assert bits(checkpoint(runs[0], step)) == bits(checkpoint(runs[1], step)), step
+    for run in runs:
+        assert re.search(r"9 checkpoints between steps, for which training stood still [\d.]+ ms each",
+                         (run / "log.txt").read_text())
 
 
 def test_a_finished_run_has_nothing_to_do(program):

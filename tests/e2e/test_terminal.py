@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import subprocess
+import time
 
 import pytest
 from program import PATIENCE, VALLEY
@@ -60,6 +61,18 @@ def test_messages_stand_above_the_line_of_progress(program):
     log = (program.newest() / "log.txt").read_text().splitlines()
     # log.txt begins with the run; its lines start with the time.
     assert messages[-len(log):] == [line.split(" ", 1)[1] for line in log]
+
+
+def test_the_time_left_counts_what_comes_between_the_steps(program):
+    # Nearly all of this run's time goes into its grids.
+    steps, middle = 12, 6
+    command = [VALLEY, "train", program.config, "--out", program.out, f"train.steps={steps}", "samples.every=1",
+               "samples.grid=24x24"]
+    begin = time.monotonic()
+    text = on_terminal(command, program.folder)
+    seconds = time.monotonic() - begin
+    [left] = re.findall(rf"\rstep {middle} \|[^\r]* ETA (\d+)s", text)
+    assert int(left) + 1 > 0.2 * seconds, text
 
 
 @pytest.mark.parametrize(("kind", "redraws"), [("xterm", True), ("dumb", False)])

@@ -54,17 +54,20 @@ def symmetric(pixels):
     return (pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).contiguous()
 
 
-def check(tag, got, expected, tolerance):
+def check(tag, got, expected, tolerance, allowance=0.0):
     assert got.shape == expected.shape, tag
     scale = expected.abs().max().item()
     difference = (got - expected).abs().max().item()
-    assert difference <= tolerance * scale + 1e-9, f"{tag}: differs by {difference:.3g}, largest number {scale:.3g}"
+    assert difference <= tolerance * scale + allowance + 1e-9, f"{tag}: differs by {difference:.3g}, largest number {scale:.3g}"
 
 
-def check_step(dumped, step, gradients, networks):
-    """Compares one step: the gradients that it had, and the parameters after it."""
+def check_step(dumped, step, gradients, networks, allowance=0.0):
+    """Compares one step: the gradients that it had, each up to `allowance` besides rounding, and the parameters after it, which
+    Adam moves by more of what small gradients differ."""
+    value_tolerance = VALUE_TOLERANCE * (10 if allowance > 0 else 1)
     for name, expected in gradients.items():
-        check(f"step {step}, gradient of {name}", dumped[f"{step}.gradient.{name}"], expected, GRADIENT_TOLERANCE)
+        check(f"step {step}, gradient of {name}", dumped[f"{step}.gradient.{name}"], expected, GRADIENT_TOLERANCE,
+              allowance)
     for name, network in networks.items():
         for tensor, expected in network.state_dict().items():
-            check(f"step {step}, {name}.{tensor}", dumped[f"{step}.value.{name}.{tensor}"], expected, VALUE_TOLERANCE)
+            check(f"step {step}, {name}.{tensor}", dumped[f"{step}.value.{name}.{tensor}"], expected, value_tolerance)

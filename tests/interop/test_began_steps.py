@@ -53,7 +53,25 @@ def start(ours, config):
     return networks, optimizers
 
 
-def check_report(ours, step, real, fake, loss_g, k, controller):
+class SignsAtStake:
+    """How far gradients may differ because the sign of a pixel's x - D(x) is decided by rounding: each such pixel has a part of
+    1/N in the derivative of the mean, one way or the other. Later steps inherit it."""
+
+    NEAR = 3e-6  # of values in [-1, 1]
+
+    def __init__(self, discriminator):
+        self.found = 0.0
+        discriminator.register_forward_hook(self.look)
+
+    def tolerance(self):
+        """Of losses, relative."""
+        return 1e-4 if self.found > 0 else 1e-5
+
+    def look(self, _, given, image):
+        self.found += 2.0 * ((given[0] - image).abs() < self.NEAR).sum().item() / image.numel()
+
+
+def check_report(ours, step, real, fake, loss_g, k, controller, tolerance):
     reported = {
         "loss/D": real - k * fake,
         "loss/G": loss_g,
@@ -63,7 +81,7 @@ def check_report(ours, step, real, fake, loss_g, k, controller):
         "M": controller.convergence,
     }
     for name, expected in reported.items():
-        assert ours[f"{step}.{name}"].item() == pytest.approx(expected, rel=1e-5, abs=1e-8), (step, name)
+        assert ours[f"{step}.{name}"].item() == pytest.approx(expected, rel=tolerance, abs=1e-8), (step, name)
 
 
 @pytest.mark.parametrize(("size", "channels", "skip", "downsample", "gamma", "lambda_k"), CASES)
@@ -73,6 +91,7 @@ def test_three_steps(tmp_path, size, channels, skip, downsample, gamma, lambda_k
     ours, images = train(tmp_path, config, gamma, lambda_k)
     networks, optimizers = start(ours, config)
     generator, discriminator = networks["generator"], networks["discriminator"]
+    signs = SignsAtStake(discriminator)
     controller = began.Controller(gamma, lambda_k)
 
     for step in range(STEPS):
@@ -89,8 +108,9 @@ def test_three_steps(tmp_path, size, channels, skip, downsample, gamma, lambda_k
         gradients |= gradients_of("generator", generator)
         optimizers["generator"].step()
         controller.update(real.item(), loss_g.item())
-        check_step(ours, step, gradients, networks)
-        check_report(ours, step, real.item(), fake.item(), loss_g.item(), k, controller)
+        check_step(ours, step, gradients, networks, signs.found)
+        check_report(ours, step, real.item(), fake.item(), loss_g.item(), k, controller,
+                     signs.tolerance())
     assert controller.k != 0.0 or lambda_k < 0.01
 
 
@@ -101,6 +121,7 @@ def test_three_steps_of_the_shared_schedule(tmp_path):
     ours, images = train(tmp_path, config, 0.9, 2.0, schedule="shared")
     networks, optimizers = start(ours, config)
     generator, discriminator = networks["generator"], networks["discriminator"]
+    signs = SignsAtStake(discriminator)
     controller = began.Controller(0.9, 2.0)
     used = []
     for step in range(STEPS):
@@ -116,8 +137,9 @@ def test_three_steps_of_the_shared_schedule(tmp_path):
         for optimizer in optimizers.values():
             optimizer.step()
         controller.update(real.item(), fake.item())
-        check_step(ours, step, gradients, networks)
-        check_report(ours, step, real.item(), fake.item(), fake.item(), k, controller)
+        check_step(ours, step, gradients, networks, signs.found)
+        check_report(ours, step, real.item(), fake.item(), fake.item(), k, controller,
+                     signs.tolerance())
     assert used[1] > 0.05, "with k at 0 a wrong coefficient would not show"
 
 

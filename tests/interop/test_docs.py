@@ -11,9 +11,10 @@ from valley_program import REPOSITORY, build_faces, train, valley
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
 NAMES = [str(path.relative_to(REPOSITORY)) for path in DOCUMENTS]
 COMMANDS = {"train", "sample", "evaluate", "energy", "restore", "classify", "report", "doctor", "completion",
-            *("shard " + name for name in ("build", "verify", "info", "peek"))}
+            *("shard " + name for name in ("build", "verify", "info", "peek")),
+            *("bench " + name for name in ("step", "loader", "allreduce"))}
 # A command up to the end of the line, a comment, a quote or a shell operator.
-CALL = re.compile(r"(?:^|[\s/`(])valley +((?:shard +)?(?:[a-z]+))\b([^`#|;&>\n]*)")
+CALL = re.compile(r"(?:^|[\s/`(])valley +((?:(?:shard|bench) +)?(?:[a-z]+))\b([^`#|;&>\n]*)")
 NO_KEYS = {"model.safetensors", "objective.k", "objective.s_g_previous", "objective.replay",
            "objective.replay_taken", "data.fingerprint", "data.class_names"}  # a file, tensors, metadata
 FLAG = re.compile(r"(?<!\S)(-{1,2}[a-zA-Z][\w-]*)")
@@ -53,7 +54,7 @@ def test_the_search_finds_calls():
 
 @pytest.mark.parametrize(("document", "command", "rest"), list(calls()))
 def test_commands_flags_keys_and_files_exist(document, command, rest):
-    if command == "shard":
+    if command in ("shard", "bench"):
         return
     text = help_of(command)
     for flag in FLAG.findall(rest):
@@ -64,7 +65,7 @@ def test_commands_flags_keys_and_files_exist(document, command, rest):
         assert (REPOSITORY / config).is_file(), f"{document}: {config}"
 
 
-@pytest.mark.parametrize("command", [*sorted(COMMANDS), "shard", ""])
+@pytest.mark.parametrize("command", [*sorted(COMMANDS), "bench", "shard", ""])
 def test_configs_that_the_help_names_exist(command):
     for config in re.findall(r"configs/[\w.-]+", valley(*command.split(), "--help")):
         assert (REPOSITORY / config).is_file(), config

@@ -21,11 +21,16 @@ struct State {
   at::Tensor rate = at::full({}, 1e-3, at::kDouble);
   at::Tensor updates = at::full({}, 7, at::kLong);
   at::Tensor skip = at::zeros({}, at::kInt);
+  at::Tensor shadow = {};
+  bool clear_gradient = false;
 
-  [[nodiscard]] Update update() const { return {value, gradient, rate, updates, skip}; }
+  [[nodiscard]] Update update() const {
+    return {value, gradient, rate, updates, skip, shadow, clear_gradient};
+  }
   [[nodiscard]] State on(at::Device device) const {
-    return {value.to(device), gradient.to(device), first.to(device), second.to(device),
-            rate.to(device),  updates.to(device),  skip.to(device)};
+    return {value.to(device),  gradient.to(device), first.to(device),
+            second.to(device), rate.to(device),     updates.to(device),
+            skip.to(device),   shadow.to(device),   clear_gradient};
   }
 };
 
@@ -164,6 +169,61 @@ TEST(Optimizers, DoNotDependOnTheNumberOfThreads) {
   at::set_num_threads(before);
 }
 
+State shadowed_state(std::int64_t n, bool clear) {
+  State s = some_state(n);
+  s.shadow = at::full({n}, 7, at::kBFloat16);
+  s.clear_gradient = clear;
+  return s;
+}
+
+TEST(Optimizers, WriteTheShadowThatTheValueRoundsTo) {
+  for (const Case& c : cases()) {
+    const State plain = some_state(kMany);
+    const State s = shadowed_state(kMany, false);
+    // Ties, both ways, and what has no neighbour above; a step of 0 leaves them as they are.
+    s.rate.zero_();
+    plain.rate.zero_();
+    for (const State* state : {&s, &plain}) {
+      const float special[] = {0x1.01p0F, 0x1.03p0F, -0x1.01p0F, 0x1.fffffep127F, 1e-42F, -0.0F};
+      for (std::int64_t i = 0; i < 6; ++i) state->value[i] = special[i];
+    }
+    c.step(plain);
+    c.step(s);
+    EXPECT_TRUE(at::equal(s.value, plain.value)) << c.name;
+    EXPECT_TRUE(at::equal(s.shadow.view(at::kShort), s.value.to(at::kBFloat16).view(at::kShort)))
+        << c.name;
+    EXPECT_TRUE(at::equal(s.gradient, plain.gradient)) << c.name;
+    s.rate.fill_(1e-3);
+    c.step(s);
+    EXPECT_FALSE(at::equal(s.value, plain.value)) << c.name;
+    EXPECT_TRUE(at::equal(s.shadow, s.value.to(at::kBFloat16))) << c.name;
+  }
+}
+
+TEST(Optimizers, ClearTheGradientOnceItWasUsed) {
+  for (const Case& c : cases()) {
+    const State plain = some_state(kMany);
+    const State s = shadowed_state(kMany, true);
+    c.step(plain);
+    c.step(s);
+    EXPECT_TRUE(at::equal(s.value, plain.value)) << c.name;
+    EXPECT_TRUE(at::equal(s.first, plain.first)) << c.name;
+    EXPECT_TRUE(at::equal(s.gradient, at::zeros({kMany}))) << c.name;
+  }
+}
+
+TEST(Optimizers, ClearAGradientThatTheySkipAndLeaveTheShadow) {
+  for (const Case& c : cases()) {
+    const State s = shadowed_state(1000, true);
+    s.skip.fill_(1);
+    s.gradient.fill_(std::numeric_limits<float>::infinity());
+    c.step(s);
+    EXPECT_TRUE(at::equal(s.gradient, at::zeros({1000}))) << c.name;
+    EXPECT_TRUE(at::equal(s.shadow, at::full({1000}, 7, at::kBFloat16))) << c.name;
+    EXPECT_TRUE(at::equal(s.value, some_state(1000).value)) << c.name;
+  }
+}
+
 TEST(MovingAverage, HalvesTheDistanceInAHalfLife) {
   const at::Tensor average = at::zeros({100});
   const at::Tensor value = at::ones({100});
@@ -179,13 +239,15 @@ TEST(MovingAverage, HalvesTheDistanceInAHalfLife) {
 TEST(OptimizersOnCuda, Agree) {
   if (!at::globalContext().hasCUDA()) GTEST_SKIP() << "no GPU";
   for (const Case& c : cases()) {
-    const State here = some_state(kMany);
+    const State here = shadowed_state(kMany, true);
     const State there = here.on(at::kCUDA);
     c.step(here);
     c.step(there);
     EXPECT_TRUE(close(there.value.cpu(), here.value)) << c.name;
     EXPECT_TRUE(close(there.first.cpu(), here.first)) << c.name;
     EXPECT_TRUE(close(there.second.cpu(), here.second)) << c.name;
+    EXPECT_TRUE(at::equal(there.shadow.cpu(), there.value.cpu().to(at::kBFloat16))) << c.name;
+    EXPECT_TRUE(at::equal(there.gradient.cpu(), here.gradient)) << c.name;
     moving_average(here.first, here.value, 0.9, here.skip);
     moving_average(there.first, there.value, 0.9, there.skip);
     EXPECT_TRUE(close(there.first.cpu(), here.first)) << c.name;

@@ -42,6 +42,30 @@ TEST(Layers, HesRuleKeepsTheScaleThroughReluOnBothWays) {
   }
 }
 
+// Where products are made in float, they are: the weights and sums of one that is not rounded
+// before its end. ctest runs it with and without LibTorch's AVX-512.
+TEST(Layers, Bfloat16ComesBackWhateverItIsMultipliedAs) {
+  ParameterSet set;
+  const Conv2d conv(set, "c", {16, 8, 4, 2, 1}, Initializer::normal(0.1));
+  const Conv2d back(set, "b", {16, 8, 4, 2, 1, true}, Initializer::normal(0.1));
+  const Linear linear(set, "l", 12, 6);
+  set.initialize(1, "");
+  const auto check = [](const auto& layer, const at::Tensor& x) {
+    const at::Tensor rounded = x.to(at::kBFloat16);
+    const at::Tensor y = layer(rounded);
+    ASSERT_EQ(y.scalar_type(), at::kBFloat16);
+    const at::Tensor exact = layer(rounded.to(at::kFloat));
+    if (kernels::product_type(rounded) == at::kFloat) {
+      EXPECT_TRUE(at::equal(y, exact.to(at::kBFloat16)));
+    } else {
+      EXPECT_LT((y - exact).abs().max().item<double>(), 0.02 * exact.abs().max().item<double>());
+    }
+  };
+  check(conv, at::randn({2, 16, 8, 8}));
+  check(back, at::randn({2, 16, 8, 8}));
+  check(linear, at::randn({3, 12}));
+}
+
 TEST(Layers, ActivationsAreTheirFormulas) {
   const at::Tensor x = at::linspace(-3, 3, 25);
   const auto of = [&](Activation a) { return activate(x.clone(), a); };

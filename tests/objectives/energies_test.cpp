@@ -43,6 +43,37 @@ TEST(Energies, AMarginAsRmseIsThatOfAnImageThatIsOffByItEverywhere) {
   EXPECT_NEAR(margin_of_rmse(Energy::kL2Norm, 0.18, 3, 256, 256), 80, 0.2);
 }
 
+// As ATen has it, value and both gradients, for float and for bfloat16 reconstructions.
+TEST(MeanL1Energy, AgreesWithTheOperatorsItReplaces) {
+  at::manual_seed(1);
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kDouble}) {
+    const at::Tensor image = at::randn({4, 3, 9, 8}).set_requires_grad(true);
+    const at::Tensor made = at::randn({4, 3, 9, 8})
+                                .contiguous(at::MemoryFormat::ChannelsLast)
+                                .to(type)
+                                .set_requires_grad(true);
+    const at::Tensor got = mean_l1_energy(image, made);
+    const at::Tensor expected = at::abs(made - image).mean();
+    EXPECT_NEAR(got.item<double>(), expected.item<double>(), 1e-6);
+    (got * -0.5).backward();
+    const at::Tensor to_image = image.grad().clone();
+    const at::Tensor to_made = made.grad().clone();
+    image.mutable_grad().reset();
+    made.mutable_grad().reset();
+    (expected * -0.5).backward();
+    EXPECT_TRUE(at::allclose(to_image, image.grad(), 1e-6, 1e-9)) << toString(type);
+    EXPECT_TRUE(at::allclose(to_made, made.grad(), 1e-6, 1e-9)) << toString(type);
+  }
+}
+
+TEST(MeanL1Energy, LeavesOutWhatNeedsNoGradient) {
+  const at::Tensor image = at::ones({1, 1, 2, 2});
+  const at::Tensor made = at::zeros({1, 1, 2, 2}).set_requires_grad(true);
+  mean_l1_energy(image, made).backward();
+  EXPECT_FALSE(image.grad().defined());
+  EXPECT_TRUE(at::equal(made.grad(), at::full({1, 1, 2, 2}, -0.25)));
+}
+
 // A term without the square is a known defect elsewhere.
 TEST(PullingAway, IsTheMeanSquaredCosineOfDifferentSamples) {
   const at::Tensor codes = at::zeros({3, 2});

@@ -73,10 +73,13 @@ class SmallGan : public ::testing::Test {
     std::map<std::string, double> sums;
   };
   [[nodiscard]] Pass run(Objective& objective, const Phase& phase) const {
+    return run(objective, phase, microbatch());
+  }
+  [[nodiscard]] Pass run(Objective& objective, const Phase& phase, const Microbatch& given) const {
     prepare(phase.updates);
     const std::vector<std::string> names = objective.sums_of(phase);
     const at::Tensor sums = at::zeros({static_cast<std::int64_t>(names.size())});
-    objective.accumulate_gradients(phase, microbatch(), sums);
+    objective.accumulate_gradients(phase, given, sums);
     Pass pass{gradient_of("discriminator"), gradient_of("generator"), {}};
     for (std::size_t i = 0; i < names.size(); ++i)
       pass.sums[names[i]] = sums[static_cast<std::int64_t>(i)].item<double>();

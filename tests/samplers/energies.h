@@ -18,7 +18,7 @@ class QuadraticEnergy : public EnergyNetwork {
     parameters_.initialize(0, "");
   }
   [[nodiscard]] std::vector<LayerInfo> layers() const override { return {}; }
-  [[nodiscard]] at::Tensor energy(const at::Tensor& x) const override {
+  [[nodiscard]] at::Tensor forward(const at::Tensor& x) const override {
     return at::square(x - mean_.view({1, -1, 1, 1})).flatten(1).sum(1) * (stiffness_ / 2);
   }
 

@@ -6,7 +6,7 @@
 #include "kernels/device.h"
 #include "models/dbn.h"
 #include "small_dbn.h"
-#include "train/plan_report.h"
+#include "train/memory_plan.h"
 
 namespace valley {
 namespace {

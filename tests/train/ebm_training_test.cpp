@@ -5,7 +5,7 @@
 #include "comm/self_communicator.h"
 #include "kernels/device.h"
 #include "small_ebm.h"
-#include "train/plan_report.h"
+#include "train/memory_plan.h"
 
 namespace valley {
 namespace {

@@ -39,6 +39,15 @@ TEST(Experiment, DefaultsAreThePapers) {
   EXPECT_EQ(e.total_steps(1000), 200'000);
 }
 
+TEST(Experiment, Bfloat16IsNotForBoltzmannMachines) {
+  EXPECT_EQ(load("[train]\nprecision = \"bf16\"").error, "");
+  const std::string error = load(
+                                "[train]\nprecision = \"bf16\"\n[model]\nname = \"dbn\"\n"
+                                "layers = [8]\n[objective]\nname = \"dbn\"")
+                                .error;
+  EXPECT_NE(error.find("train.precision (test.toml"), std::string::npos) << error;
+}
+
 TEST(Experiment, EachObjectiveHasTheDefaultsOfItsPaper) {
   const Experiment ebgan = Experiment::of_objective("ebgan");
   EXPECT_EQ(ebgan.model.name, "ebgan");
@@ -79,7 +88,8 @@ TEST(Experiment, ReproducibleFillsInMicrobatchAndThreads) {
   EXPECT_EQ(e.train.threads, 1);
   EXPECT_EQ(load("[train]\nreproducible = true\nglobal_batch = 4").experiment.train.microbatch, 1);
   // An eighth is no whole number of images: the next larger part that is.
-  EXPECT_EQ(load("[train]\nreproducible = true\nglobal_batch = 100").experiment.train.microbatch, 25);
+  EXPECT_EQ(load("[train]\nreproducible = true\nglobal_batch = 100").experiment.train.microbatch,
+            25);
   EXPECT_FALSE(load("").experiment.train.microbatch.has_value());
 }
 

@@ -2,10 +2,9 @@
 // must show.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "../comm/ranked_test.h"
 #include "comm/self_communicator.h"
+#include "forwarding_communicator.h"
 #include "kernels/device.h"
 #include "small_training.h"
 
@@ -19,43 +18,25 @@ using testing::world;
 
 constexpr std::int64_t kSteps = 4;
 
-// Passes everything on to a real communicator except what a test breaks.
-class BrokenCommunicator : public Communicator {
+class BrokenCommunicator : public testing::ForwardingCommunicator {
  public:
   enum class Fault { kSkipsReduction, kForgetsOneRank };
-  BrokenCommunicator(Communicator& real, Fault fault) : real_(real), fault_(fault) {}
-  [[nodiscard]] int rank() const override { return real_.rank(); }
-  [[nodiscard]] int size() const override { return real_.size(); }
-  [[nodiscard]] int local_rank() const override { return real_.local_rank(); }
-  [[nodiscard]] int local_size() const override { return real_.local_size(); }
-  [[nodiscard]] at::Device device() const override { return real_.device(); }
+  BrokenCommunicator(Communicator& real, Fault fault)
+      : ForwardingCommunicator(real), fault_(fault) {}
   [[nodiscard]] std::string name() const override { return "broken"; }
   [[nodiscard]] std::unique_ptr<Work> all_reduce(const at::Tensor& t, ReduceOp op) override {
-    spoil(t);
-    return real_.all_reduce(fault_ == Fault::kSkipsReduction ? t.clone() : t, op);
+    return ForwardingCommunicator::all_reduce(spoilt(t), op);
   }
   [[nodiscard]] std::unique_ptr<Work> tree_reduce(const at::Tensor& t) override {
-    spoil(t);
-    return real_.tree_reduce(fault_ == Fault::kSkipsReduction ? t.clone() : t);
-  }
-  [[nodiscard]] std::unique_ptr<Work> broadcast(const at::Tensor& t, int root) override {
-    return real_.broadcast(t, root);
-  }
-  [[nodiscard]] std::unique_ptr<Work> all_gather(const at::Tensor& in,
-                                                 const at::Tensor& out) override {
-    return real_.all_gather(in, out);
-  }
-  void barrier() override { real_.barrier(); }
-  [[noreturn]] void abort(const std::string& why, int exit_code) override {
-    real_.abort(why, exit_code);
-    std::abort();
+    return ForwardingCommunicator::tree_reduce(spoilt(t));
   }
 
  private:
-  void spoil(const at::Tensor& t) const {
+  // What is reduced in place of `t`.
+  [[nodiscard]] at::Tensor spoilt(const at::Tensor& t) const {
     if (fault_ == Fault::kForgetsOneRank && rank() == size() - 1) t.zero_();
+    return fault_ == Fault::kSkipsReduction ? t.clone() : t;
   }
-  Communicator& real_;
   Fault fault_;
 };
 

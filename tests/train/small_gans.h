@@ -32,13 +32,14 @@ inline Experiment small_objective(const std::string& name) {
 }
 
 inline std::vector<NamedTraining> small_gans() {
-  std::vector<NamedTraining> all = {{"ebgan", small_objective("ebgan")},
-                                    {"pulling_away", small_objective("ebgan")},
-                                    {"magan", small_objective("magan")},
-                                    {"shared_began", small_experiment()}};
+  std::vector<NamedTraining> all = {
+      {"ebgan", small_objective("ebgan")}, {"pulling_away", small_objective("ebgan")},
+      {"magan", small_objective("magan")}, {"shared_began", small_experiment()},
+      {"bf16_began", small_experiment()},  {"bf16_ebgan", small_objective("ebgan")}};
   all[1].experiment.objective.pulling_away = "squared";
   all[2].experiment.objective.pretrain_epochs = 1;  // two steps: then two that measure
   all[3].experiment.train.schedule = "shared";
+  for (const std::size_t i : {4, 5}) all[i].experiment.train.precision = "bf16";
   return all;
 }
 

@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "kernels/device.h"
 #include "small_training.h"
-#include "train/plan_report.h"
+#include "train/memory_plan.h"
 
 namespace valley {
 namespace {

@@ -1,0 +1,71 @@
+#include "app/bench_loader.h"
+
+#include <fmt/core.h>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "bench/loader_bench.h"
+
+namespace valley::app {
+namespace {
+
+constexpr const char* kHelp =
+    "Time the loader on a data set, without training: images a second that it brings to memory in "
+    "the order of training.\n\n"
+    "Examples:\n"
+    "  valley bench loader data/emoji-64\n"
+    "  valley bench loader data/emoji-64 --batch 16 --threads 2 --verify off";
+
+constexpr std::int64_t kMost = 1'000'000;
+constexpr std::int64_t kMostThreads = 1024;
+
+struct Arguments {
+  std::filesystem::path data;
+  std::string verify = "first-epoch";
+  std::string order = "global";
+  bool json = false;
+  LoaderBenchOptions options;
+};
+
+void bench(Arguments& a) {
+  a.options.verify = parse_verify(a.verify);
+  a.options.order = parse_order(a.order);
+  const std::shared_ptr<const Dataset> dataset = Dataset::open(a.data);
+  const LoaderBench found = bench_loader(dataset, a.options);
+  fmt::print("{}", a.json ? to_json(found, a.options) : to_text(found, a.options));
+}
+
+}  // namespace
+
+void add_bench_loader(CLI::App& bench_command) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* command = bench_command.add_subcommand("loader", kHelp);
+  command->add_option("data", a->data, "The data set: a folder of shards")
+      ->required()
+      ->type_name("DIR");
+  const auto count = [&](const char* name, std::int64_t& value, std::int64_t most,
+                         const char* help) {
+    command->add_option(name, value, help)
+        ->check(CLI::Range(std::int64_t{1}, most))
+        ->type_name("N")
+        ->capture_default_str();
+  };
+  count("--batch", a->options.batch, kMost, "Images of a batch");
+  count("--threads", a->options.threads, kMostThreads, "Threads that read");
+  count("--batches", a->options.batches, kMost, "Batches of a pass");
+  count("--repeats", a->options.repeats, kMost, "Passes that are timed");
+  command->add_option("--verify", a->verify, "When CRC32C is compared, as data.verify")
+      ->check(CLI::IsMember(verify_names()))
+      ->capture_default_str();
+  command->add_option("--order", a->order, "How images are shuffled, as data.order")
+      ->check(CLI::IsMember(order_names()))
+      ->capture_default_str();
+  command->add_flag("--json", a->json, "JSON instead of text");
+  command->callback([a] { bench(*a); });
+}
+
+}  // namespace valley::app

@@ -1,0 +1,75 @@
+#include "app/bench_step.h"
+
+#include <fmt/core.h>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/device_choice.h"
+#include "bench/step_bench.h"
+#include "comm/world.h"
+#include "core/error.h"
+
+namespace valley::app {
+namespace {
+
+constexpr const char* kHelp =
+    "Time the training step of a config, on as many ranks as the launcher starts; nothing is "
+    "written.\n\n"
+    "Examples:\n"
+    "  mpirun -n 2 valley bench step configs/began-64.toml model.width=32    synthetic images\n"
+    "  mpirun -n 8 valley bench step configs/began-256.toml --exposed        what reductions cost\n"
+    "  valley bench step configs/began-64.toml data.path=data/x --data       through the loader";
+
+constexpr std::int64_t kMost = 1'000'000;
+
+struct Arguments {
+  std::vector<std::string> words;  // config file and overrides
+  bool json = false;
+  StepBenchOptions options;
+};
+
+void bench(const Arguments& a) {
+  const std::vector<std::string> overrides(a.words.begin() + 1, a.words.end());
+  Experiment experiment;
+  Schema schema = Experiment::load(experiment, a.words.front(), overrides);
+  if (!a.options.from_data) {
+    experiment.data.path = "synthetic images";
+    experiment.data.validation.clear();
+    experiment.evaluate.validation_every.reset();
+  }
+  experiment.resolve(schema);
+  const auto world = World::join(device_choice(experiment.train.device));
+  world->require_equal("the config", schema.to_toml());
+  const StepBench found = bench_step(*world, experiment, a.options);
+  if (world->rank() == 0) fmt::print("{}", a.json ? to_json(found) : to_text(found));
+  world->host().barrier();
+}
+
+}  // namespace
+
+void add_bench_step(CLI::App& bench_command) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* command = bench_command.add_subcommand("step", kHelp);
+  command->add_option("config", a->words, "CONFIG.toml, then section.key=value for what differs")
+      ->required()
+      ->type_name("CONFIG.toml [section.key=value ...]");
+  command->add_option("--steps", a->options.steps, "Steps that are timed")
+      ->check(CLI::Range(std::int64_t{1}, kMost))
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_option("--warmup", a->options.warmup, "Steps before those")
+      ->check(CLI::Range(std::int64_t{0}, kMost))
+      ->type_name("N")
+      ->capture_default_str();
+  command->add_flag("--data", a->options.from_data, "The images of data.path, through the loader");
+  command->add_flag("--exposed", a->options.exposed,
+                    "Take the steps again without reductions: the difference is what they cost");
+  command->add_flag("--json", a->json, "JSON instead of text");
+  command->callback([a] { bench(*a); });
+}
+
+}  // namespace valley::app

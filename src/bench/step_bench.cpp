@@ -1,0 +1,208 @@
+#include "bench/step_bench.h"
+
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "bench/matrix_speed.h"
+#include "bench/muted_communicator.h"
+#include "bench/synthetic.h"
+#include "comm/backend.h"
+#include "core/error.h"
+#include "kernels/device.h"
+#include "train/memory_check.h"
+#include "train/run_batches.h"
+#include "train/run_data.h"
+#include "train/run_plan.h"
+#include "train/trainer.h"
+
+namespace valley {
+namespace {
+
+// Different batches, so that no step finds its pixels in a cache that training would not have.
+constexpr std::int64_t kBatches = 4;
+
+// Moments in the order of the device's work. Marking one does not wait for it.
+class Marks {
+ public:
+  explicit Marks(at::Device device) : device_(device) {}
+
+  void mark() {
+    if (!device_.is_cuda()) {
+      times_.push_back(std::chrono::steady_clock::now());
+      return;
+    }
+    events_.emplace_back(device_.type(), c10::EventFlag::BACKEND_DEFAULT);
+    events_.back().record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
+  }
+
+  [[nodiscard]] std::vector<double> seconds_between() {
+    synchronize(device_);
+    std::vector<double> seconds;
+    for (std::size_t i = 1; i < times_.size(); ++i)
+      seconds.push_back(std::chrono::duration<double>(times_[i] - times_[i - 1]).count());
+    for (std::size_t i = 1; i < events_.size(); ++i)
+      seconds.push_back(events_[i - 1].elapsedTime(events_[i]) / 1e3);
+    return seconds;
+  }
+
+ private:
+  at::Device device_;
+  std::vector<std::chrono::steady_clock::time_point> times_;
+  std::vector<c10::Event> events_;
+};
+
+struct Pair {
+  at::Tensor pixels;
+  at::Tensor labels;
+};
+
+// Where a step's images come from, and how long was waited for them.
+class Source {
+ public:
+  virtual ~Source() = default;
+  [[nodiscard]] virtual Pair next() = 0;
+  [[nodiscard]] virtual double wait_seconds() const = 0;
+  [[nodiscard]] virtual std::uint64_t images() const = 0;
+};
+
+class SyntheticSource : public Source {
+ public:
+  SyntheticSource(const Experiment& experiment, const MicrobatchPlan& plan, World& world)
+      : pixels_(synthetic_pixels(experiment, kBatches, plan.share(), world.rank())),
+        labels_(synthetic_labels(experiment, plan.share())),
+        images_(static_cast<std::uint64_t>(plan.global_batch)) {
+    if (world.device().device().is_cuda()) pixels_ = pixels_.pin_memory();
+  }
+  [[nodiscard]] Pair next() override { return {pixels_[taken_++ % kBatches], labels_}; }
+  [[nodiscard]] double wait_seconds() const override { return 0; }
+  // As if an epoch were a step, so that stages that last for epochs soon pass.
+  [[nodiscard]] std::uint64_t images() const override { return images_; }
+
+ private:
+  at::Tensor pixels_;
+  at::Tensor labels_;
+  std::uint64_t images_;
+  std::int64_t taken_ = 0;
+};
+
+class DataSource : public Source {
+ public:
+  DataSource(World& world, const Experiment& experiment, const RunPlan& run)
+      : data_(open_run_data(world, experiment)),
+        batches_(world, experiment, data_.training, 0, run.memory.per_image * run.shares.size) {
+    require_same_data(world, data_);
+  }
+  [[nodiscard]] Pair next() override {
+    const Batch& batch = batches_.next();
+    return {batch.pixels, batch.labels};
+  }
+  [[nodiscard]] double wait_seconds() const override { return batches_.wait_seconds(); }
+  [[nodiscard]] std::uint64_t images() const override { return data_.training->size(); }
+
+ private:
+  RunData data_;
+  RunBatches batches_;
+};
+
+struct Taken {
+  std::vector<double> seconds;
+  double reducing = 0, waiting = 0;  // of the timed steps, seconds of the host
+};
+
+Taken take_steps(const Experiment& experiment, const MicrobatchPlan& plan, Communicator& through,
+                 Source& source, const StepBenchOptions& options) {
+  Trainer trainer(experiment, plan, through, source.images());
+  Marks marks(through.device());
+  Taken taken;
+  for (std::int64_t i = 0; i < options.warmup + options.steps; ++i) {
+    if (i == options.warmup) {
+      taken.reducing = trainer.comm_seconds();
+      taken.waiting = source.wait_seconds();
+      marks.mark();
+    }
+    const Pair batch = source.next();
+    trainer.step(batch.pixels, false, batch.labels);
+    if (trainer.status(false).not_finite)
+      throw Error(ExitCode::kDiverged, "{}; measure with a lower optimizer.lr",
+                  trainer.objective().divergence());
+    if (i >= options.warmup) marks.mark();
+  }
+  taken.seconds = marks.seconds_between();
+  taken.reducing = trainer.comm_seconds() - taken.reducing;
+  taken.waiting = source.wait_seconds() - taken.waiting;
+  return taken;
+}
+
+// Of the timed steps, which may be of several stages.
+std::optional<StepCost> mean_cost(const Experiment& experiment, std::uint64_t images, int ranks,
+                                  const StepBenchOptions& options) {
+  const auto model = outline_model(experiment.model);
+  const std::vector<Stage> stages = experiment.stages(images);
+  const std::int64_t last = options.warmup + options.steps;
+  StepCost mean;
+  std::int64_t begin = 0;
+  for (const Stage& stage : stages) {
+    const bool goes_on = stage.length == 0 || &stage == &stages.back();
+    const std::int64_t end = goes_on ? last : std::min(last, begin + stage.length);
+    const std::int64_t timed = end - std::max(begin, options.warmup);
+    if (timed > 0) {
+      const auto cost = step_cost(*model, experiment, stage, ranks);
+      if (!cost) return std::nullopt;
+      const double share = static_cast<double>(timed) / static_cast<double>(options.steps);
+      mean.flops += share * cost->flops;
+      mean.bytes += share * cost->bytes;
+      mean.gradients += share * cost->gradients;
+    }
+    begin = end;
+  }
+  return mean;
+}
+
+std::vector<std::int64_t> gather_numbers(World& world, std::int64_t own) {
+  std::vector<std::int64_t> all;
+  for (const std::string& text : world.gather(std::to_string(own))) all.push_back(std::stoll(text));
+  return all;
+}
+
+}  // namespace
+
+StepBench bench_step(World& world, const Experiment& experiment, const StepBenchOptions& options) {
+  Communicator& through = world.device();
+  const at::Device device = through.device();
+  StepBench bench;
+  bench.threads = set_arithmetic_of(world, experiment);
+  const RunPlan run = plan_run(world, experiment);
+  bench.plan = run.shares;
+  bench.device = device.is_cuda() ? gpu_name(device.index()) : "cpu";
+  bench.communicator = through.name();
+  bench.precision = experiment.train.precision;
+  bench.planned = run.memory;
+  const std::unique_ptr<Source> source =
+      options.from_data
+          ? std::unique_ptr<Source>(std::make_unique<DataSource>(world, experiment, run))
+          : std::make_unique<SyntheticSource>(experiment, run.shares, world);
+  bench.cost = mean_cost(experiment, source->images(), world.size(), options);
+  with_memory_advice(run.memory, run.shares, [&] {
+    const Taken taken = take_steps(experiment, run.shares, through, *source, options);
+    const auto steps = static_cast<double>(options.steps);
+    bench.seconds = taken.seconds;
+    if (!device.is_cuda()) bench.reducing = taken.reducing / steps;
+    bench.waiting = taken.waiting / steps;
+    // Peaks are those of training: read before anything else is measured.
+    bench.peak_resident = gather_numbers(world, device_memory(at::kCPU).peak);
+    if (device.is_cuda()) bench.peak_device = gather_numbers(world, device_memory(device).peak);
+    if (options.exposed) {
+      const auto muted = make_muted_communicator(through);
+      bench.seconds_muted = take_steps(experiment, run.shares, *muted, *source, options).seconds;
+    }
+  });
+  world.host().barrier();
+  bench.matrix_flops = matrix_speed(device, experiment.compute().type) * world.size();
+  return bench;
+}
+
+}  // namespace valley

@@ -1,0 +1,166 @@
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "kernels/activation_launch.h"
+#include "kernels/launch.h"
+
+// The same loops for several instruction sets; the program picks one when it starts.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define VALLEY_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define VALLEY_CLONES
+#endif
+#define VALLEY_INLINE inline __attribute__((always_inline))
+
+namespace valley::kernels::cpu {
+namespace {
+
+using Bits16 = std::uint16_t;
+
+VALLEY_INLINE float load(const float* p, std::int64_t i) { return p[i]; }
+VALLEY_INLINE float load(const Bits16* p, std::int64_t i) {
+  return __builtin_bit_cast(float, static_cast<std::uint32_t>(p[i]) << 16U);
+}
+VALLEY_INLINE void store(float* p, std::int64_t i, float value) { p[i] = value; }
+VALLEY_INLINE void store(Bits16* p, std::int64_t i, float value) { p[i] = bfloat16_bits(value); }
+
+// e^x - 1 for x <= 0, to about an ulp: 2^n (e^r - 1) + (2^n - 1) with r in [-ln 2 / 2, ln 2 / 2],
+// e^r - 1 by its Taylor series to the 7th power.
+VALLEY_INLINE float expm1_of_negative(float x) {
+  constexpr float kLeast = -87.0F;  // e^-87 is about the smallest normal number
+  constexpr float kLog2E = 1.44269504F;
+  constexpr float kLn2High = 0.693359375F;
+  constexpr float kLn2Low = -2.12194440e-4F;
+  constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: added and subtracted, it rounds to integers
+  const float bounded = x < kLeast ? kLeast : x;
+  const float shifted = bounded * kLog2E + kRound;
+  const float n = shifted - kRound;
+  const float r = (bounded - n * kLn2High) - n * kLn2Low;
+  float p = 1.0F / 5040;
+  p = p * r + 1.0F / 720;
+  p = p * r + 1.0F / 120;
+  p = p * r + 1.0F / 24;
+  p = p * r + 1.0F / 6;
+  p = p * r + 0.5F;
+  p = p * r + 1.0F;
+  const std::uint32_t exponent = (__builtin_bit_cast(std::uint32_t, shifted) + 127U) << 23U;
+  const float scale = __builtin_bit_cast(float, exponent);
+  return scale * (p * r) + (scale - 1.0F);
+}
+
+VALLEY_INLINE float elu(float x) {
+  const float negative = expm1_of_negative(x < 0 ? x : (x == x ? 0.0F : x));
+  return x > 0 ? x : negative;
+}
+
+// Rows are taken together in tiles of at least so many numbers, so that loops over few channels run
+// as long ones do.
+constexpr std::int64_t kTile = 512;
+constexpr std::int64_t kGrain = 1 << 14;  // numbers a thread takes at least
+
+std::int64_t rows_of_tile(std::int64_t channels) {
+  return std::max<std::int64_t>(1, kTile / channels);
+}
+
+template <typename T>
+VALLEY_INLINE void bias_elu_tile(T* __restrict y, const float* __restrict bias, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) store(y, i, elu(load(y, i) + bias[i]));
+}
+
+VALLEY_CLONES void bias_elu_floats(float* y, const float* bias, std::int64_t n) {
+  bias_elu_tile(y, bias, n);
+}
+VALLEY_CLONES void bias_elu_bf16(Bits16* y, const float* bias, std::int64_t n) {
+  bias_elu_tile(y, bias, n);
+}
+
+// sums[i] += out[i], with out as it is before it is rounded.
+template <typename T>
+VALLEY_INLINE void backward_tile(const T* __restrict grad, const T* __restrict y, T* out,
+                                 float* __restrict sums, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float value = load(y, i);
+    const float g = load(grad, i) * (value > 0 ? 1.0F : value + 1.0F);
+    sums[i] += g;
+    store(out, i, g);
+  }
+}
+
+VALLEY_CLONES void backward_floats(const float* grad, const float* y, float* out, float* sums,
+                                   std::int64_t n) {
+  backward_tile(grad, y, out, sums, n);
+}
+VALLEY_CLONES void backward_bf16(const Bits16* grad, const Bits16* y, Bits16* out, float* sums,
+                                 std::int64_t n) {
+  backward_tile(grad, y, out, sums, n);
+}
+
+void add_tile(const EluBackward& k, std::int64_t begin, std::int64_t n, float* sums) {
+  if (k.bf16) {
+    backward_bf16(static_cast<const Bits16*>(k.grad) + begin,
+                  static_cast<const Bits16*>(k.y) + begin, static_cast<Bits16*>(k.out) + begin,
+                  sums, n);
+  } else {
+    backward_floats(static_cast<const float*>(k.grad) + begin,
+                    static_cast<const float*>(k.y) + begin, static_cast<float*>(k.out) + begin,
+                    sums, n);
+  }
+}
+
+}  // namespace
+
+void run(const BiasElu& k) {
+  const std::int64_t rows = rows_of_tile(k.channels);
+  std::vector<float> bias(static_cast<std::size_t>(rows * k.channels));
+  for (std::int64_t i = 0; i < rows * k.channels; ++i) {
+    const std::int64_t c = i % k.channels;
+    bias[static_cast<std::size_t>(i)] = k.bias_bf16 ? load(static_cast<const Bits16*>(k.bias), c)
+                                                    : load(static_cast<const float*>(k.bias), c);
+  }
+  const std::int64_t size = rows * k.channels;
+  const std::int64_t all = k.rows * k.channels;
+  const std::int64_t tiles = (k.rows + rows - 1) / rows;
+  at::parallel_for(0, tiles, std::max<std::int64_t>(1, kGrain / size),
+                   [&](std::int64_t begin, std::int64_t end) {
+                     for (std::int64_t t = begin; t < end; ++t) {
+                       const std::int64_t n = std::min(size, all - t * size);
+                       if (k.bf16) {
+                         bias_elu_bf16(static_cast<Bits16*>(k.y) + t * size, bias.data(), n);
+                       } else {
+                         bias_elu_floats(static_cast<float*>(k.y) + t * size, bias.data(), n);
+                       }
+                     }
+                   });
+}
+
+void run(const EluBackward& k) {
+  const std::int64_t slices = elu_backward_slices(k.rows);
+  const std::int64_t rows = rows_of_tile(k.channels);
+  const std::int64_t grain = std::max<std::int64_t>(1, kGrain * slices / (k.rows * k.channels));
+  at::parallel_for(0, slices, grain, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> sums(static_cast<std::size_t>(rows * k.channels));
+    for (std::int64_t s = begin; s < end; ++s) {
+      std::fill(sums.begin(), sums.end(), 0.0F);
+      const std::int64_t last = k.rows * (s + 1) / slices;
+      for (std::int64_t row = k.rows * s / slices; row < last; row += rows)
+        add_tile(k, row * k.channels, std::min(rows, last - row) * k.channels, sums.data());
+      if (k.bias_grad == nullptr) continue;
+      float* partial = k.partial + s * k.channels;
+      std::copy_n(sums.begin(), k.channels, partial);
+      for (std::int64_t r = 1; r < rows; ++r) {
+        for (std::int64_t c = 0; c < k.channels; ++c)
+          partial[c] += sums[static_cast<std::size_t>(r * k.channels + c)];
+      }
+    }
+  });
+  if (k.bias_grad == nullptr) return;
+  std::fill_n(k.bias_grad, k.channels, 0.0F);
+  for (std::int64_t s = 0; s < slices; ++s) {
+    for (std::int64_t c = 0; c < k.channels; ++c) k.bias_grad[c] += k.partial[s * k.channels + c];
+  }
+}
+
+}  // namespace valley::kernels::cpu

@@ -1,0 +1,161 @@
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "kernels/cpu_narrow_conv_kernels.h"
+#include "kernels/cpu_scratch.h"
+
+namespace valley::kernels::cpu {
+
+#if VALLEY_WIDE_VECTORS
+
+namespace {
+
+constexpr std::int64_t kGrain = 16;  // rows a thread takes at least
+constexpr std::int64_t kSliceRows = 32;
+constexpr std::int64_t kMostSlices = 16;
+constexpr std::int64_t kTaps = 3;
+
+thread_local Scratch scratch;
+
+const NarrowConvKernels& kernels() {
+  static const NarrowConvKernels& chosen =
+      vectors() == Vectors::kAvx512 ? narrow_conv_avx512() : narrow_conv_avx2();
+  return chosen;
+}
+
+std::int64_t padded(std::int64_t columns) { return (columns + kBlock - 1) / kBlock * kBlock; }
+
+// Three rows of a map as floats, of those around one row of an image after the other.
+class RowWindow {
+ public:
+  static std::int64_t floats(const NarrowShape& s, std::int64_t channels) {
+    return kTaps * stride(s, channels);
+  }
+
+  RowWindow(const void* map, bool bf16, const NarrowShape& shape, std::int64_t channels,
+            float* memory)
+      : map_(static_cast<const char*>(map)),
+        bf16_(bf16),
+        shape_(shape),
+        channels_(channels),
+        memory_(memory) {
+    std::fill_n(memory, floats(shape, channels), 0.0F);
+  }
+
+  // `row` counts those of all images. Rows that the window has already are not read again.
+  void move_to(std::int64_t row, const float* (&rows)[kTaps]) {
+    const std::int64_t in_image = row % shape_.rows;
+    const bool follows = row == at_ + 1 && in_image != 0;
+    for (std::int64_t i = follows ? kTaps - 1 : 0; i < kTaps; ++i)
+      read(in_image + i - 1, row + i - 1, place(row + i));
+    for (std::int64_t i = 0; i < kTaps; ++i) rows[i] = place(row + i);
+    at_ = row;
+  }
+
+ private:
+  // Whole vectors.
+  static std::int64_t stride(const NarrowShape& s, std::int64_t channels) {
+    return ((padded(s.columns) + 2) * channels + 15) / 16 * 16;
+  }
+  float* place(std::int64_t row) { return memory_ + row % kTaps * stride(shape_, channels_); }
+  void read(std::int64_t in_image, std::int64_t row, float* to) {
+    const std::int64_t n = shape_.columns * channels_;
+    if (in_image < 0 || in_image >= shape_.rows) {
+      std::fill_n(to + channels_, n, 0.0F);
+    } else {
+      kernels().copy_floats(map_ + row * n * (bf16_ ? 2 : 4), bf16_, n, to + channels_);
+    }
+  }
+
+  const char* map_;
+  bool bf16_;
+  const NarrowShape& shape_;
+  std::int64_t channels_;
+  float* memory_;
+  std::int64_t at_ = -2;
+};
+
+char* row_of(void* map, bool bf16, const NarrowShape& s, std::int64_t channels, std::int64_t row) {
+  return static_cast<char*>(map) + row * s.columns * channels * (bf16 ? 2 : 4);
+}
+
+std::int64_t weights_of(const NarrowShape& s) { return kTaps * kTaps * s.few * s.many; }
+
+}  // namespace
+
+std::int64_t narrow_slices(const NarrowShape& s) {
+  return std::clamp<std::int64_t>(s.batch * s.rows / kSliceRows, 1, kMostSlices);
+}
+std::int64_t narrow_slice_floats(const NarrowShape& s) { return weights_of(s) + kSumLanes; }
+
+void run(const WideningConv& k) {
+  const NarrowShape& s = k.shape;
+  at::parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    RowWindow window(k.x, k.bf16, s, s.few,
+                     scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
+    const float* rows[kTaps];
+    for (std::int64_t row = begin; row < end; ++row) {
+      window.move_to(row, rows);
+      kernels().widen_row(k, rows, row_of(k.y, k.bf16, s, s.many, row));
+    }
+  });
+}
+
+void run(const NarrowingConv& k) {
+  const NarrowShape& s = k.shape;
+  at::parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t read = RowWindow::floats(s, s.many);
+    float* memory = scratch.get(static_cast<std::size_t>(read + padded(s.columns) * s.few));
+    RowWindow window(k.x, k.bf16, s, s.many, memory);
+    const float* rows[kTaps];
+    for (std::int64_t row = begin; row < end; ++row) {
+      window.move_to(row, rows);
+      kernels().narrow_row(k, rows, memory + read);
+      kernels().store_narrow_row(k, memory + read, row_of(k.y, k.bf16, s, s.few, row));
+    }
+  });
+}
+
+void run(const NarrowWeightGradient& k) {
+  const NarrowShape& s = k.shape;
+  const std::int64_t slices = narrow_slices(s);
+  const std::int64_t size = narrow_slice_floats(s);
+  at::parallel_for(0, slices, 1, [&](std::int64_t begin, std::int64_t end) {
+    RowWindow window(k.few, k.bf16, s, s.few,
+                     scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
+    const float* rows[kTaps];
+    const auto* many = static_cast<const char*>(k.many);
+    const std::int64_t row_bytes = s.columns * s.many * (k.bf16 ? 2 : 4);
+    for (std::int64_t slice = begin; slice < end; ++slice) {
+      float* sums = k.slices + slice * size;
+      std::fill_n(sums, size, 0.0F);
+      const std::int64_t last = s.batch * s.rows * (slice + 1) / slices;
+      for (std::int64_t row = s.batch * s.rows * slice / slices; row < last; ++row) {
+        window.move_to(row, rows);
+        kernels().add_row(k, rows, many + row * row_bytes, sums);
+        if (k.sums != nullptr)
+          kernels().add_lanes(rows[1] + s.few, s.columns * s.few, sums + weights_of(s));
+      }
+    }
+  });
+  for (std::int64_t slice = 1; slice < slices; ++slice)
+    kernels().add_slice(k.slices + slice * size, size, k.slices);
+  std::copy_n(k.slices, weights_of(s), k.weights);
+  if (k.sums == nullptr) return;
+  std::fill_n(k.sums, s.few, 0.0F);
+  for (std::int64_t i = 0; i < kSumLanes; ++i) k.sums[i % s.few] += k.slices[weights_of(s) + i];
+}
+
+#else
+
+std::int64_t narrow_slices(const NarrowShape& /*shape*/) { return 1; }
+std::int64_t narrow_slice_floats(const NarrowShape& /*shape*/) { return 0; }
+void run(const WideningConv& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
+void run(const NarrowingConv& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
+void run(const NarrowWeightGradient& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
+
+#endif
+
+}  // namespace valley::kernels::cpu

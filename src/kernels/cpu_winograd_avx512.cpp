@@ -1,0 +1,20 @@
+// Compiled for AVX-512 whatever the rest is compiled for: called only where the CPU has it.
+#include "kernels/cpu_winograd_kernels.h"
+
+#if VALLEY_WIDE_VECTORS
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma")
+#include "kernels/cpu_avx512.h"
+// After the vectors that it is made of.
+#include "kernels/cpu_winograd_loops.h"
+
+namespace valley::kernels::cpu {
+
+const WinogradKernels& winograd_avx512() { return kWinogradKernels; }
+
+}  // namespace valley::kernels::cpu
+
+#pragma GCC pop_options
+
+#endif

@@ -1,0 +1,72 @@
+#include <ATen/cuda/CUDAEvent.h>
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <c10/util/Exception.h>
+
+#include "core/error.h"
+#include "kernels/work_graph.h"
+
+namespace valley {
+namespace {
+
+class CudaGraph final : public WorkGraph {
+ public:
+  explicit CudaGraph(at::Device device)
+      : stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index())) {}
+
+  void run(const std::function<void()>& work) override { on_stream(work); }
+
+  void record(const std::function<void()>& work) override {
+    // The graph before goes first: its memory is free for this one.
+    graph_.reset();
+    graph_ = std::make_unique<at::cuda::CUDAGraph>();
+    on_stream([&] {
+      try {
+        // Thread-local: the loader's threads may allocate and copy while this is recorded.
+        graph_->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+        work();
+        graph_->capture_end();
+      } catch (const c10::OutOfMemoryError&) {
+        throw;
+      } catch (const c10::Error& error) {
+        throw Error(ExitCode::kConfig,
+                    "performance.cuda_graph = true, but a step could not be recorded: {}; set it "
+                    "to false",
+                    error.what_without_backtrace());
+      }
+    });
+  }
+
+  void replay() override {
+    VALLEY_CHECK(graph_ != nullptr);
+    on_stream([this] { graph_->replay(); });
+  }
+
+ private:
+  template <typename Work>
+  void on_stream(const Work& work) {
+    const c10::cuda::CUDAStream calling = c10::cuda::getCurrentCUDAStream(stream_.device_index());
+    at::cuda::CUDAEvent before;
+    before.record(calling);
+    before.block(stream_);
+    {
+      const c10::cuda::CUDAStreamGuard on_it(stream_);
+      work();
+    }
+    at::cuda::CUDAEvent after;
+    after.record(stream_);
+    after.block(calling);
+  }
+
+  c10::cuda::CUDAStream stream_;
+  std::unique_ptr<at::cuda::CUDAGraph> graph_;
+};
+
+}  // namespace
+
+std::unique_ptr<WorkGraph> make_cuda_graph(at::Device device) {
+  return std::make_unique<CudaGraph>(device);
+}
+
+}  // namespace valley

@@ -1,0 +1,85 @@
+// What losses.cpp asks of a device, in plain pointers as in launch.h: cuda_losses.cu has the
+// device's side, no_cuda.cpp stands in for it, cpu_losses.cpp has the host's.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "core/philox.h"
+
+namespace valley::kernels {
+
+// mean <- the mean of abs(a - b) over n > 0 numbers. Slice s of l1_slices(n) holds the numbers
+// [l1_slice(n, s), l1_slice(n, s + 1)); each slice is summed by itself, then the slices in order.
+struct L1Mean {
+  const float* a;
+  const float* b;
+  std::int64_t n;
+  double* partial;  // [l1_slices(n)], overwritten
+  float* mean;      // []
+};
+
+// Enough for a GPU's processors, few enough to be summed by one of them.
+inline std::int64_t l1_slices(std::int64_t n) {
+  return std::clamp<std::int64_t>(n / 4096, 1, 1024);
+}
+VALLEY_HOST_DEVICE inline std::int64_t l1_slice(std::int64_t n, std::int64_t slices,
+                                                std::int64_t s) {
+  return n / slices * s + n % slices * s / slices;
+}
+
+// What follows from d = upstream * mean(abs(a - b)): a_gradient <- upstream / n where a > b,
+// -upstream / n where a < b, 0 elsewhere; b_gradient <- the opposite. Null: not wanted.
+struct L1Gradients {
+  const float* a;
+  const float* b;
+  std::int64_t n;
+  const float* upstream;  // []
+  float* a_gradient;
+  float* b_gradient;
+};
+
+VALLEY_HOST_DEVICE inline float signed_step(float a, float b, float step) {
+  return a > b ? step : (a < b ? -step : 0.0F);
+}
+
+// See losses.h.
+struct BeganController {
+  const float* discriminator;  // sums: real, fake, count
+  const float* generator;      // sums: fake, count; null: the generator's images are those of D
+  double* k;                   // []
+  double gamma, lambda;
+  double* values;  // [5]
+};
+
+// Operator by operator, as ATen would round it where the compiler contracts nothing.
+VALLEY_HOST_DEVICE inline void began_control(const BeganController& c) {
+  const double real = static_cast<double>(c.discriminator[0]) / c.discriminator[2];
+  const double fake = static_cast<double>(c.discriminator[1]) / c.discriminator[2];
+  const double of_generator =
+      c.generator == nullptr ? fake : static_cast<double>(c.generator[0]) / c.generator[1];
+  const double k = *c.k;
+  const double balance = c.gamma * real - of_generator;
+  const double next = k + c.lambda * balance;
+  c.values[0] = real;
+  c.values[1] = fake;
+  c.values[2] = of_generator;
+  c.values[3] = real - k * fake;
+  c.values[4] = real + (balance < 0 ? -balance : balance);
+  if (next == next) *c.k = next < 0 ? 0 : (next > 1 ? 1 : next);
+}
+
+namespace cpu {
+void run(const L1Mean& k);
+void run(const L1Gradients& k);
+void run(const BeganController& k);
+}  // namespace cpu
+
+// On the current CUDA stream of the current device.
+namespace cuda {
+void run(const L1Mean& k);
+void run(const L1Gradients& k);
+void run(const BeganController& k);
+}  // namespace cuda
+
+}  // namespace valley::kernels

@@ -1,0 +1,53 @@
+// What narrow_conv.cpp asks of cpu_narrow_conv.cpp, in plain pointers. Maps are channels_last,
+// [batch, rows, columns, few] and [batch, rows, columns, many], float or, with `bf16`, bfloat16;
+// what is multiplied and summed is float.
+#pragma once
+
+#include <cstdint>
+
+namespace valley::kernels::cpu {
+
+struct NarrowShape {
+  std::int64_t batch, rows, columns;
+  std::int64_t few;   // 1 or 3
+  std::int64_t many;  // a multiple of 16
+};
+
+struct WideningConv {
+  const void* x;         // of few channels
+  const float* weights;  // [3, 3, few, many]
+  const float* bias;     // [many]; ELU follows
+  void* y;               // of many
+  bool bf16;
+  NarrowShape shape;
+};
+
+struct NarrowingConv {
+  const void* x;         // of many channels
+  const float* weights;  // [3, few, 3, many]: the row of the kernel first
+  const float* bias;     // [few], or null
+  void* y;               // of few
+  bool bf16;
+  NarrowShape shape;
+};
+
+// weights[i][j][f][m]: the sum over images and pixels p of few[p + (i - 1, j - 1)][f] many[p][m],
+// what lies outside being zero.
+struct NarrowWeightGradient {
+  const void* few;
+  const void* many;
+  bool bf16;
+  float* slices;   // [narrow_slices, narrow_slice_floats], scratch
+  float* weights;  // [3, 3, few, many]
+  float* sums;     // [few]: of the map of few channels over images and pixels; or null
+  NarrowShape shape;
+};
+// The sum is made in so many parts, whatever the threads.
+[[nodiscard]] std::int64_t narrow_slices(const NarrowShape& shape);
+[[nodiscard]] std::int64_t narrow_slice_floats(const NarrowShape& shape);
+
+void run(const WideningConv& k);
+void run(const NarrowingConv& k);
+void run(const NarrowWeightGradient& k);
+
+}  // namespace valley::kernels::cpu

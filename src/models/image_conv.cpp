@@ -1,0 +1,60 @@
+#include "models/image_conv.h"
+
+#include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/empty.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "kernels/narrow_conv.h"
+#include "kernels/product_type.h"
+
+namespace valley {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr auto kOrder = at::MemoryFormat::ChannelsLast;
+
+class ImageConvFunction : public torch::autograd::Function<ImageConvFunction> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            const at::Tensor& bias) {
+    context->save_for_backward({x, weight});
+    return kernels::narrow_conv(x, weight, bias);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor& x = saved[0];
+    const at::Tensor& weight = saved[1];
+    const at::Tensor g = gradients[0].to(x.scalar_type()).contiguous(kOrder);
+    at::Tensor of_x;
+    at::Tensor of_weight;
+    at::Tensor of_bias;
+    if (context->needs_input_grad(0)) {
+      const at::ScalarType type = kernels::product_type(x);
+      const at::Tensor w = weight.to(type).contiguous(kOrder);
+      of_x = std::get<0>(at::convolution_backward(g.to(type), x.to(type), w, {}, {1, 1}, {1, 1},
+                                                  {1, 1}, false, {0, 0}, 1, {true, false, false}))
+                 .to(x.scalar_type());
+    }
+    if (context->needs_input_grad(1) || context->needs_input_grad(2)) {
+      of_bias = at::empty({weight.size(0)}, weight.options());
+      of_weight = kernels::narrow_conv_weight_gradient(g, x, of_bias);
+    }
+    return {of_x, of_weight, of_bias};
+  }
+};
+
+}  // namespace
+
+at::Tensor image_conv(const Conv2d& conv, const at::Tensor& x) {
+  const ConvShape& s = conv.shape();
+  const at::Tensor input = x.contiguous(kOrder);
+  const bool is_3x3 = s.kernel == 3 && s.stride == 1 && s.padding == 1 && !s.transposed;
+  const bool fits = is_3x3 && conv.bias().defined() && s.out < s.in &&
+                    kernels::narrow_conv_fits(input, s.in, s.out);
+  return fits ? ImageConvFunction::apply(input, conv.weight(), conv.bias()) : conv(x);
+}
+
+}  // namespace valley

@@ -1,0 +1,52 @@
+#include "storage/checkpoint_writer.h"
+
+#include <c10/util/ParallelGuard.h>
+
+#include <utility>
+
+#include "core/start_threads.h"
+
+namespace valley {
+
+CheckpointWriter::CheckpointWriter(std::filesystem::path folder, std::int64_t keep)
+    : folder_(std::move(folder)), keep_(keep) {}
+
+CheckpointWriter::~CheckpointWriter() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void CheckpointWriter::write(Checkpoint checkpoint) {
+  finish();
+  ended_ = false;
+  pending_ = std::move(checkpoint);
+  try {
+    thread_ = start_thread("writing checkpoints", [this] { write_pending(); });
+    return;
+  } catch (const Error&) {  // no thread left
+  }
+  write_pending();
+  finish();
+}
+
+void CheckpointWriter::write_pending() noexcept {
+  const c10::ParallelGuard alone(true);  // no threads of its own: the cores are training's
+  try {
+    write_checkpoint(folder_, *pending_);
+    prune_checkpoints(folder_, keep_);
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
+  pending_.reset();
+  ended_ = true;
+}
+
+void CheckpointWriter::check() {
+  if (ended_) finish();
+}
+
+void CheckpointWriter::finish() {
+  if (thread_.joinable()) thread_.join();
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+}
+
+}  // namespace valley

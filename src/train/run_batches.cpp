@@ -1,0 +1,58 @@
+#include "train/run_batches.h"
+
+#include <chrono>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "kernels/device.h"
+#include "train/plan_report.h"
+
+namespace valley {
+namespace {
+
+CacheRoom room_for(World& world, const Dataset& dataset, std::int64_t step_bytes) {
+  const at::Device device = world.device().device();
+  const std::int64_t sharers = device.is_cuda() ? 1 : world.host().local_size();
+  return {cached_bytes(dataset), step_bytes, device_memory(device).free / sharers};
+}
+
+}  // namespace
+
+bool is_cached(const std::string& choice, const CacheRoom& room, const std::string& device) {
+  if (choice == "off") return false;
+  const std::int64_t left = room.free - room.step;
+  if (choice == "auto") return room.pixels <= left / 2;
+  if (room.pixels <= left) return true;
+  throw Error(ExitCode::kConfig,
+              "performance.device_cache is \"on\", but the data set's {} do not fit into the {} "
+              "that are free for this rank on {}, of which a step takes about {}; set it to "
+              "\"auto\" or \"off\"",
+              bytes_text(room.pixels), bytes_text(room.free), device, bytes_text(room.step));
+}
+
+RunBatches::RunBatches(World& world, const Experiment& experiment,
+                       const std::shared_ptr<const Dataset>& dataset, std::int64_t first_step,
+                       std::int64_t step_bytes) {
+  const at::Device device = world.device().device();
+  LoaderOptions options;
+  options.global_batch = experiment.train.global_batch;
+  options.rank = world.rank();
+  options.ranks = world.size();
+  options.first_step = first_step;
+  options.verify = parse_verify(experiment.data.verify);
+  options.pinned = device.is_cuda();
+  const Order order(static_cast<std::uint64_t>(experiment.train.seed), dataset->size(),
+                    parse_order(experiment.data.order));
+  const std::string& choice = experiment.performance.device_cache;
+  if (choice == "off" || !is_cached(choice, room_for(world, *dataset, step_bytes), device.str())) {
+    loader_ = std::make_unique<Loader>(dataset, order, options);
+    return;
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  cache_ = std::make_unique<DeviceCache>(dataset, order, options, device);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  log::info_every_rank("{}: the data set's {} images lie there, {}, read in {:.1f} s", device.str(),
+                       dataset->size(), bytes_text(cached_bytes(*dataset)), seconds.count());
+}
+
+}  // namespace valley

@@ -1,0 +1,48 @@
+// Where a run's batches come from: read ahead from the shards, or gathered from a copy of the data
+// set that lies on the device (performance.device_cache). The same bits either way.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "comm/world.h"
+#include "data/device_cache.h"
+#include "data/loader.h"
+#include "train/experiment.h"
+
+namespace valley {
+
+// What a cache has to fit into, bytes.
+struct CacheRoom {
+  std::int64_t pixels = 0;  // of the data set
+  std::int64_t step = 0;    // what a step's passes are estimated to take
+  std::int64_t free = 0;    // on the device now, of which this rank may have all
+};
+// Whether `choice` (performance.device_cache) makes a cache: "auto" does where the data set takes
+// at most half of what a step leaves. Error kConfig for "on" where it does not fit at all; `device`
+// is for the message.
+[[nodiscard]] bool is_cached(const std::string& choice, const CacheRoom& room,
+                             const std::string& device);
+
+class RunBatches {
+ public:
+  // From step `first_step` on. `step_bytes`: what a step's passes are estimated to take. Not
+  // collective: ranks may decide differently.
+  RunBatches(World& world, const Experiment& experiment,
+             const std::shared_ptr<const Dataset>& dataset, std::int64_t first_step,
+             std::int64_t step_bytes);
+
+  // As Loader::next; pixels and labels are on the host or on the device.
+  [[nodiscard]] const Batch& next() { return cache_ ? cache_->next() : loader_->next(); }
+
+  [[nodiscard]] double wait_seconds() const {  // spent waiting for data that were not there yet
+    return loader_ ? loader_->counters().wait_seconds : 0;
+  }
+
+ private:
+  std::unique_ptr<DeviceCache> cache_;  // one of the two
+  std::unique_ptr<Loader> loader_;
+};
+
+}  // namespace valley

@@ -1,0 +1,48 @@
+#include "train/run_plan.h"
+
+#include "core/log.h"
+#include "kernels/device.h"
+#include "train/memory_check.h"
+#include "train/preflight.h"
+
+namespace valley {
+namespace {
+
+RunPlan plan(World& world, const Experiment& experiment) {
+  const TrainOptions& t = experiment.train;
+  RunPlan plan{
+      plan_microbatches(t.global_batch, t.microbatch, world.size(), t.reproducible),
+      plan_memory(*outline_model(experiment.model), experiment, world.device().device().type())};
+  const DeviceMemory device = device_memory(world.device().device());
+  const std::int64_t ranks = world.device().device().is_cuda() ? 1 : world.host().local_size();
+  // Of the whole memory, not of what is free just now: the plan must be the same on every rank and
+  // in every start.
+  const std::int64_t all = device.total / ranks;
+  require_parameters_fit(plan.memory, all, world.size());
+  const auto budget = static_cast<std::int64_t>(kMemoryShare * static_cast<double>(all));
+  if (!t.microbatch) {
+    plan.shares =
+        fit_to_memory(plan.shares, plan.memory.per_image, budget - plan.memory.parameters);
+  }
+  for (const auto& warning : {memory_warning(plan.memory, plan.shares, !t.microbatch, budget),
+                              settings_warning(experiment)})
+    if (warning && world.rank() == 0) log::warn("{}", *warning);
+  return plan;
+}
+
+}  // namespace
+
+int set_arithmetic_of(World& world, const Experiment& experiment) {
+  const TrainOptions& t = experiment.train;
+  const int threads =
+      static_cast<int>(t.threads.value_or(threads_for_rank(world.host().local_size())));
+  set_arithmetic(
+      {t.precision == "tf32" ? Precision::kTf32 : Precision::kFp32, t.reproducible, threads});
+  return threads;
+}
+
+RunPlan plan_run(World& world, const Experiment& experiment) {
+  return rank_zero_first(world, [&] { return plan(world, experiment); });
+}
+
+}  // namespace valley

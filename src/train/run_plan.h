@@ -1,0 +1,26 @@
+// How a job's ranks share its work, and how they compute: settled before anything is allocated.
+#pragma once
+
+#include "comm/world.h"
+#include "train/experiment.h"
+#include "train/memory_plan.h"
+#include "train/microbatches.h"
+
+namespace valley {
+
+inline constexpr double kMemoryShare = 0.8;  // of a rank's memory, for parameters and activations
+
+// Sets this process's precision, determinism and threads as `experiment` says; returns the threads.
+int set_arithmetic_of(World& world, const Experiment& experiment);
+
+struct RunPlan {
+  MicrobatchPlan shares;
+  MemoryPlan memory;
+};
+
+// Collective, the same on every rank and in every start. Warns (rank 0) of memory that may run out
+// and of settings that are known to go astray. Errors: those of plan_microbatches, and
+// kOutOfMemory for parameters that no microbatch helps.
+[[nodiscard]] RunPlan plan_run(World& world, const Experiment& experiment);
+
+}  // namespace valley

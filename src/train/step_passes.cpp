@@ -1,0 +1,202 @@
+#include "train/step_passes.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "kernels/device.h"
+#include "kernels/kernels.h"
+#include "models/sampling.h"
+
+namespace valley {
+namespace {
+
+constexpr std::int64_t kStopSlot =
+    FlatGroup::kTail - 1;  // of a tail: how many ranks were asked to stop
+static_assert(Objective::kMaxSums <= kStopSlot);
+
+at::TensorOptions on(at::Device device, at::ScalarType type) {
+  return at::TensorOptions(device).dtype(type);
+}
+
+bool is_updated(const Phase& phase, const std::string& network) {
+  return std::ranges::find(phase.updates, network) != phase.updates.end();
+}
+
+bool are_apart(const Phase& a, const Phase& b) {
+  return std::ranges::none_of(a.updates, [&](const std::string& n) { return is_updated(b, n); });
+}
+
+// Adds the time for which it lives.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& seconds) : seconds_(seconds) {}
+  ~Stopwatch() {
+    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  double& seconds_;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+StepState::StepState(at::Device device)
+    : position(at::zeros({}, on(device, at::kLong))),
+      not_finite(at::zeros({}, on(device, at::kInt))),
+      stop(at::zeros({}, on(device, at::kFloat))) {}
+
+StepPasses::StepPasses(const Experiment& experiment, const MicrobatchPlan& plan,
+                       Communicator& communicator, const Model& model, Objective& objective,
+                       const StepState& state,
+                       const std::vector<std::unique_ptr<TrainedNetwork>>& networks)
+    : experiment_(experiment),
+      plan_(plan),
+      communicator_(communicator),
+      model_(model),
+      objective_(objective),
+      state_(state),
+      networks_(networks),
+      measured_(at::zeros({FlatGroup::kTail}, on(communicator.device(), at::kFloat))) {
+  for (std::size_t i = 0; i <= networks.size(); ++i) {
+    reducers_.push_back(
+        std::make_unique<GradientReducer>(communicator, experiment.train.reproducible));
+  }
+  overlap_reductions();
+}
+
+StepSums StepPasses::run(const Stage& stage, double momentum, const BatchShare& share,
+                         SampleTraces* traces) {
+  StepSums out;
+  const Batch batch{share, traces};
+  std::optional<OpenPhase> opened;  // ahead
+  for (std::size_t i = 0; i < stage.phases.size(); ++i) {
+    OpenPhase now = opened ? std::move(*opened) : open(stage.phases[i]);
+    opened.reset();
+    pass(now, batch);
+    begin_reduction(now);
+    if (now.overlaps && i + 1 < stage.phases.size() && are_apart(now.phase, stage.phases[i + 1]))
+      opened.emplace(open_ahead(stage.phases[i + 1], batch));
+    finish_reduction(now);
+    update(now.phase, momentum);
+    if (out.sums.empty()) out.stop = now.tail[kStopSlot].clone();
+    out.sums[now.phase.name] = now.sums.clone();
+  }
+  return out;
+}
+
+void StepPasses::overlap_reductions() {
+  const std::string& asked = experiment_.performance.overlap;
+  const bool on_cpu = communicator_.device().is_cpu();
+  const bool has_core =
+      on_cpu && spare_cores(communicator_.local_size(), at::get_num_threads()) > 0;
+  if (experiment_.train.reproducible || communicator_.size() == 1 || asked == "off" ||
+      (asked == "auto" && !has_core))
+    return;
+  constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
+  overlap_ = std::make_unique<BucketedReduction>(
+      communicator_, experiment_.performance.bucket_mib * kMebibyte, on_cpu);
+  for (const auto& t : networks_)
+    overlap_->watch(t->group, model_.network(t->group.name()).parameters());
+}
+
+void StepPasses::set_trainable(const Phase& phase) const {
+  for (const NamedNetwork& n : model_.networks()) {
+    const bool updated = is_updated(phase, n.name);
+    n.network->parameters().require_grad(updated || !experiment_.performance.frozen_networks);
+    n.network->context().statistics_weight = updated ? plan_.weight() : 0;
+  }
+}
+
+StepPasses::OpenPhase StepPasses::open(const Phase& phase) {
+  set_trainable(phase);
+  measured_.zero_();
+  OpenPhase open{phase, overlap_ && !phase.updates.empty(), {}, {}, {}, {}, {}};
+  for (std::size_t i = 0; i < networks_.size(); ++i) {
+    if (!is_updated(phase, networks_[i]->group.name())) continue;
+    networks_[i]->group.zero();
+    open.buffers.push_back(networks_[i]->group.reduced());
+    open.reducers.push_back(reducers_[i].get());
+  }
+  if (open.buffers.empty()) {
+    open.buffers.push_back(measured_);
+    open.reducers.push_back(reducers_.back().get());
+  }
+  const at::Tensor& carrier = open.buffers.front();
+  open.tail = carrier.narrow(0, carrier.numel() - FlatGroup::kTail, FlatGroup::kTail);
+  open.sums = open.tail.narrow(0, 0, static_cast<std::int64_t>(objective_.sums_of(phase).size()));
+  return open;
+}
+
+StepPasses::OpenPhase StepPasses::open_ahead(const Phase& phase, const Batch& batch) {
+  OpenPhase next = open(phase);
+  next.first.emplace(microbatch(batch, 0));
+  objective_.pass_ahead(phase, *next.first);
+  return next;
+}
+
+void StepPasses::pass(OpenPhase& open, const Batch& batch) {
+  for (std::int64_t i = 0; i < plan_.per_rank; ++i) {
+    if (open.overlaps && i + 1 == plan_.per_rank)
+      overlap_->begin(open.phase.name, open.phase.updates);
+    {
+      const Microbatch at_hand = open.first ? std::move(*open.first) : microbatch(batch, i);
+      open.first.reset();
+      objective_.accumulate_gradients(open.phase, at_hand, open.sums);
+    }
+    if (i == 0) open.tail[kStopSlot].add_(state_.stop);
+    for (std::size_t b = 0; !open.overlaps && b < open.buffers.size(); ++b)
+      open.reducers[b]->end_microbatch(open.buffers[b]);
+  }
+}
+
+void StepPasses::begin_reduction(const OpenPhase& open) {
+  if (!open.overlaps) return;
+  const Stopwatch watch(comm_seconds_);
+  overlap_->begin_rest();
+}
+
+void StepPasses::finish_reduction(const OpenPhase& open) {
+  const Stopwatch watch(comm_seconds_);
+  if (open.overlaps) overlap_->finish();
+  for (std::size_t b = 0; !open.overlaps && b < open.buffers.size(); ++b)
+    open.reducers[b]->reduce(open.buffers[b]);
+}
+
+void StepPasses::update(const Phase& phase, double momentum) {
+  for (const auto& network : networks_) {
+    if (!is_updated(phase, network->group.name())) continue;
+    network->optimizer->step(state_.not_finite);
+    network->group.take_statistics(momentum, state_.not_finite);
+  }
+}
+
+Microbatch StepPasses::microbatch(const Batch& batch, std::int64_t index) const {
+  const BatchShare& share = batch.share;
+  const auto seed = static_cast<std::uint64_t>(experiment_.train.seed);
+  const std::int64_t offset = communicator_.rank() * plan_.share() + index * plan_.size;
+  const at::Tensor bytes = share.pixels.narrow(0, index * plan_.size, plan_.size);
+  const at::Tensor labels = share.labels.defined()
+                                ? share.labels.narrow(0, index * plan_.size, plan_.size)
+                                : at::Tensor();
+  // An allocation of its own, which LibTorch aligns to 64 bytes: matrix libraries choose their path
+  // by alignment.
+  const at::Tensor images =
+      at::empty({plan_.size, bytes.size(3), bytes.size(1), bytes.size(2)},
+                on(communicator_.device(), at::kFloat), at::MemoryFormat::ChannelsLast);
+  kernels::images_from_bytes(bytes, images, {experiment_.data.mirror, seed}, state_.position,
+                             offset);
+  return {from_symmetric(images, model_.pixel_range()),
+          {seed, state_.position, offset, plan_.size, plan_.weight()},
+          batch.traces,
+          labels};
+}
+
+}  // namespace valley

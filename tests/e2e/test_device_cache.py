@@ -1,0 +1,43 @@
+"""performance.device_cache changes where batches come from and no bit of the training."""
+
+import pytest
+from program import CONFIG, checkpoint
+from safetensors.numpy import load_file
+
+STEPS = 20
+OPTIONS = ("train.reproducible=true", f"train.steps={STEPS}", "data.mirror=true")
+SAYS = "images lie there"
+
+
+def tensors(run):
+    """The bytes of all tensors after the last step; the metadata name the setting itself."""
+    path = checkpoint(run, STEPS)
+    return {name: value.tobytes() for file in ("model.safetensors", "state.safetensors")
+            for name, value in load_file(path / file).items()}
+
+
+@pytest.fixture(scope="module")
+def read(shared_program):
+    """What a training ends with whose batches are read from the shards."""
+    result = shared_program.train(None, *OPTIONS)
+    assert SAYS not in result.stderr
+    return tensors(shared_program.newest())
+
+
+@pytest.mark.parametrize("choice, ranks", [("on", None), ("auto", 2)])
+def test_the_bits_are_those_of_batches_that_are_read(shared_program, read, choice, ranks):
+    result = shared_program.train(ranks, *OPTIONS, f"performance.device_cache={choice}")
+    assert result.stderr.count(SAYS) == (ranks or 1), result.stderr
+    assert tensors(shared_program.newest()) == read
+
+
+def test_a_resume_may_change_it(shared_program, read):
+    shared_program.train(None, *OPTIONS, "train.steps=7", "performance.device_cache=on")
+    run = shared_program.newest()
+    shared_program.train(None, *OPTIONS, "performance.device_cache=off", "--resume", run)
+    assert tensors(run) == read
+
+
+def test_another_word_is_refused(shared_program):
+    result = shared_program.train(None, *OPTIONS, "performance.device_cache=gpu", expect=CONFIG)
+    assert "performance.device_cache" in result.error and "auto" in result.error

@@ -1,0 +1,15 @@
+"""Rates are those of training: what comes between the steps is left out of them."""
+
+import statistics
+
+from program import reports
+
+
+def test_drawing_samples_is_no_part_of_the_rate(program):
+    every = 5
+    run = program.trained(None, "train.steps=30", f"samples.every={every}", "samples.grid=24x24")
+    rates = {line["step"]: line["images_per_s"] for line in reports(run)[1:]}  # the first step warms up
+    after = [rate for step, rate in rates.items() if step % every == 1]
+    others = [rate for step, rate in rates.items() if step % every != 1]
+    # A grid takes as long as several of these steps.
+    assert statistics.median(after) > 0.4 * statistics.median(others), rates

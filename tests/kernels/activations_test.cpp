@@ -1,0 +1,108 @@
+#include "kernels/activations.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <tuple>
+
+namespace valley::kernels {
+namespace {
+
+constexpr auto kOrder = at::MemoryFormat::ChannelsLast;
+
+// Shape and type: few channels and many, sizes that fill no vector, more than one thread's share.
+using Case = std::tuple<std::vector<std::int64_t>, at::ScalarType>;
+
+class Activations : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    at::manual_seed(1);
+    const auto& [shape, type] = GetParam();
+    x_ = (4 * at::randn(shape)).to(type).contiguous(kOrder);
+    grad_ = at::randn(shape).to(type).contiguous(kOrder);
+    bias_ = at::randn({shape[1]});
+    tolerance_ = type == at::kBFloat16 ? 8e-3 : 2e-7;
+  }
+  [[nodiscard]] at::Tensor activated() const {
+    at::Tensor y = x_.clone();
+    bias_elu_(y, bias_);
+    return y;
+  }
+  at::Tensor x_, grad_, bias_;
+  double tolerance_ = 0;
+};
+
+TEST_P(Activations, ForwardIsEluOfTheSum) {
+  const at::Tensor expected = at::elu(x_.to(at::kDouble) + bias_.view({1, -1, 1, 1}));
+  EXPECT_TRUE(at::allclose(activated().to(at::kDouble), expected, tolerance_, 3e-7));
+}
+
+TEST_P(Activations, BackwardIsTheSlopeAndItsSum) {
+  const at::Tensor y = activated();
+  const at::Tensor wide = y.to(at::kDouble);
+  const at::Tensor expected =
+      grad_.to(at::kDouble) * at::where(wide > 0, at::ones_like(wide), wide + 1);
+  const at::Tensor sum = at::empty_like(bias_);
+  const at::Tensor out = elu_backward(grad_, y, sum);
+  EXPECT_EQ(out.scalar_type(), y.scalar_type());
+  EXPECT_TRUE(at::allclose(out.to(at::kDouble), expected, tolerance_, 1e-7));
+  EXPECT_TRUE(at::allclose(sum.to(at::kDouble), expected.sum({0, 2, 3}), 1e-5, 1e-4));
+  EXPECT_TRUE(at::equal(elu_backward(grad_, y, {}), out));
+}
+
+TEST_P(Activations, AreTheSameForAnyNumberOfThreads) {
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const at::Tensor y = activated();
+  const at::Tensor sum = at::empty_like(bias_);
+  const at::Tensor out = elu_backward(grad_, y, sum);
+  at::set_num_threads(3);
+  const at::Tensor again = at::empty_like(bias_);
+  EXPECT_TRUE(at::equal(activated(), y));
+  EXPECT_TRUE(at::equal(elu_backward(grad_, y, again), out));
+  EXPECT_TRUE(at::equal(again, sum));
+  at::set_num_threads(before);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Activations,
+                         testing::Combine(testing::Values(std::vector<std::int64_t>{2, 3, 5, 7},
+                                                          std::vector<std::int64_t>{1, 1, 1, 1},
+                                                          std::vector<std::int64_t>{8, 32, 40, 40},
+                                                          std::vector<std::int64_t>{3, 700, 9, 1}),
+                                          testing::Values(at::kFloat, at::kBFloat16)));
+
+TEST(BiasElu, KeepsWhatIsNotFiniteAndWhatIsFarBelowZero) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor y = at::tensor({nan, infinity, -infinity, -1e30F, 0.0F, 3.0F}).to(type);
+    bias_elu_(y.view({6, 1, 1, 1}), at::zeros({1}));
+    const at::Tensor found = y.to(at::kFloat);
+    EXPECT_TRUE(found[0].isnan().item<bool>());
+    EXPECT_TRUE(at::equal(found.narrow(0, 1, 5), at::tensor({infinity, -1.0F, -1.0F, 0.0F, 3.0F})));
+  }
+}
+
+// Where e^x - 1 as a difference would have lost the digits.
+TEST(BiasElu, IsExactNearZero) {
+  const at::Tensor x = -at::logspace(-30, 0, 4096, 2.0, at::kFloat).view({4096, 1, 1, 1});
+  const at::Tensor y = x.clone();
+  bias_elu_(y, at::zeros({1}));
+  const at::Tensor expected = at::expm1(x.to(at::kDouble));
+  EXPECT_LT(((y.to(at::kDouble) - expected) / expected).abs().max().item<double>(), 3e-7);
+}
+
+TEST(EluBackward, TakesGradientsOfAnotherTypeAndLayout) {
+  const at::Tensor y = at::randn({2, 8, 4, 4}).to(at::kBFloat16).contiguous(kOrder);
+  const at::Tensor grad = at::randn({2, 8, 4, 4});
+  const at::Tensor expected = elu_backward(grad.to(at::kBFloat16).contiguous(kOrder), y, {});
+  EXPECT_TRUE(at::equal(elu_backward(grad, y, {}), expected));
+  EXPECT_TRUE(at::equal(elu_backward(at::ones({}).expand({2, 8, 4, 4}), y, {}),
+                        elu_backward(at::ones({2, 8, 4, 4}), y, {})));
+}
+
+}  // namespace
+}  // namespace valley::kernels

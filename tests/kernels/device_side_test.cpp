@@ -1,0 +1,303 @@
+// The GPU's side of every kernel against the CPU's, by their launch structs. Compiled twice: for a
+// GPU, where these tests are skipped without one, and with the kernels themselves compiled for the
+// CPU (emulated/), so that what they compute is tested everywhere.
+#include <ATen/Context.h>
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "kernels/activation_launch.h"
+#include "kernels/launch.h"
+#include "kernels/loss_launch.h"
+
+namespace valley::kernels {
+namespace {
+
+#ifdef VALLEY_EMULATED_CUDA
+constexpr at::DeviceType kDevice = at::kCPU;
+bool is_missing() { return false; }
+#else
+constexpr at::DeviceType kDevice = at::kCUDA;
+bool is_missing() { return !at::globalContext().hasCUDA(); }
+#endif
+
+class DeviceSide : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (is_missing()) GTEST_SKIP() << "no GPU";
+    at::manual_seed(1);
+  }
+};
+
+at::Tensor there(const at::Tensor& t) {
+  return t.to(kDevice, /*non_blocking=*/false, /*copy=*/true);
+}
+at::Tensor here(const at::Tensor& t) { return t.to(at::kCPU); }
+
+template <typename T>
+T* data(const at::Tensor& t) {
+  return t.defined() ? static_cast<T*>(t.mutable_data_ptr()) : nullptr;
+}
+
+TEST_F(DeviceSide, ImagesHaveTheBitsOfTheCpu) {
+  const at::Tensor bytes = at::randint(0, 256, {33, 7, 11, 3}, at::kInt).to(at::kByte);
+  const at::Tensor position = at::full({}, 1000, at::kLong);
+  for (const bool mirror : {false, true}) {
+    const at::Tensor expected = at::zeros({33, 7, 11, 3});
+    const auto kernel = [&](const at::Tensor& b, const at::Tensor& out, const at::Tensor& p) {
+      return ImagesFromBytes{data<std::uint8_t>(b),
+                             data<float>(out),
+                             33,
+                             7,
+                             11,
+                             3,
+                             mirror,
+                             7,
+                             data<std::int64_t>(p),
+                             5};
+    };
+    cpu::run(kernel(bytes, expected, position));
+    const at::Tensor got = there(at::zeros({33, 7, 11, 3}));
+    cuda::run(kernel(there(bytes), got, there(position)));
+    EXPECT_TRUE(at::equal(here(got), expected)) << mirror;
+  }
+}
+
+TEST_F(DeviceSide, RandomNumbersAreThoseOfTheCpu) {
+  const at::Tensor position = at::full({}, 1000, at::kLong);
+  const at::Tensor p = there(position);
+  for (const std::int64_t columns : {1, 64, 1027}) {
+    const at::Tensor expected = at::zeros({9, columns});
+    const at::Tensor got = there(expected);
+    const auto uniform = [&](const at::Tensor& out, const at::Tensor& at_position) {
+      return FillUniform{
+          data<float>(out), 9, columns, 3, 2, -1, 1, data<std::int64_t>(at_position), 4, 1};
+    };
+    cpu::run(uniform(expected, position));
+    cuda::run(uniform(got, p));
+    EXPECT_TRUE(at::equal(here(got), expected)) << columns;
+    const auto normal = [&](const at::Tensor& out, const at::Tensor& at_position) {
+      return FillNormal{
+          data<float>(out), 9, columns, 3, 6, 0.5, data<std::int64_t>(at_position), 4, 1};
+    };
+    cpu::run(normal(expected, position));
+    cuda::run(normal(got, p));
+    EXPECT_TRUE(at::allclose(here(got), expected, 1e-5, 1e-6)) << columns;
+  }
+}
+
+// What an optimizer's pass reads and writes.
+struct Buffers {
+  at::Tensor value, gradient, first, second, shadow, rate, updates, skip;
+
+  [[nodiscard]] FlatUpdate flat(bool clear) const {
+    return {data<float>(value),
+            data<float>(gradient),
+            value.numel(),
+            data<const double>(rate),
+            data<std::int64_t>(updates),
+            data<std::int32_t>(skip),
+            data<std::uint16_t>(shadow),
+            clear};
+  }
+  [[nodiscard]] Buffers on_device() const {
+    return {there(value),  there(gradient), there(first),   there(second),
+            there(shadow), there(rate),     there(updates), there(skip)};
+  }
+};
+
+void expect_like(const Buffers& got, const Buffers& expected, const char* name) {
+  const auto close = [](const at::Tensor& a, const at::Tensor& b) {
+    return at::allclose(here(a), b, 1e-6, 1e-7);
+  };
+  EXPECT_TRUE(close(got.value, expected.value)) << name;
+  EXPECT_TRUE(close(got.first, expected.first)) << name;
+  EXPECT_TRUE(close(got.second, expected.second)) << name;
+  EXPECT_TRUE(at::equal(here(got.gradient), expected.gradient)) << name;
+}
+
+TEST_F(DeviceSide, OptimizersMakeTheCpusUpdates) {
+  using Step = std::function<void(const Buffers&, const std::function<void(const Adam&)>&,
+                                  const std::function<void(const Adamax&)>&,
+                                  const std::function<void(const Sgd&)>&, bool)>;
+  const std::vector<std::pair<const char*, Step>> steps = {
+      {"adam",
+       [](const Buffers& b, const auto& adam, const auto&, const auto&, bool clear) {
+         adam(Adam{b.flat(clear), data<float>(b.first), data<float>(b.second), 0.5, 0.999, 1e-8,
+                   true});
+       }},
+      {"adamax",
+       [](const Buffers& b, const auto&, const auto& adamax, const auto&, bool clear) {
+         adamax(Adamax{b.flat(clear), data<float>(b.first), data<float>(b.second), 0.5, 0.999, 1e-8,
+                       false});
+       }},
+      {"sgd", [](const Buffers& b, const auto&, const auto&, const auto& sgd, bool clear) {
+         sgd(Sgd{b.flat(clear), data<float>(b.first), 0.9});
+       }}};
+  constexpr std::int64_t kMany = 10'007;
+  for (const auto& [name, step] : steps) {
+    for (const bool clear : {false, true}) {
+      for (const int skip : {0, 1}) {
+        const Buffers expected{at::randn({kMany}),
+                               at::randn({kMany}),
+                               at::randn({kMany}) * 0.1,
+                               at::rand({kMany}),
+                               at::zeros({kMany}, at::kBFloat16),
+                               at::full({}, 1e-3, at::kDouble),
+                               at::full({}, 7, at::kLong),
+                               at::full({}, skip, at::kInt)};
+        const Buffers got = expected.on_device();
+        const auto on_cpu = [](const auto& k) { cpu::run(k); };
+        const auto on_device = [](const auto& k) { cuda::run(k); };
+        step(expected, on_cpu, on_cpu, on_cpu, clear);
+        step(got, on_device, on_device, on_device, clear);
+        expect_like(got, expected, name);
+        const at::Tensor shadow =
+            skip != 0 ? at::zeros({kMany}, at::kBFloat16) : here(got.value).to(at::kBFloat16);
+        EXPECT_TRUE(at::equal(here(got.shadow), shadow)) << name;
+      }
+    }
+  }
+}
+
+TEST_F(DeviceSide, AveragesAreThoseOfTheCpu) {
+  const at::Tensor expected = at::randn({1000});
+  const at::Tensor value = at::randn({1000});
+  const at::Tensor skip = at::zeros({}, at::kInt);
+  const at::Tensor got = there(expected);
+  const auto kernel = [](const at::Tensor& average, const at::Tensor& v, const at::Tensor& s) {
+    return MovingAverage{data<float>(average), data<float>(v), 1000, 0.1F, data<std::int32_t>(s)};
+  };
+  cpu::run(kernel(expected, value, skip));
+  cuda::run(kernel(got, there(value), there(skip)));
+  EXPECT_TRUE(at::allclose(here(got), expected, 1e-6, 1e-7));
+}
+
+// Whole packs and others; of fewer numbers than a slice, and of several slices.
+TEST_F(DeviceSide, MeanDistancesAndTheirGradientsAreThoseOfTheCpu) {
+  const at::Tensor upstream = at::full({}, -0.375F);
+  for (const std::int64_t n : {1, 3, 4, 255, 4096, 9701, 13'000}) {
+    for (const std::int64_t offset : {0, 1}) {
+      at::Tensor a = at::randn({n + offset}).narrow(0, offset, n);
+      at::Tensor b = at::randn({n + offset}).narrow(0, offset, n);
+      b.slice(0, 0, std::nullopt, 5).copy_(a.slice(0, 0, std::nullopt, 5));  // equal in places
+      const at::Tensor a_there = there(at::zeros({n + offset})).narrow(0, offset, n).copy_(a);
+      const at::Tensor b_there = there(at::zeros({n + offset})).narrow(0, offset, n).copy_(b);
+      const at::Tensor partial = there(at::zeros({l1_slices(n)}, at::kDouble));
+      const at::Tensor mean = there(at::zeros({}));
+      cuda::run(L1Mean{data<float>(a_there), data<float>(b_there), n, data<double>(partial),
+                       data<float>(mean)});
+      const double exact = (a.to(at::kDouble) - b.to(at::kDouble)).abs().mean().item<double>();
+      EXPECT_NEAR(here(mean).item<float>(), exact, 1e-6 * exact) << n;
+
+      const at::Tensor up = there(upstream);
+      const at::Tensor expected = at::sign(a - b) * (upstream / n);
+      for (const auto& [to_a, to_b] : {std::pair{true, true}, {true, false}, {false, true}}) {
+        const at::Tensor first = to_a ? there(at::zeros({n})) : at::Tensor();
+        const at::Tensor second = to_b ? there(at::zeros({n})) : at::Tensor();
+        cuda::run(L1Gradients{data<float>(a_there), data<float>(b_there), n, data<float>(up),
+                              data<float>(first), data<float>(second)});
+        EXPECT_TRUE(!to_a || at::allclose(here(first), expected, 1e-6, 0)) << n;
+        EXPECT_TRUE(!to_b || at::allclose(here(second), -expected, 1e-6, 0)) << n;
+      }
+    }
+  }
+}
+
+TEST_F(DeviceSide, BegansControllerIsThatOfTheCpu) {
+  const at::Tensor d = at::tensor({3.0F, 1.0F, 4.0F});
+  const at::Tensor g = at::tensor({0.5F, 8.0F});
+  for (const bool shared : {false, true}) {
+    const at::Tensor expected_k = at::full({}, 0.25, at::kDouble);
+    const at::Tensor expected = at::zeros({5}, at::kDouble);
+    const at::Tensor k = there(expected_k);
+    const at::Tensor values = there(expected);
+    const at::Tensor d_there = there(d);
+    const at::Tensor g_there = there(g);
+    cpu::run(BeganController{data<float>(d), shared ? nullptr : data<float>(g),
+                             data<double>(expected_k), 0.5, 0.1, data<double>(expected)});
+    cuda::run(BeganController{data<float>(d_there), shared ? nullptr : data<float>(g_there),
+                              data<double>(k), 0.5, 0.1, data<double>(values)});
+    EXPECT_TRUE(at::allclose(here(values), expected, 1e-14, 0));
+    EXPECT_TRUE(at::allclose(here(k), expected_k, 1e-14, 0));
+  }
+}
+
+struct Activation {
+  std::int64_t rows, channels;
+  at::ScalarType type, bias_type;
+};
+
+// Rows of whole packs and others; of fewer rows than a block has, and of several slices.
+const std::vector<Activation>& activations() {
+  static const std::vector<Activation> all = {
+      {1, 8, at::kFloat, at::kFloat},        {37, 3, at::kFloat, at::kFloat},
+      {700, 64, at::kFloat, at::kFloat},     {129, 300, at::kFloat, at::kFloat},
+      {1100, 24, at::kBFloat16, at::kFloat}, {300, 128, at::kBFloat16, at::kBFloat16},
+      {129, 100, at::kBFloat16, at::kFloat}, {70, 300, at::kBFloat16, at::kBFloat16},
+      {37, 3, at::kBFloat16, at::kBFloat16}, {33, 1, at::kFloat, at::kFloat}};
+  return all;
+}
+
+bool is_bf16(const at::Tensor& t) { return t.scalar_type() == at::kBFloat16; }
+
+void activate(const at::Tensor& y, const at::Tensor& bias) {
+  cuda::run(BiasElu{y.mutable_data_ptr(), bias.const_data_ptr(), is_bf16(y), is_bf16(bias),
+                    y.size(0), y.size(1)});
+}
+
+double tolerance(const at::Tensor& t) { return is_bf16(t) ? 8e-3 : 1e-6; }
+
+TEST_F(DeviceSide, BiasAndEluAreEluOfTheSum) {
+  for (const Activation& c : activations()) {
+    const at::Tensor x = at::randn({c.rows, c.channels}).to(c.type);
+    const at::Tensor bias = at::randn({c.channels}).to(c.bias_type);
+    const at::Tensor expected = at::elu(x.to(at::kFloat) + bias.to(at::kFloat));
+    const at::Tensor y = there(x);
+    activate(y, there(bias));
+    EXPECT_TRUE(at::allclose(here(y).to(at::kFloat), expected, tolerance(x), 1e-6))
+        << c.rows << "x" << c.channels;
+  }
+}
+
+TEST_F(DeviceSide, EluBackwardIsTheSlopeAndItsSum) {
+  for (const Activation& c : activations()) {
+    const at::Tensor y = at::elu(at::randn({c.rows, c.channels})).to(c.type);
+    const at::Tensor grad = at::randn({c.rows, c.channels}).to(c.type);
+    const at::Tensor wide = y.to(at::kFloat);
+    const at::Tensor expected =
+        grad.to(at::kFloat) * at::where(wide > 0, at::ones_like(wide), wide + 1);
+    const at::Tensor y_there = there(y);
+    const std::int64_t scratch = elu_backward_scratch(c.rows, c.channels);
+    const at::Tensor partial = there(at::full({scratch + 1}, 1e30F));
+    const at::Tensor out = there(grad);  // written in place
+    const at::Tensor sum = there(at::full({c.channels}, 7.0F));
+    const auto run = [&](const at::Tensor& into, const at::Tensor& bias_grad) {
+      cuda::run(EluBackward{into.const_data_ptr(), y_there.const_data_ptr(),
+                            into.mutable_data_ptr(), is_bf16(y), c.rows, c.channels,
+                            data<float>(bias_grad), data<float>(partial)});
+    };
+    run(out, sum);
+    EXPECT_TRUE(at::allclose(here(out).to(at::kFloat), expected, tolerance(y), 1e-6))
+        << c.rows << "x" << c.channels;
+    EXPECT_TRUE(
+        at::allclose(here(sum).to(at::kDouble), expected.to(at::kDouble).sum(0), 1e-5, 1e-4))
+        << c.rows << "x" << c.channels;
+    EXPECT_EQ(here(partial)[scratch].item<float>(), 1e30F);
+    const at::Tensor again = there(grad);
+    const at::Tensor same = there(at::zeros({c.channels}));
+    run(again, same);
+    EXPECT_TRUE(at::equal(sum, same));
+    const at::Tensor alone = there(grad);
+    run(alone, at::Tensor());
+    EXPECT_TRUE(at::equal(alone, out));
+  }
+}
+
+}  // namespace
+}  // namespace valley::kernels

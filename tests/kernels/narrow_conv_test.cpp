@@ -1,0 +1,152 @@
+#include "kernels/narrow_conv.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+#include <vector>
+
+namespace valley::kernels {
+namespace {
+
+constexpr auto kOrder = at::MemoryFormat::ChannelsLast;
+
+struct Case {
+  std::int64_t batch, in, out, height, width;
+};
+
+class NarrowConv : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    const Case& c = GetParam();
+    at::manual_seed(1);
+    x_ = at::randn({c.batch, c.in, c.height, c.width}).contiguous(kOrder);
+    weight_ = at::randn({c.out, c.in, 3, 3}) / std::sqrt(9.0 * static_cast<double>(c.in));
+    bias_ = at::randn({c.out});
+    if (!narrow_conv_fits(x_, c.in, c.out)) GTEST_SKIP() << "this CPU has no AVX2";
+    const at::Tensor x = x_.to(at::kDouble).requires_grad_(true);
+    const at::Tensor w = weight_.to(at::kDouble).requires_grad_(true);
+    const at::Tensor y = at::conv2d(x, w, {}, {1, 1}, {1, 1});
+    gradient_ = at::randn(y.sizes()).contiguous(kOrder);
+    const auto gradients = torch::autograd::grad({y}, {x, w}, {gradient_.to(at::kDouble)});
+    expected_ = {y.detach(), gradients[0], gradients[1]};
+  }
+
+  [[nodiscard]] static bool widens() { return GetParam().in <= 3; }
+
+  // The largest error, in units of the result's standard deviation.
+  static double error(const at::Tensor& found, const at::Tensor& expected) {
+    EXPECT_EQ(found.sizes(), expected.sizes());
+    return (found.to(at::kDouble) - expected).abs().max().item<double>() /
+           std::sqrt(expected.square().mean().item<double>());
+  }
+
+  // Output and gradients.
+  [[nodiscard]] std::vector<at::Tensor> all(const at::Tensor& x, const at::Tensor& gradient) const {
+    const at::Tensor y = narrow_conv(x, weight_, bias_);
+    if (widens()) {
+      return {y, narrow_conv_weight_gradient(gradient, x, {}),
+              narrow_conv_input_gradient(gradient, weight_)};
+    }
+    const at::Tensor of_bias = at::empty_like(bias_);
+    return {y, narrow_conv_weight_gradient(gradient, x, of_bias), of_bias};
+  }
+
+  at::Tensor x_, weight_, bias_, gradient_;
+  std::vector<at::Tensor> expected_;  // output, gradient of x, of weight; in double precision
+};
+
+// Of the largest of up to a million errors of sums in float, in the order of direct convs.
+constexpr double kTolerance = 1e-5;
+
+TEST_P(NarrowConv, IsTheConvAndTheBiasAndWhereItWidensElu) {
+  const at::Tensor y = narrow_conv(x_, weight_, bias_);
+  EXPECT_TRUE(y.is_contiguous(kOrder));
+  const at::Tensor sum = expected_[0] + bias_.view({1, -1, 1, 1});
+  EXPECT_LT(error(y, widens() ? at::elu(sum) : sum), kTolerance);
+}
+
+TEST_P(NarrowConv, GradientOfAnImage) {
+  if (!widens()) return;
+  const at::Tensor g = narrow_conv_input_gradient(gradient_, weight_);
+  EXPECT_TRUE(g.is_contiguous(kOrder));
+  EXPECT_LT(error(g, expected_[1]), kTolerance);
+}
+
+TEST_P(NarrowConv, GradientsOfTheWeightAndTheBias) {
+  EXPECT_LT(error(narrow_conv_weight_gradient(gradient_, x_, {}), expected_[2]), kTolerance);
+  if (widens()) return;
+  const at::Tensor of_bias = at::full_like(bias_, 7);
+  (void)narrow_conv_weight_gradient(gradient_, x_, of_bias);
+  const at::Tensor expected = gradient_.to(at::kDouble).sum({0, 2, 3});
+  const auto values = static_cast<double>(gradient_.numel() / gradient_.size(1));
+  EXPECT_LT((of_bias - expected).abs().max().item<double>(), kTolerance * std::sqrt(values));
+}
+
+TEST_P(NarrowConv, TakesWeightsOfAnyStrides) {
+  const at::Tensor strided = weight_.transpose(0, 1).contiguous().transpose(0, 1);
+  EXPECT_TRUE(at::equal(narrow_conv(x_, strided, bias_), narrow_conv(x_, weight_, bias_)));
+  if (!widens()) return;
+  EXPECT_TRUE(at::equal(narrow_conv_input_gradient(gradient_, strided),
+                        narrow_conv_input_gradient(gradient_, weight_)));
+}
+
+TEST_P(NarrowConv, IsTheSameForAnyNumberOfThreads) {
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const auto one = all(x_, gradient_);
+  at::set_num_threads(3);
+  const auto three = all(x_, gradient_);
+  at::set_num_threads(before);
+  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], three[i])) << i;
+}
+
+// Only what is read and written is rounded.
+TEST_P(NarrowConv, Bfloat16IsFloatRounded) {
+  const at::Tensor x = x_.to(at::kBFloat16);
+  const at::Tensor gradient = gradient_.to(at::kBFloat16);
+  if (!narrow_conv_fits(x, x.size(1), weight_.size(0))) GTEST_SKIP() << "this CPU has AMX";
+  const auto found = all(x, gradient);
+  const auto wide = all(x.to(at::kFloat), gradient.to(at::kFloat));
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const bool is_map = found[i].dim() == 4 && found[i].size(0) == x.size(0);
+    EXPECT_EQ(found[i].scalar_type(), is_map ? at::kBFloat16 : at::kFloat) << i;
+    EXPECT_TRUE(at::equal(found[i], wide[i].to(found[i].scalar_type()))) << i;
+  }
+}
+
+// Reproducible training cuts batches into microbatches wherever it likes.
+TEST_P(NarrowConv, AnImageIsTheSameInAnyBatch) {
+  const std::int64_t last = x_.size(0) - 1;
+  const at::Tensor image = x_.narrow(0, last, 1).contiguous(kOrder);
+  EXPECT_TRUE(
+      at::equal(narrow_conv(image, weight_, bias_)[0], narrow_conv(x_, weight_, bias_)[last]));
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, NarrowConv,
+                         testing::Values(Case{2, 3, 16, 8, 8}, Case{3, 1, 48, 7, 5},
+                                         Case{1, 3, 32, 1, 1}, Case{2, 1, 64, 28, 28},
+                                         Case{8, 3, 32, 64, 64}, Case{1, 3, 80, 9, 19},
+                                         Case{2, 16, 3, 8, 8}, Case{3, 48, 1, 7, 5},
+                                         Case{1, 32, 3, 1, 1}, Case{2, 64, 1, 28, 28},
+                                         Case{8, 32, 3, 64, 64}, Case{1, 80, 3, 9, 19},
+                                         Case{1, 16, 3, 40, 300}, Case{1, 1, 16, 40, 300}));
+
+TEST(NarrowConvFits, OnlyImagesOnOneSideAndWholeVectorsOnTheOther) {
+  const at::Tensor x = at::zeros({1, 3, 4, 4}).contiguous(kOrder);
+  const bool here = narrow_conv_fits(x, 3, 16);
+  EXPECT_EQ(narrow_conv_fits(x, 32, 1), here);
+  EXPECT_FALSE(narrow_conv_fits(x, 3, 3));
+  EXPECT_FALSE(narrow_conv_fits(x, 3, 24));
+  EXPECT_FALSE(narrow_conv_fits(x, 2, 16));
+  EXPECT_FALSE(narrow_conv_fits(x, 16, 16));
+  EXPECT_FALSE(narrow_conv_fits(x.to(at::kDouble), 3, 16));
+  EXPECT_FALSE(narrow_conv_fits(at::zeros({1, 3, 4, 4}), 3, 16));
+  EXPECT_FALSE(narrow_conv_fits(x.narrow(0, 0, 0), 3, 16));
+}
+
+}  // namespace
+}  // namespace valley::kernels

@@ -1,0 +1,153 @@
+#include "kernels/winograd.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+#include <tuple>
+
+namespace valley::kernels {
+namespace {
+
+constexpr auto kOrder = at::MemoryFormat::ChannelsLast;
+
+struct Case {
+  std::int64_t batch, in, out, height, width;
+  bool upsamples;
+};
+
+class Winograd : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    const Case& c = GetParam();
+    at::manual_seed(1);
+    x_ = at::randn({c.batch, c.in, c.height, c.width}).contiguous(kOrder);
+    weight_ = at::randn({c.out, c.in, 3, 3}) / std::sqrt(9.0 * static_cast<double>(c.in));
+    bias_ = at::randn({c.out});
+    if (!winograd_fits(x_, c.in, c.out)) GTEST_SKIP() << "this CPU has no AVX2";
+    const at::Tensor x = x_.to(at::kDouble).requires_grad_(true);
+    const at::Tensor w = weight_.to(at::kDouble).requires_grad_(true);
+    const at::Tensor input =
+        c.upsamples ? at::upsample_nearest2d(x, {2 * c.height, 2 * c.width}) : x;
+    const at::Tensor y = at::conv2d(input, w, {}, {1, 1}, {1, 1});
+    gradient_ = at::randn(y.sizes()).contiguous(kOrder);
+    const auto gradients = torch::autograd::grad({y}, {x, w}, {gradient_.to(at::kDouble)});
+    expected_ = {y.detach(), gradients[0], gradients[1]};
+    direct_ = at::conv2d(input.to(at::kFloat).contiguous(kOrder), weight_, {}, {1, 1}, {1, 1});
+  }
+
+  // The largest error, in units of the result's standard deviation.
+  static double error(const at::Tensor& found, const at::Tensor& expected) {
+    EXPECT_EQ(found.sizes(), expected.sizes());
+    return (found.to(at::kDouble) - expected).abs().max().item<double>() /
+           std::sqrt(expected.square().mean().item<double>());
+  }
+
+  at::Tensor x_, weight_, bias_, gradient_, direct_;
+  std::vector<at::Tensor> expected_;  // output, gradient of x, of weight; in double precision
+};
+
+// Of the largest of up to a million errors; those of direct convs reach 1e-5.
+constexpr double kTolerance = 1e-4;
+
+TEST_P(Winograd, IsTheConv) {
+  const at::Tensor y = winograd_conv(x_, weight_, {}, GetParam().upsamples);
+  EXPECT_TRUE(y.is_contiguous(kOrder));
+  const double found = error(y, expected_[0]);
+  EXPECT_LT(found, kTolerance);
+  // What the header says of its rounding.
+  RecordProperty("error_over_direct", std::to_string(found / error(direct_, expected_[0])));
+}
+
+TEST_P(Winograd, EluOfTheConvAndTheBias) {
+  const at::Tensor y = winograd_conv(x_, weight_, bias_, GetParam().upsamples);
+  EXPECT_LT(error(y, at::elu(expected_[0] + bias_.view({1, -1, 1, 1}))), kTolerance);
+}
+
+TEST_P(Winograd, GradientOfTheInput) {
+  const at::Tensor g = winograd_input_gradient(gradient_, weight_, GetParam().upsamples);
+  EXPECT_TRUE(g.is_contiguous(kOrder));
+  EXPECT_LT(error(g, expected_[1]), kTolerance);
+}
+
+TEST_P(Winograd, GradientOfTheWeight) {
+  EXPECT_LT(error(winograd_weight_gradient(gradient_, x_, GetParam().upsamples), expected_[2]),
+            kTolerance);
+}
+
+TEST_P(Winograd, TakesWeightsOfAnyStrides) {
+  const bool upsamples = GetParam().upsamples;
+  const at::Tensor strided = weight_.contiguous(kOrder);
+  EXPECT_TRUE(at::equal(winograd_conv(x_, strided, bias_, upsamples),
+                        winograd_conv(x_, weight_, bias_, upsamples)));
+  EXPECT_TRUE(at::equal(winograd_input_gradient(gradient_, strided, upsamples),
+                        winograd_input_gradient(gradient_, weight_, upsamples)));
+}
+
+TEST_P(Winograd, IsTheSameForAnyNumberOfThreads) {
+  const bool upsamples = GetParam().upsamples;
+  const auto all = [&] {
+    return std::vector<at::Tensor>{winograd_conv(x_, weight_, bias_, upsamples),
+                                   winograd_input_gradient(gradient_, weight_, upsamples),
+                                   winograd_weight_gradient(gradient_, x_, upsamples)};
+  };
+  const int before = at::get_num_threads();
+  at::set_num_threads(1);
+  const auto one = all();
+  at::set_num_threads(3);
+  const auto three = all();
+  at::set_num_threads(before);
+  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], three[i])) << i;
+}
+
+// Only what is read and written is rounded.
+TEST_P(Winograd, Bfloat16IsFloatRounded) {
+  const bool upsamples = GetParam().upsamples;
+  const at::Tensor x = x_.to(at::kBFloat16);
+  const at::Tensor gradient = gradient_.to(at::kBFloat16);
+  if (!winograd_fits(x, x.size(1), weight_.size(0))) GTEST_SKIP() << "this CPU has AMX";
+  const at::Tensor wide = x.to(at::kFloat);
+  const at::Tensor wide_gradient = gradient.to(at::kFloat);
+  EXPECT_TRUE(at::equal(winograd_conv(x, weight_, bias_, upsamples),
+                        winograd_conv(wide, weight_, bias_, upsamples).to(at::kBFloat16)));
+  EXPECT_TRUE(
+      at::equal(winograd_input_gradient(gradient, weight_, upsamples),
+                winograd_input_gradient(wide_gradient, weight_, upsamples).to(at::kBFloat16)));
+  EXPECT_TRUE(at::equal(winograd_weight_gradient(gradient, x, upsamples),
+                        winograd_weight_gradient(wide_gradient, wide, upsamples)));
+}
+
+// Reproducible training cuts batches into microbatches wherever it likes.
+TEST_P(Winograd, AnImageIsTheSameInAnyBatch) {
+  const bool upsamples = GetParam().upsamples;
+  const at::Tensor last = x_.narrow(0, x_.size(0) - 1, 1).contiguous(kOrder);
+  EXPECT_TRUE(at::equal(winograd_conv(last, weight_, bias_, upsamples)[0],
+                        winograd_conv(x_, weight_, bias_, upsamples)[x_.size(0) - 1]));
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Winograd,
+                         testing::Values(Case{2, 16, 16, 8, 8, false}, Case{3, 32, 48, 7, 5, false},
+                                         Case{1, 16, 32, 1, 1, false},
+                                         Case{2, 128, 64, 14, 14, false},
+                                         Case{8, 32, 32, 64, 64, false},
+                                         Case{1, 160, 16, 9, 10, false},
+                                         Case{2, 16, 16, 4, 4, true}, Case{3, 48, 32, 7, 5, true},
+                                         Case{1, 32, 16, 1, 1, true}, Case{2, 128, 64, 8, 8, true},
+                                         Case{8, 32, 32, 32, 32, true}));
+
+TEST(WinogradFits, OnlyWholeVectorsOfFloatsInChannelsLast) {
+  const at::Tensor x = at::zeros({1, 16, 4, 4}).contiguous(kOrder);
+  const bool here = winograd_fits(x, 16, 16);
+  EXPECT_EQ(winograd_fits(x, 16, 32), here);
+  EXPECT_FALSE(winograd_fits(x, 16, 3));
+  EXPECT_FALSE(winograd_fits(x, 8, 16));
+  EXPECT_FALSE(winograd_fits(x.to(at::kHalf), 16, 16));
+  EXPECT_FALSE(winograd_fits(at::zeros({1, 16, 4, 4}), 16, 16));
+  EXPECT_FALSE(winograd_fits(x.narrow(0, 0, 0), 16, 16));
+}
+
+}  // namespace
+}  // namespace valley::kernels

@@ -1,0 +1,108 @@
+#include "storage/checkpoint_writer.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+#include "expect_error.h"
+#include "fault_injection.h"
+#include "sample_checkpoint.h"
+#include "support/no_threads.h"
+#include "support/temporary_folder.h"
+
+namespace valley {
+namespace {
+
+TEST(CheckpointWriter, ADiskThatHangsHoldsUpNobodyButTheNextCheckpoint) {
+  const TemporaryFolder folder;
+  CheckpointWriter writer(folder.path(), 0);
+  std::promise<void> disk;
+  faults::act_at(5, [&] { disk.get_future().wait(); });
+  writer.write(sample_checkpoint(1));
+  writer.check();
+  EXPECT_TRUE(list_checkpoints(folder.path()).empty());
+
+  std::atomic<bool> is_given = false;
+  std::thread next([&] {
+    writer.write(sample_checkpoint(2));
+    is_given = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(is_given);
+  disk.set_value();
+  next.join();
+  writer.finish();
+  EXPECT_GT(faults::disarm(), 5);
+  ASSERT_EQ(list_checkpoints(folder.path()).size(), 2);
+  for (const std::int64_t step : {1, 2}) {
+    expect_same(
+        read_checkpoint(list_checkpoints(folder.path()).at(static_cast<std::size_t>(step - 1))),
+        sample_checkpoint(step));
+  }
+}
+
+TEST(CheckpointWriter, KeepsTheNewest) {
+  const TemporaryFolder folder;
+  {
+    CheckpointWriter writer(folder.path(), 2);
+    for (std::int64_t step = 1; step <= 5; ++step) writer.write(sample_checkpoint(step));
+  }  // which waits
+  const auto kept = list_checkpoints(folder.path());
+  ASSERT_EQ(kept.size(), 2);
+  EXPECT_EQ(kept.front(), folder / "step-00000004");
+  expect_same(read_checkpoint(kept.back()), sample_checkpoint(5));
+}
+
+TEST(CheckpointWriter, WritesItselfWhenTheSystemHasNoThread) {
+  const TemporaryFolder folder;
+  CheckpointWriter writer(folder.path(), 0);
+  const NoThreads none;
+  writer.write(sample_checkpoint(1));
+  EXPECT_EQ(newest_good_checkpoint(folder.path()), folder / "step-00000001");
+  faults::fail_at(4, ENOSPC);
+  expect_error(ExitCode::kCannotWrite, {(folder / "step-00000002").string(), "was not written"},
+               [&] { writer.write(sample_checkpoint(2)); });
+  EXPECT_GT(faults::disarm(), 4);
+  writer.write(sample_checkpoint(2));
+  EXPECT_EQ(newest_good_checkpoint(folder.path()), folder / "step-00000002");
+}
+
+// Each way of asking for it tells once what happened, and the writer can be used again.
+TEST(CheckpointWriter, WhatCouldNotBeWrittenIsThrownByTheNextCall) {
+  const TemporaryFolder folder;
+  CheckpointWriter writer(folder.path(), 0);
+  writer.write(sample_checkpoint(1));
+  writer.finish();
+  const auto check_until_it_throws = [&] {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (std::chrono::steady_clock::now() < deadline) {
+      writer.check();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  };
+  const std::vector<std::function<void()>> calls = {check_until_it_throws, [&] { writer.finish(); },
+                                                    [&] { writer.write(sample_checkpoint(3)); }};
+  for (const auto& call : calls) {
+    faults::fail_at(4, ENOSPC);
+    writer.write(sample_checkpoint(2));
+    expect_error(ExitCode::kCannotWrite, {(folder / "step-00000002").string(), "was not written"},
+                 call);
+    EXPECT_GT(faults::disarm(), 4);
+    EXPECT_NO_THROW(writer.check());
+    EXPECT_NO_THROW(writer.finish());
+    EXPECT_EQ(newest_good_checkpoint(folder.path()), folder / "step-00000001");
+  }
+  writer.write(sample_checkpoint(2));
+  writer.finish();
+  EXPECT_EQ(newest_good_checkpoint(folder.path()), folder / "step-00000002");
+}
+
+}  // namespace
+}  // namespace valley

@@ -1,0 +1,91 @@
+// What networks are trained with changes nothing beyond rounding.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+
+#include "comm/self_communicator.h"
+#include "small_gans.h"
+
+namespace valley {
+namespace {
+
+using testing::kImages;
+using testing::run_steps;
+using testing::small_objective;
+
+constexpr std::int64_t kSteps = 10;
+
+// What a training of kSteps reports at its end.
+std::map<std::string, double> trained(const Experiment& e) {
+  const auto self = make_self_communicator(at::kCPU);
+  Trainer trainer(e, plan_microbatches(e.train.global_batch, testing::kPass, 1, false), *self,
+                  kImages);
+  run_steps(trainer, 0, kSteps);
+  std::map<std::string, double> values;
+  for (const auto& v : trainer.report()) values[v.name] = v.value;
+  return values;
+}
+
+Experiment began() {
+  Experiment e = testing::small_experiment();
+  e.model.width = 16;  // Winograd's way takes whole vectors of channels
+  return e;
+}
+
+void expect_near(const std::map<std::string, double>& found,
+                 const std::map<std::string, double>& expected, double tolerance) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (const auto& [name, value] : expected)
+    EXPECT_NEAR(found.at(name), value, tolerance * std::abs(value) + 1e-7) << name;
+}
+
+TEST(Compute, EachSwitchLeavesTheLossesAsTheyAre) {
+  const std::map<std::string, double> expected = trained(began());
+  for (bool PerformanceOptions::*key :
+       {&PerformanceOptions::fused_elu, &PerformanceOptions::folded_upsampling,
+        &PerformanceOptions::winograd, &PerformanceOptions::narrow_convs,
+        &PerformanceOptions::frozen_networks}) {
+    Experiment e = began();
+    e.performance.*key = false;
+    expect_near(trained(e), expected, 2e-3);
+  }
+}
+
+// A network that gets gradients which nobody uses is trained to the same bits.
+TEST(Compute, FrozenNetworksOnlySaveWork) {
+  Experiment e = began();
+  const std::map<std::string, double> expected = trained(e);
+  e.performance.frozen_networks = false;
+  EXPECT_EQ(trained(e), expected);
+}
+
+// What the optimizer writes is what a pass would have made of the weight.
+TEST(Compute, ShadowsHaveTheBitsOfConvertedWeights) {
+  for (const char* name : {"began", "ebgan"}) {
+    Experiment e = std::string(name) == "began" ? began() : small_objective(name);
+    // These read weights as floats.
+    e.performance.winograd = false;
+    e.performance.narrow_convs = false;
+    e.train.precision = "bf16";
+    const std::map<std::string, double> expected = trained(e);
+    e.performance.bf16_shadow = false;
+    EXPECT_EQ(trained(e), expected) << name;
+  }
+}
+
+TEST(Compute, Bfloat16LearnsWhatFloatLearns) {
+  for (const char* name : {"began", "ebgan", "magan"}) {
+    Experiment e = std::string(name) == "began" ? began() : small_objective(name);
+    const std::map<std::string, double> expected = trained(e);
+    e.train.precision = "bf16";
+    const std::map<std::string, double> found = trained(e);
+    EXPECT_NEAR(found.at("energy/real"), expected.at("energy/real"),
+                0.05 * expected.at("energy/real"))
+        << name;
+    EXPECT_NE(found.at("energy/real"), expected.at("energy/real")) << name;
+  }
+}
+
+}  // namespace
+}  // namespace valley

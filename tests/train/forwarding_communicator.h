@@ -1,0 +1,44 @@
+// Passes every call on to another communicator: what tests break or watch is derived from it.
+#pragma once
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "comm/communicator.h"
+
+namespace valley::testing {
+
+class ForwardingCommunicator : public Communicator {
+ public:
+  explicit ForwardingCommunicator(Communicator& real) : real_(real) {}  // which outlives this
+  [[nodiscard]] int rank() const override { return real_.rank(); }
+  [[nodiscard]] int size() const override { return real_.size(); }
+  [[nodiscard]] int local_rank() const override { return real_.local_rank(); }
+  [[nodiscard]] int local_size() const override { return real_.local_size(); }
+  [[nodiscard]] at::Device device() const override { return real_.device(); }
+  [[nodiscard]] std::string name() const override { return real_.name(); }
+  [[nodiscard]] std::unique_ptr<Work> all_reduce(const at::Tensor& t, ReduceOp op) override {
+    return real_.all_reduce(t, op);
+  }
+  [[nodiscard]] std::unique_ptr<Work> tree_reduce(const at::Tensor& t) override {
+    return real_.tree_reduce(t);
+  }
+  [[nodiscard]] std::unique_ptr<Work> broadcast(const at::Tensor& t, int root) override {
+    return real_.broadcast(t, root);
+  }
+  [[nodiscard]] std::unique_ptr<Work> all_gather(const at::Tensor& in,
+                                                 const at::Tensor& out) override {
+    return real_.all_gather(in, out);
+  }
+  void barrier() override { real_.barrier(); }
+  [[noreturn]] void abort(const std::string& why, int exit_code) override {
+    real_.abort(why, exit_code);
+    std::abort();
+  }
+
+ private:
+  Communicator& real_;
+};
+
+}  // namespace valley::testing

@@ -1,0 +1,82 @@
+// A communicator whose reductions are not over before a gate is open.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "forwarding_communicator.h"
+
+namespace valley::testing {
+
+// Holds back who comes to it while it is shut, and notes what happens in which order.
+class Gate {
+ public:
+  void shut() {
+    const std::lock_guard lock(mutex_);
+    is_open_ = is_broken_;
+  }
+  void open() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_open_ = true;
+    }
+    changed_.notify_all();
+  }
+  // Whoever has stood before it for so long that nobody will open it notes "stuck" and breaks it.
+  void pass() {
+    constexpr std::chrono::seconds kTooLong{10};
+    std::unique_lock lock(mutex_);
+    if (changed_.wait_for(lock, kTooLong, [this] { return is_open_; })) return;
+    is_open_ = is_broken_ = true;
+    notes_.emplace_back("stuck");
+  }
+  // What follows itself is noted once.
+  void note(const std::string& what) {
+    const std::lock_guard lock(mutex_);
+    if (notes_.empty() || notes_.back() != what) notes_.push_back(what);
+  }
+  [[nodiscard]] std::vector<std::string> notes() {
+    const std::lock_guard lock(mutex_);
+    return notes_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_open_ = true;
+  bool is_broken_ = false;
+  std::vector<std::string> notes_;
+};
+
+class GatedCommunicator final : public ForwardingCommunicator {
+ public:
+  GatedCommunicator(Communicator& real, Gate& gate) : ForwardingCommunicator(real), gate_(gate) {}
+
+  [[nodiscard]] std::unique_ptr<Work> all_reduce(const at::Tensor& t, ReduceOp op) override {
+    return std::make_unique<GatedWork>(ForwardingCommunicator::all_reduce(t, op), gate_);
+  }
+
+ private:
+  class GatedWork final : public Work {
+   public:
+    GatedWork(std::unique_ptr<Work> real, Gate& gate) : real_(std::move(real)), gate_(gate) {}
+    void wait() override {
+      gate_.pass();
+      real_->wait();
+      gate_.note("summed");
+    }
+
+   private:
+    std::unique_ptr<Work> real_;
+    Gate& gate_;
+  };
+
+  Gate& gate_;
+};
+
+}  // namespace valley::testing

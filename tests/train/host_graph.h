@@ -1,0 +1,21 @@
+// A graph of the host's in place of the device's: it keeps what it is given to record, and calls it
+// again.
+#pragma once
+
+#include <functional>
+
+#include "kernels/work_graph.h"
+
+namespace valley::testing {
+
+class HostGraph : public WorkGraph {
+ public:
+  void run(const std::function<void()>& work) override { work(); }
+  void record(const std::function<void()>& work) override { work_ = work; }
+  void replay() override { work_(); }
+
+ private:
+  std::function<void()> work_;
+};
+
+}  // namespace valley::testing

@@ -1,0 +1,195 @@
+// Steps that are recorded and repeated against steps that the host queues one by one, with a graph
+// of the host's.
+#include "train/step_graph.h"
+
+#include <ATen/record_function.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "comm/self_communicator.h"
+#include "core/error.h"
+#include "host_graph.h"
+#include "kernels/device.h"
+#include "small_gans.h"
+#include "small_training.h"
+
+namespace valley {
+namespace {
+
+using testing::kImages;
+using testing::NamedTraining;
+using testing::run_steps;
+
+// Names of operations with the numbers that the host gives them.
+std::vector<std::string>* noted = nullptr;
+
+std::unique_ptr<at::ObserverContext> note(const at::RecordFunction& function) {
+  std::ostringstream text;
+  text << function.name();
+  for (const c10::IValue& input : function.inputs()) {
+    if (input.isScalar() || input.isIntList() || input.isDoubleList()) text << ' ' << input;
+  }
+  noted->push_back(text.str());
+  return nullptr;
+}
+
+// What `work` runs on this thread, backward passes included.
+std::vector<std::string> operations_of(const std::function<void()>& work) {
+  std::vector<std::string> all;
+  noted = &all;
+  const at::CallbackHandle handle = at::addThreadLocalCallback(
+      at::RecordFunctionCallback(note).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
+  work();
+  at::removeCallback(handle);
+  return all;
+}
+
+bool waits_for_device(const std::vector<std::string>& operations) {
+  return std::ranges::any_of(operations, [](const std::string& o) {
+    return o.starts_with("aten::_local_scalar_dense") || o.starts_with("aten::item") ||
+           o.starts_with("aten::nonzero") || o.starts_with("aten::equal") ||
+           o.starts_with("aten::is_nonzero");
+  });
+}
+
+struct Counts {
+  int runs = 0, records = 0, replays = 0;
+  std::vector<std::string> recorded;            // operations of the first replay
+  std::vector<std::vector<std::string>> again;  // of the others
+};
+
+class CountingGraph final : public testing::HostGraph {
+ public:
+  explicit CountingGraph(Counts& counts) : counts_(counts) {}
+  void run(const std::function<void()>& work) override {
+    ++counts_.runs;
+    HostGraph::run(work);
+  }
+  void record(const std::function<void()>& work) override {
+    ++counts_.records;
+    HostGraph::record(work);
+    is_new_ = true;
+  }
+  void replay() override {
+    ++counts_.replays;
+    std::vector<std::string> operations = operations_of([this] { HostGraph::replay(); });
+    if (is_new_) {
+      counts_.recorded = std::move(operations);
+    } else {
+      counts_.again.push_back(std::move(operations));
+    }
+    is_new_ = false;
+  }
+
+ private:
+  Counts& counts_;
+  bool is_new_ = false;
+};
+
+struct Outcome {
+  std::string digest;
+  TensorMap tensors;
+  std::vector<Trainer::Value> report;
+};
+
+// 20 steps, of which five report; the rate falls and k or the margin moves meanwhile.
+Outcome train(const Experiment& given, Counts* counts) {
+  set_arithmetic({Precision::kFp32, true, 1});
+  static Experiment e;
+  e = given;
+  e.train.report_every = 5;
+  e.optimizer.lr_schedule = "step";
+  e.optimizer.step_every = 7;
+  const auto alone = make_self_communicator(at::kCPU);
+  Trainer trainer(e, plan_microbatches(8, testing::kPass, 1, false), *alone, kImages);
+  if (counts != nullptr) trainer.record_steps_with(std::make_unique<CountingGraph>(*counts));
+  run_steps(trainer, 0, 19);
+  run_steps(trainer, 0, 1);
+  return {trainer.digest(), trainer.snapshot(e.schema(), "").model.tensors, trainer.report()};
+}
+
+std::vector<NamedTraining> recordable() {
+  std::vector<NamedTraining> all = testing::small_gans();
+  all.push_back({"alternating_began", testing::small_experiment()});
+  all.push_back({"batch_norm", testing::experiment_with(testing::Kept::kBatchNorm)});
+  all.push_back({"carry", testing::experiment_with(testing::Kept::kCarry)});
+  return all;
+}
+
+class StepGraphOf : public ::testing::TestWithParam<NamedTraining> {};
+
+TEST_P(StepGraphOf, HasTheBitsOfStepsThatTheHostQueues) {
+  Counts counts;
+  const Outcome expected = train(GetParam().experiment, nullptr);
+  const Outcome repeated = train(GetParam().experiment, &counts);
+  EXPECT_EQ(repeated.digest, expected.digest);
+  for (const auto& [name, tensor] : repeated.tensors)
+    EXPECT_TRUE(at::equal(tensor, expected.tensors.at(name))) << name;
+  ASSERT_EQ(repeated.report.size(), expected.report.size());
+  for (std::size_t i = 0; i < repeated.report.size(); ++i)
+    EXPECT_EQ(repeated.report[i].value, expected.report[i].value) << expected.report[i].name;
+  EXPECT_GT(counts.replays, 5);
+  EXPECT_EQ(counts.runs + counts.replays, 20);
+}
+
+// What the host does in a step that is repeated is the same each time, and asks the device nothing.
+TEST_P(StepGraphOf, RepeatsWhatNoNumberOfTheHostChanges) {
+  Counts counts;
+  train(GetParam().experiment, &counts);
+  EXPECT_GT(counts.recorded.size(), 100U);
+  EXPECT_FALSE(waits_for_device(counts.recorded));
+  for (const auto& operations : counts.again) EXPECT_EQ(operations, counts.recorded);
+}
+
+INSTANTIATE_TEST_SUITE_P(Gans, StepGraphOf, ::testing::ValuesIn(recordable()), testing::name_of);
+
+TEST(StepGraph, OperationsAndTheirNumbersAreSeen) {
+  const at::Tensor one = at::ones({});
+  const auto add = [&](double value) { return operations_of([&] { one.add(value); }); };
+  EXPECT_EQ(add(2), add(2));
+  EXPECT_NE(add(2), add(3));
+  EXPECT_FALSE(waits_for_device(add(2)));
+  EXPECT_TRUE(waits_for_device(operations_of([&] { one.item(); })));
+}
+
+TEST(StepGraph, AnotherStageIsWarmedUpAndRecordedAnew) {
+  Counts counts;
+  StepGraph graph(std::make_unique<CountingGraph>(counts));
+  const std::vector<Stage> stages(2);
+  const BatchShare share{at::ones({2}), {}};
+  const auto double_sum = [](const BatchShare& s) {
+    return StepSums{{{"phase", s.pixels.sum() * 2}}, at::zeros({})};
+  };
+  for (const Stage& stage : stages) {
+    for (int i = 0; i < StepGraph::kWarmUps + 2; ++i) {
+      const BatchShare next{share.pixels * (i + 1), {}};
+      const StepSums out = graph.run(&stage, next, double_sum);
+      EXPECT_EQ(out.sums.at("phase").item<double>(), 4 * (i + 1));
+    }
+  }
+  EXPECT_EQ(counts.runs, 2 * StepGraph::kWarmUps);
+  EXPECT_EQ(counts.records, 2);
+  EXPECT_EQ(counts.replays, 4);
+}
+
+TEST(StepGraph, IsRefusedWhereItCannotBe) {
+  const auto alone = make_self_communicator(at::kCPU);
+  const auto refusal = [&](Experiment e) -> std::string {
+    e.performance.cuda_graph = true;
+    try {
+      const Trainer trainer(e, plan_microbatches(8, testing::kPass, 1, false), *alone, kImages);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kConfig);
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_NE(refusal(testing::small_experiment()).find("performance.cuda_graph"), std::string::npos);
+  const std::string ebm = refusal(testing::experiment_with(testing::Kept::kSingularVectors));
+  EXPECT_NE(ebm.find("objective.name = \"ebm\""), std::string::npos) << ebm;
+}
+
+}  // namespace
+}  // namespace valley

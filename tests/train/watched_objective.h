@@ -1,0 +1,66 @@
+// An objective that does what another does, and says when.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "objectives/registry.h"
+
+namespace valley::testing {
+
+struct Watch {
+  bool passes_ahead = true;  // or leaves that out
+  std::function<void(const Phase&)> before_pass = [](const Phase&) {};
+  std::function<void(const Phase&)> after_ahead = [](const Phase&) {};
+};
+
+class WatchedObjective final : public Objective {
+ public:
+  WatchedObjective(std::unique_ptr<Objective> watched, Watch watch)
+      : watched_(std::move(watched)), watch_(std::move(watch)) {}
+  // What `make` gives its objectives from now on.
+  static inline Watch next;
+  // Of the objective that the options name; an ObjectiveFactory.
+  static std::unique_ptr<Objective> make(const ObjectiveOptions& options, const Model& model,
+                                         const ObjectiveSetting& setting) {
+    return std::make_unique<WatchedObjective>(make_objective(options, model, setting), next);
+  }
+
+  void accumulate_gradients(const Phase& phase, const Microbatch& microbatch,
+                            const at::Tensor& sums) override {
+    watch_.before_pass(phase);
+    watched_->accumulate_gradients(phase, microbatch, sums);
+  }
+  void pass_ahead(const Phase& phase, Microbatch& microbatch) const override {
+    if (!watch_.passes_ahead) return;
+    watched_->pass_ahead(phase, microbatch);
+    watch_.after_ahead(phase);
+  }
+
+  [[nodiscard]] std::vector<Stage> stages() const override { return watched_->stages(); }
+  [[nodiscard]] std::vector<std::string> sums_of(const Phase& phase) const override {
+    return watched_->sums_of(phase);
+  }
+  void update_controller(const GlobalSums& sums) override { watched_->update_controller(sums); }
+  [[nodiscard]] bool has_epochs() const override { return watched_->has_epochs(); }
+  EpochReport end_epoch(const GlobalSums& sums) override { return watched_->end_epoch(sums); }
+  [[nodiscard]] bool couples_samples() const override { return watched_->couples_samples(); }
+  [[nodiscard]] std::vector<std::string> traces() const override { return watched_->traces(); }
+  [[nodiscard]] std::vector<ReportValue> report() const override { return watched_->report(); }
+  [[nodiscard]] std::optional<at::Tensor> convergence() const override {
+    return watched_->convergence();
+  }
+  void save(TensorMap& state) const override { watched_->save(state); }
+  void load(const TensorMap& state, const std::string& where) override {
+    watched_->load(state, where);
+  }
+
+ private:
+  std::unique_ptr<Objective> watched_;
+  Watch watch_;
+};
+
+}  // namespace valley::testing
