@@ -102,11 +102,15 @@ endfunction()
 macro(valley_find_headers)
   valley_refuse_half_of_fmt_and_spdlog()
   valley_headers(
-    fmt::fmt-header-only fmt fmt 9.1.0 HEADER fmt/core.h DEFINITIONS FMT_HEADER_ONLY=1
+    fmt::fmt-header-only fmt fmt 9.1.0 HEADER fmt/core.h
     SHA256 5dea48d1fcddc3ec571ce2058e13910a0d4a6bab4cc09a809d8b1dd1c88ae6f2)
+  # Its headers, without the definition that has each file compile all of it: src/core/formatting.cpp does that once.
+  add_library(valley_fmt INTERFACE)
+  target_include_directories(
+    valley_fmt SYSTEM INTERFACE $<TARGET_PROPERTY:fmt::fmt-header-only,INTERFACE_INCLUDE_DIRECTORIES>)
   valley_headers(
     spdlog::spdlog spdlog spdlog 1.10.0 HEADER spdlog/spdlog.h
-    DEFINITIONS SPDLOG_FMT_EXTERNAL=1 LIBRARIES fmt::fmt-header-only Threads::Threads
+    DEFINITIONS SPDLOG_FMT_EXTERNAL=1 LIBRARIES valley_fmt Threads::Threads
     SHA256 697f91700237dbae2326b90469be32b876b2b44888302afbc7aceb68bcfe8224)
   valley_headers(
     nlohmann_json::nlohmann_json nlohmann_json json 3.11.2 HEADER nlohmann/json.hpp

@@ -1,6 +1,6 @@
 #include "app/shard_peek.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>

@@ -1,6 +1,6 @@
 #include "record/confusion_picture.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <numeric>
