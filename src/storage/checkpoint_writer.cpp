@@ -15,10 +15,11 @@ CheckpointWriter::~CheckpointWriter() {
   if (thread_.joinable()) thread_.join();
 }
 
-void CheckpointWriter::write(Checkpoint checkpoint) {
+void CheckpointWriter::write(Checkpoint checkpoint, std::shared_ptr<DeferredCopies> copies) {
   finish();
   ended_ = false;
   pending_ = std::move(checkpoint);
+  copies_ = std::move(copies);
   try {
     thread_ = start_thread("writing checkpoints", [this] { write_pending(); });
     return;
@@ -31,6 +32,7 @@ void CheckpointWriter::write(Checkpoint checkpoint) {
 void CheckpointWriter::write_pending() noexcept {
   const c10::ParallelGuard alone(true);  // no threads of its own: the cores are training's
   try {
+    if (copies_) std::exchange(copies_, nullptr)->make();
     write_checkpoint(folder_, *pending_);
     prune_checkpoints(folder_, keep_);
   } catch (...) {

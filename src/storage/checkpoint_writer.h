@@ -9,10 +9,12 @@
 #include <cstdint>
 #include <exception>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <thread>
 
 #include "storage/checkpoint.h"
+#include "storage/deferred_copies.h"
 
 namespace valley {
 
@@ -25,9 +27,10 @@ class CheckpointWriter {
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
 
   // Returns at once unless another checkpoint is still being written, or the system has no thread
-  // to spare: then it writes this one itself. The tensors must not be written to afterwards. Throws
-  // what the earlier checkpoint's writing threw.
-  void write(Checkpoint checkpoint);
+  // to spare: then it writes this one itself. The tensors must not be written to afterwards;
+  // `copies`, which may be null, fill some of them and are made first. Throws what the earlier
+  // checkpoint's writing threw.
+  void write(Checkpoint checkpoint, std::shared_ptr<DeferredCopies> copies = nullptr);
   // Throws what the last checkpoint's writing threw, once, if it has ended by now.
   void check();
   // Waits for the last checkpoint to be on disk, or throws why it is not.
@@ -38,7 +41,8 @@ class CheckpointWriter {
 
   std::filesystem::path folder_;
   std::int64_t keep_;
-  std::optional<Checkpoint> pending_;  // while it is being written
+  std::optional<Checkpoint> pending_;       // while it is being written
+  std::shared_ptr<DeferredCopies> copies_;  // of it, until they are made
   std::thread thread_;
   std::exception_ptr failure_;       // of the thread; read after it was joined
   std::atomic<bool> ended_ = false;  // it will not write any more

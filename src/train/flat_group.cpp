@@ -37,10 +37,15 @@ at::Tensor FlatLayout::view(const at::Tensor& flat, std::size_t i) const {
   return flat.as_strided(entry.shape, entry.strides, flat.storage_offset() + entry.offset);
 }
 
-void FlatLayout::save(const at::Tensor& flat, const std::string& prefix, TensorMap& out) const {
-  // In one piece, as fast as memory is: training waits for it.
+void FlatLayout::save(const at::Tensor& flat, const std::string& prefix, TensorMap& out,
+                      DeferredCopies* later) const {
+  // In one piece, as fast as memory is: training may wait for it.
   const at::Tensor copy = at::empty(flat.sizes(), flat.options().device(at::kCPU));
-  copy.copy_(flat.detach());
+  if (later != nullptr) {
+    later->add(flat.detach(), copy);
+  } else {
+    copy.copy_(flat.detach());
+  }
   for (std::size_t i = 0; i < entries_.size(); ++i) out[prefix + entries_[i].name] = view(copy, i);
 }
 
@@ -117,8 +122,8 @@ void FlatGroup::average(const FlatGroup& other, double decay, const at::Tensor& 
     values_.narrow(0, moving_, derived).copy_(other.values_.narrow(0, moving_, derived));
 }
 
-void FlatGroup::save(const std::string& prefix, TensorMap& out) const {
-  layout_.save(values_, prefix, out);
+void FlatGroup::save(const std::string& prefix, TensorMap& out, DeferredCopies* later) const {
+  layout_.save(parameters(), prefix, out, later);
   if (buffers_.tensors() > 0) buffers_.save(buffer_values(), prefix, out);
 }
 

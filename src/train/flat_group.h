@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "models/parameters.h"
+#include "storage/deferred_copies.h"
 #include "storage/safetensors.h"
 
 namespace valley {
@@ -30,9 +31,10 @@ class FlatLayout {
   // Element at which tensor `i` begins.
   [[nodiscard]] std::int64_t offset(std::size_t i) const { return entries_.at(i).offset; }
 
-  // All tensors of a flat buffer by name, views of a copy of it on the CPU; and back. Loading names
-  // `where` in errors.
-  void save(const at::Tensor& flat, const std::string& prefix, TensorMap& out) const;
+  // All tensors of a flat buffer by name, views of a copy of it on the CPU, which is left to
+  // `later` where that is given; and back. Loading names `where` in errors.
+  void save(const at::Tensor& flat, const std::string& prefix, TensorMap& out,
+            DeferredCopies* later = nullptr) const;
   void load(const at::Tensor& flat, const std::string& prefix, const TensorMap& in,
             const std::string& where) const;
 
@@ -79,8 +81,9 @@ class FlatGroup {
   // moving average, derived buffers as they are.
   void average(const FlatGroup& other, double decay, const at::Tensor& not_finite) const;
 
-  // All values by name, copied to the CPU; and back. Loading names `where` in errors.
-  void save(const std::string& prefix, TensorMap& out) const;
+  // All values by name, copied to the CPU; and back. Copies of the parameters are left to `later`
+  // where that is given. Loading names `where` in errors.
+  void save(const std::string& prefix, TensorMap& out, DeferredCopies* later = nullptr) const;
   void load(const std::string& prefix, const TensorMap& in, const std::string& where) const;
 
  private:

@@ -91,9 +91,9 @@ void FlatOptimizer::step(const at::Tensor& not_finite) {
   std::visit([&](const auto& settings) { apply(update, moments_, settings); }, rule);
 }
 
-void FlatOptimizer::save(TensorMap& state) const {
+void FlatOptimizer::save(TensorMap& state, DeferredCopies* later) const {
   for (std::size_t i = 0; i < moments_.size(); ++i)
-    group_.layout().save(moments_[i], prefix() + names_[i] + ".", state);
+    group_.layout().save(moments_[i], prefix() + names_[i] + ".", state, later);
   state[prefix() + "updates"] = updates_.to(at::kCPU, updates_.scalar_type(), false, true);
 }
 

@@ -41,8 +41,9 @@ class FlatOptimizer {
   [[nodiscard]] const at::Tensor& gradient_norm() const { return norm_; }  // float []
   [[nodiscard]] at::Tensor rate() const;  // double []: that of the next step
 
-  // "optimizer.NAME.MOMENT.TENSOR" for each moment, and "optimizer.NAME.updates".
-  void save(TensorMap& state) const;
+  // "optimizer.NAME.MOMENT.TENSOR" for each moment, copied now or left to `later`, and
+  // "optimizer.NAME.updates".
+  void save(TensorMap& state, DeferredCopies* later = nullptr) const;
   void load(const TensorMap& state, const std::string& where);
 
  private:

@@ -6,8 +6,8 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <chrono>
 
+#include "core/stopwatch.h"
 #include "kernels/device.h"
 #include "kernels/kernels.h"
 #include "models/sampling.h"
@@ -30,21 +30,6 @@ bool is_updated(const Phase& phase, const std::string& network) {
 bool are_apart(const Phase& a, const Phase& b) {
   return std::ranges::none_of(a.updates, [&](const std::string& n) { return is_updated(b, n); });
 }
-
-// Adds the time for which it lives.
-class Stopwatch {
- public:
-  explicit Stopwatch(double& seconds) : seconds_(seconds) {}
-  ~Stopwatch() {
-    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
-  }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-
- private:
-  double& seconds_;
-  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-};
 
 }  // namespace
 
@@ -173,6 +158,7 @@ void StepPasses::finish_reduction(const OpenPhase& open) {
 void StepPasses::update(const Phase& phase, double momentum) {
   for (const auto& network : networks_) {
     if (!is_updated(phase, network->group.name())) continue;
+    state_.changes->pass();
     network->optimizer->step(state_.not_finite);
     network->group.take_statistics(momentum, state_.not_finite);
   }

@@ -12,9 +12,11 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "comm/communicator.h"
@@ -33,12 +35,28 @@ struct TrainedNetwork {
   std::unique_ptr<FlatOptimizer> optimizer;
 };
 
+// Holds back what changes networks, their averages and moments while something else still reads
+// them.
+class ChangeGate {
+ public:
+  // The next `pass` calls `until_read`, which returns when the reading is done.
+  void close(std::function<void()> until_read) { until_read_ = std::move(until_read); }
+  // Whoever changes them passes first.
+  void pass() {
+    if (until_read_) std::exchange(until_read_, nullptr)();
+  }
+
+ private:
+  std::function<void()> until_read_;
+};
+
 // What tells one step from another, on the device; always the same tensors.
 struct StepState {
   explicit StepState(at::Device device);
   at::Tensor position;    // int64 []: index, in training order, of the global batch's first image
   at::Tensor not_finite;  // int32 []: set for good by a step whose gradients are not
   at::Tensor stop;        // float []: 1 where this rank was asked to stop
+  std::unique_ptr<ChangeGate> changes = std::make_unique<ChangeGate>();
 };
 
 // A rank's share of a global batch, on the device.

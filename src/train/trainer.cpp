@@ -157,7 +157,10 @@ void Trainer::take_passes(const BatchShare& share) {
   for (const Phase& phase : stage.phases) {
     for (const std::string& name : phase.updates) {
       FlatOptimizer& optimizer = *trained(name).optimizer;
-      if (step == 0 && stage.forgets_moments) optimizer.forget_moments();
+      if (step == 0 && stage.forgets_moments) {
+        state_.changes->pass();
+        optimizer.forget_moments();
+      }
       optimizer.adapt(stage.rate_scale, stage.most_momentum);
     }
   }
@@ -167,6 +170,7 @@ void Trainer::take_passes(const BatchShare& share) {
   const auto passes = [this, &stage = stage, momentum, traces](const BatchShare& s) {
     return passes_->run(stage, momentum, s, traces);
   };
+  if (graph_) state_.changes->pass();  // a repeated step asks nobody
   StepSums taken = !graph_ ? passes(share)
                    : traces != nullptr || stage.averages_statistics
                        ? graph_->run_once(share, passes)
@@ -211,6 +215,7 @@ void Trainer::finish_step() {
   const double decay = std::exp2(-static_cast<double>(plan_.global_batch) /
                                  std::max(1e-9, experiment_.train.ema_half_life));
   for (const NamedNetwork& n : model_->networks()) n.network->end_step(steps_done_ + 1);
+  if (!averages_.empty()) state_.changes->pass();
   for (const auto& average : averages_)
     average->average(trained(average->name()).group, decay, state_.not_finite);
   state_.position.add_(plan_.global_batch);

@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -107,9 +108,15 @@ class Trainer {
   }
 
   // Everything that training continues from; tensors are copies on the CPU. `fingerprint`: of the
-  // data. `owned`: of gather_owned.
+  // data. `owned`: of gather_owned. The large copies are left to `later` where that is given:
+  // `hold_changes` until they are made.
   [[nodiscard]] Checkpoint snapshot(const Schema& schema, const std::string& fingerprint,
-                                    const TensorMap& owned = {}) const;
+                                    const TensorMap& owned = {},
+                                    DeferredCopies* later = nullptr) const;
+  // Calls `until_read` once, before networks, averages or moments change for the next time.
+  void hold_changes(std::function<void()> until_read) {
+    state_.changes->close(std::move(until_read));
+  }
   // Error kData naming `where` for anything missing or of another shape; kConfig listing keys that
   // differ from the checkpoint's, or when the data are others.
   void restore(const Checkpoint& checkpoint, const Schema& schema, const std::string& fingerprint,

@@ -61,7 +61,7 @@ TensorMap Trainer::gather_owned() const {
 }
 
 Checkpoint Trainer::snapshot(const Schema& schema, const std::string& fingerprint,
-                             const TensorMap& owned) const {
+                             const TensorMap& owned, DeferredCopies* later) const {
   Checkpoint c;
   c.step = steps_done_;
   c.model.metadata = experiment_.model.to_metadata();
@@ -70,15 +70,15 @@ Checkpoint Trainer::snapshot(const Schema& schema, const std::string& fingerprin
   for (const auto& [key, value] : schema.values()) {
     if (key.starts_with("objective.")) c.model.metadata[key] = value;
   }
-  for (const auto& t : trained_) t->group.save(t->group.name() + ".", c.model.tensors);
-  for (const auto& a : averages_) a->save(a->name() + "_ema.", c.model.tensors);
+  for (const auto& t : trained_) t->group.save(t->group.name() + ".", c.model.tensors, later);
+  for (const auto& a : averages_) a->save(a->name() + "_ema.", c.model.tensors, later);
 
   TensorMap& state = c.state.tensors;
   rates_.save(state);
   objective_->save(state);
   for (const auto& [phase, sums] : epoch_sums_) state["epoch." + phase] = sums;
   for (auto& [name, tensor] : state) tensor = tensor.detach().to(at::kCPU).clone();
-  for (const auto& t : trained_) t->optimizer->save(state);
+  for (const auto& t : trained_) t->optimizer->save(state, later);
   for (const auto& [name, tensor] : owned) state[name] = tensor;
   state[kStep] = at::full({}, steps_done_, at::kLong);
   state[kImages] = at::full({}, images_seen(), at::kLong);

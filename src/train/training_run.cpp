@@ -9,6 +9,7 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/stopwatch.h"
 #include "kernels/device.h"
 #include "storage/checkpoint_writer.h"
 #include "train/failure.h"
@@ -275,10 +276,8 @@ int TrainingRun::loop() {
     if (validator_ && validator_->is_due(trainer_->steps_done(), steps_)) validate();
     if (trainer_->steps_done() % experiment_.checkpoint.every == 0 &&
         trainer_->steps_done() < steps_) {
-      const auto begin = std::chrono::steady_clock::now();
+      const Stopwatch stall(stalled_seconds_);
       save(experiment_.checkpoint.background);
-      const std::chrono::duration<double> stall = std::chrono::steady_clock::now() - begin;
-      stalled_seconds_ += stall.count();
       ++saves_;
     }
   }
@@ -303,15 +302,19 @@ void TrainingRun::validate() {
   if (found && is_root()) recorder_->record_validation(*trainer_, *found, seconds.count());
 }
 
-// Collective: what is saved is what every rank has. In the background, training waits for a copy of
-// it and goes on while rank 0 writes.
+// Collective: what is saved is what every rank has. In the background, training goes on while rank
+// 0 copies and writes it; on CPUs, only what changes the networks next waits for the copy.
 void TrainingRun::save(bool in_background) {
   world_.require_equal(
       fmt::format("the state of the networks after step {}", trainer_->steps_done()),
       trainer_->checksum());
   const TensorMap owned = trainer_->gather_owned();
   if (is_root()) {
-    Checkpoint checkpoint = trainer_->snapshot(schema_, data_.training->fingerprint(), owned);
+    const auto copies = in_background && world_.device().device().is_cpu()
+                            ? std::make_shared<DeferredCopies>()
+                            : nullptr;
+    Checkpoint checkpoint =
+        trainer_->snapshot(schema_, data_.training->fingerprint(), owned, copies.get());
     checkpoint.state_json = nlohmann::json({{"step", trainer_->steps_done()},
                                             {"images", trainer_->images_seen()},
                                             {"saved", time_text()},
@@ -319,7 +322,13 @@ void TrainingRun::save(bool in_background) {
                                             {"ranks", world_.size()}})
                                 .dump(2);
     note_class_names(experiment_, *data_.training, checkpoint.model);
-    writer_->write(std::move(checkpoint));
+    writer_->write(std::move(checkpoint), copies);
+    if (copies) {
+      trainer_->hold_changes([this, copies] {
+        const Stopwatch stall(stalled_seconds_);
+        copies->wait();
+      });
+    }
     if (!in_background) writer_->finish();
   }
   last_saved_ = trainer_->steps_done();

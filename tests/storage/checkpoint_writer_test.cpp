@@ -74,6 +74,46 @@ TEST(CheckpointWriter, WritesItselfWhenTheSystemHasNoThread) {
   EXPECT_EQ(newest_good_checkpoint(folder.path()), folder / "step-00000002");
 }
 
+// A checkpoint whose copies are made on the writer's thread, and what they are made from.
+struct Deferred {
+  Deferred() : checkpoint(sample_checkpoint(1)), copies(std::make_shared<DeferredCopies>()) {
+    at::Tensor& moments = checkpoint.state.tensors.at("moments");
+    source = moments.clone();
+    moments.zero_();
+    copies->add(source, moments);
+  }
+  at::Tensor source;
+  Checkpoint checkpoint;
+  std::shared_ptr<DeferredCopies> copies;
+};
+
+TEST(CheckpointWriter, MakesCopiesBeforeItWrites) {
+  const auto write = [](const std::filesystem::path& folder) {
+    Deferred deferred;
+    CheckpointWriter writer(folder, 0);
+    writer.write(std::move(deferred.checkpoint), deferred.copies);
+    deferred.copies->wait();
+    deferred.source.fill_(-1);  // as training would
+    writer.finish();
+    expect_same(read_checkpoint(list_checkpoints(folder).at(0)), sample_checkpoint(1));
+  };
+  const TemporaryFolder folder;
+  write(folder / "meanwhile");
+  const NoThreads none;
+  write(folder / "itself");
+}
+
+TEST(CheckpointWriter, AFailedCopyHoldsUpNobodyAndIsThrown) {
+  const TemporaryFolder folder;
+  Deferred deferred;
+  deferred.copies->add(at::zeros({3}), at::zeros({4}));
+  CheckpointWriter writer(folder.path(), 0);
+  writer.write(std::move(deferred.checkpoint), deferred.copies);
+  deferred.copies->wait();
+  EXPECT_THROW(writer.finish(), std::exception);
+  EXPECT_TRUE(list_checkpoints(folder.path()).empty());
+}
+
 // Each way of asking for it tells once what happened, and the writer can be used again.
 TEST(CheckpointWriter, WhatCouldNotBeWrittenIsThrownByTheNextCall) {
   const TemporaryFolder folder;
