@@ -67,7 +67,7 @@ void add_bench_step(CLI::App& bench_command) {
       ->capture_default_str();
   command->add_flag("--data", a->options.from_data, "The images of data.path, through the loader");
   command->add_flag("--exposed", a->options.exposed,
-                    "Take the steps again without reductions: the difference is what they cost");
+                    "Take as many again with and without reductions, in turns: what they cost");
   command->add_flag("--json", a->json, "JSON instead of text");
   command->callback([a] { bench(*a); });
 }

@@ -1,5 +1,7 @@
 #include "bench/step_bench.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
@@ -12,6 +14,7 @@
 #include "bench/synthetic.h"
 #include "comm/backend.h"
 #include "core/error.h"
+#include "core/stopwatch.h"
 #include "kernels/device.h"
 #include "train/memory_check.h"
 #include "train/run_batches.h"
@@ -113,28 +116,67 @@ struct Taken {
   double reducing = 0, waiting = 0;  // of the timed steps, seconds of the host
 };
 
+void take_step(Trainer& trainer, Source& source) {
+  const Pair batch = source.next();
+  trainer.step(batch.pixels, false, batch.labels);
+  if (trainer.status(false).not_finite)
+    throw Error(ExitCode::kDiverged, "{}; measure with a lower optimizer.lr",
+                trainer.objective().divergence());
+}
+
 Taken take_steps(const Experiment& experiment, const MicrobatchPlan& plan, Communicator& through,
                  Source& source, const StepBenchOptions& options) {
   Trainer trainer(experiment, plan, through, source.images());
+  for (std::int64_t i = 0; i < options.warmup; ++i) take_step(trainer, source);
+  Taken taken{{}, trainer.comm_seconds(), source.wait_seconds()};
   Marks marks(through.device());
-  Taken taken;
-  for (std::int64_t i = 0; i < options.warmup + options.steps; ++i) {
-    if (i == options.warmup) {
-      taken.reducing = trainer.comm_seconds();
-      taken.waiting = source.wait_seconds();
-      marks.mark();
-    }
-    const Pair batch = source.next();
-    trainer.step(batch.pixels, false, batch.labels);
-    if (trainer.status(false).not_finite)
-      throw Error(ExitCode::kDiverged, "{}; measure with a lower optimizer.lr",
-                  trainer.objective().divergence());
-    if (i >= options.warmup) marks.mark();
+  marks.mark();
+  for (std::int64_t i = 0; i < options.steps; ++i) {
+    take_step(trainer, source);
+    marks.mark();
   }
   taken.seconds = marks.seconds_between();
   taken.reducing = trainer.comm_seconds() - taken.reducing;
   taken.waiting = source.wait_seconds() - taken.waiting;
   return taken;
+}
+
+// Seconds a step that reductions are exposed, one number for each pair of blocks of steps: one with
+// and one without them. The two take turns, for the machine's speed changes with time, and begin on
+// all ranks at once. A block lasts until its slowest rank is done, so that waiting for a rank that
+// is slow all along does not count as a reduction. A block is one step on CPUs; on GPUs several,
+// whose work the host queues ahead.
+std::vector<double> take_exposed(World& world, const Experiment& experiment,
+                                 const MicrobatchPlan& plan, Source& source,
+                                 const StepBenchOptions& options) {
+  Communicator& through = world.device();
+  const auto muted = make_muted_communicator(through);
+  Trainer with(experiment, plan, through, source.images());
+  Trainer without(experiment, plan, *muted, source.images());
+  for (Trainer* trainer : {&with, &without})
+    for (std::int64_t i = 0; i < options.warmup; ++i) take_step(*trainer, source);
+  const std::int64_t length =
+      through.device().is_cuda() ? std::min<std::int64_t>(4, options.steps) : 1;
+  const auto block_seconds = [&](Trainer& trainer) {
+    synchronize(through.device());
+    world.host().barrier();
+    double seconds = 0;
+    {
+      const Stopwatch watch(seconds);
+      for (std::int64_t i = 0; i < length; ++i) take_step(trainer, source);
+      synchronize(through.device());
+    }
+    return seconds / static_cast<double>(length);
+  };
+  const std::int64_t blocks = options.steps / length;
+  const at::Tensor taken = at::zeros({2, blocks}, at::kDouble);
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    for (const std::int64_t turn : {b % 2, 1 - b % 2})
+      taken[turn][b].fill_(block_seconds(turn == 0 ? with : without));
+  }
+  world.host().all_reduce(taken, ReduceOp::kMax)->wait();
+  const at::Tensor more = taken[0] - taken[1];
+  return {more.const_data_ptr<double>(), more.const_data_ptr<double>() + blocks};
 }
 
 // Of the timed steps, which may be of several stages.
@@ -195,10 +237,8 @@ StepBench bench_step(World& world, const Experiment& experiment, const StepBench
     // Peaks are those of training: read before anything else is measured.
     bench.peak_resident = gather_numbers(world, device_memory(at::kCPU).peak);
     if (device.is_cuda()) bench.peak_device = gather_numbers(world, device_memory(device).peak);
-    if (options.exposed) {
-      const auto muted = make_muted_communicator(through);
-      bench.seconds_muted = take_steps(experiment, run.shares, *muted, *source, options).seconds;
-    }
+    if (options.exposed)
+      bench.exposed = take_exposed(world, experiment, run.shares, *source, options);
   });
   world.host().barrier();
   bench.matrix_flops = matrix_speed(device, experiment.compute().type) * world.size();

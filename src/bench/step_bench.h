@@ -19,7 +19,7 @@ struct StepBenchOptions {
   std::int64_t steps = 20;
   std::int64_t warmup = 5;  // steps before those that are timed
   bool from_data = false;   // images of data.path through the loader, not synthetic ones
-  bool exposed = false;     // take the steps once more without reductions
+  bool exposed = false;     // also take them with and without reductions, in turns
 };
 
 struct StepBench {
@@ -31,7 +31,8 @@ struct StepBench {
   std::vector<double> seconds;  // of each step; on a GPU by its own clock
   // Of the host in reductions, a step; on CPU ranks only. Waiting for slower ranks is in it.
   std::optional<double> reducing;
-  std::vector<double> seconds_muted;        // of steps without reductions
+  // Seconds a step by which reductions make it longer, of several pairs of measurements in turns.
+  std::vector<double> exposed;
   double waiting = 0;                       // seconds a step for the loader
   std::vector<std::int64_t> peak_resident;  // bytes, by rank
   std::vector<std::int64_t> peak_device;    // bytes of GPU memory, by rank; empty on CPUs

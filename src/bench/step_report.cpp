@@ -13,12 +13,6 @@ double images_per_second(const StepBench& b) {
   return static_cast<double>(b.plan.global_batch) / quartiles(b.seconds).median;
 }
 
-// Seconds by which reductions make a step longer.
-std::optional<double> exposed(const StepBench& b) {
-  if (b.seconds_muted.empty()) return std::nullopt;
-  return quartiles(b.seconds).median - quartiles(b.seconds_muted).median;
-}
-
 std::string peak_text(const std::vector<std::int64_t>& bytes) {
   return bytes_text(*std::ranges::max_element(bytes));
 }
@@ -48,7 +42,11 @@ std::string to_json(const StepBench& b) {
                       {"matrix_flops", b.matrix_flops}};
   j["planned"] = {{"per_image", b.planned.per_image}, {"peak", peak_bytes(b.planned, b.plan)}};
   if (b.reducing) j["reducing"] = *b.reducing;
-  if (const auto seconds = exposed(b)) j["exposed"] = *seconds;
+  if (!b.exposed.empty()) {
+    const Quartiles e = quartiles(b.exposed);
+    j["exposed"] = e.median;
+    j["exposed_quartiles"] = {e.low, e.high};
+  }
   if (b.cost) {
     j["flops"] = b.cost->flops;
     j["bytes"] = b.cost->bytes;
@@ -70,9 +68,13 @@ std::string to_text(const StepBench& b) {
                       1e3 * q.median, 1e3 * q.low, 1e3 * q.high, b.seconds.size());
   text += fmt::format("images         {:.1f} a second\n", images_per_second(b));
   if (b.reducing) text += fmt::format("in reductions  {}\n", share_text(*b.reducing, q.median));
-  if (const auto seconds = exposed(b))
-    text += fmt::format("exposed        {} (against steps without reductions)\n",
-                        share_text(*seconds, q.median));
+  if (!b.exposed.empty()) {
+    const Quartiles e = quartiles(b.exposed);
+    text += fmt::format(
+        "exposed        {} (quartiles {:.2f} and {:.2f}; against steps without reductions, in "
+        "turns)\n",
+        share_text(e.median, q.median), 1e3 * e.low, 1e3 * e.high);
+  }
   if (b.waiting > 0) text += fmt::format("for data       {}\n", share_text(b.waiting, q.median));
   text += fmt::format("peak memory    {} of a rank", peak_text(b.peak_resident));
   if (!b.peak_device.empty()) text += fmt::format(", {} of its GPU", peak_text(b.peak_device));
