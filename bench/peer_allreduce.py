@@ -7,7 +7,7 @@ import argparse
 import json
 import time
 
-from ranks import end_rank, start_ranks
+from ranks import end_rank, join_ranks, start_ranks
 
 BYTES_A_REPEAT, MOST_CALLS = 64 << 20, 200  # as valley bench allreduce
 
@@ -40,10 +40,7 @@ def work(options):
     import torch.distributed as dist
 
     torch.set_num_threads(1)
-    on_gpu = options.device == "cuda"
-    if on_gpu:
-        torch.cuda.set_device(options.rank)
-    dist.init_process_group("nccl" if on_gpu else "gloo", rank=options.rank, world_size=options.ranks)
+    join_ranks(options.rank, options.ranks, options.device == "cuda")
     found = []
     for size in options.sizes:
         buffer = torch.zeros(size // 4, device=options.device)
@@ -52,8 +49,6 @@ def work(options):
         found.append({"bytes": size, "seconds": [seconds_of_call(buffer, calls) for _ in range(options.repeats)]})
     if options.rank == 0:
         print(json.dumps({"sizes": found, "versions": f"PyTorch {torch.__version__}, {dist.get_backend()}"}), flush=True)
-    dist.barrier()
-    dist.destroy_process_group()
     end_rank()
 
 

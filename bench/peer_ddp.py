@@ -14,7 +14,7 @@ import json
 import os
 import time
 
-from ranks import end_rank, start_ranks
+from ranks import end_rank, join_ranks, start_ranks
 
 # Of a CPU: threads that sleep while they wait, and freed memory that stays, as Valley has it (performance.keep_memory).
 WHAT_HELPS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "MALLOC_TRIM_THRESHOLD_": "4000000000",
@@ -153,20 +153,16 @@ def measure(options, device):
 
 def work(options):
     import torch
-    import torch.distributed as dist
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     on_gpu = options.device == "cuda"
     if on_gpu:
-        torch.cuda.set_device(options.rank)
         torch.backends.cudnn.benchmark = True
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = options.precision == "tf32"
     device = torch.device("cuda", options.rank) if on_gpu else torch.device("cpu")
-    dist.init_process_group("nccl" if on_gpu else "gloo", rank=options.rank, world_size=options.ranks)
+    join_ranks(options.rank, options.ranks, on_gpu)
     (replay if options.replay else measure)(options, device)
-    dist.barrier()
-    dist.destroy_process_group()
     end_rank()
 
 

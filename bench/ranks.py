@@ -19,9 +19,23 @@ def start_ranks(ranks, threads, environment=None):
     sys.exit(max(abs(code) for code in codes))
 
 
+def join_ranks(rank, ranks, on_gpu):
+    """Makes this process a rank: NCCL on the GPU of its number, gloo on CPUs."""
+    import torch
+    import torch.distributed as dist
+
+    if on_gpu:
+        torch.cuda.set_device(rank)
+    dist.init_process_group("nccl" if on_gpu else "gloo", rank=rank, world_size=ranks)
+
+
 def end_rank():
-    """Ends this process as it is. While Python takes itself apart, gloo's threads may still hold tensors, and then the process
-    aborts ("terminate called without an active exception") after all of its work."""
+    """Leaves the ranks and ends this process as it is. While Python takes itself apart, gloo's threads may still hold tensors,
+    and then the process aborts ("terminate called without an active exception") after all of its work."""
+    import torch.distributed as dist
+
+    dist.barrier()
+    dist.destroy_process_group()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -141,7 +141,7 @@ void run(const NarrowWeightGradient& k) {
     }
   });
   for (std::int64_t slice = 1; slice < slices; ++slice)
-    kernels().add_slice(k.slices + slice * size, size, k.slices);
+    kernels().add_floats(k.slices, k.slices + slice * size, size);
   std::copy_n(k.slices, weights_of(s), k.weights);
   if (k.sums == nullptr) return;
   std::fill_n(k.sums, s.few, 0.0F);

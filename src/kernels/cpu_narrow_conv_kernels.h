@@ -32,7 +32,7 @@ struct NarrowConvKernels {
   void (*add_row)(const NarrowWeightGradient& k, ThreeRows few, const void* many, float* weights);
   // sums[i % kSumLanes] += values[i]
   void (*add_lanes)(const float* values, std::int64_t n, float* sums);
-  void (*add_slice)(const float* values, std::int64_t n, float* sums);  // sums += values
+  void (*add_floats)(float* sums, const float* values, std::int64_t n);  // sums += values
 };
 [[nodiscard]] const NarrowConvKernels& narrow_conv_avx512();
 [[nodiscard]] const NarrowConvKernels& narrow_conv_avx2();

@@ -5,13 +5,12 @@
 #pragma once
 
 #include "kernels/cpu_narrow_conv_kernels.h"
+#include "kernels/cpu_vector_loops.h"
 
 namespace valley::kernels::cpu {
 namespace {
 
 constexpr int kTaps = 3;
-
-std::int64_t less(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
 // kPixels pixels of y, N vectors of channels of each, of which the first `pixels` are stored.
 constexpr int kPixels = kRegisters / 4;
@@ -200,13 +199,8 @@ void add_lanes(const float* values, std::int64_t n, float* sums) {
   }
 }
 
-void add_slice(const float* values, std::int64_t n, float* sums) {
-  for (std::int64_t i = 0; i < n; i += kLanes)
-    store(sums + i, sum(load(sums + i), load(values + i)));
-}
-
 constexpr NarrowConvKernels kNarrowConvKernels{copy_floats, widen_row, narrow_row, store_narrow_row,
-                                               add_row,     add_lanes, add_slice};
+                                               add_row,     add_lanes, add_floats};
 
 }  // namespace
 }  // namespace valley::kernels::cpu

@@ -3,6 +3,7 @@
 // or an inline function that other files have as well: the linker would keep one for all.
 #pragma once
 
+#include "kernels/cpu_vector_loops.h"
 #include "kernels/cpu_winograd_kernels.h"
 #include "kernels/cpu_winograd_tiles.h"
 
@@ -12,8 +13,6 @@ namespace {
 // Rows of a product that the registers hold, of two vectors each.
 constexpr int kRowsAtOnce = kRegisters == 32 ? kManyRows : kManyRows / 2;
 constexpr int kWeightRowsAtOnce = kRegisters / 4;
-
-std::int64_t less(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
 // m[r][0 .. N vectors) = sum over k of v[r][k] u[k][...]; R rows of v are K apart, of u and m
 // `out`.
@@ -255,11 +254,6 @@ void gather_weights(const WinogradWeightGradient& k) {
       for (int j = 0; j < kTaps; ++j) store(k.out_weights + (i * kTaps + j) * size + at, g[j]);
     }
   }
-}
-
-void add_floats(float* sums, const float* values, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; i += kLanes)
-    store(sums + i, sum(load(sums + i), load(values + i)));
 }
 
 void transform_weights(const WinogradWeights& k) {
