@@ -2,7 +2,7 @@
 # Python package itself loads. Their folders are those of the wheels for CUDA 13 and for CUDA 12.
 #
 # In:  VALLEY_TORCH_ROOT, LibTorch_CUDA_MAJOR and the targets of FindLibTorch.cmake, CUDAToolkit_INCLUDE_DIRS
-# Out: LibTorch::cuda, LibTorch::cudart, LibTorch::nccl
+# Out: LibTorch::cuda, LibTorch::c10_cuda, LibTorch::cudart, LibTorch::nccl, LibTorch::nccl_headers
 get_filename_component(_site_packages "${VALLEY_TORCH_ROOT}/.." ABSOLUTE)
 find_library(LibTorch_CUDA_LIBRARY torch_cuda REQUIRED PATHS "${VALLEY_TORCH_ROOT}/lib" NO_DEFAULT_PATH)
 find_library(LibTorch_CUDART_LIBRARY NAMES libcudart.so.${LibTorch_CUDA_MAJOR} REQUIRED
@@ -24,3 +24,5 @@ target_link_libraries(LibTorch::cuda INTERFACE LibTorch::cpu LibTorch::c10_cuda
 add_library(LibTorch::nccl SHARED IMPORTED)
 set_target_properties(LibTorch::nccl PROPERTIES IMPORTED_LOCATION "${LibTorch_NCCL_LIBRARY}"
                       INTERFACE_INCLUDE_DIRECTORIES "${LibTorch_NCCL_INCLUDE_DIR}")
+add_library(LibTorch::nccl_headers INTERFACE IMPORTED)
+target_include_directories(LibTorch::nccl_headers INTERFACE "${LibTorch_NCCL_INCLUDE_DIR}")

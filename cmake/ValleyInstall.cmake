@@ -17,6 +17,9 @@ endif()
 # After the targets exist.
 function(valley_install)
   install(TARGETS valley RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  if(VALLEY_CUDA)
+    install(TARGETS valley_gpu LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+  endif()
   install(DIRECTORY configs examples DESTINATION "${CMAKE_INSTALL_DATADIR}/valley" PATTERN "__pycache__" EXCLUDE)
   # Those of launch/ that work on the checkout stay there.
   install(DIRECTORY launch DESTINATION "${CMAKE_INSTALL_DATADIR}/valley" USE_SOURCE_PERMISSIONS

@@ -19,7 +19,7 @@
 namespace valley::app {
 namespace {
 
-constexpr const char* kHelp =
+constexpr const char* kAllReduceHelp =
     "Time all-reduce between the launcher's ranks: of CPUs over MPI, of GPUs over NCCL.\n\n"
     "Examples:\n"
     "  mpirun -n 2 valley bench allreduce\n"
@@ -30,7 +30,7 @@ constexpr std::int64_t kLeastBytes = 4;  // a float
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 36;
 constexpr std::int64_t kMostRepeats = 100'000;
 
-struct Arguments {
+struct AllReduceArguments {
   std::vector<std::string> sizes;
   std::string chunk;
   std::string device = "auto";
@@ -54,7 +54,7 @@ std::int64_t parse_bytes(const std::string& text, const std::string& option) {
               text);
 }
 
-void bench(Arguments& a) {
+void bench(AllReduceArguments& a) {
   if (!a.sizes.empty()) a.options.sizes.clear();
   for (const std::string& text : a.sizes) a.options.sizes.push_back(parse_bytes(text, "--sizes"));
   const std::int64_t chunk = a.chunk.empty() ? 0 : parse_bytes(a.chunk, "--chunk");
@@ -74,8 +74,8 @@ void bench(Arguments& a) {
 }  // namespace
 
 void add_bench_allreduce(CLI::App& bench_command) {
-  auto a = std::make_shared<Arguments>();
-  CLI::App* command = bench_command.add_subcommand("allreduce", kHelp);
+  auto a = std::make_shared<AllReduceArguments>();
+  CLI::App* command = bench_command.add_subcommand("allreduce", kAllReduceHelp);
   command->add_option("--sizes", a->sizes, "Bytes of the buffers [4K,1M,64M]")
       ->delimiter(',')
       ->type_name("BYTES,...");

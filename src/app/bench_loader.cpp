@@ -13,17 +13,17 @@
 namespace valley::app {
 namespace {
 
-constexpr const char* kHelp =
+constexpr const char* kLoaderHelp =
     "Time the loader on a data set, without training: images a second that it brings to memory in "
     "the order of training.\n\n"
     "Examples:\n"
     "  valley bench loader data/emoji-64\n"
     "  valley bench loader data/emoji-64 --batch 16 --threads 2 --verify off";
 
-constexpr std::int64_t kMost = 1'000'000;
+constexpr std::int64_t kMaxLoads = 1'000'000;
 constexpr std::int64_t kMostThreads = 1024;
 
-struct Arguments {
+struct LoaderArguments {
   std::filesystem::path data;
   std::string verify = "first-epoch";
   std::string order = "global";
@@ -31,7 +31,7 @@ struct Arguments {
   LoaderBenchOptions options;
 };
 
-void bench(Arguments& a) {
+void bench(LoaderArguments& a) {
   a.options.verify = parse_verify(a.verify);
   a.options.order = parse_order(a.order);
   const std::shared_ptr<const Dataset> dataset = Dataset::open(a.data);
@@ -42,8 +42,8 @@ void bench(Arguments& a) {
 }  // namespace
 
 void add_bench_loader(CLI::App& bench_command) {
-  auto a = std::make_shared<Arguments>();
-  CLI::App* command = bench_command.add_subcommand("loader", kHelp);
+  auto a = std::make_shared<LoaderArguments>();
+  CLI::App* command = bench_command.add_subcommand("loader", kLoaderHelp);
   command->add_option("data", a->data, "The data set: a folder of shards")
       ->required()
       ->type_name("DIR");
@@ -54,10 +54,10 @@ void add_bench_loader(CLI::App& bench_command) {
         ->type_name("N")
         ->capture_default_str();
   };
-  count("--batch", a->options.batch, kMost, "Images of a batch");
+  count("--batch", a->options.batch, kMaxLoads, "Images of a batch");
   count("--threads", a->options.threads, kMostThreads, "Threads that read");
-  count("--batches", a->options.batches, kMost, "Batches of a pass");
-  count("--repeats", a->options.repeats, kMost, "Passes that are timed");
+  count("--batches", a->options.batches, kMaxLoads, "Batches of a pass");
+  count("--repeats", a->options.repeats, kMaxLoads, "Passes that are timed");
   command->add_option("--verify", a->verify, "When CRC32C is compared, as data.verify")
       ->check(CLI::IsMember(verify_names()))
       ->capture_default_str();

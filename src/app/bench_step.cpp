@@ -16,7 +16,7 @@
 namespace valley::app {
 namespace {
 
-constexpr const char* kHelp =
+constexpr const char* kStepHelp =
     "Time the training step of a config, on as many ranks as the launcher starts; nothing is "
     "written.\n\n"
     "Examples:\n"
@@ -24,15 +24,15 @@ constexpr const char* kHelp =
     "  mpirun -n 8 valley bench step configs/began-256.toml --exposed        what reductions cost\n"
     "  valley bench step configs/began-64.toml data.path=data/x --data       through the loader";
 
-constexpr std::int64_t kMost = 1'000'000;
+constexpr std::int64_t kMaxSteps = 1'000'000;
 
-struct Arguments {
+struct StepArguments {
   std::vector<std::string> words;  // config file and overrides
   bool json = false;
   StepBenchOptions options;
 };
 
-void bench(const Arguments& a) {
+void bench(const StepArguments& a) {
   const std::vector<std::string> overrides(a.words.begin() + 1, a.words.end());
   Experiment experiment;
   Schema schema = Experiment::load(experiment, a.words.front(), overrides);
@@ -52,17 +52,17 @@ void bench(const Arguments& a) {
 }  // namespace
 
 void add_bench_step(CLI::App& bench_command) {
-  auto a = std::make_shared<Arguments>();
-  CLI::App* command = bench_command.add_subcommand("step", kHelp);
+  auto a = std::make_shared<StepArguments>();
+  CLI::App* command = bench_command.add_subcommand("step", kStepHelp);
   command->add_option("config", a->words, "CONFIG.toml, then section.key=value for what differs")
       ->required()
       ->type_name("CONFIG.toml [section.key=value ...]");
   command->add_option("--steps", a->options.steps, "Steps that are timed")
-      ->check(CLI::Range(std::int64_t{1}, kMost))
+      ->check(CLI::Range(std::int64_t{1}, kMaxSteps))
       ->type_name("N")
       ->capture_default_str();
   command->add_option("--warmup", a->options.warmup, "Steps before those")
-      ->check(CLI::Range(std::int64_t{0}, kMost))
+      ->check(CLI::Range(std::int64_t{0}, kMaxSteps))
       ->type_name("N")
       ->capture_default_str();
   command->add_flag("--data", a->options.from_data, "The images of data.path, through the loader");

@@ -25,7 +25,7 @@
 namespace valley::app {
 namespace {
 
-constexpr const char* kHelp =
+constexpr const char* kClassifyHelp =
     "The class that a trained model takes each image for, and how sure it is of it.\n\n"
     "Examples:\n"
     "  valley classify runs/00003-dbn-mnist --data digit.png           of image files\n"
@@ -34,7 +34,7 @@ constexpr const char* kHelp =
     "  valley classify RUN --data SHARDS --confusion a.png --reliability b.png --worst 30 c.png\n"
     "  mpirun -n 4 valley classify RUN --data SHARDS --json            the same numbers, sooner";
 
-struct Arguments {
+struct ClassifyArguments {
   std::string run;
   std::vector<std::string> data;
   std::optional<std::uint64_t> count;
@@ -58,7 +58,7 @@ struct Arguments {
 };
 
 // What is found wrong before anything is loaded.
-void check_arguments(const Arguments& a) {
+void check_arguments(const ClassifyArguments& a) {
   if (a.seed && !a.count)
     throw Error(ExitCode::kUsage, "--seed is for the choice of images by --count");
   if (!a.out.empty()) static_cast<void>(classes_format(a.out));
@@ -73,8 +73,8 @@ void check_arguments(const Arguments& a) {
   }
 }
 
-void open_data(const Arguments& a, const SavedModel& saved, std::int64_t classes,
-               ClassifyReport& report) {
+void open_labeled_data(const ClassifyArguments& a, const SavedModel& saved, std::int64_t classes,
+                       ClassifyReport& report) {
   report.model = saved.file.string();
   report.names = class_names_of(saved, classes);
   report.inputs = a.data;
@@ -93,7 +93,7 @@ void open_data(const Arguments& a, const SavedModel& saved, std::int64_t classes
   }
 }
 
-void write_results(const Arguments& a, const at::Tensor& scores, ClassifyReport& report) {
+void write_results(const ClassifyArguments& a, const at::Tensor& scores, ClassifyReport& report) {
   require_finite_scores(scores, *report.images, report.model);
   report.probabilities.emplace(
       std::span(scores.const_data_ptr<float>(), static_cast<std::size_t>(scores.numel())),
@@ -106,7 +106,7 @@ void write_results(const Arguments& a, const at::Tensor& scores, ClassifyReport&
   fmt::print("{}", a.json ? to_json(report) : to_table(report));
 }
 
-void run_classify(const Arguments& a) {
+void run_classify(const ClassifyArguments& a) {
   check_arguments(a);
   const auto world = World::join(device_choice(a.device));
   const at::Device device = world->device().device();
@@ -120,7 +120,7 @@ void run_classify(const Arguments& a) {
       for (const std::string& file : a.files()) require_writable(file);
     auto loaded = std::make_unique<SavedModel>(load_model(a.run, Weights::kRaw, device));
     classifier = make_image_classifier(*loaded, device);
-    open_data(a, *loaded, classifier->classes(), report);
+    open_labeled_data(a, *loaded, classifier->classes(), report);
     return loaded;
   });
   report.method = classifier->method();
@@ -140,7 +140,7 @@ void run_classify(const Arguments& a) {
   world->host().barrier();
 }
 
-void add_options(CLI::App& command, Arguments& a) {
+void add_options(CLI::App& command, ClassifyArguments& a) {
   command.add_option("run", a.run, "A run directory, a checkpoint or a model.safetensors")
       ->required()
       ->type_name("RUN");
@@ -178,8 +178,8 @@ void add_options(CLI::App& command, Arguments& a) {
 }  // namespace
 
 void add_classify_command(CLI::App& app) {
-  auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("classify", kHelp);
+  auto a = std::make_shared<ClassifyArguments>();
+  CLI::App* command = app.add_subcommand("classify", kClassifyHelp);
   add_options(*command, *a);
   command->callback([a] { run_classify(*a); });
 }

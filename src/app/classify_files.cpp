@@ -16,7 +16,7 @@ std::string json_text(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-std::string as_jsonl(const ClassifyReport& report) {
+std::string classes_as_jsonl(const ClassifyReport& report) {
   const ClassProbabilities& p = *report.probabilities;
   std::string text;
   for (std::size_t i = 0; i < p.images(); ++i) {
@@ -30,7 +30,7 @@ std::string as_jsonl(const ClassifyReport& report) {
   return text;
 }
 
-std::string as_csv(const ClassifyReport& report) {
+std::string classes_as_csv(const ClassifyReport& report) {
   const ClassProbabilities& p = *report.probabilities;
   std::string text = "index,name,label,predicted,predicted_name,probability";
   for (const std::string& name : report.names) text += fmt::format(",{}", csv_field("p_" + name));
@@ -55,7 +55,7 @@ ClassesFormat classes_format(const std::string& path) {
 }
 
 std::string classes_as(ClassesFormat format, const ClassifyReport& report) {
-  return format == ClassesFormat::kJsonl ? as_jsonl(report) : as_csv(report);
+  return format == ClassesFormat::kJsonl ? classes_as_jsonl(report) : classes_as_csv(report);
 }
 
 }  // namespace valley::app

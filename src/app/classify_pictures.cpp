@@ -11,7 +11,7 @@
 namespace valley::app {
 namespace {
 
-constexpr std::int64_t kColumns = 10;
+constexpr std::int64_t kWorstColumns = 10;
 
 }  // namespace
 
@@ -46,7 +46,7 @@ void draw_mistakes(const std::string& path, const ClassifyReport& report, std::i
           fmt::format("#{}", report.images->index(i))}});
   }
   const ImageShape& shape = report.images->shape();
-  write_captioned(path, {block}, shape.height, shape.width, shape.channels, kColumns);
+  write_captioned(path, {block}, shape.height, shape.width, shape.channels, kWorstColumns);
 }
 
 }  // namespace valley::app

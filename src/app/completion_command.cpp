@@ -13,7 +13,7 @@
 namespace valley::app {
 namespace {
 
-constexpr const char* kHelp =
+constexpr const char* kCompletionHelp =
     "Print a script that makes the shell complete commands, options, config keys and their "
     "values.\n\n"
     "Examples:\n"
@@ -24,7 +24,7 @@ constexpr const char* kHelp =
 
 void add_completion_command(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("completion", kHelp);
+  CLI::App* command = app.add_subcommand("completion", kCompletionHelp);
   command->add_option("shell", *shell, "Which shell")->required()->check(CLI::IsMember({"bash"}));
   command->callback([&app, shell] {
     Experiment experiment;

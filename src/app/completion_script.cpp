@@ -15,11 +15,11 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-std::string joined(const Words& words) { return fmt::format("{}", fmt::join(words, " ")); }
+std::string join_words(const Words& words) { return fmt::format("{}", fmt::join(words, " ")); }
 
 // A line of a case: what stands for `pattern`.
 std::string branch(const std::string& pattern, const Words& words) {
-  return fmt::format("    '{}') echo '{}' ;;\n", pattern, joined(words));
+  return fmt::format("    '{}') echo '{}' ;;\n", pattern, join_words(words));
 }
 
 std::string function(const std::string& name, const std::string& subject,
@@ -134,7 +134,7 @@ std::string bash_completion(const CLI::App& app, const Schema& schema) {
          "# What can follow an option, or with none a command; fails for an option without "
          "value.\n" +
          function("_valley_values", "$1 $2", branches.values, "return 1") +
-         fmt::format("_valley_keys() {{\n  echo '{}'\n}}\n", joined(keys)) +
+         fmt::format("_valley_keys() {{\n  echo '{}'\n}}\n", join_words(keys)) +
          function("_valley_key_values", "$1", key_values, "true") + completion_body();
 }
 

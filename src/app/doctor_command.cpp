@@ -18,7 +18,7 @@
 namespace valley::app {
 namespace {
 
-constexpr const char* kHelp =
+constexpr const char* kDoctorHelp =
     "Say what this machine has and what would stop a run.\n"
     "Ends with 0 when nothing would, else with the code that a run would end with.\n\n"
     "Examples:\n"
@@ -28,7 +28,7 @@ constexpr const char* kHelp =
     "them\n"
     "  srun --mpi=pmix --nodes=2 --ntasks-per-node=8 valley doctor --json";
 
-struct Arguments {
+struct DoctorArguments {
   doctor::DoctorRequest request;
   bool json = false;
   bool probe = false;
@@ -45,7 +45,7 @@ doctor::TextStyle style_of_stdout() {
   return style;
 }
 
-void run_doctor(const Arguments& a) {
+void run_doctor(const DoctorArguments& a) {
   if (a.probe) {
     doctor::answer_probe();
     return;
@@ -60,8 +60,8 @@ void run_doctor(const Arguments& a) {
 }  // namespace
 
 void add_doctor_command(CLI::App& app) {
-  auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("doctor", kHelp);
+  auto a = std::make_shared<DoctorArguments>();
+  CLI::App* command = app.add_subcommand("doctor", kDoctorHelp);
   command->add_option("--data", a->request.data, "Also look at this data set")->type_name("DIR");
   command->add_option("--out", a->request.out, "Folder that would hold the runs")
       ->type_name("DIR")

@@ -25,7 +25,7 @@
 namespace valley::app {
 namespace {
 
-constexpr const char* kHelp =
+constexpr const char* kEnergyHelp =
     "The energy that a trained model gives each image, and how well it tells images apart.\n\n"
     "Examples:\n"
     "  valley energy runs/00007-ebm-32 --data data/emoji-32                      a summary\n"
@@ -36,7 +36,7 @@ constexpr const char* kHelp =
     "  mpirun -n 4 valley energy RUN --data SHARDS -o energies.npy  the same numbers, sooner\n"
     "  valley energy runs/00009-rbm --data SHARDS --log-z          log Z, and log p of the data";
 
-struct Arguments {
+struct EnergyArguments {
   std::string run;
   std::vector<std::string> data;
   std::vector<std::string> against;
@@ -57,7 +57,7 @@ struct Arguments {
 constexpr std::int64_t kRank = 10;
 
 // What is found wrong before anything is loaded.
-void check_arguments(const Arguments& a) {
+void check_arguments(const EnergyArguments& a) {
   if (a.seed && !a.count && a.pairs == 0 && !a.log_z.log_z)
     throw Error(ExitCode::kUsage,
                 "--seed is for the choice of images by --count, or of --pairs, or for --log-z");
@@ -72,7 +72,7 @@ void check_arguments(const Arguments& a) {
   }
 }
 
-void check_outputs(const Arguments& a) {
+void check_outputs(const EnergyArguments& a) {
   for (const std::string& file : {a.out, a.histogram, a.ranking})
     if (!file.empty()) require_writable(file);
 }
@@ -85,7 +85,7 @@ bool uses_average(const SavedModel& saved) {
   return false;
 }
 
-EnergySet open_set(const Arguments& a, const std::string& name,
+EnergySet open_set(const EnergyArguments& a, const std::string& name,
                    const std::vector<std::string>& inputs, const SavedModel& saved) {
   EnergySet set;
   set.name = name;
@@ -96,7 +96,7 @@ EnergySet open_set(const Arguments& a, const std::string& name,
   return set;
 }
 
-std::vector<EnergyPair> choose_pairs(const Arguments& a, const std::vector<EnergySet>& sets) {
+std::vector<EnergyPair> choose_pairs(const EnergyArguments& a, const std::vector<EnergySet>& sets) {
   const EnergySet& first = sets.front();
   const EnergySet& second = sets.back();
   std::vector<EnergyPair> pairs;
@@ -121,7 +121,7 @@ std::string agreement(const EnergyReport& report) {
   return text;
 }
 
-void write_results(const Arguments& a, EnergyReport& report) {
+void write_results(const EnergyArguments& a, EnergyReport& report) {
   for (const EnergySet& set : report.sets)
     require_finite_energies(set.energies, *set.images, report.model);
   summarize(report);
@@ -131,7 +131,7 @@ void write_results(const Arguments& a, EnergyReport& report) {
   fmt::print("{}", a.json ? to_json(report) : to_table(report));
 }
 
-void run_energy(const Arguments& a) {
+void run_energy(const EnergyArguments& a) {
   check_arguments(a);
   const auto world = World::join(device_choice(a.device));
   const at::Device device = world->device().device();
@@ -174,7 +174,7 @@ void run_energy(const Arguments& a) {
   world->host().barrier();
 }
 
-void add_options(CLI::App& command, Arguments& a) {
+void add_options(CLI::App& command, EnergyArguments& a) {
   command.add_option("run", a.run, "A run directory, a checkpoint or a model.safetensors")
       ->required()
       ->type_name("RUN");
@@ -234,8 +234,8 @@ void add_options(CLI::App& command, Arguments& a) {
 }  // namespace
 
 void add_energy_command(CLI::App& app) {
-  auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("energy", kHelp);
+  auto a = std::make_shared<EnergyArguments>();
+  CLI::App* command = app.add_subcommand("energy", kEnergyHelp);
   add_options(*command, *a);
   command->callback([a] { run_energy(*a); });
 }

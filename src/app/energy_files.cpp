@@ -12,9 +12,9 @@
 namespace valley::app {
 namespace {
 
-std::string text_of(float value) { return fmt::format("{}", value); }
+std::string shortest_text(float value) { return fmt::format("{}", value); }
 
-std::string as_jsonl(const std::vector<EnergySet>& sets) {
+std::string energies_as_jsonl(const std::vector<EnergySet>& sets) {
   std::string text;
   for (const EnergySet& set : sets) {
     for (std::uint64_t i = 0; i < set.images->size(); ++i) {
@@ -22,7 +22,7 @@ std::string as_jsonl(const std::vector<EnergySet>& sets) {
       text += fmt::format(R"({{"index": {}, "name": {}, "label": {}, "energy": {})",
                           set.images->index(i),
                           name.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
-                          set.images->label(i), text_of(set.values()[i]));
+                          set.images->label(i), shortest_text(set.values()[i]));
       if (sets.size() > 1) text += fmt::format(R"(, "set": "{}")", set.name);
       text += "}\n";
     }
@@ -30,13 +30,13 @@ std::string as_jsonl(const std::vector<EnergySet>& sets) {
   return text;
 }
 
-std::string as_csv(const std::vector<EnergySet>& sets) {
+std::string energies_as_csv(const std::vector<EnergySet>& sets) {
   std::string text =
       sets.size() > 1 ? "index,name,label,energy,set\n" : "index,name,label,energy\n";
   for (const EnergySet& set : sets) {
     for (std::uint64_t i = 0; i < set.images->size(); ++i) {
       text += fmt::format("{},{},{},{}", set.images->index(i), csv_field(set.images->name(i)),
-                          set.images->label(i), text_of(set.values()[i]));
+                          set.images->label(i), shortest_text(set.values()[i]));
       text += sets.size() > 1 ? "," + set.name + "\n" : "\n";
     }
   }
@@ -79,9 +79,9 @@ EnergyFormat energy_format(const std::string& path) {
 std::string energies_as(EnergyFormat format, const std::vector<EnergySet>& sets) {
   switch (format) {
     case EnergyFormat::kJsonl:
-      return as_jsonl(sets);
+      return energies_as_jsonl(sets);
     case EnergyFormat::kCsv:
-      return as_csv(sets);
+      return energies_as_csv(sets);
     default:
       return as_npy(sets);
   }

@@ -12,7 +12,7 @@
 namespace valley::app {
 namespace {
 
-constexpr std::int64_t kColumns = 10;
+constexpr std::int64_t kExtremeColumns = 10;
 constexpr Colour kColours[] = {kBlue, kOrange};
 
 // Images of a set from the lowest energy up; equal ones in their order.
@@ -58,7 +58,7 @@ void draw_ranking(const std::string& path, const EnergyReport& report, std::int6
     blocks.push_back(block_of(set, set.name + ": highest energy", order.rbegin(), count));
   }
   const ImageShape& shape = report.sets.front().images->shape();
-  write_captioned(path, blocks, shape.height, shape.width, shape.channels, kColumns);
+  write_captioned(path, blocks, shape.height, shape.width, shape.channels, kExtremeColumns);
 }
 
 }  // namespace valley::app

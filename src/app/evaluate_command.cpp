@@ -23,7 +23,7 @@
 namespace valley::app {
 namespace {
 
-constexpr const char* kHelp =
+constexpr const char* kEvaluateHelp =
     "Measure a model's samples against data, each number beside that of other real images.\n\n"
     "Examples:\n"
     "  valley evaluate runs/00007-began-64 --data data/emoji-64               a table\n"
@@ -33,7 +33,7 @@ constexpr const char* kHelp =
     "shards\n"
     "  valley evaluate RUN --data SHARDS --inception inception-2015-12-05.pt  FID as well";
 
-struct Arguments {
+struct EvaluateArguments {
   std::string run;
   std::string samples;
   std::string data;
@@ -55,7 +55,7 @@ struct Subject {
   std::unique_ptr<SampleSource> source;
 };
 
-void check_arguments(const Arguments& a) {
+void check_arguments(const EvaluateArguments& a) {
   if (a.run.empty() == a.samples.empty())
     throw Error(ExitCode::kUsage,
                 "valley evaluate takes either a RUN, whose model draws samples, or --samples DIR, "
@@ -79,7 +79,7 @@ void require_same_shape(const std::string& shape, const std::string& samples, co
               samples, shape, data.directory().string(), needed);
 }
 
-Subject open_shards(const Arguments& a, EvaluationReport& report) {
+Subject open_shards(const EvaluateArguments& a, EvaluationReport& report) {
   Subject subject;
   subject.images = Dataset::open(a.samples);
   subject.source = std::make_unique<DatasetSource>(subject.images, a.seed, 0);
@@ -90,7 +90,7 @@ Subject open_shards(const Arguments& a, EvaluationReport& report) {
   return subject;
 }
 
-Subject open_model(const Arguments& a, at::Device device, EvaluationReport& report) {
+Subject open_model(const EvaluateArguments& a, at::Device device, EvaluationReport& report) {
   Subject subject;
   subject.model = std::make_unique<SavedModel>(
       load_model(a.run, a.raw || a.untrained ? Weights::kRaw : Weights::kAveraged, device));
@@ -101,7 +101,7 @@ Subject open_model(const Arguments& a, at::Device device, EvaluationReport& repo
   return subject;
 }
 
-Subject open_subject(const Arguments& a, const Dataset& data, at::Device device,
+Subject open_subject(const EvaluateArguments& a, const Dataset& data, at::Device device,
                      EvaluationReport& report) {
   Subject subject = a.run.empty() ? open_shards(a, report) : open_model(a, device, report);
   std::string shape;
@@ -115,7 +115,8 @@ Subject open_subject(const Arguments& a, const Dataset& data, at::Device device,
   return subject;
 }
 
-std::shared_ptr<const Dataset> open_data(const Arguments& a, EvaluationReport& report) {
+std::shared_ptr<const Dataset> open_evaluated_data(const EvaluateArguments& a,
+                                                   EvaluationReport& report) {
   std::shared_ptr<const Dataset> data = Dataset::open(a.data);
   require_measurable(data->height(), data->width(), a.data);
   report.data = a.data;
@@ -124,7 +125,7 @@ std::shared_ptr<const Dataset> open_data(const Arguments& a, EvaluationReport& r
   return data;
 }
 
-std::unique_ptr<FeatureNetwork> open_network(const Arguments& a, at::Device device,
+std::unique_ptr<FeatureNetwork> open_network(const EvaluateArguments& a, at::Device device,
                                              EvaluationReport& report) {
   if (a.inception.empty()) return nullptr;
   auto network = std::make_unique<FeatureNetwork>(a.inception, device);
@@ -133,7 +134,7 @@ std::unique_ptr<FeatureNetwork> open_network(const Arguments& a, at::Device devi
   return network;
 }
 
-void count_images(const Arguments& a, const Subject& subject, EvaluationReport& report) {
+void count_images(const EvaluateArguments& a, const Subject& subject, EvaluationReport& report) {
   std::optional<std::uint64_t> available;
   if (subject.images) available = subject.images->size();
   const SampleCount count =
@@ -142,12 +143,12 @@ void count_images(const Arguments& a, const Subject& subject, EvaluationReport& 
   report.limit = count.limit;
 }
 
-void write_results(const Arguments& a, const EvaluationReport& report) {
+void write_results(const EvaluateArguments& a, const EvaluationReport& report) {
   if (!a.out.empty()) write_file(a.out, to_json(report));
   fmt::print("{}", a.json ? to_json(report) : to_table(report));
 }
 
-void evaluate(const Arguments& a) {
+void evaluate(const EvaluateArguments& a) {
   check_arguments(a);
   const auto world = World::join(device_choice(a.device));
   const at::Device device = world->device().device();
@@ -160,7 +161,7 @@ void evaluate(const Arguments& a) {
   std::unique_ptr<FeatureNetwork> network;
   const Subject subject = rank_zero_first(*world, [&] {
     if (world->rank() == 0 && !a.out.empty()) require_writable(a.out);
-    data = open_data(a, report);
+    data = open_evaluated_data(a, report);
     Subject opened = open_subject(a, *data, device, report);
     network = open_network(a, device, report);
     count_images(a, opened, report);
@@ -185,8 +186,8 @@ void evaluate(const Arguments& a) {
 }  // namespace
 
 void add_evaluate_command(CLI::App& app) {
-  auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("evaluate", kHelp);
+  auto a = std::make_shared<EvaluateArguments>();
+  CLI::App* command = app.add_subcommand("evaluate", kEvaluateHelp);
   command->add_option("run", a->run, "A run directory, a checkpoint or a model.safetensors")
       ->type_name("RUN");
   command->add_option("--data", a->data, "The data set: a folder of shards")

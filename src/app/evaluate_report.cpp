@@ -11,7 +11,7 @@
 namespace valley::app {
 namespace {
 
-const char* name_of(Metric::Better better) {
+const char* direction_name(Metric::Better better) {
   switch (better) {
     case Metric::Better::kLower:
       return "lower";
@@ -42,7 +42,7 @@ std::string to_table(const EvaluationReport& report) {
   for (const Metric& m : report.metrics) {
     const int decimals = decimals_of(m.name);
     text += fmt::format("{:<{}}  {:>10.{}f}  {:>10.{}f}  {}\n", m.name, width, m.value, decimals,
-                        m.floor, decimals, name_of(m.better));
+                        m.floor, decimals, direction_name(m.better));
   }
   return text;
 }
@@ -58,7 +58,8 @@ std::string to_json(const EvaluationReport& report) {
   }
   nlohmann::ordered_json metrics;
   for (const Metric& m : report.metrics)
-    metrics[m.name] = {{"value", m.value}, {"floor", m.floor}, {"better", name_of(m.better)}};
+    metrics[m.name] = {
+        {"value", m.value}, {"floor", m.floor}, {"better", direction_name(m.better)}};
   nlohmann::ordered_json root = {{"samples", samples},
                                  {"data",
                                   {{"directory", report.data},

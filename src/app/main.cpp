@@ -34,7 +34,7 @@
 namespace valley::app {
 namespace {
 
-constexpr const char* kHelp =
+constexpr const char* kMainHelp =
     "Valley trains energy-based generative models, data-parallel: the number of ranks is no\n"
     "hyperparameter, and with train.reproducible=true not a single bit depends on it.\n\n"
     "Examples:\n"
@@ -55,7 +55,7 @@ void leave_it_to_rank_zero() {
   while (left > 0) left = ::sleep(left);
 }
 
-std::string joined(int argc, char** argv) {
+std::string command_line(int argc, char** argv) {
   std::string text;
   for (int i = 0; i < argc; ++i) text += (i == 0 ? "" : " ") + std::string(argv[i]);
   return text;
@@ -107,11 +107,11 @@ void require_written_stdout() {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app(kHelp, "valley");
+  CLI::App app(kMainHelp, "valley");
   use_help_layout(app);
   app.set_version_flag("--version", version_text);
   app.require_subcommand(1);
-  add_train_command(app, joined(argc, argv));
+  add_train_command(app, command_line(argc, argv));
   add_shard_command(app);
   add_sample_command(app);
   add_restore_command(app);

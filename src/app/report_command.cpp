@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kHelp =
+constexpr const char* kReportHelp =
     "Make one HTML page of a run, or of several side by side.\n"
     "Energies of real and of generated samples, grids over time, settings, speed, warnings. The "
     "page\n"
@@ -27,7 +27,7 @@ constexpr const char* kHelp =
     "  valley report runs/00007-began-64                               RUN/report.html\n"
     "  valley report runs/00003-magan-64 runs/00004-ebgan-64 -o compare.html";
 
-struct Arguments {
+struct ReportArguments {
   std::vector<std::string> runs;
   std::string out;
 };
@@ -35,7 +35,7 @@ struct Arguments {
 // Side by side, more than these are no comparison any more.
 constexpr std::size_t kMostRuns = 6;
 
-fs::path output_of(const Arguments& a) {
+fs::path output_of(const ReportArguments& a) {
   if (!a.out.empty()) return a.out;
   if (a.runs.size() > 1)
     throw Error(ExitCode::kUsage, "of {} runs, -o FILE.html must say where the page goes",
@@ -55,7 +55,7 @@ void require_different(const std::vector<std::string>& runs) {
   }
 }
 
-void make_report(const Arguments& a) {
+void make_report(const ReportArguments& a) {
   require_different(a.runs);
   const fs::path out = output_of(a);
   report::PictureLimits limits;
@@ -82,8 +82,8 @@ void make_report(const Arguments& a) {
 }  // namespace
 
 void add_report_command(CLI::App& app) {
-  auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("report", kHelp);
+  auto a = std::make_shared<ReportArguments>();
+  CLI::App* command = app.add_subcommand("report", kReportHelp);
   command->add_option("run", a->runs, "Run directories")->required()->type_name("RUN");
   command->add_option("-o,--out", a->out, "The page to write; default, of one run: RUN/report.html")
       ->type_name("FILE.html");

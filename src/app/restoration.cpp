@@ -24,7 +24,7 @@ nlohmann::json json_of(const Version& version, bool has_truth) {
 }
 
 // "23.41", "equal" of no difference, "-" of nothing to compare.
-std::string text_of(const SquaredError& error) {
+std::string decibel_text(const SquaredError& error) {
   if (error.numbers == 0) return "-";
   return std::isfinite(error.psnr()) ? fmt::format("{:.2f}", error.psnr()) : "equal";
 }
@@ -32,12 +32,13 @@ std::string text_of(const SquaredError& error) {
 std::string psnr_row(const std::string& name, std::int64_t unknown, const Version& damaged,
                      const Version& filled, const Version& restored) {
   return fmt::format("{:<28} {:>8} {:>9} {:>9} {:>9} {:>10} {:>9}\n", name, unknown,
-                     text_of(damaged.whole), text_of(filled.whole), text_of(restored.whole),
-                     text_of(filled.unknown), text_of(restored.unknown));
+                     decibel_text(damaged.whole), decibel_text(filled.whole),
+                     decibel_text(restored.whole), decibel_text(filled.unknown),
+                     decibel_text(restored.unknown));
 }
 
 // The end of a name that is too long for its column.
-std::string name_of(const std::string& name) {
+std::string fit_name(const std::string& name) {
   constexpr std::size_t kMost = 28;
   return name.size() <= kMost ? name : fmt::format("...{}", name.substr(name.size() - (kMost - 3)));
 }
@@ -49,7 +50,7 @@ std::string psnr_table(const Restoration& r) {
   for (const RestoredImage& image : r.images) {
     unknown += image.unknown_pixels;
     if (r.images.size() <= kMostRows)
-      out += psnr_row(name_of(image.name), image.unknown_pixels, image.damaged, image.filled,
+      out += psnr_row(fit_name(image.name), image.unknown_pixels, image.damaged, image.filled,
                       image.restored);
   }
   if (r.images.size() > 1)

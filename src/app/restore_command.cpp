@@ -27,7 +27,7 @@
 namespace valley::app {
 namespace {
 
-constexpr const char* kHelp =
+constexpr const char* kRestoreHelp =
     "Put damaged images right with a model: find pixels that are missing, take noise away.\n\n"
     "Images are damaged here, and the result is measured against what they were; with --damaged\n"
     "they are damaged already, and the same options say how.\n\n"
@@ -37,10 +37,10 @@ constexpr const char* kHelp =
     "  valley restore RUN old.png --damaged --mask scratches.png -o out.png --images restored\n"
     "  valley restore RUN cat.png --noise 0.2 --strip steps.png -o out.png          its steps too";
 
-constexpr std::int64_t kBatch = 64;
+constexpr std::int64_t kRestoreBatch = 64;
 constexpr std::int64_t kStripColumns = 10;
 
-struct Arguments {
+struct RestoreArguments {
   std::string run;
   std::vector<std::string> files;
   std::string data;
@@ -56,7 +56,7 @@ struct Arguments {
   bool json = false;
 };
 
-void check_arguments(const Arguments& a) {
+void check_arguments(const RestoreArguments& a) {
   if (a.files.empty() == a.data.empty())
     throw Error(ExitCode::kUsage,
                 "valley restore takes either IMAGE files or --data DIR, a folder of shards; see "
@@ -88,7 +88,7 @@ std::vector<double> energies_of(const ImageEnergy& energy, const at::Tensor& ima
 // Restores images whose positions follow one another, and says what it is worth.
 class BatchRestorer {
  public:
-  BatchRestorer(const Arguments& a, const ImageEnergy& energy, const Restorer& restorer,
+  BatchRestorer(const RestoreArguments& a, const ImageEnergy& energy, const Restorer& restorer,
                 const NamedImages& given, const DamagedSet& set)
       : a_(a), energy_(energy), restorer_(restorer), given_(given), set_(set) {}
 
@@ -155,14 +155,14 @@ class BatchRestorer {
             squared_error(pixels, truth, set_.unknown[row][0])};
   }
 
-  const Arguments& a_;
+  const RestoreArguments& a_;
   const ImageEnergy& energy_;
   const Restorer& restorer_;
   const NamedImages& given_;
   const DamagedSet& set_;
 };
 
-void write_images(const Arguments& a, const Restoration& r) {
+void write_images(const RestoreArguments& a, const Restoration& r) {
   std::filesystem::create_directories(a.images);
   for (std::size_t i = 0; i < r.images.size(); ++i) {
     const at::Tensor pixels = r.restored[static_cast<std::int64_t>(i)];
@@ -176,7 +176,7 @@ void write_images(const Arguments& a, const Restoration& r) {
   }
 }
 
-void write_results(const Arguments& a, const Restoration& r) {
+void write_results(const RestoreArguments& a, const Restoration& r) {
   write_picture(a.out, r);
   if (!a.strip.empty()) {
     std::vector<std::string> names;
@@ -196,7 +196,7 @@ void write_results(const Arguments& a, const Restoration& r) {
   fmt::print("{}", a.json ? to_json(r) : to_table(r));
 }
 
-void restore(const Arguments& a) {
+void restore(const RestoreArguments& a) {
   check_damage(a.damage, a.files.size());
   check_arguments(a);
   set_arithmetic({Precision::kFp32, true, threads_for_rank(1)});
@@ -224,7 +224,7 @@ void restore(const Arguments& a) {
   const auto n = static_cast<std::int64_t>(given.positions.size());
   for (std::int64_t first = 0; first < n;) {
     std::int64_t end = first + 1;
-    while (end < n && end - first < kBatch &&
+    while (end < n && end - first < kRestoreBatch &&
            given.positions[static_cast<std::size_t>(end)] ==
                given.positions[static_cast<std::size_t>(end - 1)] + 1)
       ++end;
@@ -289,8 +289,8 @@ void add_method_options(CLI::App& command, RestoreRequest& r) {
 }  // namespace
 
 void add_restore_command(CLI::App& app) {
-  auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("restore", kHelp);
+  auto a = std::make_shared<RestoreArguments>();
+  CLI::App* command = app.add_subcommand("restore", kRestoreHelp);
   command->add_option("run", a->run, "A run directory, a checkpoint or a model.safetensors")
       ->required()
       ->type_name("RUN");

@@ -29,7 +29,7 @@
 namespace valley::app {
 namespace {
 
-constexpr const char* kHelp =
+constexpr const char* kSampleHelp =
     "Draw samples from a trained generator, or by chains from a trained energy or deep belief "
     "network, into a PNG.\n\n"
     "Examples:\n"
@@ -45,7 +45,7 @@ constexpr const char* kHelp =
 constexpr std::int64_t kMostSamples = 65536;
 constexpr int kMostInRow = 4096;
 
-struct Arguments {
+struct SampleArguments {
   std::string run;
   std::string seeds = "0-63";
   std::string grid;
@@ -67,12 +67,12 @@ at::Tensor walk(const at::Tensor& ends, std::int64_t steps) {
   return at::cat(rows);
 }
 
-std::optional<Grid> asked_grid(const Arguments& a) {
+std::optional<Grid> asked_grid(const SampleArguments& a) {
   if (a.grid.empty()) return std::nullopt;
   return parse_grid(a.grid, "--grid", ExitCode::kUsage, kMostInRow);
 }
 
-std::int64_t columns_for(const Arguments& a, std::int64_t n) {
+std::int64_t columns_for(const SampleArguments& a, std::int64_t n) {
   if (a.interpolate > 0) return a.interpolate;
   if (const std::optional<Grid> grid = asked_grid(a)) {
     if (grid->columns * grid->rows < n) {
@@ -87,7 +87,7 @@ std::int64_t columns_for(const Arguments& a, std::int64_t n) {
 }
 
 // How many pictures are asked for, which is known before anything is loaded.
-std::int64_t samples_asked_for(const Arguments& a, std::int64_t seeds) {
+std::int64_t samples_asked_for(const SampleArguments& a, std::int64_t seeds) {
   if (a.interpolate == 0) return seeds;
   if (a.interpolate < 2 || a.interpolate > kMostInRow || seeds < 2) {
     throw Error(ExitCode::kUsage,
@@ -101,7 +101,7 @@ std::int64_t samples_asked_for(const Arguments& a, std::int64_t seeds) {
   return n;
 }
 
-void check_outputs(const Arguments& a) {
+void check_outputs(const SampleArguments& a) {
   require_writable(a.out);
   check_trajectory(a.trajectory, {a.out, a.latents_out});
   if (a.latents_out.empty()) return;
@@ -118,7 +118,7 @@ double distance_of(const at::Tensor& pixels) {
 }
 
 // Samples of a generator, and the latents that they are of.
-TensorMap generate(const Arguments& a, const SavedModel& saved,
+TensorMap generate(const SampleArguments& a, const SavedModel& saved,
                    const std::vector<std::uint64_t>& seeds) {
   if (a.steps)
     throw Error(
@@ -131,7 +131,7 @@ TensorMap generate(const Arguments& a, const SavedModel& saved,
   return {{"latents", latents}, {"pixels", generate_pixels(*saved.model, latents)}};
 }
 
-void refuse_latents(const Arguments& a, const SavedModel& saved) {
+void refuse_latents(const SampleArguments& a, const SavedModel& saved) {
   if (a.interpolate > 0 || !a.latents_out.empty())
     throw Error(ExitCode::kUsage,
                 "{}: its samples are ends of chains that begin in images: there are no latent "
@@ -140,7 +140,7 @@ void refuse_latents(const Arguments& a, const SavedModel& saved) {
 }
 
 // Samples of an energy.
-TensorMap run_chains(const Arguments& a, const SavedModel& saved,
+TensorMap run_chains(const SampleArguments& a, const SavedModel& saved,
                      const std::vector<std::uint64_t>& seeds) {
   refuse_latents(a, saved);
   log::info("{} chains of {} steps", seeds.size(), chain_settings(saved, a.steps).steps);
@@ -164,7 +164,7 @@ void require_picture(const SavedModel& saved, std::int64_t n, std::int64_t colum
                 n, side, side, columns);
 }
 
-TensorMap draw(const Arguments& a, const SavedModel& saved, const DeepBeliefNetwork* dbn,
+TensorMap draw(const SampleArguments& a, const SavedModel& saved, const DeepBeliefNetwork* dbn,
                const std::vector<std::uint64_t>& seeds) {
   const bool is_energy = dynamic_cast<const EnergyModel*>(saved.model.get()) != nullptr;
   const bool by_langevin = a.langevin.wanted() || (dbn == nullptr && a.trajectory.wanted());
@@ -176,7 +176,8 @@ TensorMap draw(const Arguments& a, const SavedModel& saved, const DeepBeliefNetw
   return {{"pixels", sample_by_gibbs(a.gibbs, a.trajectory, a.steps, saved, *dbn, seeds)}};
 }
 
-void require_network(const Arguments& a, const SavedModel& saved, const DeepBeliefNetwork* dbn) {
+void require_network(const SampleArguments& a, const SavedModel& saved,
+                     const DeepBeliefNetwork* dbn) {
   if (!a.gibbs.wanted()) return;
   if (dbn == nullptr)
     throw Error(ExitCode::kUsage,
@@ -188,7 +189,7 @@ void require_network(const Arguments& a, const SavedModel& saved, const DeepBeli
                 "--label, --pixels, --filters and --layer are not for Langevin chains");
 }
 
-void sample(const Arguments& a) {
+void sample(const SampleArguments& a) {
   check_gibbs_arguments(a.gibbs);
   const std::vector<std::uint64_t> seeds = parse_numbers(a.seeds, "--seeds", "seeds", kMostSamples);
   std::int64_t n = samples_asked_for(a, static_cast<std::int64_t>(seeds.size()));
@@ -230,8 +231,8 @@ void sample(const Arguments& a) {
 }  // namespace
 
 void add_sample_command(CLI::App& app) {
-  auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("sample", kHelp);
+  auto a = std::make_shared<SampleArguments>();
+  CLI::App* command = app.add_subcommand("sample", kSampleHelp);
   command->add_option("run", a->run, "A run directory, a checkpoint or a model.safetensors")
       ->required()
       ->type_name("RUN");

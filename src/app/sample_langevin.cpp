@@ -16,7 +16,7 @@
 namespace valley::app {
 namespace {
 
-constexpr std::int64_t kBatch = 64;
+constexpr std::int64_t kLangevinBatch = 64;
 
 // Where the chains of seeds [first, first + n) begin: float [n, C, H, W] in [0, 1].
 at::Tensor start_of(const LangevinArguments& a, const SavedModel& saved, std::uint64_t first,
@@ -81,7 +81,8 @@ at::Tensor sample_by_langevin(const LangevinArguments& a, const TrajectoryArgume
   std::vector<Trajectory> pieces;
   for (std::size_t i = 0; i < seeds.size();) {
     std::size_t end = i + 1;
-    while (end < seeds.size() && end - i < kBatch && seeds[end] == seeds[end - 1] + 1) ++end;
+    while (end < seeds.size() && end - i < kLangevinBatch && seeds[end] == seeds[end - 1] + 1)
+      ++end;
     const at::Tensor start = start_of(a, saved, seeds[i], static_cast<std::int64_t>(end - i));
     const ChainPlace place{0, RandomStream::kSampleChain,
                            at::full({}, static_cast<std::int64_t>(seeds[i]), at::kLong), 0};

@@ -18,7 +18,7 @@ namespace {
 constexpr std::int64_t kMostColumns = 1000;
 constexpr std::size_t kMostDrawn = 256;  // chains
 
-std::string name_of(const ChainName& chain) {
+std::string chain_name(const ChainName& chain) {
   return chain.label ? fmt::format("class {}, seed {}", *chain.label, chain.seed)
                      : fmt::format("seed {}", chain.seed);
 }
@@ -101,7 +101,7 @@ void write_trajectories(const TrajectoryArguments& a, const std::vector<Trajecto
                         const std::vector<ChainName>& chains) {
   if (!a.picture.empty()) {
     std::vector<std::string> names;
-    for (const ChainName& chain : chains) names.push_back(name_of(chain));
+    for (const ChainName& chain : chains) names.push_back(chain_name(chain));
     write_strip(a.picture, pieces, names);
   }
   if (a.file.empty()) return;

@@ -17,7 +17,7 @@
 namespace valley::app {
 namespace {
 
-constexpr const char* kHelp =
+constexpr const char* kTrainHelp =
     "Train a model, on as many ranks as the launcher starts.\n\n"
     "Examples:\n"
     "  valley train configs/quickstart.toml                             one rank\n"
@@ -31,7 +31,7 @@ constexpr double kMostBus = 1e6;
 constexpr double kBytesOfGigabyte = 1e9;
 constexpr int kMostRanks = 1'000'000;
 
-struct Arguments {
+struct TrainArguments {
   std::vector<std::string> words;  // config file and overrides
   std::string keys = "-";
   bool markdown = false;
@@ -71,7 +71,7 @@ std::string run_name(const std::filesystem::path& file) {
 }
 
 // The config file: named, or that of the run which is resumed.
-std::filesystem::path config_file(const Arguments& a, std::vector<std::string>& overrides) {
+std::filesystem::path config_file(const TrainArguments& a, std::vector<std::string>& overrides) {
   overrides = a.words;
   if (!a.words.empty() && !is_override(a.words.front())) {
     overrides.erase(overrides.begin());
@@ -95,19 +95,19 @@ std::filesystem::path config_file(const Arguments& a, std::vector<std::string>& 
 }
 
 // `valley train --keys objective.name=magan`: the defaults of that objective.
-std::string objective_of(const Arguments& a) {
+std::string objective_of(const TrainArguments& a) {
   Experiment named;
   named.schema().load_text("", "", a.words);
   return named.objective.name;
 }
 
-void print_keys(const Arguments& a) {
+void print_keys(const TrainArguments& a) {
   Experiment experiment = Experiment::of_objective(a.words.empty() ? "began" : objective_of(a));
   const Schema schema = experiment.schema();
   fmt::print("{}", a.markdown ? schema.describe_keys_markdown() : schema.describe_keys(a.keys));
 }
 
-void train(Arguments& a) {
+void train(TrainArguments& a) {
   install_stop_signals(launch_info().rank == 0);
   if (a.request.out.empty()) throw Error(ExitCode::kUsage, "--out names no folder");
   std::vector<std::string> overrides;
@@ -126,9 +126,9 @@ void train(Arguments& a) {
 }  // namespace
 
 void add_train_command(CLI::App& app, const std::string& command_line) {
-  auto a = std::make_shared<Arguments>();
+  auto a = std::make_shared<TrainArguments>();
   a->request.command = command_line;
-  CLI::App* command = app.add_subcommand("train", kHelp);
+  CLI::App* command = app.add_subcommand("train", kTrainHelp);
   command->add_option("config", a->words, "CONFIG.toml, then section.key=value for what differs")
       ->type_name("CONFIG.toml [section.key=value ...]");
   command

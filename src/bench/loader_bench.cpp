@@ -24,7 +24,7 @@ double seconds_of_pass(const std::shared_ptr<const Dataset>& dataset,
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
-double images_per_second(const LoaderBench& bench) {
+double loaded_per_second(const LoaderBench& bench) {
   return static_cast<double>(bench.images) / quartiles(bench.seconds).median;
 }
 
@@ -42,7 +42,7 @@ LoaderBench bench_loader(const std::shared_ptr<const Dataset>& dataset,
 }
 
 std::string to_json(const LoaderBench& bench, const LoaderBenchOptions& options) {
-  const double rate = images_per_second(bench);
+  const double rate = loaded_per_second(bench);
   return nlohmann::json(
              {{"batch", options.batch},
               {"threads", options.threads},
@@ -57,7 +57,7 @@ std::string to_json(const LoaderBench& bench, const LoaderBenchOptions& options)
 
 std::string to_text(const LoaderBench& bench, const LoaderBenchOptions& options) {
   constexpr double kMega = 1e6;
-  const double rate = images_per_second(bench);
+  const double rate = loaded_per_second(bench);
   return fmt::format(
       "{:.0f} images/s on {} thread{} ({:.0f} a thread), {:.0f} MB/s; batches of {}, median of {} "
       "passes of {} images\n",

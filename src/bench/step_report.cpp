@@ -9,7 +9,7 @@
 namespace valley {
 namespace {
 
-double images_per_second(const StepBench& b) {
+double trained_per_second(const StepBench& b) {
   return static_cast<double>(b.plan.global_batch) / quartiles(b.seconds).median;
 }
 
@@ -35,7 +35,7 @@ std::string to_json(const StepBench& b) {
                       {"seconds", b.seconds},
                       {"median", q.median},
                       {"quartiles", {q.low, q.high}},
-                      {"images_per_second", images_per_second(b)},
+                      {"images_per_second", trained_per_second(b)},
                       {"waiting_for_data", b.waiting},
                       {"peak_resident", b.peak_resident},
                       {"peak_device", b.peak_device},
@@ -66,7 +66,7 @@ std::string to_text(const StepBench& b) {
       b.plan.per_rank == 1 ? "" : "es", b.plan.size);
   text += fmt::format("step           {:.2f} ms (quartiles {:.2f} and {:.2f}, {} steps)\n",
                       1e3 * q.median, 1e3 * q.low, 1e3 * q.high, b.seconds.size());
-  text += fmt::format("images         {:.1f} a second\n", images_per_second(b));
+  text += fmt::format("images         {:.1f} a second\n", trained_per_second(b));
   if (b.reducing) text += fmt::format("in reductions  {}\n", share_text(*b.reducing, q.median));
   if (!b.exposed.empty()) {
     const Quartiles e = quartiles(b.exposed);

@@ -23,6 +23,8 @@ void use_gpu(int index);  // makes it the calling thread's current device
 // NCCL over the ranks of `host`, on the calling thread's current GPU, which is `index`. Collective.
 [[nodiscard]] std::unique_ptr<Communicator> make_gpu_communicator(Communicator& host, int index);
 
-[[nodiscard]] std::string gpu_collectives();  // "NCCL 2.28.9"
+// "NCCL 2.28.9": the one that is loaded (which this loads), and the one compiled against.
+[[nodiscard]] std::string gpu_collectives();
+[[nodiscard]] std::string built_gpu_collectives();
 
 }  // namespace valley

@@ -21,4 +21,6 @@ std::unique_ptr<Communicator> make_gpu_communicator(Communicator& /*host*/, int 
 
 std::string gpu_collectives() { return "none"; }
 
+std::string built_gpu_collectives() { return "none"; }
+
 }  // namespace valley

@@ -5,9 +5,9 @@
 
 #include "comm/backend.h"
 #include "comm/cuda_check.h"
-#include "comm/nccl_communicator.h"
 #include "comm/world.h"
 #include "core/log.h"
+#include "kernels/gpu_module.h"
 
 namespace valley {
 namespace {
@@ -16,6 +16,10 @@ cudaDeviceProp properties(int index) {
   cudaDeviceProp found{};
   CHECK_CUDA(cudaGetDeviceProperties(&found, index));
   return found;
+}
+
+std::string nccl_text(int version) {
+  return fmt::format("NCCL {}.{}.{}", version / 10000, version / 100 % 100, version % 100);
 }
 
 }  // namespace
@@ -36,6 +40,7 @@ std::vector<std::string> visible_gpus() {
     }
     return {};
   }
+  if (count > 0) static_cast<void>(gpu_functions());
   std::vector<std::string> found;
   for (int index = 0; index < count; ++index) {
     std::string identifier;
@@ -52,13 +57,12 @@ std::string gpu_name(int index) { return properties(index).name; }
 void use_gpu(int index) { c10::cuda::set_device(static_cast<c10::DeviceIndex>(index)); }
 
 std::unique_ptr<Communicator> make_gpu_communicator(Communicator& host, int index) {
-  return make_nccl_communicator(host, at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index)));
+  const at::Device device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+  return gpu_functions().make_nccl_communicator(host, device);
 }
 
-std::string gpu_collectives() {
-  int version = 0;
-  CHECK_NCCL(ncclGetVersion(&version));
-  return fmt::format("NCCL {}.{}.{}", version / 10000, version / 100 % 100, version % 100);
-}
+std::string gpu_collectives() { return nccl_text(gpu_functions().nccl_version()); }
+
+std::string built_gpu_collectives() { return nccl_text(NCCL_VERSION_CODE); }
 
 }  // namespace valley

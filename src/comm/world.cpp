@@ -147,7 +147,7 @@ std::string excerpt(const std::vector<std::string>& lines, std::size_t line) {
   constexpr std::size_t kLongest = 80;
   if (line >= lines.size()) return "nothing";
   if (lines[line].size() <= kLongest) return "`" + lines[line] + "`";
-  return "`" + lines[line].substr(0, kLongest) + "...`";
+  return fmt::format("`{}...`", lines[line].substr(0, kLongest));
 }
 
 // "rank 2", "ranks 0, 1, 3", "ranks 0, 1, 2, 3, 4, 5, 6, 7 and 56 more"

@@ -1,5 +1,7 @@
 #include "core/text.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 namespace valley {
@@ -24,6 +26,10 @@ std::vector<std::string> wrap(std::string_view text, std::size_t width) {
       lines.emplace_back(word);
     text.remove_prefix(end);
   }
+}
+
+std::string plural(std::int64_t n, std::string_view word) {
+  return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s");
 }
 
 }  // namespace valley

@@ -1,7 +1,8 @@
-// Text for a terminal.
+// Text for people and terminals.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,5 +16,8 @@ inline constexpr std::size_t kTerminalWidth = 100;  // columns that help and lis
 
 // Lines of at most `width` columns, broken at white space; a longer word stands alone.
 [[nodiscard]] std::vector<std::string> wrap(std::string_view text, std::size_t width);
+
+// "1 core", "3 cores": `word` with a plural s unless n is 1.
+[[nodiscard]] std::string plural(std::int64_t n, std::string_view word);
 
 }  // namespace valley

@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kRetries = 7;
 constexpr std::chrono::milliseconds kFirstPause{16};  // doubled each time: 2 s in all
-constexpr std::size_t kPiece = std::size_t{1} << 20U;
+constexpr std::size_t kReadPiece = std::size_t{1} << 20U;
 
 bool may_pass(int error_number) { return error_number == EIO || error_number == ESTALE; }
 
@@ -27,9 +27,9 @@ using Sink = std::function<void(Bytes piece, bool is_outside)>;
 
 void stream(const PositionedFile& file, std::uint64_t begin, std::uint64_t end, bool is_outside,
             const Sink& sink) {
-  std::vector<std::byte> piece(std::min<std::uint64_t>(kPiece, end - begin));
+  std::vector<std::byte> piece(std::min<std::uint64_t>(kReadPiece, end - begin));
   while (begin < end) {
-    const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, end - begin));
+    const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(kReadPiece, end - begin));
     file.read_at(begin, std::span(piece.data(), bytes));
     sink(Bytes(piece.data(), bytes), is_outside);
     begin += bytes;

@@ -10,13 +10,13 @@
 namespace valley {
 namespace {
 
-constexpr std::uint64_t kPiece = std::uint64_t{1} << 20U;
+constexpr std::uint64_t kCopyPiece = std::uint64_t{1} << 20U;
 
 void copy(const PositionedFile& from, std::uint64_t from_offset, const PositionedFile& to,
           std::uint64_t to_offset, std::uint64_t bytes) {
-  std::vector<std::byte> piece(std::min(kPiece, bytes));
+  std::vector<std::byte> piece(std::min(kCopyPiece, bytes));
   for (std::uint64_t done = 0; done < bytes; done += piece.size()) {
-    piece.resize(std::min(kPiece, bytes - done));
+    piece.resize(std::min(kCopyPiece, bytes - done));
     from.read_at(from_offset + done, piece);
     to.write_at(to_offset + done, piece);
   }

@@ -12,8 +12,11 @@ namespace valley::doctor {
 
 // Versions of what is built in and of what is loaded, and that nothing is loaded twice.
 void check_libraries(const Notes& notes);
-// LibTorch, CUDA, cuDNN and NCCL: a part of check_libraries. cuda_libraries.cpp or no_cuda.cpp.
+// CUDA, cuDNN and NCCL: a part of check_libraries. cuda_libraries.cpp or no_cuda.cpp.
 void check_cuda_libraries(const Notes& notes);
+// Loads what check_cuda_libraries looks at, whether there is a GPU or not; false, with a finding,
+// where that fails or the build has none.
+[[nodiscard]] bool load_cuda_libraries(const Notes& notes);
 // Codecs of images and the emoji font.
 void check_images(const Notes& notes);
 

@@ -9,15 +9,12 @@
 #include "doctor/checks.h"
 #include "doctor/gpu_facts.h"
 #include "doctor/program.h"
+#include "doctor/system_text.h"
 #include "doctor/version_rules.h"
+#include "kernels/gpu_module.h"
 
 namespace valley::doctor {
 namespace {
-
-// 13000 is "13.0".
-std::string cuda_text(int version) {
-  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
-}
 
 // 22809 is "2.28.9".
 std::string nccl_text(int version) {
@@ -62,13 +59,23 @@ Gpu describe(int index, int count) {
 
 }  // namespace
 
+bool load_cuda_libraries(const Notes& notes) {
+  try {
+    static_cast<void>(gpu_functions());
+    return true;
+  } catch (const Error& error) {
+    notes.fail(error.code(), "GPU module", error.what(),
+               "build or install the program again, or look for the library that is named");
+    return false;
+  }
+}
+
 void check_cuda_libraries(const Notes& notes) {
-  judge_library(notes, {"CUDA runtime", "cuda_runtime", cuda_text(CUDART_VERSION),
-                        cuda_text(runtime_version()), 1});
+  judge_library(notes, {"CUDA runtime", "cuda_runtime", cuda_version_text(CUDART_VERSION),
+                        cuda_version_text(runtime_version()), 1});
   judge_library(notes, {"cuDNN", "cudnn", libtorch_setting(at::show_config(), "CUDNN_VERSION"),
                         cudnn_text(at::detail::getCUDAHooks().versionRuntimeCuDNN()), 1});
-  int nccl = 0;
-  if (ncclGetVersion(&nccl) != ncclSuccess) nccl = 0;
+  const int nccl = gpu_functions().nccl_version();
   judge_library(notes, {"NCCL", "nccl", nccl_text(NCCL_VERSION_CODE), nccl_text(nccl), 2});
 }
 

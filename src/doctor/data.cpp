@@ -12,7 +12,7 @@ namespace valley::doctor {
 namespace {
 
 constexpr std::uint64_t kImages = 64;  // whose pixels are compared with their checksum
-constexpr double kSlowMb = 50;         // MB/s; 250 images of 256x256 a second
+constexpr double kSlowReadMb = 50;     // MB/s; 250 images of 256x256 a second
 
 // Spread over the whole set, the first and the last among them.
 std::set<std::uint64_t> some_images(std::uint64_t size) {
@@ -35,7 +35,7 @@ void check_pixels(const Notes& notes, const Dataset& dataset) {
                                  chosen.size(), dataset.size(), dataset.directory().string()));
 }
 
-void check_speed(const Notes& notes, const std::filesystem::path& file) {
+void check_read_speed(const Notes& notes, const std::filesystem::path& file) {
   const ReadSpeed speed = measure_read(file);
   const auto mount = mount_of(std::filesystem::canonical(file).string(),
                               read_system_file("/proc/self/mountinfo").value_or(""));
@@ -43,7 +43,7 @@ void check_speed(const Notes& notes, const std::filesystem::path& file) {
       fmt::format("reads {:.0f} MB/s{}{}", speed.mb_per_s, speed.from_disk ? "" : " (from memory)",
                   mount ? ", " + mount->type + " at " + mount->point : "");
   const Figures figures{{"read_mb_per_s", speed.mb_per_s}};
-  if (speed.mb_per_s < kSlowMb) {
+  if (speed.mb_per_s < kSlowReadMb) {
     notes.warn("data speed", value, "training may wait for its data: copy them to a local disk",
                figures);
   } else {
@@ -66,7 +66,7 @@ void check_data(const Notes& notes, const std::filesystem::path& directory) {
             {"height", static_cast<double>(dataset->height())},
             {"shards", static_cast<double>(manifest.shards.size())}});
   check_pixels(notes, *dataset);
-  if (!manifest.shards.empty()) check_speed(notes, directory / manifest.shards.front().file);
+  if (!manifest.shards.empty()) check_read_speed(notes, directory / manifest.shards.front().file);
 }
 
 }  // namespace valley::doctor

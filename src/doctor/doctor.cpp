@@ -26,7 +26,7 @@ constexpr seconds kToLaunch{50};
 // What the other ranks leave the first one to speak.
 constexpr seconds kPatience{5};
 
-double figure(const Checkup& checkup, const std::string& name, const std::string& of) {
+double finding_value(const Checkup& checkup, const std::string& name, const std::string& of) {
   for (const Finding& f : checkup.findings) {
     if (f.name == name && f.figures.contains(of)) return f.figures.at(of);
   }
@@ -41,7 +41,7 @@ bool has_failed(const Checkup& checkup, const std::string& name) {
 
 int ranks_for(const DoctorRequest& request, const Checkup& checkup) {
   if (request.ranks > 0) return request.ranks;
-  const int gpus = static_cast<int>(figure(checkup, "driver", "gpus"));
+  const int gpus = static_cast<int>(finding_value(checkup, "driver", "gpus"));
   return gpus > 0 ? gpus : 2;
 }
 
@@ -56,7 +56,7 @@ void check_host(const DoctorRequest& request, int ranks_here, bool measure, Chec
         [&](const Notes& notes) { check_data(notes, request.data); }, checkup);
   }
   const int ranks = ranks_here > 0 ? ranks_here : ranks_for(request, checkup);
-  const auto shards = static_cast<std::size_t>(figure(checkup, "data", "shards"));
+  const auto shards = static_cast<std::size_t>(finding_value(checkup, "data", "shards"));
   run_guarded(
       "machine", kToLook, ExitCode::kInternal,
       [&](const Notes& notes) {
@@ -69,7 +69,7 @@ void check_host(const DoctorRequest& request, int ranks_here, bool measure, Chec
       [&](const Notes& notes) { check_limits(notes, ranks, shards); }, checkup);
   run_guarded("slurm", kToLook, ExitCode::kInternal, check_slurm, checkup);
 
-  const auto resolution = static_cast<std::int64_t>(figure(checkup, "data", "height"));
+  const auto resolution = static_cast<std::int64_t>(finding_value(checkup, "data", "height"));
   const OutRequest out{request.out, resolution, measure, probe_file_in(request.out)};
   const bool answered = run_guarded(
       "storage", kToLoad, ExitCode::kIo, [&](const Notes& notes) { check_out(notes, out); },
@@ -96,9 +96,9 @@ ExitCode examine_alone(const DoctorRequest& request, const Show& show) {
     run_guarded(
         "ranks", kToLaunch, ExitCode::kRankLost,
         [&](const Notes& notes) { check_launch(notes, ranks, request.ranks > 0); }, checkup);
-    ranks = std::max(1, static_cast<int>(figure(checkup, "ranks", "ranks")));
+    ranks = std::max(1, static_cast<int>(finding_value(checkup, "ranks", "ranks")));
   }
-  const bool on_gpus = figure(checkup, "driver", "gpus") > 0;
+  const bool on_gpus = finding_value(checkup, "driver", "gpus") > 0;
   const Report report = report_of(std::move(checkup), ranks, on_gpus);
   show(report);
   return exit_code(report.checkup);

@@ -8,23 +8,23 @@ namespace {
 
 using nlohmann::json;
 
-std::string line_of(const json& object) {
+std::string text_line(const json& object) {
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 std::string finding_line(const Finding& f) {
-  return line_of({{"group", f.group},
-                  {"name", f.name},
-                  {"status", static_cast<int>(f.status)},
-                  {"value", f.value},
-                  {"advice", f.advice},
-                  {"code", static_cast<int>(f.code)},
-                  {"figures", f.figures},
-                  {"host", f.host}});
+  return text_line({{"group", f.group},
+                    {"name", f.name},
+                    {"status", static_cast<int>(f.status)},
+                    {"value", f.value},
+                    {"advice", f.advice},
+                    {"code", static_cast<int>(f.code)},
+                    {"figures", f.figures},
+                    {"host", f.host}});
 }
 
 std::string version_line(const std::string& name, const std::string& version) {
-  return line_of({{"component", name}, {"version", version}});
+  return text_line({{"component", name}, {"version", version}});
 }
 
 }  // namespace

@@ -11,10 +11,6 @@
 namespace valley::doctor {
 namespace {
 
-std::string cuda_text(int version) {
-  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
-}
-
 void judge_gpu(const Gpu& gpu, std::size_t index, const GpuBuild& build, const Notes& notes) {
   const std::string name = fmt::format("GPU {}", index);
   const std::string value =
@@ -67,7 +63,7 @@ std::string driver_text(const GpuFacts& facts) {
       facts.kernel_driver.empty() ? "of unknown version" : facts.kernel_driver;
   return facts.driver_cuda == 0
              ? kernel
-             : fmt::format("{}, runs CUDA up to {}", kernel, cuda_text(facts.driver_cuda));
+             : fmt::format("{}, runs CUDA up to {}", kernel, cuda_version_text(facts.driver_cuda));
 }
 
 }  // namespace
@@ -119,7 +115,7 @@ void judge_gpus(const GpuFacts& facts, const GpuBuild& build, const Notes& notes
     notes.fail(ExitCode::kConfig, "driver", driver_text(facts),
                fmt::format("this build's CUDA {} needs driver {} or newer: update it, or build "
                            "against a LibTorch for an older CUDA; on CPUs: train.device=cpu",
-                           cuda_text(build.runtime), oldest_driver(build.runtime)));
+                           cuda_version_text(build.runtime), oldest_driver(build.runtime)));
     return;
   }
   if (facts.gpus.empty() && facts.hidden) {

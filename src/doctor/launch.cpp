@@ -111,7 +111,7 @@ std::string reason(const CommandResult& result) {
   return words.empty() ? fmt::format("it ended with {} and no word", result.exit_code) : words;
 }
 
-int number(const Environment& variable, const char* name, int otherwise) {
+int variable_as_int(const Environment& variable, const char* name, int otherwise) {
   const char* text = variable(name);
   return text == nullptr || *text == '\0' ? otherwise : std::atoi(text);
 }
@@ -160,23 +160,23 @@ Started how_started(const Environment& variable) {
   started.by_launcher = started.info.launched;
   int rank = started.info.rank;
   const bool by_slurm = variable("OMPI_COMM_WORLD_RANK") == nullptr &&
-                        number(variable, "SLURM_STEP_NUM_TASKS", 0) > 1;
+                        variable_as_int(variable, "SLURM_STEP_NUM_TASKS", 0) > 1;
   if (by_slurm) {
     started.name = "srun";
     started.by_launcher = true;
-    rank = number(variable, "SLURM_PROCID", rank);
-  } else if (!started.by_launcher && number(variable, "PALS_RANKID", -1) >= 0) {
+    rank = variable_as_int(variable, "SLURM_PROCID", rank);
+  } else if (!started.by_launcher && variable_as_int(variable, "PALS_RANKID", -1) >= 0) {
     started.name = "mpiexec of Cray PALS";
     started.by_launcher = true;
-    rank = number(variable, "PALS_RANKID", 0);
+    rank = variable_as_int(variable, "PALS_RANKID", 0);
   }
   started.is_first = rank == 0;
   started.local_size = started.info.size;
   for (const char* name : {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"})
-    started.local_size = number(variable, name, started.local_size);
+    started.local_size = variable_as_int(variable, name, started.local_size);
   for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}) {
     if (variable(name) == nullptr) continue;
-    if (started.by_launcher) started.leads_host = number(variable, name, 0) == 0;
+    if (started.by_launcher) started.leads_host = variable_as_int(variable, name, 0) == 0;
     break;
   }
   return started;

@@ -111,8 +111,10 @@ void check_libraries(const Notes& notes) {
   notes.ok("valley", fmt::format("{} ({}){}, built with {}", program.version, program.backend,
                                  program.commit.empty() ? "" : ", commit " + program.commit,
                                  program.compiler));
+  // Before LibTorch describes itself: it remembers whether its CUDA half was there.
+  const bool has_cuda = load_cuda_libraries(notes);
   check_libtorch(notes);
-  check_cuda_libraries(notes);
+  if (has_cuda) check_cuda_libraries(notes);
   check_mpi(notes);
   check_hdf5(notes);
   check_openssl(notes);

@@ -24,7 +24,9 @@ std::string size_text(::rlim_t value) {
   return value == RLIM_INFINITY ? "unlimited" : bytes_text(static_cast<double>(value));
 }
 
-double figure(::rlim_t value) { return value == RLIM_INFINITY ? -1.0 : static_cast<double>(value); }
+double limit_value(::rlim_t value) {
+  return value == RLIM_INFINITY ? -1.0 : static_cast<double>(value);
+}
 
 // Measured with Open MPI 4.1: mpirun holds 32 files and four a rank, and hangs with fewer; a rank
 // of its own trained with 12 beside its shards.
@@ -49,7 +51,7 @@ void check_open_files(const Notes& notes, int ranks, std::size_t shards) {
           : fmt::format(
                 "the hard limit is {}: root raises it in /etc/security/limits.conf (nofile)",
                 count_text(limit.rlim_max));
-  const Figures figures{{"open_files", figure(limit.rlim_cur)}};
+  const Figures figures{{"open_files", limit_value(limit.rlim_cur)}};
   if (limit.rlim_cur < needed) {
     notes.fail(ExitCode::kConfig, "open files", said, advice, figures);
   } else if (limit.rlim_cur < 2 * needed) {
@@ -62,7 +64,7 @@ void check_open_files(const Notes& notes, int ranks, std::size_t shards) {
 void check_processes(const Notes& notes, int ranks) {
   const ::rlimit limit = limit_of(RLIMIT_NPROC);
   const std::size_t needed = kThreads * static_cast<std::size_t>(ranks);
-  const Figures figures{{"processes", figure(limit.rlim_cur)}};
+  const Figures figures{{"processes", limit_value(limit.rlim_cur)}};
   if (limit.rlim_cur >= needed) {
     notes.ok("processes", count_text(limit.rlim_cur), figures);
   } else {
@@ -85,10 +87,10 @@ void check_locked_memory(const Notes& notes) {
     notes.warn("locked memory", value + ", and there is InfiniBand",
                "MPI and NCCL register buffers with the card: memlock unlimited in "
                "/etc/security/limits.conf, for Slurm's daemon too",
-               {{"locked_bytes", figure(limit.rlim_cur)}});
+               {{"locked_bytes", limit_value(limit.rlim_cur)}});
   } else {
     notes.ok("locked memory", value + (has_infiniband ? "" : ", no InfiniBand that needs it"),
-             {{"locked_bytes", figure(limit.rlim_cur)}});
+             {{"locked_bytes", limit_value(limit.rlim_cur)}});
   }
 }
 

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "comm/world.h"
+#include "core/text.h"
 #include "doctor/checks.h"
 #include "doctor/system_text.h"
 #include "kernels/device.h"
@@ -23,10 +24,6 @@ namespace valley::doctor {
 namespace {
 
 constexpr double kGigabyte = 1e9;
-
-std::string plural(std::size_t n, const std::string& word) {
-  return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s");
-}
 
 // Cores of the machine, counted by what is on one core with each CPU; 0 when the kernel hides it.
 std::size_t count_cores() {

@@ -4,8 +4,11 @@
 
 namespace valley::doctor {
 
-void check_cuda_libraries(const Notes& notes) {
+void check_cuda_libraries(const Notes& /*notes*/) {}
+
+bool load_cuda_libraries(const Notes& notes) {
   notes.ok("CUDA, NCCL", "not in this build: GPUs are not used");
+  return false;
 }
 
 void add_cuda_facts(GpuFacts& /*facts*/) {}

@@ -31,10 +31,6 @@ std::size_t place_of(const std::string& group) {
   return static_cast<std::size_t>(found - kGroups.begin());
 }
 
-std::string plural(std::int64_t n, const std::string& word) {
-  return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s");
-}
-
 std::int64_t count(const Checkup& checkup, Status status) {
   return std::count_if(checkup.findings.begin(), checkup.findings.end(),
                        [&](const Finding& f) { return f.status == status; });
@@ -76,7 +72,7 @@ std::string block(const std::string& text, std::size_t indent, const char* colou
   return all;
 }
 
-std::string line_of(const Finding& f, std::size_t names, const TextStyle& style) {
+std::string finding_row(const Finding& f, std::size_t names, const TextStyle& style) {
   constexpr std::size_t kMark = 2 + 4 + 2;  // "  ok    "
   const std::size_t indent = kMark + names + 2;
   const std::string value = f.host.empty() ? f.value : f.host + ": " + f.value;
@@ -141,7 +137,7 @@ std::string to_text(const Report& report, const TextStyle& style) {
       const char* const title = place < kGroups.size() ? kGroups.at(place).second : group.c_str();
       text += fmt::format("{}{}\n", text.empty() ? "" : "\n", coloured(title, kBold, style));
     }
-    text += line_of(f, names, style);
+    text += finding_row(f, names, style);
   }
   const bool ready = count(report.checkup, Status::kFailure) == 0;
   return text + "\n" + block(verdict(report), 0, ready ? kGreen : kRed, style) + "\n";

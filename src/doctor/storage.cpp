@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kLeastFree = 4U << 20;  // bytes; less holds no checkpoint of any model
 constexpr std::uint64_t kLeastInodes = 1000;    // a run makes a few files a checkpoint
-constexpr double kSlowMb = 30;                  // MB/s; the largest checkpoint takes 15 s then
+constexpr double kSlowWriteMb = 30;             // MB/s; the largest checkpoint takes 15 s then
 
 // What a file system's type means to a run; "" when nothing is to be said.
 std::string meaning_of(const std::string& type) {
@@ -143,14 +143,14 @@ void check_lock(const Notes& notes, const fs::path& file) {
   }
 }
 
-void check_speed(const Notes& notes, const fs::path& file, const Space& space) {
+void check_write_speed(const Notes& notes, const fs::path& file, const Space& space) {
   const StorageSpeed speed = measure_storage(file, space.free);
   const std::string value =
       fmt::format("writes {:.0f} MB/s with flush, reads {:.0f} MB/s{}", speed.write_mb_per_s,
                   speed.read_mb_per_s, speed.read_from_disk ? "" : " (from memory)");
   const Figures figures{{"write_mb_per_s", speed.write_mb_per_s},
                         {"read_mb_per_s", speed.read_mb_per_s}};
-  if (speed.write_mb_per_s < kSlowMb) {
+  if (speed.write_mb_per_s < kSlowWriteMb) {
     notes.warn("speed", value, "checkpoints take long: write them less often (checkpoint.every)",
                figures);
   } else {
@@ -207,7 +207,7 @@ void check_out(const Notes& notes, const OutRequest& request) {
   if (!check_space(notes, folder, space, request.resolution)) return;
   check_rename(notes, request.probe_file);
   check_lock(notes, request.probe_file);
-  if (request.measure) check_speed(notes, request.probe_file, space);
+  if (request.measure) check_write_speed(notes, request.probe_file, space);
 }
 
 }  // namespace valley::doctor

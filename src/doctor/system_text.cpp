@@ -67,7 +67,7 @@ void tighten(std::optional<T>& limit, T other) {
 
 using Reader = std::function<std::optional<std::string>(const std::string& path)>;
 
-std::optional<double> number(const std::optional<std::string>& text, std::size_t word = 0) {
+std::optional<double> parse_word(const std::optional<std::string>& text, std::size_t word = 0) {
   if (!text) return std::nullopt;
   const std::vector<std::string> words = words_of(*text);
   if (words.size() <= word) return std::nullopt;
@@ -82,11 +82,11 @@ std::optional<double> number(const std::optional<std::string>& text, std::size_t
 constexpr double kUnlimited = 1e18;
 
 void read_group(const std::string& folder, bool is_v2, const Reader& read, CgroupLimits& limits) {
-  const auto memory = number(read(folder + (is_v2 ? "/memory.max" : "/memory.limit_in_bytes")));
+  const auto memory = parse_word(read(folder + (is_v2 ? "/memory.max" : "/memory.limit_in_bytes")));
   if (memory && *memory < kUnlimited) tighten(limits.memory, static_cast<std::int64_t>(*memory));
   const std::optional<std::string> both = is_v2 ? read(folder + "/cpu.max") : std::nullopt;
-  const auto quota = is_v2 ? number(both) : number(read(folder + "/cpu.cfs_quota_us"));
-  const auto period = is_v2 ? number(both, 1) : number(read(folder + "/cpu.cfs_period_us"));
+  const auto quota = is_v2 ? parse_word(both) : parse_word(read(folder + "/cpu.cfs_quota_us"));
+  const auto period = is_v2 ? parse_word(both, 1) : parse_word(read(folder + "/cpu.cfs_period_us"));
   if (quota && period && *quota > 0 && *period > 0) tighten(limits.cpus, *quota / *period);
 }
 
@@ -165,6 +165,10 @@ std::optional<std::string> read_system_file(const std::string& path) {
   std::string text{std::istreambuf_iterator<char>(in), {}};
   if (in.bad()) return std::nullopt;
   return text;
+}
+
+std::string cuda_version_text(int version) {
+  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
 }
 
 std::string bytes_text(double bytes) {

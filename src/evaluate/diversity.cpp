@@ -11,7 +11,7 @@
 namespace valley {
 namespace {
 
-constexpr double kWhite = 255;
+constexpr double kDiversityWhite = 255;
 
 // Of images i and j of uint8 [n, ...], contiguous.
 double rms_difference(const at::Tensor& pixels, std::int64_t i, std::int64_t j) {
@@ -23,7 +23,7 @@ double rms_difference(const at::Tensor& pixels, std::int64_t i, std::int64_t j) 
     const int difference = a[k] - b[k];
     sum += difference * difference;
   }
-  return std::sqrt(static_cast<double>(sum) / static_cast<double>(size)) / kWhite;
+  return std::sqrt(static_cast<double>(sum) / static_cast<double>(size)) / kDiversityWhite;
 }
 
 }  // namespace

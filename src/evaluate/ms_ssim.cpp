@@ -17,7 +17,7 @@ constexpr double kSigma = 1.5;
 constexpr std::array kWeights = {0.0448, 0.2856, 0.3001, 0.2363, 0.1333};
 constexpr float kC1 = 0.01F * 0.01F;
 constexpr float kC2 = 0.03F * 0.03F;
-constexpr double kWhite = 255;
+constexpr double kSsimWhite = 255;
 
 std::array<float, kWindow> gaussian() {
   std::array<double, kWindow> weights{};
@@ -68,7 +68,7 @@ at::Tensor smoothed(const at::Tensor& images) {
   return out;
 }
 
-at::Tensor halved(const at::Tensor& images) {
+at::Tensor halve_images(const at::Tensor& images) {
   const at::Tensor even =
       images.narrow(2, 0, images.size(2) / 2 * 2).narrow(3, 0, images.size(3) / 2 * 2);
   const at::Tensor rows = even.slice(2, 0, c10::nullopt, 2) + even.slice(2, 1, c10::nullopt, 2);
@@ -88,9 +88,9 @@ std::int64_t ms_ssim_scales(std::int64_t side) {
 MsSsim::MsSsim(const at::Tensor& pixels) {
   const std::int64_t scales = ms_ssim_scales(std::min(pixels.size(1), pixels.size(2)));
   VALLEY_CHECK(scales > 0);
-  at::Tensor images = (pixels.permute({0, 3, 1, 2}).to(at::kFloat) / kWhite).contiguous();
+  at::Tensor images = (pixels.permute({0, 3, 1, 2}).to(at::kFloat) / kSsimWhite).contiguous();
   for (std::int64_t i = 0; i < scales; ++i) {
-    if (i > 0) images = halved(images);
+    if (i > 0) images = halve_images(images);
     const at::Tensor mean = smoothed(images);
     scales_.push_back({images, mean, smoothed(images * images) - mean * mean});
   }

@@ -44,7 +44,7 @@ at::Tensor filtered(const at::Tensor& planes) {
   return filtered_rows(columns).transpose(1, 2).contiguous();
 }
 
-at::Tensor halved(const at::Tensor& planes) {
+at::Tensor halve_planes(const at::Tensor& planes) {
   return filtered(planes).slice(1, 0, c10::nullopt, 2).slice(2, 0, c10::nullopt, 2).contiguous();
 }
 
@@ -67,8 +67,9 @@ at::Tensor laplacian_level(const at::Tensor& pixels, std::int64_t level, std::in
   const std::int64_t n = pixels.size(0);
   const std::int64_t channels = pixels.size(3);
   at::Tensor planes = pixels.permute({0, 3, 1, 2}).to(at::kFloat).contiguous().flatten(0, 1);
-  for (std::int64_t i = 0; i < level; ++i) planes = halved(planes);
-  if (level + 1 < levels) planes = planes - doubled(halved(planes), planes.size(1), planes.size(2));
+  for (std::int64_t i = 0; i < level; ++i) planes = halve_planes(planes);
+  if (level + 1 < levels)
+    planes = planes - doubled(halve_planes(planes), planes.size(1), planes.size(2));
   return planes.contiguous().view({n, channels, planes.size(1), planes.size(2)});
 }
 

@@ -9,7 +9,7 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kSteps = 60;
+constexpr std::int64_t kRestorerSteps = 60;
 constexpr double kShareOfStep = 0.1;
 constexpr double kPull = 0.001;
 
@@ -69,7 +69,7 @@ std::unique_ptr<Restorer> make_chain_restorer(const SavedModel& saved, const Ima
                                               const RestoreRequest& request, bool with_noise) {
   LangevinSettings settings = chain_settings_of(saved, energy, request.chain);
   if (dynamic_cast<const EnergyModel*>(saved.model.get()) != nullptr) {
-    if (!request.chain.steps) settings.steps = kSteps;
+    if (!request.chain.steps) settings.steps = kRestorerSteps;
     if (!request.chain.step_size) settings.step_size *= kShareOfStep;
   }
   if (!with_noise) {

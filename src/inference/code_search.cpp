@@ -13,7 +13,7 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kSteps = 60;
+constexpr std::int64_t kSearchSteps = 60;
 constexpr double kRate = 0.2;  // of the root mean square of the code at the start
 constexpr double kBeta1 = 0.9;
 constexpr double kBeta2 = 0.99;
@@ -99,7 +99,7 @@ class CodeSearch final : public Restorer {
 
 std::unique_ptr<Restorer> make_code_search(const AutoencoderGan& gan, const RestoreRequest& request,
                                            at::Device device) {
-  return std::make_unique<CodeSearch>(gan, request.chain.steps.value_or(kSteps),
+  return std::make_unique<CodeSearch>(gan, request.chain.steps.value_or(kSearchSteps),
                                       request.weight.value_or(1), device);
 }
 

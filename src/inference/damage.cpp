@@ -18,8 +18,8 @@
 namespace valley {
 namespace {
 
-constexpr double kMostByte = 255;
-constexpr double kGray = 0.5;
+constexpr double kMaxByte = 255;
+constexpr double kDamageGray = 0.5;
 // Normal numbers begin here, uniform ones at block 0: an image of 256x256x3 takes 49,152 blocks.
 constexpr std::uint32_t kNoiseBlock = std::uint32_t{1} << 24;
 
@@ -70,7 +70,7 @@ DamagedImages make_damage(const at::Tensor& images, const Damage& damage, std::u
   }
   if (damage.erased.defined()) {
     unknown = unknown.logical_or(damage.erased);
-    x = at::where(damage.erased, at::full({}, kGray, at::kFloat), x);
+    x = at::where(damage.erased, at::full({}, kDamageGray, at::kFloat), x);
   }
   return {unit_images(bytes_of_unit(x), at::kCPU), unknown};
 }
@@ -105,9 +105,9 @@ at::Tensor parse_box(const std::string& text, std::int64_t side) {
 }
 
 at::Tensor bytes_of_unit(const at::Tensor& images) {
-  return (images * kMostByte)
+  return (images * kMaxByte)
       .round()
-      .clamp(0, kMostByte)
+      .clamp(0, kMaxByte)
       .to(at::kByte)
       .permute({0, 2, 3, 1})
       .contiguous();

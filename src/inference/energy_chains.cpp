@@ -14,7 +14,7 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kSteps = 200;
+constexpr std::int64_t kChainSteps = 200;
 constexpr double kNoise = 0.005;
 constexpr double kMostMove = 4;        // in typical ones
 constexpr std::int64_t kMeasured = 8;  // chains that the size of a step is measured on
@@ -39,7 +39,7 @@ LangevinSettings measured_settings(const SavedModel& saved, const ImageEnergy& e
                 "{}: the gradient of its energy is not finite in noise: no step size fits it",
                 saved.file.string());
   LangevinSettings settings;
-  settings.steps = kSteps;
+  settings.steps = kChainSteps;
   settings.noise = kNoise;
   settings.step_size = typical > 0 ? kFirstMove / typical : 0;
   settings.clamp = kMostMove * typical;

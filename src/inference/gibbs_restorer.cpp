@@ -19,7 +19,7 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kSteps = 200;
+constexpr std::int64_t kRestoringSteps = 200;
 
 // What is known of each pixel, as visible units: a mean and how much it counts against P(v | h),
 // nothing where the pixel is unknown.
@@ -129,7 +129,7 @@ std::unique_ptr<Restorer> make_gibbs_restorer(const DeepBeliefNetwork& dbn,
                 "--method gibbs is for one restricted Boltzmann machine; of a network of {} take "
                 "gradient or langevin",
                 dbn.depth());
-  const std::int64_t steps = chain.steps.value_or(kSteps);
+  const std::int64_t steps = chain.steps.value_or(kRestoringSteps);
   const std::int64_t most = GibbsDraws(dbn.top(), {}, RandomStream::kSampleNoise).most_steps();
   if (steps < 1 || steps > most)
     throw Error(ExitCode::kUsage, "--steps {}: it takes from 1 to {}", steps, most);

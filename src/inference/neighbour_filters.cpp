@@ -13,7 +13,7 @@
 namespace valley {
 namespace {
 
-constexpr double kGray = 0.5;
+constexpr double kFilterGray = 0.5;
 constexpr std::int64_t kReach = 3;
 
 // Sums over 3x3; what lies beyond the edge counts as 0.
@@ -30,7 +30,8 @@ at::Tensor fill_unknown(const at::Tensor& images, const at::Tensor& unknown) {
   while (open.any().item<bool>()) {
     const at::Tensor known = neighbour_sums(open.logical_not().to(at::kFloat));
     const at::Tensor reached = open.logical_and(known > 0);
-    if (!reached.any().item<bool>()) return at::where(open, at::full({}, kGray, at::kFloat), x);
+    if (!reached.any().item<bool>())
+      return at::where(open, at::full({}, kFilterGray, at::kFloat), x);
     x = at::where(reached, neighbour_sums(x) / known, x);
     open = open.logical_and(reached.logical_not());
   }

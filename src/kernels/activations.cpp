@@ -5,19 +5,19 @@
 
 #include "core/error.h"
 #include "kernels/activation_launch.h"
+#include "kernels/conv_maps.h"
 #include "kernels/dispatch.h"
 
 namespace valley::kernels {
 namespace {
 
-constexpr auto kOrder = at::MemoryFormat::ChannelsLast;
+constexpr auto kActivationLayout = at::MemoryFormat::ChannelsLast;
 
 void check_map(const at::Tensor& y) {
-  VALLEY_CHECK(y.dim() == 4 && y.is_contiguous(kOrder));
+  VALLEY_CHECK(y.dim() == 4 && y.is_contiguous(kActivationLayout));
   VALLEY_CHECK(y.scalar_type() == at::kFloat || y.scalar_type() == at::kBFloat16);
 }
 
-bool is_bf16(const at::Tensor& t) { return t.scalar_type() == at::kBFloat16; }
 std::int64_t rows_of(const at::Tensor& y) { return y.size(0) * y.size(2) * y.size(3); }
 
 }  // namespace
@@ -34,8 +34,8 @@ void bias_elu_(const at::Tensor& y, const at::Tensor& bias) {
 at::Tensor elu_backward(const at::Tensor& grad, const at::Tensor& y, const at::Tensor& bias_grad) {
   check_map(y);
   VALLEY_CHECK(grad.sizes() == y.sizes());
-  const at::Tensor g = grad.to(y.scalar_type()).contiguous(kOrder);
-  const at::Tensor out = at::empty_like(y, y.options(), kOrder);
+  const at::Tensor g = grad.to(y.scalar_type()).contiguous(kActivationLayout);
+  const at::Tensor out = at::empty_like(y, y.options(), kActivationLayout);
   const std::int64_t rows = rows_of(y);
   at::Tensor partial;
   if (bias_grad.defined()) {

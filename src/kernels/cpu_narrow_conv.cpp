@@ -14,12 +14,12 @@ namespace {
 
 constexpr std::int64_t kGrain = 16;  // rows a thread takes at least
 constexpr std::int64_t kSliceRows = 32;
-constexpr std::int64_t kMostSlices = 16;
+constexpr std::int64_t kMaxConvSlices = 16;
 constexpr std::int64_t kTaps = 3;
 
-thread_local Scratch scratch;
+thread_local Scratch narrow_scratch;
 
-const NarrowConvKernels& kernels() {
+const NarrowConvKernels& narrow_kernels() {
   static const NarrowConvKernels& chosen =
       vectors() == Vectors::kAvx512 ? narrow_conv_avx512() : narrow_conv_avx2();
   return chosen;
@@ -65,7 +65,7 @@ class RowWindow {
     if (in_image < 0 || in_image >= shape_.rows) {
       std::fill_n(to + channels_, n, 0.0F);
     } else {
-      kernels().copy_floats(map_ + row * n * (bf16_ ? 2 : 4), bf16_, n, to + channels_);
+      narrow_kernels().copy_floats(map_ + row * n * (bf16_ ? 2 : 4), bf16_, n, to + channels_);
     }
   }
 
@@ -86,7 +86,7 @@ std::int64_t weights_of(const NarrowShape& s) { return kTaps * kTaps * s.few * s
 }  // namespace
 
 std::int64_t narrow_slices(const NarrowShape& s) {
-  return std::clamp<std::int64_t>(s.batch * s.rows / kSliceRows, 1, kMostSlices);
+  return std::clamp<std::int64_t>(s.batch * s.rows / kSliceRows, 1, kMaxConvSlices);
 }
 std::int64_t narrow_slice_floats(const NarrowShape& s) { return weights_of(s) + kSumLanes; }
 
@@ -94,11 +94,11 @@ void run(const WideningConv& k) {
   const NarrowShape& s = k.shape;
   at::parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
     RowWindow window(k.x, k.bf16, s, s.few,
-                     scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
+                     narrow_scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
     const float* rows[kTaps];
     for (std::int64_t row = begin; row < end; ++row) {
       window.move_to(row, rows);
-      kernels().widen_row(k, rows, row_of(k.y, k.bf16, s, s.many, row));
+      narrow_kernels().widen_row(k, rows, row_of(k.y, k.bf16, s, s.many, row));
     }
   });
 }
@@ -107,13 +107,13 @@ void run(const NarrowingConv& k) {
   const NarrowShape& s = k.shape;
   at::parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t read = RowWindow::floats(s, s.many);
-    float* memory = scratch.get(static_cast<std::size_t>(read + padded(s.columns) * s.few));
+    float* memory = narrow_scratch.get(static_cast<std::size_t>(read + padded(s.columns) * s.few));
     RowWindow window(k.x, k.bf16, s, s.many, memory);
     const float* rows[kTaps];
     for (std::int64_t row = begin; row < end; ++row) {
       window.move_to(row, rows);
-      kernels().narrow_row(k, rows, memory + read);
-      kernels().store_narrow_row(k, memory + read, row_of(k.y, k.bf16, s, s.few, row));
+      narrow_kernels().narrow_row(k, rows, memory + read);
+      narrow_kernels().store_narrow_row(k, memory + read, row_of(k.y, k.bf16, s, s.few, row));
     }
   });
 }
@@ -124,7 +124,7 @@ void run(const NarrowWeightGradient& k) {
   const std::int64_t size = narrow_slice_floats(s);
   at::parallel_for(0, slices, 1, [&](std::int64_t begin, std::int64_t end) {
     RowWindow window(k.few, k.bf16, s, s.few,
-                     scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
+                     narrow_scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
     const float* rows[kTaps];
     const auto* many = static_cast<const char*>(k.many);
     const std::int64_t row_bytes = s.columns * s.many * (k.bf16 ? 2 : 4);
@@ -134,14 +134,14 @@ void run(const NarrowWeightGradient& k) {
       const std::int64_t last = s.batch * s.rows * (slice + 1) / slices;
       for (std::int64_t row = s.batch * s.rows * slice / slices; row < last; ++row) {
         window.move_to(row, rows);
-        kernels().add_row(k, rows, many + row * row_bytes, sums);
+        narrow_kernels().add_row(k, rows, many + row * row_bytes, sums);
         if (k.sums != nullptr)
-          kernels().add_lanes(rows[1] + s.few, s.columns * s.few, sums + weights_of(s));
+          narrow_kernels().add_lanes(rows[1] + s.few, s.columns * s.few, sums + weights_of(s));
       }
     }
   });
   for (std::int64_t slice = 1; slice < slices; ++slice)
-    kernels().add_floats(k.slices, k.slices + slice * size, size);
+    narrow_kernels().add_floats(k.slices, k.slices + slice * size, size);
   std::copy_n(k.slices, weights_of(s), k.weights);
   if (k.sums == nullptr) return;
   std::fill_n(k.sums, s.few, 0.0F);

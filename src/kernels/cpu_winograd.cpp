@@ -16,7 +16,7 @@ namespace {
 // A block's transformed tiles should stay in a core's second-level cache.
 constexpr std::int64_t kBlockFloats = 48 * 1024;
 constexpr std::int64_t kSliceTiles = 512;
-constexpr std::int64_t kMostSlices = 16;
+constexpr std::int64_t kMaxTileSlices = 16;
 
 TilePlace place_of(const Tiling& tiling, std::int64_t tile) {
   const std::int64_t across = tiling.across();
@@ -34,9 +34,9 @@ std::vector<std::int64_t> places(bool without_zero) {
   return all;
 }
 
-thread_local Scratch scratch;
+thread_local Scratch winograd_scratch;
 
-const WinogradKernels& kernels() {
+const WinogradKernels& winograd_kernels() {
   static const WinogradKernels& chosen =
       vectors() == Vectors::kAvx512 ? winograd_avx512() : winograd_avx2();
   return chosen;
@@ -53,10 +53,10 @@ std::int64_t filled_up(std::int64_t tiles) { return (tiles + kFewRows - 1) / kFe
 
 std::int64_t winograd_slices(std::int64_t batch, std::int64_t rows, std::int64_t columns) {
   return std::clamp<std::int64_t>(Tiling{batch, rows, columns}.count() / kSliceTiles, 1,
-                                  kMostSlices);
+                                  kMaxTileSlices);
 }
 
-void run(const WinogradWeights& k) { kernels().transform_weights(k); }
+void run(const WinogradWeights& k) { winograd_kernels().transform_weights(k); }
 
 void run(const WinogradConv& k) {
   const std::int64_t scale = k.upsamples ? 2 : 1;
@@ -67,19 +67,20 @@ void run(const WinogradConv& k) {
   const std::int64_t most = tiles_of_block(k.in, k.out);
   const std::int64_t blocks = (tiling.count() + most - 1) / most;
   at::parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
-    float* v = scratch.get(static_cast<std::size_t>(kPlaces * most * (k.in + k.out)));
+    float* v = winograd_scratch.get(static_cast<std::size_t>(kPlaces * most * (k.in + k.out)));
     float* m = v + kPlaces * most * k.in;
     for (std::int64_t b = begin; b < end; ++b) {
       const std::int64_t first = b * most;
       const std::int64_t tiles = std::min(most, tiling.count() - first);
       for (std::int64_t t = 0; t < tiles; ++t)
-        kernels().read_tile(map, place_of(tiling, first + t), zeros.data(), v + t * k.in, most);
+        winograd_kernels().read_tile(map, place_of(tiling, first + t), zeros.data(), v + t * k.in,
+                                     most);
       for (std::int64_t t = tiles; t < filled_up(tiles); ++t) {
         for (const std::int64_t p : multiplied) std::fill_n(v + (p * most + t) * k.in, k.in, 0.0F);
       }
       for (const std::int64_t p : multiplied) {
-        kernels().multiply_matrices(v + p * most * k.in, k.weights + p * k.in * k.out,
-                                    m + p * most * k.out, filled_up(tiles), k.in, k.out);
+        winograd_kernels().multiply_matrices(v + p * most * k.in, k.weights + p * k.in * k.out,
+                                             m + p * most * k.out, filled_up(tiles), k.in, k.out);
       }
       if (k.upsamples) {
         for (std::int64_t p = 0; p < kPlaces; ++p) {
@@ -89,8 +90,8 @@ void run(const WinogradConv& k) {
       }
       for (std::int64_t t = 0; t < tiles; ++t) {
         const TilePlace place = place_of(tiling, first + t);
-        k.sums ? kernels().write_sums(k, tiling, place, m + t * k.out, most)
-               : kernels().write_tile(k, tiling, place, m + t * k.out, most);
+        k.sums ? winograd_kernels().write_sums(k, tiling, place, m + t * k.out, most)
+               : winograd_kernels().write_tile(k, tiling, place, m + t * k.out, most);
       }
     }
   });
@@ -106,7 +107,7 @@ void run(const WinogradWeightGradient& k) {
   const std::int64_t slices = winograd_slices(k.batch, tiling.rows, tiling.columns);
   const std::int64_t size = kPlaces * k.in * k.out;
   at::parallel_for(0, slices, 1, [&](std::int64_t begin, std::int64_t end) {
-    float* v = scratch.get(static_cast<std::size_t>(kPlaces * most * (k.in + k.out)));
+    float* v = winograd_scratch.get(static_cast<std::size_t>(kPlaces * most * (k.in + k.out)));
     float* z = v + kPlaces * most * k.in;
     for (std::int64_t s = begin; s < end; ++s) {
       float* sums = k.slices + s * size;
@@ -116,19 +117,19 @@ void run(const WinogradWeightGradient& k) {
         const std::int64_t tiles = std::min(most, last - first);
         for (std::int64_t t = 0; t < tiles; ++t) {
           const TilePlace place = place_of(tiling, first + t);
-          kernels().read_tile(map, place, zeros.data(), v + t * k.in, most);
-          kernels().read_gradient(k, tiling, place, z + t * k.out, most);
+          winograd_kernels().read_tile(map, place, zeros.data(), v + t * k.in, most);
+          winograd_kernels().read_gradient(k, tiling, place, z + t * k.out, most);
         }
         for (const std::int64_t p : multiplied) {
-          kernels().add_matrices(v + p * most * k.in, z + p * most * k.out, sums + p * k.in * k.out,
-                                 tiles, k.in, k.out);
+          winograd_kernels().add_matrices(v + p * most * k.in, z + p * most * k.out,
+                                          sums + p * k.in * k.out, tiles, k.in, k.out);
         }
       }
     }
   });
   for (std::int64_t s = 1; s < slices; ++s)
-    kernels().add_floats(k.slices, k.slices + s * size, size);
-  kernels().gather_weights(k);
+    winograd_kernels().add_floats(k.slices, k.slices + s * size, size);
+  winograd_kernels().gather_weights(k);
 }
 
 #else

@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 
 #include "kernels/device.h"
+#include "kernels/gpu_module.h"
+#include "kernels/work_graph.h"
 
 namespace valley {
 
@@ -15,6 +17,17 @@ DeviceMemory cuda_memory(at::Device device) {
   constexpr auto kAll = static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE);
   return {static_cast<std::int64_t>(total), static_cast<std::int64_t>(free),
           stats.reserved_bytes.at(kAll).peak};
+}
+
+bool has_cuda_device() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess || count == 0) return false;
+  static_cast<void>(gpu_functions());
+  return true;
+}
+
+std::unique_ptr<WorkGraph> make_cuda_graph(at::Device device) {
+  return gpu_functions().make_cuda_graph(device);
 }
 
 void cuda_synchronize() { C10_CUDA_CHECK(cudaDeviceSynchronize()); }

@@ -40,6 +40,10 @@ void set_arithmetic(const Arithmetic& arithmetic);
 // "LibTorch 2.11.0, CUDA 13.0, ..." as built and as loaded.
 [[nodiscard]] std::string device_versions();
 
+// Whether there is a GPU that this process can use. Where there is, CUDA tensors can be made
+// afterwards: LibTorch's CUDA half is loaded.
+[[nodiscard]] bool has_cuda_device();
+
 // The CUDA side of the above; cuda_device.cpp or no_cuda.cpp.
 [[nodiscard]] DeviceMemory cuda_memory(at::Device device);
 void cuda_synchronize();

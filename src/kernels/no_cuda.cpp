@@ -26,6 +26,7 @@ DeviceMemory cuda_memory(at::Device /*device*/) {
   VALLEY_CHECK(!"built without CUDA");
   return {};
 }
+bool has_cuda_device() { return false; }
 void cuda_synchronize() { VALLEY_CHECK(!"built without CUDA"); }
 std::unique_ptr<WorkGraph> make_cuda_graph(at::Device /*device*/) {
   VALLEY_CHECK(!"built without CUDA");

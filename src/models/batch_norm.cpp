@@ -4,19 +4,12 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/native_batch_norm.h>
 #include <ATen/ops/var_mean.h>
-#include <ATen/ops/zeros_like.h>
 #include <fmt/core.h>
 
 namespace valley {
 namespace {
 
 constexpr double kEpsilon = 1e-5;
-
-void add_difference(const at::Tensor& running, const at::Tensor& moment, double weight) {
-  at::Tensor& statistic = running.mutable_grad();
-  if (!statistic.defined()) statistic = at::zeros_like(running);
-  statistic.add_(moment - running, weight);
-}
 
 }  // namespace
 
@@ -35,8 +28,8 @@ void BatchNorm2d::note_moments(const at::Tensor& x) const {
   const at::NoGradGuard no_grad;
   const auto [variance, mean] =
       at::var_mean(x.detach().to(at::kFloat), {0, 2, 3}, /*unbiased=*/true);
-  add_difference(running_mean_, mean, context_->statistics_weight);
-  add_difference(running_var_, variance, context_->statistics_weight);
+  add_statistic(running_mean_, mean, context_->statistics_weight);
+  add_statistic(running_var_, variance, context_->statistics_weight);
 }
 
 at::Tensor BatchNorm2d::operator()(const at::Tensor& x) const {

@@ -14,12 +14,12 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kBase = 8;  // pixels of the smallest feature map, but for 28 pixels
+constexpr std::int64_t kBeganBase = 8;  // pixels of the smallest feature map, but for 28 pixels
 
-std::int64_t base_of(std::int64_t resolution) { return pyramid_of(resolution, kBase).base; }
+std::int64_t base_of(std::int64_t resolution) { return pyramid_of(resolution, kBeganBase).base; }
 
 std::int64_t levels_of(std::int64_t resolution) {
-  return pyramid_of(resolution, kBase).doublings + 1;
+  return pyramid_of(resolution, kBeganBase).doublings + 1;
 }
 
 // The share of a layer's input in its output, which training lets fall from 1 to 0 (section 3.4);

@@ -8,13 +8,13 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kBase = 4;
+constexpr std::int64_t kEbganBase = 4;
 constexpr double kGeneratorDeviation = 0.02;
 constexpr double kDiscriminatorDeviation = 0.002;
 
-std::vector<ConvStage> generator_stages(const ModelOptions& o) {
+std::vector<ConvStage> ebgan_generator_stages(const ModelOptions& o) {
   const Initializer normal = Initializer::normal(kGeneratorDeviation);
-  const auto [base, doublings] = pyramid_of(o.resolution, kBase);
+  const auto [base, doublings] = pyramid_of(o.resolution, kEbganBase);
   std::int64_t maps = o.width << (doublings - 1);
   std::vector<ConvStage> stages = {
       {unfolding(o.latent, maps, base), normal, o.batch_norm, Activation::kRelu}};
@@ -31,10 +31,10 @@ std::vector<ConvStage> generator_stages(const ModelOptions& o) {
 std::int64_t halvings(const ModelOptions& o) {
   constexpr std::int64_t kLarge = 128;
   const std::int64_t most = o.resolution >= kLarge ? 4 : 3;
-  return std::min(most, pyramid_of(o.resolution, kBase).doublings);
+  return std::min(most, pyramid_of(o.resolution, kEbganBase).doublings);
 }
 
-std::vector<ConvStage> encoder_stages(const ModelOptions& o) {
+std::vector<ConvStage> ebgan_encoder_stages(const ModelOptions& o) {
   const Initializer normal = Initializer::normal(kDiscriminatorDeviation);
   std::vector<ConvStage> stages;
   std::int64_t in = o.channels;
@@ -65,8 +65,8 @@ std::unique_ptr<Model> make_ebgan(const ModelOptions& o, at::Device device) {
   abilities.batch_norm = true;
   require_abilities(o, abilities);
   return std::make_unique<AutoencoderGan>(
-      std::make_unique<StackGenerator>(generator_stages(o), device),
-      std::make_unique<StackAutoencoder>(encoder_stages(o), decoder_stages(o), o.resolution,
+      std::make_unique<StackGenerator>(ebgan_generator_stages(o), device),
+      std::make_unique<StackAutoencoder>(ebgan_encoder_stages(o), decoder_stages(o), o.resolution,
                                          device),
       o);
 }

@@ -6,8 +6,8 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kBase = 4;
-constexpr std::int64_t kDigits = 28;  // pixels
+constexpr std::int64_t kMaganBase = 4;
+constexpr std::int64_t kMaganDigits = 28;  // pixels
 
 ConvStage stage(const ConvShape& shape, Activation activation) {
   return {shape, Initializer::he_normal(shape.fan_in()), false, activation};
@@ -16,24 +16,24 @@ ConvStage stage(const ConvShape& shape, Activation activation) {
 // From the widest maps to the image.
 std::vector<ConvStage> doublings_to_image(const ModelOptions& o, Activation activation) {
   std::vector<ConvStage> stages;
-  for (std::int64_t i = pyramid_of(o.resolution, kBase).doublings - 1; i > 0; --i)
+  for (std::int64_t i = pyramid_of(o.resolution, kMaganBase).doublings - 1; i > 0; --i)
     stages.push_back(stage(doubling(o.width << i, o.width << (i - 1)), activation));
   stages.push_back(stage(doubling(o.width, o.channels), output_activation(o.output)));
   return stages;
 }
 
-std::vector<ConvStage> generator_stages(const ModelOptions& o) {
-  const auto [base, doublings] = pyramid_of(o.resolution, kBase);
+std::vector<ConvStage> magan_generator_stages(const ModelOptions& o) {
+  const auto [base, doublings] = pyramid_of(o.resolution, kMaganBase);
   std::vector<ConvStage> stages = doublings_to_image(o, Activation::kRelu);
   stages.insert(stages.begin(),
                 stage(unfolding(o.latent, o.width << (doublings - 1), base), Activation::kRelu));
   return stages;
 }
 
-std::vector<ConvStage> encoder_stages(const ModelOptions& o) {
+std::vector<ConvStage> magan_encoder_stages(const ModelOptions& o) {
   std::vector<ConvStage> stages;
   std::int64_t in = o.channels;
-  for (std::int64_t i = 0; i < pyramid_of(o.resolution, kBase).doublings; ++i) {
+  for (std::int64_t i = 0; i < pyramid_of(o.resolution, kMaganBase).doublings; ++i) {
     const std::int64_t out = o.width << i;
     stages.push_back(stage(halving(in, out), Activation::kLeakyRelu));
     in = out;
@@ -82,9 +82,9 @@ class DenseAutoencoder : public Autoencoder {
 };
 
 std::unique_ptr<Autoencoder> make_discriminator(const ModelOptions& o, at::Device device) {
-  if (o.resolution == kDigits) return std::make_unique<DenseAutoencoder>(o, device);
+  if (o.resolution == kMaganDigits) return std::make_unique<DenseAutoencoder>(o, device);
   return std::make_unique<StackAutoencoder>(
-      encoder_stages(o), doublings_to_image(o, Activation::kLeakyRelu), o.resolution, device);
+      magan_encoder_stages(o), doublings_to_image(o, Activation::kLeakyRelu), o.resolution, device);
 }
 
 }  // namespace
@@ -94,8 +94,8 @@ std::unique_ptr<Model> make_magan(const ModelOptions& o, at::Device device) {
   abilities.resolutions = {28, 32, 64, 128, 256};
   require_abilities(o, abilities);
   return std::make_unique<AutoencoderGan>(
-      std::make_unique<StackGenerator>(generator_stages(o), device), make_discriminator(o, device),
-      o);
+      std::make_unique<StackGenerator>(magan_generator_stages(o), device),
+      make_discriminator(o, device), o);
 }
 
 }  // namespace valley

@@ -10,7 +10,7 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kDigits = 28;  // pixels of MNIST's images
+constexpr std::int64_t kMnistSide = 28;  // pixels of MNIST's images
 constexpr std::int64_t kDigitsBase = 7;
 
 void check_units(const char* key, std::int64_t value) {
@@ -58,7 +58,7 @@ void check_shape(const ModelOptions& o, const std::vector<std::int64_t>& resolut
 }  // namespace
 
 Pyramid pyramid_of(std::int64_t resolution, std::int64_t base) {
-  const std::int64_t lowest = resolution == kDigits ? kDigitsBase : base;
+  const std::int64_t lowest = resolution == kMnistSide ? kDigitsBase : base;
   return {lowest, std::countr_zero(static_cast<std::uint64_t>(resolution / lowest))};
 }
 

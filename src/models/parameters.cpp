@@ -2,7 +2,9 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/sub.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
@@ -114,6 +116,12 @@ std::int64_t ParameterSet::count() const {
 
 void ParameterSet::require_grad(bool on) const {
   for (const Parameter& p : parameters_) p.value.set_requires_grad(on);
+}
+
+void add_statistic(const at::Tensor& running, const at::Tensor& moment, double weight) {
+  at::Tensor& statistic = running.mutable_grad();
+  if (!statistic.defined()) statistic = at::zeros_like(running);
+  statistic.add_(moment - running, weight);
 }
 
 }  // namespace valley

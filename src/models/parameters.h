@@ -56,6 +56,10 @@ struct Buffer {
   Kind kind = Kind::kStatistic;
 };
 
+// Adds weight * (moment - running) to the gradient of `running`, a buffer of kind kStatistic; the
+// reduction averages these differences over all ranks. `moment` has the shape of `running`.
+void add_statistic(const at::Tensor& running, const at::Tensor& moment, double weight);
+
 // In order of declaration. Networks add to it while they are built and keep the handles that `add`
 // returns.
 class ParameterSet {

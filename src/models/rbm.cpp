@@ -13,7 +13,6 @@
 #include <ATen/ops/softplus.h>
 #include <ATen/ops/sqrt.h>
 #include <ATen/ops/square.h>
-#include <ATen/ops/zeros_like.h>
 #include <fmt/core.h>
 
 #include <numbers>
@@ -25,12 +24,6 @@ namespace {
 
 constexpr double kLeastDeviation = 0.05;
 constexpr double kLeastProbability = 0.01;
-
-void add_difference(const at::Tensor& running, const at::Tensor& moment, double weight) {
-  at::Tensor& statistic = running.mutable_grad();
-  if (!statistic.defined()) statistic = at::zeros_like(running);
-  statistic.add_(moment - running, weight);
-}
 
 }  // namespace
 
@@ -119,8 +112,8 @@ at::Tensor Rbm::to_unit(const at::Tensor& v) const {
 
 void Rbm::note_moments(const at::Tensor& pixels, double weight) const {
   const at::NoGradGuard no_grad;
-  add_difference(pixel_mean_, pixels.mean(0), weight);
-  add_difference(pixel_square_, at::square(pixels).mean(0), weight);
+  add_statistic(pixel_mean_, pixels.mean(0), weight);
+  add_statistic(pixel_square_, at::square(pixels).mean(0), weight);
 }
 
 void Rbm::set_visible_bias() const {

@@ -18,12 +18,11 @@ namespace {
 
 constexpr const char* kState = "objective.k";
 constexpr const char* kBoth = "D and G";  // the phase of the shared schedule
-// Slots of the phases' sums.
-constexpr std::int64_t kReal = 0;
-constexpr std::int64_t kFake = 1;
-constexpr std::int64_t kCount = 2;
-constexpr std::int64_t kFakeG = 0;
-constexpr std::int64_t kCountG = 1;
+// Slots of the sums of D's phase (and of the shared one), then of G's.
+namespace began_sums {
+constexpr std::int64_t kReal = 0, kFake = 1, kCount = 2;
+constexpr std::int64_t kFakeG = 0, kCountG = 1;
+}  // namespace began_sums
 
 // While this lives, backward passes add `factor` [] times their gradients to those of a network.
 // One product at a time is in memory beside the gradients themselves.
@@ -148,9 +147,9 @@ class Began : public Objective {
   static void add(const Microbatch& microbatch, const at::Tensor& real, const at::Tensor& fake,
                   const at::Tensor& sums) {
     const auto size = static_cast<double>(microbatch.size());
-    sums[kReal].add_(real.detach(), size);
-    sums[kFake].add_(fake.detach(), size);
-    sums[kCount].add_(size);
+    sums[began_sums::kReal].add_(real.detach(), size);
+    sums[began_sums::kFake].add_(fake.detach(), size);
+    sums[began_sums::kCount].add_(size);
   }
 
   // The mean that is trained on comes from a pass of its own, so that reporting changes no bit of
@@ -168,8 +167,8 @@ class Began : public Objective {
     const at::Tensor energy =
         mean_l1_energy(generated, model_.discriminator().reconstruct(generated));
     energy.backward(at::full({}, microbatch.weight(), energy.options()));
-    sums[kFakeG].add_(energy.detach(), size);
-    sums[kCountG].add_(size);
+    sums[began_sums::kFakeG].add_(energy.detach(), size);
+    sums[began_sums::kCountG].add_(size);
   }
 
   ObjectiveOptions options_;
@@ -180,7 +179,7 @@ class Began : public Objective {
   at::Tensor real_, fake_, fake_g_, loss_d_, convergence_;  // double [], of the last step
 };
 
-void check(const ObjectiveOptions& o) {
+void check_began_options(const ObjectiveOptions& o) {
   if (o.gamma <= 0 || o.gamma > 1) {
     throw Error(ExitCode::kConfig, "objective.gamma is {}; BEGAN's diversity ratio lies in (0, 1]",
                 o.gamma);
@@ -202,7 +201,7 @@ void check(const ObjectiveOptions& o) {
 
 std::unique_ptr<Objective> make_began_objective(const ObjectiveOptions& options, const Model& model,
                                                 const ObjectiveSetting& setting) {
-  check(options);
+  check_began_options(options);
   const AutoencoderGan& gan = require_autoencoder_gan(model, options);
   return std::make_unique<Began>(options, gan, setting);
 }

@@ -275,7 +275,7 @@ class Dbn : public Objective {
   std::vector<ReportValue> report_;
 };
 
-void check(const ObjectiveOptions& o, const DeepBeliefNetwork& dbn) {
+void check_dbn_options(const ObjectiveOptions& o, const DeepBeliefNetwork& dbn) {
   if (o.fine_tune_epochs > 0 && dbn.labels() == 0) {
     throw Error(ExitCode::kConfig,
                 "objective.fine_tune_epochs = {} trains the network to tell classes, of which it "
@@ -301,7 +301,7 @@ std::unique_ptr<Objective> make_dbn_objective(const ObjectiveOptions& options, c
                 "objective.name = \"dbn\" trains restricted Boltzmann machines; choose model.name "
                 "= \"dbn\"");
   }
-  check(options, *dbn);
+  check_dbn_options(options, *dbn);
   return std::make_unique<Dbn>(options, *dbn, setting);
 }
 

@@ -24,7 +24,9 @@ constexpr double kMostLoss = 1e8;
 constexpr double kLevels = 256;
 
 // Slots of the phase's sums.
+namespace ebm_sums {
 enum Slot : std::int64_t { kReal, kFake, kSquares, kNorm, kRestarted, kCount, kSlots };
+}
 
 ReplayShape replay_shape(const ObjectiveOptions& o, const ObjectiveSetting& s) {
   const std::int64_t steps = o.replay_size / s.microbatches / s.microbatch_size;
@@ -74,10 +76,10 @@ class Ebm : public Objective {
     fake.backward(
         slope.masked_fill(at::abs(loss) > kMostLoss, std::numeric_limits<double>::quiet_NaN()));
 
-    sums[kReal].add_(real_value.sum());
-    sums[kFake].add_(fake_value.sum());
-    sums[kSquares].add_(squares.sum());
-    sums[kCount].add_(static_cast<double>(microbatch.size()));
+    sums[ebm_sums::kReal].add_(real_value.sum());
+    sums[ebm_sums::kFake].add_(fake_value.sum());
+    sums[ebm_sums::kSquares].add_(squares.sum());
+    sums[ebm_sums::kCount].add_(static_cast<double>(microbatch.size()));
     microbatch.trace("energy/real", real_value);
     microbatch.trace("energy/fake", fake_value);
   }
@@ -85,18 +87,18 @@ class Ebm : public Objective {
   void update_controller(const GlobalSums& sums) override {
     const at::Tensor all = sums.at("E").to(at::kDouble);
     replay_.commit(at::isfinite(all).all());
-    means_ = all / all[kCount];
+    means_ = all / all[ebm_sums::kCount];
   }
 
   [[nodiscard]] std::vector<ReportValue> report() const override {
-    const at::Tensor real = means_[kReal];
-    const at::Tensor fake = means_[kFake];
-    return {{"loss/energy", "L", real - fake + options_.energy_decay * means_[kSquares]},
+    const at::Tensor real = means_[ebm_sums::kReal];
+    const at::Tensor fake = means_[ebm_sums::kFake];
+    return {{"loss/energy", "L", real - fake + options_.energy_decay * means_[ebm_sums::kSquares]},
             {"energy/real", "E(x)", real},
             {"energy/fake", "E(chain)", fake},
             {"energy/gap", "gap", fake - real},
-            {"chain/gradient_norm", "slope", means_[kNorm]},
-            {"chain/restarted", "", means_[kRestarted]}};
+            {"chain/gradient_norm", "slope", means_[ebm_sums::kNorm]},
+            {"chain/restarted", "", means_[ebm_sums::kRestarted]}};
   }
   [[nodiscard]] std::string divergence() const override {
     return "a loss or gradient is not finite, or the loss is beyond 1e8,";
@@ -143,8 +145,8 @@ class Ebm : public Objective {
     const ReplayBuffer::Start start = replay_.draw(part, place, microbatch.size());
     const Chains chains = run_langevin(network_, start.images, langevin_, place);
     replay_.put(part, chains.images);
-    sums[kNorm].add_(chains.gradient_norms.sum());
-    sums[kRestarted].add_(start.restarted.sum());
+    sums[ebm_sums::kNorm].add_(chains.gradient_norms.sum());
+    sums[ebm_sums::kRestarted].add_(start.restarted.sum());
     return chains.images;
   }
 
@@ -164,10 +166,10 @@ class Ebm : public Objective {
   const EnergyNetwork& network_;
   LangevinSettings langevin_;
   ReplayBuffer replay_;
-  at::Tensor means_;  // double [kSlots], of the last step
+  at::Tensor means_;  // double [ebm_sums::kSlots], of the last step
 };
 
-void check(const ObjectiveOptions& o, const ObjectiveSetting& s) {
+void check_ebm_options(const ObjectiveOptions& o, const ObjectiveSetting& s) {
   const std::int64_t batch = s.microbatch_size * s.microbatches;
   if (o.replay_size > 0 && o.replay_size < batch) {
     throw Error(ExitCode::kConfig,
@@ -205,7 +207,7 @@ std::int64_t replay_bytes(const ObjectiveOptions& options, std::int64_t global_b
 
 std::unique_ptr<Objective> make_ebm_objective(const ObjectiveOptions& options, const Model& model,
                                               const ObjectiveSetting& setting) {
-  check(options, setting);
+  check_ebm_options(options, setting);
   const auto* energy = dynamic_cast<const EnergyModel*>(&model);
   if (energy == nullptr) {
     throw Error(ExitCode::kConfig,

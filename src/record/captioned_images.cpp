@@ -9,14 +9,14 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kGap = 8;
-constexpr std::int64_t kLine = 11;  // of a caption, from one to the next
-constexpr std::int64_t kSide = 64;  // that small images are enlarged to, or a little more
+constexpr std::int64_t kCaptionGap = 8;
+constexpr std::int64_t kLine = 11;          // of a caption, from one to the next
+constexpr std::int64_t kMinImageSide = 64;  // that small images are enlarged to, or a little more
 constexpr std::int64_t kTitleScale = 2;
 constexpr std::int64_t kTitle = 26;  // from a title to the images
 
 // Sizes in pixels that all blocks have in common.
-struct Layout {
+struct CaptionLayout {
   std::int64_t zoom;
   std::int64_t image_width;
   std::int64_t cell_width;
@@ -27,14 +27,14 @@ struct Layout {
     return (static_cast<std::int64_t>(block.images.size()) + columns - 1) / columns;
   }
   [[nodiscard]] std::int64_t block_height(const CaptionedBlock& block) const {
-    return kTitle + rows(block) * cell_height + kGap;
+    return kTitle + rows(block) * cell_height + kCaptionGap;
   }
 };
 
-Layout layout_of(const std::vector<CaptionedBlock>& blocks, std::int64_t height, std::int64_t width,
-                 std::int64_t columns) {
-  Layout layout{};
-  layout.zoom = std::max<std::int64_t>(1, (kSide + width - 1) / width);
+CaptionLayout caption_layout(const std::vector<CaptionedBlock>& blocks, std::int64_t height,
+                             std::int64_t width, std::int64_t columns) {
+  CaptionLayout layout{};
+  layout.zoom = std::max<std::int64_t>(1, (kMinImageSide + width - 1) / width);
   layout.image_width = width * layout.zoom;
   layout.columns = 1;
   std::int64_t widest = layout.image_width;
@@ -48,15 +48,15 @@ Layout layout_of(const std::vector<CaptionedBlock>& blocks, std::int64_t height,
     }
   }
   // A long caption is cut rather than pulling all images apart.
-  layout.cell_width = std::min(widest, 2 * layout.image_width) + kGap;
+  layout.cell_width = std::min(widest, 2 * layout.image_width) + kCaptionGap;
   layout.cell_height =
-      height * layout.zoom + kLine / 2 + static_cast<std::int64_t>(lines) * kLine + kGap;
+      height * layout.zoom + kLine / 2 + static_cast<std::int64_t>(lines) * kLine + kCaptionGap;
   return layout;
 }
 
-void draw_image(Canvas& canvas, const Layout& layout, const CaptionedImage& image, std::int64_t x,
-                std::int64_t y, const ImageView& view) {
-  const std::int64_t inside = layout.cell_width - kGap;
+void draw_image(Canvas& canvas, const CaptionLayout& layout, const CaptionedImage& image,
+                std::int64_t x, std::int64_t y, const ImageView& view) {
+  const std::int64_t inside = layout.cell_width - kCaptionGap;
   canvas.blit(x + (inside - layout.image_width) / 2, y, view, layout.zoom);
   std::int64_t line_y = y + view.height * layout.zoom + kLine / 2;
   for (const std::string& line : image.lines) {
@@ -72,20 +72,21 @@ Png write_captioned(const std::filesystem::path& path, const std::vector<Caption
                     std::int64_t height, std::int64_t width, std::int64_t channels,
                     std::int64_t columns) {
   VALLEY_CHECK(!blocks.empty() && columns > 0);
-  const Layout layout = layout_of(blocks, height, width, columns);
-  std::int64_t total_height = kGap;
-  std::int64_t total_width = kGap + layout.columns * layout.cell_width;
+  const CaptionLayout layout = caption_layout(blocks, height, width, columns);
+  std::int64_t total_height = kCaptionGap;
+  std::int64_t total_width = kCaptionGap + layout.columns * layout.cell_width;
   for (const CaptionedBlock& block : blocks) {
     total_height += layout.block_height(block);
-    total_width = std::max(total_width, 2 * kGap + text_width(block.title, kTitleScale));
+    total_width = std::max(total_width, 2 * kCaptionGap + text_width(block.title, kTitleScale));
   }
   Canvas canvas(total_width, total_height);
-  std::int64_t top = kGap;
+  std::int64_t top = kCaptionGap;
   for (const CaptionedBlock& block : blocks) {
-    canvas.text(kGap, top, block.title, kBlack, kTitleScale);
+    canvas.text(kCaptionGap, top, block.title, kBlack, kTitleScale);
     for (std::size_t i = 0; i < block.images.size(); ++i) {
       const auto cell = static_cast<std::int64_t>(i);
-      draw_image(canvas, layout, block.images[i], kGap + cell % layout.columns * layout.cell_width,
+      draw_image(canvas, layout, block.images[i],
+                 kCaptionGap + cell % layout.columns * layout.cell_width,
                  top + kTitle + cell / layout.columns * layout.cell_height,
                  {block.images[i].pixels, height, width, channels});
     }

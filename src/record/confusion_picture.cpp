@@ -11,13 +11,13 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kGap = 8;
-constexpr std::int64_t kScale = 2;       // of letters
-constexpr std::int64_t kMostName = 180;  // pixels of a class's name
-constexpr double kDark = 0.5;            // from this share on letters are white
-constexpr Colour kGrid{225, 225, 225};
+constexpr std::int64_t kMatrixGap = 8;
+constexpr std::int64_t kMatrixScale = 2;  // of letters
+constexpr std::int64_t kMostName = 180;   // pixels of a class's name
+constexpr double kDark = 0.5;             // from this share on letters are white
+constexpr Colour kMatrixLines{225, 225, 225};
 
-struct Layout {
+struct MatrixLayout {
   std::int64_t classes;
   std::int64_t cell;
   std::int64_t left;
@@ -26,50 +26,51 @@ struct Layout {
 
 // Squares as wide as the longest number or name above them, a little apart from each other where
 // there are few classes.
-Layout layout_of(const std::vector<std::string>& names, std::span<const std::uint64_t> counts) {
-  Layout layout{static_cast<std::int64_t>(names.size()), 0, 0, 0};
+MatrixLayout matrix_layout(const std::vector<std::string>& names,
+                           std::span<const std::uint64_t> counts) {
+  MatrixLayout layout{static_cast<std::int64_t>(names.size()), 0, 0, 0};
   const std::uint64_t most = *std::max_element(counts.begin(), counts.end());
-  const std::int64_t number = text_width(fmt::to_string(most), kScale) + 2 * kGap;
+  const std::int64_t number = text_width(fmt::to_string(most), kMatrixScale) + 2 * kMatrixGap;
   std::int64_t name = 0;
-  for (const std::string& n : names) name = std::max(name, text_width(n, kScale));
+  for (const std::string& n : names) name = std::max(name, text_width(n, kMatrixScale));
   name = std::min(name, kMostName);
   constexpr std::int64_t kManyClasses = 40;
   constexpr std::int64_t kSmallCell = 12;
   layout.cell = layout.classes > kManyClasses
                     ? kSmallCell
-                    : std::clamp<std::int64_t>(name + kGap, number, 2 * number);
-  layout.left = kGap + text_width("label", kScale) + kGap + name + kGap;
-  layout.top = 3 * kGap + 2 * text_height(kScale);
+                    : std::clamp<std::int64_t>(name + kMatrixGap, number, 2 * number);
+  layout.left = kMatrixGap + text_width("label", kMatrixScale) + kMatrixGap + name + kMatrixGap;
+  layout.top = 3 * kMatrixGap + 2 * text_height(kMatrixScale);
   return layout;
 }
 
-void draw_names(Canvas& canvas, const Layout& l, const std::vector<std::string>& names) {
-  canvas.text(l.left, kGap, "predicted", kBlack, kScale);
-  const std::int64_t first_row = l.top + (l.cell - text_height(kScale)) / 2;
-  canvas.text(kGap, first_row, "label", kBlack, kScale);
-  if (l.cell < text_height(kScale)) return;
+void draw_names(Canvas& canvas, const MatrixLayout& l, const std::vector<std::string>& names) {
+  canvas.text(l.left, kMatrixGap, "predicted", kBlack, kMatrixScale);
+  const std::int64_t first_row = l.top + (l.cell - text_height(kMatrixScale)) / 2;
+  canvas.text(kMatrixGap, first_row, "label", kBlack, kMatrixScale);
+  if (l.cell < text_height(kMatrixScale)) return;
   for (std::int64_t i = 0; i < l.classes; ++i) {
     const std::string& name = names[static_cast<std::size_t>(i)];
-    const std::string row = cut_to_width(name, kMostName, kScale);
-    canvas.text(l.left - kGap - text_width(row, kScale), first_row + i * l.cell, row, kBlack,
-                kScale);
-    const std::string column = cut_to_width(name, l.cell - kScale, kScale);
-    canvas.text(l.left + i * l.cell + (l.cell - text_width(column, kScale)) / 2,
-                l.top - kGap - text_height(kScale), column, kBlack, kScale);
+    const std::string row = cut_to_width(name, kMostName, kMatrixScale);
+    canvas.text(l.left - kMatrixGap - text_width(row, kMatrixScale), first_row + i * l.cell, row,
+                kBlack, kMatrixScale);
+    const std::string column = cut_to_width(name, l.cell - kMatrixScale, kMatrixScale);
+    canvas.text(l.left + i * l.cell + (l.cell - text_width(column, kMatrixScale)) / 2,
+                l.top - kMatrixGap - text_height(kMatrixScale), column, kBlack, kMatrixScale);
   }
 }
 
-void draw_cell(Canvas& canvas, const Layout& l, std::int64_t x, std::int64_t y, std::uint64_t count,
-               double share, bool is_right) {
+void draw_cell(Canvas& canvas, const MatrixLayout& l, std::int64_t x, std::int64_t y,
+               std::uint64_t count, double share, bool is_right) {
   if (count == 0) return;
   constexpr double kLeast = 0.06;  // one image of many is to be seen
   canvas.fill_rect(x + 1, y + 1, l.cell - 1, l.cell - 1, is_right ? kBlue : kOrange,
                    kLeast + (1 - kLeast) * share);
   const std::string text = fmt::to_string(count);
-  if (text_width(text, kScale) >= l.cell) return;
-  canvas.text(x + (l.cell - text_width(text, kScale)) / 2 + 1,
-              y + (l.cell - text_height(kScale)) / 2 + 1, text, share > kDark ? kWhite : kBlack,
-              kScale);
+  if (text_width(text, kMatrixScale) >= l.cell) return;
+  canvas.text(x + (l.cell - text_width(text, kMatrixScale)) / 2 + 1,
+              y + (l.cell - text_height(kMatrixScale)) / 2 + 1, text,
+              share > kDark ? kWhite : kBlack, kMatrixScale);
 }
 
 }  // namespace
@@ -78,14 +79,15 @@ Png write_confusion(const std::filesystem::path& path, const std::vector<std::st
                     std::span<const std::uint64_t> counts) {
   const std::size_t n = names.size();
   VALLEY_CHECK(n > 0 && counts.size() == n * n);
-  const Layout l = layout_of(names, counts);
+  const MatrixLayout l = matrix_layout(names, counts);
   const std::int64_t side = l.classes * l.cell;
-  Canvas canvas(std::max(l.left + side, l.left + text_width("predicted", kScale)) + kGap,
-                l.top + side + kGap);
+  Canvas canvas(
+      std::max(l.left + side, l.left + text_width("predicted", kMatrixScale)) + kMatrixGap,
+      l.top + side + kMatrixGap);
   draw_names(canvas, l, names);
   for (std::int64_t i = 0; i <= l.classes; ++i) {
-    canvas.line(l.left + i * l.cell, l.top, l.left + i * l.cell, l.top + side, kGrid);
-    canvas.line(l.left, l.top + i * l.cell, l.left + side, l.top + i * l.cell, kGrid);
+    canvas.line(l.left + i * l.cell, l.top, l.left + i * l.cell, l.top + side, kMatrixLines);
+    canvas.line(l.left, l.top + i * l.cell, l.left + side, l.top + i * l.cell, kMatrixLines);
   }
   for (std::size_t label = 0; label < n; ++label) {
     const auto row = counts.subspan(label * n, n);

@@ -14,17 +14,17 @@ namespace {
 
 constexpr std::int64_t kBins = 60;
 constexpr std::int64_t kBinPixels = 10;
-constexpr std::int64_t kLeft = 90;
+constexpr std::int64_t kHistogramLeft = 90;
 constexpr std::int64_t kRight = 30;
 constexpr std::int64_t kPlotWidth = kBins * kBinPixels;
 constexpr std::int64_t kPlotHeight = 300;
 constexpr std::int64_t kBelow = 70;
 constexpr std::int64_t kRow = 24;  // of the legend
-constexpr std::int64_t kTick = 6;
-constexpr std::int64_t kScale = 2;  // of letters
-constexpr double kOpacity = 0.45;
+constexpr std::int64_t kHistogramTick = 6;
+constexpr std::int64_t kHistogramScale = 2;  // of letters
+constexpr double kHistogramOpacity = 0.45;
 constexpr double kPercent = 100;
-constexpr Colour kGrid{225, 225, 225};
+constexpr Colour kHistogramLines{225, 225, 225};
 
 // 1, 2 or 5 times a power of ten: the least that is no smaller than `step`.
 double round_up(double step) {
@@ -48,7 +48,7 @@ class Plot {
   [[nodiscard]] std::int64_t bottom() const { return top_ + kPlotHeight; }
   [[nodiscard]] std::int64_t x_of(double value) const {
     const double share = (value - range_.low) / (range_.high - range_.low);
-    return kLeft + static_cast<std::int64_t>(std::lround(share * kPlotWidth));
+    return kHistogramLeft + static_cast<std::int64_t>(std::lround(share * kPlotWidth));
   }
   [[nodiscard]] std::int64_t y_of(double share) const {
     return bottom() - static_cast<std::int64_t>(std::lround(share / most_ * kPlotHeight));
@@ -65,40 +65,43 @@ void Plot::draw_axes(const std::string& unit) const {
   const std::vector<std::string> share_labels = tick_labels(shares);
   for (std::size_t i = 0; i < shares.size(); ++i) {
     const std::int64_t y = y_of(shares[i] / kPercent);
-    canvas_.line(kLeft, y, kLeft + kPlotWidth, y, kGrid);
+    canvas_.line(kHistogramLeft, y, kHistogramLeft + kPlotWidth, y, kHistogramLines);
     const std::string label = share_labels[i] + "%";
-    canvas_.text(kLeft - 2 * kTick - text_width(label, kScale), y - text_height(kScale) / 2, label,
-                 kBlack, kScale);
+    canvas_.text(kHistogramLeft - 2 * kHistogramTick - text_width(label, kHistogramScale),
+                 y - text_height(kHistogramScale) / 2, label, kBlack, kHistogramScale);
   }
   const std::vector<double> ticks = axis_ticks(range_, 7);
   const std::vector<std::string> labels = tick_labels(ticks);
   for (std::size_t i = 0; i < ticks.size(); ++i) {
     const std::int64_t x = x_of(ticks[i]);
-    canvas_.line(x, bottom(), x, bottom() + kTick, kBlack);
-    canvas_.text(x - text_width(labels[i], kScale) / 2, bottom() + 2 * kTick, labels[i], kBlack,
-                 kScale);
+    canvas_.line(x, bottom(), x, bottom() + kHistogramTick, kBlack);
+    canvas_.text(x - text_width(labels[i], kHistogramScale) / 2, bottom() + 2 * kHistogramTick,
+                 labels[i], kBlack, kHistogramScale);
   }
-  canvas_.line(kLeft, top_, kLeft, bottom(), kBlack);
-  canvas_.line(kLeft, bottom(), kLeft + kPlotWidth, bottom(), kBlack);
-  const std::string shown = cut_to_width(unit, canvas_.width() - 2 * kTick, kScale);
-  const std::int64_t middle = kLeft + kPlotWidth / 2 - text_width(shown, kScale) / 2;
-  const std::int64_t most_left = canvas_.width() - kTick - text_width(shown, kScale);
-  canvas_.text(std::max(kTick, std::min(middle, most_left)), bottom() + 2 * kTick + kRow, shown,
-               kBlack, kScale);
+  canvas_.line(kHistogramLeft, top_, kHistogramLeft, bottom(), kBlack);
+  canvas_.line(kHistogramLeft, bottom(), kHistogramLeft + kPlotWidth, bottom(), kBlack);
+  const std::string shown =
+      cut_to_width(unit, canvas_.width() - 2 * kHistogramTick, kHistogramScale);
+  const std::int64_t middle =
+      kHistogramLeft + kPlotWidth / 2 - text_width(shown, kHistogramScale) / 2;
+  const std::int64_t most_left =
+      canvas_.width() - kHistogramTick - text_width(shown, kHistogramScale);
+  canvas_.text(std::max(kHistogramTick, std::min(middle, most_left)),
+               bottom() + 2 * kHistogramTick + kRow, shown, kBlack, kHistogramScale);
 }
 
 void Plot::draw_bars(const std::vector<double>& shares, Colour colour) const {
   for (std::size_t i = 0; i < shares.size(); ++i) {
     const std::int64_t y = y_of(shares[i]);
-    canvas_.fill_rect(kLeft + static_cast<std::int64_t>(i) * kBinPixels, y, kBinPixels,
-                      bottom() - y, colour, kOpacity);
+    canvas_.fill_rect(kHistogramLeft + static_cast<std::int64_t>(i) * kBinPixels, y, kBinPixels,
+                      bottom() - y, colour, kHistogramOpacity);
   }
 }
 
 void Plot::draw_outline(const std::vector<double>& shares, Colour colour) const {
   std::int64_t before = bottom();
   for (std::size_t i = 0; i <= shares.size(); ++i) {
-    const std::int64_t x = kLeft + static_cast<std::int64_t>(i) * kBinPixels;
+    const std::int64_t x = kHistogramLeft + static_cast<std::int64_t>(i) * kBinPixels;
     const std::int64_t y = i < shares.size() ? y_of(shares[i]) : bottom();
     canvas_.line(x, before, x, y, colour);
     if (i < shares.size() && y < bottom()) canvas_.line(x, y, x + kBinPixels, y, colour);
@@ -108,16 +111,18 @@ void Plot::draw_outline(const std::vector<double>& shares, Colour colour) const 
 
 void draw_legend(std::span<const HistogramSet> sets, Canvas& canvas) {
   constexpr std::int64_t kBox = 16;
-  std::int64_t y = kTick;
+  std::int64_t y = kHistogramTick;
   for (const HistogramSet& set : sets) {
-    canvas.fill_rect(kLeft, y, kBox, kBox, set.colour, kOpacity);
+    canvas.fill_rect(kHistogramLeft, y, kBox, kBox, set.colour, kHistogramOpacity);
     for (const auto& [x0, y0, x1, y1] :
          {std::array{0, 0, 1, 0}, {1, 0, 1, 1}, {1, 1, 0, 1}, {0, 1, 0, 0}})
-      canvas.line(kLeft + x0 * kBox, y + y0 * kBox, kLeft + x1 * kBox, y + y1 * kBox, set.colour);
+      canvas.line(kHistogramLeft + x0 * kBox, y + y0 * kBox, kHistogramLeft + x1 * kBox,
+                  y + y1 * kBox, set.colour);
     const std::string text = fmt::format("{} ({} images)", set.name, set.values.size());
-    canvas.text(kLeft + 2 * kBox, y + 1,
-                cut_to_width(text, canvas.width() - kLeft - 2 * kBox - kTick, kScale), kBlack,
-                kScale);
+    canvas.text(kHistogramLeft + 2 * kBox, y + 1,
+                cut_to_width(text, canvas.width() - kHistogramLeft - 2 * kBox - kHistogramTick,
+                             kHistogramScale),
+                kBlack, kHistogramScale);
     y += kRow;
   }
 }
@@ -191,8 +196,8 @@ Png write_histogram(const std::filesystem::path& path, std::span<const Histogram
     shares.push_back(histogram_shares(set.values, range, kBins));
     most = std::max(most, *std::max_element(shares.back().begin(), shares.back().end()));
   }
-  const std::int64_t top = static_cast<std::int64_t>(sets.size()) * kRow + 2 * kTick;
-  Canvas canvas(kLeft + kPlotWidth + kRight, top + kPlotHeight + kBelow);
+  const std::int64_t top = static_cast<std::int64_t>(sets.size()) * kRow + 2 * kHistogramTick;
+  Canvas canvas(kHistogramLeft + kPlotWidth + kRight, top + kPlotHeight + kBelow);
   constexpr double kHeadroom = 1.05;
   const Plot plot(range, most * kHeadroom, top, canvas);
   plot.draw_axes(unit);

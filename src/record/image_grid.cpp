@@ -13,14 +13,14 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kGap = 2;
-constexpr std::uint8_t kWhite = 255;
+constexpr std::int64_t kTileGap = 2;
+constexpr std::uint8_t kWhiteByte = 255;
 constexpr std::int64_t kMaxSide = 1'000'000;               // libpng's own limit for readers
 constexpr std::int64_t kMaxBytes = std::int64_t{1} << 30;  // its sizes are 32 bits wide
 
 // Of a grid of `cells` images of `pixels` along one side.
 std::int64_t grid_side(std::int64_t cells, std::int64_t pixels) {
-  return cells * (pixels + kGap) + kGap;
+  return cells * (pixels + kTileGap) + kTileGap;
 }
 
 std::size_t bytes_of(std::int64_t height, std::int64_t width, std::int64_t channels) {
@@ -72,12 +72,12 @@ Png write_grid(const std::filesystem::path& path, std::span<const std::uint8_t> 
   const std::int64_t rows = (n + columns - 1) / columns;
   const std::int64_t grid_height = grid_side(rows, height);
   const std::int64_t grid_width = grid_side(columns, width);
-  std::vector<std::uint8_t> grid(bytes_of(grid_height, grid_width, channels), kWhite);
+  std::vector<std::uint8_t> grid(bytes_of(grid_height, grid_width, channels), kWhiteByte);
 
   const std::int64_t line_bytes = width * channels;
   for (std::int64_t i = 0; i < n; ++i) {
-    const std::int64_t top = i / columns * (height + kGap) + kGap;
-    const std::int64_t left = i % columns * (width + kGap) + kGap;
+    const std::int64_t top = i / columns * (height + kTileGap) + kTileGap;
+    const std::int64_t left = i % columns * (width + kTileGap) + kTileGap;
     for (std::int64_t y = 0; y < height; ++y)
       std::copy_n(images.begin() + (i * height + y) * line_bytes, line_bytes,
                   grid.begin() + ((top + y) * grid_width + left) * channels);

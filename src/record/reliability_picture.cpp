@@ -11,14 +11,14 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kGap = 8;
-constexpr std::int64_t kScale = 2;  // of letters
-constexpr std::int64_t kLeft = 80;
-constexpr std::int64_t kSide = 360;    // of the diagram
-constexpr std::int64_t kCounts = 100;  // height of the histogram below
-constexpr std::int64_t kTick = 6;
-constexpr double kOpacity = 0.6;
-constexpr Colour kGrid{225, 225, 225};
+constexpr std::int64_t kDiagramGap = 8;
+constexpr std::int64_t kDiagramScale = 2;  // of letters
+constexpr std::int64_t kDiagramLeft = 80;
+constexpr std::int64_t kDiagramSide = 360;  // of the diagram
+constexpr std::int64_t kCounts = 100;       // height of the histogram below
+constexpr std::int64_t kDiagramTick = 6;
+constexpr double kDiagramOpacity = 0.6;
+constexpr Colour kDiagramLines{225, 225, 225};
 
 std::int64_t pixels(double share, std::int64_t length) {
   return static_cast<std::int64_t>(std::lround(share * static_cast<double>(length)));
@@ -28,19 +28,22 @@ std::int64_t pixels(double share, std::int64_t length) {
 struct Panel {
   std::int64_t bottom;
   std::int64_t height;
-  [[nodiscard]] std::int64_t x(double share) const { return kLeft + pixels(share, kSide); }
+  [[nodiscard]] std::int64_t x(double share) const {
+    return kDiagramLeft + pixels(share, kDiagramSide);
+  }
   [[nodiscard]] std::int64_t y(double share) const { return bottom - pixels(share, height); }
 };
 
 void draw_frame(Canvas& canvas, const Panel& panel, double step) {
   for (double share = 0; share <= 1.001; share += step) {
     const std::string label = fmt::format("{:.1f}", share);
-    canvas.line(kLeft, panel.y(share), kLeft + kSide, panel.y(share), kGrid);
-    canvas.text(kLeft - kTick - text_width(label, kScale), panel.y(share) - text_height(kScale) / 2,
-                label, kBlack, kScale);
+    canvas.line(kDiagramLeft, panel.y(share), kDiagramLeft + kDiagramSide, panel.y(share),
+                kDiagramLines);
+    canvas.text(kDiagramLeft - kDiagramTick - text_width(label, kDiagramScale),
+                panel.y(share) - text_height(kDiagramScale) / 2, label, kBlack, kDiagramScale);
   }
-  canvas.line(kLeft, panel.y(1), kLeft, panel.bottom, kBlack);
-  canvas.line(kLeft, panel.bottom, kLeft + kSide, panel.bottom, kBlack);
+  canvas.line(kDiagramLeft, panel.y(1), kDiagramLeft, panel.bottom, kBlack);
+  canvas.line(kDiagramLeft, panel.bottom, kDiagramLeft + kDiagramSide, panel.bottom, kBlack);
 }
 
 void draw_bars(Canvas& canvas, const Panel& panel, std::span<const double> heights, Colour colour) {
@@ -49,7 +52,7 @@ void draw_bars(Canvas& canvas, const Panel& panel, std::span<const double> heigh
     const std::int64_t from = panel.x(static_cast<double>(i) / n);
     const std::int64_t to = panel.x(static_cast<double>(i + 1) / n);
     const std::int64_t top = panel.y(heights[i]);
-    canvas.fill_rect(from + 1, top, to - from - 1, panel.bottom - top, colour, kOpacity);
+    canvas.fill_rect(from + 1, top, to - from - 1, panel.bottom - top, colour, kDiagramOpacity);
   }
 }
 
@@ -66,14 +69,15 @@ void draw_dots(Canvas& canvas, const Panel& panel, std::span<const ReliabilityBi
 
 void draw_probabilities(Canvas& canvas, std::int64_t bottom) {
   for (double share = 0; share <= 1.001; share += 0.2) {
-    const std::int64_t x = kLeft + pixels(share, kSide);
+    const std::int64_t x = kDiagramLeft + pixels(share, kDiagramSide);
     const std::string label = fmt::format("{:.1f}", share);
-    canvas.line(x, bottom, x, bottom + kTick, kBlack);
-    canvas.text(x - text_width(label, kScale) / 2, bottom + 2 * kTick, label, kBlack, kScale);
+    canvas.line(x, bottom, x, bottom + kDiagramTick, kBlack);
+    canvas.text(x - text_width(label, kDiagramScale) / 2, bottom + 2 * kDiagramTick, label, kBlack,
+                kDiagramScale);
   }
   const std::string unit = "probability of the predicted class";
-  canvas.text(kLeft + (kSide - text_width(unit, kScale)) / 2,
-              bottom + 3 * kTick + text_height(kScale), unit, kBlack, kScale);
+  canvas.text(kDiagramLeft + (kDiagramSide - text_width(unit, kDiagramScale)) / 2,
+              bottom + 3 * kDiagramTick + text_height(kDiagramScale), unit, kBlack, kDiagramScale);
 }
 
 }  // namespace
@@ -89,20 +93,25 @@ Png write_reliability(const std::filesystem::path& path, std::span<const Reliabi
     accuracies.push_back(bin.accuracy);
     shares.push_back(bin.count / all);
   }
-  const std::int64_t top = 2 * kGap + text_height(kScale) + kGap;
-  const Panel diagram{top + kSide, kSide};
-  const Panel counts{diagram.bottom + 3 * kGap + kCounts, kCounts};
-  const std::int64_t width = kLeft + std::max(kSide + kLeft / 2, text_width(title, kScale) + kGap);
-  Canvas canvas(width, counts.bottom + 4 * kTick + 2 * text_height(kScale) + kGap);
-  canvas.text(kLeft, kGap, title, kBlack, kScale);
+  const std::int64_t top = 2 * kDiagramGap + text_height(kDiagramScale) + kDiagramGap;
+  const Panel diagram{top + kDiagramSide, kDiagramSide};
+  const Panel counts{diagram.bottom + 3 * kDiagramGap + kCounts, kCounts};
+  const std::int64_t width =
+      kDiagramLeft +
+      std::max(kDiagramSide + kDiagramLeft / 2, text_width(title, kDiagramScale) + kDiagramGap);
+  Canvas canvas(width,
+                counts.bottom + 4 * kDiagramTick + 2 * text_height(kDiagramScale) + kDiagramGap);
+  canvas.text(kDiagramLeft, kDiagramGap, title, kBlack, kDiagramScale);
   draw_frame(canvas, diagram, 0.2);
   draw_bars(canvas, diagram, accuracies, kBlue);
   canvas.line(diagram.x(0), diagram.y(0), diagram.x(1), diagram.y(1), kGray);
   draw_dots(canvas, diagram, bins);
-  canvas.text(kLeft + kGap, diagram.y(1) + kGap, "share that is right", kBlack, kScale);
+  canvas.text(kDiagramLeft + kDiagramGap, diagram.y(1) + kDiagramGap, "share that is right", kBlack,
+              kDiagramScale);
   draw_frame(canvas, counts, 0.5);
   draw_bars(canvas, counts, shares, kGray);
-  canvas.text(kLeft + kGap, counts.y(1) + kGap, "share of images", kBlack, kScale);
+  canvas.text(kDiagramLeft + kDiagramGap, counts.y(1) + kDiagramGap, "share of images", kBlack,
+              kDiagramScale);
   draw_probabilities(canvas, counts.bottom);
   return canvas.save(path);
 }

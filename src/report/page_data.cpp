@@ -16,19 +16,19 @@
 namespace valley::report {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // Pairs of quantiles that make a band, the widest first.
 constexpr std::array<std::pair<const char*, const char*>, 2> kBands = {
     {{"/q05", "/q95"}, {"/q25", "/q75"}}};
 
-Json rounded(double value) {
+OrderedJson rounded(double value) {
   if (!std::isfinite(value)) return nullptr;
   return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr);
 }
 
-Json rounded(const std::vector<double>& values) {
-  Json list = Json::array();
+OrderedJson rounded(const std::vector<double>& values) {
+  OrderedJson list = OrderedJson::array();
   for (const double value : values) list.push_back(rounded(value));
   return list;
 }
@@ -39,16 +39,16 @@ class Axes {
   std::size_t number_of(const std::vector<double>& steps) {
     const auto [place, is_new] = numbers_.try_emplace(steps, numbers_.size());
     if (!is_new) return place->second;
-    Json list = Json::array();
+    OrderedJson list = OrderedJson::array();
     for (const double step : steps) list.push_back(static_cast<std::int64_t>(std::round(step)));
     json_.push_back(std::move(list));
     return place->second;
   }
-  Json take() { return std::move(json_); }
+  OrderedJson take() { return std::move(json_); }
 
  private:
   std::map<std::vector<double>, std::size_t> numbers_;
-  Json json_ = Json::array();
+  OrderedJson json_ = OrderedJson::array();
 };
 
 const Series* series_of(const RunFiles& run, const std::string& key) {
@@ -56,8 +56,8 @@ const Series* series_of(const RunFiles& run, const std::string& key) {
   return found == run.stats.series.end() ? nullptr : &found->second;
 }
 
-Json bands_of(const RunFiles& run, const std::string& key, Axes& axes) {
-  Json bands = Json::array();
+OrderedJson bands_of(const RunFiles& run, const std::string& key, Axes& axes) {
+  OrderedJson bands = OrderedJson::array();
   for (const auto& [low_name, high_name] : kBands) {
     const Series* low = series_of(run, key + low_name);
     const Series* high = series_of(run, key + high_name);
@@ -71,25 +71,25 @@ Json bands_of(const RunFiles& run, const std::string& key, Axes& axes) {
   return bands;
 }
 
-Json trace_of(const RunFiles& run, std::size_t number, const Trace& trace, Axes& axes) {
+OrderedJson trace_of(const RunFiles& run, std::size_t number, const Trace& trace, Axes& axes) {
   const Curve curve = reduce(*series_of(run, trace.key), kMostPoints);
-  Json json = {{"run", number},
-               {"label", trace.label},
-               {"role", trace.role},
-               {"axis", axes.number_of(curve.steps)},
-               {"mean", rounded(curve.mean)},
-               {"bands", bands_of(run, trace.key, axes)},
-               {"values", curve.values},
-               {"not_finite", curve.not_finite}};
-  if (Json low = rounded(curve.low); curve.is_reduced() && low != json["mean"]) {
+  OrderedJson json = {{"run", number},
+                      {"label", trace.label},
+                      {"role", trace.role},
+                      {"axis", axes.number_of(curve.steps)},
+                      {"mean", rounded(curve.mean)},
+                      {"bands", bands_of(run, trace.key, axes)},
+                      {"values", curve.values},
+                      {"not_finite", curve.not_finite}};
+  if (OrderedJson low = rounded(curve.low); curve.is_reduced() && low != json["mean"]) {
     json["low"] = std::move(low);
     json["high"] = rounded(curve.high);
   }
   return json;
 }
 
-Json marks_of(const std::vector<RunFiles>& runs) {
-  Json marks = Json::array();
+OrderedJson marks_of(const std::vector<RunFiles>& runs) {
+  OrderedJson marks = OrderedJson::array();
   for (std::size_t r = 0; r < runs.size(); ++r)
     for (const MarginCut& cut : runs[r].stats.cuts)
       marks.push_back({{"run", r},
@@ -117,39 +117,41 @@ bool have_one_energy(const std::vector<RunFiles>& runs) {
   });
 }
 
-Json panel_json(const Panel& panel, const std::vector<RunFiles>& runs, Axes& axes) {
+OrderedJson panel_json(const Panel& panel, const std::vector<RunFiles>& runs, Axes& axes) {
   const bool has_own_scale = panel.follows_energy && !have_one_energy(runs);
-  Json traces = Json::array();
+  OrderedJson traces = OrderedJson::array();
   for (std::size_t r = 0; r < runs.size(); ++r)
     for (const Trace& trace : panel.traces)
       if (series_of(runs[r], trace.key) != nullptr)
         traces.push_back(trace_of(runs[r], r, trace, axes));
-  Json json = {{"section", panel.section},
-               {"title", panel.title},
-               {"note", panel.note},
-               {"unit", panel.is_energy ? common_energy(runs) : panel.unit},
-               {"facets", runs.size() > 1 && (panel.traces.size() > 1 || has_own_scale)},
-               {"own_scale", has_own_scale},
-               {"reference", panel.has_reference ? Json(panel.reference) : Json()},
-               {"marks", panel.marks_cuts ? marks_of(runs) : Json::array()},
-               {"traces", std::move(traces)}};
+  OrderedJson json = {
+      {"section", panel.section},
+      {"title", panel.title},
+      {"note", panel.note},
+      {"unit", panel.is_energy ? common_energy(runs) : panel.unit},
+      {"facets", runs.size() > 1 && (panel.traces.size() > 1 || has_own_scale)},
+      {"own_scale", has_own_scale},
+      {"reference", panel.has_reference ? OrderedJson(panel.reference) : OrderedJson()},
+      {"marks", panel.marks_cuts ? marks_of(runs) : OrderedJson::array()},
+      {"traces", std::move(traces)}};
   return json;
 }
 
-Json picture_json(const Picture& picture, std::string id) {
+OrderedJson picture_json(const Picture& picture, std::string id) {
   return {{"id", std::move(id)},
           {"step", rounded(picture.step)},
           {"width", picture.width},
           {"height", picture.height}};
 }
 
-Json run_json(const RunFiles& run, std::size_t number) {
-  Json fakes = Json::array();
+OrderedJson run_json(const RunFiles& run, std::size_t number) {
+  OrderedJson fakes = OrderedJson::array();
   for (std::size_t i = 0; i < run.pictures.fakes.size(); ++i)
     fakes.push_back(picture_json(run.pictures.fakes[i], picture_id(number, static_cast<int>(i))));
   const double rate = run.stats.last_step > 0 ? run.stats.last_images / run.stats.last_step : 0;
-  const Json reals =
-      run.pictures.reals ? picture_json(*run.pictures.reals, picture_id(number, -1)) : Json();
+  const OrderedJson reals = run.pictures.reals
+                                ? picture_json(*run.pictures.reals, picture_id(number, -1))
+                                : OrderedJson();
   return {{"name", run.name},
           {"images_per_step", rounded(rate)},
           {"grids", {{"reals", reals}, {"fakes", std::move(fakes)}}}};
@@ -163,17 +165,17 @@ std::string picture_id(std::size_t run, int index) {
 
 std::string page_data(const std::vector<RunFiles>& runs) {
   std::set<std::string> keys;
-  Json list = Json::array();
+  OrderedJson list = OrderedJson::array();
   for (const RunFiles& run : runs) {
     for (const auto& [key, series] : run.stats.series) keys.insert(key);
     list.push_back(run_json(run, list.size()));
   }
   Axes axes;
-  Json panels = Json::array();
+  OrderedJson panels = OrderedJson::array();
   for (const Panel& panel : panels_for(keys)) panels.push_back(panel_json(panel, runs, axes));
-  const Json data = {
+  const OrderedJson data = {
       {"runs", std::move(list)}, {"axes", axes.take()}, {"panels", std::move(panels)}};
-  return data.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return data.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 }  // namespace valley::report

@@ -31,7 +31,7 @@ std::string item(const std::string& kind, const std::string& place, const std::s
                      escape_html(place), escape_html(text));
 }
 
-std::string place_of(const Warning& warning) {
+std::string warning_place(const Warning& warning) {
   const std::string step = warning.step < 0 ? "" : fmt::format("step {:.0f}", warning.step);
   return step.empty() || warning.kind.empty() ? step + warning.kind : warning.kind + ", " + step;
 }
@@ -46,7 +46,7 @@ bool is_in_stats(const LogMessage& message, const Stats& stats) {
 std::string warnings_of(const RunFiles& run) {
   std::vector<std::string> items;
   for (const Warning& warning : run.stats.warnings)
-    items.push_back(item("training", place_of(warning), warning.text));
+    items.push_back(item("training", warning_place(warning), warning.text));
   for (const LogMessage& message : run.log) {
     if (is_in_stats(message, run.stats)) continue;
     const std::string times = message.times > 1 ? fmt::format(" ({} times)", message.times) : "";

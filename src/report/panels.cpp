@@ -215,7 +215,7 @@ std::string label_of(const std::string& key, const Family& family) {
   return family.prefix.ends_with('/') ? key.substr(family.prefix.size()) : key;
 }
 
-int place_of(const std::string& section) {
+int section_rank(const std::string& section) {
   int place = 0;
   for (const char* name :
        {kEnergy, kControl, kValidationSection, kOptimizer, kQuality, kSpeed, kOther}) {
@@ -256,7 +256,7 @@ std::vector<Panel> panels_for(const std::set<std::string>& keys) {
   }
   std::map<std::string, std::size_t> groups;
   for (const std::string& key : rest) add_to_group(panels, groups, key);
-  std::ranges::stable_sort(panels, {}, [](const Panel& p) { return place_of(p.section); });
+  std::ranges::stable_sort(panels, {}, [](const Panel& p) { return section_rank(p.section); });
   return panels;
 }
 

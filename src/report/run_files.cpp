@@ -17,7 +17,7 @@ namespace valley::report {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // What a missing file costs the page.
 constexpr const char* kNoStats = "There is no stats.jsonl: no figures can be shown.";
@@ -122,21 +122,21 @@ void read_config(RunFiles& run) {
   }
 }
 
-std::string text_of(const Json& value) {
+std::string text_of(const OrderedJson& value) {
   if (value.is_string()) return value.get<std::string>();
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
-Fields fields_of(const Json& object) {
+Fields fields_of(const OrderedJson& object) {
   Fields fields;
   for (const auto& [name, value] : object.items()) fields.emplace_back(name, text_of(value));
   return fields;
 }
 
-Json read_json(const fs::path& file, std::vector<std::string>& notices) {
+OrderedJson read_json(const fs::path& file, std::vector<std::string>& notices) {
   const std::optional<std::string> text = text_of(file, notices);
   if (!text) return {};
-  Json json = Json::parse(*text, nullptr, false);
+  OrderedJson json = OrderedJson::parse(*text, nullptr, false);
   if (json.is_discarded())
     notices.push_back(fmt::format("{} is damaged: it is no JSON.", file.filename().string()));
   return json;
@@ -146,12 +146,12 @@ void read_starts(RunFiles& run) {
   if (!is_there(run.path / "run.json")) {
     run.notices.emplace_back("There is no run.json: its starts are not known.");
   } else {
-    const Json starts = read_json(run.path / "run.json", run.notices);
-    for (const Json& start : starts.is_array() ? starts : Json::array())
+    const OrderedJson starts = read_json(run.path / "run.json", run.notices);
+    for (const OrderedJson& start : starts.is_array() ? starts : OrderedJson::array())
       if (start.is_object()) run.starts.push_back(fields_of(start));
   }
   if (!is_there(run.path / "exit.json")) return;
-  const Json end = read_json(run.path / "exit.json", run.notices);
+  const OrderedJson end = read_json(run.path / "exit.json", run.notices);
   if (end.is_object()) run.end = fields_of(end);
 }
 
@@ -192,7 +192,7 @@ void read_data(RunFiles& run) {
   if (path.empty() || run.starts.empty()) return;
   if (!is_there(fs::path(path) / "manifest.json")) return;
   std::vector<std::string> ignored;
-  const Json manifest = read_json(fs::path(path) / "manifest.json", ignored);
+  const OrderedJson manifest = read_json(fs::path(path) / "manifest.json", ignored);
   if (!manifest.is_object() || !manifest.contains("fingerprint") ||
       text_of(manifest["fingerprint"]) != field(run.starts.back(), "data_fingerprint"))
     return;

@@ -15,9 +15,11 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kPerBlock = 4;
+constexpr std::int64_t kUniformsPerBlock = 4;
 
-std::int64_t blocks(std::int64_t numbers) { return (numbers + kPerBlock - 1) / kPerBlock; }
+std::int64_t blocks(std::int64_t numbers) {
+  return (numbers + kUniformsPerBlock - 1) / kUniformsPerBlock;
+}
 
 }  // namespace
 

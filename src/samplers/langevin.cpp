@@ -17,9 +17,11 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kPerBlock = 4;  // normal numbers of a Philox block
+constexpr std::int64_t kNormalsPerBlock = 4;  // normal numbers of a Philox block
 
-std::int64_t blocks_a_step(std::int64_t numbers) { return (numbers + kPerBlock - 1) / kPerBlock; }
+std::int64_t blocks_a_step(std::int64_t numbers) {
+  return (numbers + kNormalsPerBlock - 1) / kNormalsPerBlock;
+}
 
 // A network whose passes compute no gradients of parameters and gather no statistics. One that is
 // frozen already is not touched, so that several threads can run chains on it.

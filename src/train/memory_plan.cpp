@@ -13,18 +13,18 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kFloat = 4;              // bytes
+constexpr std::int64_t kFloatBytes = 4;         // bytes
 constexpr std::int64_t kSavedBesides = 131072;  // headers, state.json, COMMIT, partial blocks
 // Images in float: the real ones, the generated ones, their reconstruction, the difference, and
 // the gradients of the last three.
-constexpr std::int64_t kImages = 7;
+constexpr std::int64_t kImageCopies = 7;
 // What LibTorch's allocator on GPUs takes beyond its tensors: an estimate.
 constexpr double kDeviceWaste = 1.15;
 
 std::int64_t buffer_bytes(const ParameterSet& set) {
   std::int64_t numbers = 0;
   for (const Buffer& b : set.buffers()) numbers += b.value.numel();
-  return numbers * kFloat;
+  return numbers * kFloatBytes;
 }
 
 // Numbers that a layer makes, and those of them that the backward pass reads.
@@ -51,7 +51,7 @@ std::vector<LayerInfo> layers_of(const Model& model) {
 
 std::int64_t bytes_of(std::int64_t numbers, at::ScalarType type, const ModelOptions& m) {
   const auto width = static_cast<std::int64_t>(c10::elementSize(type));
-  return width * numbers + kImages * kFloat * m.channels * m.resolution * m.resolution;
+  return width * numbers + kImageCopies * kFloatBytes * m.channels * m.resolution * m.resolution;
 }
 
 // The C library's heap, whose holes differ from what is asked for next, gives little of a pass back
@@ -99,7 +99,7 @@ MemoryPlan plan_memory(const Model& model, const Experiment& experiment, at::Dev
   const auto moments =
       static_cast<std::int64_t>(moments_of(optimizer_rule(experiment.optimizer)).size());
   for (const NamedNetwork& n : model.networks()) {
-    const std::int64_t bytes = n.network->parameters().count() * kFloat;
+    const std::int64_t bytes = n.network->parameters().count() * kFloatBytes;
     const std::int64_t besides = buffer_bytes(n.network->parameters());
     plan.parameters += (2 + moments) * bytes + 2 * besides;  // with values and gradients
     plan.checkpoint += (1 + moments) * bytes + besides;      // gradients are not saved

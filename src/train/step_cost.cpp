@@ -9,7 +9,7 @@
 namespace valley {
 namespace {
 
-constexpr double kFloat = 4;  // bytes
+constexpr double kFloatTraffic = 4;  // bytes
 
 // Passes of one network for each image of the global batch.
 struct Passes {
@@ -98,7 +98,8 @@ std::optional<StepCost> step_cost(const Model& model, const Experiment& experime
       cost.bytes += width * batch * network.traffic;
     }
     for (const std::string& name : phase.updates) {
-      const auto bytes = kFloat * static_cast<double>(model.network(name).parameters().count());
+      const auto bytes =
+          kFloatTraffic * static_cast<double>(model.network(name).parameters().count());
       cost.bytes += ranks * bytes * parameter_traffic(experiment, contains(model.averaged(), name));
       cost.gradients += bytes;
     }

@@ -19,10 +19,6 @@ constexpr std::int64_t kStopSlot =
     FlatGroup::kTail - 1;  // of a tail: how many ranks were asked to stop
 static_assert(Objective::kMaxSums <= kStopSlot);
 
-at::TensorOptions on(at::Device device, at::ScalarType type) {
-  return at::TensorOptions(device).dtype(type);
-}
-
 bool is_updated(const Phase& phase, const std::string& network) {
   return std::ranges::find(phase.updates, network) != phase.updates.end();
 }
@@ -34,9 +30,9 @@ bool are_apart(const Phase& a, const Phase& b) {
 }  // namespace
 
 StepState::StepState(at::Device device)
-    : position(at::zeros({}, on(device, at::kLong))),
-      not_finite(at::zeros({}, on(device, at::kInt))),
-      stop(at::zeros({}, on(device, at::kFloat))) {}
+    : position(at::zeros({}, at::device(device).dtype(at::kLong))),
+      not_finite(at::zeros({}, at::device(device).dtype(at::kInt))),
+      stop(at::zeros({}, at::device(device).dtype(at::kFloat))) {}
 
 StepPasses::StepPasses(const Experiment& experiment, const MicrobatchPlan& plan,
                        Communicator& communicator, const Model& model, Objective& objective,
@@ -49,7 +45,8 @@ StepPasses::StepPasses(const Experiment& experiment, const MicrobatchPlan& plan,
       objective_(objective),
       state_(state),
       networks_(networks),
-      measured_(at::zeros({FlatGroup::kTail}, on(communicator.device(), at::kFloat))) {
+      measured_(
+          at::zeros({FlatGroup::kTail}, at::device(communicator.device()).dtype(at::kFloat))) {
   for (std::size_t i = 0; i <= networks.size(); ++i) {
     reducers_.push_back(
         std::make_unique<GradientReducer>(communicator, experiment.train.reproducible));
@@ -174,9 +171,9 @@ Microbatch StepPasses::microbatch(const Batch& batch, std::int64_t index) const 
                                 : at::Tensor();
   // An allocation of its own, which LibTorch aligns to 64 bytes: matrix libraries choose their path
   // by alignment.
-  const at::Tensor images =
-      at::empty({plan_.size, bytes.size(3), bytes.size(1), bytes.size(2)},
-                on(communicator_.device(), at::kFloat), at::MemoryFormat::ChannelsLast);
+  const at::Tensor images = at::empty({plan_.size, bytes.size(3), bytes.size(1), bytes.size(2)},
+                                      at::device(communicator_.device()).dtype(at::kFloat),
+                                      at::MemoryFormat::ChannelsLast);
   kernels::images_from_bytes(bytes, images, {experiment_.data.mirror, seed}, state_.position,
                              offset);
   return {from_symmetric(images, model_.pixel_range()),

@@ -65,10 +65,6 @@ std::vector<std::pair<std::string, at::Tensor>> quantiles_of(const SampleTraces&
   return named;
 }
 
-at::TensorOptions on(at::Device device, at::ScalarType type) {
-  return at::TensorOptions(device).dtype(type);
-}
-
 }  // namespace
 
 Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
@@ -292,9 +288,10 @@ ImageMeasures Trainer::measure(const at::Tensor& pixels, const at::Tensor& label
   const at::NoGradGuard no_grad;
   const at::Device device = communicator_.device();
   const std::int64_t n = pixels.size(0);
-  const at::Tensor images = at::empty({n, pixels.size(3), pixels.size(1), pixels.size(2)},
-                                      on(device, at::kFloat), at::MemoryFormat::ChannelsLast);
-  const at::Tensor position = at::zeros({}, on(device, at::kLong));
+  const at::Tensor images =
+      at::empty({n, pixels.size(3), pixels.size(1), pixels.size(2)},
+                at::device(device).dtype(at::kFloat), at::MemoryFormat::ChannelsLast);
+  const at::Tensor position = at::zeros({}, at::device(device).dtype(at::kLong));
   kernels::images_from_bytes(pixels.to(device), images, {}, position, 0);
   const Microbatch microbatch(
       from_symmetric(images, model_->pixel_range()),

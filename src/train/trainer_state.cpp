@@ -13,8 +13,8 @@
 namespace valley {
 namespace {
 
-constexpr const char* kStep = "position.step";
-constexpr const char* kImages = "position.images";
+constexpr const char* kStepEntry = "position.step";
+constexpr const char* kImagesEntry = "position.images";
 constexpr const char* kFingerprint = "data.fingerprint";
 constexpr const char* kConfigPrefix = "config.";
 
@@ -80,8 +80,8 @@ Checkpoint Trainer::snapshot(const Schema& schema, const std::string& fingerprin
   for (auto& [name, tensor] : state) tensor = tensor.detach().to(at::kCPU).clone();
   for (const auto& t : trained_) t->optimizer->save(state, later);
   for (const auto& [name, tensor] : owned) state[name] = tensor;
-  state[kStep] = at::full({}, steps_done_, at::kLong);
-  state[kImages] = at::full({}, images_seen(), at::kLong);
+  state[kStepEntry] = at::full({}, steps_done_, at::kLong);
+  state[kImagesEntry] = at::full({}, images_seen(), at::kLong);
   c.state.metadata["format"] = "valley-state";
   c.state.metadata["format_version"] = "1";
   c.state.metadata[kFingerprint] = fingerprint;
@@ -133,8 +133,8 @@ void Trainer::restore(const Checkpoint& checkpoint, const Schema& schema,
   for (const auto& [name, tensor] : state) {
     if (name.starts_with("epoch.")) epoch_sums_[name.substr(6)] = tensor.to(communicator_.device());
   }
-  steps_done_ = require_tensor(state, kStep, {}, where).item<std::int64_t>();
-  state_.position.fill_(require_tensor(state, kImages, {}, where).item<std::int64_t>());
+  steps_done_ = require_tensor(state, kStepEntry, {}, where).item<std::int64_t>();
+  state_.position.fill_(require_tensor(state, kImagesEntry, {}, where).item<std::int64_t>());
 }
 
 }  // namespace valley

@@ -17,7 +17,7 @@ RankDevices rank_with(const std::string& host, const Gpus& gpus) {
   return {host, /*built_with_cuda=*/true, /*shares_gpus=*/false, gpus};
 }
 
-std::string refusal(DeviceChoice choice, const std::vector<RankDevices>& ranks) {
+std::string assignment_error(DeviceChoice choice, const std::vector<RankDevices>& ranks) {
   try {
     static_cast<void>(assign_gpus(choice, ranks));
   } catch (const Error& error) {
@@ -59,7 +59,7 @@ TEST(AssignGpus, RanksThatTheLauncherShowsOneGpuEachTakeThatOne) {
 TEST(AssignGpus, MoreRanksThanGpusAreRefusedNamingHostAndWayOut) {
   const auto r = rank_with("node7", {"x", "y"});
   for (const DeviceChoice choice : {DeviceChoice::kAuto, DeviceChoice::kCuda}) {
-    const std::string message = refusal(choice, {r, r, r});
+    const std::string message = assignment_error(choice, {r, r, r});
     expect_part(message, "3 ranks on host node7, which has 2 GPUs");
     expect_part(message, "mpirun -n 2");
     expect_part(message, "or set train.device=cpu");
@@ -69,7 +69,7 @@ TEST(AssignGpus, MoreRanksThanGpusAreRefusedNamingHostAndWayOut) {
 
 TEST(AssignGpus, OneGpuShownToTwoRanksIsRefusedToo) {
   const std::string message =
-      refusal(DeviceChoice::kAuto, {rank_with("a", {"x"}), rank_with("a", {"x"})});
+      assignment_error(DeviceChoice::kAuto, {rank_with("a", {"x"}), rank_with("a", {"x"})});
   expect_part(message, "2 ranks on host a, which has 1 GPU for them");
 }
 
@@ -111,16 +111,16 @@ TEST(ShareGpus, RanksThatNeedNotAreLeftAlone) {
 
 TEST(AssignGpus, HostsWithAndWithoutGpusAreRefused) {
   const std::string message =
-      refusal(DeviceChoice::kAuto, {rank_with("a", {"x"}), rank_with("b", {})});
+      assignment_error(DeviceChoice::kAuto, {rank_with("a", {"x"}), rank_with("b", {})});
   expect_part(message, "rank 1 on host b sees no GPU, but rank 0 on host a does");
 }
 
 TEST(AssignGpus, AskingForGpusThatAreNotThereIsRefused) {
-  expect_part(refusal(DeviceChoice::kCuda, {rank_with("a", {})}),
+  expect_part(assignment_error(DeviceChoice::kCuda, {rank_with("a", {})}),
               "GPUs were asked for, but rank 0 on host a sees none");
   RankDevices cpu_build = rank_with("a", {});
   cpu_build.built_with_cuda = false;
-  expect_part(refusal(DeviceChoice::kCuda, {cpu_build}), "was built without CUDA");
+  expect_part(assignment_error(DeviceChoice::kCuda, {cpu_build}), "was built without CUDA");
 }
 
 TEST(RankDevices, SurviveBeingSentAsText) {

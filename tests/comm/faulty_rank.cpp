@@ -43,7 +43,7 @@ void fail(const std::string& mode, valley::Communicator& comm) {
   }
 }
 
-void run(const std::string& mode, int faulty) {
+void run_faulty(const std::string& mode, int faulty) {
   if (mode == "early" && valley::launch_info().rank == faulty) {
     announce();
     throw Error(ExitCode::kMissingInput, "no such config");
@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
   if (argc != 4) return 2;
   int code = static_cast<int>(ExitCode::kInternal);
   try {
-    run(argv[1], std::atoi(argv[2]));
+    run_faulty(argv[1], std::atoi(argv[2]));
     return 0;
   } catch (const Error& error) {
     code = static_cast<int>(error.code());

@@ -14,7 +14,7 @@ namespace {
 using testing::world;
 
 // The message of the Error that every rank must get, or "" where this one got none.
-std::string refusal(const std::string& what, const std::string& text) {
+std::string agreement_error(const std::string& what, const std::string& text) {
   try {
     world().require_equal(what, text);
   } catch (const Error& error) {
@@ -53,15 +53,15 @@ TEST(World, BroadcastsRankZerosString) {
 }
 
 TEST(World, RequireEqualPassesWhereAllAgree) {
-  EXPECT_EQ(refusal("the config", "a\nb\n"), "");
-  EXPECT_EQ(refusal("the config", ""), "");
+  EXPECT_EQ(agreement_error("the config", "a\nb\n"), "");
+  EXPECT_EQ(agreement_error("the config", ""), "");
 }
 
 TEST(World, RequireEqualNamesTheOddRankAndTheFirstLineThatDiffers) {
   if (world().size() < 3) GTEST_SKIP() << "needs a majority";
   const bool odd = world().rank() == 1;
   const std::string text = "[train]\nseed = " + std::string(odd ? "2" : "1") + "\nsteps = 5\n";
-  const std::string message = refusal("the config", text);
+  const std::string message = agreement_error("the config", text);
   EXPECT_NE(
       message.find("the config differs between the ranks: rank 1 does not have what ranks 0, 2"),
       std::string::npos)
@@ -73,7 +73,7 @@ TEST(World, RequireEqualNamesTheOddRankAndTheFirstLineThatDiffers) {
 
 TEST(World, RequireEqualBlamesRankZeroWhenItIsTheOddOne) {
   if (world().size() < 3) GTEST_SKIP() << "needs a majority";
-  const std::string message = refusal("the data", world().rank() == 0 ? "a\nb" : "a");
+  const std::string message = agreement_error("the data", world().rank() == 0 ? "a\nb" : "a");
   EXPECT_NE(message.find("rank 0 does not have what ranks 1, 2"), std::string::npos) << message;
   EXPECT_NE(message.find("line 2: nothing there, `b` on rank 0"), std::string::npos) << message;
 }
@@ -81,7 +81,7 @@ TEST(World, RequireEqualBlamesRankZeroWhenItIsTheOddOne) {
 TEST(World, RequireEqualNamesBothOfTwo) {
   if (world().size() != 2) GTEST_SKIP() << "needs two ranks";
   const std::string message =
-      refusal("the data", std::string(200, 'a') + std::to_string(world().rank()));
+      agreement_error("the data", std::string(200, 'a') + std::to_string(world().rank()));
   EXPECT_NE(message.find("rank 1 does not have what rank 0 has"), std::string::npos) << message;
   EXPECT_EQ(message.find(std::string(81, 'a')), std::string::npos) << "long lines are cut";
 }

@@ -13,13 +13,6 @@
 namespace valley {
 namespace {
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
-}
-
 TEST(ToToml, HasSectionsInOrderWithMeanings) {
   TestConfig config;
   config.load("", {"model.hidden=[3, 4]"});
@@ -110,7 +103,7 @@ TEST(ToToml, LongMeaningsAreWrappedComments) {
   for (int i = 0; i < 60; ++i) meaning += "word" + std::to_string(i) + (i % 7 == 0 ? "\n" : " ");
   Schema schema;
   schema.key("a.n", &n).help(meaning);
-  const auto lines = lines_of(schema.to_toml());
+  const auto lines = split_lines(schema.to_toml());
   ASSERT_GT(lines.size(), 4U);
   for (std::size_t i = 1; i + 1 < lines.size(); ++i) {
     EXPECT_TRUE(lines[i].starts_with("# word")) << lines[i];
@@ -176,7 +169,7 @@ TEST(DescribeKeys, WrapsAtTheTerminal) {
   schema.key("section.a_name_that_is_much_longer_than_names_should_be", &text).help(meaning);
   schema.key("section.short", &text).help(meaning);
   std::size_t widest = 0;
-  for (const std::string& line : lines_of(schema.describe_keys(""))) {
+  for (const std::string& line : split_lines(schema.describe_keys(""))) {
     std::size_t columns = 0;
     for (const char c : line) columns += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1U : 0U;
     widest = std::max(widest, columns);
@@ -202,7 +195,7 @@ TEST(DescribeMarkdown, EveryRowHasFiveCells) {
   std::string text = "a|b`c";
   Schema schema;
   schema.key("a.b", &text).help("x | y\n`p|q` *z* <tag>").source("s|t");
-  const std::string row = lines_of(schema.describe_keys_markdown()).back();
+  const std::string row = split_lines(schema.describe_keys_markdown()).back();
   EXPECT_EQ(row,
             "| `a.b` | a string | `` \"a\\|b`c\" `` | x \\| y `p\\|q` \\*z\\* \\<tag> | s\\|t |");
 }

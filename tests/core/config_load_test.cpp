@@ -13,8 +13,8 @@ namespace {
 
 using List = std::vector<std::int64_t>;
 
-std::string refusal(const std::string& toml, const std::vector<std::string>& overrides = {},
-                    ExitCode code = ExitCode::kConfig) {
+std::string load_error(const std::string& toml, const std::vector<std::string>& overrides = {},
+                       ExitCode code = ExitCode::kConfig) {
   TestConfig config;
   const Error error = error_of([&] { config.load(toml, overrides); });
   EXPECT_EQ(error.code(), code);
@@ -107,69 +107,69 @@ TEST(Load, AMissingFileIsNamed) {
 }
 
 TEST(Load, ASyntaxErrorHasLineColumnAndReason) {
-  const std::string message = refusal("[train]\nsteps = = 5\n");
+  const std::string message = load_error("[train]\nsteps = = 5\n");
   EXPECT_TRUE(message.starts_with("run.toml:2:9: ")) << message;
   EXPECT_GT(message.size(), std::string("run.toml:2:9: ").size() + 10);
-  EXPECT_TRUE(refusal("[train\n").starts_with("run.toml:1:")) << refusal("[train\n");
+  EXPECT_TRUE(load_error("[train\n").starts_with("run.toml:1:")) << load_error("[train\n");
 }
 
 TEST(Load, AKeyGivenTwiceIsRefusedByItsLine) {
-  const std::string twice = refusal("train.steps = 1\ntrain.steps = 2\n");
+  const std::string twice = load_error("train.steps = 1\ntrain.steps = 2\n");
   EXPECT_TRUE(twice.starts_with("run.toml:2:")) << twice;
   EXPECT_TRUE(contains(twice, "steps")) << twice;
-  EXPECT_TRUE(refusal("train.steps = 1\n[train]\nsteps = 2\n").starts_with("run.toml:2:"));
+  EXPECT_TRUE(load_error("train.steps = 1\n[train]\nsteps = 2\n").starts_with("run.toml:2:"));
 }
 
 TEST(Load, AWrongTypeNamesPlaceKeyExpectedAndFound) {
-  EXPECT_EQ(refusal("\n[train]\nsteps = \"abc\"\n"),
+  EXPECT_EQ(load_error("\n[train]\nsteps = \"abc\"\n"),
             "run.toml:3: train.steps takes an integer >= 1, <= 1000000000, not the string \"abc\"");
-  EXPECT_EQ(refusal("train.reproducible = 1"),
+  EXPECT_EQ(load_error("train.reproducible = 1"),
             "run.toml:1: train.reproducible takes true or false, not the integer 1");
-  EXPECT_EQ(refusal("objective.gamma = true"),
+  EXPECT_EQ(load_error("objective.gamma = true"),
             "run.toml:1: objective.gamma takes a number > 0, <= 1, not true");
-  EXPECT_EQ(refusal("data.path = 5"), "run.toml:1: data.path takes a string, not the integer 5");
-  EXPECT_EQ(refusal("data.path = ['a']"),
+  EXPECT_EQ(load_error("data.path = 5"), "run.toml:1: data.path takes a string, not the integer 5");
+  EXPECT_EQ(load_error("data.path = ['a']"),
             "run.toml:1: data.path takes a string, not the list [ 'a' ]");
-  EXPECT_EQ(refusal("data.path = 2024-02-29"),
+  EXPECT_EQ(load_error("data.path = 2024-02-29"),
             "run.toml:1: data.path takes a string, not the date or time 2024-02-29");
-  EXPECT_EQ(refusal("[train.steps]\n"),
+  EXPECT_EQ(load_error("[train.steps]\n"),
             "run.toml:1: train.steps takes an integer >= 1, <= 1000000000, not a table");
-  EXPECT_EQ(refusal("train.microbatch = 'Auto'"),
+  EXPECT_EQ(load_error("train.microbatch = 'Auto'"),
             "run.toml:1: train.microbatch takes an integer >= 1 or \"auto\", not the string "
             "\"Auto\"");
 }
 
 TEST(Load, AFloatIsNoIntegerButSaysWhichWouldDo) {
-  EXPECT_EQ(refusal("train.steps = 100.0"),
+  EXPECT_EQ(load_error("train.steps = 100.0"),
             "run.toml:1: train.steps takes an integer >= 1, <= 1000000000, not the number 100.0; "
             "write 100");
-  EXPECT_EQ(refusal("train.steps = 1e6"),
+  EXPECT_EQ(load_error("train.steps = 1e6"),
             "run.toml:1: train.steps takes an integer >= 1, <= 1000000000, not the number "
             "1000000.0; write 1000000");
-  EXPECT_FALSE(contains(refusal("train.steps = 1.5"), "write"));
-  EXPECT_FALSE(contains(refusal("train.steps = 1e300"), "write"));
-  EXPECT_FALSE(contains(refusal("train.steps = inf"), "write"));
+  EXPECT_FALSE(contains(load_error("train.steps = 1.5"), "write"));
+  EXPECT_FALSE(contains(load_error("train.steps = 1e300"), "write"));
+  EXPECT_FALSE(contains(load_error("train.steps = inf"), "write"));
 }
 
 TEST(Load, LimitsAreNamed) {
-  EXPECT_EQ(refusal("train.steps = 0"),
+  EXPECT_EQ(load_error("train.steps = 0"),
             "run.toml:1: train.steps takes an integer >= 1, <= 1000000000, not the integer 0");
-  EXPECT_EQ(refusal("objective.gamma = 0"),
+  EXPECT_EQ(load_error("objective.gamma = 0"),
             "run.toml:1: objective.gamma takes a number > 0, <= 1, not the integer 0");
-  EXPECT_EQ(refusal("objective.gamma = 1.5"),
+  EXPECT_EQ(load_error("objective.gamma = 1.5"),
             "run.toml:1: objective.gamma takes a number > 0, <= 1, not the number 1.5");
-  EXPECT_EQ(refusal("optimizer.rate = nan"),
+  EXPECT_EQ(load_error("optimizer.rate = nan"),
             "run.toml:1: optimizer.rate takes a number >= 0, not the number nan");
-  EXPECT_EQ(refusal("train.microbatch = -1"),
+  EXPECT_EQ(load_error("train.microbatch = -1"),
             "run.toml:1: train.microbatch takes an integer >= 1 or \"auto\", not the integer -1");
-  EXPECT_TRUE(contains(refusal("train.steps = 9223372036854775808"), "run.toml:1:"));
+  EXPECT_TRUE(contains(load_error("train.steps = 9223372036854775808"), "run.toml:1:"));
 }
 
 TEST(Load, ListsAreCheckedElementByElement) {
-  EXPECT_EQ(refusal("model.hidden = [3, 0]"),
+  EXPECT_EQ(load_error("model.hidden = [3, 0]"),
             "run.toml:1: model.hidden takes a list of integers >= 1, not the list [ 3, 0 ]");
-  EXPECT_TRUE(contains(refusal("model.hidden = [3, 'a']"), "not the list"));
-  EXPECT_EQ(refusal("model.hidden = 500"),
+  EXPECT_TRUE(contains(load_error("model.hidden = [3, 'a']"), "not the list"));
+  EXPECT_EQ(load_error("model.hidden = 500"),
             "run.toml:1: model.hidden takes a list of integers >= 1, not the integer 500: write it "
             "as [1, 2]");
   TestConfig config;
@@ -179,10 +179,10 @@ TEST(Load, ListsAreCheckedElementByElement) {
 }
 
 TEST(Load, ChoicesAreNamedAndTheNearestSuggested) {
-  EXPECT_EQ(refusal("model.name = 'begann'"),
+  EXPECT_EQ(load_error("model.name = 'begann'"),
             "run.toml:1: model.name takes one of \"ebgan\", \"began\", \"magan\", not the string "
             "\"begann\"; did you mean \"began\"?");
-  EXPECT_EQ(refusal("model.name = 'diffusion'"),
+  EXPECT_EQ(load_error("model.name = 'diffusion'"),
             "run.toml:1: model.name takes one of \"ebgan\", \"began\", \"magan\", not the string "
             "\"diffusion\"");
 }
@@ -190,7 +190,7 @@ TEST(Load, ChoicesAreNamedAndTheNearestSuggested) {
 TEST(Load, ALongValueIsShortenedBetweenCharacters) {
   std::string umlauts = "x";  // so that the cut falls inside a two-byte character
   for (int i = 0; i < 100; ++i) umlauts += "ü";
-  const std::string message = refusal("train.steps = '" + umlauts + "'");
+  const std::string message = load_error("train.steps = '" + umlauts + "'");
   EXPECT_LT(message.size(), 160U);
   EXPECT_TRUE(message.ends_with("üü...\"")) << message;
 }
@@ -222,7 +222,7 @@ TEST(Overrides, QuotedStringsAreToml) {
   EXPECT_EQ(config.path, "a\tb");
   config.load("", {"data.path='a\\tb'"});
   EXPECT_EQ(config.path, "a\\tb");
-  const std::string message = refusal("", {"data.path=\"open"});
+  const std::string message = load_error("", {"data.path=\"open"});
   EXPECT_TRUE(message.starts_with("command line: data.path=\"open: the value is not TOML: "))
       << message;
 }
@@ -234,33 +234,34 @@ TEST(Overrides, WinOverTheFileAndTheLastOverTheFirst) {
 }
 
 TEST(Overrides, AreCheckedLikeTheFile) {
-  EXPECT_EQ(refusal("", {"train.steps=abc"}),
+  EXPECT_EQ(load_error("", {"train.steps=abc"}),
             "command line: train.steps takes an integer >= 1, <= 1000000000, not the string "
             "\"abc\"");
-  EXPECT_EQ(refusal("", {"train.steps=0"}),
+  EXPECT_EQ(load_error("", {"train.steps=0"}),
             "command line: train.steps takes an integer >= 1, <= 1000000000, not the integer 0");
-  EXPECT_EQ(refusal("", {"train.steps="}),
+  EXPECT_EQ(load_error("", {"train.steps="}),
             "command line: train.steps takes an integer >= 1, <= 1000000000, not the string \"\"");
-  EXPECT_EQ(refusal("", {"train.reproducible=True"}),
+  EXPECT_EQ(load_error("", {"train.reproducible=True"}),
             "command line: train.reproducible takes true or false, not the string \"True\"");
-  EXPECT_EQ(refusal("", {"train.steps={a = 1}"}),
+  EXPECT_EQ(load_error("", {"train.steps={a = 1}"}),
             "command line: train.steps takes an integer >= 1, <= 1000000000, not a table");
 }
 
 TEST(Overrides, OneArgumentSetsOneKey) {
   // A line feed must not bring a second key in.
-  EXPECT_TRUE(contains(refusal("", {"train.steps=5\nother = 6"}), "train.steps takes an integer"));
-  EXPECT_TRUE(contains(refusal("", {"data.path=\"a\"\nother = 6"}), "more than one value"));
+  EXPECT_TRUE(
+      contains(load_error("", {"train.steps=5\nother = 6"}), "train.steps takes an integer"));
+  EXPECT_TRUE(contains(load_error("", {"data.path=\"a\"\nother = 6"}), "more than one value"));
 }
 
 TEST(Overrides, TextThatIsNotUtf8CouldNotBeWrittenAgain) {
-  EXPECT_TRUE(contains(refusal("", {"data.path=a\xFF\xFE"}), "not TOML"));
+  EXPECT_TRUE(contains(load_error("", {"data.path=a\xFF\xFE"}), "not TOML"));
 }
 
 TEST(Overrides, WithoutAnEqualsSignShowHow) {
-  EXPECT_EQ(refusal("", {"train.steps"}, ExitCode::kUsage),
+  EXPECT_EQ(load_error("", {"train.steps"}, ExitCode::kUsage),
             "\"train.steps\" is not of the form section.key=value, for example train.steps=1000");
-  EXPECT_TRUE(contains(refusal("", {"=5"}, ExitCode::kUsage), "\"=5\" is not of the form"));
+  EXPECT_TRUE(contains(load_error("", {"=5"}, ExitCode::kUsage), "\"=5\" is not of the form"));
 }
 
 // Each byte of a good file replaced by noise: it loads or is refused, and never anything else.

@@ -42,7 +42,7 @@ TEST(NearestName, TakesTheNearestAndTheFirstOfEquals) {
   EXPECT_EQ(nearest_name("beganx", {"egan", "began"}), "began");
 }
 
-std::string refusal(const std::string& toml, const std::vector<std::string>& overrides = {}) {
+std::string name_error(const std::string& toml, const std::vector<std::string>& overrides = {}) {
   TestConfig config;
   const Error error = error_of([&] { config.load(toml, overrides); });
   EXPECT_EQ(error.code(), ExitCode::kConfig);
@@ -50,66 +50,66 @@ std::string refusal(const std::string& toml, const std::vector<std::string>& ove
 }
 
 TEST(UnknownKey, NamesTheNearestWithFileAndLine) {
-  EXPECT_EQ(refusal("# a comment\n[train]\nsteps = 1\nstepz = 5\n"),
+  EXPECT_EQ(name_error("# a comment\n[train]\nsteps = 1\nstepz = 5\n"),
             "run.toml:4: unknown key \"train.stepz\"; did you mean \"train.steps\"?");
-  EXPECT_EQ(refusal("train.setps = 5\n"),
+  EXPECT_EQ(name_error("train.setps = 5\n"),
             "run.toml:1: unknown key \"train.setps\"; did you mean \"train.steps\"?");
 }
 
 TEST(UnknownKey, NamesTheSectionThatHasIt) {
-  EXPECT_EQ(refusal("[train]\nrate = 0.1\n"),
+  EXPECT_EQ(name_error("[train]\nrate = 0.1\n"),
             "run.toml:2: unknown key \"train.rate\"; did you mean \"optimizer.rate\"?");
-  EXPECT_EQ(refusal("gamma = 0.5\n"),
+  EXPECT_EQ(name_error("gamma = 0.5\n"),
             "run.toml:1: unknown key \"gamma\"; did you mean \"objective.gamma\"?");
 }
 
 TEST(UnknownKey, PointsToTheListWhenNothingIsNear) {
   EXPECT_EQ(
-      refusal("[train]\nfoo = 1\n"),
+      name_error("[train]\nfoo = 1\n"),
       "run.toml:2: unknown key \"train.foo\"; `valley train --keys train` lists the known ones");
-  EXPECT_EQ(refusal("foo = 1\n"),
+  EXPECT_EQ(name_error("foo = 1\n"),
             "run.toml:1: unknown key \"foo\"; `valley train --keys` lists the known ones");
 }
 
 TEST(UnknownKey, OnTheCommandLine) {
-  EXPECT_EQ(refusal("", {"train.stepz=5"}),
+  EXPECT_EQ(name_error("", {"train.stepz=5"}),
             "command line: unknown key \"train.stepz\"; did you mean \"train.steps\"?");
-  EXPECT_EQ(refusal("", {"trian.steps=5"}),
+  EXPECT_EQ(name_error("", {"trian.steps=5"}),
             "command line: unknown key \"trian.steps\"; did you mean \"train.steps\"?");
   EXPECT_EQ(
-      refusal("", {"train=5"}),
+      name_error("", {"train=5"}),
       "command line: \"train\" is a section, not a key; `valley train --keys train` lists its "
       "keys");
   EXPECT_EQ(
-      refusal("", {"bogus.thing=5"}),
+      name_error("", {"bogus.thing=5"}),
       "command line: unknown key \"bogus.thing\"; `valley train --keys` lists the known ones");
 }
 
 TEST(UnknownSection, NamesTheNearest) {
-  EXPECT_EQ(refusal("\n[modle]\nname = 'began'\n"),
+  EXPECT_EQ(name_error("\n[modle]\nname = 'began'\n"),
             "run.toml:2: unknown section \"modle\"; did you mean \"model\"?");
-  EXPECT_EQ(refusal("trian.steps = 5\n"),
+  EXPECT_EQ(name_error("trian.steps = 5\n"),
             "run.toml:1: unknown section \"trian\"; did you mean \"train\"?");
   EXPECT_EQ(
-      refusal("[wandb]\n"),
+      name_error("[wandb]\n"),
       "run.toml:1: unknown section \"wandb\"; the sections are data, model, train, objective, "
       "optimizer");
 }
 
 TEST(UnknownSection, ASectionIsNotAKeyNorAList) {
-  EXPECT_EQ(refusal("train = 5\n"),
+  EXPECT_EQ(name_error("train = 5\n"),
             "run.toml:1: \"train\" is a section, not a key; `valley train --keys train` lists its "
             "keys");
-  EXPECT_EQ(refusal("[[train]]\nsteps = 5\n"),
+  EXPECT_EQ(name_error("[[train]]\nsteps = 5\n"),
             "run.toml:1: \"train\" is a section that stands once: write [train]");
-  EXPECT_EQ(refusal("[train.deeper]\nsteps = 5\n"),
+  EXPECT_EQ(name_error("[train.deeper]\nsteps = 5\n"),
             "run.toml:1: unknown section \"train.deeper\"; the sections are data, model, train, "
             "objective, optimizer");
 }
 
 TEST(UnknownKey, TheFirstMistakeInTheFileIsReported) {
   // By name "model.b" comes first; in the file "train.z" does.
-  EXPECT_TRUE(contains(refusal("[train]\nzzzz = 1\n[model]\nbbbb = 2\n"), "run.toml:2:"));
+  EXPECT_TRUE(contains(name_error("[train]\nzzzz = 1\n[model]\nbbbb = 2\n"), "run.toml:2:"));
 }
 
 }  // namespace

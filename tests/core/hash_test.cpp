@@ -21,8 +21,8 @@ std::vector<std::byte> noise(std::size_t size) {
 
 using Crc = std::uint32_t (*)(Bytes, std::uint32_t);
 
-class Crc32cForms : public testing::TestWithParam<Crc> {};
-INSTANTIATE_TEST_SUITE_P(Both, Crc32cForms, testing::Values(&crc32c, &crc32c_software),
+class Crc32cForms : public ::testing::TestWithParam<Crc> {};
+INSTANTIATE_TEST_SUITE_P(Both, Crc32cForms, ::testing::Values(&crc32c, &crc32c_software),
                          [](const auto& param) {
                            return param.index == 0 ? "Processor" : "Software";
                          });

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "core/error.h"
 #include "support/temporary_folder.h"
@@ -20,6 +22,13 @@ Error error_of(Call&& call) {
   }
   ADD_FAILURE() << "no Error was thrown";
   return Error(ExitCode::kDone, std::string("nothing was thrown"));
+}
+
+inline std::vector<std::string> split_lines(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
 }
 
 inline bool contains(const std::string& text, const std::string& part) {

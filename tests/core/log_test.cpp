@@ -18,7 +18,7 @@ namespace valley {
 namespace {
 
 // Log state is the process's: each test starts as one rank without a file.
-class LogTest : public testing::Test {
+class LogTest : public ::testing::Test {
  protected:
   void SetUp() override { reset(); }
   void TearDown() override { reset(); }
@@ -45,13 +45,6 @@ class LogTest : public testing::Test {
 
   TemporaryFolder folder_;
 };
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
-}
 
 void say_one_of_each() {
   log::info("step {}", 1200);
@@ -86,8 +79,8 @@ TEST_F(LogTest, TheFileGetsEveryLineWithItsTime) {
   log::set_rank(0, 2);
   const std::string said = stderr_of(say_one_of_each);
   log::tee_to("");
-  const std::vector<std::string> in_file = lines_of(read_file(path));
-  const std::vector<std::string> on_stderr = lines_of(said);
+  const std::vector<std::string> in_file = split_lines(read_file(path));
+  const std::vector<std::string> on_stderr = split_lines(said);
   ASSERT_EQ(in_file.size(), on_stderr.size());
   const std::regex time(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:?\d\d )");
   for (std::size_t i = 0; i < in_file.size(); ++i) {
@@ -105,7 +98,7 @@ TEST_F(LogTest, TheFileIsAppendedToAndLeftAlone) {
   (void)stderr_of([] { log::info("during"); });
   log::tee_to("");
   (void)stderr_of([] { log::info("after"); });
-  const std::vector<std::string> lines = lines_of(read_file(path));
+  const std::vector<std::string> lines = split_lines(read_file(path));
   ASSERT_EQ(lines.size(), 2U);
   EXPECT_EQ(lines[0], "before");
   EXPECT_TRUE(lines[1].ends_with(" during")) << lines[1];
@@ -138,7 +131,7 @@ TEST_F(LogTest, LinesOfThreadsStayWhole) {
     }
     for (std::thread& thread : threads) thread.join();
   });
-  const std::vector<std::string> lines = lines_of(said);
+  const std::vector<std::string> lines = split_lines(said);
   ASSERT_EQ(lines.size(), static_cast<std::size_t>(kThreads * kLines));
   for (int t = 0; t < kThreads; ++t) {
     const std::string word(100, static_cast<char>('a' + t));

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "fake_dataset.h"
+#include "kernels/device.h"
 
 namespace valley {
 namespace {
@@ -42,7 +43,7 @@ void expect_batches_of_the_loader(at::Device device) {
 TEST(DeviceCache, DeliversTheBatchesOfTheLoader) { expect_batches_of_the_loader(at::kCPU); }
 
 TEST(DeviceCacheOnCuda, DeliversTheBatchesOfTheLoader) {
-  if (!at::globalContext().hasCUDA()) GTEST_SKIP() << "no GPU";
+  if (!has_cuda_device()) GTEST_SKIP() << "no GPU";
   expect_batches_of_the_loader(at::Device(at::kCUDA, 0));
 }
 

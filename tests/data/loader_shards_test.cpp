@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kSide = 6;
-constexpr std::uint64_t kImages = 100;
+constexpr std::uint64_t kShardImages = 100;
 constexpr std::uint64_t kImageBytes = kSide * kSide * 3;
 
 std::uint8_t byte_of(std::uint64_t image, std::uint64_t offset) {
@@ -40,7 +40,7 @@ class NoiseReader : public ImageReader {
 
 class NoiseSource : public ImageSource {
  public:
-  std::uint64_t size() const override { return kImages; }
+  std::uint64_t size() const override { return kShardImages; }
   std::string name(std::uint64_t index) const override { return "noise-" + std::to_string(index); }
   std::int64_t label(std::uint64_t index) const override {
     return static_cast<std::int64_t>(index % 4);
@@ -53,11 +53,11 @@ class NoiseSource : public ImageSource {
 };
 
 // Four shards of 32, 32, 32 and 4 images in the order of the source.
-class LoaderOnShards : public testing::Test {
+class LoaderOnShards : public ::testing::Test {
  protected:
   void SetUp() override {
     directory_ =
-        fs::path(testing::TempDir()) / ("valley-loader-shards-" + std::to_string(::getpid()));
+        fs::path(::testing::TempDir()) / ("valley-loader-shards-" + std::to_string(::getpid()));
     fs::remove_all(directory_);
     BuildOptions options;
     options.destination = directory_;

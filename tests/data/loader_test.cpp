@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "fake_dataset.h"
+#include "kernels/device.h"
 
 namespace valley {
 namespace {
@@ -240,7 +241,7 @@ TEST(Loader, SaysHowToNeedLessMemory) {
 }
 
 TEST(Loader, PinsItsBuffersForCuda) {
-  if (!at::hasCUDA()) GTEST_SKIP() << "no CUDA device";
+  if (!has_cuda_device()) GTEST_SKIP() << "no CUDA device";
   const auto dataset = std::make_shared<FakeDataset>(16);
   LoaderOptions options;
   options.pinned = true;

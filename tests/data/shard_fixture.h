@@ -70,11 +70,11 @@ class PatternSource : public ImageSource {
   Hook hook_;
 };
 
-class ShardTest : public testing::Test {
+class ShardTest : public ::testing::Test {
  protected:
   void SetUp() override {
     static std::atomic<int> counter{0};
-    folder_ = std::filesystem::path(testing::TempDir()) /
+    folder_ = std::filesystem::path(::testing::TempDir()) /
               fmt::format("valley-shards-{}-{}", ::getpid(), counter++);
     std::filesystem::create_directories(folder_);
   }

@@ -14,7 +14,7 @@ Gpu hopper() { return {"NVIDIA H100", 9, 0, 80 * kGibibyte, 79 * kGibibyte, true
 
 GpuFacts one_gpu() { return {true, "580.65.06", 13000, false, "", {hopper()}}; }
 
-Checkup judged(const GpuFacts& facts, const GpuBuild& build = kBuild) {
+Checkup judge_gpu_facts(const GpuFacts& facts, const GpuBuild& build = kBuild) {
   return collected([&](const Notes& notes) { judge_gpus(facts, build, notes); });
 }
 
@@ -53,13 +53,13 @@ TEST(GpuRules, CodeOfOneModelRunsOnThatOnly) {
 }
 
 TEST(GpuRules, AMachineWithoutGpusTrainsOnCpus) {
-  const Checkup checkup = judged({});
+  const Checkup checkup = judge_gpu_facts({});
   EXPECT_TRUE(all_ok(checkup));
   EXPECT_NE(checkup.findings[0].value.find("CPUs"), std::string::npos);
 }
 
 TEST(GpuRules, AGoodGpu) {
-  const Checkup checkup = judged(one_gpu());
+  const Checkup checkup = judge_gpu_facts(one_gpu());
   EXPECT_TRUE(all_ok(checkup));
   EXPECT_EQ(named(checkup, "driver").figures.at("gpus"), 1);
   EXPECT_NE(named(checkup, "GPU 0").value.find("NVIDIA H100"), std::string::npos);
@@ -70,7 +70,7 @@ TEST(GpuRules, ADriverThatIsTooOldNamesTheOneNeeded) {
   facts.kernel_driver = "535.104.05";
   facts.driver_cuda = 12020;
   facts.gpus.clear();
-  const Finding driver = named(judged(facts), "driver");
+  const Finding driver = named(judge_gpu_facts(facts), "driver");
   EXPECT_EQ(driver.status, Status::kFailure);
   EXPECT_EQ(driver.code, ExitCode::kConfig);
   EXPECT_NE(driver.value.find("535.104.05"), std::string::npos);
@@ -81,14 +81,14 @@ TEST(GpuRules, ADriverThatIsTooOldNamesTheOneNeeded) {
 TEST(GpuRules, ACompatibilityPackageMakesAnOldDriverDo) {
   GpuFacts facts = one_gpu();
   facts.kernel_driver = "570.10";
-  EXPECT_TRUE(all_ok(judged(facts)));
+  EXPECT_TRUE(all_ok(judge_gpu_facts(facts)));
 }
 
 TEST(GpuRules, AGpuThatCannotBeUsedSaysWhy) {
   GpuFacts facts = one_gpu();
   facts.gpus.clear();
   facts.error = "unknown error (cudaErrorUnknown)";
-  const Finding gpus = named(judged(facts), "GPUs");
+  const Finding gpus = named(judge_gpu_facts(facts), "GPUs");
   EXPECT_EQ(gpus.status, Status::kFailure);
   EXPECT_NE(gpus.value.find("cudaErrorUnknown"), std::string::npos);
 }
@@ -97,14 +97,14 @@ TEST(GpuRules, HiddenGpusAreAWarning) {
   GpuFacts facts = one_gpu();
   facts.gpus.clear();
   facts.hidden = true;
-  EXPECT_EQ(named(judged(facts), "GPUs").status, Status::kWarning);
+  EXPECT_EQ(named(judge_gpu_facts(facts), "GPUs").status, Status::kWarning);
 }
 
 TEST(GpuRules, AnArchitectureThatIsNotBuiltIsAFailure) {
   GpuFacts facts = one_gpu();
   facts.gpus[0].major = 7;
   facts.gpus[0].minor = 5;
-  const Finding gpu = named(judged(facts), "GPU 0");
+  const Finding gpu = named(judge_gpu_facts(facts), "GPU 0");
   EXPECT_EQ(gpu.status, Status::kFailure);
   EXPECT_NE(gpu.advice.find("-DCMAKE_CUDA_ARCHITECTURES=75"), std::string::npos);
 }
@@ -112,24 +112,24 @@ TEST(GpuRules, AnArchitectureThatIsNotBuiltIsAFailure) {
 TEST(GpuRules, AGpuThatIsInUseIsAWarning) {
   GpuFacts facts = one_gpu();
   facts.gpus[0].free_bytes = 10 * kGibibyte;
-  EXPECT_EQ(named(judged(facts), "GPU 0").status, Status::kWarning);
+  EXPECT_EQ(named(judge_gpu_facts(facts), "GPU 0").status, Status::kWarning);
 }
 
 TEST(GpuRules, Links) {
   GpuFacts facts = one_gpu();
   facts.gpus.push_back(hopper());
-  EXPECT_EQ(named(judged(facts), "links").status, Status::kWarning);
+  EXPECT_EQ(named(judge_gpu_facts(facts), "links").status, Status::kWarning);
   for (Gpu& gpu : facts.gpus) gpu.peers = 1;
-  EXPECT_NE(named(judged(facts), "links").value.find("PCIe"), std::string::npos);
+  EXPECT_NE(named(judge_gpu_facts(facts), "links").value.find("PCIe"), std::string::npos);
   for (Gpu& gpu : facts.gpus) gpu.fast_peers = 1;
-  EXPECT_NE(named(judged(facts), "links").value.find("NVLink"), std::string::npos);
+  EXPECT_NE(named(judge_gpu_facts(facts), "links").value.find("NVLink"), std::string::npos);
 }
 
 TEST(GpuRules, ABuildWithoutCudaOnAMachineWithAGpuSaysSo) {
-  const Finding gpus = named(judged(one_gpu(), {}), "GPUs");
+  const Finding gpus = named(judge_gpu_facts(one_gpu(), {}), "GPUs");
   EXPECT_EQ(gpus.status, Status::kWarning);
   EXPECT_NE(gpus.advice.find("-DVALLEY_CUDA=ON"), std::string::npos);
-  EXPECT_TRUE(all_ok(judged({}, {})));
+  EXPECT_TRUE(all_ok(judge_gpu_facts({}, {})));
 }
 
 }  // namespace

@@ -33,14 +33,14 @@ std::string report(const json& places, bool exact = true) {
       .dump();
 }
 
-Checkup judged(const std::string& line, int expected) {
+Checkup judge_rank_line(const std::string& line, int expected) {
   return collected([&](const Notes& notes) { judge_ranks(line, expected, "mpirun", notes); });
 }
 
 TEST(RankReport, TwoGoodRanks) {
   const std::string line = report(json::array({place("n1", "0", 2), place("n1", "1", 2)}));
   EXPECT_TRUE(is_rank_report(line));
-  const Checkup checkup = judged(line, 2);
+  const Checkup checkup = judge_rank_line(line, 2);
   EXPECT_EQ(named(checkup, "ranks").value, "2 found each other: 2 on n1");
   EXPECT_EQ(named(checkup, "ranks").figures.at("ranks"), 2);
   EXPECT_NE(named(checkup, "MPI all-reduce").value.find("1.5 GB/s"), std::string::npos);
@@ -48,31 +48,33 @@ TEST(RankReport, TwoGoodRanks) {
 }
 
 TEST(RankReport, FewerThanWereStarted) {
-  const Finding ranks = named(judged(report(json::array({place("n1", "0", 2)})), 2), "ranks");
+  const Finding ranks =
+      named(judge_rank_line(report(json::array({place("n1", "0", 2)})), 2), "ranks");
   EXPECT_EQ(ranks.status, Status::kFailure);
   EXPECT_EQ(ranks.code, ExitCode::kConfig);
 }
 
 TEST(RankReport, AWrongSum) {
   const auto places = json::array({place("n1", "0", 2), place("n1", "1", 2)});
-  EXPECT_EQ(named(judged(report(places, false), 2), "MPI all-reduce").code, ExitCode::kRankLost);
+  EXPECT_EQ(named(judge_rank_line(report(places, false), 2), "MPI all-reduce").code,
+            ExitCode::kRankLost);
 }
 
 TEST(RankReport, RanksThatShareACore) {
   const auto places = json::array({place("n1", "0", 8), place("n1", "0", 8)});
-  EXPECT_EQ(named(judged(report(places), 2), "binding").status, Status::kWarning);
+  EXPECT_EQ(named(judge_rank_line(report(places), 2), "binding").status, Status::kWarning);
 }
 
 TEST(RankReport, CoresThatStayIdle) {
   const auto places = json::array({place("n1", "0", 64), place("n1", "1", 64)});
-  const Finding binding = named(judged(report(places), 2), "binding");
+  const Finding binding = named(judge_rank_line(report(places), 2), "binding");
   EXPECT_EQ(binding.status, Status::kWarning);
   EXPECT_NE(binding.advice.find("pe=32"), std::string::npos);
 }
 
 TEST(RankReport, HostsAndTheirClocks) {
   const auto places = json::array({place("n1", "0-3", 4, 1000), place("n2", "0-3", 4, 1090)});
-  const Checkup checkup = judged(report(places), 2);
+  const Checkup checkup = judge_rank_line(report(places), 2);
   EXPECT_EQ(named(checkup, "ranks").value, "2 found each other: 1 on n1, 1 on n2");
   EXPECT_EQ(named(checkup, "clocks").status, Status::kWarning);
   EXPECT_NE(named(checkup, "clocks").value.find("90 s"), std::string::npos);

@@ -29,7 +29,7 @@ TEST(VersionRules, Agreement) {
   EXPECT_EQ(agreement("13.0", "12.8", 1), Agreement::kDifferent);
 }
 
-Finding judged(const std::string& built, const std::string& loaded) {
+Finding judge_version(const std::string& built, const std::string& loaded) {
   return named(collected([&](const Notes& notes) {
                  judge_library(notes, {"HDF5", "hdf5", built, loaded, 2, ""});
                }),
@@ -37,9 +37,9 @@ Finding judged(const std::string& built, const std::string& loaded) {
 }
 
 TEST(VersionRules, AnotherLibraryThanItWasBuiltAgainstIsAFailureThatNamesBoth) {
-  EXPECT_EQ(judged("1.10.8", "1.10.8").status, Status::kOk);
-  EXPECT_EQ(judged("1.10.8", "1.10.9").status, Status::kOk);
-  const Finding other = judged("1.10.8", "1.14.3");
+  EXPECT_EQ(judge_version("1.10.8", "1.10.8").status, Status::kOk);
+  EXPECT_EQ(judge_version("1.10.8", "1.10.9").status, Status::kOk);
+  const Finding other = judge_version("1.10.8", "1.14.3");
   EXPECT_EQ(other.status, Status::kFailure);
   EXPECT_EQ(other.code, ExitCode::kConfig);
   EXPECT_NE(other.value.find("1.10.8"), std::string::npos);

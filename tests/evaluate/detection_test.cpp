@@ -10,34 +10,34 @@
 namespace valley {
 namespace {
 
-using Numbers = std::vector<float>;
+using Energies = std::vector<float>;
 
 TEST(Auroc, CountsPairs) {
-  EXPECT_EQ(auroc(Numbers{1, 2}, Numbers{3, 4}).value, 1);
-  EXPECT_EQ(auroc(Numbers{3, 4}, Numbers{1, 2}).value, 0);
-  EXPECT_EQ(auroc(Numbers{1, 3}, Numbers{2, 4}).value, 0.75);
-  EXPECT_EQ(auroc(Numbers{-5}, Numbers{-5}).value, 0.5);
-  EXPECT_EQ(auroc(Numbers{1, 1, 1}, Numbers{1, 1}).value, 0.5);
+  EXPECT_EQ(auroc(Energies{1, 2}, Energies{3, 4}).value, 1);
+  EXPECT_EQ(auroc(Energies{3, 4}, Energies{1, 2}).value, 0);
+  EXPECT_EQ(auroc(Energies{1, 3}, Energies{2, 4}).value, 0.75);
+  EXPECT_EQ(auroc(Energies{-5}, Energies{-5}).value, 0.5);
+  EXPECT_EQ(auroc(Energies{1, 1, 1}, Energies{1, 1}).value, 0.5);
   // Of 12 pairs, 7 are in order and 3 tied.
-  EXPECT_EQ(auroc(Numbers{1, 2, 2, 5}, Numbers{2, 3, 5}).value, 8.5 / 12);
+  EXPECT_EQ(auroc(Energies{1, 2, 2, 5}, Energies{2, 3, 5}).value, 8.5 / 12);
 }
 
 TEST(Auroc, OneImageHasNoInterval) {
-  const Auroc found = auroc(Numbers{1}, Numbers{2, 3});
+  const Auroc found = auroc(Energies{1}, Energies{2, 3});
   EXPECT_EQ(found.value, 1);
   EXPECT_FALSE(found.standard_error || found.low || found.high);
-  EXPECT_FALSE(auroc(Numbers{1, 3}, Numbers{2}).low);
+  EXPECT_FALSE(auroc(Energies{1, 3}, Energies{2}).low);
 }
 
 TEST(Auroc, AllToldApartHasAnIntervalWithoutWidth) {
-  const Auroc found = auroc(Numbers{1, 2}, Numbers{3, 4});
+  const Auroc found = auroc(Energies{1, 2}, Energies{3, 4});
   EXPECT_EQ(found.standard_error, 0);
   EXPECT_EQ(found.low, 1);
   EXPECT_EQ(found.high, 1);
 }
 
 // DeLong's as its equations are written: of every pair.
-Auroc of_all_pairs(const Numbers& data, const Numbers& against) {
+Auroc of_all_pairs(const Energies& data, const Energies& against) {
   const auto psi = [](float x, float y) { return x < y ? 1 : x == y ? 0.5 : 0; };
   const auto m = static_cast<double>(data.size());
   const auto n = static_cast<double>(against.size());
@@ -66,15 +66,15 @@ TEST(Auroc, IsThatOfAllPairsWithTiesAndWithout) {
     for (const auto& [m, n] : {std::pair{2, 2}, {40, 7}, {9, 60}, {200, 150}}) {
       std::normal_distribution<float> normal(0, 2);
       const auto draw = [&](int count, float mean) {
-        Numbers numbers(static_cast<std::size_t>(count));
+        Energies numbers(static_cast<std::size_t>(count));
         for (float& number : numbers) {
           number = normal(random) + mean;
           if (has_ties) number = std::round(number);
         }
         return numbers;
       };
-      Numbers data = draw(m, 0);
-      Numbers against = draw(n, 1);
+      Energies data = draw(m, 0);
+      Energies against = draw(n, 1);
       const Auroc found = auroc(data, against);
       const Auroc expected = of_all_pairs(data, against);
       EXPECT_NEAR(found.value, expected.value, 1e-14);
@@ -100,8 +100,8 @@ TEST(Auroc, IntervalsHoldTheTrueAreaAsOftenAsTheySay) {
   std::normal_distribution<float> normal(0, 1);
   int held = 0;
   for (int trial = 0; trial < kTrials; ++trial) {
-    Numbers data(60);
-    Numbers against(80);
+    Energies data(60);
+    Energies against(80);
     for (float& number : data) number = normal(random);
     for (float& number : against) number = normal(random) + 1;
     const Auroc found = auroc(data, against);
@@ -112,19 +112,19 @@ TEST(Auroc, IntervalsHoldTheTrueAreaAsOftenAsTheySay) {
 }
 
 TEST(Threshold, KeepsAtLeastTheShareAndCountsTheOthers) {
-  Numbers data;
+  Energies data;
   for (int i = 1; i <= 20; ++i) data.push_back(static_cast<float>(i));
-  const Threshold found = threshold_keeping(0.95, data, Numbers{18.5, 19, 19.5, 30});
+  const Threshold found = threshold_keeping(0.95, data, Energies{18.5, 19, 19.5, 30});
   EXPECT_EQ(found.energy, 19);
   EXPECT_EQ(found.kept, 0.95);
   EXPECT_EQ(found.false_positives, 0.5);
-  EXPECT_EQ(threshold_keeping(1, data, Numbers{25}).energy, 20);
-  EXPECT_EQ(threshold_keeping(0.951, data, Numbers{25}).energy, 20);
-  EXPECT_EQ(threshold_keeping(0.01, data, Numbers{0}).false_positives, 1);
+  EXPECT_EQ(threshold_keeping(1, data, Energies{25}).energy, 20);
+  EXPECT_EQ(threshold_keeping(0.951, data, Energies{25}).energy, 20);
+  EXPECT_EQ(threshold_keeping(0.01, data, Energies{0}).false_positives, 1);
 }
 
 TEST(Threshold, TiesAreKeptTogether) {
-  const Threshold found = threshold_keeping(0.95, Numbers(30, 4), Numbers{3, 4, 5});
+  const Threshold found = threshold_keeping(0.95, Energies(30, 4), Energies{3, 4, 5});
   EXPECT_EQ(found.kept, 1);
   EXPECT_EQ(found.false_positives, 2.0 / 3);
 }

@@ -76,7 +76,7 @@ void expect_error(ExitCode code, const std::vector<std::string>& parts,
 }
 
 using Values = std::vector<int>;
-using Numbers = std::vector<std::int64_t>;
+using Labels = std::vector<std::int64_t>;
 using Names = std::vector<std::string>;
 
 TEST(LabelledImages, OfAFolderAreInItsOrderWithItsClasses) {
@@ -85,7 +85,7 @@ TEST(LabelledImages, OfAFolderAreInItsOrderWithItsClasses) {
   const auto images = open_images({(folder / "pets").string()}, kShape, "m");
   ASSERT_EQ(images->size(), 5U);
   EXPECT_EQ(values_of(*images), (Values{10, 20, 30, 40, 50}));
-  EXPECT_EQ(labels_of(*images), (Numbers{0, 0, 1, 1, 1}));
+  EXPECT_EQ(labels_of(*images), (Labels{0, 0, 1, 1, 1}));
   EXPECT_EQ(images->class_names(), (Names{"cats", "dogs"}));
   EXPECT_EQ(images->name(3), "dogs/2.png");
   EXPECT_EQ(images->index(3), 3U);
@@ -127,7 +127,7 @@ TEST(LabelledImages, OfSeveralInputsAreOneAfterTheOther) {
       open_images({path("lone.png"), path("other.png"), path("shards"), path("more")}, kShape, "m");
   EXPECT_EQ(values_of(*images), (Values{80, 90, 10, 20, 30, 40, 50, 60, 70}));
   EXPECT_EQ(images->class_names(), (Names{"cats", "dogs", "birds"}));
-  EXPECT_EQ(labels_of(*images), (Numbers{-1, -1, 0, 0, 1, 1, 1, 2, 1}));
+  EXPECT_EQ(labels_of(*images), (Labels{-1, -1, 0, 0, 1, 1, 1, 2, 1}));
   EXPECT_EQ(images->name(0), path("lone.png"));
   EXPECT_EQ(images->name(8), path("more") + "/dogs/9.png");
   const auto turned = open_images({path("more"), path("shards")}, kShape, "m");

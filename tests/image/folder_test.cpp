@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class FolderTest : public testing::Test {
+class FolderTest : public ::testing::Test {
  protected:
   void put(const std::string& name, const std::string& content) const {
     fs::create_directories((folder_ / name).parent_path());

@@ -149,10 +149,10 @@ TEST(FontFace, EveryTruncationAndEveryFlippedByteIsSurvived) {
   }
 }
 
-class FontSourceTest : public testing::Test {
+class FontSourceTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / fmt::format("valley-font-{}", ::getpid());
+    folder_ = fs::path(::testing::TempDir()) / fmt::format("valley-font-{}", ::getpid());
     fs::create_directories(folder_ / "a/b");
     write_file(folder_ / "a/b/Tiny.ttf", tiny_font::bytes());
   }
@@ -215,7 +215,7 @@ TEST_F(FontSourceTest, AMissingFontSaysWhereItWasSoughtAndWhatBringsIt) {
 }
 
 // What the quickstart trains on; the package is among those that launch/setup.sh installs.
-class NotoColorEmoji : public testing::Test {
+class NotoColorEmoji : public ::testing::Test {
  protected:
   void SetUp() override {
     try {

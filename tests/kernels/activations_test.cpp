@@ -11,18 +11,18 @@
 namespace valley::kernels {
 namespace {
 
-constexpr auto kOrder = at::MemoryFormat::ChannelsLast;
+constexpr auto kActivationLayout = at::MemoryFormat::ChannelsLast;
 
 // Shape and type: few channels and many, sizes that fill no vector, more than one thread's share.
-using Case = std::tuple<std::vector<std::int64_t>, at::ScalarType>;
+using ActivationCase = std::tuple<std::vector<std::int64_t>, at::ScalarType>;
 
-class Activations : public testing::TestWithParam<Case> {
+class Activations : public ::testing::TestWithParam<ActivationCase> {
  protected:
   void SetUp() override {
     at::manual_seed(1);
     const auto& [shape, type] = GetParam();
-    x_ = (4 * at::randn(shape)).to(type).contiguous(kOrder);
-    grad_ = at::randn(shape).to(type).contiguous(kOrder);
+    x_ = (4 * at::randn(shape)).to(type).contiguous(kActivationLayout);
+    grad_ = at::randn(shape).to(type).contiguous(kActivationLayout);
     bias_ = at::randn({shape[1]});
     tolerance_ = type == at::kBFloat16 ? 8e-3 : 2e-7;
   }
@@ -68,11 +68,11 @@ TEST_P(Activations, AreTheSameForAnyNumberOfThreads) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Activations,
-                         testing::Combine(testing::Values(std::vector<std::int64_t>{2, 3, 5, 7},
+                         ::testing::Combine(::testing::Values(std::vector<std::int64_t>{2, 3, 5, 7},
                                                           std::vector<std::int64_t>{1, 1, 1, 1},
                                                           std::vector<std::int64_t>{8, 32, 40, 40},
                                                           std::vector<std::int64_t>{3, 700, 9, 1}),
-                                          testing::Values(at::kFloat, at::kBFloat16)));
+                                          ::testing::Values(at::kFloat, at::kBFloat16)));
 
 TEST(BiasElu, KeepsWhatIsNotFiniteAndWhatIsFarBelowZero) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
@@ -96,9 +96,10 @@ TEST(BiasElu, IsExactNearZero) {
 }
 
 TEST(EluBackward, TakesGradientsOfAnotherTypeAndLayout) {
-  const at::Tensor y = at::randn({2, 8, 4, 4}).to(at::kBFloat16).contiguous(kOrder);
+  const at::Tensor y = at::randn({2, 8, 4, 4}).to(at::kBFloat16).contiguous(kActivationLayout);
   const at::Tensor grad = at::randn({2, 8, 4, 4});
-  const at::Tensor expected = elu_backward(grad.to(at::kBFloat16).contiguous(kOrder), y, {});
+  const at::Tensor expected =
+      elu_backward(grad.to(at::kBFloat16).contiguous(kActivationLayout), y, {});
   EXPECT_TRUE(at::equal(elu_backward(grad, y, {}), expected));
   EXPECT_TRUE(at::equal(elu_backward(at::ones({}).expand({2, 8, 4, 4}), y, {}),
                         elu_backward(at::ones({2, 8, 4, 4}), y, {})));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "kernels/activation_launch.h"
+#include "kernels/device.h"
 #include "kernels/launch.h"
 #include "kernels/loss_launch.h"
 
@@ -23,10 +24,10 @@ constexpr at::DeviceType kDevice = at::kCPU;
 bool is_missing() { return false; }
 #else
 constexpr at::DeviceType kDevice = at::kCUDA;
-bool is_missing() { return !at::globalContext().hasCUDA(); }
+bool is_missing() { return !has_cuda_device(); }
 #endif
 
-class DeviceSide : public testing::Test {
+class DeviceSide : public ::testing::Test {
  protected:
   void SetUp() override {
     if (is_missing()) GTEST_SKIP() << "no GPU";

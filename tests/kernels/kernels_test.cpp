@@ -5,6 +5,8 @@
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
+#include "kernels/device.h"
+
 namespace valley::kernels {
 namespace {
 
@@ -112,7 +114,7 @@ TEST(FillNormal, HasTheMomentsAndTailsOfANormal) {
 class OnCuda : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!at::globalContext().hasCUDA()) GTEST_SKIP() << "no GPU";
+    if (!has_cuda_device()) GTEST_SKIP() << "no GPU";
   }
   at::Tensor gpu(const at::Tensor& t) { return t.to(at::kCUDA); }
 };

@@ -12,25 +12,25 @@
 namespace valley::kernels {
 namespace {
 
-constexpr auto kOrder = at::MemoryFormat::ChannelsLast;
+constexpr auto kNarrowLayout = at::MemoryFormat::ChannelsLast;
 
-struct Case {
+struct NarrowCase {
   std::int64_t batch, in, out, height, width;
 };
 
-class NarrowConv : public testing::TestWithParam<Case> {
+class NarrowConv : public ::testing::TestWithParam<NarrowCase> {
  protected:
   void SetUp() override {
-    const Case& c = GetParam();
+    const NarrowCase& c = GetParam();
     at::manual_seed(1);
-    x_ = at::randn({c.batch, c.in, c.height, c.width}).contiguous(kOrder);
+    x_ = at::randn({c.batch, c.in, c.height, c.width}).contiguous(kNarrowLayout);
     weight_ = at::randn({c.out, c.in, 3, 3}) / std::sqrt(9.0 * static_cast<double>(c.in));
     bias_ = at::randn({c.out});
     if (!narrow_conv_fits(x_, c.in, c.out)) GTEST_SKIP() << "this CPU has no AVX2";
     const at::Tensor x = x_.to(at::kDouble).requires_grad_(true);
     const at::Tensor w = weight_.to(at::kDouble).requires_grad_(true);
     const at::Tensor y = at::conv2d(x, w, {}, {1, 1}, {1, 1});
-    gradient_ = at::randn(y.sizes()).contiguous(kOrder);
+    gradient_ = at::randn(y.sizes()).contiguous(kNarrowLayout);
     const auto gradients = torch::autograd::grad({y}, {x, w}, {gradient_.to(at::kDouble)});
     expected_ = {y.detach(), gradients[0], gradients[1]};
   }
@@ -60,30 +60,30 @@ class NarrowConv : public testing::TestWithParam<Case> {
 };
 
 // Of the largest of up to a million errors of sums in float, in the order of direct convs.
-constexpr double kTolerance = 1e-5;
+constexpr double kNarrowTolerance = 1e-5;
 
 TEST_P(NarrowConv, IsTheConvAndTheBiasAndWhereItWidensElu) {
   const at::Tensor y = narrow_conv(x_, weight_, bias_);
-  EXPECT_TRUE(y.is_contiguous(kOrder));
+  EXPECT_TRUE(y.is_contiguous(kNarrowLayout));
   const at::Tensor sum = expected_[0] + bias_.view({1, -1, 1, 1});
-  EXPECT_LT(error(y, widens() ? at::elu(sum) : sum), kTolerance);
+  EXPECT_LT(error(y, widens() ? at::elu(sum) : sum), kNarrowTolerance);
 }
 
 TEST_P(NarrowConv, GradientOfAnImage) {
   if (!widens()) return;
   const at::Tensor g = narrow_conv_input_gradient(gradient_, weight_);
-  EXPECT_TRUE(g.is_contiguous(kOrder));
-  EXPECT_LT(error(g, expected_[1]), kTolerance);
+  EXPECT_TRUE(g.is_contiguous(kNarrowLayout));
+  EXPECT_LT(error(g, expected_[1]), kNarrowTolerance);
 }
 
 TEST_P(NarrowConv, GradientsOfTheWeightAndTheBias) {
-  EXPECT_LT(error(narrow_conv_weight_gradient(gradient_, x_, {}), expected_[2]), kTolerance);
+  EXPECT_LT(error(narrow_conv_weight_gradient(gradient_, x_, {}), expected_[2]), kNarrowTolerance);
   if (widens()) return;
   const at::Tensor of_bias = at::full_like(bias_, 7);
   (void)narrow_conv_weight_gradient(gradient_, x_, of_bias);
   const at::Tensor expected = gradient_.to(at::kDouble).sum({0, 2, 3});
   const auto values = static_cast<double>(gradient_.numel() / gradient_.size(1));
-  EXPECT_LT((of_bias - expected).abs().max().item<double>(), kTolerance * std::sqrt(values));
+  EXPECT_LT((of_bias - expected).abs().max().item<double>(), kNarrowTolerance * std::sqrt(values));
 }
 
 TEST_P(NarrowConv, TakesWeightsOfAnyStrides) {
@@ -121,22 +121,23 @@ TEST_P(NarrowConv, Bfloat16IsFloatRounded) {
 // Reproducible training cuts batches into microbatches wherever it likes.
 TEST_P(NarrowConv, AnImageIsTheSameInAnyBatch) {
   const std::int64_t last = x_.size(0) - 1;
-  const at::Tensor image = x_.narrow(0, last, 1).contiguous(kOrder);
+  const at::Tensor image = x_.narrow(0, last, 1).contiguous(kNarrowLayout);
   EXPECT_TRUE(
       at::equal(narrow_conv(image, weight_, bias_)[0], narrow_conv(x_, weight_, bias_)[last]));
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, NarrowConv,
-                         testing::Values(Case{2, 3, 16, 8, 8}, Case{3, 1, 48, 7, 5},
-                                         Case{1, 3, 32, 1, 1}, Case{2, 1, 64, 28, 28},
-                                         Case{8, 3, 32, 64, 64}, Case{1, 3, 80, 9, 19},
-                                         Case{2, 16, 3, 8, 8}, Case{3, 48, 1, 7, 5},
-                                         Case{1, 32, 3, 1, 1}, Case{2, 64, 1, 28, 28},
-                                         Case{8, 32, 3, 64, 64}, Case{1, 80, 3, 9, 19},
-                                         Case{1, 16, 3, 40, 300}, Case{1, 1, 16, 40, 300}));
+                         ::testing::Values(NarrowCase{2, 3, 16, 8, 8}, NarrowCase{3, 1, 48, 7, 5},
+                                         NarrowCase{1, 3, 32, 1, 1}, NarrowCase{2, 1, 64, 28, 28},
+                                         NarrowCase{8, 3, 32, 64, 64}, NarrowCase{1, 3, 80, 9, 19},
+                                         NarrowCase{2, 16, 3, 8, 8}, NarrowCase{3, 48, 1, 7, 5},
+                                         NarrowCase{1, 32, 3, 1, 1}, NarrowCase{2, 64, 1, 28, 28},
+                                         NarrowCase{8, 32, 3, 64, 64}, NarrowCase{1, 80, 3, 9, 19},
+                                         NarrowCase{1, 16, 3, 40, 300},
+                                         NarrowCase{1, 1, 16, 40, 300}));
 
 TEST(NarrowConvFits, OnlyImagesOnOneSideAndWholeVectorsOnTheOther) {
-  const at::Tensor x = at::zeros({1, 3, 4, 4}).contiguous(kOrder);
+  const at::Tensor x = at::zeros({1, 3, 4, 4}).contiguous(kNarrowLayout);
   const bool here = narrow_conv_fits(x, 3, 16);
   EXPECT_EQ(narrow_conv_fits(x, 32, 1), here);
   EXPECT_FALSE(narrow_conv_fits(x, 3, 3));

@@ -11,6 +11,8 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/device.h"
+
 namespace valley::kernels {
 namespace {
 
@@ -123,13 +125,13 @@ TEST(Sgd, KeepsAVelocityWithMomentum) {
   EXPECT_TRUE(close(s.first, velocity));
 }
 
-struct Case {
+struct OptimizerCase {
   const char* name;
   std::function<void(const State&)> step;
 };
 
-const std::vector<Case>& cases() {
-  static const std::vector<Case> all = {
+const std::vector<OptimizerCase>& cases() {
+  static const std::vector<OptimizerCase> all = {
       {"adam", [](const State& s) { adam(s.update(), s.first, s.second, {}); }},
       {"adamax", [](const State& s) { adamax(s.update(), s.first, s.second, {}); }},
       {"plain adamax",
@@ -143,7 +145,7 @@ const std::vector<Case>& cases() {
 }
 
 TEST(Optimizers, ChangeNothingWhenToldToSkip) {
-  for (const Case& c : cases()) {
+  for (const OptimizerCase& c : cases()) {
     const State s = some_state(1000);
     const State before = some_state(1000);
     s.skip.fill_(1);
@@ -157,7 +159,7 @@ TEST(Optimizers, ChangeNothingWhenToldToSkip) {
 
 TEST(Optimizers, DoNotDependOnTheNumberOfThreads) {
   const int before = at::get_num_threads();
-  for (const Case& c : cases()) {
+  for (const OptimizerCase& c : cases()) {
     const State one = some_state(1 << 18);
     const State two = some_state(1 << 18);
     at::set_num_threads(1);
@@ -177,7 +179,7 @@ State shadowed_state(std::int64_t n, bool clear) {
 }
 
 TEST(Optimizers, WriteTheShadowThatTheValueRoundsTo) {
-  for (const Case& c : cases()) {
+  for (const OptimizerCase& c : cases()) {
     const State plain = some_state(kMany);
     const State s = shadowed_state(kMany, false);
     // Ties, both ways, and what has no neighbour above; a step of 0 leaves them as they are.
@@ -201,7 +203,7 @@ TEST(Optimizers, WriteTheShadowThatTheValueRoundsTo) {
 }
 
 TEST(Optimizers, ClearTheGradientOnceItWasUsed) {
-  for (const Case& c : cases()) {
+  for (const OptimizerCase& c : cases()) {
     const State plain = some_state(kMany);
     const State s = shadowed_state(kMany, true);
     c.step(plain);
@@ -213,7 +215,7 @@ TEST(Optimizers, ClearTheGradientOnceItWasUsed) {
 }
 
 TEST(Optimizers, ClearAGradientThatTheySkipAndLeaveTheShadow) {
-  for (const Case& c : cases()) {
+  for (const OptimizerCase& c : cases()) {
     const State s = shadowed_state(1000, true);
     s.skip.fill_(1);
     s.gradient.fill_(std::numeric_limits<float>::infinity());
@@ -237,8 +239,8 @@ TEST(MovingAverage, HalvesTheDistanceInAHalfLife) {
 
 // The CPU is the reference of every CUDA kernel.
 TEST(OptimizersOnCuda, Agree) {
-  if (!at::globalContext().hasCUDA()) GTEST_SKIP() << "no GPU";
-  for (const Case& c : cases()) {
+  if (!has_cuda_device()) GTEST_SKIP() << "no GPU";
+  for (const OptimizerCase& c : cases()) {
     const State here = shadowed_state(kMany, true);
     const State there = here.on(at::kCUDA);
     c.step(here);

@@ -13,7 +13,7 @@
 namespace valley {
 namespace {
 
-ModelOptions options(std::int64_t resolution, std::int64_t width) {
+ModelOptions began_options(std::int64_t resolution, std::int64_t width) {
   ModelOptions o;
   o.resolution = resolution;
   o.width = width;
@@ -32,22 +32,22 @@ TEST(Began, HasThePapersNumberOfParameters) {
   const std::map<std::int64_t, std::int64_t> generators = {
       {32, 1'421'443}, {64, 1'716'611}, {128, 2'011'779}, {256, 2'306'947}};
   for (const auto& [resolution, expected] : discriminators) {
-    EXPECT_EQ(count(options(resolution, 128), "discriminator"), expected) << resolution;
-    EXPECT_EQ(count(options(resolution, 128), "generator"), generators.at(resolution))
+    EXPECT_EQ(count(began_options(resolution, 128), "discriminator"), expected) << resolution;
+    EXPECT_EQ(count(began_options(resolution, 128), "generator"), generators.at(resolution))
         << resolution;
   }
   // 28 pixels have the levels of 32, from 7x7: only the linear layers differ.
-  EXPECT_EQ(count(options(28, 128), "generator"), 1'421'443 - 15 * 128 * 65);
-  EXPECT_EQ(count(options(28, 128), "discriminator"),
+  EXPECT_EQ(count(began_options(28, 128), "generator"), 1'421'443 - 15 * 128 * 65);
+  EXPECT_EQ(count(began_options(28, 128), "discriminator"),
             6'390'979 - 15 * 128 * 65 - 15 * 3 * 128 * 64);
-  ModelOptions extra = options(128, 128);
+  ModelOptions extra = began_options(128, 128);
   extra.downsample = "extra";
   EXPECT_EQ(count(extra, "discriminator"), 23'221'443);
 }
 
 TEST(Began, LayersOfThe64PixelDiscriminatorAreThese) {
   std::vector<std::string> shapes;
-  const auto model = make_model(options(64, 128));
+  const auto model = make_model(began_options(64, 128));
   for (const LayerInfo& layer : model->network("discriminator").layers()) {
     shapes.push_back(layer.name + " " + layer.output);
   }
@@ -89,7 +89,7 @@ class EveryVariant : public ::testing::TestWithParam<Variant> {};
 
 TEST_P(EveryVariant, MapsShapesAsItsTableSays) {
   const Variant v = GetParam();
-  ModelOptions o = options(v.resolution, 4);
+  ModelOptions o = began_options(v.resolution, 4);
   o.channels = v.channels;
   o.skip_connections = v.skips;
   o.downsample = v.downsample;
@@ -120,7 +120,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{28, 1, true, "strided"}));
 
 TEST(Began, ResidualsVanish) {
-  ModelOptions o = options(32, 4);
+  ModelOptions o = began_options(32, 4);
   o.latent = o.hidden = 6;
   const auto plain = make_model(o);
   plain->initialize(1);
@@ -155,7 +155,7 @@ TEST(Began, ResidualsVanish) {
 
 TEST(Began, OutputsEndAsModelOutputSays) {
   for (const std::string output : {"tanh", "sigmoid"}) {
-    ModelOptions o = options(32, 4);
+    ModelOptions o = began_options(32, 4);
     o.latent = o.hidden = 6;
     const auto linear = make_model(o);
     o.output = output;
@@ -173,13 +173,13 @@ TEST(Began, OutputsEndAsModelOutputSays) {
 
 TEST(Began, RefusesShapesItCannotHave) {
   for (const std::int64_t resolution : {0, 8, 48, 100, 1024})
-    EXPECT_THROW(static_cast<void>(make_model(options(resolution, 4))), Error);
-  ModelOptions o = options(32, 4);
+    EXPECT_THROW(static_cast<void>(make_model(began_options(resolution, 4))), Error);
+  ModelOptions o = began_options(32, 4);
   o.channels = 2;
   EXPECT_THROW(static_cast<void>(make_model(o)), Error);
-  o = options(32, 0);
+  o = began_options(32, 0);
   EXPECT_THROW(static_cast<void>(make_model(o)), Error);
-  o = options(32, 4);
+  o = began_options(32, 4);
   o.downsample = "pool";
   EXPECT_THROW(static_cast<void>(make_model(o)), Error);
 }
@@ -197,7 +197,7 @@ TEST(Model, UnknownNameListsTheKnownOnes) {
 }
 
 TEST(Model, OptionsGoThroughMetadata) {
-  ModelOptions o = options(32, 16);
+  ModelOptions o = began_options(32, 16);
   o.skip_connections = true;
   o.downsample = "extra";
   o.channels = 1;
@@ -212,8 +212,8 @@ TEST(Model, OptionsGoThroughMetadata) {
 }
 
 TEST(Began, AnOutlineHasTheSameTensorsAndTablesWithoutMemory) {
-  const auto model = make_model(options(64, 4));
-  const auto outline = outline_model(options(64, 4));
+  const auto model = make_model(began_options(64, 4));
+  const auto outline = outline_model(began_options(64, 4));
   for (const NamedNetwork& n : model->networks()) {
     const auto& full = n.network->parameters().all();
     const Network& network = outline->network(n.name);
@@ -229,7 +229,7 @@ TEST(Began, AnOutlineHasTheSameTensorsAndTablesWithoutMemory) {
 }
 
 TEST(Began, TheLargestNetworksAreCountedWithoutOverflow) {
-  ModelOptions o = options(512, kMostUnits);
+  ModelOptions o = began_options(512, kMostUnits);
   o.latent = o.hidden = kMostUnits;
   o.skip_connections = true;
   o.downsample = "extra";

@@ -88,7 +88,7 @@ TEST(Rbm, VisibleBiasesAreTheLogOddsOfPixels) {
   EXPECT_TRUE(near(rbm->visible_bias(), expected));
 }
 
-ModelOptions options(const std::vector<std::int64_t>& layers) {
+ModelOptions dbn_options(const std::vector<std::int64_t>& layers) {
   ModelOptions o;
   o.name = "dbn";
   o.resolution = 16;
@@ -102,7 +102,7 @@ const DeepBeliefNetwork& as_dbn(const Model& model) {
 }
 
 TEST(DeepBeliefNetworkModel, HasAMachineALayer) {
-  ModelOptions o = options({5, 4, 6});
+  ModelOptions o = dbn_options({5, 4, 6});
   o.labels = 3;
   o.label_units = true;
   const auto model = make_model(o);
@@ -121,7 +121,7 @@ TEST(DeepBeliefNetworkModel, HasAMachineALayer) {
 }
 
 TEST(DeepBeliefNetworkModel, ImagesAreRowsOfPixelsAndBack) {
-  ModelOptions o = options({5});
+  ModelOptions o = dbn_options({5});
   o.channels = 3;
   const auto model = make_model(o);
   const at::Tensor images = at::rand({2, 3, 16, 16}).contiguous(at::MemoryFormat::ChannelsLast);
@@ -131,7 +131,7 @@ TEST(DeepBeliefNetworkModel, ImagesAreRowsOfPixelsAndBack) {
 }
 
 TEST(DeepBeliefNetworkModel, ScoresOfClassesAreLogProbabilities) {
-  ModelOptions o = options({5, 4});
+  ModelOptions o = dbn_options({5, 4});
   o.labels = 3;
   o.label_units = true;
   const auto model = make_model(o);
@@ -150,7 +150,7 @@ TEST(DeepBeliefNetworkModel, ScoresOfClassesAreLogProbabilities) {
 }
 
 TEST(DeepBeliefNetworkModel, TheEnergyOfOneMachineIsItsFreeEnergy) {
-  const auto model = make_model(options({5}));
+  const auto model = make_model(dbn_options({5}));
   model->initialize(2);
   const at::Tensor images = at::rand({6, 1, 16, 16});
   EXPECT_TRUE(near(as_dbn(*model).energy(images),
@@ -158,8 +158,8 @@ TEST(DeepBeliefNetworkModel, TheEnergyOfOneMachineIsItsFreeEnergy) {
 }
 
 TEST(DeepBeliefNetworkModel, ShapesThatItCannotHaveAreRefused) {
-  EXPECT_THROW(static_cast<void>(make_model(options({}))), Error);
-  ModelOptions o = options({5});
+  EXPECT_THROW(static_cast<void>(make_model(dbn_options({}))), Error);
+  ModelOptions o = dbn_options({5});
   o.label_units = true;
   EXPECT_THROW(static_cast<void>(make_model(o)), Error);
 }

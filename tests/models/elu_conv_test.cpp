@@ -15,7 +15,7 @@
 namespace valley {
 namespace {
 
-constexpr auto kOrder = at::MemoryFormat::ChannelsLast;
+constexpr auto kEluLayout = at::MemoryFormat::ChannelsLast;
 
 at::Tensor plain(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                  const EluConvShape& shape) {
@@ -35,12 +35,12 @@ struct Case {
   EluConvShape shape;
 };
 
-class EluConv : public testing::TestWithParam<Case> {
+class EluConv : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
     at::manual_seed(2);
     const Case& c = GetParam();
-    x_ = at::randn({c.batch, c.in, c.height, c.width}).contiguous(kOrder);
+    x_ = at::randn({c.batch, c.in, c.height, c.width}).contiguous(kEluLayout);
     weight_ = at::randn({c.out, c.in, 3, 3}) / std::sqrt(9.0 * static_cast<double>(c.in));
     bias_ = at::randn({c.out}) * 0.1;
   }
@@ -82,7 +82,7 @@ TEST_P(EluConv, IsTheConvTheBiasAndElu) {
     return elu_conv(x, weight, bias, shape);
   };
   const std::vector<at::Tensor> found = differentiated(direct, at::kFloat);
-  EXPECT_TRUE(found[0].is_contiguous(kOrder));
+  EXPECT_TRUE(found[0].is_contiguous(kEluLayout));
   expect_close(found, 3e-6);
   expect_close(differentiated(own, at::kFloat), 5e-5);  // see winograd_test.cpp
 }
@@ -108,7 +108,7 @@ TEST_P(EluConv, GivesOnlyTheGradientsThatAreAskedFor) {
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, EluConv,
-    testing::Values(Case{2, 3, 8, 9, 7, {1, false}}, Case{2, 3, 16, 9, 7, {1, false}},
+    ::testing::Values(Case{2, 3, 8, 9, 7, {1, false}}, Case{2, 3, 16, 9, 7, {1, false}},
                     Case{3, 1, 32, 8, 8, {1, false}}, Case{2, 3, 16, 8, 8, {2, false}},
                     Case{2, 3, 16, 4, 4, {1, true}}, Case{2, 16, 32, 8, 8, {2, false}},
                     Case{3, 32, 32, 16, 16, {1, false}}, Case{2, 32, 48, 14, 14, {1, false}},

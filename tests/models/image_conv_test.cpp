@@ -14,7 +14,7 @@
 namespace valley {
 namespace {
 
-constexpr auto kOrder = at::MemoryFormat::ChannelsLast;
+constexpr auto kImageLayout = at::MemoryFormat::ChannelsLast;
 
 // A layer with values, and an input for it.
 struct Setting {
@@ -23,7 +23,7 @@ struct Setting {
     conv.weight().detach().normal_();
     conv.bias().detach().normal_();
     set.require_grad(true);
-    x = at::randn({3, in, 9, 10}).contiguous(kOrder);
+    x = at::randn({3, in, 9, 10}).contiguous(kImageLayout);
   }
 
   ParameterSet set{at::kCPU};
@@ -41,7 +41,7 @@ std::vector<at::Tensor> differentiated(const at::Tensor& y, const at::Tensor& x,
   return all;
 }
 
-class ImageConv : public testing::TestWithParam<std::pair<std::int64_t, std::int64_t>> {
+class ImageConv : public ::testing::TestWithParam<std::pair<std::int64_t, std::int64_t>> {
  protected:
   // Against double precision.
   static void expect_conv(at::ScalarType type, double tolerance) {
@@ -70,7 +70,7 @@ TEST_P(ImageConv, IsTheConvInBfloat16UpToItsRounding) { expect_conv(at::kBFloat1
 
 // 5, 8 and 4: LibTorch's.
 INSTANTIATE_TEST_SUITE_P(Shapes, ImageConv,
-                         testing::Values(std::pair{16, 3}, std::pair{32, 1}, std::pair{5, 3},
+                         ::testing::Values(std::pair{16, 3}, std::pair{32, 1}, std::pair{5, 3},
                                          std::pair{8, 1}, std::pair{16, 4}));
 
 TEST(ImageConv, GivesOnlyTheGradientsThatAreAskedFor) {

@@ -14,7 +14,7 @@
 namespace valley {
 namespace {
 
-ModelOptions options(const std::string& name, std::int64_t resolution, std::int64_t width) {
+ModelOptions network_options(const std::string& name, std::int64_t resolution, std::int64_t width) {
   ModelOptions o;
   o.name = name;
   o.resolution = resolution;
@@ -75,7 +75,7 @@ const std::vector<Counted>& counted() {
 TEST(Networks, HaveTheseNumbersOfParameters) {
   for (const Counted& c : counted()) {
     for (const auto& [resolution, networks] : c.counts) {
-      ModelOptions o = options(c.model, resolution, width_of_paper(c.model, resolution));
+      ModelOptions o = network_options(c.model, resolution, width_of_paper(c.model, resolution));
       o.channels = c.channels;
       const auto model = outline_model(o);
       ASSERT_EQ(model->networks().size(), networks.size());
@@ -98,7 +98,7 @@ using Lines = std::vector<std::string>;
 
 TEST(Networks, EbgansLayersAreThese) {
   EXPECT_EQ(
-      table(options("ebgan", 256, 64), "generator"),
+      table(network_options("ebgan", 256, 64), "generator"),
       (Lines{
           "layers.0.conv transposed 4x4 [2048, 4, 4]", "layers.0.norm batch norm relu [2048, 4, 4]",
           "layers.1.conv transposed 4x4 stride 2 [1024, 8, 8]",
@@ -123,8 +123,8 @@ TEST(Networks, EbgansLayersAreThese) {
                                "decoder.1.conv transposed 4x4 stride 2 [64, 32, 32]",
                                "decoder.1.norm batch norm relu [64, 32, 32]",
                                "decoder.2.conv transposed 4x4 stride 2 tanh [3, 64, 64]"};
-  EXPECT_EQ(table(options("ebgan", 64, 64), "discriminator"), discriminator);
-  ModelOptions plain = options("ebgan", 28, 64);
+  EXPECT_EQ(table(network_options("ebgan", 64, 64), "discriminator"), discriminator);
+  ModelOptions plain = network_options("ebgan", 28, 64);
   plain.channels = 1;
   plain.batch_norm = false;
   plain.output = "sigmoid";
@@ -136,13 +136,13 @@ TEST(Networks, EbgansLayersAreThese) {
 }
 
 TEST(Networks, MagansLayersAreThese) {
-  EXPECT_EQ(table(options("magan", 64, 64), "generator"),
+  EXPECT_EQ(table(network_options("magan", 64, 64), "generator"),
             (Lines{"layers.0.conv transposed 4x4 relu [512, 4, 4]",
                    "layers.1.conv transposed 4x4 stride 2 relu [256, 8, 8]",
                    "layers.2.conv transposed 4x4 stride 2 relu [128, 16, 16]",
                    "layers.3.conv transposed 4x4 stride 2 relu [64, 32, 32]",
                    "layers.4.conv transposed 4x4 stride 2 tanh [3, 64, 64]"}));
-  EXPECT_EQ(table(options("magan", 64, 64), "discriminator"),
+  EXPECT_EQ(table(network_options("magan", 64, 64), "discriminator"),
             (Lines{"encoder.0.conv 4x4 stride 2 leaky relu [64, 32, 32]",
                    "encoder.1.conv 4x4 stride 2 leaky relu [128, 16, 16]",
                    "encoder.2.conv 4x4 stride 2 leaky relu [256, 8, 8]",
@@ -151,7 +151,7 @@ TEST(Networks, MagansLayersAreThese) {
                    "decoder.1.conv transposed 4x4 stride 2 leaky relu [128, 16, 16]",
                    "decoder.2.conv transposed 4x4 stride 2 leaky relu [64, 32, 32]",
                    "decoder.3.conv transposed 4x4 stride 2 tanh [3, 64, 64]"}));
-  ModelOptions digits = options("magan", 28, 64);
+  ModelOptions digits = network_options("magan", 28, 64);
   digits.channels = 1;
   digits.output = "sigmoid";
   EXPECT_EQ(table(digits, "discriminator"),
@@ -164,7 +164,7 @@ TEST(Networks, MagansLayersAreThese) {
 }
 
 TEST(Networks, TheEnergysLayersAreThese) {
-  ModelOptions o = options("ebm", 64, 64);
+  ModelOptions o = network_options("ebm", 64, 64);
   EXPECT_EQ(table(o, "energy"), (Lines{"input 3x3 spectral leaky relu [64, 64, 64]",
                                        "blocks.0.conv0 3x3 spectral leaky relu [64, 64, 64]",
                                        "blocks.0.conv1 3x3 spectral [64, 64, 64]",
@@ -185,7 +185,7 @@ TEST(Networks, TheEnergysLayersAreThese) {
                                        "blocks.4.conv1 3x3 spectral [512, 4, 4]",
                                        "blocks.4 add leaky relu [512, 4, 4]",
                                        "relu, sum, output linear [1]"}));
-  o = options("ebm", 28, 128);
+  o = network_options("ebm", 28, 128);
   o.spectral_norm = false;
   const Lines digits = table(o, "energy");
   EXPECT_EQ(digits.front(), "input 3x3 leaky relu [128, 28, 28]");
@@ -197,7 +197,7 @@ class EveryNetwork : public ::testing::TestWithParam<std::tuple<const char*, int
 
 ModelOptions small(const std::tuple<const char*, int, int>& param) {
   const auto [name, resolution, channels] = param;
-  ModelOptions o = options(name, resolution, 4);
+  ModelOptions o = network_options(name, resolution, 4);
   o.channels = channels;
   o.latent = 5;
   o.hidden = 5;
@@ -291,7 +291,7 @@ void expect_refused(const ModelOptions& o, const std::string& key) {
 TEST(Networks, RefuseWhatTheyWouldNotHeed) {
   for (const std::string name : {"began", "ebgan", "magan", "ebm"}) {
     const ModelOptions good = [&] {
-      ModelOptions o = options(name, 64, 4);
+      ModelOptions o = network_options(name, 64, 4);
       if (name == "began") o.output = "linear";
       return o;
     }();
@@ -326,7 +326,7 @@ TEST(Networks, RefuseWhatTheyWouldNotHeed) {
 }
 
 TEST(Networks, WeightsBeginAsThePapersSay) {
-  ModelOptions o = options("ebgan", 64, 16);
+  ModelOptions o = network_options("ebgan", 64, 16);
   const auto deviation = [](const Model& model, const std::string& network, std::size_t i) {
     return model.network(network).parameters().all()[i].value.std().item<double>();
   };
@@ -334,7 +334,7 @@ TEST(Networks, WeightsBeginAsThePapersSay) {
   ebgan->initialize(3);
   EXPECT_NEAR(deviation(*ebgan, "generator", 0), 0.02, 0.0004);
   EXPECT_NEAR(deviation(*ebgan, "discriminator", 2), 0.002, 0.0001);
-  const auto energy = make_model(options("ebm", 32, 8));
+  const auto energy = make_model(network_options("ebm", 32, 8));
   energy->initialize(3);
   for (const Parameter& p : energy->network("energy").parameters().all()) {
     if (!p.name.ends_with("weight") || p.name.starts_with("output")) continue;
@@ -346,7 +346,7 @@ TEST(Networks, WeightsBeginAsThePapersSay) {
 
 TEST(Networks, ABlockOfTheEnergyBeginsAsItsInput) {
   // What ends a block starts near zero: without it all is as before.
-  ModelOptions o = options("ebm", 32, 4);
+  ModelOptions o = network_options("ebm", 32, 4);
   const auto model = make_model(o);
   model->initialize(3);
   const auto& set = model->network("energy").parameters();
@@ -361,7 +361,7 @@ TEST(Networks, ABlockOfTheEnergyBeginsAsItsInput) {
 
 TEST(Networks, TheLargestAreCountedWithoutOverflow) {
   for (const std::string name : {"ebgan", "magan", "ebm"}) {
-    ModelOptions o = options(name, 256, kMostUnits);
+    ModelOptions o = network_options(name, 256, kMostUnits);
     o.latent = o.hidden = kMostUnits;
     const auto outline = outline_model(o);
     for (const NamedNetwork& n : outline->networks()) {

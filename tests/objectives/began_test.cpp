@@ -40,9 +40,6 @@ class BeganObjective : public testing::SmallGan {
   std::unique_ptr<Objective> objective_;
 };
 
-const Phase kD{"D", {"discriminator"}};
-const Phase kG{"G", {"generator"}};
-
 TEST_F(BeganObjective, AlternatesBetweenDAndG) {
   const std::vector<Stage> stages = objective_->stages();
   ASSERT_EQ(stages.size(), 1U);
@@ -87,21 +84,21 @@ TEST_F(BeganObjective, SkippedStepsLeaveKAlone) {
 // - k.
 TEST_F(BeganObjective, DsGradientIsLinearInK) {
   set_k(0.0);
-  const at::Tensor at_0 = gradients(kD).first;
+  const at::Tensor at_0 = gradients(testing::kDiscriminatorPhase).first;
   set_k(1.0);
-  const at::Tensor at_1 = gradients(kD).first;
+  const at::Tensor at_1 = gradients(testing::kDiscriminatorPhase).first;
   set_k(0.3);
-  const at::Tensor at_03 = gradients(kD).first;
+  const at::Tensor at_03 = gradients(testing::kDiscriminatorPhase).first;
   EXPECT_TRUE(at::allclose(at_03, at_0 + 0.3 * (at_1 - at_0), 1e-3, 1e-6));
   EXPECT_FALSE(at::allclose(at_0, at_1, 1e-3, 1e-6));
 }
 
 TEST_F(BeganObjective, EachPhaseFillsItsNetworkAlone) {
   set_k(0.5);
-  const auto [d_of_d, g_of_d] = gradients(kD);
+  const auto [d_of_d, g_of_d] = gradients(testing::kDiscriminatorPhase);
   EXPECT_GT(d_of_d.abs().sum().item<double>(), 0.0);
   EXPECT_EQ(g_of_d.abs().sum().item<double>(), 0.0);
-  const auto [d_of_g, g_of_g] = gradients(kG);
+  const auto [d_of_g, g_of_g] = gradients(testing::kGeneratorPhase);
   EXPECT_EQ(d_of_g.abs().sum().item<double>(), 0.0);
   EXPECT_GT(g_of_g.abs().sum().item<double>(), 0.0);
 }
@@ -109,7 +106,7 @@ TEST_F(BeganObjective, EachPhaseFillsItsNetworkAlone) {
 // A detached target (the fake on the right of D(fake) - fake) is a known defect elsewhere: it
 // changes G's gradient.
 TEST_F(BeganObjective, GsGradientFlowsThroughTargetAndReconstruction) {
-  const at::Tensor got = gradients(kG).second;
+  const at::Tensor got = gradients(testing::kGeneratorPhase).second;
   const auto with_target = [&](bool detached) {
     return reference("generator", [&] {
       const at::Tensor fake = generated(RandomStream::kLatentG);
@@ -123,7 +120,7 @@ TEST_F(BeganObjective, GsGradientFlowsThroughTargetAndReconstruction) {
 }
 
 TEST_F(BeganObjective, SumsAreEnergiesTimesSamples) {
-  const Pass pass = run(*objective_, kD);
+  const Pass pass = run(*objective_, testing::kDiscriminatorPhase);
   const at::Tensor expected = (images_ - gan().discriminator().reconstruct(images_)).abs().mean();
   EXPECT_NEAR(pass.sums.at("energy/real") / pass.sums.at("count"), expected.item<double>(), 1e-6);
   EXPECT_EQ(pass.sums.at("count"), 4.0);

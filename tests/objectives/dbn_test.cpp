@@ -16,7 +16,7 @@ namespace {
 using testing::all_states;
 using testing::tiny_rbm;
 
-constexpr std::int64_t kSize = 6;
+constexpr std::int64_t kMicrobatch = 6;
 
 class DbnObjective : public ::testing::Test {
  protected:
@@ -33,7 +33,7 @@ class DbnObjective : public ::testing::Test {
     options_.fine_tune_lr = 0.05;
     setting_.learning_rate = 0.1;
     setting_.epoch_steps = 7;
-    setting_.microbatch_size = kSize;
+    setting_.microbatch_size = kMicrobatch;
     setting_.seed = 5;
   }
   void make() {
@@ -46,9 +46,9 @@ class DbnObjective : public ::testing::Test {
   }
   [[nodiscard]] Microbatch microbatch() const {
     return {images_,
-            {5, at::zeros({}, at::kLong), 0, kSize, 1},
+            {5, at::zeros({}, at::kLong), 0, kMicrobatch, 1},
             nullptr,
-            at::arange(kSize, at::kLong) % 3};
+            at::arange(kMicrobatch, at::kLong) % 3};
   }
   [[nodiscard]] ImageMeasures measured(const std::string& stage) const {
     for (const Stage& s : objective_->stages()) {
@@ -63,7 +63,7 @@ class DbnObjective : public ::testing::Test {
   ObjectiveSetting setting_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Objective> objective_;
-  at::Tensor images_ = at::rand({kSize, 1, 16, 16});
+  at::Tensor images_ = at::rand({kMicrobatch, 1, 16, 16});
 };
 
 TEST_F(DbnObjective, StagesGoUpTheLayersAndThenTuneAll) {
@@ -169,7 +169,7 @@ TEST_F(DbnObjective, MeasuresOfAStage) {
   EXPECT_EQ(first[2].first, "pseudo_likelihood");
 
   dbn().top().label_bias().copy_(at::tensor({0.0, 9.0, 0.0}));
-  const at::Tensor y = at::one_hot(at::arange(kSize, at::kLong) % 3, 3).to(at::kFloat);
+  const at::Tensor y = at::one_hot(at::arange(kMicrobatch, at::kLong) % 3, 3).to(at::kFloat);
   const ImageMeasures top = measured("layers.1");
   ASSERT_EQ(top.size(), 4U);
   EXPECT_TRUE(at::allclose(top[0].second, dbn().top().free_energy(dbn().input_of(1, images_), y)));

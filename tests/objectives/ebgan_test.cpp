@@ -13,9 +13,6 @@ namespace {
 
 using testing::near;
 
-const Phase kD{"D", {"discriminator"}};
-const Phase kG{"G", {"generator"}};
-
 class EbganObjective : public testing::SmallGan {
  protected:
   EbganObjective() {
@@ -53,7 +50,7 @@ TEST_F(EbganObjective, AlternatesBetweenDAndG) {
 TEST_F(EbganObjective, TheHingeIsThatOfEachSample) {
   const double m = middle();
   options_.margin = m;
-  const Pass got = run(*make(), kD);
+  const Pass got = run(*make(), testing::kDiscriminatorPhase);
   const auto loss_with = [&](const auto& hinge) {
     return reference("discriminator", [&] {
       return energies_of(images_).mean() + hinge(generated(RandomStream::kLatentD).detach());
@@ -80,24 +77,24 @@ TEST_F(EbganObjective, TheHingeIsThatOfEachSample) {
 // Without a hinge D would be paid for any energy, which is a known defect elsewhere.
 TEST_F(EbganObjective, BeyondTheMarginGeneratedImagesGiveDNothing) {
   options_.margin = 1e-3;
-  const Pass got = run(*make(), kD);
+  const Pass got = run(*make(), testing::kDiscriminatorPhase);
   EXPECT_EQ(got.sums.at("hinge/active"), 0);
   EXPECT_TRUE(near(got.discriminator,
                    reference("discriminator", [&] { return energies_of(images_).mean(); })));
 }
 
 TEST_F(EbganObjective, EachPhaseFillsItsNetworkAlone) {
-  const Pass d = run(*make(), kD);
+  const Pass d = run(*make(), testing::kDiscriminatorPhase);
   EXPECT_GT(d.discriminator.abs().sum().item<double>(), 0);
   EXPECT_EQ(d.generator.abs().sum().item<double>(), 0);
-  const Pass g = run(*make(), kG);
+  const Pass g = run(*make(), testing::kGeneratorPhase);
   EXPECT_EQ(g.discriminator.abs().sum().item<double>(), 0);
   EXPECT_GT(g.generator.abs().sum().item<double>(), 0);
 }
 
 // A detached target is a known defect elsewhere.
 TEST_F(EbganObjective, GsGradientFlowsThroughTargetAndReconstruction) {
-  const at::Tensor got = run(*make(), kG).generator;
+  const at::Tensor got = run(*make(), testing::kGeneratorPhase).generator;
   const auto with_target = [&](bool detached) {
     return reference("generator", [&] {
       const at::Tensor fake = generated(RandomStream::kLatentG);
@@ -111,15 +108,16 @@ TEST_F(EbganObjective, GsGradientFlowsThroughTargetAndReconstruction) {
 }
 
 TEST_F(EbganObjective, PullingAwayIsOfDsCodesAndForGAlone) {
-  const Pass without = run(*make(), kD);
-  const Pass plain = run(*make(), kG);
+  const Pass without = run(*make(), testing::kDiscriminatorPhase);
+  const Pass plain = run(*make(), testing::kGeneratorPhase);
   options_.pulling_away_weight = 3;
   for (const std::string kind : {"squared", "cosine"}) {
     options_.pulling_away = kind;
     const auto objective = make();
     EXPECT_TRUE(objective->couples_samples());
-    EXPECT_TRUE(at::equal(run(*objective, kD).discriminator, without.discriminator));
-    const Pass got = run(*objective, kG);
+    EXPECT_TRUE(
+        at::equal(run(*objective, testing::kDiscriminatorPhase).discriminator, without.discriminator));
+    const Pass got = run(*objective, testing::kGeneratorPhase);
     const at::Tensor expected = reference("generator", [&] {
       const at::Tensor fake = generated(RandomStream::kLatentG);
       const at::Tensor codes = gan().discriminator().encode(fake);

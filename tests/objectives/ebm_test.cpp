@@ -16,7 +16,7 @@ namespace {
 
 using testing::QuadraticEnergy;
 
-constexpr std::int64_t kSize = 4;  // of a microbatch
+constexpr std::int64_t kChainMicrobatch = 4;  // of a microbatch
 const Phase kE{"E", {"energy"}};
 
 class EbmObjective : public ::testing::Test {
@@ -27,12 +27,12 @@ class EbmObjective : public ::testing::Test {
     options_.replay_size = 24;
     setting_.microbatches = 2;
     setting_.own_microbatches = 2;
-    setting_.microbatch_size = kSize;
+    setting_.microbatch_size = kChainMicrobatch;
     setting_.resolution = 8;
     setting_.channels = 3;
     setting_.seed = 5;
     model_.energy().parameters().require_grad(true);
-    images_ = at::rand({2 * kSize, 3, 8, 8}).contiguous(at::MemoryFormat::ChannelsLast);
+    images_ = at::rand({2 * kChainMicrobatch, 3, 8, 8}).contiguous(at::MemoryFormat::ChannelsLast);
     make();
   }
 
@@ -42,8 +42,9 @@ class EbmObjective : public ::testing::Test {
 
   [[nodiscard]] Microbatch microbatch(std::int64_t index, std::int64_t step,
                                       SampleTraces* traces = nullptr) const {
-    return {images_.narrow(0, index * kSize, kSize),
-            {setting_.seed, at::full({}, step * 2 * kSize, at::kLong), index * kSize, kSize, 0.5},
+    return {images_.narrow(0, index * kChainMicrobatch, kChainMicrobatch),
+            {setting_.seed, at::full({}, step * 2 * kChainMicrobatch, at::kLong),
+             index * kChainMicrobatch, kChainMicrobatch, 0.5},
             traces};
   }
 
@@ -89,16 +90,17 @@ TEST_F(EbmObjective, LossAndGradientAreThoseOfTheFormula) {
   double gap = 0;
   for (std::int64_t i = 0; i < 2; ++i) {
     const ChainPlace place{setting_.seed, RandomStream::kLangevin, at::zeros({}, at::kLong),
-                           i * kSize};
-    const ReplayBuffer empty({1, kSize, kSize, 8, 8, 3}, 1.0, at::kCPU);
-    const at::Tensor fakes = run_langevin(model_.energy(), empty.draw(0, place, kSize).images,
-                                          langevin_settings(options_), place)
-                                 .images;
-    const at::Tensor u = at::empty({kSize, 8 * 8 * 3});
+                           i * kChainMicrobatch};
+    const ReplayBuffer empty({1, kChainMicrobatch, kChainMicrobatch, 8, 8, 3}, 1.0, at::kCPU);
+    const at::Tensor fakes =
+        run_langevin(model_.energy(), empty.draw(0, place, kChainMicrobatch).images,
+                     langevin_settings(options_), place)
+            .images;
+    const at::Tensor u = at::empty({kChainMicrobatch, 8 * 8 * 3});
     kernels::fill_uniform(u, {setting_.seed, RandomStream::kDequantize, 0, 1}, place.position,
                           place.offset);
-    const at::Tensor reals = (images_.narrow(0, i * kSize, kSize) * 255 +
-                              u.view({kSize, 8, 8, 3}).permute({0, 3, 1, 2})) /
+    const at::Tensor reals = (images_.narrow(0, i * kChainMicrobatch, kChainMicrobatch) * 255 +
+                              u.view({kChainMicrobatch, 8, 8, 3}).permute({0, 3, 1, 2})) /
                              256;
     const at::Tensor real = model_.energy().energy(reals);
     const at::Tensor fake = model_.energy().energy(fakes);
@@ -122,7 +124,7 @@ TEST_F(EbmObjective, TheDecayIsASetting) {
 }
 
 TEST_F(EbmObjective, TracesTheEnergiesOfSamples) {
-  SampleTraces traces(objective_->traces(), 2 * kSize, at::kCPU);
+  SampleTraces traces(objective_->traces(), 2 * kChainMicrobatch, at::kCPU);
   const at::Tensor sums = at::zeros({6});
   objective_->accumulate_gradients(kE, microbatch(0, 0, &traces), sums);
   objective_->accumulate_gradients(kE, microbatch(1, 0, &traces), sums);
@@ -202,8 +204,9 @@ TEST_F(EbmObjective, SamplesAreTheNewestChainsThenNoise) {
   EXPECT_NEAR(none.to(at::kFloat).mean().item<double>(), 127.5, 8);
   step(0);
   const at::Tensor some = objective_->samples(6).value();
-  EXPECT_TRUE(at::equal(some.narrow(0, 0, kSize), replay()[0].narrow(0, 0, kSize)));
-  EXPECT_TRUE(at::equal(some.narrow(0, kSize, 2), none.narrow(0, kSize, 2)));
+  EXPECT_TRUE(
+      at::equal(some.narrow(0, 0, kChainMicrobatch), replay()[0].narrow(0, 0, kChainMicrobatch)));
+  EXPECT_TRUE(at::equal(some.narrow(0, kChainMicrobatch, 2), none.narrow(0, kChainMicrobatch, 2)));
   EXPECT_EQ(objective_->samples(100).value().size(0), 12);  // as many as its part of 24 holds
 }
 

@@ -8,9 +8,6 @@
 namespace valley {
 namespace {
 
-const Phase kD{"D", {"discriminator"}};
-const Phase kG{"G", {"generator"}};
-
 struct Alternating {
   std::string name;
   ObjectiveOptions options;
@@ -49,8 +46,8 @@ class PassAhead : public testing::SmallGan, public ::testing::WithParamInterface
     Microbatch ahead = microbatch();
     {
       const at::AutoGradMode grad(true);
-      prepare(kG.updates);
-      objective_->pass_ahead(kG, ahead);
+      prepare(testing::kGeneratorPhase.updates);
+      objective_->pass_ahead(testing::kGeneratorPhase, ahead);
     }
     for (std::size_t i = 0; i < weights.size(); ++i)
       gan().discriminator().parameters().all()[i].value.copy_(weights[i]);
@@ -66,26 +63,26 @@ class PassAhead : public testing::SmallGan, public ::testing::WithParamInterface
 };
 
 TEST_P(PassAhead, HasTheBitsOfOnePassAndReadsNothingOfD) {
-  const Pass expected = run(*objective_, kG);
+  const Pass expected = run(*objective_, testing::kGeneratorPhase);
   EXPECT_GT(expected.generator.abs().max().item<double>(), 0);
   const Microbatch ahead = passed_ahead();
   EXPECT_TRUE(
       at::equal(ahead.kept_ahead(RandomStream::kLatentG), generated(RandomStream::kLatentG)));
-  expect_equal(run(*objective_, kG, ahead), expected);
+  expect_equal(run(*objective_, testing::kGeneratorPhase, ahead), expected);
 }
 
 TEST_P(PassAhead, IsWhatTheRestOfThePassGoesOnFrom) {
   Microbatch ahead = microbatch();
-  prepare(kG.updates);
+  prepare(testing::kGeneratorPhase.updates);
   ahead.keep_ahead(RandomStream::kLatentG, generated(RandomStream::kLatentD));
-  EXPECT_NE(run(*objective_, kG, ahead).sums, run(*objective_, kG).sums);
+  EXPECT_NE(run(*objective_, testing::kGeneratorPhase, ahead).sums, run(*objective_, testing::kGeneratorPhase).sums);
 }
 
 TEST_P(PassAhead, IsForItsOwnLatentsAlone) {
-  const Pass expected = run(*objective_, kD);
-  expect_equal(run(*objective_, kD, passed_ahead()), expected);
+  const Pass expected = run(*objective_, testing::kDiscriminatorPhase);
+  expect_equal(run(*objective_, testing::kDiscriminatorPhase, passed_ahead()), expected);
   Microbatch none = microbatch();
-  objective_->pass_ahead(kD, none);
+  objective_->pass_ahead(testing::kDiscriminatorPhase, none);
   for (const RandomStream stream : {RandomStream::kLatentD, RandomStream::kLatentG})
     EXPECT_FALSE(none.kept_ahead(stream).defined());
 }

@@ -17,6 +17,9 @@
 
 namespace valley::testing {
 
+inline const Phase kDiscriminatorPhase{"D", {"discriminator"}};
+inline const Phase kGeneratorPhase{"G", {"generator"}};
+
 class SmallGan : public ::testing::Test {
  protected:
   static constexpr std::int64_t kBatch = 4;

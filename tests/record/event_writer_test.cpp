@@ -55,7 +55,7 @@ std::string config_of(const fs::path& file) {
 }
 
 // A run that got to step 30.
-class EventWriterTest : public testing::Test {
+class EventWriterTest : public ::testing::Test {
  protected:
   void SetUp() override {
     EventWriter writer(run_.path(), 0, "x = 1");

@@ -14,6 +14,7 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "support/temporary_folder.h"
+#include "support/put_file.h"
 
 namespace valley {
 namespace {
@@ -21,10 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 
 StatsLine line(std::int64_t step, double loss) { return {{"step", step}, {"loss/D", loss}}; }
-
-void put(const fs::path& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
 
 TEST(StatsLine, HasItsFieldsInOrder) {
   EXPECT_EQ(format_stats_line({{"step", std::int64_t{1200}},
@@ -79,15 +76,16 @@ TEST(StatsWriter, AResumeDropsLaterStepsAndATornLine) {
   const fs::path path = folder / "stats.jsonl";
   const std::string kept =
       "{\"step\": 10, \"loss\": 1}\n{\"note\": \"no step\"}\nnot JSON\n{\"step\": 20.0}\n";
-  put(path, kept + "{\"step\": 21}\n{\"loss\": 3, \"step\": 30}\n{\"step\": 1");
+  put_file(path, kept + "{\"step\": 21}\n{\"loss\": 3, \"step\": 30}\n{\"step\": 1");
   StatsWriter(path, 20).write({{"step", std::int64_t{21}}});
   EXPECT_EQ(read_file(path), kept + "{\"step\": 21}\n");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1) << "a temporary file";
 
-  put(path, kept + "{\"step\": 1}");  // whole but for the newline, which may be all that is missing
+  put_file(
+      path, kept + "{\"step\": 1}");  // whole but for the newline, which may be all that is missing
   StatsWriter(path, 20).write({{"step", std::int64_t{21}}});
   EXPECT_EQ(read_file(path), kept + "{\"step\": 21}\n");
-  put(path, kept + std::string(7, '\0') + "\n");  // blocks that the disk never got
+  put_file(path, kept + std::string(7, '\0') + "\n");  // blocks that the disk never got
   const StatsWriter resumed(path, 20);
   EXPECT_EQ(read_file(path), kept);
 }
@@ -95,13 +93,13 @@ TEST(StatsWriter, AResumeDropsLaterStepsAndATornLine) {
 TEST(StatsWriter, AResumeThatDropsNothingLeavesTheFileAlone) {
   const TemporaryFolder folder;
   const fs::path path = folder / "stats.jsonl";
-  put(path, "{\"step\": 1}\n");
+  put_file(path, "{\"step\": 1}\n");
   const auto before = fs::last_write_time(path);
   fs::create_hard_link(path, folder / "link");
   const StatsWriter writer(path, 1);
   EXPECT_EQ(fs::last_write_time(path), before);
   EXPECT_TRUE(fs::equivalent(path, folder / "link")) << "it was rewritten";
-  put(path, "");
+  put_file(path, "");
   EXPECT_NO_THROW(StatsWriter(path, 1));
 }
 

@@ -8,15 +8,12 @@
 #include "core/error.h"
 #include "hex.h"
 #include "support/temporary_folder.h"
+#include "support/put_file.h"
 
 namespace valley {
 namespace {
 
 namespace fs = std::filesystem;
-
-void put(const fs::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
 
 std::vector<std::string> records_of(RecordReader& reader) {
   std::vector<std::string> records;
@@ -30,11 +27,11 @@ TEST(FrameRecord, IsThatOfTensorBoard) {
   EXPECT_EQ(hex(frame_record("123456789")), "090000000000000037f97139313233343536373839e5b08ac7");
 }
 
-class RecordReaderTest : public testing::Test {
+class RecordReaderTest : public ::testing::Test {
  protected:
   // What is read of a file that holds `bytes`, which must end within `whole` bytes.
   std::vector<std::string> read(const std::string& bytes, std::uint64_t whole) {
-    put(folder_ / "file", bytes);
+    put_file(folder_ / "file", bytes);
     RecordReader reader(folder_ / "file");
     auto records = records_of(reader);
     EXPECT_EQ(reader.position(), whole);

@@ -16,7 +16,7 @@ using testing::QuadraticEnergy;
 
 const LangevinSettings kSettings{7, 0.1, 0.05, 0.4, false};
 
-ChainPlace place() { return {7, RandomStream::kLangevin, at::full({}, 3, at::kLong), 0}; }
+ChainPlace rules_place() { return {7, RandomStream::kLangevin, at::full({}, 3, at::kLong), 0}; }
 
 EnergyFunction function_of(const EnergyNetwork& network) {
   return [&network](const at::Tensor& x) { return network.energy(x); };
@@ -33,8 +33,9 @@ TEST(ChainRules, AFunctionsChainsHaveTheBitsOfTheNetworks) {
   for (const bool noise_last : {false, true}) {
     LangevinSettings settings = kSettings;
     settings.noise_last = noise_last;
-    const Chains network = run_langevin(energy, some_images(3), settings, place());
-    const Chains function = run_langevin(function_of(energy), some_images(3), settings, place());
+    const Chains network = run_langevin(energy, some_images(3), settings, rules_place());
+    const Chains function =
+        run_langevin(function_of(energy), some_images(3), settings, rules_place());
     EXPECT_TRUE(at::equal(network.images, function.images));
     EXPECT_TRUE(at::equal(network.gradient_norms, function.gradient_norms));
   }
@@ -60,7 +61,7 @@ TEST(ChainRules, HeldPixelsKeepTheirBitsAndOthersMove) {
         EXPECT_TRUE(at::equal(at::where(held, x, start), start)) << steps;
       };
       const at::Tensor end =
-          run_langevin(function_of(energy), start, settings, place(), rules).images;
+          run_langevin(function_of(energy), start, settings, rules_place(), rules).images;
       EXPECT_EQ(looks, settings.steps + 1);
       const at::Tensor moved = (end != start).logical_or(held);
       EXPECT_TRUE(moved.all().item<bool>());
@@ -79,7 +80,8 @@ TEST(ChainRules, NeighboursOfHeldPixelsAreThoseThatAreHeld) {
   rules.held = held;
   const at::Tensor start = at::full({1, 1, 1, 2}, 0.5);
   start[0][0][0][1] = 0.0;
-  const at::Tensor end = run_langevin(pairs, start, {200, 0.2, 0, 0, false}, place(), rules).images;
+  const at::Tensor end =
+      run_langevin(pairs, start, {200, 0.2, 0, 0, false}, rules_place(), rules).images;
   EXPECT_EQ(end[0][0][0][0].item<float>(), 0.5F);
   EXPECT_NEAR(end[0][0][0][1].item<float>(), 0.5F, 1e-4);
 }
@@ -90,7 +92,7 @@ TEST(ChainRules, AmendmentsComeBeforeTheClipAndAfterTheStep) {
   ChainRules rules;
   rules.amend = [](const at::Tensor& x) { x.add_(0.3); };
   const at::Tensor end = run_langevin(function_of(energy), at::full({1, 1, 2, 2}, 0.5),
-                                      {2, 1, 0, 0, false}, place(), rules)
+                                      {2, 1, 0, 0, false}, rules_place(), rules)
                              .images;
   EXPECT_TRUE(at::equal(end, at::ones({1, 1, 2, 2})));
 }
@@ -108,7 +110,7 @@ TEST(Trajectory, RecordsImagesAndTheirEnergies) {
   ChainRules rules;
   rules.watch = [&](std::int64_t steps, const at::Tensor& x) { recorder.see(steps, x); };
   const at::Tensor end =
-      run_langevin(function_of(energy), some_images(3), kSettings, place(), rules).images;
+      run_langevin(function_of(energy), some_images(3), kSettings, rules_place(), rules).images;
   const Trajectory seen = recorder.take();
   EXPECT_EQ(seen.steps, (std::vector<std::int64_t>{0, 3, 7}));
   EXPECT_TRUE(at::equal(seen.images[0], some_images(3)));
@@ -126,8 +128,8 @@ TEST(Trajectory, NumbersThatAreNoneEndTheChainWithItsNameAndStep) {
   ChainRules rules;
   rules.watch = [&](std::int64_t steps, const at::Tensor& x) { recorder.see(steps, x); };
   try {
-    static_cast<void>(
-        run_langevin(bad, at::zeros({2, 1, 2, 2}) + 0.5, {3, 0.0, 0, 0, false}, place(), rules));
+    static_cast<void>(run_langevin(bad, at::zeros({2, 1, 2, 2}) + 0.5, {3, 0.0, 0, 0, false},
+                                   rules_place(), rules));
     FAIL() << "it went on";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::kDiverged);

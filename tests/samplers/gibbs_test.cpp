@@ -14,16 +14,16 @@ using testing::all_seen;
 using testing::all_states;
 using testing::tiny_rbm;
 
-constexpr std::int64_t kChains = 40000;
+constexpr std::int64_t kGibbsChains = 40000;
 constexpr std::int64_t kSteps = 40;
 
-ChainPlace place(std::int64_t position, std::int64_t offset = 0) {
+ChainPlace gibbs_place(std::int64_t position, std::int64_t offset = 0) {
   return {7, RandomStream::kGibbs, at::full({}, position, at::kLong), offset};
 }
 
 GibbsChain run(const Rbm& rbm, std::int64_t chains, std::int64_t steps,
                const at::Tensor& label = {}, std::int64_t offset = 0) {
-  const GibbsDraws draws(rbm, place(100, offset), RandomStream::kGibbsNoise);
+  const GibbsDraws draws(rbm, gibbs_place(100, offset), RandomStream::kGibbsNoise);
   return run_gibbs(rbm, at::zeros({chains, rbm.shape().hidden}), steps, draws, label);
 }
 
@@ -47,7 +47,7 @@ double chi_square(const at::Tensor& indices, const at::Tensor& probabilities) {
 TEST(Gibbs, ChainsHaveTheDistributionOfTheModel) {
   const auto rbm = tiny_rbm({4, 3});
   const at::Tensor p = at::softmax(-testing::summed_free_energy(*rbm, all_states(4)), 0);
-  const at::Tensor indices = index_of(run(*rbm, kChains, kSteps).seen);
+  const at::Tensor indices = index_of(run(*rbm, kGibbsChains, kSteps).seen);
   EXPECT_LT(std::abs(chi_square(indices, p)), 5);
   const auto other = tiny_rbm({4, 3}, 0.75);  // the statistic tells models that are close apart
   const at::Tensor q = at::softmax(-testing::summed_free_energy(*other, all_states(4)), 0);
@@ -58,18 +58,18 @@ TEST(Gibbs, LabelsAreDrawnWithTheRest) {
   const auto rbm = tiny_rbm({3, 3, 3});
   const auto [v, y] = all_seen(rbm->shape());
   const at::Tensor p = at::softmax(-testing::summed_free_energy(*rbm, v, y), 0);
-  const GibbsChain chain = run(*rbm, kChains, kSteps);
-  EXPECT_TRUE(at::equal(chain.seen.y.sum(1), at::ones({kChains})));
+  const GibbsChain chain = run(*rbm, kGibbsChains, kSteps);
+  EXPECT_TRUE(at::equal(chain.seen.y.sum(1), at::ones({kGibbsChains})));
   EXPECT_LT(std::abs(chi_square(index_of(chain.seen), p)), 5);
 }
 
 TEST(Gibbs, HeldLabelsConditionTheRest) {
   const auto rbm = tiny_rbm({3, 3, 3});
   for (std::int64_t k = 0; k < 3; ++k) {
-    const at::Tensor label = at::eye(3)[k].expand({kChains, 3}).contiguous();
+    const at::Tensor label = at::eye(3)[k].expand({kGibbsChains, 3}).contiguous();
     const at::Tensor all = at::eye(3)[k].expand({8, 3});
     const at::Tensor p = at::softmax(-testing::summed_free_energy(*rbm, all_states(3), all), 0);
-    const GibbsChain chain = run(*rbm, kChains, kSteps, label);
+    const GibbsChain chain = run(*rbm, kGibbsChains, kSteps, label);
     EXPECT_TRUE(at::equal(chain.seen.y, label));
     EXPECT_LT(std::abs(chi_square(index_of({chain.seen.v, {}}), p)), 5) << "label " << k;
   }
@@ -85,11 +85,11 @@ TEST(Gibbs, GaussianUnitsHaveTheMomentsOfTheirMixture) {
   const at::Tensor p = at::softmax(log_p, 0).unsqueeze(1);
   const at::Tensor mean = (p * means).sum(0);
   const at::Tensor variance = 1 + (p * at::square(means - mean)).sum(0);
-  const at::Tensor v = run(*rbm, kChains, kSteps).seen.v.to(at::kDouble);
-  const at::Tensor error = at::sqrt(variance / static_cast<double>(kChains));
+  const at::Tensor v = run(*rbm, kGibbsChains, kSteps).seen.v.to(at::kDouble);
+  const at::Tensor error = at::sqrt(variance / static_cast<double>(kGibbsChains));
   EXPECT_LT(((v.mean(0) - mean) / error).abs().max().item<double>(), 5);
   const double relative = (v.var(0, true) / variance - 1).abs().max().item<double>();
-  EXPECT_LT(relative, 5 * std::sqrt(2.0 / kChains));
+  EXPECT_LT(relative, 5 * std::sqrt(2.0 / kGibbsChains));
   EXPECT_GT(((v.mean(0) - rbm->visible_bias()) / error).abs().max().item<double>(), 5);
 }
 
@@ -102,7 +102,7 @@ TEST(Gibbs, DrawsBelongToPositionsAndSteps) {
     EXPECT_TRUE(at::equal(part.seen.y, all.seen.y.narrow(0, 5, 3)));
     EXPECT_TRUE(at::equal(part.hidden, all.hidden.narrow(0, 5, 3)));
     // In two goes.
-    const GibbsDraws draws(*rbm, place(100), RandomStream::kGibbsNoise);
+    const GibbsDraws draws(*rbm, gibbs_place(100), RandomStream::kGibbsNoise);
     const GibbsChain half = run_gibbs(*rbm, at::zeros({8, 6}), 2, draws);
     const GibbsChain rest = run_gibbs(*rbm, half.hidden, 4, draws, {}, 2);
     EXPECT_TRUE(at::equal(rest.seen.v, all.seen.v));

@@ -7,14 +7,14 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kChains = 2;
-const ReplayShape kShape{2, 4, kChains, 3, 3, 1};
+constexpr std::int64_t kBufferChains = 2;
+const ReplayShape kShape{2, 4, kBufferChains, 3, 3, 1};
 
-ChainPlace place(std::int64_t position) {
+ChainPlace buffer_place(std::int64_t position) {
   return {11, RandomStream::kLangevin, at::full({}, position, at::kLong), 0};
 }
 
-at::Tensor level(int byte) { return at::full({kChains, 1, 3, 3}, (byte + 0.5) / 256); }
+at::Tensor level(int byte) { return at::full({kBufferChains, 1, 3, 3}, (byte + 0.5) / 256); }
 
 const at::Tensor kYes = at::full({}, true, at::kBool);
 const at::Tensor kNo = at::full({}, false, at::kBool);
@@ -34,7 +34,7 @@ std::vector<int> levels(const at::Tensor& pixels) {
 
 TEST(ReplayBuffer, StartsAllFromNoiseWhileItIsEmpty) {
   const ReplayBuffer buffer(kShape, 0.0, at::kCPU);
-  const ReplayBuffer::Start start = buffer.draw(0, place(0), 200);
+  const ReplayBuffer::Start start = buffer.draw(0, buffer_place(0), 200);
   EXPECT_EQ(start.restarted.sum().item<double>(), 200);
   EXPECT_NEAR(start.images.mean().item<double>(), 0.5, 0.02);
   EXPECT_NEAR(start.images.var().item<double>(), 1.0 / 12, 0.005);
@@ -53,7 +53,7 @@ TEST(ReplayBuffer, IsARingOfEachMicrobatchsOwn) {
 TEST(ReplayBuffer, GoesOnFromSlotsThatAreFilled) {
   ReplayBuffer buffer(kShape, 0.0, at::kCPU);
   take(buffer, 1);
-  const ReplayBuffer::Start start = buffer.draw(1, place(3), 100);
+  const ReplayBuffer::Start start = buffer.draw(1, buffer_place(3), 100);
   EXPECT_EQ(start.restarted.sum().item<double>(), 0);
   const at::Tensor bytes = (start.images * 256).floor();
   EXPECT_TRUE(bytes.eq(101).all().item<bool>());      // never an empty slot, never another part's
@@ -72,13 +72,13 @@ TEST(ReplayBuffer, ABytesChainComesBackInItsLevel) {
 TEST(ReplayBuffer, RestartsTheShareThatItIsTold) {
   ReplayBuffer buffer(kShape, 0.05, at::kCPU);
   take(buffer, 1);
-  EXPECT_NEAR(buffer.draw(0, place(0), 20000).restarted.mean().item<double>(), 0.05, 0.006);
+  EXPECT_NEAR(buffer.draw(0, buffer_place(0), 20000).restarted.mean().item<double>(), 0.05, 0.006);
 }
 
 TEST(ReplayBuffer, DrawsEverySlotAlike) {
   ReplayBuffer buffer(kShape, 0.0, at::kCPU);
   for (const int byte : {10, 20, 30}) take(buffer, byte);
-  const at::Tensor bytes = (buffer.draw(0, place(0), 10000).images * 256).floor();
+  const at::Tensor bytes = (buffer.draw(0, buffer_place(0), 10000).images * 256).floor();
   EXPECT_NEAR(bytes.eq(20).to(at::kFloat).mean().item<double>(), 0.5, 0.02);
   EXPECT_NEAR(bytes.eq(30).to(at::kFloat).mean().item<double>(), 0.5, 0.02);
 }
@@ -89,14 +89,14 @@ TEST(ReplayBuffer, AStepThatFailedLeavesNoTrace) {
   const at::Tensor before = buffer.slots().clone();
   take(buffer, 2, kNo);
   EXPECT_TRUE(at::equal(buffer.slots(), before));
-  EXPECT_EQ(buffer.taken().item<std::int64_t>(), kChains);
+  EXPECT_EQ(buffer.taken().item<std::int64_t>(), kBufferChains);
 }
 
 TEST(ReplayBuffer, WhatIsDrawnIsAFunctionOfThePosition) {
   ReplayBuffer buffer(kShape, 0.5, at::kCPU);
   take(buffer, 1);
-  const at::Tensor all = buffer.draw(0, place(4), 6).images;
-  ChainPlace later = place(4);
+  const at::Tensor all = buffer.draw(0, buffer_place(4), 6).images;
+  ChainPlace later = buffer_place(4);
   later.offset = 4;
   EXPECT_TRUE(at::equal(all.narrow(0, 4, 2), buffer.draw(0, later, 2).images));
 }

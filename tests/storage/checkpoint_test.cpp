@@ -11,6 +11,7 @@
 #include "expect_error.h"
 #include "sample_checkpoint.h"
 #include "support/temporary_folder.h"
+#include "support/put_file.h"
 
 namespace valley {
 namespace {
@@ -27,15 +28,10 @@ std::set<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-void put(const fs::path& path, const std::string& text) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << text;
-}
-
 void flip_bit(const fs::path& path, std::size_t byte, unsigned bit) {
   std::string text = read_file(path);
   text.at(byte) = static_cast<char>(text.at(byte) ^ static_cast<char>(1U << bit));
-  put(path, text);
+  put_file(path, text);
 }
 
 TEST(Checkpoint, ComesBackAndHoldsWhatCommitSays) {
@@ -81,7 +77,7 @@ TEST(Checkpoint, ReplacesOneOfTheSameStep) {
 
 TEST(Checkpoint, TakesTheNameFromADirectoryWithoutCommit) {
   const TemporaryFolder folder;
-  put(folder / "step-00000005/model.safetensors", "half");
+  put_file(folder / "step-00000005/model.safetensors", "half");
   EXPECT_TRUE(list_checkpoints(folder.path()).empty());
   const fs::path path = write_checkpoint(folder.path(), sample_checkpoint(5));
   expect_same(read_checkpoint(path), sample_checkpoint(5));
@@ -94,11 +90,11 @@ TEST(Checkpoint, ListsCommittedOnesOldestFirst) {
   EXPECT_EQ(newest_good_checkpoint(folder / "absent"), std::nullopt);
   for (const std::int64_t step : {100000000, 20, 3})
     write_checkpoint(folder.path(), sample_checkpoint(step));
-  put(folder / "step-00000004/model.safetensors", "no COMMIT");
-  put(folder / "step-5/COMMIT", "too few digits");
-  put(folder / "step-00000006x/COMMIT", "foreign");
-  put(folder / ".tmp-step-00000007-1/COMMIT", "being written");
-  put(folder / "step-00000008", "a file");
+  put_file(folder / "step-00000004/model.safetensors", "no COMMIT");
+  put_file(folder / "step-5/COMMIT", "too few digits");
+  put_file(folder / "step-00000006x/COMMIT", "foreign");
+  put_file(folder / ".tmp-step-00000007-1/COMMIT", "being written");
+  put_file(folder / "step-00000008", "a file");
   EXPECT_EQ(list_checkpoints(folder.path()),
             (std::vector<fs::path>{folder / "step-00000003", folder / "step-00000020",
                                    folder / "step-100000000"}));
@@ -158,7 +154,7 @@ TEST(Checkpoint, EveryFlippedBitOfCommitIsRefused) {
     for (unsigned bit = 0; bit < 8; ++bit) {
       flip_bit(path / "COMMIT", byte, bit);
       EXPECT_THROW(verify_checkpoint(path), Error) << "byte " << byte << " bit " << bit;
-      put(path / "COMMIT", commit);
+      put_file(path / "COMMIT", commit);
     }
   }
 }
@@ -171,9 +167,9 @@ TEST(Checkpoint, WhatIsMissingOrCutIsNamed) {
   expect_error(ExitCode::kData, {"state.safetensors", "where COMMIT says"}, read);
   fs::remove(path / "model.safetensors");
   expect_error(ExitCode::kData, {"model.safetensors", "missing"}, read);
-  put(path / "COMMIT", "{\"format\": \"valley-checkpoint\", \"version\": 2}");
+  put_file(path / "COMMIT", "{\"format\": \"valley-checkpoint\", \"version\": 2}");
   expect_error(ExitCode::kData, {"COMMIT", "version 2", "update valley"}, read);
-  put(path / "COMMIT", std::string(2 << 20, ' '));
+  put_file(path / "COMMIT", std::string(2 << 20, ' '));
   expect_error(ExitCode::kData, {"COMMIT", "damaged"}, read);
   fs::remove(path / "COMMIT");
   expect_error(ExitCode::kMissingInput, {path.string(), "no COMMIT"}, read);
@@ -185,8 +181,8 @@ TEST(Checkpoint, PruneKeepsTheNewest) {
   const TemporaryFolder folder;
   for (std::int64_t step = 1; step <= 5; ++step)
     write_checkpoint(folder.path(), sample_checkpoint(step));
-  put(folder / ".tmp-step-00000006-1/model.safetensors", "left by a killed writer");
-  put(folder / "notes.txt", "a user's");
+  put_file(folder / ".tmp-step-00000006-1/model.safetensors", "left by a killed writer");
+  put_file(folder / "notes.txt", "a user's");
   prune_checkpoints(folder.path(), 0);
   EXPECT_EQ(list_checkpoints(folder.path()).size(), 5U);
   prune_checkpoints(folder.path(), 7);
@@ -210,7 +206,7 @@ TEST(Checkpoint, PruneNeverRemovesTheOnlyGoodOne) {
 
 TEST(Checkpoint, AFolderThatCannotBeMadeIsNamed) {
   const TemporaryFolder folder;
-  put(folder / "file", "");
+  put_file(folder / "file", "");
   expect_error(ExitCode::kCannotWrite, {(folder / "file").string()},
                [&] { write_checkpoint(folder / "file", sample_checkpoint(1)); });
   expect_error(ExitCode::kCannotWrite, {(folder / "file").string()},

@@ -14,16 +14,12 @@
 #include "expect_error.h"
 #include "sample_checkpoint.h"
 #include "support/temporary_folder.h"
+#include "support/put_file.h"
 
 namespace valley {
 namespace {
 
 namespace fs = std::filesystem;
-
-void put(const fs::path& path, const std::string& text) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << text;
-}
 
 TEST(RunDirectory, NumbersCountUpWhateverTheName) {
   const TemporaryFolder folder;
@@ -52,7 +48,7 @@ TEST(RunDirectory, NamesThatAreNoNamesAreRefused) {
   for (const char* name : {"", "a/b", "../x", "a b", "a\n"})
     expect_error(ExitCode::kUsage, {"cannot name a run"},
                  [&] { RunDirectory::create(folder.path(), name); });
-  put(folder / "file", "");
+  put_file(folder / "file", "");
   expect_error(ExitCode::kCannotWrite, {(folder / "file").string()},
                [&] { RunDirectory::create(folder / "file", "a"); });
 }
@@ -90,7 +86,7 @@ TEST(RunDirectory, OpenRefusesWhatIsNoRun) {
   expect_error(ExitCode::kMissingInput, {"absent"}, [&] { RunDirectory::open(folder / "absent"); });
   expect_error(ExitCode::kMissingInput, {folder.path().string(), "config.toml"},
                [&] { RunDirectory::open(folder.path()); });
-  put(folder / "config.toml", "");
+  put_file(folder / "config.toml", "");
   EXPECT_EQ(RunDirectory::open(folder.path()).path(), folder.path());
 }
 
@@ -104,7 +100,7 @@ TEST(RunDirectory, ALockHeldByAnotherProcessNamesIt) {
   if (child == 0) {
     ::setenv("SLURM_JOB_ID", "4711", 1);
     const RunDirectory run = RunDirectory::create(folder.path(), "a");
-    put(run.config_file(), "");
+    put_file(run.config_file(), "");
     char byte = 'x';
     if (::write(ready[1], &byte, 1) != 1) ::_exit(1);
     static_cast<void>(::read(done[0], &byte, 1));
@@ -130,7 +126,7 @@ TEST(RunDirectory, TheLockMovesAndIsReleased) {
   fs::path path;
   {
     RunDirectory first = RunDirectory::create(folder.path(), "a");
-    put(first.config_file(), "");
+    put_file(first.config_file(), "");
     const RunDirectory second = std::move(first);
     path = second.path();
     expect_error(ExitCode::kUsage, {"in use by process " + std::to_string(::getpid())},
@@ -197,7 +193,7 @@ TEST(RunDirectory, ARunJsonThatIsNoneIsRefusedButTheExitCodeIsWritten) {
   const TemporaryFolder folder;
   RunDirectory run = RunDirectory::create(folder.path(), "a");
   for (const char* text : {"{}", "[1]", "[{", ""}) {
-    put(run.path() / "run.json", text);
+    put_file(run.path() / "run.json", text);
     expect_error(ExitCode::kData, {(run.path() / "run.json").string(), "not a JSON array"},
                  [&] { run.record_start("{}"); });
     expect_error(ExitCode::kData, {"run.json"}, [&] { run.record_end(70, "diverged"); });
@@ -209,15 +205,15 @@ TEST(NewestRun, IsTheHighestNumberWithAConfig) {
   const TemporaryFolder folder;
   EXPECT_EQ(newest_run(folder / "absent"), std::nullopt);
   EXPECT_EQ(newest_run(folder.path()), std::nullopt);
-  put(folder / "00009-b/config.toml", "");
-  put(folder / "00010-a/config.toml", "");
-  put(folder / "100000-c/config.toml", "");
+  put_file(folder / "00009-b/config.toml", "");
+  put_file(folder / "00010-a/config.toml", "");
+  put_file(folder / "100000-c/config.toml", "");
   EXPECT_EQ(newest_run(folder.path()), folder / "100000-c");
   fs::remove_all(folder / "100000-c");
   fs::create_directories(folder / "00011-no-config");
-  put(folder / "notes-2/config.toml", "");
+  put_file(folder / "notes-2/config.toml", "");
   EXPECT_EQ(newest_run(folder.path()), folder / "00010-a");
-  put(folder / "00012-not-a/config.toml", "");
+  put_file(folder / "00012-not-a/config.toml", "");
   EXPECT_EQ(newest_run(folder.path(), "a"), folder / "00010-a");
   EXPECT_EQ(newest_run(folder.path(), "not-a"), folder / "00012-not-a");
   EXPECT_EQ(newest_run(folder.path(), "z"), std::nullopt);
@@ -248,13 +244,13 @@ TEST(LocateModel, SaysWhatItLookedFor) {
   expect_error(ExitCode::kMissingInput,
                {folder.path().string(), "holds no model", "checkpoints/step-*/COMMIT"},
                locate(folder.path()));
-  put(folder / "weights.pt", "");
+  put_file(folder / "weights.pt", "");
   expect_error(ExitCode::kMissingInput, {"weights.pt", ".safetensors"},
                locate(folder / "weights.pt"));
   fs::create_directories(folder / "run/checkpoints");
   expect_error(ExitCode::kMissingInput, {(folder / "run").string(), "no whole checkpoint"},
                locate(folder / "run"));
-  put(folder / "step-00000001/model.safetensors", "");
+  put_file(folder / "step-00000001/model.safetensors", "");
   expect_error(ExitCode::kMissingInput, {"no COMMIT", "step-00000001/model.safetensors"},
                locate(folder / "step-00000001"));
 }
@@ -264,7 +260,7 @@ TEST(LocateModel, ANamedCheckpointThatIsDamagedIsRefusedARunFallsBack) {
   const fs::path checkpoints = folder / "checkpoints";
   const fs::path first = write_checkpoint(checkpoints, sample_checkpoint(1));
   const fs::path second = write_checkpoint(checkpoints, sample_checkpoint(2));
-  put(second / "model.safetensors", "cut");
+  put_file(second / "model.safetensors", "cut");
   expect_error(ExitCode::kData, {(second / "model.safetensors").string()},
                [&] { static_cast<void>(locate_model(second)); });
   EXPECT_EQ(locate_model(folder.path()).checkpoint, first);

@@ -14,14 +14,14 @@ using testing::kImages;
 using testing::run_steps;
 using testing::small_objective;
 
-constexpr std::int64_t kSteps = 10;
+constexpr std::int64_t kComputeSteps = 10;
 
 // What a training of kSteps reports at its end.
 std::map<std::string, double> trained(const Experiment& e) {
   const auto self = make_self_communicator(at::kCPU);
   Trainer trainer(e, plan_microbatches(e.train.global_batch, testing::kPass, 1, false), *self,
                   kImages);
-  run_steps(trainer, 0, kSteps);
+  run_steps(trainer, 0, kComputeSteps);
   std::map<std::string, double> values;
   for (const auto& v : trainer.report()) values[v.name] = v.value;
   return values;

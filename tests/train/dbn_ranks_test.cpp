@@ -17,7 +17,7 @@ using testing::run_digits;
 using testing::small_dbn;
 using testing::world;
 
-std::unique_ptr<Trainer> make(const Experiment& e, Communicator& communicator) {
+std::unique_ptr<Trainer> make_dbn_trainer(const Experiment& e, Communicator& communicator) {
   set_arithmetic({Precision::kFp32, true, 1});
   return std::make_unique<Trainer>(
       e, plan_microbatches(e.train.global_batch, testing::kDigitPass, communicator.size(), true),
@@ -28,17 +28,17 @@ TEST(DbnRanks, WeightsAndChainsHaveTheBitsOfOneRank) {
   Experiment e = small_dbn(true, true);
   const Schema schema = e.schema();
   const auto alone = make_self_communicator(at::kCPU);
-  const auto one = make(e, *alone);
+  const auto one = make_dbn_trainer(e, *alone);
   run_digits(*one, 0, kDbnSteps);
   const Checkpoint expected = dbn_checkpoint(*one, schema);
 
   // On all ranks from the start; and from one rank's checkpoints inside a stage and at a border.
   std::vector<std::unique_ptr<Trainer>> many;
-  many.push_back(make(e, world().device()));
+  many.push_back(make_dbn_trainer(e, world().device()));
   for (const std::int64_t step : {1, 5, 6, 11}) {
-    const auto begun = make(e, *alone);
+    const auto begun = make_dbn_trainer(e, *alone);
     run_digits(*begun, 0, step);
-    many.push_back(make(e, world().device()));
+    many.push_back(make_dbn_trainer(e, world().device()));
     many.back()->restore(dbn_checkpoint(*begun, schema), schema, "data", "here");
   }
   for (const auto& trainer : many) {
@@ -81,9 +81,9 @@ class Digits final : public Dataset {
 };
 
 // What a World of one rank is to a validator.
-class Alone final : public World {
+class WorldOfOne final : public World {
  public:
-  Alone() : self_(make_self_communicator(at::kCPU)) {}
+  WorldOfOne() : self_(make_self_communicator(at::kCPU)) {}
   [[nodiscard]] Communicator& host() override { return *self_; }
   [[nodiscard]] Communicator& device() override { return *self_; }
 
@@ -96,8 +96,8 @@ TEST(DbnRanks, ValidationHasTheBitsOfOneRank) {
   e.train.threads = 1;
   e.evaluate.validation_images = 75;  // three blocks, the last a part of one: no share for a fourth
   const RunData data{std::make_shared<Digits>(90, 0), std::make_shared<Digits>(100, 1000)};
-  Alone alone;
-  const auto one = make(e, alone.device());
+  WorldOfOne alone;
+  const auto one = make_dbn_trainer(e, alone.device());
   run_digits(*one, 0, 9);  // the top machine's stage
   const auto expected = RunValidator(alone, e, data).validate(*one);
   e.train.threads = 2;
@@ -121,8 +121,8 @@ TEST(DbnRanks, ValidationHasTheBitsOfOneRank) {
 TEST(DbnRanks, ValidationOfTheWholeSetIsItsMean) {
   Experiment e = small_dbn(false);
   const RunData data{std::make_shared<Digits>(40, 0), std::make_shared<Digits>(50, 1000)};
-  Alone alone;
-  const auto trainer = make(e, alone.device());
+  WorldOfOne alone;
+  const auto trainer = make_dbn_trainer(e, alone.device());
   run_digits(*trainer, 0, 3);
   const RunValidator validator(alone, e, data);
   EXPECT_TRUE(validator.is_due(10, 99));  // an epoch: 40 / 8 steps

@@ -18,7 +18,8 @@ using testing::Kept;
 using testing::kPass;
 using testing::NamedTraining;
 
-std::unique_ptr<Trainer> make(const Experiment& e, Communicator& self, std::uint64_t images) {
+std::unique_ptr<Trainer> make_snapshot_trainer(const Experiment& e, Communicator& self,
+                                               std::uint64_t images) {
   set_arithmetic({Precision::kFp32, true, 1});
   return std::make_unique<Trainer>(
       e, plan_microbatches(e.train.global_batch, kPass, 1, e.train.reproducible), self, images);
@@ -57,27 +58,28 @@ TEST_P(DeferredSnapshot, IsThatOfItsMoment) {
   Experiment e = GetParam().experiment;
   const Schema schema = e.schema();
   const auto self = make_self_communicator(at::kCPU);
-  const auto trainer = make(e, *self, testing::kImages);
+  const auto trainer = make_snapshot_trainer(e, *self, testing::kImages);
   const std::int64_t held =
       compare(*trainer, schema, 6, [&] { testing::run_steps(*trainer, 0, 1); });
   EXPECT_EQ(held, 6);  // also where a step only measures: averages follow
 }
 
-std::vector<NamedTraining> trainings() {
+std::vector<NamedTraining> snapshot_trainings() {
   std::vector<NamedTraining> all = testing::small_gans();
   all.push_back({"batch_norm", testing::experiment_with(Kept::kBatchNorm)});
   all.push_back({"carry", testing::experiment_with(Kept::kCarry)});
   all.push_back({"singular_vectors", testing::experiment_with(Kept::kSingularVectors)});
   return all;
 }
-INSTANTIATE_TEST_SUITE_P(All, DeferredSnapshot, ::testing::ValuesIn(trainings()), testing::name_of);
+INSTANTIATE_TEST_SUITE_P(All, DeferredSnapshot, ::testing::ValuesIn(snapshot_trainings()),
+                         testing::name_of);
 
 TEST(DeferredSnapshots, ArePartOfNoGraph) {
   Experiment e = testing::small_experiment();
   e.train.report_every = 1000;
   const Schema schema = e.schema();
   const auto self = make_self_communicator(at::kCPU);
-  const auto trainer = make(e, *self, testing::kImages);
+  const auto trainer = make_snapshot_trainer(e, *self, testing::kImages);
   trainer->record_steps_with(std::make_unique<testing::HostGraph>());
   EXPECT_EQ(compare(*trainer, schema, 8, [&] { testing::run_steps(*trainer, 0, 1); }), 8);
 }
@@ -87,7 +89,7 @@ TEST(DeferredSnapshots, KnowStagesOfDeepBeliefNetworks) {
   Experiment e = testing::small_dbn(true, true);
   const Schema schema = e.schema();
   const auto self = make_self_communicator(at::kCPU);
-  const auto trainer = make(e, *self, testing::kDigits);
+  const auto trainer = make_snapshot_trainer(e, *self, testing::kDigits);
   EXPECT_GE(
       compare(*trainer, schema, testing::kDbnSteps, [&] { testing::run_digits(*trainer, 0, 1); }),
       testing::kDbnSteps - 2);

@@ -13,7 +13,7 @@ using testing::run_steps;
 using testing::small_ebm;
 using testing::world;
 
-std::unique_ptr<Trainer> make(const Experiment& e, Communicator& communicator) {
+std::unique_ptr<Trainer> make_ebm_trainer(const Experiment& e, Communicator& communicator) {
   set_arithmetic({Precision::kFp32, true, 1});
   return std::make_unique<Trainer>(
       e, plan_microbatches(e.train.global_batch, testing::kChainPass, communicator.size(), true),
@@ -25,14 +25,14 @@ TEST(EbmRanks, ChainsAndWeightsHaveTheBitsOfOneRank) {
   e.train.reproducible = true;
   const Schema schema = e.schema();
   const auto alone = make_self_communicator(at::kCPU);
-  const auto one = make(e, *alone);
+  const auto one = make_ebm_trainer(e, *alone);
   run_steps(*one, 0, 4);
   const Checkpoint expected = testing::checkpoint_of(*one, schema);
 
   // Half way on all ranks, then on from the checkpoint of one: the parts go back to their owners.
-  auto many = make(e, world().device());
+  auto many = make_ebm_trainer(e, world().device());
   run_steps(*many, world().rank(), 2);
-  const auto half = make(e, *alone);
+  const auto half = make_ebm_trainer(e, *alone);
   run_steps(*half, 0, 2);
   const Checkpoint saved = testing::checkpoint_of(*half, schema);
   const TensorMap gathered = many->gather_owned();
@@ -40,7 +40,7 @@ TEST(EbmRanks, ChainsAndWeightsHaveTheBitsOfOneRank) {
     EXPECT_TRUE(
         at::equal(gathered.at("objective.replay"), saved.state.tensors.at("objective.replay")));
   }
-  auto resumed = make(e, world().device());
+  auto resumed = make_ebm_trainer(e, world().device());
   resumed->restore(saved, schema, "data", "here");
   for (const auto& trainer : {many.get(), resumed.get()}) {
     run_steps(*trainer, world().rank(), 2);

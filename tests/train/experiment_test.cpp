@@ -11,13 +11,14 @@
 namespace valley {
 namespace {
 
-struct Loaded {
+struct LoadedText {
   Experiment experiment;
   std::string error;
 };
 
-Loaded load(const std::string& toml, const std::vector<std::string>& overrides = {"data.path=x"}) {
-  Loaded loaded;
+LoadedText load_toml(const std::string& toml,
+                     const std::vector<std::string>& overrides = {"data.path=x"}) {
+  LoadedText loaded;
   Schema schema = loaded.experiment.schema();
   try {
     schema.load_text(toml, "test.toml", overrides);
@@ -30,7 +31,7 @@ Loaded load(const std::string& toml, const std::vector<std::string>& overrides =
 }
 
 TEST(Experiment, DefaultsAreThePapers) {
-  const Experiment e = load("").experiment;
+  const Experiment e = load_toml("").experiment;
   EXPECT_EQ(e.model.width, 128);
   EXPECT_EQ(e.model.latent, 64);
   EXPECT_EQ(e.train.global_batch, 16);
@@ -40,8 +41,8 @@ TEST(Experiment, DefaultsAreThePapers) {
 }
 
 TEST(Experiment, Bfloat16IsNotForBoltzmannMachines) {
-  EXPECT_EQ(load("[train]\nprecision = \"bf16\"").error, "");
-  const std::string error = load(
+  EXPECT_EQ(load_toml("[train]\nprecision = \"bf16\"").error, "");
+  const std::string error = load_toml(
                                 "[train]\nprecision = \"bf16\"\n[model]\nname = \"dbn\"\n"
                                 "layers = [8]\n[objective]\nname = \"dbn\"")
                                 .error;
@@ -73,29 +74,34 @@ TEST(Experiment, WhatAFileSaysWinsOverTheObjectivesDefaults) {
 }
 
 TEST(Experiment, LengthsAreStepsEpochsOrKimg) {
-  EXPECT_EQ(load("[train]\nsteps = 7").experiment.total_steps(100), 7);
-  EXPECT_EQ(load("[train]\nepochs = 3").experiment.total_steps(105), 20);  // 315 images, rounded up
-  EXPECT_EQ(load("[train]\nkimg = 2").experiment.total_steps(105), 125);
-  const std::string error = load("[train]\nkimg = 2\nsteps = 5").error;
+  EXPECT_EQ(load_toml("[train]\nsteps = 7").experiment.total_steps(100), 7);
+  EXPECT_EQ(load_toml("[train]\nepochs = 3").experiment.total_steps(105),
+            20);  // 315 images, rounded up
+  EXPECT_EQ(load_toml("[train]\nkimg = 2").experiment.total_steps(105), 125);
+  const std::string error = load_toml("[train]\nkimg = 2\nsteps = 5").error;
   EXPECT_NE(error.find("test.toml:2"), std::string::npos) << error;
 }
 
-TEST(Experiment, NeedsData) { EXPECT_NE(load("", {}).error.find("data.path"), std::string::npos); }
+TEST(Experiment, NeedsData) {
+  EXPECT_NE(load_toml("", {}).error.find("data.path"), std::string::npos);
+}
 
 TEST(Experiment, ReproducibleFillsInMicrobatchAndThreads) {
-  const Experiment e = load("[train]\nreproducible = true\nglobal_batch = 64").experiment;
+  const Experiment e = load_toml("[train]\nreproducible = true\nglobal_batch = 64").experiment;
   EXPECT_EQ(e.train.microbatch, 8);
   EXPECT_EQ(e.train.threads, 1);
-  EXPECT_EQ(load("[train]\nreproducible = true\nglobal_batch = 4").experiment.train.microbatch, 1);
+  EXPECT_EQ(load_toml("[train]\nreproducible = true\nglobal_batch = 4").experiment.train.microbatch,
+            1);
   // An eighth is no whole number of images: the next larger part that is.
-  EXPECT_EQ(load("[train]\nreproducible = true\nglobal_batch = 100").experiment.train.microbatch,
-            25);
-  EXPECT_FALSE(load("").experiment.train.microbatch.has_value());
+  EXPECT_EQ(
+      load_toml("[train]\nreproducible = true\nglobal_batch = 100").experiment.train.microbatch,
+      25);
+  EXPECT_FALSE(load_toml("").experiment.train.microbatch.has_value());
 }
 
 TEST(Experiment, RefusesOptimizerSettingsThatWouldDoNothing) {
-  EXPECT_EQ(load("[optimizer]\nname = 'sgd'\nmomentum = 0.9").error, "");
-  const std::string momentum = load("[optimizer]\nmomentum = 0.9").error;
+  EXPECT_EQ(load_toml("[optimizer]\nname = 'sgd'\nmomentum = 0.9").error, "");
+  const std::string momentum = load_toml("[optimizer]\nmomentum = 0.9").error;
   EXPECT_NE(momentum.find("test.toml:2"), std::string::npos) << momentum;
   EXPECT_NE(momentum.find("optimizer.beta1"), std::string::npos) << momentum;
 }

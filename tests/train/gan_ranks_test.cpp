@@ -13,19 +13,19 @@ namespace {
 using testing::NamedTraining;
 using testing::world;
 
-struct Outcome {
+struct RanksOutcome {
   std::string digest;
   std::vector<EpochReport> epochs;
   std::map<std::string, double> report;
 };
 
-Outcome train(Experiment e, Communicator& communicator) {
+RanksOutcome train_on_ranks(Experiment e, Communicator& communicator) {
   set_arithmetic({Precision::kFp32, true, 1});
   e.train.reproducible = true;
   Trainer trainer(
       e, plan_microbatches(e.train.global_batch, testing::kPass, communicator.size(), true),
       communicator, testing::kImages);
-  Outcome outcome;
+  RanksOutcome outcome;
   for (int i = 0; i < 8; ++i) {
     testing::run_steps(trainer, communicator.rank(), 1);
     if (const auto epoch = trainer.take_epoch_report()) outcome.epochs.push_back(*epoch);
@@ -39,8 +39,8 @@ class GanRanks : public ::testing::TestWithParam<NamedTraining> {};
 
 TEST_P(GanRanks, ReproducibleTrainingHasTheBitsOfOneRank) {
   const auto alone = make_self_communicator(at::kCPU);
-  const Outcome one = train(GetParam().experiment, *alone);
-  const Outcome many = train(GetParam().experiment, world().device());
+  const RanksOutcome one = train_on_ranks(GetParam().experiment, *alone);
+  const RanksOutcome many = train_on_ranks(GetParam().experiment, world().device());
   EXPECT_EQ(many.digest, one.digest);
   EXPECT_EQ(many.epochs, one.epochs);  // MAGAN's sums and margins to the last bit
   EXPECT_EQ(many.report, one.report);
@@ -55,8 +55,8 @@ TEST(GanRanksOfWholeVectors, ReproducibleTrainingHasTheBitsOfOneRank) {
     e.model.width = 16;
     e.train.precision = precision;
     const auto alone = make_self_communicator(at::kCPU);
-    const Outcome one = train(e, *alone);
-    const Outcome many = train(e, world().device());
+    const RanksOutcome one = train_on_ranks(e, *alone);
+    const RanksOutcome many = train_on_ranks(e, world().device());
     EXPECT_EQ(many.digest, one.digest) << precision;
     EXPECT_EQ(many.report, one.report) << precision;
   }

@@ -9,20 +9,20 @@
 namespace valley {
 namespace {
 
-struct Loaded {
+struct LoadedSettings {
   Experiment experiment;
   std::string toml;  // as resolved
   std::string error;
 };
 
-Loaded load(const std::string& objective, const std::string& toml = "",
-            const std::vector<std::string>& more = {}) {
+LoadedSettings load_settings(const std::string& objective, const std::string& toml = "",
+                             const std::vector<std::string>& more = {}) {
   const TemporaryFolder folder;
   std::ofstream(folder.path() / "test.toml") << toml;
   std::vector<std::string> overrides = {"data.path=x"};
   if (!objective.empty()) overrides.push_back("objective.name=" + objective);
   overrides.insert(overrides.end(), more.begin(), more.end());
-  Loaded loaded;
+  LoadedSettings loaded;
   try {
     Schema schema = Experiment::load(loaded.experiment, folder.path() / "test.toml", overrides);
     loaded.experiment.resolve(schema);
@@ -34,33 +34,36 @@ Loaded load(const std::string& objective, const std::string& toml = "",
   return loaded;
 }
 
-bool mentions(const Loaded& loaded, const std::string& text) {
+bool mentions(const LoadedSettings& loaded, const std::string& text) {
   return loaded.error.find(text) != std::string::npos;
 }
 
 TEST(GanSettings, AStatedMarginTakesThePlaceOfTheDefault) {
-  EXPECT_EQ(load("ebgan").experiment.objective.margin_rmse, 0.18);
-  const Loaded stated = load("ebgan", "[objective]\nmargin = 12.0");
+  EXPECT_EQ(load_settings("ebgan").experiment.objective.margin_rmse, 0.18);
+  const LoadedSettings stated = load_settings("ebgan", "[objective]\nmargin = 12.0");
   EXPECT_EQ(stated.error, "");
   EXPECT_EQ(stated.experiment.objective.margin, 12.0);
   EXPECT_FALSE(stated.experiment.objective.margin_rmse.has_value());
-  EXPECT_TRUE(mentions(load("ebgan", "[objective]\nmargin = 12.0\nmargin_rmse = 0.1"), "both set"));
+  EXPECT_TRUE(mentions(load_settings("ebgan", "[objective]\nmargin = 12.0\nmargin_rmse = 0.1"),
+                       "both set"));
 }
 
 TEST(GanSettings, AMarginForMseHasToBeStated) {
   const std::string mse = "objective.energy=mse";
-  EXPECT_TRUE(mentions(load("ebgan", "", {mse}), "no margin is stated"));
-  EXPECT_EQ(load("ebgan", "", {mse, "objective.margin=0.05"}).error, "");
-  EXPECT_EQ(load("ebgan", "", {mse, "objective.margin_rmse=0.18"}).error, "");
-  EXPECT_TRUE(mentions(load("ebgan", "", {mse, "objective.margin=20"}), "never switch off"));
-  EXPECT_EQ(load("ebgan", "", {"objective.energy=l2_sum"}).error, "");
+  EXPECT_TRUE(mentions(load_settings("ebgan", "", {mse}), "no margin is stated"));
+  EXPECT_EQ(load_settings("ebgan", "", {mse, "objective.margin=0.05"}).error, "");
+  EXPECT_EQ(load_settings("ebgan", "", {mse, "objective.margin_rmse=0.18"}).error, "");
+  EXPECT_TRUE(
+      mentions(load_settings("ebgan", "", {mse, "objective.margin=20"}), "never switch off"));
+  EXPECT_EQ(load_settings("ebgan", "", {"objective.energy=l2_sum"}).error, "");
 }
 
 TEST(GanSettings, AResolvedConfigLoadsAgain) {
   for (const char* margin : {"objective.margin=12.0", "objective.margin_rmse=0.2"}) {
-    const Loaded once = load("ebgan", "", {margin, "objective.pulling_away=squared"});
+    const LoadedSettings once =
+        load_settings("ebgan", "", {margin, "objective.pulling_away=squared"});
     ASSERT_EQ(once.error, "");
-    const Loaded twice = load("", once.toml);
+    const LoadedSettings twice = load_settings("", once.toml);
     EXPECT_EQ(twice.error, "");
     EXPECT_EQ(twice.toml, once.toml);
   }
@@ -72,24 +75,25 @@ TEST(GanSettings, PullingAwayFixesTheMicrobatch) {
   const auto with = [&](const std::string& key) {
     std::vector<std::string> all = term;
     all.push_back(key);
-    return load("ebgan", "", all);
+    return load_settings("ebgan", "", all);
   };
   EXPECT_EQ(with("train.global_batch=64").experiment.train.microbatch, 8);
   EXPECT_EQ(with("train.microbatch=16").experiment.train.microbatch, 16);
   EXPECT_TRUE(mentions(with("train.microbatch=1"), "train.microbatch"));
   EXPECT_TRUE(mentions(with("train.global_batch=8"), "train.microbatch"));
-  EXPECT_FALSE(
-      load("ebgan", "", {"model.batch_norm=false"}).experiment.train.microbatch.has_value());
+  EXPECT_FALSE(load_settings("ebgan", "", {"model.batch_norm=false"})
+                   .experiment.train.microbatch.has_value());
 }
 
 TEST(GanSettings, WhatAnObjectiveDoesNotHaveIsRefused) {
   for (const char* name : {"ebgan", "magan"})
-    EXPECT_TRUE(mentions(load(name, "", {"train.schedule=shared"}), "train.schedule")) << name;
-  EXPECT_TRUE(mentions(load("magan", "", {"objective.margin=3"}), "objective.margin"));
-  EXPECT_TRUE(mentions(load("began", "", {"objective.margin=3"}), "objective.margin"));
-  EXPECT_TRUE(mentions(load("began", "", {"objective.energy=l2_sum"}), "l1_mean"));
-  EXPECT_EQ(load("began", "", {"train.schedule=shared"}).error, "");
-  EXPECT_TRUE(mentions(load("magan", "", {"model.name=ebm", "model.output=linear"}),
+    EXPECT_TRUE(mentions(load_settings(name, "", {"train.schedule=shared"}), "train.schedule"))
+        << name;
+  EXPECT_TRUE(mentions(load_settings("magan", "", {"objective.margin=3"}), "objective.margin"));
+  EXPECT_TRUE(mentions(load_settings("began", "", {"objective.margin=3"}), "objective.margin"));
+  EXPECT_TRUE(mentions(load_settings("began", "", {"objective.energy=l2_sum"}), "l1_mean"));
+  EXPECT_EQ(load_settings("began", "", {"train.schedule=shared"}).error, "");
+  EXPECT_TRUE(mentions(load_settings("magan", "", {"model.name=ebm", "model.output=linear"}),
                        "a generator and an autoencoder"));
 }
 

@@ -18,8 +18,10 @@ using testing::run_steps;
 using testing::small_objective;
 
 // One rank.
-struct Alone {
-  Alone() : self(make_self_communicator(at::kCPU)) { set_arithmetic({Precision::kFp32, true, 1}); }
+struct OneRank {
+  OneRank() : self(make_self_communicator(at::kCPU)) {
+    set_arithmetic({Precision::kFp32, true, 1});
+  }
   std::unique_ptr<Trainer> make(const Experiment& e) const {
     return std::make_unique<Trainer>(
         e, plan_microbatches(e.train.global_batch, testing::kPass, 1, e.train.reproducible), *self,
@@ -28,12 +30,7 @@ struct Alone {
   std::unique_ptr<Communicator> self;
 };
 
-class GanTraining : public ::testing::TestWithParam<NamedTraining>, protected Alone {};
-
-void expect_same(const TensorMap& got, const TensorMap& expected) {
-  ASSERT_EQ(got.size(), expected.size());
-  for (const auto& [name, tensor] : expected) EXPECT_TRUE(at::equal(got.at(name), tensor)) << name;
-}
+class GanTraining : public ::testing::TestWithParam<NamedTraining>, protected OneRank {};
 
 // Epochs have two steps: the odd numbers are in the middle of one, 2 and 4 are where MAGAN's stages
 // meet.
@@ -54,15 +51,15 @@ TEST_P(GanTraining, RestoresToTheBit) {
     run_steps(*other, 0, kSteps - step);
     const Checkpoint got = other->snapshot(schema, "data");
     SCOPED_TRACE(step);
-    expect_same(got.state.tensors, expected.state.tensors);
-    expect_same(got.model.tensors, expected.model.tensors);
+    testing::expect_same(got.state.tensors, expected.state.tensors);
+    testing::expect_same(got.model.tensors, expected.model.tensors);
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GanTraining, ::testing::ValuesIn(testing::small_gans()),
                          testing::name_of);
 
-class MaganTraining : public ::testing::Test, protected Alone {};
+class MaganTraining : public ::testing::Test, protected OneRank {};
 
 std::map<std::string, double> numbers(const Trainer& trainer) {
   std::map<std::string, double> values;

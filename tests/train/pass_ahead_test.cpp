@@ -30,9 +30,9 @@ std::int64_t steps_before(const NamedTraining& training) {
   return training.experiment.objective.name == "magan" ? 4 : 0;
 }
 
-constexpr std::int64_t kSteps = 3;  // in turns; one that reports
+constexpr std::int64_t kAheadSteps = 3;  // in turns; one that reports
 
-std::vector<NamedTraining> trainings() {
+std::vector<NamedTraining> ahead_trainings() {
   std::vector<NamedTraining> all = testing::small_gans();
   all.push_back({"alternating_began", testing::small_experiment()});
   all.push_back({"batch_norm", testing::experiment_with(testing::Kept::kBatchNorm)});
@@ -42,7 +42,7 @@ std::vector<NamedTraining> trainings() {
   return all;
 }
 
-struct Outcome {
+struct AheadOutcome {
   std::string digest;
   std::vector<double> report;
   bool is_finite;
@@ -52,10 +52,10 @@ struct Variant {
   const char* overlap = "on";
   Watch watch = {};
   bool is_repeated = false;
-  std::int64_t steps = kSteps;
+  std::int64_t steps = kAheadSteps;
 };
 
-Outcome train(const NamedTraining& training, const Variant& variant) {
+AheadOutcome train_variant(const NamedTraining& training, const Variant& variant) {
   set_arithmetic({Precision::kFp32, true, 1});
   Experiment e = training.experiment;
   e.performance.overlap = variant.overlap;
@@ -64,12 +64,12 @@ Outcome train(const NamedTraining& training, const Variant& variant) {
                   kImages, WatchedObjective::make);
   if (variant.is_repeated) trainer.record_steps_with(std::make_unique<testing::HostGraph>());
   run_steps(trainer, world().rank(), steps_before(training) + variant.steps);
-  Outcome out{trainer.digest(), {}, !trainer.status(true).not_finite};
+  AheadOutcome out{trainer.digest(), {}, !trainer.status(true).not_finite};
   for (const Trainer::Value& v : trainer.report()) out.report.push_back(v.value);
   return out;
 }
 
-void expect_equal(const Outcome& a, const Outcome& b) {
+void expect_equal(const AheadOutcome& a, const AheadOutcome& b) {
   EXPECT_EQ(a.digest, b.digest);
   EXPECT_EQ(a.report, b.report);
   EXPECT_EQ(a.is_finite, b.is_finite);
@@ -82,28 +82,29 @@ TEST_P(PassAheadOf, ChangesNoBit) {
   Variant variant;
   int passes = 0;
   variant.watch.after_ahead = [&](const Phase& phase) { passes += phase.name == "G" ? 1 : 0; };
-  const Outcome ahead = train(GetParam(), variant);
-  EXPECT_EQ(passes, GetParam().experiment.train.schedule == "shared" ? 0 : kSteps);
+  const AheadOutcome ahead = train_variant(GetParam(), variant);
+  EXPECT_EQ(passes, GetParam().experiment.train.schedule == "shared" ? 0 : kAheadSteps);
   EXPECT_TRUE(ahead.is_finite);
   for (const std::string& other : world().gather(ahead.digest)) EXPECT_EQ(other, ahead.digest);
 
   variant.watch.passes_ahead = false;
-  expect_equal(train(GetParam(), variant), ahead);
+  expect_equal(train_variant(GetParam(), variant), ahead);
 
   // From three ranks on MPI's order of summing an element depends on the length of a message.
   if (world().size() > 2) return;
   variant.watch.passes_ahead = true;
   variant.overlap = "off";
   passes = 0;
-  expect_equal(train(GetParam(), variant), ahead);
+  expect_equal(train_variant(GetParam(), variant), ahead);
   EXPECT_EQ(passes, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Gans, PassAheadOf, ::testing::ValuesIn(trainings()), testing::name_of);
+INSTANTIATE_TEST_SUITE_P(Gans, PassAheadOf, ::testing::ValuesIn(ahead_trainings()),
+                         testing::name_of);
 
 std::vector<NamedTraining> some_trainings() {
   std::vector<NamedTraining> some;
-  for (const NamedTraining& t : trainings()) {
+  for (const NamedTraining& t : ahead_trainings()) {
     if (t.name == "ebgan" || t.name == "magan" || t.name == "alternating_began") some.push_back(t);
   }
   return some;
@@ -119,9 +120,9 @@ TEST_P(SomePassAheadOf, IsPartOfARecordedStep) {
   repeated.watch.after_ahead = [&](const Phase&) { ++passes; };
   Variant queued;
   queued.steps = repeated.steps;
-  const Outcome outcome = train(GetParam(), repeated);
+  const AheadOutcome outcome = train_variant(GetParam(), repeated);
   EXPECT_EQ(passes, repeated.steps);
-  expect_equal(outcome, train(GetParam(), queued));
+  expect_equal(outcome, train_variant(GetParam(), queued));
 }
 
 // D's reduction is not over before G's images are made, D has not passed them before it is.
@@ -143,12 +144,12 @@ TEST_P(SomePassAheadOf, RunsWhileTheReductionOfDIsUnderWay) {
   WatchedObjective::next = watch;
   Trainer trainer(e, plan_microbatches(8, testing::kPass, world().size(), false), communicator,
                   kImages, WatchedObjective::make);
-  run_steps(trainer, world().rank(), steps_before(GetParam()) + kSteps);
+  run_steps(trainer, world().rank(), steps_before(GetParam()) + kAheadSteps);
   std::vector<std::string> notes = gate.notes();
   const auto first = std::ranges::find(notes, "D");  // behind MAGAN's other stages
   notes.erase(notes.begin(), first);
   const std::vector<std::string> step = {"D", "G's images", "summed", "G", "summed"};
-  EXPECT_EQ(notes.size(), kSteps * step.size());
+  EXPECT_EQ(notes.size(), kAheadSteps * step.size());
   for (std::size_t i = 0; i < notes.size(); ++i) EXPECT_EQ(notes[i], step[i % step.size()]) << i;
 }
 

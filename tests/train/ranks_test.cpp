@@ -16,7 +16,7 @@ using testing::run_steps;
 using testing::small_experiment;
 using testing::world;
 
-constexpr std::int64_t kSteps = 4;
+constexpr std::int64_t kRankSteps = 4;
 
 class BrokenCommunicator : public testing::ForwardingCommunicator {
  public:
@@ -49,7 +49,7 @@ std::string trained_digest(Communicator& communicator, const Experiment& experim
   auto trainer = std::make_unique<Trainer>(
       e, plan_microbatches(8, microbatch, communicator.size(), reproducible), communicator,
       kImages);
-  run_steps(*trainer, communicator.rank(), kSteps);
+  run_steps(*trainer, communicator.rank(), kRankSteps);
   std::string digest = trainer->digest();
   if (out != nullptr) *out = std::move(trainer);
   return digest;

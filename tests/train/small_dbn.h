@@ -55,11 +55,8 @@ inline Checkpoint dbn_checkpoint(const Trainer& trainer, const Schema& schema) {
 
 // Of the model and of what training goes on from.
 inline void expect_same_checkpoint(const Checkpoint& got, const Checkpoint& expected) {
-  for (const auto& [name, tensor] : expected.model.tensors)
-    EXPECT_TRUE(at::equal(got.model.tensors.at(name), tensor)) << name;
-  ASSERT_EQ(got.state.tensors.size(), expected.state.tensors.size());
-  for (const auto& [name, tensor] : expected.state.tensors)
-    EXPECT_TRUE(at::equal(got.state.tensors.at(name), tensor)) << name;
+  expect_same(got.model.tensors, expected.model.tensors);
+  expect_same(got.state.tensors, expected.state.tensors);
 }
 
 }  // namespace valley::testing

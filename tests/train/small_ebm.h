@@ -27,9 +27,4 @@ inline Checkpoint checkpoint_of(const Trainer& trainer, const Schema& schema) {
   return trainer.snapshot(schema, "data", trainer.gather_owned());
 }
 
-inline void expect_same(const TensorMap& got, const TensorMap& expected) {
-  ASSERT_EQ(got.size(), expected.size());
-  for (const auto& [name, tensor] : expected) EXPECT_TRUE(at::equal(got.at(name), tensor)) << name;
-}
-
 }  // namespace valley::testing

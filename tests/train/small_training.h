@@ -4,6 +4,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
 
 #include <memory>
 
@@ -65,6 +66,12 @@ inline void run_steps(Trainer& trainer, int rank, std::int64_t steps) {
     trainer.step(global_batch(trainer.steps_done()).narrow(0, rank * share, share).contiguous(),
                  false);
   }
+}
+
+// The same names, and tensors of the same bits.
+inline void expect_same(const TensorMap& got, const TensorMap& expected) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (const auto& [name, tensor] : expected) EXPECT_TRUE(at::equal(got.at(name), tensor)) << name;
 }
 
 }  // namespace valley::testing

@@ -32,13 +32,13 @@ std::unique_ptr<at::ObserverContext> count(const at::RecordFunction& function) {
   return nullptr;
 }
 
-class Counting {
+class MultiplyAddCounter {
  public:
-  Counting()
+  MultiplyAddCounter()
       : handle_(at::addThreadLocalCallback(at::RecordFunctionCallback(count).needsInputs(true))) {}
-  ~Counting() { at::removeCallback(handle_); }
-  Counting(const Counting&) = delete;
-  Counting& operator=(const Counting&) = delete;
+  ~MultiplyAddCounter() { at::removeCallback(handle_); }
+  MultiplyAddCounter(const MultiplyAddCounter&) = delete;
+  MultiplyAddCounter& operator=(const MultiplyAddCounter&) = delete;
 
  private:
   at::CallbackHandle handle_;
@@ -55,7 +55,7 @@ void expect_counted(const Experiment& e) {
   for (std::int64_t step = 0; step < kDbnSteps; ++step) {
     while (left == 0) left = stage++->length;
     --left;
-    const Counting counting;
+    const MultiplyAddCounter counting;
     multiplied = 0;
     run_digits(trainer, 0, 1);
     EXPECT_EQ(step_cost(*model, e, *(stage - 1), 1)->flops, 2 * multiplied)

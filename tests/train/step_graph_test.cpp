@@ -88,14 +88,14 @@ class CountingGraph final : public testing::HostGraph {
   bool is_new_ = false;
 };
 
-struct Outcome {
+struct GraphOutcome {
   std::string digest;
   TensorMap tensors;
   std::vector<Trainer::Value> report;
 };
 
 // 20 steps, of which five report; the rate falls and k or the margin moves meanwhile.
-Outcome train(const Experiment& given, Counts* counts) {
+GraphOutcome train_recorded(const Experiment& given, Counts* counts) {
   set_arithmetic({Precision::kFp32, true, 1});
   static Experiment e;
   e = given;
@@ -122,8 +122,8 @@ class StepGraphOf : public ::testing::TestWithParam<NamedTraining> {};
 
 TEST_P(StepGraphOf, HasTheBitsOfStepsThatTheHostQueues) {
   Counts counts;
-  const Outcome expected = train(GetParam().experiment, nullptr);
-  const Outcome repeated = train(GetParam().experiment, &counts);
+  const GraphOutcome expected = train_recorded(GetParam().experiment, nullptr);
+  const GraphOutcome repeated = train_recorded(GetParam().experiment, &counts);
   EXPECT_EQ(repeated.digest, expected.digest);
   for (const auto& [name, tensor] : repeated.tensors)
     EXPECT_TRUE(at::equal(tensor, expected.tensors.at(name))) << name;
@@ -137,7 +137,7 @@ TEST_P(StepGraphOf, HasTheBitsOfStepsThatTheHostQueues) {
 // What the host does in a step that is repeated is the same each time, and asks the device nothing.
 TEST_P(StepGraphOf, RepeatsWhatNoNumberOfTheHostChanges) {
   Counts counts;
-  train(GetParam().experiment, &counts);
+  train_recorded(GetParam().experiment, &counts);
   EXPECT_GT(counts.recorded.size(), 100U);
   EXPECT_FALSE(waits_for_device(counts.recorded));
   for (const auto& operations : counts.again) EXPECT_EQ(operations, counts.recorded);

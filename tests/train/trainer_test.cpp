@@ -260,9 +260,9 @@ TEST_F(TrainerTest, ReportsTheObjectiveRatesAndGradientNorms) {
 
 // An objective that counts in epochs and measures in a phase that updates nothing: what MAGAN will
 // need of the trainer.
-class Counting : public Objective {
+class CountingObjective : public Objective {
  public:
-  explicit Counting(const Model& model) : model_(model) {}
+  explicit CountingObjective(const Model& model) : model_(model) {}
   static inline std::vector<double> epochs;
 
   [[nodiscard]] std::vector<Stage> stages() const override {
@@ -299,12 +299,14 @@ class Counting : public Objective {
 };
 
 TEST_F(TrainerTest, GivesObjectivesTheirStagesAndEpochs) {
-  Counting::epochs.clear();
+  CountingObjective::epochs.clear();
   Experiment e = small_experiment();
   Schema schema = e.schema();
   Trainer trainer(e, plan_microbatches(8, std::nullopt, 1, false), *self_, kImages,
-                  [](const ObjectiveOptions&, const Model& model, const ObjectiveSetting&)
-                      -> std::unique_ptr<Objective> { return std::make_unique<Counting>(model); });
+                  [](const ObjectiveOptions&, const Model& model,
+                     const ObjectiveSetting&) -> std::unique_ptr<Objective> {
+                    return std::make_unique<CountingObjective>(model);
+                  });
   const std::string start = trainer.digest();
   run_steps(trainer, 0, 2);
   EXPECT_EQ(trainer.take_epoch_report(), (EpochReport{{"count", 16.0}}));
@@ -314,7 +316,7 @@ TEST_F(TrainerTest, GivesObjectivesTheirStagesAndEpochs) {
   run_steps(trainer, 0, 3);
   EXPECT_NE(trainer.digest(), start);
   // 21 images in batches of 8: epochs of exactly two steps.
-  EXPECT_EQ(Counting::epochs, (std::vector<double>{16, 16, 16}));
+  EXPECT_EQ(CountingObjective::epochs, (std::vector<double>{16, 16, 16}));
 }
 
 }  // namespace

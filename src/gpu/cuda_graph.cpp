@@ -1,3 +1,5 @@
+#include "gpu/cuda_graph.h"
+
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAGuard.h>
@@ -5,7 +7,6 @@
 #include <c10/util/Exception.h>
 
 #include "core/error.h"
-#include "kernels/work_graph.h"
 
 namespace valley {
 namespace {
@@ -65,7 +66,7 @@ class CudaGraph final : public WorkGraph {
 
 }  // namespace
 
-std::unique_ptr<WorkGraph> make_cuda_graph(at::Device device) {
+std::unique_ptr<WorkGraph> record_cuda_graph(at::Device device) {
   return std::make_unique<CudaGraph>(device);
 }
 

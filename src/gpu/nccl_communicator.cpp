@@ -1,4 +1,4 @@
-#include "comm/nccl_communicator.h"
+#include "gpu/nccl_communicator.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -22,6 +22,7 @@
 #include "comm/world.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "gpu/nccl_check.h"
 
 namespace valley {
 namespace {

@@ -1,0 +1,13 @@
+// Work recorded as a CUDA graph by LibTorch, whose allocator keeps the graph's memory apart.
+#pragma once
+
+#include <memory>
+
+#include "kernels/work_graph.h"
+
+namespace valley {
+
+// make_cuda_graph of kernels/work_graph.h.
+[[nodiscard]] std::unique_ptr<WorkGraph> record_cuda_graph(at::Device device);
+
+}  // namespace valley

@@ -1,0 +1,16 @@
+// Writes small files for tests.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace valley {
+
+// Replaces the file at `path` by `text`; makes the folders above it.
+inline void put_file(const std::filesystem::path& path, const std::string& text) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+}  // namespace valley
