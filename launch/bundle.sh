@@ -188,6 +188,10 @@ origins=()
 cmake --install "$kBuild" --prefix "$root" >/dev/null
 mkdir -p "$root"/lib/{gcc,openmpi,pmix} "$root"/libexec "$root"/etc/{openmpi,pmix} "$root"/share/{openmpi,pmix}
 add_program "$kBuild/valley" valley torch
+if [[ -e "$kBuild/libvalley_gpu.so" ]]; then
+  copy_libraries_of "$kBuild/libvalley_gpu.so"
+  copy_binary "$kBuild/libvalley_gpu.so" "$root/lib/libvalley_gpu.so" "\$ORIGIN"
+fi
 add_mpi
 if ((with_tests)); then
   for test in "${kTests[@]}"; do add_program "$kBuild/tests/$test" "${test##*/}" torch; done

@@ -14,15 +14,33 @@ readonly kData=data/faces-32
 readonly kRuns=runs
 readonly kValley="${VALLEY_BUILD:-build}/valley"
 
-launch/setup.sh
-launch/build.sh valley
+# Parts of this script and the seconds that they took, for the end.
+parts=()
+timed() { # PART COMMAND...
+  local part="$1" began=$SECONDS
+  shift
+  "$@"
+  parts+=("$(printf '%-9s %d min %02d s' "$part" $(((SECONDS - began) / 60)) $(((SECONDS - began) % 60)))")
+}
+
+# A new build folder gets kernels for the GPUs of this machine only, else for one kind that newer ones can run too; for a
+# release, launch/build.sh compiles them for all (docs/building.md).
+gpu_architectures() {
+  local found
+  found="$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | tr -d '. ' | sort -u | paste -sd ';')"
+  [[ "$found" =~ ^[0-9\;]+$ ]] && echo "$found" || echo 80
+}
+
+timed set-up launch/setup.sh
+export CMAKE_ARGS="${CMAKE_ARGS--DCMAKE_CUDA_ARCHITECTURES=$(gpu_architectures)}"
+timed compile launch/build.sh valley
 
 if [[ ! -f "$kData/SHA256SUMS" ]]; then
-  "$kValley" shard build --source NotoColorEmoji.ttf --codepoints "$kFaces" --resolution 32 --dest "$kData" --overwrite
+  timed shards "$kValley" shard build --source NotoColorEmoji.ttf --codepoints "$kFaces" --resolution 32 --dest "$kData" --overwrite
 fi
 
 # A new run each time: to go on with one, say --resume auto or its path.
-launch/local.sh configs/quickstart.toml --out "$kRuns" --resume none "$@"
+timed training launch/local.sh configs/quickstart.toml --out "$kRuns" --resume none "$@"
 
 run="$(find "$kRuns" -maxdepth 1 -name '[0-9]*-quickstart' | sort | tail -n 1)"
 grid="$(find "$run" -name 'fakes-[0-9]*.png' | sort | tail -n 1)"
@@ -33,4 +51,7 @@ reals     $run/reals.png
 log       $run/log.txt
 figures   $run/stats.jsonl
 next      $kValley sample $run --seeds 0-7 --interpolate 8 -o walk.png
+
+Time that it took:
 END
+printf '%s\n' "${parts[@]}"

@@ -33,19 +33,34 @@ missing_packages() {
   done
 }
 
+require_root() {
+  local -a missing
+  mapfile -t missing < <(missing_packages)
+  ((${#missing[@]} > 0 && EUID != 0)) || return 0
+  say "these Debian packages are missing and only root can install them; please run:"
+  printf '  sudo apt-get install -y --no-install-recommends %s\n' "${missing[*]}" >&2
+  exit 1
+}
+
 install_packages() {
   local -a missing
   mapfile -t missing < <(missing_packages)
   ((${#missing[@]} == 0)) && return
-  if ((EUID != 0)); then
-    say "these Debian packages are missing and only root can install them; please run:"
-    printf '  sudo apt-get install -y --no-install-recommends %s\n' "${missing[*]}" >&2
-    exit 1
-  fi
   say "installing ${#missing[@]} Debian packages"
+  local began=$SECONDS
+  export DEBIAN_FRONTEND=noninteractive
+  [[ -n "$updated" ]] || apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  say "Debian packages: $((SECONDS - began)) s"
+}
+
+# python3 -m venv needs one of them, and must not wait for the others.
+install_python() {
+  ! python3 -c 'import ensurepip' 2>/dev/null || return 0
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  updated=yes
+  apt-get install -y -qq --no-install-recommends python3 python3-venv python3-pip >/dev/null
 }
 
 # The environment is current when the files it was made from are the files we have: digests say so.
@@ -58,18 +73,47 @@ venv_is_current() {
   ((!with_tests)) || has_requirements "$kTestRequirements" .valley-test-stamp
 }
 
+# uv unpacks LibTorch's 4.8 GB on all cores; pip takes its place where uv cannot be had or fails. uv has settings of its own, so
+# pip's (a mirror, a certificate, a folder of wheels) are passed to it. Its cache lies in the environment, so that files are
+# linked rather than copied, and is removed.
+install_from() { # FILE
+  local pip=("$kVenv/bin/python" -m pip --quiet --disable-pip-version-check) name value
+  local -a settings=(UV_CACHE_DIR="$kVenv/.uv-cache" UV_INDEX_STRATEGY=unsafe-best-match)
+  if "${pip[@]}" install uv 2>/dev/null; then
+    for name in index-url=UV_DEFAULT_INDEX extra-index-url=UV_INDEX find-links=UV_FIND_LINKS cert=SSL_CERT_FILE; do
+      value="$(pip_setting "${name%=*}")"
+      [[ -z "$value" || -n "$(printenv "${name#*=}")" ]] || settings+=("${name#*=}=$value")
+    done
+    if env "${settings[@]}" "$kVenv/bin/uv" pip install --quiet --python "$kVenv/bin/python" -r "$1"; then
+      rm -rf "$kVenv/.uv-cache"
+      return
+    fi
+    say "uv failed, for the reason above; trying pip"
+    rm -rf "$kVenv/.uv-cache"
+  fi
+  "${pip[@]}" install --no-compile -r "$1"
+}
+
+# A setting of pip's files or environment; nothing where it has its default.
+pip_setting() { # NAME
+  "$kVenv/bin/python" -m pip config list 2>/dev/null |
+    sed -n "s/^\(:env:\|global\|user\|site\|install\)\.$1='\(.*\)'$/\2/p" | head -n 1
+}
+
 install_requirements() { # FILE STAMP
   has_requirements "$1" "$2" && return
-  "$kVenv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$1"
+  install_from "$1"
   stamp_of "$1" >"$kVenv/$2"
 }
 
 install_venv() {
   venv_is_current && return
-  say "preparing $kVenv (torch is large: about a minute on a fast link)"
+  say "preparing $kVenv (LibTorch is large: about a minute on a fast link)"
+  local began=$SECONDS
   [[ -x "$kVenv/bin/python" ]] || python3 -m venv "$kVenv"
   install_requirements "$kRequirements" .valley-stamp
   ((!with_tests)) || install_requirements "$kTestRequirements" .valley-test-stamp
+  say "Python environment: $((SECONDS - began)) s"
 }
 
 with_tests=0
@@ -89,6 +133,16 @@ elif [[ -n "${1:-}" ]]; then
   [[ "$1" == --help || "$1" == -h ]] && exit 0
   exit 2
 fi
-install_packages
-install_venv
+require_root
+updated=""
+install_python
+# Side by side: one waits for the disk and dpkg, the other for the network.
+install_packages &
+packages_pid=$!
+install_venv &
+venv_pid=$!
+status=0
+wait "$packages_pid" || status=1
+wait "$venv_pid" || status=1
+((status == 0)) || exit "$status"
 say "ready"

@@ -1,16 +1,71 @@
 #!/usr/bin/env bash
-# Sets up, builds and runs every test: C++ unit tests under ctest (some under mpirun), then interop and whole-program tests
-# under pytest. Ends with one line that counts both.
+# Sets up, builds and runs the tests: C++ unit tests under ctest (some under mpirun), then interop and whole-program tests under
+# pytest, as many at a time as the cores allow. Each runner ends with one line that counts; the last lines say how long each part
+# took.
+#
+#   tests/run.sh             every test
+#   tests/run.sh --quick     for work in progress: unit tests and one whole-program test per topic
+#   tests/run.sh --all       also what takes long: each file compiled alone, unit tests under AddressSanitizer
+#
+# Environment: VALLEY_BUILD  the build folder (default: build), VALLEY_VENV  the Python environment (default: .venv)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-launch/setup.sh --tests
-launch/build.sh
+mode="${1:-}"
+case "$mode" in
+  "" | --quick | --all) ;;
+  *)
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    [[ "$mode" == --help || "$mode" == -h ]] && exit 0
+    exit 2
+    ;;
+esac
 
 export VALLEY_BUILD="${VALLEY_BUILD:-$PWD/build}"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 readonly kVenv="${VALLEY_VENV:-$PWD/.venv}"
+cores="$(nproc)"
+readonly cores
 status=0
-"$kVenv/bin/ctest" --test-dir "$VALLEY_BUILD" --output-on-failure -j 2 || status=1
-"$kVenv/bin/python" -m pytest -q -p no:cacheprovider --durations=10 tests/interop tests/e2e || status=1
+parts=()
+timed() { # PART COMMAND...
+  local part="$1" began=$SECONDS
+  shift
+  "$@" || status=1
+  parts+=("$(printf '%-9s %d min %02d s' "$part" $(((SECONDS - began) / 60)) $(((SECONDS - began) % 60)))")
+}
+
+unit_tests() { # BUILD OPTION...
+  local build="$1"
+  shift
+  "$kVenv/bin/ctest" --test-dir "$build" --output-on-failure -j "$cores" "$@"
+}
+
+# One worker more than there are cores, for tests that wait; tests/conftest.py sees to it that no more than the cores are busy.
+program_tests() { # OPTION...
+  "$kVenv/bin/python" -m pytest -q -p no:cacheprovider --durations=15 -n $((cores + 1)) --dist loadfile "$@" tests/interop tests/e2e
+}
+
+sanitized_tests() {
+  local build=build-asan
+  [[ -f "$build/build.ninja" ]] || "$kVenv/bin/cmake" --preset cpu-asan -DVALLEY_VENV="$kVenv" -B "$build" >/dev/null
+  "$kVenv/bin/cmake" --build "$build" -j "$cores" && unit_tests "$build" -LE slow
+}
+
+timed set-up launch/setup.sh --tests
+((status == 0)) || exit 1
+timed build launch/build.sh
+((status == 0)) || exit 1
+if [[ "$mode" == --quick ]]; then
+  timed unit unit_tests "$VALLEY_BUILD" -LE slow
+  timed program program_tests -m quick
+else
+  timed unit unit_tests "$VALLEY_BUILD"
+  timed program program_tests
+fi
+if [[ "$mode" == --all ]]; then
+  timed includes tests/includes.sh
+  timed sanitized sanitized_tests
+fi
+printf '%s\n' "${parts[@]}"
 exit "$status"

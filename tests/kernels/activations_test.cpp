@@ -67,12 +67,13 @@ TEST_P(Activations, AreTheSameForAnyNumberOfThreads) {
   at::set_num_threads(before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Activations,
-                         ::testing::Combine(::testing::Values(std::vector<std::int64_t>{2, 3, 5, 7},
-                                                          std::vector<std::int64_t>{1, 1, 1, 1},
-                                                          std::vector<std::int64_t>{8, 32, 40, 40},
-                                                          std::vector<std::int64_t>{3, 700, 9, 1}),
-                                          ::testing::Values(at::kFloat, at::kBFloat16)));
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, Activations,
+    ::testing::Combine(::testing::Values(std::vector<std::int64_t>{2, 3, 5, 7},
+                                         std::vector<std::int64_t>{1, 1, 1, 1},
+                                         std::vector<std::int64_t>{8, 32, 40, 40},
+                                         std::vector<std::int64_t>{3, 700, 9, 1}),
+                       ::testing::Values(at::kFloat, at::kBFloat16)));
 
 TEST(BiasElu, KeepsWhatIsNotFiniteAndWhatIsFarBelowZero) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
