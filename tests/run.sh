@@ -8,6 +8,7 @@
 #   tests/run.sh --all       also what takes long: each file compiled alone, unit tests under AddressSanitizer
 #
 # Environment: VALLEY_BUILD  the build folder (default: build), VALLEY_VENV  the Python environment (default: .venv)
+# shellcheck disable=SC2317  # the functions are called through `timed`
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,3 +1,4 @@
+#include <ATen/Context.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <cuda_runtime_api.h>
 #include <fmt/core.h>
@@ -54,7 +55,11 @@ std::vector<std::string> visible_gpus() {
 
 std::string gpu_name(int index) { return properties(index).name; }
 
-void use_gpu(int index) { c10::cuda::set_device(static_cast<c10::DeviceIndex>(index)); }
+void use_gpu(int index) {
+  c10::cuda::set_device(static_cast<c10::DeviceIndex>(index));
+  // Without it the caching allocator knows no device yet, and its statistics cannot be read.
+  at::globalContext().lazyInitDevice(at::kCUDA);
+}
 
 std::unique_ptr<Communicator> make_gpu_communicator(Communicator& host, int index) {
   const at::Device device(at::kCUDA, static_cast<c10::DeviceIndex>(index));

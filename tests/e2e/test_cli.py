@@ -1,11 +1,14 @@
 """The command line: help, keys, the dry run, and that docs and configs name keys that exist."""
 
 import functools
+import os
+import pathlib
 import re
+import subprocess
 import tomllib
 
 import pytest
-from program import REPOSITORY, bits, checkpoint
+from program import REPOSITORY, VALLEY, bits, checkpoint
 
 COMMANDS = [[], ["train"], ["sample"], ["evaluate"], ["energy"], ["classify"], ["restore"], ["report"], ["doctor"],
             ["completion"], ["bench"], ["bench", "step"], ["bench", "loader"], ["bench", "allreduce"],
@@ -42,6 +45,16 @@ def test_every_command_is_tested_here(program):
 
 def test_version(program):
     assert re.match(r"valley \d+\.\d+\.\d+ ", program.call("--version").stdout)
+
+
+@pytest.mark.skipif(pathlib.Path("/dev/nvidia0").exists(), reason="with a GPU they are for use")
+def test_libraries_for_gpus_are_not_loaded_without_one(program):
+    environment = {**os.environ, "LD_DEBUG": "files", "LD_DEBUG_OUTPUT": str(program.folder / "loader")}
+    run = [VALLEY, "train", program.config, "train.steps=1", "--out", program.out]
+    subprocess.run(run, env=environment, check=True, timeout=120, capture_output=True)
+    loaded = "".join(file.read_text(errors="replace") for file in program.folder.glob("loader.*"))
+    assert "libtorch_cpu.so" in loaded
+    assert "libtorch_cuda.so" not in loaded and "libnccl" not in loaded and "libcudnn" not in loaded
 
 
 def test_keys_are_listed_with_default_and_meaning(program, keys):
