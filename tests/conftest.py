@@ -14,6 +14,31 @@ import time
 
 import pytest
 
+# What tests/run.sh --quick runs of the whole-program tests: a few seconds of each topic. A test can also be marked `quick`.
+QUICK = {
+    "test_began_steps.py": ["test_three_steps"],
+    "test_bad_images.py": ["test_more_than_one_in_a_hundred_ends_with_one_message"],
+    "test_classify.py": ["test_measures_are_those_of_scikit_learn"],
+    "test_cli.py": ["test_the_dry_run_shows_the_plan_and_makes_nothing", "test_the_resolved_config_can_be_run_again_as_it_is"],
+    "test_dbn.py": ["test_training_goes_through_all_stages", "test_any_number_of_ranks_trains_the_same_bits"],
+    "test_dbn_steps.py": ["test_machines_learn_as_in_numpy", "test_fine_tuning_is_back_propagation"],
+    "test_docs.py": ["test_config_md_is_current", "test_every_exit_code_is_documented"],
+    "test_ebm.py": ["test_a_resume_on_more_ranks_goes_on_to_the_bit"],
+    "test_ebm_steps.py": ["test_three_steps"],
+    "test_energy.py": ["test_energies_are_those_of_pytorch"],
+    "test_evaluate_command.py": ["test_training_and_the_command_measure_the_same"],
+    "test_faults.py": ["test_divergence_ends_with_the_state_before_it"],
+    "test_hinge_steps.py": ["test_steps_of_magan"],
+    "test_magan.py": ["test_margins_follow_from_the_three_conditions"],
+    "test_preflight.py": ["test_a_plan_of_a_resume"],
+    "test_report.py": ["test_a_page_of_a_real_run_loads_alone"],
+    "test_restore.py": ["test_methods_follow_model_and_damage"],
+    "test_resume.py": ["test_half_and_the_rest_is_the_whole", "test_a_signal_to_one_rank_stops_all"],
+    "test_safetensors.py": ["test_every_tensor_survives_both_readers"],
+    "test_sample.py": ["test_the_grid_is_that_of_training"],
+    "test_shards.py": ["test_killed_builds_resume_to_the_same_bytes"],
+}
+
 CORES = len(os.sched_getaffinity(0))
 FOLDER = "VALLEY_TEST_CORES"  # environment: the folder of lock files, one per core
 
@@ -25,6 +50,12 @@ def pytest_configure(config):
         folder = tempfile.mkdtemp(prefix="valley-cores-")
         os.environ[FOLDER] = folder  # which the workers inherit
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.originalname in QUICK.get(item.path.name, ()):
+            item.add_marker("quick")
 
 
 def declared_cores(item):

@@ -58,7 +58,10 @@ timed set-up launch/setup.sh --tests
 timed build launch/build.sh
 ((status == 0)) || exit 1
 if [[ "$mode" == --quick ]]; then
+  # All but the slowest cases of the slower programs; a filter that a test sets itself wins.
+  export GTEST_FILTER='-MemoryPlan.CountsWhatAPassHolds:AnnealedPartition.*:GibbsRestorer.*:Order.EachEpoch*:Gans/StepGraphOf.*bf16*:Gans/StepGraphOf.Repeats*:Compute.*'
   timed unit unit_tests "$VALLEY_BUILD" -LE slow
+  unset GTEST_FILTER
   timed program program_tests -m quick
 else
   timed unit unit_tests "$VALLEY_BUILD"

@@ -42,6 +42,7 @@ def test_the_work_of_a_step_is_that_of_the_layers(program):
     assert count("train.schedule=shared") == 2 * 4 * (6 * d + 3 * g)
 
 
+@pytest.mark.cores("all")
 def test_bfloat16_is_not_far_behind_float(program):
     """On CPUs whose bfloat16 products LibTorch would make a number at a time as well: there it took a hundred times as long."""
     steps = [*SMALL, "model.width=16"]

@@ -254,6 +254,7 @@ def test_an_mpirun_that_fails_is_quoted(doctor):
     assert "All nodes which are allocated are full." in finding(report, "ranks")["value"]
 
 
+@pytest.mark.cores(0)
 def test_an_mpirun_that_hangs_is_ended(doctor):
     path = broken_mpirun(without_mpirun(), "exec sleep 600")
     os.symlink(shutil.which("sleep"), pathlib.Path(path) / "sleep")

@@ -65,5 +65,7 @@ def test_the_quickstart_trains_and_says_where_things_lie(tree):
         assert lines["samples"] == f"runs/{number:05}-quickstart/fakes-00000002.png"
         assert len(lines) == 4 and all((tree / file).stat().st_size > 0 for file in lines.values())
         assert "preparing" not in result.stderr  # the Python environment is there
+        parts = re.findall(r"^(\S+) +\d+ min \d\d s$", result.stdout, re.MULTILINE)
+        assert parts == ["set-up", "compile", *(["shards"] if number == 0 else []), "training"]
         made.add((tree / "data" / "faces-32" / "manifest.json").stat().st_mtime_ns)
     assert len(made) == 1  # the shards were made once

@@ -2,9 +2,11 @@
 
 import statistics
 
+import pytest
 from program import reports
 
 
+@pytest.mark.cores("all")
 def test_drawing_samples_is_no_part_of_the_rate(program):
     every = 5
     run = program.trained(None, "train.steps=30", f"samples.every={every}", "samples.grid=24x24")

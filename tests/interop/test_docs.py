@@ -149,3 +149,14 @@ def test_the_setup_script_explains_itself():
     script = REPOSITORY / "launch" / "setup.sh"
     result = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0 and "launch/setup.sh --check" in result.stdout
+
+
+def test_the_quick_selection_names_tests_that_exist():
+    folder = REPOSITORY / "tests"
+    selection = re.search(r"^QUICK = \{(.*?)^\}", (folder / "conftest.py").read_text(), re.MULTILINE | re.DOTALL).group(1)
+    named = re.findall(r'"(test_\w+\.py)": \[(.*?)\]', selection, re.DOTALL)
+    assert len(named) > 15
+    for file, tests in named:
+        [path] = folder.glob(f"*/{file}")
+        for test in re.findall(r'"(\w+)"', tests):
+            assert f"def {test}(" in path.read_text(), f"{file}: {test}"
