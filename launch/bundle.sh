@@ -174,6 +174,10 @@ torch_version="$(awk '/define TORCH_VERSION_(MAJOR|MINOR|PATCH) /{printf "%s%s",
 cuda="$(objdump -p "$kBuild/valley" | sed -n 's/.*NEEDED *libcudart\.so\.//p')"
 version="$("$kBuild/valley" --version | sed -n '1s/^valley \([^ ]*\).*/\1/p')"
 backend="${cuda:+cuda$cuda}"
+# The quickstart compiles kernels for this machine's GPUs alone.
+architectures="$(cached CMAKE_CUDA_ARCHITECTURES)"
+[[ -z "$cuda" || -z "$architectures" ]] ||
+  say "kernels for GPUs of compute capability ${architectures//;/, } alone; for all, build in a new folder with launch/build.sh"
 name="valley-$version-linux-$(uname -m)-${backend:-cpu}"
 output="${output:-$kCaller/$name.tar.gz}"
 [[ ! -e "$output" ]] || refuse "$output exists: remove it, or choose another name with -o" 73

@@ -23,8 +23,8 @@ timed() { # PART COMMAND...
   parts+=("$(printf '%-9s %d min %02d s' "$part" $(((SECONDS - began) / 60)) $(((SECONDS - began) % 60)))")
 }
 
-# A new build folder gets kernels for the GPUs of this machine only, else for one kind that newer ones can run too; for a
-# release, launch/build.sh compiles them for all (docs/building.md).
+# A new build folder gets kernels for the GPUs of this machine alone; without one, for compute capability 8.0, from which the driver
+# compiles them for newer GPUs. launch/build.sh compiles them for all (docs/building.md).
 gpu_architectures() {
   local found
   found="$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | tr -d '. ' | sort -u | paste -sd ';')"

@@ -40,7 +40,7 @@ void set_arithmetic(const Arithmetic& arithmetic);
 // "LibTorch 2.11.0, CUDA 13.0, ..." as built and as loaded.
 [[nodiscard]] std::string device_versions();
 
-// Whether there is a GPU that this process can use. Where there is, CUDA tensors can be made
+// True when there is a GPU that this process can use. Then CUDA tensors can be made
 // afterwards: LibTorch's CUDA half is loaded.
 [[nodiscard]] bool has_cuda_device();
 

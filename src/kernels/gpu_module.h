@@ -16,7 +16,7 @@ struct GpuFunctions {
   std::unique_ptr<WorkGraph> (*make_cuda_graph)(at::Device device);
   // Collective over `host`, which carries the bootstrap; `device` is this rank's GPU.
   std::unique_ptr<Communicator> (*make_nccl_communicator)(Communicator& host, at::Device device);
-  int (*nccl_version)();  // of the NCCL that is loaded: 22809 is 2.28.9; 0 when it does not answer
+  int (*nccl_version)();  // the loaded NCCL: 22809 is 2.28.9; 0 when it does not answer
 };
 
 // Loads the module at the first call, which must come before LibTorch is asked for CUDA: it

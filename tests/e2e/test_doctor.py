@@ -14,7 +14,7 @@ import time
 import pytest
 import slurm_cluster
 import torch
-from program import CANNOT_WRITE, CONFIG, DATA, MISSING, PATIENCE, VALLEY, Program, flip, launcher
+from program import BUILD, CANNOT_WRITE, CONFIG, DATA, MISSING, PATIENCE, VALLEY, Program, flip, launcher
 from test_full_disk import MEBIBYTE, SmallDisk
 
 NOBODY = 65534
@@ -263,11 +263,20 @@ def test_an_mpirun_that_hangs_is_ended(doctor):
 
 
 def nccl_library():
-    listed = subprocess.run(["ldd", VALLEY], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"libnccl\.so\.2 => (\S+)", listed)
-    if not found:
-        pytest.skip("a build without NCCL")
-    return pathlib.Path(found.group(1))
+    module = BUILD / "libvalley_gpu.so"
+    if not module.exists():
+        pytest.skip("a build without CUDA")
+    listed = subprocess.run(["ldd", module], capture_output=True, text=True, check=True).stdout
+    return pathlib.Path(re.search(r"libnccl\.so\.2 => (\S+)", listed).group(1))
+
+
+def test_a_gpu_module_that_cannot_be_loaded_is_named_with_the_reason(doctor):
+    nccl_library()  # skips a build without CUDA
+    (doctor.folder / "libvalley_gpu.so").write_text("")
+    report = examine("--out", doctor.folder, "--ranks", 1, expect=MISSING, LD_LIBRARY_PATH=str(doctor.folder))
+    assert failures(report) == ["GPU module"]
+    value = finding(report, "GPU module")["value"]
+    assert "libvalley_gpu.so cannot be loaded" in value and "file too short" in value and "train.device=cpu" in value
 
 
 def test_a_second_nccl_in_the_process(doctor):
