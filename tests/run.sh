@@ -48,8 +48,8 @@ program_tests() { # OPTION...
 }
 
 sanitized_tests() {
-  local build=build-asan
-  [[ -f "$build/build.ninja" ]] || "$kVenv/bin/cmake" --preset cpu-asan -DVALLEY_VENV="$kVenv" -B "$build" >/dev/null
+  local build=build-cpu-asan
+  [[ -f "$build/build.ninja" ]] || "$kVenv/bin/cmake" --preset cpu-asan -DVALLEY_VENV="$kVenv" >/dev/null || return
   "$kVenv/bin/cmake" --build "$build" -j "$cores" && unit_tests "$build" -LE slow
 }
 
