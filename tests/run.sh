@@ -44,7 +44,7 @@ unit_tests() { # BUILD OPTION...
 
 # One worker more than there are cores, for tests that wait; tests/conftest.py sees to it that no more than the cores are busy.
 program_tests() { # OPTION...
-  "$kVenv/bin/python" -m pytest -q -p no:cacheprovider --durations=15 -n $((cores + 1)) --dist loadfile "$@" tests/interop tests/e2e
+  "$kVenv/bin/python" -m pytest -q -p no:cacheprovider --durations=15 -n $((cores + 1)) --dist loadfile --no-loadscope-reorder "$@" tests/interop tests/e2e
 }
 
 sanitized_tests() {

@@ -17,7 +17,8 @@ STEPS = 160
 RANK_ONE_ROW = 60  # an image that rank 1 of two has in the first step
 SIZE = "--nodes=2", "--ntasks-per-node=1", "--gpus-per-node=0"
 
-pytestmark = pytest.mark.skipif(slurm_cluster.missing() != "", reason=slurm_cluster.missing())
+# Jobs mostly wait for Slurm: none holds a core.
+pytestmark = [pytest.mark.skipif(slurm_cluster.missing() != "", reason=slurm_cluster.missing()), pytest.mark.cores(0)]
 
 
 @pytest.fixture(scope="module")
