@@ -1,5 +1,6 @@
 #include "models/parameters.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/sub.h>
