@@ -42,9 +42,9 @@ unit_tests() { # BUILD OPTION...
   "$kVenv/bin/ctest" --test-dir "$build" --output-on-failure -j "$cores" "$@"
 }
 
-# One worker more than there are cores, for tests that wait; tests/conftest.py sees to it that no more than the cores are busy.
+# Two workers more than there are cores, for tests that wait; tests/conftest.py sees to it that no more than the cores are busy.
 program_tests() { # OPTION...
-  "$kVenv/bin/python" -m pytest -q -p no:cacheprovider --durations=15 -n $((cores + 1)) --dist loadfile --no-loadscope-reorder "$@" tests/interop tests/e2e
+  "$kVenv/bin/python" -m pytest -q -p no:cacheprovider --durations=15 -n $((cores + 2)) --dist loadfile --no-loadscope-reorder "$@" tests/interop tests/e2e
 }
 
 sanitized_tests() {

@@ -137,12 +137,13 @@ def test_the_peak_is_this_programs_not_that_of_what_started_it(program):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_memory_of_an_image_is_as_estimated(program, precision):
-    """By what the process grows when a pass has more images. The heap's holes are in it: the bounds are wide."""
-    few, many = 16, 48
+    """By the growth of the process with the number of images per pass. The heap's fragmentation moves the peak by some 50 MB from
+    one environment to another: few and many lie far apart, and the bounds are wide."""
+    few, many = 16, 96
     found = {size: measured(program, "step", BEGAN, "model.width=32", f"train.precision={precision}", "train.threads=1",
                             f"train.global_batch={size}", f"train.microbatch={size}", "--steps", "1", "--warmup", "2")
              for size in (few, many)}
     grown = (found[many]["peak_resident"][0] - found[few]["peak_resident"][0]) / (many - few)
-    assert 0.85 < found[few]["planned"]["per_image"] / grown < 1.8
+    assert 0.8 < found[few]["planned"]["per_image"] / grown < 1.8
     assert found[many]["planned"]["peak"] - found[few]["planned"]["peak"] == \
         (many - few) * found[few]["planned"]["per_image"]

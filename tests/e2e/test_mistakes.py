@@ -264,6 +264,7 @@ SHARED_MISTAKES = {
 }
 
 
+@pytest.mark.cores(0)
 @pytest.mark.parametrize("mistake", SHARED_MISTAKES)
 def test_what_is_wrong_on_all_ranks_is_said_once(program, mistake):
     arguments, code = SHARED_MISTAKES[mistake]
