@@ -8,6 +8,7 @@
 #include "comm/cuda_check.h"
 #include "comm/world.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "kernels/gpu_module.h"
 
 namespace valley {
@@ -17,10 +18,6 @@ cudaDeviceProp properties(int index) {
   cudaDeviceProp found{};
   CHECK_CUDA(cudaGetDeviceProperties(&found, index));
   return found;
-}
-
-std::string nccl_text(int version) {
-  return fmt::format("NCCL {}.{}.{}", version / 10000, version / 100 % 100, version % 100);
 }
 
 }  // namespace
@@ -66,8 +63,10 @@ std::unique_ptr<Communicator> make_gpu_communicator(Communicator& host, int inde
   return gpu_functions().make_nccl_communicator(host, device);
 }
 
-std::string gpu_collectives() { return nccl_text(gpu_functions().nccl_version()); }
+std::string gpu_collectives() {
+  return "NCCL " + nccl_version_text(gpu_functions().nccl_version());
+}
 
-std::string built_gpu_collectives() { return nccl_text(NCCL_VERSION_CODE); }
+std::string built_gpu_collectives() { return "NCCL " + nccl_version_text(NCCL_VERSION_CODE); }
 
 }  // namespace valley

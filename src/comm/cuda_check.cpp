@@ -2,18 +2,10 @@
 
 #include <cuda_runtime_api.h>
 
-#include <string_view>
-
 #include "comm/world.h"
 #include "core/error.h"
 
 namespace valley {
-namespace {
-
-std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
-}  // namespace
-
 void fail_cuda(int code, const char* expression, const char* file, int line) {
   const auto error = static_cast<cudaError_t>(code);
   throw Error(error == cudaErrorMemoryAllocation ? ExitCode::kOutOfMemory : ExitCode::kInternal,

@@ -2,7 +2,14 @@
 // For .cpp files of the CUDA build.
 #pragma once
 
+#include <string_view>
+
 namespace valley {
+
+// A path of __FILE__ without its folders.
+[[nodiscard]] inline std::string_view file_name(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 // `code` is a cudaError_t: kOutOfMemory for that, kInternal otherwise.
 [[noreturn]] void fail_cuda(int code, const char* expression, const char* file, int line);

@@ -46,6 +46,9 @@ struct PhiloxBlock {
   std::uint32_t word[4];
 };
 
+// Blocks that hold n words.
+VALLEY_HOST_DEVICE inline std::int64_t philox_blocks(std::int64_t n) { return (n + 3) / 4; }
+
 // Ten rounds of Philox4x32 with the counter (position, stream, block) and the key `seed`.
 VALLEY_HOST_DEVICE inline PhiloxBlock philox(std::uint64_t seed, std::uint32_t stream,
                                              std::uint64_t position, std::uint32_t block) {

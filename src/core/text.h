@@ -17,6 +17,10 @@ inline constexpr std::size_t kTerminalWidth = 100;  // columns that help and lis
 // Lines of at most `width` columns, broken at white space; a longer word stands alone.
 [[nodiscard]] std::vector<std::string> wrap(std::string_view text, std::size_t width);
 
+// Versions as CUDA and NCCL number them: 13000 is "13.0", 22809 is "2.28.9".
+[[nodiscard]] std::string cuda_version_text(int version);
+[[nodiscard]] std::string nccl_version_text(int version);
+
 // "1 core", "3 cores": `word` with a plural s unless n is 1.
 [[nodiscard]] std::string plural(std::int64_t n, std::string_view word);
 

@@ -6,20 +6,15 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "core/text.h"
 #include "doctor/checks.h"
 #include "doctor/gpu_facts.h"
 #include "doctor/program.h"
-#include "doctor/system_text.h"
 #include "doctor/version_rules.h"
 #include "kernels/gpu_module.h"
 
 namespace valley::doctor {
 namespace {
-
-// 22809 is "2.28.9".
-std::string nccl_text(int version) {
-  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
-}
 
 // 91900 is "9.19.0"; before version 9 it was 8907 for "8.9.7".
 std::string cudnn_text(long version) {
@@ -75,8 +70,8 @@ void check_cuda_libraries(const Notes& notes) {
                         cuda_version_text(runtime_version()), 1});
   judge_library(notes, {"cuDNN", "cudnn", libtorch_setting(at::show_config(), "CUDNN_VERSION"),
                         cudnn_text(at::detail::getCUDAHooks().versionRuntimeCuDNN()), 1});
-  const int nccl = gpu_functions().nccl_version();
-  judge_library(notes, {"NCCL", "nccl", nccl_text(NCCL_VERSION_CODE), nccl_text(nccl), 2});
+  judge_library(notes, {"NCCL", "nccl", nccl_version_text(NCCL_VERSION_CODE),
+                        nccl_version_text(gpu_functions().nccl_version()), 2});
 }
 
 void add_cuda_facts(GpuFacts& facts) {

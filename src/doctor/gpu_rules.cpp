@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/text.h"
 #include "doctor/system_text.h"
 #include "doctor/version_rules.h"
 

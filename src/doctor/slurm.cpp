@@ -1,24 +1,19 @@
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <sstream>
 #include <string>
 
 #include "doctor/checks.h"
 #include "doctor/command.h"
+#include "doctor/system_text.h"
 
 namespace valley::doctor {
 namespace {
 
-std::string slurm_variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 void describe_job(const Notes& notes, const std::string& job) {
   std::string value = "job " + job;
   const auto add = [&](const char* name, const std::string& what) {
-    const std::string found = slurm_variable(name);
+    const std::string found = environment_variable(name);
     if (!found.empty()) value += ", " + what + " " + found;
   };
   add("SLURM_JOB_NUM_NODES", "nodes");
@@ -40,7 +35,7 @@ bool has_word(const std::string& text, const std::string& word) {
 }  // namespace
 
 void check_slurm(const Notes& notes) {
-  const std::string job = slurm_variable("SLURM_JOB_ID");
+  const std::string job = environment_variable("SLURM_JOB_ID");
   const auto srun = find_program("srun");
   if (!job.empty()) describe_job(notes, job);
   if (!srun) {

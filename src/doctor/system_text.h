@@ -46,7 +46,9 @@ struct CgroupLimits {
 // The text of a file of /proc or /sys; none when it cannot be read.
 [[nodiscard]] std::optional<std::string> read_system_file(const std::string& path);
 
-[[nodiscard]] std::string cuda_version_text(int version);  // 13000 is "13.0"
-[[nodiscard]] std::string bytes_text(double bytes);        // "1.6 GB": powers of 1000
+// A variable of the environment; "" if it is not set.
+[[nodiscard]] std::string environment_variable(const char* name);
+
+[[nodiscard]] std::string bytes_text(double bytes);  // "1.6 GB": powers of 1000
 
 }  // namespace valley::doctor

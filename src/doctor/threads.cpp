@@ -1,21 +1,16 @@
-#include <cstdlib>
 #include <string>
 
 #include "doctor/checks.h"
+#include "doctor/system_text.h"
 #include "kernels/device.h"
 
 namespace valley::doctor {
 namespace {
 
-std::string thread_variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 // Variables that give every rank the same cores, unless the launcher binds the ranks first.
 void check_affinity(const Notes& notes) {
   for (const char* name : {"GOMP_CPU_AFFINITY", "KMP_AFFINITY", "OMP_PLACES", "OMP_PROC_BIND"}) {
-    const std::string value = thread_variable(name);
+    const std::string value = environment_variable(name);
     if (value.empty() || value == "false" || value == "disabled") continue;
     notes.warn(name, value,
                "threads of all ranks of a host go to the same cores unless the launcher binds each "
@@ -29,12 +24,12 @@ void check_threads(const Notes& notes, int ranks) {
   const int threads = threads_for_rank(ranks);
   const std::string shared =
       fmt::format("{} for each of {} rank{}", threads, ranks, ranks == 1 ? "" : "s");
-  const std::string given = thread_variable("OMP_NUM_THREADS");
+  const std::string given = environment_variable("OMP_NUM_THREADS");
   const std::string note =
       given.empty() ? "" : "; OMP_NUM_THREADS=" + given + " does not count: train.threads does";
   notes.ok("threads", shared + note, {{"threads_per_rank", threads}});
 
-  const std::string policy = thread_variable("OMP_WAIT_POLICY");
+  const std::string policy = environment_variable("OMP_WAIT_POLICY");
   // Where it is not set, commands that compute set it to passive themselves.
   const bool spins = !policy.empty() && policy != "passive" && policy != "PASSIVE";
   if (spins && ranks > 1 && threads > 1) {

@@ -2,22 +2,20 @@
 
 #include <nccl.h>
 
-#include <string_view>
-
+#include "comm/cuda_check.h"
 #include "comm/world.h"
 #include "core/error.h"
 
 namespace valley {
 
 void fail_nccl(int code, const char* detail, const char* expression, const char* file, int line) {
-  const std::string_view path = file;
   const auto result = static_cast<ncclResult_t>(code);
   const bool wrong_call = result == ncclInvalidArgument || result == ncclInvalidUsage;
   throw Error(wrong_call ? ExitCode::kInternal : ExitCode::kRankLost,
               "{}: {} failed at {}:{}: {}{}{}; see the other ranks' messages, and start again with "
               "NCCL_DEBUG=INFO for what NCCL did before",
-              this_rank(), expression, path.substr(path.rfind('/') + 1), line,
-              ncclGetErrorString(result), *detail == '\0' ? "" : ": ", detail);
+              this_rank(), expression, file_name(file), line, ncclGetErrorString(result),
+              *detail == '\0' ? "" : ": ", detail);
 }
 
 }  // namespace valley

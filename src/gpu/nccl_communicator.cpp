@@ -22,6 +22,7 @@
 #include "comm/world.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "gpu/nccl_check.h"
 
 namespace valley {
@@ -83,9 +84,9 @@ void warn_of_another_nccl() {
   CHECK_NCCL(ncclGetVersion(&loaded));
   if (loaded == NCCL_VERSION_CODE) return;
   log::warn(
-      "NCCL {}.{}.{} is loaded, but Valley was compiled against {}.{}.{}; the "
+      "NCCL {} is loaded, but Valley was compiled against {}; the "
       "library path (LD_LIBRARY_PATH, LD_PRELOAD) finds another NCCL than LibTorch's",
-      loaded / 10000, loaded / 100 % 100, loaded % 100, NCCL_MAJOR, NCCL_MINOR, NCCL_PATCH);
+      nccl_version_text(loaded), nccl_version_text(NCCL_VERSION_CODE));
 }
 
 // Short waits answer within microseconds, long ones leave the processor to others.
@@ -132,6 +133,9 @@ class NcclCommunicator final : public Communicator {
   template <typename Enqueue>
   std::unique_ptr<Work> queue(std::initializer_list<at::Tensor> tensors, Enqueue enqueue);
   void exchange_and_add(const at::Tensor& piece, const at::Tensor& scratch, int partner);
+  // The first result that is not ncclInProgress; calls `fail`, which throws, after `timeout`.
+  template <typename Fail>
+  ncclResult_t wait_while_in_progress(ncclResult_t result, const Fail& fail);
   // Waits until NCCL has queued what `call` asked for.
   void settle(ncclResult_t result, const char* call);
   void connect(Communicator& host);
@@ -182,19 +186,14 @@ void NcclCommunicator::connect(Communicator& host) {
 
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   config.blocking = 0;
-  const auto deadline = Clock::now() + options_.timeout;
   ncclResult_t result = ncclCommInitRankConfig(&comm_, size_, id, rank_, &config);
-  for (Pause pause; result == ncclInProgress; pause()) {
-    if (Clock::now() > deadline) {
-      throw Error(
-          ExitCode::kRankLost,
-          "{} could not connect to the other {} ranks over NCCL within {} s; a rank is lost "
-          "or its network cannot be reached: start again with NCCL_DEBUG=INFO, and with "
-          "NCCL_SOCKET_IFNAME naming the interface where hosts have several",
-          this_rank(), size_ - 1, options_.timeout.count());
-    }
-    CHECK_NCCL(ncclCommGetAsyncError(comm_, &result));
-  }
+  result = wait_while_in_progress(result, [&] {
+    throw Error(ExitCode::kRankLost,
+                "{} could not connect to the other {} ranks over NCCL within {} s; a rank is lost "
+                "or its network cannot be reached: start again with NCCL_DEBUG=INFO, and with "
+                "NCCL_SOCKET_IFNAME naming the interface where hosts have several",
+                this_rank(), size_ - 1, options_.timeout.count());
+  });
   if (result != ncclSuccess) {
     fail_nccl(result, ncclGetLastError(comm_), "ncclCommInitRankConfig", __FILE__, __LINE__);
   }
@@ -217,21 +216,24 @@ NcclCommunicator::~NcclCommunicator() {
   if (result == ncclSuccess) ncclCommDestroy(comm_);
 }
 
-void NcclCommunicator::settle(ncclResult_t result, const char* call) {
-  if (result == ncclInProgress) {
-    const auto deadline = Clock::now() + options_.timeout;
-    for (Pause pause; result == ncclInProgress; pause()) {
-      if (Clock::now() > deadline) {
-        throw Error(
-            ExitCode::kRankLost,
-            "{}: {} could not be started within {} s; another rank is lost, or did not make "
-            "the same call: see the other ranks' messages, and start again with "
-            "NCCL_DEBUG=INFO",
-            this_rank(), call, options_.timeout.count());
-      }
-      CHECK_NCCL(ncclCommGetAsyncError(comm_, &result));
-    }
+template <typename Fail>
+ncclResult_t NcclCommunicator::wait_while_in_progress(ncclResult_t result, const Fail& fail) {
+  const auto deadline = Clock::now() + options_.timeout;
+  for (Pause pause; result == ncclInProgress; pause()) {
+    if (Clock::now() > deadline) fail();
+    CHECK_NCCL(ncclCommGetAsyncError(comm_, &result));
   }
+  return result;
+}
+
+void NcclCommunicator::settle(ncclResult_t result, const char* call) {
+  result = wait_while_in_progress(result, [&] {
+    throw Error(ExitCode::kRankLost,
+                "{}: {} could not be started within {} s; another rank is lost, or did not make "
+                "the same call: see the other ranks' messages, and start again with "
+                "NCCL_DEBUG=INFO",
+                this_rank(), call, options_.timeout.count());
+  });
   if (result != ncclSuccess) fail_nccl(result, ncclGetLastError(comm_), call, __FILE__, __LINE__);
 }
 

@@ -11,10 +11,8 @@
 namespace valley::kernels {
 namespace {
 
-constexpr auto kActivationLayout = at::MemoryFormat::ChannelsLast;
-
 void check_map(const at::Tensor& y) {
-  VALLEY_CHECK(y.dim() == 4 && y.is_contiguous(kActivationLayout));
+  VALLEY_CHECK(y.dim() == 4 && y.is_contiguous(kMapLayout));
   VALLEY_CHECK(y.scalar_type() == at::kFloat || y.scalar_type() == at::kBFloat16);
 }
 
@@ -34,8 +32,8 @@ void bias_elu_(const at::Tensor& y, const at::Tensor& bias) {
 at::Tensor elu_backward(const at::Tensor& grad, const at::Tensor& y, const at::Tensor& bias_grad) {
   check_map(y);
   VALLEY_CHECK(grad.sizes() == y.sizes());
-  const at::Tensor g = grad.to(y.scalar_type()).contiguous(kActivationLayout);
-  const at::Tensor out = at::empty_like(y, y.options(), kActivationLayout);
+  const at::Tensor g = grad.to(y.scalar_type()).contiguous(kMapLayout);
+  const at::Tensor out = at::empty_like(y, y.options(), kMapLayout);
   const std::int64_t rows = rows_of(y);
   at::Tensor partial;
   if (bias_grad.defined()) {

@@ -3,14 +3,20 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 #include "kernels/cpu_features.h"
 
 namespace valley::kernels {
 
+inline constexpr auto kMapLayout = at::MemoryFormat::ChannelsLast;
+// Channels that one AVX-512 register holds as float: what own convs take is a multiple.
+inline constexpr std::int64_t kConvLanes = 16;
+
 inline bool is_bf16(const at::Tensor& t) { return t.scalar_type() == at::kBFloat16; }
 // [B, C, H, W] on a CPU, channels_last, float or bfloat16.
 inline bool is_map(const at::Tensor& t) {
-  return t.dim() == 4 && t.is_cpu() && t.is_contiguous(at::MemoryFormat::ChannelsLast) &&
+  return t.dim() == 4 && t.is_cpu() && t.is_contiguous(kMapLayout) &&
          (t.scalar_type() == at::kFloat || is_bf16(t));
 }
 // Not bfloat16 where the CPU has units that multiply it faster.

@@ -3,6 +3,7 @@
 #include <cuda_runtime_api.h>
 #include <fmt/core.h>
 
+#include "core/text.h"
 #include "kernels/device.h"
 #include "kernels/gpu_module.h"
 #include "kernels/work_graph.h"
@@ -37,10 +38,8 @@ std::string cuda_versions() {
   int driver = 0;
   cudaRuntimeGetVersion(&runtime);
   if (cudaDriverGetVersion(&driver) != cudaSuccess) driver = 0;
-  const auto text = [](int version) {
-    return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
-  };
-  return fmt::format("CUDA {} (driver: {})", text(runtime), driver == 0 ? "none" : text(driver));
+  return fmt::format("CUDA {} (driver: {})", cuda_version_text(runtime),
+                     driver == 0 ? "none" : cuda_version_text(driver));
 }
 
 }  // namespace valley

@@ -20,7 +20,7 @@ __global__ void images_from_bytes(ImagesFromBytes k) {
 }
 
 __global__ void fill_uniform(FillUniform k) {
-  const std::int64_t blocks_a_row = (k.columns + 3) / 4;
+  const std::int64_t blocks_a_row = philox_blocks(k.columns);
   const auto first = static_cast<std::uint64_t>(*k.position + k.offset);
   for (std::int64_t i = first_index(); i < k.rows * blocks_a_row; i += stride()) {
     const std::int64_t row = i / blocks_a_row;
@@ -34,7 +34,7 @@ __global__ void fill_uniform(FillUniform k) {
 }
 
 __global__ void fill_normal(FillNormal k) {
-  const std::int64_t blocks_a_row = (k.columns + 3) / 4;
+  const std::int64_t blocks_a_row = philox_blocks(k.columns);
   const auto first = static_cast<std::uint64_t>(*k.position + k.offset);
   for (std::int64_t i = first_index(); i < k.rows * blocks_a_row; i += stride()) {
     const std::int64_t row = i / blocks_a_row;
@@ -54,7 +54,7 @@ __global__ void fill_normal(FillNormal k) {
 void run(const ImagesFromBytes& k) {
   launch(images_from_bytes, k, k.batch * k.height * k.width * k.channels);
 }
-void run(const FillUniform& k) { launch(fill_uniform, k, k.rows * ((k.columns + 3) / 4)); }
-void run(const FillNormal& k) { launch(fill_normal, k, k.rows * ((k.columns + 3) / 4)); }
+void run(const FillUniform& k) { launch(fill_uniform, k, k.rows * philox_blocks(k.columns)); }
+void run(const FillNormal& k) { launch(fill_normal, k, k.rows * philox_blocks(k.columns)); }
 
 }  // namespace valley::kernels::cuda

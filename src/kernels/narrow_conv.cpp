@@ -11,11 +11,8 @@
 namespace valley::kernels {
 namespace {
 
-constexpr auto kNarrowLayout = at::MemoryFormat::ChannelsLast;
-constexpr std::int64_t kNarrowLanes = 16;
-
 bool is_few(std::int64_t channels) { return channels == 1 || channels == 3; }
-bool is_many(std::int64_t channels) { return channels > 0 && channels % kNarrowLanes == 0; }
+bool is_many(std::int64_t channels) { return channels > 0 && channels % kConvLanes == 0; }
 
 cpu::NarrowShape shape_of(const at::Tensor& x, std::int64_t few, std::int64_t many) {
   return {x.size(0), x.size(2), x.size(3), few, many};
@@ -23,7 +20,7 @@ cpu::NarrowShape shape_of(const at::Tensor& x, std::int64_t few, std::int64_t ma
 
 // [B, O, H, W], not yet written.
 at::Tensor output_of(const at::Tensor& x, std::int64_t out) {
-  return at::empty({x.size(0), out, x.size(2), x.size(3)}, x.options(), kNarrowLayout);
+  return at::empty({x.size(0), out, x.size(2), x.size(3)}, x.options(), kMapLayout);
 }
 
 at::Tensor widening(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {

@@ -9,8 +9,6 @@
 namespace valley::kernels {
 namespace {
 
-constexpr auto kWinogradLayout = at::MemoryFormat::ChannelsLast;
-constexpr std::int64_t kWinogradLanes = 16;
 constexpr std::int64_t kPlaces = 36;  // of a tile
 
 // [36, I, O]; `reversed`: [36, O, I] of the weights turned by half a turn, for the way back.
@@ -27,7 +25,7 @@ at::Tensor transformed(const at::Tensor& weight, bool reversed) {
 }  // namespace
 
 bool winograd_fits(const at::Tensor& x, std::int64_t in, std::int64_t out) {
-  return own_conv_takes(x) && in % kWinogradLanes == 0 && out % kWinogradLanes == 0;
+  return own_conv_takes(x) && in % kConvLanes == 0 && out % kConvLanes == 0;
 }
 
 at::Tensor winograd_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
@@ -38,7 +36,7 @@ at::Tensor winograd_conv(const at::Tensor& x, const at::Tensor& weight, const at
   const at::Tensor u = transformed(weight, false);
   const std::int64_t scale = upsamples ? 2 : 1;
   const at::Tensor y = at::empty({x.size(0), weight.size(0), scale * x.size(2), scale * x.size(3)},
-                                 x.options(), kWinogradLayout);
+                                 x.options(), kMapLayout);
   cpu::run(cpu::WinogradConv{x.const_data_ptr(), u.const_data_ptr<float>(),
                              bias.defined() ? bias.const_data_ptr<float>() : nullptr,
                              y.mutable_data_ptr(), is_bf16(x), x.size(0), x.size(2), x.size(3),
@@ -57,7 +55,7 @@ at::Tensor winograd_input_gradient(const at::Tensor& gradient, const at::Tensor&
   VALLEY_CHECK(rows * scale == gradient.size(2) && columns * scale == gradient.size(3));
   const at::Tensor u = transformed(weight, true);
   const at::Tensor x =
-      at::empty({gradient.size(0), out, rows, columns}, gradient.options(), kWinogradLayout);
+      at::empty({gradient.size(0), out, rows, columns}, gradient.options(), kMapLayout);
   cpu::run(cpu::WinogradConv{gradient.const_data_ptr(), u.const_data_ptr<float>(), nullptr,
                              x.mutable_data_ptr(), is_bf16(gradient), gradient.size(0),
                              gradient.size(2), gradient.size(3), weight.size(0), out, false,

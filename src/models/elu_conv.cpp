@@ -15,6 +15,7 @@
 
 #include "core/error.h"
 #include "kernels/activations.h"
+#include "kernels/conv_maps.h"
 #include "kernels/narrow_conv.h"
 #include "kernels/product_type.h"
 #include "kernels/winograd.h"
@@ -24,8 +25,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-constexpr auto kEluLayout = at::MemoryFormat::ChannelsLast;
 
 // Of a conv as LibTorch computes it.
 struct Direct {
@@ -37,9 +36,9 @@ struct Direct {
   // What is folded is summed in float, so that no shadow helps there.
   [[nodiscard]] at::Tensor weight(const at::Tensor& weight, const at::Tensor& shadow,
                                   at::ScalarType type) const {
-    if (transposed) return fold_upsampling(weight).to(type).contiguous(kEluLayout);
+    if (transposed) return fold_upsampling(weight).to(type).contiguous(kernels::kMapLayout);
     const bool has_shadow = shadow.defined() && shadow.scalar_type() == type;
-    return (has_shadow ? shadow : weight.to(type)).contiguous(kEluLayout);
+    return (has_shadow ? shadow : weight.to(type)).contiguous(kernels::kMapLayout);
   }
   // In the type of w.
   [[nodiscard]] at::Tensor forward(const at::Tensor& x, const at::Tensor& w) const {
@@ -79,7 +78,7 @@ class EluConvFunction : public torch::autograd::Function<EluConvFunction> {
                             const at::Tensor& bias, std::int64_t stride, bool upsamples,
                             bool winograd, bool narrow, const std::optional<at::Tensor>& shadow) {
     const EluConvShape shape{stride, upsamples, winograd, narrow};
-    const at::Tensor input = x.contiguous(kEluLayout);
+    const at::Tensor input = x.contiguous(kernels::kMapLayout);
     const Way way = way_of(input, weight, shape);
     at::Tensor w = weight;
     at::Tensor y;
@@ -90,7 +89,7 @@ class EluConvFunction : public torch::autograd::Function<EluConvFunction> {
     } else {
       const Direct direct(shape);
       w = direct.weight(weight, shadow.value_or(at::Tensor()), kernels::product_type(x));
-      y = direct.forward(input, w).contiguous(kEluLayout);
+      y = direct.forward(input, w).contiguous(kernels::kMapLayout);
       kernels::bias_elu_(y, bias);
       y = y.to(x.scalar_type());
     }

@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "kernels/conv_maps.h"
 #include "kernels/narrow_conv.h"
 #include "kernels/product_type.h"
 
@@ -12,8 +13,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-constexpr auto kImageLayout = at::MemoryFormat::ChannelsLast;
 
 class ImageConvFunction : public torch::autograd::Function<ImageConvFunction> {
  public:
@@ -27,13 +26,13 @@ class ImageConvFunction : public torch::autograd::Function<ImageConvFunction> {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor& x = saved[0];
     const at::Tensor& weight = saved[1];
-    const at::Tensor g = gradients[0].to(x.scalar_type()).contiguous(kImageLayout);
+    const at::Tensor g = gradients[0].to(x.scalar_type()).contiguous(kernels::kMapLayout);
     at::Tensor of_x;
     at::Tensor of_weight;
     at::Tensor of_bias;
     if (context->needs_input_grad(0)) {
       const at::ScalarType type = kernels::product_type(x);
-      const at::Tensor w = weight.to(type).contiguous(kImageLayout);
+      const at::Tensor w = weight.to(type).contiguous(kernels::kMapLayout);
       of_x = std::get<0>(at::convolution_backward(g.to(type), x.to(type), w, {}, {1, 1}, {1, 1},
                                                   {1, 1}, false, {0, 0}, 1, {true, false, false}))
                  .to(x.scalar_type());
@@ -50,7 +49,7 @@ class ImageConvFunction : public torch::autograd::Function<ImageConvFunction> {
 
 at::Tensor image_conv(const Conv2d& conv, const at::Tensor& x) {
   const ConvShape& s = conv.shape();
-  const at::Tensor input = x.contiguous(kImageLayout);
+  const at::Tensor input = x.contiguous(kernels::kMapLayout);
   const bool is_3x3 = s.kernel == 3 && s.stride == 1 && s.padding == 1 && !s.transposed;
   const bool fits = is_3x3 && conv.bias().defined() && s.out < s.in &&
                     kernels::narrow_conv_fits(input, s.in, s.out);

@@ -7,7 +7,6 @@ namespace valley {
 namespace {
 
 constexpr std::int64_t kMaganBase = 4;
-constexpr std::int64_t kMaganDigits = 28;  // pixels
 
 ConvStage stage(const ConvShape& shape, Activation activation) {
   return {shape, Initializer::he_normal(shape.fan_in()), false, activation};
@@ -82,7 +81,7 @@ class DenseAutoencoder : public Autoencoder {
 };
 
 std::unique_ptr<Autoencoder> make_discriminator(const ModelOptions& o, at::Device device) {
-  if (o.resolution == kMaganDigits) return std::make_unique<DenseAutoencoder>(o, device);
+  if (o.resolution == kMnistSide) return std::make_unique<DenseAutoencoder>(o, device);
   return std::make_unique<StackAutoencoder>(
       magan_encoder_stages(o), doublings_to_image(o, Activation::kLeakyRelu), o.resolution, device);
 }

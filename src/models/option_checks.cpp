@@ -10,7 +10,6 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kMnistSide = 28;  // pixels of MNIST's images
 constexpr std::int64_t kDigitsBase = 7;
 
 void check_units(const char* key, std::int64_t value) {

@@ -9,6 +9,8 @@
 
 namespace valley {
 
+inline constexpr std::int64_t kMnistSide = 28;  // pixels of MNIST's images
+
 // A map's side, doubled until it is the image's.
 struct Pyramid {
   std::int64_t base = 4;       // pixels of the smallest map

@@ -5,15 +5,14 @@
 
 #include "core/error.h"
 #include "record/canvas.h"
+#include "record/chart_style.h"
 
 namespace valley {
 namespace {
 
-constexpr std::int64_t kCaptionGap = 8;
 constexpr std::int64_t kLine = 11;          // of a caption, from one to the next
 constexpr std::int64_t kMinImageSide = 64;  // that small images are enlarged to, or a little more
-constexpr std::int64_t kTitleScale = 2;
-constexpr std::int64_t kTitle = 26;  // from a title to the images
+constexpr std::int64_t kTitle = 26;         // from a title to the images
 
 // Sizes in pixels that all blocks have in common.
 struct CaptionLayout {
@@ -27,7 +26,7 @@ struct CaptionLayout {
     return (static_cast<std::int64_t>(block.images.size()) + columns - 1) / columns;
   }
   [[nodiscard]] std::int64_t block_height(const CaptionedBlock& block) const {
-    return kTitle + rows(block) * cell_height + kCaptionGap;
+    return kTitle + rows(block) * cell_height + chart::kGap;
   }
 };
 
@@ -48,15 +47,15 @@ CaptionLayout caption_layout(const std::vector<CaptionedBlock>& blocks, std::int
     }
   }
   // A long caption is cut rather than pulling all images apart.
-  layout.cell_width = std::min(widest, 2 * layout.image_width) + kCaptionGap;
+  layout.cell_width = std::min(widest, 2 * layout.image_width) + chart::kGap;
   layout.cell_height =
-      height * layout.zoom + kLine / 2 + static_cast<std::int64_t>(lines) * kLine + kCaptionGap;
+      height * layout.zoom + kLine / 2 + static_cast<std::int64_t>(lines) * kLine + chart::kGap;
   return layout;
 }
 
 void draw_image(Canvas& canvas, const CaptionLayout& layout, const CaptionedImage& image,
                 std::int64_t x, std::int64_t y, const ImageView& view) {
-  const std::int64_t inside = layout.cell_width - kCaptionGap;
+  const std::int64_t inside = layout.cell_width - chart::kGap;
   canvas.blit(x + (inside - layout.image_width) / 2, y, view, layout.zoom);
   std::int64_t line_y = y + view.height * layout.zoom + kLine / 2;
   for (const std::string& line : image.lines) {
@@ -73,20 +72,21 @@ Png write_captioned(const std::filesystem::path& path, const std::vector<Caption
                     std::int64_t columns) {
   VALLEY_CHECK(!blocks.empty() && columns > 0);
   const CaptionLayout layout = caption_layout(blocks, height, width, columns);
-  std::int64_t total_height = kCaptionGap;
-  std::int64_t total_width = kCaptionGap + layout.columns * layout.cell_width;
+  std::int64_t total_height = chart::kGap;
+  std::int64_t total_width = chart::kGap + layout.columns * layout.cell_width;
   for (const CaptionedBlock& block : blocks) {
     total_height += layout.block_height(block);
-    total_width = std::max(total_width, 2 * kCaptionGap + text_width(block.title, kTitleScale));
+    total_width =
+        std::max(total_width, 2 * chart::kGap + text_width(block.title, chart::kLetterScale));
   }
   Canvas canvas(total_width, total_height);
-  std::int64_t top = kCaptionGap;
+  std::int64_t top = chart::kGap;
   for (const CaptionedBlock& block : blocks) {
-    canvas.text(kCaptionGap, top, block.title, kBlack, kTitleScale);
+    canvas.text(chart::kGap, top, block.title, kBlack, chart::kLetterScale);
     for (std::size_t i = 0; i < block.images.size(); ++i) {
       const auto cell = static_cast<std::int64_t>(i);
       draw_image(canvas, layout, block.images[i],
-                 kCaptionGap + cell % layout.columns * layout.cell_width,
+                 chart::kGap + cell % layout.columns * layout.cell_width,
                  top + kTitle + cell / layout.columns * layout.cell_height,
                  {block.images[i].pixels, height, width, channels});
     }

@@ -7,15 +7,13 @@
 
 #include "core/error.h"
 #include "record/canvas.h"
+#include "record/chart_style.h"
 
 namespace valley {
 namespace {
 
-constexpr std::int64_t kMatrixGap = 8;
-constexpr std::int64_t kMatrixScale = 2;  // of letters
-constexpr std::int64_t kMostName = 180;   // pixels of a class's name
-constexpr double kDark = 0.5;             // from this share on letters are white
-constexpr Colour kMatrixLines{225, 225, 225};
+constexpr std::int64_t kMaxNameWidth = 180;  // pixels of a class's name
+constexpr double kDark = 0.5;                // from this share on letters are white
 
 struct MatrixLayout {
   std::int64_t classes;
@@ -30,33 +28,37 @@ MatrixLayout matrix_layout(const std::vector<std::string>& names,
                            std::span<const std::uint64_t> counts) {
   MatrixLayout layout{static_cast<std::int64_t>(names.size()), 0, 0, 0};
   const std::uint64_t most = *std::max_element(counts.begin(), counts.end());
-  const std::int64_t number = text_width(fmt::to_string(most), kMatrixScale) + 2 * kMatrixGap;
+  const std::int64_t number =
+      text_width(fmt::to_string(most), chart::kLetterScale) + 2 * chart::kGap;
   std::int64_t name = 0;
-  for (const std::string& n : names) name = std::max(name, text_width(n, kMatrixScale));
-  name = std::min(name, kMostName);
+  for (const std::string& n : names) name = std::max(name, text_width(n, chart::kLetterScale));
+  name = std::min(name, kMaxNameWidth);
   constexpr std::int64_t kManyClasses = 40;
   constexpr std::int64_t kSmallCell = 12;
   layout.cell = layout.classes > kManyClasses
                     ? kSmallCell
-                    : std::clamp<std::int64_t>(name + kMatrixGap, number, 2 * number);
-  layout.left = kMatrixGap + text_width("label", kMatrixScale) + kMatrixGap + name + kMatrixGap;
-  layout.top = 3 * kMatrixGap + 2 * text_height(kMatrixScale);
+                    : std::clamp<std::int64_t>(name + chart::kGap, number, 2 * number);
+  layout.left =
+      chart::kGap + text_width("label", chart::kLetterScale) + chart::kGap + name + chart::kGap;
+  layout.top = 3 * chart::kGap + 2 * text_height(chart::kLetterScale);
   return layout;
 }
 
 void draw_names(Canvas& canvas, const MatrixLayout& l, const std::vector<std::string>& names) {
-  canvas.text(l.left, kMatrixGap, "predicted", kBlack, kMatrixScale);
-  const std::int64_t first_row = l.top + (l.cell - text_height(kMatrixScale)) / 2;
-  canvas.text(kMatrixGap, first_row, "label", kBlack, kMatrixScale);
-  if (l.cell < text_height(kMatrixScale)) return;
+  canvas.text(l.left, chart::kGap, "predicted", kBlack, chart::kLetterScale);
+  const std::int64_t first_row = l.top + (l.cell - text_height(chart::kLetterScale)) / 2;
+  canvas.text(chart::kGap, first_row, "label", kBlack, chart::kLetterScale);
+  if (l.cell < text_height(chart::kLetterScale)) return;
   for (std::int64_t i = 0; i < l.classes; ++i) {
     const std::string& name = names[static_cast<std::size_t>(i)];
-    const std::string row = cut_to_width(name, kMostName, kMatrixScale);
-    canvas.text(l.left - kMatrixGap - text_width(row, kMatrixScale), first_row + i * l.cell, row,
-                kBlack, kMatrixScale);
-    const std::string column = cut_to_width(name, l.cell - kMatrixScale, kMatrixScale);
-    canvas.text(l.left + i * l.cell + (l.cell - text_width(column, kMatrixScale)) / 2,
-                l.top - kMatrixGap - text_height(kMatrixScale), column, kBlack, kMatrixScale);
+    const std::string row = cut_to_width(name, kMaxNameWidth, chart::kLetterScale);
+    canvas.text(l.left - chart::kGap - text_width(row, chart::kLetterScale), first_row + i * l.cell,
+                row, kBlack, chart::kLetterScale);
+    const std::string column =
+        cut_to_width(name, l.cell - chart::kLetterScale, chart::kLetterScale);
+    canvas.text(l.left + i * l.cell + (l.cell - text_width(column, chart::kLetterScale)) / 2,
+                l.top - chart::kGap - text_height(chart::kLetterScale), column, kBlack,
+                chart::kLetterScale);
   }
 }
 
@@ -67,10 +69,10 @@ void draw_cell(Canvas& canvas, const MatrixLayout& l, std::int64_t x, std::int64
   canvas.fill_rect(x + 1, y + 1, l.cell - 1, l.cell - 1, is_right ? kBlue : kOrange,
                    kLeast + (1 - kLeast) * share);
   const std::string text = fmt::to_string(count);
-  if (text_width(text, kMatrixScale) >= l.cell) return;
-  canvas.text(x + (l.cell - text_width(text, kMatrixScale)) / 2 + 1,
-              y + (l.cell - text_height(kMatrixScale)) / 2 + 1, text,
-              share > kDark ? kWhite : kBlack, kMatrixScale);
+  if (text_width(text, chart::kLetterScale) >= l.cell) return;
+  canvas.text(x + (l.cell - text_width(text, chart::kLetterScale)) / 2 + 1,
+              y + (l.cell - text_height(chart::kLetterScale)) / 2 + 1, text,
+              share > kDark ? kWhite : kBlack, chart::kLetterScale);
 }
 
 }  // namespace
@@ -82,12 +84,12 @@ Png write_confusion(const std::filesystem::path& path, const std::vector<std::st
   const MatrixLayout l = matrix_layout(names, counts);
   const std::int64_t side = l.classes * l.cell;
   Canvas canvas(
-      std::max(l.left + side, l.left + text_width("predicted", kMatrixScale)) + kMatrixGap,
-      l.top + side + kMatrixGap);
+      std::max(l.left + side, l.left + text_width("predicted", chart::kLetterScale)) + chart::kGap,
+      l.top + side + chart::kGap);
   draw_names(canvas, l, names);
   for (std::int64_t i = 0; i <= l.classes; ++i) {
-    canvas.line(l.left + i * l.cell, l.top, l.left + i * l.cell, l.top + side, kMatrixLines);
-    canvas.line(l.left, l.top + i * l.cell, l.left + side, l.top + i * l.cell, kMatrixLines);
+    canvas.line(l.left + i * l.cell, l.top, l.left + i * l.cell, l.top + side, chart::kGridLines);
+    canvas.line(l.left, l.top + i * l.cell, l.left + side, l.top + i * l.cell, chart::kGridLines);
   }
   for (std::size_t label = 0; label < n; ++label) {
     const auto row = counts.subspan(label * n, n);

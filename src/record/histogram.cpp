@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include "core/error.h"
+#include "record/chart_style.h"
 
 namespace valley {
 namespace {
@@ -20,11 +21,8 @@ constexpr std::int64_t kPlotWidth = kBins * kBinPixels;
 constexpr std::int64_t kPlotHeight = 300;
 constexpr std::int64_t kBelow = 70;
 constexpr std::int64_t kRow = 24;  // of the legend
-constexpr std::int64_t kHistogramTick = 6;
-constexpr std::int64_t kHistogramScale = 2;  // of letters
 constexpr double kHistogramOpacity = 0.45;
 constexpr double kPercent = 100;
-constexpr Colour kHistogramLines{225, 225, 225};
 
 // 1, 2 or 5 times a power of ten: the least that is no smaller than `step`.
 double round_up(double step) {
@@ -65,29 +63,29 @@ void Plot::draw_axes(const std::string& unit) const {
   const std::vector<std::string> share_labels = tick_labels(shares);
   for (std::size_t i = 0; i < shares.size(); ++i) {
     const std::int64_t y = y_of(shares[i] / kPercent);
-    canvas_.line(kHistogramLeft, y, kHistogramLeft + kPlotWidth, y, kHistogramLines);
+    canvas_.line(kHistogramLeft, y, kHistogramLeft + kPlotWidth, y, chart::kGridLines);
     const std::string label = share_labels[i] + "%";
-    canvas_.text(kHistogramLeft - 2 * kHistogramTick - text_width(label, kHistogramScale),
-                 y - text_height(kHistogramScale) / 2, label, kBlack, kHistogramScale);
+    canvas_.text(kHistogramLeft - 2 * chart::kTick - text_width(label, chart::kLetterScale),
+                 y - text_height(chart::kLetterScale) / 2, label, kBlack, chart::kLetterScale);
   }
   const std::vector<double> ticks = axis_ticks(range_, 7);
   const std::vector<std::string> labels = tick_labels(ticks);
   for (std::size_t i = 0; i < ticks.size(); ++i) {
     const std::int64_t x = x_of(ticks[i]);
-    canvas_.line(x, bottom(), x, bottom() + kHistogramTick, kBlack);
-    canvas_.text(x - text_width(labels[i], kHistogramScale) / 2, bottom() + 2 * kHistogramTick,
-                 labels[i], kBlack, kHistogramScale);
+    canvas_.line(x, bottom(), x, bottom() + chart::kTick, kBlack);
+    canvas_.text(x - text_width(labels[i], chart::kLetterScale) / 2, bottom() + 2 * chart::kTick,
+                 labels[i], kBlack, chart::kLetterScale);
   }
   canvas_.line(kHistogramLeft, top_, kHistogramLeft, bottom(), kBlack);
   canvas_.line(kHistogramLeft, bottom(), kHistogramLeft + kPlotWidth, bottom(), kBlack);
   const std::string shown =
-      cut_to_width(unit, canvas_.width() - 2 * kHistogramTick, kHistogramScale);
+      cut_to_width(unit, canvas_.width() - 2 * chart::kTick, chart::kLetterScale);
   const std::int64_t middle =
-      kHistogramLeft + kPlotWidth / 2 - text_width(shown, kHistogramScale) / 2;
-  const std::int64_t most_left =
-      canvas_.width() - kHistogramTick - text_width(shown, kHistogramScale);
-  canvas_.text(std::max(kHistogramTick, std::min(middle, most_left)),
-               bottom() + 2 * kHistogramTick + kRow, shown, kBlack, kHistogramScale);
+      kHistogramLeft + kPlotWidth / 2 - text_width(shown, chart::kLetterScale) / 2;
+  const std::int64_t max_left =
+      canvas_.width() - chart::kTick - text_width(shown, chart::kLetterScale);
+  canvas_.text(std::max(chart::kTick, std::min(middle, max_left)),
+               bottom() + 2 * chart::kTick + kRow, shown, kBlack, chart::kLetterScale);
 }
 
 void Plot::draw_bars(const std::vector<double>& shares, Colour colour) const {
@@ -111,7 +109,7 @@ void Plot::draw_outline(const std::vector<double>& shares, Colour colour) const 
 
 void draw_legend(std::span<const HistogramSet> sets, Canvas& canvas) {
   constexpr std::int64_t kBox = 16;
-  std::int64_t y = kHistogramTick;
+  std::int64_t y = chart::kTick;
   for (const HistogramSet& set : sets) {
     canvas.fill_rect(kHistogramLeft, y, kBox, kBox, set.colour, kHistogramOpacity);
     for (const auto& [x0, y0, x1, y1] :
@@ -120,9 +118,9 @@ void draw_legend(std::span<const HistogramSet> sets, Canvas& canvas) {
                   y + y1 * kBox, set.colour);
     const std::string text = fmt::format("{} ({} images)", set.name, set.values.size());
     canvas.text(kHistogramLeft + 2 * kBox, y + 1,
-                cut_to_width(text, canvas.width() - kHistogramLeft - 2 * kBox - kHistogramTick,
-                             kHistogramScale),
-                kBlack, kHistogramScale);
+                cut_to_width(text, canvas.width() - kHistogramLeft - 2 * kBox - chart::kTick,
+                             chart::kLetterScale),
+                kBlack, chart::kLetterScale);
     y += kRow;
   }
 }
@@ -196,7 +194,7 @@ Png write_histogram(const std::filesystem::path& path, std::span<const Histogram
     shares.push_back(histogram_shares(set.values, range, kBins));
     most = std::max(most, *std::max_element(shares.back().begin(), shares.back().end()));
   }
-  const std::int64_t top = static_cast<std::int64_t>(sets.size()) * kRow + 2 * kHistogramTick;
+  const std::int64_t top = static_cast<std::int64_t>(sets.size()) * kRow + 2 * chart::kTick;
   Canvas canvas(kHistogramLeft + kPlotWidth + kRight, top + kPlotHeight + kBelow);
   constexpr double kHeadroom = 1.05;
   const Plot plot(range, most * kHeadroom, top, canvas);

@@ -7,18 +7,15 @@
 
 #include "core/error.h"
 #include "record/canvas.h"
+#include "record/chart_style.h"
 
 namespace valley {
 namespace {
 
-constexpr std::int64_t kDiagramGap = 8;
-constexpr std::int64_t kDiagramScale = 2;  // of letters
 constexpr std::int64_t kDiagramLeft = 80;
 constexpr std::int64_t kDiagramSide = 360;  // of the diagram
 constexpr std::int64_t kCounts = 100;       // height of the histogram below
-constexpr std::int64_t kDiagramTick = 6;
 constexpr double kDiagramOpacity = 0.6;
-constexpr Colour kDiagramLines{225, 225, 225};
 
 std::int64_t pixels(double share, std::int64_t length) {
   return static_cast<std::int64_t>(std::lround(share * static_cast<double>(length)));
@@ -38,9 +35,10 @@ void draw_frame(Canvas& canvas, const Panel& panel, double step) {
   for (double share = 0; share <= 1.001; share += step) {
     const std::string label = fmt::format("{:.1f}", share);
     canvas.line(kDiagramLeft, panel.y(share), kDiagramLeft + kDiagramSide, panel.y(share),
-                kDiagramLines);
-    canvas.text(kDiagramLeft - kDiagramTick - text_width(label, kDiagramScale),
-                panel.y(share) - text_height(kDiagramScale) / 2, label, kBlack, kDiagramScale);
+                chart::kGridLines);
+    canvas.text(kDiagramLeft - chart::kTick - text_width(label, chart::kLetterScale),
+                panel.y(share) - text_height(chart::kLetterScale) / 2, label, kBlack,
+                chart::kLetterScale);
   }
   canvas.line(kDiagramLeft, panel.y(1), kDiagramLeft, panel.bottom, kBlack);
   canvas.line(kDiagramLeft, panel.bottom, kDiagramLeft + kDiagramSide, panel.bottom, kBlack);
@@ -71,13 +69,14 @@ void draw_probabilities(Canvas& canvas, std::int64_t bottom) {
   for (double share = 0; share <= 1.001; share += 0.2) {
     const std::int64_t x = kDiagramLeft + pixels(share, kDiagramSide);
     const std::string label = fmt::format("{:.1f}", share);
-    canvas.line(x, bottom, x, bottom + kDiagramTick, kBlack);
-    canvas.text(x - text_width(label, kDiagramScale) / 2, bottom + 2 * kDiagramTick, label, kBlack,
-                kDiagramScale);
+    canvas.line(x, bottom, x, bottom + chart::kTick, kBlack);
+    canvas.text(x - text_width(label, chart::kLetterScale) / 2, bottom + 2 * chart::kTick, label,
+                kBlack, chart::kLetterScale);
   }
   const std::string unit = "probability of the predicted class";
-  canvas.text(kDiagramLeft + (kDiagramSide - text_width(unit, kDiagramScale)) / 2,
-              bottom + 3 * kDiagramTick + text_height(kDiagramScale), unit, kBlack, kDiagramScale);
+  canvas.text(kDiagramLeft + (kDiagramSide - text_width(unit, chart::kLetterScale)) / 2,
+              bottom + 3 * chart::kTick + text_height(chart::kLetterScale), unit, kBlack,
+              chart::kLetterScale);
 }
 
 }  // namespace
@@ -93,25 +92,25 @@ Png write_reliability(const std::filesystem::path& path, std::span<const Reliabi
     accuracies.push_back(bin.accuracy);
     shares.push_back(bin.count / all);
   }
-  const std::int64_t top = 2 * kDiagramGap + text_height(kDiagramScale) + kDiagramGap;
+  const std::int64_t top = 2 * chart::kGap + text_height(chart::kLetterScale) + chart::kGap;
   const Panel diagram{top + kDiagramSide, kDiagramSide};
-  const Panel counts{diagram.bottom + 3 * kDiagramGap + kCounts, kCounts};
+  const Panel counts{diagram.bottom + 3 * chart::kGap + kCounts, kCounts};
   const std::int64_t width =
-      kDiagramLeft +
-      std::max(kDiagramSide + kDiagramLeft / 2, text_width(title, kDiagramScale) + kDiagramGap);
-  Canvas canvas(width,
-                counts.bottom + 4 * kDiagramTick + 2 * text_height(kDiagramScale) + kDiagramGap);
-  canvas.text(kDiagramLeft, kDiagramGap, title, kBlack, kDiagramScale);
+      kDiagramLeft + std::max(kDiagramSide + kDiagramLeft / 2,
+                              text_width(title, chart::kLetterScale) + chart::kGap);
+  Canvas canvas(
+      width, counts.bottom + 4 * chart::kTick + 2 * text_height(chart::kLetterScale) + chart::kGap);
+  canvas.text(kDiagramLeft, chart::kGap, title, kBlack, chart::kLetterScale);
   draw_frame(canvas, diagram, 0.2);
   draw_bars(canvas, diagram, accuracies, kBlue);
   canvas.line(diagram.x(0), diagram.y(0), diagram.x(1), diagram.y(1), kGray);
   draw_dots(canvas, diagram, bins);
-  canvas.text(kDiagramLeft + kDiagramGap, diagram.y(1) + kDiagramGap, "share that is right", kBlack,
-              kDiagramScale);
+  canvas.text(kDiagramLeft + chart::kGap, diagram.y(1) + chart::kGap, "share that is right", kBlack,
+              chart::kLetterScale);
   draw_frame(canvas, counts, 0.5);
   draw_bars(canvas, counts, shares, kGray);
-  canvas.text(kDiagramLeft + kDiagramGap, counts.y(1) + kDiagramGap, "share of images", kBlack,
-              kDiagramScale);
+  canvas.text(kDiagramLeft + chart::kGap, counts.y(1) + chart::kGap, "share of images", kBlack,
+              chart::kLetterScale);
   draw_probabilities(canvas, counts.bottom);
   return canvas.save(path);
 }

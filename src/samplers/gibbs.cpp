@@ -10,26 +10,17 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/philox.h"
 #include "kernels/kernels.h"
 
 namespace valley {
-namespace {
-
-constexpr std::int64_t kUniformsPerBlock = 4;
-
-std::int64_t blocks(std::int64_t numbers) {
-  return (numbers + kUniformsPerBlock - 1) / kUniformsPerBlock;
-}
-
-}  // namespace
-
 GibbsDraws::GibbsDraws(const Rbm& rbm, const ChainPlace& place, RandomStream noise)
     : rbm_(rbm),
       place_(place),
       noise_(noise),
-      visible_blocks_(blocks(rbm.shape().visible)),
-      hidden_blocks_(blocks(rbm.shape().hidden)),
-      label_blocks_(blocks(rbm.shape().labels)) {}
+      visible_blocks_(philox_blocks(rbm.shape().visible)),
+      hidden_blocks_(philox_blocks(rbm.shape().hidden)),
+      label_blocks_(philox_blocks(rbm.shape().labels)) {}
 
 std::int64_t GibbsDraws::most_steps() const {
   return (std::int64_t{1} << 32) / (visible_blocks_ + hidden_blocks_ + label_blocks_);

@@ -12,16 +12,11 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/philox.h"
 #include "kernels/kernels.h"
 
 namespace valley {
 namespace {
-
-constexpr std::int64_t kNormalsPerBlock = 4;  // normal numbers of a Philox block
-
-std::int64_t blocks_a_step(std::int64_t numbers) {
-  return (numbers + kNormalsPerBlock - 1) / kNormalsPerBlock;
-}
 
 // A network whose passes compute no gradients of parameters and gather no statistics. One that is
 // frozen already is not touched, so that several threads can run chains on it.
@@ -57,7 +52,7 @@ LangevinSettings coupled(LangevinSettings settings, double temperature) {
 }
 
 std::int64_t most_langevin_steps(std::int64_t numbers) {
-  return (std::int64_t{1} << 32) / blocks_a_step(std::max<std::int64_t>(1, numbers));
+  return (std::int64_t{1} << 32) / philox_blocks(std::max<std::int64_t>(1, numbers));
 }
 
 at::Tensor energy_gradient(const EnergyFunction& energy, const at::Tensor& images) {
@@ -87,7 +82,7 @@ Chains run_langevin(const EnergyFunction& energy, const at::Tensor& start,
   };
   const auto shake = [&](std::int64_t step) {
     if (settings.noise == 0) return;
-    const auto first = static_cast<std::uint32_t>(step * blocks_a_step(numbers));
+    const auto first = static_cast<std::uint32_t>(step * philox_blocks(numbers));
     kernels::fill_normal(rows,
                          {place.seed, place.stream, static_cast<float>(settings.noise), first},
                          place.position, place.offset);

@@ -9,8 +9,6 @@
 namespace valley {
 namespace {
 
-constexpr double kFloatTraffic = 4;  // bytes
-
 // Passes of one network for each image of the global batch.
 struct Passes {
   double forward = 0;
@@ -99,7 +97,7 @@ std::optional<StepCost> step_cost(const Model& model, const Experiment& experime
     }
     for (const std::string& name : phase.updates) {
       const auto bytes =
-          kFloatTraffic * static_cast<double>(model.network(name).parameters().count());
+          sizeof(float) * static_cast<double>(model.network(name).parameters().count());
       cost.bytes += ranks * bytes * parameter_traffic(experiment, contains(model.averaged(), name));
       cost.gradients += bytes;
     }

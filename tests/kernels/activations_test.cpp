@@ -8,10 +8,10 @@
 #include <limits>
 #include <tuple>
 
+#include "kernels/conv_maps.h"
+
 namespace valley::kernels {
 namespace {
-
-constexpr auto kActivationLayout = at::MemoryFormat::ChannelsLast;
 
 // Shape and type: few channels and many, sizes that fill no vector, more than one thread's share.
 using ActivationCase = std::tuple<std::vector<std::int64_t>, at::ScalarType>;
@@ -21,8 +21,8 @@ class Activations : public ::testing::TestWithParam<ActivationCase> {
   void SetUp() override {
     at::manual_seed(1);
     const auto& [shape, type] = GetParam();
-    x_ = (4 * at::randn(shape)).to(type).contiguous(kActivationLayout);
-    grad_ = at::randn(shape).to(type).contiguous(kActivationLayout);
+    x_ = (4 * at::randn(shape)).to(type).contiguous(kMapLayout);
+    grad_ = at::randn(shape).to(type).contiguous(kMapLayout);
     bias_ = at::randn({shape[1]});
     tolerance_ = type == at::kBFloat16 ? 8e-3 : 2e-7;
   }
@@ -97,10 +97,9 @@ TEST(BiasElu, IsExactNearZero) {
 }
 
 TEST(EluBackward, TakesGradientsOfAnotherTypeAndLayout) {
-  const at::Tensor y = at::randn({2, 8, 4, 4}).to(at::kBFloat16).contiguous(kActivationLayout);
+  const at::Tensor y = at::randn({2, 8, 4, 4}).to(at::kBFloat16).contiguous(kMapLayout);
   const at::Tensor grad = at::randn({2, 8, 4, 4});
-  const at::Tensor expected =
-      elu_backward(grad.to(at::kBFloat16).contiguous(kActivationLayout), y, {});
+  const at::Tensor expected = elu_backward(grad.to(at::kBFloat16).contiguous(kMapLayout), y, {});
   EXPECT_TRUE(at::equal(elu_backward(grad, y, {}), expected));
   EXPECT_TRUE(at::equal(elu_backward(at::ones({}).expand({2, 8, 4, 4}), y, {}),
                         elu_backward(at::ones({2, 8, 4, 4}), y, {})));

@@ -9,10 +9,10 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/conv_maps.h"
+
 namespace valley::kernels {
 namespace {
-
-constexpr auto kNarrowLayout = at::MemoryFormat::ChannelsLast;
 
 struct NarrowCase {
   std::int64_t batch, in, out, height, width;
@@ -23,14 +23,14 @@ class NarrowConv : public ::testing::TestWithParam<NarrowCase> {
   void SetUp() override {
     const NarrowCase& c = GetParam();
     at::manual_seed(1);
-    x_ = at::randn({c.batch, c.in, c.height, c.width}).contiguous(kNarrowLayout);
+    x_ = at::randn({c.batch, c.in, c.height, c.width}).contiguous(kMapLayout);
     weight_ = at::randn({c.out, c.in, 3, 3}) / std::sqrt(9.0 * static_cast<double>(c.in));
     bias_ = at::randn({c.out});
     if (!narrow_conv_fits(x_, c.in, c.out)) GTEST_SKIP() << "this CPU has no AVX2";
     const at::Tensor x = x_.to(at::kDouble).requires_grad_(true);
     const at::Tensor w = weight_.to(at::kDouble).requires_grad_(true);
     const at::Tensor y = at::conv2d(x, w, {}, {1, 1}, {1, 1});
-    gradient_ = at::randn(y.sizes()).contiguous(kNarrowLayout);
+    gradient_ = at::randn(y.sizes()).contiguous(kMapLayout);
     const auto gradients = torch::autograd::grad({y}, {x, w}, {gradient_.to(at::kDouble)});
     expected_ = {y.detach(), gradients[0], gradients[1]};
   }
@@ -64,7 +64,7 @@ constexpr double kNarrowTolerance = 1e-5;
 
 TEST_P(NarrowConv, IsTheConvAndTheBiasAndWhereItWidensElu) {
   const at::Tensor y = narrow_conv(x_, weight_, bias_);
-  EXPECT_TRUE(y.is_contiguous(kNarrowLayout));
+  EXPECT_TRUE(y.is_contiguous(kMapLayout));
   const at::Tensor sum = expected_[0] + bias_.view({1, -1, 1, 1});
   EXPECT_LT(error(y, widens() ? at::elu(sum) : sum), kNarrowTolerance);
 }
@@ -72,7 +72,7 @@ TEST_P(NarrowConv, IsTheConvAndTheBiasAndWhereItWidensElu) {
 TEST_P(NarrowConv, GradientOfAnImage) {
   if (!widens()) return;
   const at::Tensor g = narrow_conv_input_gradient(gradient_, weight_);
-  EXPECT_TRUE(g.is_contiguous(kNarrowLayout));
+  EXPECT_TRUE(g.is_contiguous(kMapLayout));
   EXPECT_LT(error(g, expected_[1]), kNarrowTolerance);
 }
 
@@ -121,23 +121,23 @@ TEST_P(NarrowConv, Bfloat16IsFloatRounded) {
 // Reproducible training cuts batches into microbatches wherever it likes.
 TEST_P(NarrowConv, AnImageIsTheSameInAnyBatch) {
   const std::int64_t last = x_.size(0) - 1;
-  const at::Tensor image = x_.narrow(0, last, 1).contiguous(kNarrowLayout);
+  const at::Tensor image = x_.narrow(0, last, 1).contiguous(kMapLayout);
   EXPECT_TRUE(
       at::equal(narrow_conv(image, weight_, bias_)[0], narrow_conv(x_, weight_, bias_)[last]));
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, NarrowConv,
-                         ::testing::Values(NarrowCase{2, 3, 16, 8, 8}, NarrowCase{3, 1, 48, 7, 5},
-                                         NarrowCase{1, 3, 32, 1, 1}, NarrowCase{2, 1, 64, 28, 28},
-                                         NarrowCase{8, 3, 32, 64, 64}, NarrowCase{1, 3, 80, 9, 19},
-                                         NarrowCase{2, 16, 3, 8, 8}, NarrowCase{3, 48, 1, 7, 5},
-                                         NarrowCase{1, 32, 3, 1, 1}, NarrowCase{2, 64, 1, 28, 28},
-                                         NarrowCase{8, 32, 3, 64, 64}, NarrowCase{1, 80, 3, 9, 19},
-                                         NarrowCase{1, 16, 3, 40, 300},
-                                         NarrowCase{1, 1, 16, 40, 300}));
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, NarrowConv,
+    ::testing::Values(NarrowCase{2, 3, 16, 8, 8}, NarrowCase{3, 1, 48, 7, 5},
+                      NarrowCase{1, 3, 32, 1, 1}, NarrowCase{2, 1, 64, 28, 28},
+                      NarrowCase{8, 3, 32, 64, 64}, NarrowCase{1, 3, 80, 9, 19},
+                      NarrowCase{2, 16, 3, 8, 8}, NarrowCase{3, 48, 1, 7, 5},
+                      NarrowCase{1, 32, 3, 1, 1}, NarrowCase{2, 64, 1, 28, 28},
+                      NarrowCase{8, 32, 3, 64, 64}, NarrowCase{1, 80, 3, 9, 19},
+                      NarrowCase{1, 16, 3, 40, 300}, NarrowCase{1, 1, 16, 40, 300}));
 
 TEST(NarrowConvFits, OnlyImagesOnOneSideAndWholeVectorsOnTheOther) {
-  const at::Tensor x = at::zeros({1, 3, 4, 4}).contiguous(kNarrowLayout);
+  const at::Tensor x = at::zeros({1, 3, 4, 4}).contiguous(kMapLayout);
   const bool here = narrow_conv_fits(x, 3, 16);
   EXPECT_EQ(narrow_conv_fits(x, 32, 1), here);
   EXPECT_FALSE(narrow_conv_fits(x, 3, 3));

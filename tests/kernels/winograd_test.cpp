@@ -9,10 +9,10 @@
 #include <cmath>
 #include <tuple>
 
+#include "kernels/conv_maps.h"
+
 namespace valley::kernels {
 namespace {
-
-constexpr auto kWinogradLayout = at::MemoryFormat::ChannelsLast;
 
 struct WinogradCase {
   std::int64_t batch, in, out, height, width;
@@ -24,7 +24,7 @@ class Winograd : public ::testing::TestWithParam<WinogradCase> {
   void SetUp() override {
     const WinogradCase& c = GetParam();
     at::manual_seed(1);
-    x_ = at::randn({c.batch, c.in, c.height, c.width}).contiguous(kWinogradLayout);
+    x_ = at::randn({c.batch, c.in, c.height, c.width}).contiguous(kMapLayout);
     weight_ = at::randn({c.out, c.in, 3, 3}) / std::sqrt(9.0 * static_cast<double>(c.in));
     bias_ = at::randn({c.out});
     if (!winograd_fits(x_, c.in, c.out)) GTEST_SKIP() << "this CPU has no AVX2";
@@ -33,11 +33,10 @@ class Winograd : public ::testing::TestWithParam<WinogradCase> {
     const at::Tensor input =
         c.upsamples ? at::upsample_nearest2d(x, {2 * c.height, 2 * c.width}) : x;
     const at::Tensor y = at::conv2d(input, w, {}, {1, 1}, {1, 1});
-    gradient_ = at::randn(y.sizes()).contiguous(kWinogradLayout);
+    gradient_ = at::randn(y.sizes()).contiguous(kMapLayout);
     const auto gradients = torch::autograd::grad({y}, {x, w}, {gradient_.to(at::kDouble)});
     expected_ = {y.detach(), gradients[0], gradients[1]};
-    direct_ =
-        at::conv2d(input.to(at::kFloat).contiguous(kWinogradLayout), weight_, {}, {1, 1}, {1, 1});
+    direct_ = at::conv2d(input.to(at::kFloat).contiguous(kMapLayout), weight_, {}, {1, 1}, {1, 1});
   }
 
   // The largest error, in units of the result's standard deviation.
@@ -56,7 +55,7 @@ constexpr double kWinogradTolerance = 1e-4;
 
 TEST_P(Winograd, IsTheConv) {
   const at::Tensor y = winograd_conv(x_, weight_, {}, GetParam().upsamples);
-  EXPECT_TRUE(y.is_contiguous(kWinogradLayout));
+  EXPECT_TRUE(y.is_contiguous(kMapLayout));
   const double found = error(y, expected_[0]);
   EXPECT_LT(found, kWinogradTolerance);
   // What the header says of its rounding.
@@ -70,7 +69,7 @@ TEST_P(Winograd, EluOfTheConvAndTheBias) {
 
 TEST_P(Winograd, GradientOfTheInput) {
   const at::Tensor g = winograd_input_gradient(gradient_, weight_, GetParam().upsamples);
-  EXPECT_TRUE(g.is_contiguous(kWinogradLayout));
+  EXPECT_TRUE(g.is_contiguous(kMapLayout));
   EXPECT_LT(error(g, expected_[1]), kWinogradTolerance);
 }
 
@@ -81,7 +80,7 @@ TEST_P(Winograd, GradientOfTheWeight) {
 
 TEST_P(Winograd, TakesWeightsOfAnyStrides) {
   const bool upsamples = GetParam().upsamples;
-  const at::Tensor strided = weight_.contiguous(kWinogradLayout);
+  const at::Tensor strided = weight_.contiguous(kMapLayout);
   EXPECT_TRUE(at::equal(winograd_conv(x_, strided, bias_, upsamples),
                         winograd_conv(x_, weight_, bias_, upsamples)));
   EXPECT_TRUE(at::equal(winograd_input_gradient(gradient_, strided, upsamples),
@@ -124,7 +123,7 @@ TEST_P(Winograd, Bfloat16IsFloatRounded) {
 // Reproducible training cuts batches into microbatches wherever it likes.
 TEST_P(Winograd, AnImageIsTheSameInAnyBatch) {
   const bool upsamples = GetParam().upsamples;
-  const at::Tensor last = x_.narrow(0, x_.size(0) - 1, 1).contiguous(kWinogradLayout);
+  const at::Tensor last = x_.narrow(0, x_.size(0) - 1, 1).contiguous(kMapLayout);
   EXPECT_TRUE(at::equal(winograd_conv(last, weight_, bias_, upsamples)[0],
                         winograd_conv(x_, weight_, bias_, upsamples)[x_.size(0) - 1]));
 }
@@ -132,14 +131,14 @@ TEST_P(Winograd, AnImageIsTheSameInAnyBatch) {
 INSTANTIATE_TEST_SUITE_P(
     Shapes, Winograd,
     ::testing::Values(WinogradCase{2, 16, 16, 8, 8, false}, WinogradCase{3, 32, 48, 7, 5, false},
-                    WinogradCase{1, 16, 32, 1, 1, false}, WinogradCase{2, 128, 64, 14, 14, false},
-                    WinogradCase{8, 32, 32, 64, 64, false}, WinogradCase{1, 160, 16, 9, 10, false},
-                    WinogradCase{2, 16, 16, 4, 4, true}, WinogradCase{3, 48, 32, 7, 5, true},
-                    WinogradCase{1, 32, 16, 1, 1, true}, WinogradCase{2, 128, 64, 8, 8, true},
-                    WinogradCase{8, 32, 32, 32, 32, true}));
+                      WinogradCase{1, 16, 32, 1, 1, false}, WinogradCase{2, 128, 64, 14, 14, false},
+                      WinogradCase{8, 32, 32, 64, 64, false},
+                      WinogradCase{1, 160, 16, 9, 10, false}, WinogradCase{2, 16, 16, 4, 4, true},
+                      WinogradCase{3, 48, 32, 7, 5, true}, WinogradCase{1, 32, 16, 1, 1, true},
+                      WinogradCase{2, 128, 64, 8, 8, true}, WinogradCase{8, 32, 32, 32, 32, true}));
 
 TEST(WinogradFits, OnlyWholeVectorsOfFloatsInChannelsLast) {
-  const at::Tensor x = at::zeros({1, 16, 4, 4}).contiguous(kWinogradLayout);
+  const at::Tensor x = at::zeros({1, 16, 4, 4}).contiguous(kMapLayout);
   const bool here = winograd_fits(x, 16, 16);
   EXPECT_EQ(winograd_fits(x, 16, 32), here);
   EXPECT_FALSE(winograd_fits(x, 16, 3));

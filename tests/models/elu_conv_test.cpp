@@ -10,12 +10,11 @@
 #include <tuple>
 #include <vector>
 
+#include "kernels/conv_maps.h"
 #include "models/model.h"
 
 namespace valley {
 namespace {
-
-constexpr auto kEluLayout = at::MemoryFormat::ChannelsLast;
 
 at::Tensor plain(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                  const EluConvShape& shape) {
@@ -40,7 +39,7 @@ class EluConv : public ::testing::TestWithParam<Case> {
   void SetUp() override {
     at::manual_seed(2);
     const Case& c = GetParam();
-    x_ = at::randn({c.batch, c.in, c.height, c.width}).contiguous(kEluLayout);
+    x_ = at::randn({c.batch, c.in, c.height, c.width}).contiguous(kernels::kMapLayout);
     weight_ = at::randn({c.out, c.in, 3, 3}) / std::sqrt(9.0 * static_cast<double>(c.in));
     bias_ = at::randn({c.out}) * 0.1;
   }
@@ -82,7 +81,7 @@ TEST_P(EluConv, IsTheConvTheBiasAndElu) {
     return elu_conv(x, weight, bias, shape);
   };
   const std::vector<at::Tensor> found = differentiated(direct, at::kFloat);
-  EXPECT_TRUE(found[0].is_contiguous(kEluLayout));
+  EXPECT_TRUE(found[0].is_contiguous(kernels::kMapLayout));
   expect_close(found, 3e-6);
   expect_close(differentiated(own, at::kFloat), 5e-5);  // see winograd_test.cpp
 }
@@ -109,11 +108,11 @@ TEST_P(EluConv, GivesOnlyTheGradientsThatAreAskedFor) {
 INSTANTIATE_TEST_SUITE_P(
     Shapes, EluConv,
     ::testing::Values(Case{2, 3, 8, 9, 7, {1, false}}, Case{2, 3, 16, 9, 7, {1, false}},
-                    Case{3, 1, 32, 8, 8, {1, false}}, Case{2, 3, 16, 8, 8, {2, false}},
-                    Case{2, 3, 16, 4, 4, {1, true}}, Case{2, 16, 32, 8, 8, {2, false}},
-                    Case{3, 32, 32, 16, 16, {1, false}}, Case{2, 32, 48, 14, 14, {1, false}},
-                    Case{1, 64, 32, 5, 6, {1, false}}, Case{2, 8, 5, 4, 6, {1, true}},
-                    Case{2, 64, 32, 8, 8, {1, true}}, Case{2, 32, 32, 7, 7, {1, true}}));
+                      Case{3, 1, 32, 8, 8, {1, false}}, Case{2, 3, 16, 8, 8, {2, false}},
+                      Case{2, 3, 16, 4, 4, {1, true}}, Case{2, 16, 32, 8, 8, {2, false}},
+                      Case{3, 32, 32, 16, 16, {1, false}}, Case{2, 32, 48, 14, 14, {1, false}},
+                      Case{1, 64, 32, 5, 6, {1, false}}, Case{2, 8, 5, 4, 6, {1, true}},
+                      Case{2, 64, 32, 8, 8, {1, true}}, Case{2, 32, 32, 7, 7, {1, true}}));
 
 TEST(FoldUpsampling, IsUpsamplingThenTheConvInDoublePrecision) {
   at::manual_seed(4);

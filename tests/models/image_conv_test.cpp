@@ -9,12 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/conv_maps.h"
 #include "kernels/narrow_conv.h"
 
 namespace valley {
 namespace {
-
-constexpr auto kImageLayout = at::MemoryFormat::ChannelsLast;
 
 // A layer with values, and an input for it.
 struct Setting {
@@ -23,7 +22,7 @@ struct Setting {
     conv.weight().detach().normal_();
     conv.bias().detach().normal_();
     set.require_grad(true);
-    x = at::randn({3, in, 9, 10}).contiguous(kImageLayout);
+    x = at::randn({3, in, 9, 10}).contiguous(kernels::kMapLayout);
   }
 
   ParameterSet set{at::kCPU};
@@ -71,7 +70,7 @@ TEST_P(ImageConv, IsTheConvInBfloat16UpToItsRounding) { expect_conv(at::kBFloat1
 // 5, 8 and 4: LibTorch's.
 INSTANTIATE_TEST_SUITE_P(Shapes, ImageConv,
                          ::testing::Values(std::pair{16, 3}, std::pair{32, 1}, std::pair{5, 3},
-                                         std::pair{8, 1}, std::pair{16, 4}));
+                                           std::pair{8, 1}, std::pair{16, 4}));
 
 TEST(ImageConv, GivesOnlyTheGradientsThatAreAskedFor) {
   const Setting s(16, 3);
