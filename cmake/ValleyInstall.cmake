@@ -23,7 +23,7 @@ function(valley_install)
   install(DIRECTORY configs examples DESTINATION "${CMAKE_INSTALL_DATADIR}/valley" PATTERN "__pycache__" EXCLUDE)
   # Those of launch/ that work on the checkout stay there.
   install(DIRECTORY launch DESTINATION "${CMAKE_INSTALL_DATADIR}/valley" USE_SOURCE_PERMISSIONS
-          PATTERN "__pycache__" EXCLUDE REGEX "/(setup|build|bundle|quickstart)\\.sh$" EXCLUDE REGEX "/launch/bundle$" EXCLUDE
+          PATTERN "__pycache__" EXCLUDE REGEX "/(setup|build|bundle|quickstart|timing)\\.sh$" EXCLUDE REGEX "/launch/bundle$" EXCLUDE
           REGEX "/requirements[^/]*$" EXCLUDE)
   install(FILES README.md LICENSE CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}")
   install(DIRECTORY docs DESTINATION "${CMAKE_INSTALL_DOCDIR}")

@@ -14,14 +14,8 @@ readonly kData=data/faces-32
 readonly kRuns=runs
 readonly kValley="${VALLEY_BUILD:-build}/valley"
 
-# Parts of this script and the seconds that they took, for the end.
-parts=()
-timed() { # PART COMMAND...
-  local part="$1" began=$SECONDS
-  shift
-  "$@"
-  parts+=("$(printf '%-9s %d min %02d s' "$part" $(((SECONDS - began) / 60)) $(((SECONDS - began) % 60)))")
-}
+# shellcheck source=launch/timing.sh
+source launch/timing.sh
 
 # A new build folder gets kernels for the GPUs of this machine alone; without one, for compute capability 8.0, from which the driver
 # compiles them for newer GPUs. launch/build.sh compiles them for all (docs/building.md).

@@ -79,31 +79,29 @@ def locked(path):
         yield
 
 
+def take_core(folder):
+    """Waits until one of the files that stand for cores is free, and returns it locked. Closing it frees the core. Python's files
+    are not inherited, so that no child process holds it."""
+    while True:
+        for core in range(CORES):
+            file = open(folder / str(core), "w")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return file
+            except BlockingIOError:
+                file.close()
+        time.sleep(0.01)
+
+
 @contextlib.contextmanager
 def holding(cores, folder):
-    """Waits until `cores` cores are free and holds them. One file per core; who waits holds the gate, so that tests get their
-    cores in the order in which they asked, and one that wants all is not overtaken for ever."""
-    if cores == 0:
-        yield
-        return
+    """Waits until `cores` cores are free and holds them. A test that waits holds the gate, so that tests get their cores in the
+    order in which they asked, and one that wants all is not overtaken for ever."""
     with contextlib.ExitStack() as held:
-        with locked(folder / "gate"):
-            free = [folder / str(i) for i in range(CORES)]
-            while cores > 0:
-                for path in list(free):
-                    file = open(path, "w")
-                    try:
-                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    except BlockingIOError:
-                        file.close()
-                        continue
-                    held.callback(file.close)  # a child that inherited it would hold it: files of Python are not inherited
-                    free.remove(path)
-                    cores -= 1
-                    if cores == 0:
-                        break
-                else:
-                    time.sleep(0.01)
+        if cores > 0:
+            with locked(folder / "gate"):
+                for _ in range(cores):
+                    held.enter_context(take_core(folder))
         yield
 
 

@@ -28,13 +28,8 @@ readonly kVenv="${VALLEY_VENV:-$PWD/.venv}"
 cores="$(nproc)"
 readonly cores
 status=0
-parts=()
-timed() { # PART COMMAND...
-  local part="$1" began=$SECONDS
-  shift
-  "$@" || status=1
-  parts+=("$(printf '%-9s %d min %02d s' "$part" $(((SECONDS - began) / 60)) $(((SECONDS - began) % 60)))")
-}
+# shellcheck source=launch/timing.sh
+source launch/timing.sh
 
 unit_tests() { # BUILD OPTION...
   local build="$1"
@@ -53,23 +48,21 @@ sanitized_tests() {
   "$kVenv/bin/cmake" --build "$build" -j "$cores" && unit_tests "$build" -LE slow
 }
 
-timed set-up launch/setup.sh --tests
-((status == 0)) || exit 1
-timed build launch/build.sh
-((status == 0)) || exit 1
+timed set-up launch/setup.sh --tests || exit 1
+timed build launch/build.sh || exit 1
 if [[ "$mode" == --quick ]]; then
   # All but the slowest cases of the slower programs; a filter that a test sets itself wins.
   export GTEST_FILTER='-MemoryPlan.CountsWhatAPassHolds:AnnealedPartition.*:GibbsRestorer.*:Order.EachEpoch*:Gans/StepGraphOf.*bf16*:Gans/StepGraphOf.Repeats*:Compute.*'
-  timed unit unit_tests "$VALLEY_BUILD" -LE slow
+  timed unit unit_tests "$VALLEY_BUILD" -LE slow || status=1
   unset GTEST_FILTER
-  timed program program_tests -m quick
+  timed program program_tests -m quick || status=1
 else
-  timed unit unit_tests "$VALLEY_BUILD"
-  timed program program_tests
+  timed unit unit_tests "$VALLEY_BUILD" || status=1
+  timed program program_tests || status=1
 fi
 if [[ "$mode" == --all ]]; then
-  timed includes tests/includes.sh
-  timed sanitized sanitized_tests
+  timed includes tests/includes.sh || status=1
+  timed sanitized sanitized_tests || status=1
 fi
 printf '%s\n' "${parts[@]}"
 exit "$status"
