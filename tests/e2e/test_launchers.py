@@ -83,6 +83,7 @@ def test_the_same_command_goes_on_with_as_many_ranks_as_share_the_batch(local, p
     assert {start["ranks"] for start in json.loads((run / "run.json").read_text())} == {ranks}
 
 
+@pytest.mark.cores(2)
 @pytest.mark.parametrize(("arguments", "ranks", "code", "says"), [
     (["train.stepz=1"], "", CONFIG, "train.stepz"),
     (["train.stepz=1"], "2", CONFIG, "train.stepz"),

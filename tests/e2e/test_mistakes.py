@@ -264,7 +264,7 @@ SHARED_MISTAKES = {
 }
 
 
-@pytest.mark.cores(0)
+@pytest.mark.cores(2)  # the other ranks give rank 0 three seconds to report the error
 @pytest.mark.parametrize("mistake", SHARED_MISTAKES)
 def test_what_is_wrong_on_all_ranks_is_said_once(program, mistake):
     arguments, code = SHARED_MISTAKES[mistake]
@@ -276,6 +276,7 @@ def test_what_is_wrong_on_all_ranks_is_said_once(program, mistake):
     assert result.errors[0].startswith("[0] ")
 
 
+@pytest.mark.cores(2)
 def test_a_wrong_command_line_under_the_launcher_is_said_once(program):
     result = program.call("train", "--no-such-option", ranks=4, expect=USAGE)
     assert result.stderr.count("--no-such-option") == 1
