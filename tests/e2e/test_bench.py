@@ -144,6 +144,6 @@ def test_the_memory_of_an_image_is_as_estimated(program, precision):
                             f"train.global_batch={size}", f"train.microbatch={size}", "--steps", "1", "--warmup", "2")
              for size in (few, many)}
     grown = (found[many]["peak_resident"][0] - found[few]["peak_resident"][0]) / (many - few)
-    assert 0.8 < found[few]["planned"]["per_image"] / grown < 1.8
+    assert 0.85 < found[few]["planned"]["per_image"] / grown < 1.8
     assert found[many]["planned"]["peak"] - found[few]["planned"]["peak"] == \
         (many - few) * found[few]["planned"]["per_image"]
