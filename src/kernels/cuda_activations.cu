@@ -8,7 +8,7 @@ namespace valley::kernels::cuda {
 namespace {
 
 constexpr int kMostColumns = 32;  // threads along a row
-constexpr std::int64_t kMostRowBlocks = 2048;
+constexpr std::int64_t kMaxRowBlocks = 2048;
 // Rows that a thread reads before it writes the first of them: enough are on their way from memory
 // then, which no compiler may arrange where what is read and what is written can be the same.
 constexpr int kForwardRows = 4;
@@ -140,8 +140,8 @@ void forward(const BiasElu& k) {
   const std::int64_t columns = k.channels / kWidth;
   const dim3 block = block_shape(columns);
   const std::int64_t rows_a_block = static_cast<std::int64_t>(block.y) * kForwardRows;
-  const auto down =
-      static_cast<unsigned>(std::min(kMostRowBlocks, (k.rows + rows_a_block - 1) / rows_a_block));
+  const auto down = static_cast<unsigned>(
+      std::min({kMaxRowBlocks, max_blocks(), (k.rows + rows_a_block - 1) / rows_a_block}));
   start(bias_elu<T, Bias, kWidth>, dim3(down, blocks_across(columns, block)), block, k);
 }
 

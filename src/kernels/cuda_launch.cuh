@@ -10,11 +10,10 @@
 namespace valley::kernels::cuda {
 
 inline constexpr int kThreads = 256;
-inline constexpr std::int64_t kMaxBlocks = 4096;
 
 inline int blocks_for(std::int64_t n) {
   return static_cast<int>(
-      std::min(kMaxBlocks, std::max<std::int64_t>(1, (n + kThreads - 1) / kThreads)));
+      std::min(max_blocks(), std::max<std::int64_t>(1, (n + kThreads - 1) / kThreads)));
 }
 
 __device__ inline std::int64_t first_index() {

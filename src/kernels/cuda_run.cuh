@@ -6,11 +6,15 @@
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_bf16.h>
 
+#include <cstdint>
 #include <type_traits>
 
 namespace valley::kernels::cuda {
 
 using Bfloat16 = __nv_bfloat16;
+
+// The most blocks of a grid whose threads loop.
+inline std::int64_t max_blocks() { return 4096; }
 
 template <typename... Arguments>
 void start(void (*kernel)(Arguments...), dim3 grid, dim3 block,

@@ -4,13 +4,13 @@
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
-#include <functional>
-#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "emulated/block.h"
 #include "kernels/activation_launch.h"
 #include "kernels/device.h"
 #include "kernels/launch.h"
@@ -19,19 +19,38 @@
 namespace valley::kernels {
 namespace {
 
+// The order of threads in an emulated block, and the maximum number of blocks in a grid.
+struct Turns {
+  const char* name;
+  testing::ThreadOrder order;
+  std::int64_t max_blocks;
+};
+
 #ifdef VALLEY_EMULATED_CUDA
+using testing::ThreadOrder;
+const std::vector<Turns> kTurns = {{"forward", ThreadOrder::kForward, 4096},
+                                   {"reversed", ThreadOrder::kReversed, 4096},
+                                   {"random", ThreadOrder::kRandom, 4096},
+                                   {"few_blocks", ThreadOrder::kForward, 2}};
+void take(const Turns& turns) {
+  testing::thread_order = turns.order;
+  testing::max_blocks = turns.max_blocks;
+}
 constexpr at::DeviceType kDevice = at::kCPU;
 bool is_missing() { return false; }
 #else
+const std::vector<Turns> kTurns = {{"gpu", {}, 0}};
+void take(const Turns& /*turns*/) {}
 constexpr at::DeviceType kDevice = at::kCUDA;
 bool is_missing() { return !has_cuda_device(); }
 #endif
 
-class DeviceSide : public ::testing::Test {
+class DeviceSide : public ::testing::TestWithParam<Turns> {
  protected:
   void SetUp() override {
     if (is_missing()) GTEST_SKIP() << "no GPU";
     at::manual_seed(1);
+    take(GetParam());
   }
 };
 
@@ -45,7 +64,7 @@ T* data(const at::Tensor& t) {
   return t.defined() ? static_cast<T*>(t.mutable_data_ptr()) : nullptr;
 }
 
-TEST_F(DeviceSide, ImagesHaveTheBitsOfTheCpu) {
+TEST_P(DeviceSide, ImagesHaveTheBitsOfTheCpu) {
   const at::Tensor bytes = at::randint(0, 256, {33, 7, 11, 3}, at::kInt).to(at::kByte);
   const at::Tensor position = at::full({}, 1000, at::kLong);
   for (const bool mirror : {false, true}) {
@@ -69,7 +88,7 @@ TEST_F(DeviceSide, ImagesHaveTheBitsOfTheCpu) {
   }
 }
 
-TEST_F(DeviceSide, RandomNumbersAreThoseOfTheCpu) {
+TEST_P(DeviceSide, RandomNumbersAreThoseOfTheCpu) {
   const at::Tensor position = at::full({}, 1000, at::kLong);
   const at::Tensor p = there(position);
   for (const std::int64_t columns : {1, 64, 1027}) {
@@ -107,80 +126,93 @@ struct Buffers {
             clear};
   }
   [[nodiscard]] Buffers on_device() const {
-    return {there(value),  there(gradient), there(first),   there(second),
-            there(shadow), there(rate),     there(updates), there(skip)};
+    return {there(value),
+            there(gradient),
+            there(first),
+            there(second),
+            shadow.defined() ? there(shadow) : at::Tensor(),
+            there(rate),
+            there(updates),
+            there(skip)};
   }
 };
 
-void expect_like(const Buffers& got, const Buffers& expected, const char* name) {
+void expect_like(const Buffers& got, const Buffers& expected) {
   const auto close = [](const at::Tensor& a, const at::Tensor& b) {
     return at::allclose(here(a), b, 1e-6, 1e-7);
   };
-  EXPECT_TRUE(close(got.value, expected.value)) << name;
-  EXPECT_TRUE(close(got.first, expected.first)) << name;
-  EXPECT_TRUE(close(got.second, expected.second)) << name;
-  EXPECT_TRUE(at::equal(here(got.gradient), expected.gradient)) << name;
+  EXPECT_TRUE(close(got.value, expected.value));
+  EXPECT_TRUE(close(got.first, expected.first));
+  EXPECT_TRUE(close(got.second, expected.second));
+  EXPECT_TRUE(at::equal(here(got.gradient), expected.gradient));
 }
 
-TEST_F(DeviceSide, OptimizersMakeTheCpusUpdates) {
-  using Step = std::function<void(const Buffers&, const std::function<void(const Adam&)>&,
-                                  const std::function<void(const Adamax&)>&,
-                                  const std::function<void(const Sgd&)>&, bool)>;
-  const std::vector<std::pair<const char*, Step>> steps = {
-      {"adam",
-       [](const Buffers& b, const auto& adam, const auto&, const auto&, bool clear) {
-         adam(Adam{b.flat(clear), data<float>(b.first), data<float>(b.second), 0.5, 0.999, 1e-8,
-                   true});
-       }},
-      {"adamax",
-       [](const Buffers& b, const auto&, const auto& adamax, const auto&, bool clear) {
-         adamax(Adamax{b.flat(clear), data<float>(b.first), data<float>(b.second), 0.5, 0.999, 1e-8,
-                       false});
-       }},
-      {"sgd", [](const Buffers& b, const auto&, const auto&, const auto& sgd, bool clear) {
-         sgd(Sgd{b.flat(clear), data<float>(b.first), 0.9});
-       }}};
+// Each kernel on the CPU and on the device, from equal buffers.
+template <typename Make>
+void expect_same_update(const char* name, const Make& make) {
   constexpr std::int64_t kMany = 10'007;
-  for (const auto& [name, step] : steps) {
-    for (const bool clear : {false, true}) {
+  for (const bool clear : {false, true}) {
+    for (const bool has_shadow : {false, true}) {
       for (const int skip : {0, 1}) {
+        SCOPED_TRACE(fmt::format("{} clear {} shadow {} skip {}", name, clear, has_shadow, skip));
         const Buffers expected{at::randn({kMany}),
                                at::randn({kMany}),
                                at::randn({kMany}) * 0.1,
                                at::rand({kMany}),
-                               at::zeros({kMany}, at::kBFloat16),
+                               has_shadow ? at::zeros({kMany}, at::kBFloat16) : at::Tensor(),
                                at::full({}, 1e-3, at::kDouble),
                                at::full({}, 7, at::kLong),
                                at::full({}, skip, at::kInt)};
         const Buffers got = expected.on_device();
-        const auto on_cpu = [](const auto& k) { cpu::run(k); };
-        const auto on_device = [](const auto& k) { cuda::run(k); };
-        step(expected, on_cpu, on_cpu, on_cpu, clear);
-        step(got, on_device, on_device, on_device, clear);
-        expect_like(got, expected, name);
+        cpu::run(make(expected, clear));
+        cuda::run(make(got, clear));
+        expect_like(got, expected);
+        if (!has_shadow) continue;
         const at::Tensor shadow =
             skip != 0 ? at::zeros({kMany}, at::kBFloat16) : here(got.value).to(at::kBFloat16);
-        EXPECT_TRUE(at::equal(here(got.shadow), shadow)) << name;
+        EXPECT_TRUE(at::equal(here(got.shadow), shadow));
       }
     }
   }
 }
 
-TEST_F(DeviceSide, AveragesAreThoseOfTheCpu) {
-  const at::Tensor expected = at::randn({1000});
-  const at::Tensor value = at::randn({1000});
-  const at::Tensor skip = at::zeros({}, at::kInt);
-  const at::Tensor got = there(expected);
-  const auto kernel = [](const at::Tensor& average, const at::Tensor& v, const at::Tensor& s) {
-    return MovingAverage{data<float>(average), data<float>(v), 1000, 0.1F, data<std::int32_t>(s)};
-  };
-  cpu::run(kernel(expected, value, skip));
-  cuda::run(kernel(got, there(value), there(skip)));
-  EXPECT_TRUE(at::allclose(here(got), expected, 1e-6, 1e-7));
+TEST_P(DeviceSide, OptimizersMakeTheCpusUpdates) {
+  for (const bool corrects : {false, true}) {
+    expect_same_update("adam", [&](const Buffers& b, bool clear) {
+      return Adam{b.flat(clear), data<float>(b.first), data<float>(b.second), 0.5, 0.999, 1e-8,
+                  corrects};
+    });
+    expect_same_update("adamax", [&](const Buffers& b, bool clear) {
+      return Adamax{b.flat(clear), data<float>(b.first), data<float>(b.second), 0.5, 0.999, 1e-8,
+                    corrects};
+    });
+  }
+  for (const bool has_velocity : {false, true}) {
+    expect_same_update("sgd", [&](const Buffers& b, bool clear) {
+      return Sgd{b.flat(clear), has_velocity ? data<float>(b.first) : nullptr, 0.9};
+    });
+  }
+}
+
+TEST_P(DeviceSide, AveragesAreThoseOfTheCpu) {
+  for (const int skips : {0, 1}) {
+    const at::Tensor expected = at::randn({1000});
+    const at::Tensor before = expected.clone();
+    const at::Tensor value = at::randn({1000});
+    const at::Tensor skip = at::full({}, skips, at::kInt);
+    const at::Tensor got = there(expected);
+    const auto kernel = [](const at::Tensor& average, const at::Tensor& v, const at::Tensor& s) {
+      return MovingAverage{data<float>(average), data<float>(v), 1000, 0.1F, data<std::int32_t>(s)};
+    };
+    cpu::run(kernel(expected, value, skip));
+    cuda::run(kernel(got, there(value), there(skip)));
+    EXPECT_TRUE(at::allclose(here(got), expected, 1e-6, 1e-7));
+    EXPECT_EQ(at::equal(here(got), before), skips == 1);
+  }
 }
 
 // Whole packs and others; of fewer numbers than a slice, and of several slices.
-TEST_F(DeviceSide, MeanDistancesAndTheirGradientsAreThoseOfTheCpu) {
+TEST_P(DeviceSide, MeanDistancesAndTheirGradientsAreThoseOfTheCpu) {
   const at::Tensor upstream = at::full({}, -0.375F);
   for (const std::int64_t n : {1, 3, 4, 255, 4096, 9701, 13'000}) {
     for (const std::int64_t offset : {0, 1}) {
@@ -210,7 +242,7 @@ TEST_F(DeviceSide, MeanDistancesAndTheirGradientsAreThoseOfTheCpu) {
   }
 }
 
-TEST_F(DeviceSide, BegansControllerIsThatOfTheCpu) {
+TEST_P(DeviceSide, BegansControllerIsThatOfTheCpu) {
   const at::Tensor d = at::tensor({3.0F, 1.0F, 4.0F});
   const at::Tensor g = at::tensor({0.5F, 8.0F});
   for (const bool shared : {false, true}) {
@@ -241,7 +273,9 @@ const std::vector<Activation>& activations() {
       {700, 64, at::kFloat, at::kFloat},     {129, 300, at::kFloat, at::kFloat},
       {1100, 24, at::kBFloat16, at::kFloat}, {300, 128, at::kBFloat16, at::kBFloat16},
       {129, 100, at::kBFloat16, at::kFloat}, {70, 300, at::kBFloat16, at::kBFloat16},
-      {37, 3, at::kBFloat16, at::kBFloat16}, {33, 1, at::kFloat, at::kFloat}};
+      {37, 3, at::kBFloat16, at::kBFloat16}, {33, 1, at::kFloat, at::kFloat},
+      {300, 64, at::kFloat, at::kBFloat16},  {41, 5, at::kFloat, at::kBFloat16},
+      {40000, 4, at::kFloat, at::kFloat}};  // as many slices as there may be
   return all;
 }
 
@@ -254,7 +288,7 @@ void activate(const at::Tensor& y, const at::Tensor& bias) {
 
 double tolerance(const at::Tensor& t) { return is_bf16(t) ? 8e-3 : 1e-6; }
 
-TEST_F(DeviceSide, BiasAndEluAreEluOfTheSum) {
+TEST_P(DeviceSide, BiasAndEluAreEluOfTheSum) {
   for (const Activation& c : activations()) {
     const at::Tensor x = at::randn({c.rows, c.channels}).to(c.type);
     const at::Tensor bias = at::randn({c.channels}).to(c.bias_type);
@@ -266,7 +300,7 @@ TEST_F(DeviceSide, BiasAndEluAreEluOfTheSum) {
   }
 }
 
-TEST_F(DeviceSide, EluBackwardIsTheSlopeAndItsSum) {
+TEST_P(DeviceSide, EluBackwardIsTheSlopeAndItsSum) {
   for (const Activation& c : activations()) {
     const at::Tensor y = at::elu(at::randn({c.rows, c.channels})).to(c.type);
     const at::Tensor grad = at::randn({c.rows, c.channels}).to(c.type);
@@ -299,6 +333,9 @@ TEST_F(DeviceSide, EluBackwardIsTheSlopeAndItsSum) {
     EXPECT_TRUE(at::equal(alone, out));
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(All, DeviceSide, ::testing::ValuesIn(kTurns),
+                         [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
 }  // namespace valley::kernels

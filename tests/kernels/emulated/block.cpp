@@ -1,81 +1,139 @@
 #include "kernels/emulated/block.h"
 
+// Its check of longjmp knows one stack alone.
+#undef _FORTIFY_SOURCE
+#include <setjmp.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <numeric>
+#include <random>
 #include <stdexcept>
 #include <vector>
 
 namespace valley::testing {
 
 dim3 gridDim, blockDim, blockIdx, threadIdx;
+ThreadOrder thread_order = ThreadOrder::kForward;
+std::int64_t max_blocks = 4096;
 
 namespace {
 
 constexpr std::size_t kStack = std::size_t{64} << 10;
 
-struct Thread {
-  ucontext_t place{};
-  std::unique_ptr<char[]> stack = std::make_unique<char[]>(kStack);
-  bool ended = false;
+// A stack on which threads run one after the other. A thread that waits at a barrier keeps it, and
+// the threads behind it run on another one: kernels without barriers need one stack alone.
+struct Stack {
+  ucontext_t start{};
+  bool has_started = false;
+  jmp_buf place{};
+  std::unique_ptr<char[]> memory = std::make_unique<char[]>(kStack);
+  dim3 thread;  // that waits
 };
 
-ucontext_t scheduler;
-std::vector<Thread> threads;
-std::size_t current;
+jmp_buf scheduler;
+std::vector<std::unique_ptr<Stack>> idle, waiting;
+std::vector<std::unique_ptr<Stack>> resumed;  // behind the barrier, from the last to the first
+std::unique_ptr<Stack> current;
+std::vector<std::size_t> turns;  // the threads of a block, in the order in which they start
+std::size_t started, ended;      // number of threads of the current block
 const std::function<void()>* body;
-
-// A thread of a block lives on as the same thread of the next one.
-void enter() {
-  for (;;) {
-    (*body)();
-    threads[current].ended = true;
-    wait_for_the_block();
-  }
-}
-
-void make_threads(std::size_t n) {
-  if (threads.size() >= n) return;
-  threads = std::vector<Thread>(n);  // anew: a context must stay where it is
-  for (Thread& t : threads) {
-    ::getcontext(&t.place);
-    t.place.uc_stack.ss_sp = t.stack.get();
-    t.place.uc_stack.ss_size = kStack;
-    ::makecontext(&t.place, enter, 0);
-  }
-}
 
 dim3 index_in(dim3 block, std::size_t i) {
   const auto n = static_cast<unsigned>(i);
   return {n % block.x, n / block.x % block.y, n / block.x / block.y};
 }
 
-void run_block(std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) threads[i].ended = false;
-  for (std::size_t ended = 0; ended < n;) {
-    for (current = 0; current < n; ++current) {
-      threadIdx = index_in(blockDim, current);
-      ::swapcontext(&scheduler, &threads[current].place);
-      ended += threads[current].ended ? 1 : 0;
+bool take_resumed() {
+  if (resumed.empty()) return false;
+  current = std::move(resumed.back());
+  resumed.pop_back();
+  threadIdx = current->thread;
+  return true;
+}
+
+// On with the next thread behind the barrier, else with the scheduler, until it is this stack's
+// turn again. Jumps, since swapcontext makes a call of the system each time.
+void leave(Stack& own) {
+  if (::_setjmp(own.place) == 0) ::_longjmp(take_resumed() ? current->place : scheduler, 1);
+}
+
+void run_threads() {
+  for (;;) {
+    while (started < turns.size()) {
+      threadIdx = index_in(blockDim, turns[started++]);
+      (*body)();
+      ++ended;
     }
-    if (ended > 0 && ended < n) throw std::logic_error("not all threads of a block came together");
+    Stack& own = *current;
+    idle.push_back(std::move(current));
+    leave(own);
+  }
+}
+
+std::unique_ptr<Stack> make_stack() {
+  auto stack = std::make_unique<Stack>();
+  ::getcontext(&stack->start);
+  stack->start.uc_stack.ss_sp = stack->memory.get();
+  // Tops at different distances, or all stacks would meet in the same lines of the cache.
+  static std::size_t stacks = 0;
+  stack->start.uc_stack.ss_size = kStack - ++stacks % 64 * 192;
+  ::makecontext(&stack->start, run_threads, 0);
+  return stack;
+}
+
+// Until all threads that can have a turn had it.
+void go_on_with_current() {
+  if (::_setjmp(scheduler) != 0) return;
+  if (current->has_started) ::_longjmp(current->place, 1);
+  current->has_started = true;
+  ::setcontext(&current->start);
+}
+
+void put_in_order(std::size_t n) {
+  static std::mt19937 random(1);
+  turns.resize(n);
+  std::iota(turns.begin(), turns.end(), std::size_t{0});
+  if (thread_order == ThreadOrder::kReversed) std::ranges::reverse(turns);
+  if (thread_order == ThreadOrder::kRandom) std::ranges::shuffle(turns, random);
+}
+
+void run_block() {
+  started = ended = 0;
+  while (started < turns.size()) {
+    if (idle.empty()) idle.push_back(make_stack());
+    current = std::move(idle.back());
+    idle.pop_back();
+    go_on_with_current();
+  }
+  while (ended < turns.size()) {
+    if (ended > 0)
+      throw std::logic_error("a thread ended while others of its block wait at a barrier");
+    resumed.swap(waiting);
+    std::ranges::reverse(resumed);
+    if (take_resumed()) go_on_with_current();
   }
 }
 
 }  // namespace
 
-void wait_for_the_block() { ::swapcontext(&threads[current].place, &scheduler); }
+void wait_for_the_block() {
+  Stack& own = *current;
+  own.thread = threadIdx;
+  waiting.push_back(std::move(current));
+  leave(own);
+}
 
 void run_grid(dim3 grid, dim3 block, const std::function<void()>& thread) {
-  const std::size_t n = std::size_t{block.x} * block.y * block.z;
-  make_threads(n);
   body = &thread;
   gridDim = grid;
   blockDim = block;
+  put_in_order(std::size_t{block.x} * block.y * block.z);
   for (std::size_t i = 0; i < std::size_t{grid.x} * grid.y * grid.z; ++i) {
     blockIdx = index_in(grid, i);
-    run_block(n);
+    run_block();
   }
 }
 

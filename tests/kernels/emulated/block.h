@@ -1,6 +1,7 @@
 // A grid of blocks on the calling thread: see kernels/cuda_run.cuh beside this.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 
 namespace valley::testing {
@@ -12,8 +13,16 @@ struct dim3 {
 
 extern dim3 gridDim, blockDim, blockIdx, threadIdx;  // of the thread whose turn it is
 
-// Runs `thread` once for every thread of the grid. Throws std::logic_error where a thread ends
-// while others of its block wait for it.
+// The order in which the threads of a block take their turns. A result that depends on it is a
+// race.
+enum class ThreadOrder { kForward, kReversed, kRandom };
+extern ThreadOrder thread_order;
+
+// The most blocks of a grid whose threads loop: few let each thread go round more than once.
+extern std::int64_t max_blocks;
+
+// Runs `thread` once for every thread of the grid. Throws std::logic_error if a thread ends while
+// others of its block wait at a barrier.
 void run_grid(dim3 grid, dim3 block, const std::function<void()>& thread);
 
 // Ends the calling thread's turn.

@@ -1,8 +1,8 @@
 // In the place of src/kernels/cuda_run.cuh: CUDA's keywords and built-in variables for a C++
 // compiler, and a grid that runs on the calling thread, so that kernels can be tested where there
 // is no GPU. Blocks run one after the other; the threads of a block take turns, each from one
-// __syncthreads() to the next. Finds wrong indices, bounds and sums, not races between the threads
-// of a turn.
+// __syncthreads() to the next, in an order that a test chooses: a race between the threads of a
+// block shows as a result that depends on it. Finds wrong indices, bounds and sums besides.
 #pragma once
 
 #include <cmath>
@@ -29,6 +29,8 @@ namespace valley::kernels::cuda {
 struct Bfloat16 {
   std::uint16_t bits;
 };
+
+inline std::int64_t max_blocks() { return testing::max_blocks; }
 
 template <typename... Arguments>
 void start(void (*kernel)(Arguments...), dim3 grid, dim3 block,
