@@ -23,12 +23,13 @@ class FourParameters : public ::testing::Test {
  protected:
   FourParameters() {
     for (const char* name : {"a", "b", "c", "d"}) set_.add(name, {64}, Initializer::constant(1));
-    group_.emplace("net", set_, at::kCPU, true);
+    group_.emplace("net", set_, device(), true);
     set_.require_grad(true);
   }
+  static at::Device device() { return world().device().device(); }
   // Adds `factor` to each gradient, from d to a.
   void backward(double factor) const {
-    at::Tensor loss = at::zeros({}, at::kFloat);
+    at::Tensor loss = at::zeros({}, device());
     for (const Parameter& p : set_.all()) loss = loss + p.value.sum() * factor;
     loss.backward();
   }

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "../comm/ranked_test.h"
-#include "comm/self_communicator.h"
 #include "kernels/device.h"
 #include "small_dbn.h"
 #include "train/run_validator.h"
@@ -13,6 +12,7 @@ namespace {
 
 using testing::dbn_checkpoint;
 using testing::kDbnSteps;
+using testing::one_rank;
 using testing::run_digits;
 using testing::small_dbn;
 using testing::world;
@@ -27,7 +27,7 @@ std::unique_ptr<Trainer> make_dbn_trainer(const Experiment& e, Communicator& com
 TEST(DbnRanks, WeightsAndChainsHaveTheBitsOfOneRank) {
   Experiment e = small_dbn(true, true);
   const Schema schema = e.schema();
-  const auto alone = make_self_communicator(at::kCPU);
+  const auto alone = one_rank();
   const auto one = make_dbn_trainer(e, *alone);
   run_digits(*one, 0, kDbnSteps);
   const Checkpoint expected = dbn_checkpoint(*one, schema);
@@ -83,7 +83,7 @@ class Digits final : public Dataset {
 // What a World of one rank is to a validator.
 class WorldOfOne final : public World {
  public:
-  WorldOfOne() : self_(make_self_communicator(at::kCPU)) {}
+  WorldOfOne() : self_(one_rank()) {}
   [[nodiscard]] Communicator& host() override { return *self_; }
   [[nodiscard]] Communicator& device() override { return *self_; }
 
@@ -135,7 +135,7 @@ TEST(DbnRanks, ValidationOfTheWholeSetIsItsMean) {
   at::Tensor sum = at::zeros({}, at::kDouble);
   for (std::int64_t i = 0; i < 50; ++i) {
     const at::Tensor image = testing::digit_batch(1000 + i).narrow(0, 0, 1).contiguous();
-    sum += trainer->measure(image, at::zeros({1}, at::kLong), i)[0].second.sum();
+    sum += trainer->measure(image, at::zeros({1}, at::kLong), i)[0].second.sum().cpu();
   }
   EXPECT_NEAR(found->measures[0].validation, sum.item<double>() / 50, 1e-4);
 }

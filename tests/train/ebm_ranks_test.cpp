@@ -2,13 +2,13 @@
 #include <gtest/gtest.h>
 
 #include "../comm/ranked_test.h"
-#include "comm/self_communicator.h"
 #include "kernels/device.h"
 #include "small_ebm.h"
 
 namespace valley {
 namespace {
 
+using testing::one_rank;
 using testing::run_steps;
 using testing::small_ebm;
 using testing::world;
@@ -24,7 +24,7 @@ TEST(EbmRanks, ChainsAndWeightsHaveTheBitsOfOneRank) {
   Experiment e = small_ebm();
   e.train.reproducible = true;
   const Schema schema = e.schema();
-  const auto alone = make_self_communicator(at::kCPU);
+  const auto alone = one_rank();
   const auto one = make_ebm_trainer(e, *alone);
   run_steps(*one, 0, 4);
   const Checkpoint expected = testing::checkpoint_of(*one, schema);

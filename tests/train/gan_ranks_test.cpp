@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "../comm/ranked_test.h"
-#include "comm/self_communicator.h"
 #include "kernels/device.h"
 #include "small_gans.h"
 
@@ -11,6 +10,7 @@ namespace valley {
 namespace {
 
 using testing::NamedTraining;
+using testing::one_rank;
 using testing::world;
 
 struct RanksOutcome {
@@ -38,7 +38,7 @@ RanksOutcome train_on_ranks(Experiment e, Communicator& communicator) {
 class GanRanks : public ::testing::TestWithParam<NamedTraining> {};
 
 TEST_P(GanRanks, ReproducibleTrainingHasTheBitsOfOneRank) {
-  const auto alone = make_self_communicator(at::kCPU);
+  const auto alone = one_rank();
   const RanksOutcome one = train_on_ranks(GetParam().experiment, *alone);
   const RanksOutcome many = train_on_ranks(GetParam().experiment, world().device());
   EXPECT_EQ(many.digest, one.digest);
@@ -54,7 +54,7 @@ TEST(GanRanksOfWholeVectors, ReproducibleTrainingHasTheBitsOfOneRank) {
     Experiment e = testing::small_experiment();
     e.model.width = 16;
     e.train.precision = precision;
-    const auto alone = make_self_communicator(at::kCPU);
+    const auto alone = one_rank();
     const RanksOutcome one = train_on_ranks(e, *alone);
     const RanksOutcome many = train_on_ranks(e, world().device());
     EXPECT_EQ(many.digest, one.digest) << precision;

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "../comm/ranked_test.h"
-#include "comm/self_communicator.h"
 #include "forwarding_communicator.h"
 #include "kernels/device.h"
 #include "small_training.h"
@@ -12,6 +11,7 @@ namespace valley {
 namespace {
 
 using testing::kImages;
+using testing::one_rank;
 using testing::run_steps;
 using testing::small_experiment;
 using testing::world;
@@ -63,13 +63,13 @@ std::string trained_digest(Communicator& communicator, bool reproducible,
 }
 
 TEST(Ranks, ReproducibleTrainingHasTheBitsOfOneRank) {
-  const auto alone = make_self_communicator(at::kCPU);
+  const auto alone = one_rank();
   EXPECT_EQ(trained_digest(world().device(), true), trained_digest(*alone, true));
 }
 
 // Moments of microbatches, singular vectors and carries among the bits.
 TEST(Ranks, WhatNetworksKeepHasTheBitsOfOneRank) {
-  const auto alone = make_self_communicator(at::kCPU);
+  const auto alone = one_rank();
   using testing::Kept;
   for (const Kept kept : {Kept::kBatchNorm, Kept::kCarry, Kept::kSingularVectors}) {
     Experiment e = testing::experiment_with(kept);
@@ -95,7 +95,7 @@ TEST(Ranks, WhatNetworksKeepHasTheBitsOfOneRank) {
 }
 
 TEST(Ranks, PlainTrainingIsNearOneRankAndEqualOnAll) {
-  const auto alone = make_self_communicator(at::kCPU);
+  const auto alone = one_rank();
   std::unique_ptr<Trainer> one;
   std::unique_ptr<Trainer> many;
   trained_digest(*alone, false, &one);
@@ -112,7 +112,7 @@ TEST(Ranks, PlainTrainingIsNearOneRankAndEqualOnAll) {
 }
 
 TEST(Ranks, ABrokenReductionShows) {
-  const auto alone = make_self_communicator(at::kCPU);
+  const auto alone = one_rank();
   using Fault = BrokenCommunicator::Fault;
   for (const bool reproducible : {true, false}) {
     const std::string expected = trained_digest(*alone, reproducible);

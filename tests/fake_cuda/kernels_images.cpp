@@ -1,0 +1,10 @@
+#include "kernels/cuda_kernels.cu"
+#include "register_kernel.h"
+
+namespace valley::kernels::cuda {
+namespace {
+REGISTER_KERNEL(images_from_bytes)
+REGISTER_KERNEL(fill_uniform)
+REGISTER_KERNEL(fill_normal)
+}  // namespace
+}  // namespace valley::kernels::cuda
