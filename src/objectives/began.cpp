@@ -4,13 +4,13 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
-#include <utility>
 #include <vector>
 
 #include "core/error.h"
 #include "kernels/losses.h"
 #include "objectives/energies.h"
 #include "objectives/generated.h"
+#include "objectives/gradient_factor.h"
 #include "objectives/requirements.h"
 
 namespace valley {
@@ -24,26 +24,6 @@ constexpr std::int64_t kReal = 0, kFake = 1, kCount = 2;
 constexpr std::int64_t kFakeG = 0, kCountG = 1;
 }  // namespace began_sums
 
-// While this lives, backward passes add `factor` [] times their gradients to those of a network.
-// One product at a time is in memory beside the gradients themselves.
-class GradientFactor {
- public:
-  GradientFactor(const Network& network, const at::Tensor& factor) {
-    for (const Parameter& p : network.parameters().all()) {
-      const auto scaled = [factor](const at::Tensor& gradient) { return gradient * factor; };
-      hooks_.emplace_back(p.value, p.value.register_hook(scaled));
-    }
-  }
-  ~GradientFactor() {
-    for (const auto& [value, hook] : hooks_) value.remove_hook(hook);
-  }
-  GradientFactor(const GradientFactor&) = delete;
-  GradientFactor& operator=(const GradientFactor&) = delete;
-
- private:
-  std::vector<std::pair<at::Tensor, unsigned>> hooks_;
-};
-
 class Began : public Objective {
  public:
   Began(const ObjectiveOptions& options, const AutoencoderGan& model,
@@ -52,6 +32,7 @@ class Began : public Objective {
         model_(model),
         generated_(model, setting.latent),
         shared_(setting.schedule == "shared"),
+        share_(model.discriminator()),
         k_(at::zeros({}, at::TensorOptions(setting.device).dtype(at::kDouble))) {}
 
   [[nodiscard]] std::vector<Stage> stages() const override {
@@ -124,7 +105,7 @@ class Began : public Objective {
     real.backward(at::full({}, microbatch.weight(), real.options()));
     const at::Tensor fake = fake_energy(microbatch);
     {
-      const GradientFactor share(model_.discriminator(), -k_.to(fake.scalar_type()));
+      const GradientFactor::Scope share = share_.apply(-k_.to(fake.scalar_type()));
       fake.backward(at::full({}, microbatch.weight(), fake.options()));
     }
     add(microbatch, real, fake, sums);
@@ -175,7 +156,8 @@ class Began : public Objective {
   const AutoencoderGan& model_;
   GeneratedImages generated_;
   bool shared_;
-  at::Tensor k_;  // double [], what k_t multiplies is this step's
+  GradientFactor share_;  // of the generated images in D's gradients
+  at::Tensor k_;          // double [], what k_t multiplies is this step's
   at::Tensor real_, fake_, fake_g_, loss_d_, convergence_;  // double [], of the last step
 };
 
