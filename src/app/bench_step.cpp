@@ -42,7 +42,8 @@ void bench(const StepArguments& a) {
     experiment.evaluate.validation_every.reset();
   }
   experiment.resolve(schema);
-  const auto world = World::join(device_choice(experiment.train.device));
+  const auto world = World::join(device_choice(experiment.train.device),
+                                 std::chrono::seconds(experiment.performance.rank_timeout));
   world->require_equal("the config", schema.to_toml());
   const StepBench found = bench_step(*world, experiment, a.options);
   if (world->rank() == 0) fmt::print("{}", a.json ? to_json(found) : to_text(found));

@@ -118,7 +118,8 @@ void train(TrainArguments& a) {
   a.request.name = run_name(file);
   a.request.version = version_text();
   a.request.question.bus_bandwidth = kBytesOfGigabyte * a.bus_gigabytes;
-  const auto world = World::join(device_choice(experiment.train.device));
+  const auto world = World::join(device_choice(experiment.train.device),
+                                 std::chrono::seconds(experiment.performance.rank_timeout));
   const int code = run_training(*world, a.request, experiment, schema);
   if (code != 0) throw CLI::RuntimeError(code);
 }

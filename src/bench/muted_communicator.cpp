@@ -38,6 +38,9 @@ class MutedCommunicator : public Communicator {
   }
   void barrier() override { real_.barrier(); }
   void check_health() override { real_.check_health(); }
+  void wait_until(const std::function<bool()>& is_ready, const std::string& what) override {
+    real_.wait_until(is_ready, what);
+  }
   [[noreturn]] void abort(const std::string& why, int exit_code) override {
     log::error("{}", why);
     abort_job(exit_code);

@@ -2,6 +2,7 @@
 // backend_cpu.cpp.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,7 +22,8 @@ namespace valley {
 void use_gpu(int index);  // makes it the calling thread's current device
 
 // NCCL over the ranks of `host`, on the calling thread's current GPU, which is `index`. Collective.
-[[nodiscard]] std::unique_ptr<Communicator> make_gpu_communicator(Communicator& host, int index);
+[[nodiscard]] std::unique_ptr<Communicator> make_gpu_communicator(Communicator& host, int index,
+                                                                  std::chrono::seconds timeout);
 
 // "NCCL 2.28.9": the one that is loaded (which this loads), and the one compiled against.
 [[nodiscard]] std::string gpu_collectives();

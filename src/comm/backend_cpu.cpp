@@ -14,7 +14,8 @@ std::string gpu_name(int /*index*/) {
 
 void use_gpu(int /*index*/) { VALLEY_CHECK(!"built without CUDA"); }
 
-std::unique_ptr<Communicator> make_gpu_communicator(Communicator& /*host*/, int /*index*/) {
+std::unique_ptr<Communicator> make_gpu_communicator(Communicator& /*host*/, int /*index*/,
+                                                    std::chrono::seconds /*timeout*/) {
   VALLEY_CHECK(!"built without CUDA");
   return nullptr;
 }

@@ -58,9 +58,10 @@ void use_gpu(int index) {
   at::globalContext().lazyInitDevice(at::kCUDA);
 }
 
-std::unique_ptr<Communicator> make_gpu_communicator(Communicator& host, int index) {
+std::unique_ptr<Communicator> make_gpu_communicator(Communicator& host, int index,
+                                                    std::chrono::seconds timeout) {
   const at::Device device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
-  return gpu_functions().make_nccl_communicator(host, device);
+  return gpu_functions().make_nccl_communicator(host, device, timeout);
 }
 
 std::string gpu_collectives() {

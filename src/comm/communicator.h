@@ -9,8 +9,11 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+
+#include "core/pause.h"
 
 namespace valley {
 
@@ -55,6 +58,13 @@ class Communicator {
   // Throws Error (kRankLost) once the backend has noticed that the job cannot go on. Not
   // collective; any thread; never blocks.
   virtual void check_health() {}
+
+  // Blocks the host until `is_ready` returns true, which work that was queued before makes true.
+  // Throws Error (kRankLost) when the backend notices in the meantime that the job cannot continue,
+  // and after its timeout. `what` completes "rank 0 waited 600 s for ...".
+  virtual void wait_until(const std::function<bool()>& is_ready, const std::string& /*what*/) {
+    for (Pause pause; !is_ready(); pause()) check_health();
+  }
 
   // Ends the whole job at once from any one rank, with `exit_code`; never returns, never hangs.
   // Says `why` first. Any thread.

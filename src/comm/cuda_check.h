@@ -11,7 +11,7 @@ namespace valley {
   return path.substr(path.rfind('/') + 1);
 }
 
-// `code` is a cudaError_t: kOutOfMemory for that, kInternal otherwise.
+// `code` is a cudaError_t: c10::OutOfMemoryError for that one, else an Error (kInternal).
 [[noreturn]] void fail_cuda(int code, const char* expression, const char* file, int line);
 
 }  // namespace valley

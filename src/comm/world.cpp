@@ -59,7 +59,7 @@ void refuse_lone_tasks(const LaunchInfo& launch) {
 
 class JoinedWorld final : public World {
  public:
-  explicit JoinedWorld(DeviceChoice choice) {
+  JoinedWorld(DeviceChoice choice, std::chrono::seconds timeout) {
     const LaunchInfo launch = launch_info();
     log::set_rank(launch.rank, launch.size);
     refuse_lone_tasks(launch);
@@ -69,14 +69,14 @@ class JoinedWorld final : public World {
     } else {
       host_ = make_self_communicator(at::kCPU);
     }
-    join_devices(choice);
+    join_devices(choice, timeout);
   }
 
   Communicator& host() override { return *host_; }
   Communicator& device() override { return device_ ? *device_ : *host_; }
 
  private:
-  void join_devices(DeviceChoice choice) {
+  void join_devices(DeviceChoice choice, std::chrono::seconds timeout) {
     require_equal("the choice of device", name_of(choice));
     RankDevices mine{
         host_name(), built_with_cuda(), asked_to_share_gpus(std::getenv("VALLEY_SHARE_GPU")), {}};
@@ -92,7 +92,7 @@ class JoinedWorld final : public World {
       share_gpu(nccl_host_id(ranks, gpus, rank()));
       device_ =
           size() > 1
-              ? make_gpu_communicator(*host_, gpu)
+              ? make_gpu_communicator(*host_, gpu, timeout)
               : make_self_communicator(at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(gpu)));
     }
     describe(ranks, gpus);
@@ -172,8 +172,8 @@ std::string first_difference(const std::string& common, const std::string& other
 
 }  // namespace
 
-std::unique_ptr<World> World::join(DeviceChoice choice) {
-  return std::make_unique<JoinedWorld>(choice);
+std::unique_ptr<World> World::join(DeviceChoice choice, std::chrono::seconds timeout) {
+  return std::make_unique<JoinedWorld>(choice, timeout);
 }
 
 std::vector<std::string> World::gather(const std::string& text) {

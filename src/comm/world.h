@@ -8,6 +8,7 @@
 // waits for the other ranks: `main` catches it outside, says it once and calls `abort_job`.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,9 @@ namespace valley {
 
 enum class DeviceChoice { kAuto, kCpu, kCuda };
 
+// Default limit of the time that a rank waits for the others.
+inline constexpr std::chrono::seconds kRankTimeout{600};
+
 class World {
  public:
   // Collective. kAuto takes GPUs where the build has CUDA and ranks see GPUs. Each rank gets a GPU
@@ -26,8 +30,9 @@ class World {
   // GPUs, or a launcher that this MPI does not understand: Error (kConfig) on every rank. With
   // VALLEY_SHARE_GPU=1 (functional tests) ranks may share a GPU, and NCCL_HOSTID is set where they
   // do. The device is made the calling thread's current one; other threads that use it set it
-  // themselves.
-  static std::unique_ptr<World> join(DeviceChoice choice);
+  // themselves. `timeout`: limit of waiting for other ranks in collectives of GPUs.
+  static std::unique_ptr<World> join(DeviceChoice choice,
+                                     std::chrono::seconds timeout = kRankTimeout);
   virtual ~World() = default;
 
   [[nodiscard]] virtual Communicator& host() = 0;  // CPU tensors: agreement, gathering, errors

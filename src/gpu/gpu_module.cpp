@@ -2,6 +2,8 @@
 
 #include <nccl.h>
 
+#include <chrono>
+
 #include "gpu/cuda_graph.h"
 #include "gpu/nccl_communicator.h"
 
@@ -13,8 +15,9 @@ int nccl_version() {
 }
 
 std::unique_ptr<valley::Communicator> make_communicator(valley::Communicator& host,
-                                                        at::Device device) {
-  return valley::make_nccl_communicator(host, device);
+                                                        at::Device device,
+                                                        std::chrono::seconds timeout) {
+  return valley::make_nccl_communicator(host, device, timeout);
 }
 
 constexpr valley::GpuFunctions kFunctions{&valley::record_cuda_graph, &make_communicator,

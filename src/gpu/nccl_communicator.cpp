@@ -13,8 +13,8 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <initializer_list>
-#include <thread>
 #include <utility>
 
 #include "comm/cuda_check.h"
@@ -22,6 +22,7 @@
 #include "comm/world.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/pause.h"
 #include "core/text.h"
 #include "gpu/nccl_check.h"
 
@@ -89,24 +90,9 @@ void warn_of_another_nccl() {
       nccl_version_text(loaded), nccl_version_text(NCCL_VERSION_CODE));
 }
 
-// Short waits answer within microseconds, long ones leave the processor to others.
-class Pause {
- public:
-  void operator()() {
-    if (++calls_ < 200) {
-      std::this_thread::yield();
-    } else {
-      std::this_thread::sleep_for(std::chrono::microseconds(50));
-    }
-  }
-
- private:
-  int calls_ = 0;
-};
-
 class NcclCommunicator final : public Communicator {
  public:
-  NcclCommunicator(Communicator& host, at::Device device, NcclOptions options);
+  NcclCommunicator(Communicator& host, at::Device device, std::chrono::seconds timeout);
   ~NcclCommunicator() override;
   NcclCommunicator(NcclCommunicator&&) = delete;
   NcclCommunicator& operator=(NcclCommunicator&&) = delete;
@@ -124,6 +110,7 @@ class NcclCommunicator final : public Communicator {
   std::unique_ptr<Work> all_gather(const at::Tensor& in, const at::Tensor& out) override;
   void barrier() override;
   void check_health() override;
+  void wait_until(const std::function<bool()>& is_ready, const std::string& what) override;
   void abort(const std::string& why, int exit_code) override {
     log::error("{}: {}", this_rank(), why);
     abort_job(exit_code);
@@ -141,7 +128,7 @@ class NcclCommunicator final : public Communicator {
   void connect(Communicator& host);
 
   at::Device device_;
-  NcclOptions options_;
+  std::chrono::seconds timeout_;
   int rank_, size_, local_rank_, local_size_;
   int exceptions_when_built_ = std::uncaught_exceptions();
   CUDAStream stream_;
@@ -165,9 +152,10 @@ class NcclWork final : public Work {
   Event done_;
 };
 
-NcclCommunicator::NcclCommunicator(Communicator& host, at::Device device, NcclOptions options)
+NcclCommunicator::NcclCommunicator(Communicator& host, at::Device device,
+                                   std::chrono::seconds timeout)
     : device_(device),
-      options_(options),
+      timeout_(timeout),
       rank_(host.rank()),
       size_(host.size()),
       local_rank_(host.local_rank()),
@@ -177,6 +165,8 @@ NcclCommunicator::NcclCommunicator(Communicator& host, at::Device device, NcclOp
   const c10::cuda::CUDAGuard on_device(device_);
   token_ = at::zeros({1}, at::TensorOptions(device_).dtype(at::kInt));
   connect(host);
+  // NCCL connects the GPUs in the first collective: here, where no rank is busy with its data.
+  barrier();
 }
 
 void NcclCommunicator::connect(Communicator& host) {
@@ -189,10 +179,11 @@ void NcclCommunicator::connect(Communicator& host) {
   ncclResult_t result = ncclCommInitRankConfig(&comm_, size_, id, rank_, &config);
   result = wait_while_in_progress(result, [&] {
     throw Error(ExitCode::kRankLost,
-                "{} could not connect to the other {} ranks over NCCL within {} s; a rank is lost "
+                "{} could not connect to the other {} ranks over NCCL within {} s "
+                "(performance.rank_timeout); a rank is lost "
                 "or its network cannot be reached: start again with NCCL_DEBUG=INFO, and with "
                 "NCCL_SOCKET_IFNAME naming the interface where hosts have several",
-                this_rank(), size_ - 1, options_.timeout.count());
+                this_rank(), size_ - 1, timeout_.count());
   });
   if (result != ncclSuccess) {
     fail_nccl(result, ncclGetLastError(comm_), "ncclCommInitRankConfig", __FILE__, __LINE__);
@@ -208,7 +199,7 @@ NcclCommunicator::~NcclCommunicator() {
     ncclCommAbort(comm_);
     return;
   }
-  const auto deadline = Clock::now() + options_.timeout;
+  const auto deadline = Clock::now() + timeout_;
   result = ncclCommFinalize(comm_);
   for (Pause pause; result == ncclInProgress && Clock::now() < deadline; pause()) {
     if (ncclCommGetAsyncError(comm_, &result) != ncclSuccess) return;
@@ -218,7 +209,7 @@ NcclCommunicator::~NcclCommunicator() {
 
 template <typename Fail>
 ncclResult_t NcclCommunicator::wait_while_in_progress(ncclResult_t result, const Fail& fail) {
-  const auto deadline = Clock::now() + options_.timeout;
+  const auto deadline = Clock::now() + timeout_;
   for (Pause pause; result == ncclInProgress; pause()) {
     if (Clock::now() > deadline) fail();
     CHECK_NCCL(ncclCommGetAsyncError(comm_, &result));
@@ -229,10 +220,11 @@ ncclResult_t NcclCommunicator::wait_while_in_progress(ncclResult_t result, const
 void NcclCommunicator::settle(ncclResult_t result, const char* call) {
   result = wait_while_in_progress(result, [&] {
     throw Error(ExitCode::kRankLost,
-                "{}: {} could not be started within {} s; another rank is lost, or did not make "
+                "{}: {} could not be started within {} s (performance.rank_timeout); another rank "
+                "is lost, or did not make "
                 "the same call: see the other ranks' messages, and start again with "
                 "NCCL_DEBUG=INFO",
-                this_rank(), call, options_.timeout.count());
+                this_rank(), call, timeout_.count());
   });
   if (result != ncclSuccess) fail_nccl(result, ncclGetLastError(comm_), call, __FILE__, __LINE__);
 }
@@ -331,27 +323,35 @@ std::unique_ptr<Work> NcclCommunicator::all_gather(const at::Tensor& in, const a
 
 void NcclCommunicator::barrier() {
   const std::unique_ptr<Work> work = all_reduce(token_, ReduceOp::kMax);
-  const auto deadline = Clock::now() + options_.barrier_timeout;
-  for (Pause pause;; pause()) {
-    const cudaError_t state = cudaStreamQuery(stream_.stream());
-    if (state == cudaSuccess) break;
-    if (state != cudaErrorNotReady) CHECK_CUDA(state);
+  wait_until(
+      [&] {
+        const cudaError_t state = cudaStreamQuery(stream_.stream());
+        if (state != cudaErrorNotReady) CHECK_CUDA(state);
+        return state == cudaSuccess;
+      },
+      "the other ranks in a barrier");
+  work->wait();
+}
+
+void NcclCommunicator::wait_until(const std::function<bool()>& is_ready, const std::string& what) {
+  const auto deadline = Clock::now() + timeout_;
+  for (Pause pause; !is_ready(); pause()) {
     check_health();
     if (Clock::now() > deadline) {
-      throw Error(ExitCode::kRankLost,
-                  "{} waited {} s in a barrier for another rank; see the other ranks' messages for "
-                  "the one that is lost or hung, and start again",
-                  this_rank(), options_.barrier_timeout.count());
+      throw Error(
+          ExitCode::kRankLost,
+          "{} waited {} s for {}; see the other ranks' messages for the one that is lost or "
+          "hung, and start again, with a longer performance.rank_timeout if no rank is",
+          this_rank(), timeout_.count(), what);
     }
   }
-  work->wait();
 }
 
 }  // namespace
 
 std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host, at::Device device,
-                                                     NcclOptions options) {
-  return std::make_unique<NcclCommunicator>(host, device, options);
+                                                     std::chrono::seconds timeout) {
+  return std::make_unique<NcclCommunicator>(host, device, timeout);
 }
 
 }  // namespace valley

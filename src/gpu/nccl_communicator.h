@@ -1,8 +1,8 @@
 // CUDA tensors over NCCL, on a stream of its own with high priority. A call queues its work after
 // what the calling thread's current stream holds and returns; Work::wait queues an event. The host
-// never waits for the device but in `barrier`.
+// waits for the device in `barrier` and `wait_until` alone.
 //
-// NCCL runs in its non-blocking mode: a rank that does not come ends in an Error (kRankLost) after
+// NCCL runs in its non-blocking mode: a rank that is missing ends in an Error (kRankLost) after
 // `timeout` and not in a hang. Its price is a thread of NCCL's for each call outside a CUDA graph,
 // tens of microseconds of host time.
 //
@@ -17,15 +17,12 @@
 
 namespace valley {
 
-struct NcclOptions {
-  std::chrono::seconds timeout{120};           // to connect, and to queue a call
-  std::chrono::seconds barrier_timeout{1800};  // covers the work queued before it
-};
-
-// Collective over `host`, which carries the bootstrap; `device` is this rank's GPU. Warns when the
-// NCCL that is loaded is not the one compiled against.
+// Collective over `host`, which carries the bootstrap; `device` is this rank's GPU. Connects all
+// ranks to each other, so that the first collective of the caller does not wait for that. Warns
+// when the loaded NCCL is not the one compiled against. `timeout`: limit of connecting, of queueing
+// a collective and of each wait of the host for the device.
 [[nodiscard]] std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host,
                                                                    at::Device device,
-                                                                   NcclOptions options = {});
+                                                                   std::chrono::seconds timeout);
 
 }  // namespace valley

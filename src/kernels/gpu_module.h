@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <chrono>
 #include <memory>
 
 namespace valley {
@@ -15,7 +16,8 @@ class WorkGraph;     // kernels/work_graph.h
 struct GpuFunctions {
   std::unique_ptr<WorkGraph> (*make_cuda_graph)(at::Device device);
   // Collective over `host`, which carries the bootstrap; `device` is this rank's GPU.
-  std::unique_ptr<Communicator> (*make_nccl_communicator)(Communicator& host, at::Device device);
+  std::unique_ptr<Communicator> (*make_nccl_communicator)(Communicator& host, at::Device device,
+                                                          std::chrono::seconds timeout);
   int (*nccl_version)();  // the loaded NCCL: 22809 is 2.28.9; 0 when it does not answer
 };
 

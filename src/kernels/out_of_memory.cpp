@@ -18,6 +18,12 @@ std::optional<std::string> out_of_memory_text(const std::exception& error) {
   const auto* torch = dynamic_cast<const c10::Error*>(&error);
   if (torch == nullptr) return std::nullopt;
   const std::string what = torch->what_without_backtrace();
+  // Errors of CUDA and its libraries come as texts: c10's, cuBLAS's, cuDNN's, cuRAND's.
+  for (const char* text :
+       {"CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
+        "DEVICE_ALLOCATION_FAILED", "CURAND_STATUS_ALLOCATION_FAILED"}) {
+    if (what.find(text) != std::string::npos) return "out of GPU memory: " + first_line(what);
+  }
   // The host's allocator has no exception type of its own.
   const std::size_t at = what.find("can't allocate memory");
   if (at == std::string::npos) return std::nullopt;

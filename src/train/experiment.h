@@ -95,6 +95,7 @@ struct PerformanceOptions {
   std::string overlap = "auto";
   std::int64_t bucket_mib = 4;
   bool cuda_graph = false;
+  std::int64_t rank_timeout = 600;
 };
 
 struct Grid {

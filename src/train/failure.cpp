@@ -1,10 +1,57 @@
 #include "train/failure.h"
 
-#include <exception>
+#include <c10/util/Exception.h>
+#include <fmt/core.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "comm/world.h"
+#include "core/log.h"
 #include "kernels/out_of_memory.h"
 
 namespace valley {
+namespace {
+
+constexpr const char* kMoreMemory = "; free some, or use a machine or a model of another size";
+
+std::mutex terminate_mutex;
+std::function<void(const Failure&)> terminate_record;
+
+// An error of CUDA is followed by hints for developers, and by a stack trace of host code that has
+// nothing to do with it.
+std::string describe(const c10::Error& error) {
+  const std::string text = error.what_without_backtrace();
+  if (text.find("CUDA error: ") == std::string::npos) return text;
+  return fmt::format(
+      "{}: {}; the GPU does no more work for this process. Resume the run; if that fails in the "
+      "same way, CUDA_LAUNCH_BLOCKING=1 shows the call that fails, and an Xid in `dmesg` is a "
+      "fault "
+      "of the GPU or its driver",
+      this_rank(), text.substr(0, text.find('\n')));
+}
+
+[[noreturn]] void end_by_terminate() {
+  static std::atomic<bool> is_ending{false};
+  while (is_ending.exchange(true)) ::pause();  // in another thread, which ends the process
+  const Failure failure = std::current_exception()
+                              ? current_failure()
+                              : Failure{ExitCode::kInternal, "std::terminate was called"};
+  try {
+    const std::lock_guard lock(terminate_mutex);
+    if (terminate_record) terminate_record(failure);
+  } catch (const std::exception& second) {
+    log::warn("exit.json does not have this failure: {}", second.what());
+  }
+  log::error("{}", failure.message);
+  abort_job(static_cast<int>(failure.code));
+}
+
+}  // namespace
 
 Failure current_failure() {
   try {
@@ -13,12 +60,24 @@ Failure current_failure() {
     return {error.code(), error.what()};
   } catch (const std::exception& error) {
     if (const auto memory = out_of_memory_text(error))
-      return {ExitCode::kOutOfMemory,
-              *memory + "; free some, or use a machine or a model of another size"};
-    return {ExitCode::kInternal, error.what()};
+      return {ExitCode::kOutOfMemory, *memory + kMoreMemory};
+    const auto* torch = dynamic_cast<const c10::Error*>(&error);
+    return {ExitCode::kInternal, torch == nullptr ? error.what() : describe(*torch)};
   } catch (...) {
-    return {ExitCode::kInternal, "an exception that is no std::exception"};
+    return {ExitCode::kInternal, "an exception that is not a std::exception"};
   }
+}
+
+void report_failures_of_terminate() { std::set_terminate(end_by_terminate); }
+
+TerminateRecord::TerminateRecord(std::function<void(const Failure&)> record) {
+  const std::lock_guard lock(terminate_mutex);
+  terminate_record = std::move(record);
+}
+
+TerminateRecord::~TerminateRecord() {
+  const std::lock_guard lock(terminate_mutex);
+  terminate_record = nullptr;
 }
 
 }  // namespace valley

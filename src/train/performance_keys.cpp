@@ -65,6 +65,13 @@ void add_performance_keys(Schema& s, PerformanceOptions& o) {
           "queue each kernel anew; steps that report run as without. Off until a GPU has proved "
           "it: it was never run.")
       .source("ours");
+  s.key("performance.rank_timeout", &o.rank_timeout)
+      .min(1)
+      .max(604800)
+      .help(
+          "On GPUs: seconds that a rank waits for the other ranks or for its own device before the "
+          "job ends with exit code 76.")
+      .source("ours");
 }
 
 }  // namespace valley

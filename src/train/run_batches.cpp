@@ -1,10 +1,12 @@
 #include "train/run_batches.h"
 
 #include <chrono>
+#include <exception>
 
 #include "core/error.h"
 #include "core/log.h"
 #include "kernels/device.h"
+#include "kernels/out_of_memory.h"
 #include "train/plan_report.h"
 
 namespace valley {
@@ -49,7 +51,16 @@ RunBatches::RunBatches(World& world, const Experiment& experiment,
     return;
   }
   const auto begin = std::chrono::steady_clock::now();
-  cache_ = std::make_unique<DeviceCache>(dataset, order, options, device);
+  try {
+    cache_ = std::make_unique<DeviceCache>(dataset, order, options, device);
+  } catch (const std::exception& error) {
+    const auto text = out_of_memory_text(error);
+    if (!text) throw;
+    throw Error(ExitCode::kOutOfMemory,
+                "{}: {} while the data set was copied to {}, where it takes {}; set "
+                "performance.device_cache=off",
+                this_rank(), *text, device.str(), bytes_text(cached_bytes(*dataset)));
+  }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   log::info_every_rank("{}: the data set's {} images lie there, {}, read in {:.1f} s", device.str(),
                        dataset->size(), bytes_text(cached_bytes(*dataset)), seconds.count());

@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/stack.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <fmt/core.h>
 
 namespace valley {
 namespace {
@@ -11,8 +12,10 @@ constexpr std::size_t kCudaLag = 2;  // steps
 
 }  // namespace
 
-StatusQueue::StatusQueue(at::Device device)
-    : device_(device), lag_(device.is_cuda() ? kCudaLag : 0) {}
+StatusQueue::StatusQueue(Communicator& communicator)
+    : communicator_(communicator),
+      device_(communicator.device()),
+      lag_(device_.is_cuda() ? kCudaLag : 0) {}
 
 void StatusQueue::push(std::int64_t step, const at::Tensor& not_finite, const at::Tensor& stop) {
   const at::Tensor both = at::stack({not_finite.to(at::kFloat), stop});
@@ -35,9 +38,13 @@ StepStatus StatusQueue::read(bool wait_for_all) {
 
 void StatusQueue::take_oldest() {
   const Entry& entry = pending_.front();
-  if (entry.event) entry.event->synchronize();
+  // Polled: NCCL reports a lost rank only to a caller that asks, and the event never comes then.
+  if (entry.event) {
+    communicator_.wait_until([&] { return entry.event->query(); },
+                             fmt::format("step {}", entry.step));
+  }
   const auto* values = entry.host.const_data_ptr<float>();
-  status_.step = entry.step;
+  if (!status_.not_finite) status_.step = entry.step;
   status_.not_finite = status_.not_finite || values[0] > 0;
   status_.stop = status_.stop || values[1] > 0;
   pending_.pop_front();

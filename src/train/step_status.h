@@ -8,10 +8,13 @@
 #include <deque>
 #include <memory>
 
+#include "comm/communicator.h"
+
 namespace valley {
 
 struct StepStatus {
-  std::int64_t step = 0;  // newest step that this speaks of
+  // Newest step whose status is known; after a step that was not finite, the first such step.
+  std::int64_t step = 0;
   bool not_finite = false;
   bool stop = false;  // some rank was asked to stop
 };
@@ -21,9 +24,11 @@ struct StepStatus {
 // same step.
 class StatusQueue {
  public:
-  explicit StatusQueue(at::Device device);
+  // `communicator` outlives this.
+  explicit StatusQueue(Communicator& communicator);
   // not_finite: int32 [], stop: float [] (above 0: yes), both on the device.
   void push(std::int64_t step, const at::Tensor& not_finite, const at::Tensor& stop);
+  // Error (kRankLost) where the device does not finish a step within the communicator's timeout.
   [[nodiscard]] StepStatus read(bool wait_for_all);
 
  private:
@@ -33,6 +38,7 @@ class StatusQueue {
     std::unique_ptr<c10::Event> event;
   };
   void take_oldest();
+  Communicator& communicator_;
   at::Device device_;
   std::size_t lag_;
   std::deque<Entry> pending_;

@@ -83,7 +83,7 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
       stages_(objective_->stages()),
       rates_(rate_settings(experiment.optimizer), communicator.device()),
       state_(communicator.device()),
-      statuses_(communicator.device()),
+      statuses_(communicator),
       upload_(communicator.device()) {
   if (experiment.performance.keep_memory) keep_freed_memory();
   const at::Device device = communicator.device();

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -58,6 +59,12 @@ class TrainingRun {
   void record_start();
   [[nodiscard]] bool any_rank_was_asked_to_stop();
   int loop();
+  [[nodiscard]] bool is_evaluation_due() const;
+  [[nodiscard]] bool is_validation_due() const;
+  [[nodiscard]] bool is_save_due() const;
+  [[nodiscard]] bool is_state_used() const {
+    return is_evaluation_due() || is_validation_due() || is_save_due();
+  }
   void evaluate();
   void validate();
   void save(bool in_background);
@@ -103,6 +110,7 @@ int TrainingRun::run() {
   });
   choose();
   restore();
+  const TerminateRecord at_terminate([this](const Failure& failure) { record(failure); });
   try {
     open_run();
     log::info_every_rank("{}: {} of {} images a step, {} microbatch(es) of {}, {} thread(s)",
@@ -262,20 +270,22 @@ int TrainingRun::loop() {
   RunBatches batches(world_, experiment_, data_.training, trainer_->steps_done(),
                      memory_.per_image * trainer_->plan().size);
   StepStatus status;
+  bool is_first = true;
   while (trainer_->steps_done() < steps_) {
     if (is_root()) writer_->check();
     const Batch& batch = batches.next();
+    // A rank that reads its data more slowly than the others is waited for here, where no timeout
+    // of the device runs.
+    if (std::exchange(is_first, false)) world_.host().barrier();
     trainer_->step(batch.pixels, stop_was_asked_for(), batch.labels);
-    status = trainer_->status(false);
+    // The state is used only after its step is known to be finite.
+    status = trainer_->status(is_state_used());
     if (status.not_finite) return diverged(status);
     if (is_root()) recorder_->after_step(*trainer_, batches.wait_seconds(), status.stop);
     if (status.stop) break;
-    if (evaluator_ && (trainer_->steps_done() % experiment_.evaluate.every == 0 ||
-                       trainer_->steps_done() == steps_))
-      evaluate();
-    if (validator_ && validator_->is_due(trainer_->steps_done(), steps_)) validate();
-    if (trainer_->steps_done() % experiment_.checkpoint.every == 0 &&
-        trainer_->steps_done() < steps_) {
+    if (is_evaluation_due()) evaluate();
+    if (is_validation_due()) validate();
+    if (is_save_due()) {
       const Stopwatch stall(stalled_seconds_);
       save(experiment_.checkpoint.background);
       ++saves_;
@@ -284,6 +294,20 @@ int TrainingRun::loop() {
   status = trainer_->status(true);
   if (status.not_finite) return diverged(status);
   return finish(trainer_->steps_done() < steps_);
+}
+
+bool TrainingRun::is_evaluation_due() const {
+  return evaluator_ && (trainer_->steps_done() % experiment_.evaluate.every == 0 ||
+                        trainer_->steps_done() == steps_);
+}
+
+bool TrainingRun::is_validation_due() const {
+  return validator_ && validator_->is_due(trainer_->steps_done(), steps_);
+}
+
+bool TrainingRun::is_save_due() const {
+  return trainer_->steps_done() % experiment_.checkpoint.every == 0 &&
+         trainer_->steps_done() < steps_;
 }
 
 // Collective.

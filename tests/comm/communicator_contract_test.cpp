@@ -69,7 +69,8 @@ class Contract : public ::testing::TestWithParam<const char*> {
     if (kind != "host" && !has_gpu) GTEST_SKIP() << "no GPU for each rank";
     if (kind == "nccl alone" && world().size() > 1) GTEST_SKIP() << "\"device\" is NCCL already";
     if (kind == "nccl alone") {
-      alone_ = make_gpu_communicator(world().host(), world().device().device().index());
+      alone_ =
+          make_gpu_communicator(world().host(), world().device().device().index(), kRankTimeout);
     }
     comm_ = alone_ ? alone_.get() : kind == "device" ? &world().device() : &world().host();
   }

@@ -61,7 +61,9 @@ bool fails_now(const char* what) {
   const std::lock_guard lock(mutex);
   const long number = ++counts[what];
   for (const Fault& fault : faults) {
-    if (fault.what == what && fault.number == number) return true;
+    if (fault.what != what) continue;
+    // LibTorch frees its cache and asks again: memory that ran out stays so.
+    if (fault.number == number || (fault.what == "malloc" && fault.number < number)) return true;
   }
   return false;
 }

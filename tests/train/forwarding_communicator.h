@@ -32,6 +32,10 @@ class ForwardingCommunicator : public Communicator {
     return real_.all_gather(in, out);
   }
   void barrier() override { real_.barrier(); }
+  void check_health() override { real_.check_health(); }
+  void wait_until(const std::function<bool()>& is_ready, const std::string& what) override {
+    real_.wait_until(is_ready, what);
+  }
   [[noreturn]] void abort(const std::string& why, int exit_code) override {
     real_.abort(why, exit_code);
     std::abort();

@@ -1,6 +1,7 @@
 #include "train/preflight.h"
 
 #include <ATen/ops/empty.h>
+#include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -105,6 +106,25 @@ TEST(MemoryCheck, WhatTheHostsAllocatorThrowsIsKnown) {
     ASSERT_TRUE(text) << error.what();
     EXPECT_EQ(text->find('\n'), std::string::npos) << *text;
   }
+}
+
+TEST(MemoryCheck, TextsOfCudaAndItsLibrariesAreKnown) {
+  const auto text_of = [](const std::string& what) {
+    return out_of_memory_text(c10::Error({__func__, __FILE__, __LINE__}, what));
+  };
+  for (const char* what :
+       {"CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "CUDA error: CURAND_STATUS_ALLOCATION_FAILED"}) {
+    const auto text = text_of(what);
+    ASSERT_TRUE(text) << what;
+    EXPECT_EQ(text->find("out of GPU memory: "), 0U);
+    EXPECT_EQ(text->find('\n'), std::string::npos) << *text;
+  }
+  EXPECT_FALSE(text_of("CUDA error: an illegal memory access was encountered"));
+  EXPECT_FALSE(text_of("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"));
 }
 
 TEST(Preflight, PersistentChainsWantLittleMomentum) {
