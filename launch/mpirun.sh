@@ -12,6 +12,7 @@
 #              VALLEY           the program (default: ../build/valley beside this script, else the PATH's)
 #              VALLEY_BIND      none: ranks are not bound to cores
 #              MPIRUN           Open MPI's mpirun (default: beside the program, else the PATH's)
+#              NCCL_*, CUDA_VISIBLE_DEVICES, VALLEY_SHARE_GPU, OMP_NUM_THREADS  passed on to all ranks
 #              MPIRUN_FLAGS     more flags for it, such as
 #                               "--mca btl_tcp_if_include eth0" where hosts have several networks
 set -euo pipefail
@@ -34,7 +35,8 @@ places=()
 [[ -z "${RANKS:-}" ]] || places+=(-n "$RANKS")
 [[ -z "${RANKS_PER_HOST:-}" ]] || places+=(--map-by "ppr:$RANKS_PER_HOST:node" --oversubscribe)
 variables=(-x VALLEY_LAUNCH_ID)
-for name in VALLEY_BIND OMP_NUM_THREADS OMP_WAIT_POLICY GOMP_SPINCOUNT; do
+mapfile -t nccl < <(compgen -e NCCL_)
+for name in VALLEY_BIND VALLEY_SHARE_GPU CUDA_VISIBLE_DEVICES OMP_NUM_THREADS OMP_WAIT_POLICY GOMP_SPINCOUNT "${nccl[@]}"; do
   [[ -z "${!name:-}" ]] || variables+=(-x "$name")
 done
 # shellcheck disable=SC2086

@@ -86,9 +86,7 @@ void add_bench_allreduce(CLI::App& bench_command) {
       ->type_name("N")
       ->capture_default_str();
   command->add_flag("--tree", a->options.tree, "The sums of reproducible training instead");
-  command->add_option("--device", a->device, "Where the buffers are")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
+  add_device_option(*command, a->device, "Where the buffers are");
   command->add_flag("--json", a->json, "JSON instead of text");
   command->callback([a] { bench(*a); });
 }

@@ -169,9 +169,7 @@ void add_options(CLI::App& command, ClassifyArguments& a) {
       ->type_name("FILE.png");
   command.add_option("--worst", a.worst, "The N most confident mistakes as a picture")
       ->type_name("N FILE.png");
-  command.add_option("--device", a.device, "Where scores are computed")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
+  add_device_option(command, a.device, "Where scores are computed");
   command.add_flag("--json", a.json, "JSON on stdout instead of the table");
 }
 

@@ -225,9 +225,7 @@ void add_options(CLI::App& command, EnergyArguments& a) {
       ->type_name("N");
   add_log_z_options(command, a.log_z);
   command.add_flag("--raw", a.raw, "The weights themselves instead of their moving average");
-  command.add_option("--device", a.device, "Where energies are computed")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
+  add_device_option(command, a.device, "Where energies are computed");
   command.add_flag("--json", a.json, "JSON on stdout instead of the table");
 }
 

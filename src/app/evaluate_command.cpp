@@ -217,9 +217,7 @@ void add_evaluate_command(CLI::App& app) {
       ->add_option("--inception", a->inception,
                    "A TorchScript network of features, for FID and neighbours among them")
       ->type_name("FILE.pt");
-  command->add_option("--device", a->device, "Where samples and features are computed")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
+  add_device_option(*command, a->device, "Where samples and features are computed");
   command->add_option("-o,--out", a->out, "Also write the JSON to a file")->type_name("FILE.json");
   command->add_flag("--json", a->json, "JSON on stdout instead of the table");
   command->callback([a] { evaluate(*a); });

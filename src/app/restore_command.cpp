@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "app/device_choice.h"
 #include "app/restoration.h"
 #include "app/restore_damage.h"
 #include "app/restore_images.h"
@@ -52,6 +53,7 @@ struct RestoreArguments {
   std::string images;
   std::string save;
   std::uint64_t seed = 0;
+  std::string device = "auto";
   bool raw = false;
   bool json = false;
 };
@@ -200,8 +202,9 @@ void restore(const RestoreArguments& a) {
   check_damage(a.damage, a.files.size());
   check_arguments(a);
   set_arithmetic({Precision::kFp32, true, threads_for_rank(1)});
-  const SavedModel saved = load_model(a.run, a.raw ? Weights::kRaw : Weights::kAveraged, at::kCPU);
-  const std::unique_ptr<ImageEnergy> energy = make_image_energy(saved, at::kCPU);
+  const SavedModel saved = load_model(a.run, a.raw ? Weights::kRaw : Weights::kAveraged,
+                                      take_device(device_choice(a.device)));
+  const std::unique_ptr<ImageEnergy> energy = make_image_energy(saved, saved.device);
   const NamedImages given = a.data.empty() ? read_image_files(a.files, saved.options)
                                            : read_shard_images(a.data, a.index, saved.options);
   at::Tensor truth;
@@ -314,6 +317,7 @@ void add_restore_command(CLI::App& app) {
   command->add_option("--seed", a->seed, "Of the damage and of langevin's noise")
       ->capture_default_str();
   command->add_flag("--raw", a->raw, "The weights themselves instead of their moving average");
+  add_device_option(*command, a->device, "Where images are restored");
   command->add_flag("--json", a->json, "JSON on stdout instead of the table");
   command->callback([a] { restore(*a); });
 }

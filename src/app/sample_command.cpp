@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "app/device_choice.h"
 #include "app/number_list.h"
 #include "app/sample_gibbs.h"
 #include "app/sample_langevin.h"
@@ -56,6 +57,7 @@ struct SampleArguments {
   LangevinArguments langevin;
   GibbsArguments gibbs;
   TrajectoryArguments trajectory;
+  std::string device = "auto";
   bool raw = false;
   bool json = false;
 };
@@ -126,9 +128,10 @@ TensorMap generate(const SampleArguments& a, const SavedModel& saved,
         "--steps is for energies, whose samples are ends of chains; {} has a generator: say "
         "--langevin for chains on its discriminator's energy",
         saved.file.string());
-  at::Tensor latents = latents_of_seeds(seeds, latent_draw(saved.options), at::kCPU);
+  at::Tensor latents = latents_of_seeds(seeds, latent_draw(saved.options), saved.device);
   if (a.interpolate > 0) latents = walk(latents, a.interpolate);
-  return {{"latents", latents}, {"pixels", generate_pixels(*saved.model, latents)}};
+  return {{"latents", latents.to(at::kCPU)},
+          {"pixels", generate_pixels(*saved.model, latents).to(at::kCPU)}};
 }
 
 void refuse_latents(const SampleArguments& a, const SavedModel& saved) {
@@ -144,7 +147,7 @@ TensorMap run_chains(const SampleArguments& a, const SavedModel& saved,
                      const std::vector<std::uint64_t>& seeds) {
   refuse_latents(a, saved);
   log::info("{} chains of {} steps", seeds.size(), chain_settings(saved, a.steps).steps);
-  const auto source = make_sample_source(saved, at::kCPU, a.steps);
+  const auto source = make_sample_source(saved, saved.device, a.steps);
   std::vector<at::Tensor> parts;
   for (std::size_t i = 0; i < seeds.size();) {
     std::size_t end = i + 1;
@@ -196,7 +199,8 @@ void sample(const SampleArguments& a) {
   std::int64_t columns = a.gibbs.filters ? 1 : columns_for(a, n);
   check_outputs(a);
   set_arithmetic({Precision::kFp32, false, threads_for_rank(1)});
-  const SavedModel saved = load_model(a.run, a.raw ? Weights::kRaw : Weights::kAveraged, at::kCPU);
+  const SavedModel saved = load_model(a.run, a.raw ? Weights::kRaw : Weights::kAveraged,
+                                      take_device(device_choice(a.device)));
   const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(saved.model.get());
   require_network(a, saved, dbn);
   if (a.gibbs.filters) {
@@ -255,6 +259,7 @@ void add_sample_command(CLI::App& app) {
       ->add_option("--save-latents", a->latents_out, "Also write latents and pixels as safetensors")
       ->type_name("FILE.safetensors");
   command->add_flag("--raw", a->raw, "The weights themselves instead of their moving average");
+  add_device_option(*command, a->device, "Where samples are computed");
   command->add_flag("--json", a->json, "What was written, as JSON on stdout");
   command->callback([a] { sample(*a); });
 }

@@ -38,9 +38,9 @@ class ClassChains {
  public:
   ClassChains(const SavedModel& saved, const DeepBeliefNetwork& dbn, const GibbsSettings& settings,
               const TrajectoryArguments& way)
-      : energy_(make_image_energy(saved, at::kCPU)),
+      : energy_(make_image_energy(saved, saved.device)),
         settings_(settings),
-        sampler_(dbn, settings, at::kCPU) {
+        sampler_(dbn, settings, saved.device) {
     if (way.wanted()) recorded_ = spread_steps(settings.steps, way.columns);
   }
 
@@ -61,7 +61,7 @@ class ClassChains {
       });
       pieces.push_back(recorder.take());
     }
-    return kernels::bytes_from_images(to_symmetric(images, PixelRange::kUnit));
+    return kernels::bytes_from_images(to_symmetric(images, PixelRange::kUnit)).to(at::kCPU);
   }
 
  private:

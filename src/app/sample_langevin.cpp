@@ -21,12 +21,13 @@ constexpr std::int64_t kLangevinBatch = 64;
 // Where the chains of seeds [first, first + n) begin: float [n, C, H, W] in [0, 1].
 at::Tensor start_of(const LangevinArguments& a, const SavedModel& saved, std::uint64_t first,
                     std::int64_t n) {
-  if (a.from == "noise") return noise_images(first, n, saved.options, at::kCPU);
+  if (a.from == "noise") return noise_images(first, n, saved.options, saved.device);
   std::vector<std::uint64_t> seeds;
   for (std::int64_t i = 0; i < n; ++i) seeds.push_back(first + static_cast<std::uint64_t>(i));
   return unit_images(
-      generate_pixels(*saved.model, latents_of_seeds(seeds, latent_draw(saved.options), at::kCPU)),
-      at::kCPU);
+      generate_pixels(*saved.model,
+                      latents_of_seeds(seeds, latent_draw(saved.options), saved.device)),
+      saved.device);
 }
 
 void require_generator(const SavedModel& saved) {
@@ -69,7 +70,7 @@ at::Tensor sample_by_langevin(const LangevinArguments& a, const TrajectoryArgume
                               const std::vector<std::uint64_t>& seeds) {
   require_recordable(way, seeds.size());
   if (a.from == "generator") require_generator(saved);
-  const std::unique_ptr<ImageEnergy> energy = make_image_energy(saved, at::kCPU);
+  const std::unique_ptr<ImageEnergy> energy = make_image_energy(saved, saved.device);
   ChainRequest request = a.chain;
   request.steps = steps;
   const LangevinSettings settings = chain_settings_of(saved, *energy, request);
@@ -85,7 +86,9 @@ at::Tensor sample_by_langevin(const LangevinArguments& a, const TrajectoryArgume
       ++end;
     const at::Tensor start = start_of(a, saved, seeds[i], static_cast<std::int64_t>(end - i));
     const ChainPlace place{0, RandomStream::kSampleChain,
-                           at::full({}, static_cast<std::int64_t>(seeds[i]), at::kLong), 0};
+                           at::full({}, static_cast<std::int64_t>(seeds[i]),
+                                    at::TensorOptions(saved.device).dtype(at::kLong)),
+                           0};
     TrajectoryRecorder recorder(
         function,
         way.wanted() ? spread_steps(settings.steps, way.columns) : std::vector<std::int64_t>{},
@@ -94,8 +97,8 @@ at::Tensor sample_by_langevin(const LangevinArguments& a, const TrajectoryArgume
         });
     ChainRules rules;
     rules.watch = [&](std::int64_t done, const at::Tensor& x) { recorder.see(done, x); };
-    pixels.push_back(
-        pixels_of_chains(run_langevin(function, start, settings, place, rules).images));
+    pixels.push_back(pixels_of_chains(run_langevin(function, start, settings, place, rules).images)
+                         .to(at::kCPU));
     if (way.wanted()) pieces.push_back(recorder.take());
     i = end;
   }

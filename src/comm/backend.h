@@ -17,9 +17,15 @@ namespace valley {
 // host are the same GPU. Empty without GPUs, without a driver and in builds without CUDA.
 [[nodiscard]] std::vector<std::string> visible_gpus();
 
+// Why this process cannot use the GPUs that the host has, as a clause; "" where it can, and on a
+// host without GPUs.
+[[nodiscard]] std::string gpu_obstacle();
+
 [[nodiscard]] std::string gpu_name(int index);  // "NVIDIA H200"
 
-void use_gpu(int index);  // makes it the calling thread's current device
+// Makes it the calling thread's current device. Error (kConfig) where this build has no kernels for
+// it.
+void use_gpu(int index);
 
 // NCCL over the ranks of `host`, on the calling thread's current GPU, which is `index`. Collective.
 [[nodiscard]] std::unique_ptr<Communicator> make_gpu_communicator(Communicator& host, int index,

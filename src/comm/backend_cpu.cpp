@@ -1,4 +1,5 @@
 #include "comm/backend.h"
+#include "comm/host_gpus.h"
 #include "core/error.h"
 
 namespace valley {
@@ -6,6 +7,12 @@ namespace valley {
 bool built_with_cuda() { return false; }
 
 std::vector<std::string> visible_gpus() { return {}; }
+
+std::string gpu_obstacle() {
+  return host_offers_gpus() ? "this valley was built without CUDA: build it where nvcc is "
+                              "(launch/setup.sh installs it on a host with a GPU)"
+                            : "";
+}
 
 std::string gpu_name(int /*index*/) {
   VALLEY_CHECK(!"built without CUDA");

@@ -6,10 +6,12 @@
 
 #include "comm/backend.h"
 #include "comm/cuda_check.h"
+#include "comm/host_gpus.h"
 #include "comm/world.h"
-#include "core/log.h"
+#include "core/error.h"
 #include "core/text.h"
 #include "kernels/gpu_module.h"
+#include "kernels/gpu_probe.h"
 
 namespace valley {
 namespace {
@@ -20,24 +22,40 @@ cudaDeviceProp properties(int index) {
   return found;
 }
 
+cudaError_t count_gpus(int& count) {
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  static_cast<void>(cudaGetLastError());
+  return error;
+}
+
 }  // namespace
 
 bool built_with_cuda() { return true; }
 
+std::string gpu_obstacle() {
+  int count = 0;
+  const cudaError_t error = count_gpus(count);
+  if (error == cudaSuccess || error == cudaErrorNoDevice) return "";
+  // Without a driver the runtime reports one that is too old.
+  int driver = 0;
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
+    return host_offers_gpus()
+               ? "no NVIDIA driver (libcuda.so.1) can be loaded: install it, and start a "
+                 "container with --gpus all"
+               : "";
+  }
+  if (error == cudaErrorInsufficientDriver) {
+    return fmt::format(
+        "its NVIDIA driver is for CUDA {}, and this valley needs one for CUDA {}: update the "
+        "driver",
+        cuda_version_text(driver), cuda_version_text(CUDART_VERSION));
+  }
+  return fmt::format("{} ({})", cudaGetErrorString(error), cudaGetErrorName(error));
+}
+
 std::vector<std::string> visible_gpus() {
   int count = 0;
-  const cudaError_t error = cudaGetDeviceCount(&count);
-  if (error != cudaSuccess) {
-    static_cast<void>(cudaGetLastError());
-    // Without a driver the runtime reports one that is too old.
-    int driver = 0;
-    const bool driverless = cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0;
-    if (error != cudaErrorNoDevice && !driverless) {
-      log::warn("{}: no GPU can be used: {} ({})", this_rank(), cudaGetErrorString(error),
-                cudaGetErrorName(error));
-    }
-    return {};
-  }
+  if (count_gpus(count) != cudaSuccess) return {};
   if (count > 0) static_cast<void>(gpu_functions());
   std::vector<std::string> found;
   for (int index = 0; index < count; ++index) {
@@ -54,6 +72,15 @@ std::string gpu_name(int index) { return properties(index).name; }
 
 void use_gpu(int index) {
   c10::cuda::set_device(static_cast<c10::DeviceIndex>(index));
+  if (!has_kernels_for_current_gpu()) {
+    const cudaDeviceProp gpu = properties(index);
+    throw Error(
+        ExitCode::kConfig,
+        "{}: {} has compute capability {}.{}, and this valley has kernels for {} alone; build "
+        "it with CMAKE_ARGS=-DCMAKE_CUDA_ARCHITECTURES={}{} (LibTorch needs 75 or more), or "
+        "set train.device=cpu",
+        this_rank(), gpu.name, gpu.major, gpu.minor, kernel_architectures(), gpu.major, gpu.minor);
+  }
   // Without it the caching allocator knows no device yet, and its statistics cannot be read.
   at::globalContext().lazyInitDevice(at::kCUDA);
 }

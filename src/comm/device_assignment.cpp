@@ -28,6 +28,13 @@ int gpus_on(const std::string& host, const Ranks& ranks) {
   return static_cast<int>(found.size());
 }
 
+[[noreturn]] void refuse_obstacle(const Ranks& ranks, std::size_t rank) {
+  throw Error(ExitCode::kConfig,
+              "rank {} on host {} cannot use the host's GPU: {}; to compute on CPUs, set "
+              "train.device=cpu (--device cpu)",
+              rank, ranks[rank].host, ranks[rank].obstacle);
+}
+
 [[noreturn]] void refuse_missing(const Ranks& ranks, std::size_t rank, DeviceChoice choice) {
   const RankDevices& poor = ranks[rank];
   if (!poor.built_with_cuda) {
@@ -44,6 +51,7 @@ int gpus_on(const std::string& host, const Ranks& ranks) {
                 "`nvidia-smi` and CUDA_VISIBLE_DEVICES there, or train.device=cpu for all",
                 rank, poor.host, rich - ranks.begin(), rich->host, poor.host);
   }
+  if (!poor.obstacle.empty()) refuse_obstacle(ranks, rank);
   throw Error(ExitCode::kConfig,
               "GPUs were asked for, but rank {} on host {} sees none; see `nvidia-smi` and "
               "CUDA_VISIBLE_DEVICES there, or set train.device=cpu",
@@ -62,7 +70,7 @@ int gpus_on(const std::string& host, const Ranks& ranks) {
 }  // namespace
 
 std::string RankDevices::to_text() const {
-  std::string text = fmt::format("{}\n{} {}\n", host, built_with_cuda, shares_gpus);
+  std::string text = fmt::format("{}\n{}\n{} {}\n", host, obstacle, built_with_cuda, shares_gpus);
   for (const std::string& gpu : gpus) text += gpu + "\n";
   return text;
 }
@@ -71,6 +79,7 @@ RankDevices RankDevices::from_text(std::string_view text) {
   std::istringstream in{std::string(text)};
   RankDevices found;
   std::getline(in, found.host);
+  std::getline(in, found.obstacle);
   in >> std::boolalpha >> found.built_with_cuda >> found.shares_gpus;
   for (std::string gpu; in >> gpu;) found.gpus.push_back(gpu);
   return found;
@@ -88,7 +97,12 @@ bool asked_to_share_gpus(const char* value) {
 std::vector<int> assign_gpus(DeviceChoice choice, const Ranks& ranks) {
   const auto has_gpu = [](const RankDevices& r) { return !r.gpus.empty(); };
   if (choice == DeviceChoice::kCpu) return {};
-  if (choice == DeviceChoice::kAuto && std::none_of(ranks.begin(), ranks.end(), has_gpu)) return {};
+  if (choice == DeviceChoice::kAuto && std::none_of(ranks.begin(), ranks.end(), has_gpu)) {
+    const auto obstructed = std::find_if(ranks.begin(), ranks.end(),
+                                         [](const RankDevices& r) { return !r.obstacle.empty(); });
+    if (obstructed == ranks.end()) return {};
+    refuse_obstacle(ranks, static_cast<std::size_t>(obstructed - ranks.begin()));
+  }
 
   std::vector<int> chosen;
   std::map<std::string, std::set<std::string>> taken;  // host -> GPUs

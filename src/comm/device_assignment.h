@@ -16,6 +16,7 @@ struct RankDevices {
   bool built_with_cuda = false;
   bool shares_gpus = false;       // whether its ranks may share a GPU: asked_to_share_gpus
   std::vector<std::string> gpus;  // backend.h's visible_gpus()
+  std::string obstacle;           // backend.h's gpu_obstacle(): one line
 
   [[nodiscard]] std::string to_text() const;
   [[nodiscard]] static RankDevices from_text(std::string_view text);
@@ -28,7 +29,8 @@ struct RankDevices {
 // For each rank the index into its own `gpus`; empty when the job runs on CPUs. `ranks` is in rank
 // order. A rank takes the first GPU it sees that no earlier rank of its host has taken, which gives
 // one each where all see all, and also where the launcher shows each rank its own. Throws Error
-// (kConfig) as World::join says.
+// (kConfig) as World::join says. A host whose GPUs cannot be used is rejected for kAuto too: a job
+// must not train on CPUs beside a GPU by accident.
 [[nodiscard]] std::vector<int> assign_gpus(DeviceChoice choice,
                                            const std::vector<RankDevices>& ranks);
 

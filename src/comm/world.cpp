@@ -57,6 +57,14 @@ void refuse_lone_tasks(const LaunchInfo& launch) {
               tasks);
 }
 
+RankDevices own_devices(DeviceChoice choice, bool shares_gpus) {
+  RankDevices mine{host_name(), built_with_cuda(), shares_gpus, {}, {}};
+  if (choice == DeviceChoice::kCpu) return mine;
+  mine.gpus = visible_gpus();
+  mine.obstacle = gpu_obstacle();
+  return mine;
+}
+
 class JoinedWorld final : public World {
  public:
   JoinedWorld(DeviceChoice choice, std::chrono::seconds timeout) {
@@ -78,9 +86,8 @@ class JoinedWorld final : public World {
  private:
   void join_devices(DeviceChoice choice, std::chrono::seconds timeout) {
     require_equal("the choice of device", name_of(choice));
-    RankDevices mine{
-        host_name(), built_with_cuda(), asked_to_share_gpus(std::getenv("VALLEY_SHARE_GPU")), {}};
-    if (choice != DeviceChoice::kCpu) mine.gpus = visible_gpus();
+    const RankDevices mine =
+        own_devices(choice, asked_to_share_gpus(std::getenv("VALLEY_SHARE_GPU")));
     std::vector<RankDevices> ranks;
     for (const std::string& text : gather(mine.to_text())) {
       ranks.push_back(RankDevices::from_text(text));
@@ -171,6 +178,13 @@ std::string first_difference(const std::string& common, const std::string& other
 }
 
 }  // namespace
+
+at::Device take_device(DeviceChoice choice) {
+  const std::vector<int> gpus = assign_gpus(choice, {own_devices(choice, false)});
+  if (gpus.empty()) return at::kCPU;
+  use_gpu(gpus[0]);
+  return {at::kCUDA, static_cast<c10::DeviceIndex>(gpus[0])};
+}
 
 std::unique_ptr<World> World::join(DeviceChoice choice, std::chrono::seconds timeout) {
   return std::make_unique<JoinedWorld>(choice, timeout);

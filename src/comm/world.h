@@ -51,6 +51,10 @@ class World {
   [[nodiscard]] std::string broadcast(const std::string& text);
 };
 
+// The device of a command that runs on one rank: the first GPU that this process sees, or the CPU.
+// Errors as those of World::join.
+[[nodiscard]] at::Device take_device(DeviceChoice choice);
+
 // Collective: rank 0 calls `function` before the others do. What rank 0 finds wrong, it alone says;
 // the others get there only if it found nothing.
 template <typename Function>

@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "comm/host_gpus.h"
 #include "comm/mpi_session.h"
 #include "core/error.h"
 #include "core/start_threads.h"
@@ -23,7 +24,6 @@
 namespace valley::doctor {
 namespace {
 
-constexpr std::chrono::seconds kToStart{30};
 constexpr std::chrono::seconds kToAnswer{5};
 
 struct Launcher {
@@ -89,7 +89,7 @@ CommandResult start_ranks(const Launcher& launcher, int ranks) {
   std::map<std::string, std::string> environment;
   if (is_root())
     environment = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}};
-  return run_command(words, environment, kToStart);
+  return run_command(words, environment, rank_start_limit());
 }
 
 std::string report_in(const std::string& out) {
@@ -117,6 +117,10 @@ int variable_as_int(const Environment& variable, const char* name, int otherwise
 }
 
 }  // namespace
+
+std::chrono::seconds rank_start_limit(const std::filesystem::path& devices) {
+  return std::chrono::seconds(host_offers_gpus(devices) ? 240 : 30);
+}
 
 void check_launch(const Notes& notes, int ranks, bool asked_for) {
   auto launcher = find_launcher();
@@ -146,7 +150,7 @@ void check_launch(const Notes& notes, int ranks, bool asked_for) {
                               ? fmt::format(
                                     "no answer within {} s: they do not find each other, or the "
                                     "machine is overloaded",
-                                    kToStart.count())
+                                    rank_start_limit().count())
                               : reason(result);
   const bool known = result.exit_code == static_cast<int>(ExitCode::kConfig);
   notes.fail(known ? ExitCode::kConfig : ExitCode::kRankLost, "ranks",

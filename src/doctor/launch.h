@@ -1,6 +1,8 @@
 // Ranks of the doctor's own: started where it was started alone, or met where a launcher did.
 #pragma once
 
+#include <chrono>
+#include <filesystem>
 #include <functional>
 #include <string>
 
@@ -10,9 +12,14 @@
 namespace valley::doctor {
 
 // Starts `ranks` ranks of this program with mpirun (or srun in a job without mpirun) and judges
-// what they find; takes half a minute at most. Without a launcher: a failure when `asked_for`, else
+// what they find, within rank_start_limit. Without a launcher: a failure when `asked_for`, else
 // a warning.
 void check_launch(const Notes& notes, int ranks, bool asked_for);
+
+// Time that ranks have from their launch to their report. Ranks on GPUs load LibTorch's CUDA half
+// and connect over NCCL, which takes minutes on a cold file system. `devices`: /dev, or a test's
+// folder.
+[[nodiscard]] std::chrono::seconds rank_start_limit(const std::filesystem::path& devices = "/dev");
 
 // How this process was started.
 struct Started {

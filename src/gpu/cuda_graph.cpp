@@ -2,9 +2,12 @@
 
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <c10/util/Exception.h>
+#include <cuda_runtime_api.h>
 
 #include "core/error.h"
 
@@ -19,8 +22,12 @@ class CudaGraph final : public WorkGraph {
   void run(const std::function<void()>& work) override { on_stream(work); }
 
   void record(const std::function<void()>& work) override {
-    // The graph before goes first: its memory is free for this one.
+    // A capture allocates from a pool of its own. The memory of the graph before and the cached
+    // blocks of the steps before go back to the device first, else the activations of a step need
+    // room twice.
     graph_.reset();
+    C10_CUDA_CHECK(cudaDeviceSynchronize());
+    c10::cuda::CUDACachingAllocator::emptyCache();
     graph_ = std::make_unique<at::cuda::CUDAGraph>();
     on_stream([&] {
       try {

@@ -73,8 +73,12 @@ SavedModel load_model(const std::filesystem::path& named, Weights weights, at::D
   const std::string where = path.string();
   const TensorFileOutline said = outline_safetensors(path);
   require_format(said.metadata, where);
-  SavedModel saved{ModelOptions::from_metadata(said.metadata, where), nullptr, path, false,
-                   said.metadata};
+  SavedModel saved{ModelOptions::from_metadata(said.metadata, where),
+                   nullptr,
+                   path,
+                   false,
+                   said.metadata,
+                   device};
 
   // A few bytes of metadata can describe networks of any size: what the file does not hold is not
   // built.

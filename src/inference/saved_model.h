@@ -13,10 +13,11 @@ namespace valley {
 
 struct SavedModel {
   ModelOptions options;
-  std::unique_ptr<Model> model;  // on the device asked for, frozen
+  std::unique_ptr<Model> model;  // on `device`, frozen
   std::filesystem::path file;
   bool averaged = false;                        // whether networks hold their moving averages
   std::map<std::string, std::string> metadata;  // the file's: model.* and objective.* keys
+  at::Device device = at::kCPU;
 };
 
 enum class Weights { kAveraged, kRaw };  // averaged: where the file has them, else raw

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/div.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
@@ -63,9 +64,14 @@ void ReplayBuffer::put(std::int64_t part, const at::Tensor& images) {
 
 void ReplayBuffer::commit(const at::Tensor& ok) {
   const at::NoGradGuard no_grad;
-  const at::Tensor places =
-      (taken_ + at::arange(shape_.a_step, taken_.options())).remainder(shape_.slots);
-  slots_.index_copy_(1, places, at::where(ok, put_, slots_.index_select(1, places)));
+  // The chains of a step lie in one block of each part. Blocks of all parts along dimension 0: on
+  // GPUs, copies by index along another dimension may sort and copy the whole buffer.
+  const std::int64_t blocks = shape_.slots / shape_.a_step;
+  const at::Tensor all = slots_.view({shape_.parts * blocks, -1});
+  const at::Tensor block = taken_.div(shape_.a_step, "floor").remainder(blocks);
+  const at::Tensor places = at::arange(shape_.parts, taken_.options()) * blocks + block;
+  const at::Tensor chains = put_.view({shape_.parts, -1});
+  all.index_copy_(0, places, at::where(ok, chains, all.index_select(0, places)));
   taken_.add_(ok.to(at::kLong), shape_.a_step);
 }
 

@@ -124,6 +124,8 @@ MemoryPlan plan_memory(const Model& model, const Experiment& experiment, at::Dev
           ? heap_bytes_an_image(model, experiment)
           : static_cast<std::int64_t>(kDeviceWaste *
                                       static_cast<double>(pass_bytes_an_image(model, experiment)));
+  // A recorded graph keeps the memory of its passes, and steps that report run beside it.
+  if (device != at::kCPU && experiment.performance.cuda_graph) plan.per_image *= 2;
   return plan;
 }
 

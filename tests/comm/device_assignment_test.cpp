@@ -2,11 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "comm/host_gpus.h"
 #include "core/error.h"
+#include "support/put_file.h"
+#include "support/temporary_folder.h"
 
 namespace valley {
 namespace {
@@ -14,7 +18,7 @@ namespace {
 using Gpus = std::vector<std::string>;
 
 RankDevices rank_with(const std::string& host, const Gpus& gpus) {
-  return {host, /*built_with_cuda=*/true, /*shares_gpus=*/false, gpus};
+  return {host, /*built_with_cuda=*/true, /*shares_gpus=*/false, gpus, ""};
 }
 
 std::string assignment_error(DeviceChoice choice, const std::vector<RankDevices>& ranks) {
@@ -33,6 +37,34 @@ void expect_part(const std::string& text, const std::string& part) {
 
 TEST(AssignGpus, AutoTakesTheCpuWhereNobodySeesAGpu) {
   EXPECT_TRUE(assign_gpus(DeviceChoice::kAuto, {rank_with("a", {}), rank_with("b", {})}).empty());
+}
+
+TEST(AssignGpus, AGpuThatCannotBeUsedIsNotPassedOverSilently) {
+  RankDevices old = rank_with("b", {});
+  old.obstacle = "its driver is too old";
+  const std::string error = assignment_error(DeviceChoice::kAuto, {rank_with("a", {}), old});
+  expect_part(error, "rank 1 on host b cannot use the host's GPU: its driver is too old");
+  expect_part(error, "train.device=cpu");
+  expect_part(assignment_error(DeviceChoice::kCuda, {old}), "its driver is too old");
+  EXPECT_TRUE(assign_gpus(DeviceChoice::kCpu, {rank_with("a", {}), old}).empty());
+}
+
+TEST(HostOffersGpus, FindsDeviceFilesUnlessTheyAreHidden) {
+  const TemporaryFolder folder;
+  EXPECT_FALSE(host_offers_gpus(folder.path()));
+  EXPECT_FALSE(host_offers_gpus(folder / "missing"));
+  put_file(folder / "nvidiactl", "");
+  EXPECT_FALSE(host_offers_gpus(folder.path()));
+  put_file(folder / "nvidia0", "");
+  ::unsetenv("CUDA_VISIBLE_DEVICES");
+  EXPECT_TRUE(host_offers_gpus(folder.path()));
+  for (const char* hides_all : {"", "-1"}) {
+    ::setenv("CUDA_VISIBLE_DEVICES", hides_all, 1);
+    EXPECT_FALSE(host_offers_gpus(folder.path()));
+  }
+  ::setenv("CUDA_VISIBLE_DEVICES", "0", 1);
+  EXPECT_TRUE(host_offers_gpus(folder.path()));
+  ::unsetenv("CUDA_VISIBLE_DEVICES");
 }
 
 TEST(AssignGpus, TheCpuWhenAskedForIt) {
@@ -125,14 +157,15 @@ TEST(AssignGpus, AskingForGpusThatAreNotThereIsRefused) {
 
 TEST(RankDevices, SurviveBeingSentAsText) {
   for (const Gpus& gpus : {Gpus{}, Gpus{"0a1b", "ffee"}}) {
-    const RankDevices sent{"host.name", true, false, gpus};
+    const RankDevices sent{"host.name", true, false, gpus, gpus.empty() ? "an old driver" : ""};
     const RankDevices got = RankDevices::from_text(sent.to_text());
     EXPECT_EQ(got.host, sent.host);
     EXPECT_EQ(got.built_with_cuda, true);
     EXPECT_EQ(got.shares_gpus, false);
     EXPECT_EQ(got.gpus, gpus);
+    EXPECT_EQ(got.obstacle, sent.obstacle);
   }
-  EXPECT_TRUE(RankDevices::from_text(RankDevices{"h", false, true, {}}.to_text()).shares_gpus);
+  EXPECT_TRUE(RankDevices::from_text(RankDevices{"h", false, true, {}, ""}.to_text()).shares_gpus);
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include "collected.h"
 #include "doctor/launch.h"
 #include "doctor/rank_probe.h"
+#include "support/put_file.h"
+#include "support/temporary_folder.h"
 
 namespace valley::doctor {
 namespace {
@@ -123,6 +125,13 @@ TEST(HowStarted, ByALauncherThatThisBuildDoesNotKnow) {
   EXPECT_TRUE(rank.by_launcher);
   EXPECT_FALSE(rank.info.launched);
   EXPECT_TRUE(rank.is_first);
+}
+
+TEST(RankStart, HasMinutesWhereRanksLoadCuda) {
+  const TemporaryFolder devices;
+  EXPECT_EQ(rank_start_limit(devices.path()), std::chrono::seconds(30));
+  put_file(devices / "nvidia0", "");
+  EXPECT_GE(rank_start_limit(devices.path()), std::chrono::minutes(3));
 }
 
 }  // namespace

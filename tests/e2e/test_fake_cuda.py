@@ -11,7 +11,8 @@ import time
 
 import numpy
 import pytest
-from program import BUILD, DIVERGED, FACES, REPOSITORY, STOPPED, VALLEY, Call, Program, bits, checkpoint, checkpoints, has_reached, launcher, \
+from PIL import Image
+from program import BUILD, CONFIG, DIVERGED, FACES, REPOSITORY, STOPPED, VALLEY, Call, Program, bits, checkpoint, checkpoints, has_reached, launcher, \
     reports, stats, step_of
 from safetensors.numpy import load_file
 
@@ -117,6 +118,14 @@ def test_a_cuda_graph_has_the_bits_of_a_run_without(straight, gpus, name):
     assert tensors(checkpoint(run, 12)) == tensors(checkpoint(straight(name), 12))
 
 
+def test_a_capture_reuses_the_memory_of_earlier_steps(gpus):
+    def peak(*options):
+        run = gpus.trained(None, *OBJECTIVES["ebgan_pt"], "train.global_batch=128", "train.microbatch=128", "train.steps=5",
+                           "train.report_every=100", "evaluate.every=0", *options, seed=0)
+        return reports(run)[-1]["peak_memory_mb"]
+    assert peak("performance.cuda_graph=true") < 1.4 * peak()
+
+
 @pytest.mark.cores(2)
 @pytest.mark.parametrize("options", [("performance.overlap=on",), ("performance.overlap=on", "performance.cuda_graph=true"),
                                      ("performance.overlap=on", "train.precision=bf16", "performance.bucket_mib=1"),
@@ -179,6 +188,63 @@ def test_a_fault_of_the_gpu_is_recorded(gpus):
     result = gpus.train(None, fail="launch:150", expect=INTERNAL)
     assert "illegal memory access" in result.error
     assert gpus.end()["exit_code"] == INTERNAL
+
+
+@pytest.mark.parametrize("settings, parts", [({"capability": "6.1"}, ("compute capability 6.1", "CMAKE_CUDA_ARCHITECTURES=61")),
+                                             ({"driver": 12080}, ("driver is for CUDA 12.8", "update the driver"))])
+def test_a_gpu_that_cannot_be_used_is_an_error_unless_the_cpu_is_asked_for(gpus, settings, parts):
+    for device in "auto", "cuda":
+        result = gpus.train(None, f"train.device={device}", expect=CONFIG, **settings)
+        assert all(part in result.error for part in (*parts, "train.device=cpu"))
+    assert not gpus.runs()
+    gpus.train(None, "train.device=cpu", "train.steps=2", **settings)
+
+
+@pytest.mark.parametrize("name, options", [
+    ("began", ("--seeds", "0-3")), ("began", ("--seeds", "0,5", "--interpolate", "3")),
+    ("began", ("--langevin", "--from", "generator", "--seeds", "0-2", "--steps", "3", "--trajectory", "way.png")),
+    ("ebm", ("--seeds", "0-3", "--steps", "5"))])
+def test_samples_of_a_gpu_are_those_of_the_cpu(straight, gpus, name, options):
+    options = [str(gpus.folder / word) if word.endswith(".png") else word for word in options]
+    pictures = []
+    for device in "cpu", "cuda":
+        out = gpus.folder / f"{device}.png"
+        gpus.call("sample", straight(name), *options, "--device", device, "-o", out)
+        pictures.append(numpy.asarray(Image.open(out)).astype(int))
+    assert pictures[0].std() > 1
+    assert abs(pictures[0] - pictures[1]).max() <= 1
+
+
+@pytest.mark.parametrize("name, method", [("began", "code"), ("began", "project"), ("began", "langevin"), ("ebm", "gradient")])
+def test_images_restored_on_a_gpu_are_those_of_the_cpu(straight, gpus, faces, name, method):
+    noise = ("--noise", "0.1") if method in ("project", "langevin") else ("--box", "8x8")
+    restored = []
+    for device in "cpu", "cuda":
+        out = gpus.folder / f"{device}.safetensors"
+        gpus.call("restore", straight(name), "--data", faces, "--index", "0-2", *noise, "--method", method, "--steps", "3", "--device", device,
+                  "-o", gpus.folder / "restored.png", "--strip", gpus.folder / "strip.png", "--save", out)
+        restored.append(load_file(out)["restored"].astype(int))
+    assert abs(restored[0] - restored[1]).max() <= 1
+
+
+@pytest.mark.parametrize("command", ["energy", "evaluate"])
+def test_inference_on_a_gpu_is_that_of_the_cpu(straight, gpus, faces, command):
+    options = ("--data", faces) if command == "energy" else ("--data", faces, "--count", "12")
+    results = [json.loads(gpus.call(command, straight("began"), *options, "--device", device, "--json").stdout) for device in ("cpu", "cuda")]
+    numbers = [list(all_numbers(result)) for result in results]
+    assert len(numbers[0]) == len(numbers[1]) > 3
+    assert numpy.allclose(*numbers, rtol=2e-2, atol=1e-3)
+
+
+def all_numbers(value):
+    if isinstance(value, dict):
+        for part in value.values():
+            yield from all_numbers(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from all_numbers(part)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield value
 
 
 @pytest.mark.cores(2)

@@ -262,6 +262,10 @@ def test_paths_with_spaces_from_anywhere(program, faces):
     assert steps_reported(program.newest(folder / "my runs")) == [1, 2]
 
 
+# Variables of the user that ranks on other hosts need as well.
+PASSED_ON = {"NCCL_SOCKET_IFNAME": "eth0", "NCCL_IB_DISABLE": "1", "CUDA_VISIBLE_DEVICES": "0,1", "VALLEY_SHARE_GPU": "0"}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can lay out networks")
 def test_two_hosts_that_meet_over_a_network(program, two_hosts):
     """Two network namespaces with host names of their own stand for hosts; the agent stands for ssh."""
@@ -271,7 +275,7 @@ def test_two_hosts_that_meet_over_a_network(program, two_hosts):
     flags = f"--mca plm_rsh_agent {agent} --mca btl tcp,self --mca btl_tcp_if_exclude lo --mca oob_tcp_if_exclude lo"
 
     def start(*arguments):
-        return Call([agent, addresses[0], "env", *environment(MPIRUN_FLAGS=f"'{flags}'"), str(LAUNCH / "mpirun.sh"),
+        return Call([agent, addresses[0], "env", *environment(MPIRUN_FLAGS=f"'{flags}'", **PASSED_ON), str(LAUNCH / "mpirun.sh"),
                      str(hostfile), str(program.config), *arguments, "--out", str(program.out)], program.folder)
 
     with start(LONG) as call:
@@ -284,7 +288,9 @@ def test_two_hosts_that_meet_over_a_network(program, two_hosts):
     stopped_at = step_of(checkpoint(program.newest()))
     with start(LONG) as call:
         call.until(has_reached(program, stopped_at + 2))
-        [far] = [pid for pid, variables in ranks_of(call).values() if variables["OMPI_COMM_WORLD_RANK"] == "1"]
+        [(far, variables)] = [(pid, variables) for pid, variables in ranks_of(call).values()
+                              if variables["OMPI_COMM_WORLD_RANK"] == "1"]
+        assert {name: variables.get(name) for name in PASSED_ON} == PASSED_ON
         os.kill(far, signal.SIGKILL)
         ended(call, KILLED)
     with start(f"train.steps={stopped_at + 1}") as call:

@@ -15,7 +15,7 @@ from program import (CONFIG, DATA, REPOSITORY, STOPPED, VALLEY, bits, checkpoint
 SBATCH = REPOSITORY / "launch" / "slurm.sbatch"
 STEPS = 160
 RANK_ONE_ROW = 60  # an image that rank 1 of two has in the first step
-SIZE = "--nodes=2", "--ntasks-per-node=1", "--gpus-per-node=0"
+SIZE = "--nodes=2", "--ntasks-per-node=1", "--gpus-per-node=0", "--cpus-per-task=1"
 
 # Jobs mostly wait for Slurm: none holds a core.
 pytestmark = [pytest.mark.skipif(slurm_cluster.missing() != "", reason=slurm_cluster.missing()), pytest.mark.cores(0)]
@@ -103,8 +103,9 @@ def test_a_preempted_job_requeues_itself_and_ends_with_the_same_bits(cluster, pr
 
 
 def test_a_mistake_is_not_queued_again(cluster, program):
-    job = Job(cluster, program, "train.microbatch=5")
+    job = Job(cluster, program, "train.microbatch=5", environment={"SLURM_GPUS_ON_NODE": "8"})
     fields, code = job.until_ended()
+    assert "warning: each rank has 1 CPU(s); a rank on a GPU needs 4 or more (--cpus-per-task=4)" in job.output()
     assert (fields["JobState"], code, fields["Restarts"]) == ("FAILED", CONFIG, "0"), job.output()
     assert job.output().count("error: train.global_batch = 16 is no multiple of train.microbatch = 5") == 1
 

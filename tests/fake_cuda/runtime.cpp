@@ -607,6 +607,8 @@ EXPORT cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* shape, const vo
 EXPORT cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
   std::memset(attributes, 0, sizeof *attributes);
   attributes->maxThreadsPerBlock = 1024;
+  // Valley's kernels and LibTorch's are for 8.0 and newer.
+  if (settings().major < 8) return note(cudaErrorNoKernelImageForDevice);
   attributes->numRegs = 32;
   attributes->binaryVersion = attributes->ptxVersion = 10 * settings().major + settings().minor;
   return note(cudaSuccess);
