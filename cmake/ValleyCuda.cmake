@@ -4,9 +4,10 @@
 #      LibTorch_CUDA_MAJOR  from FindLibTorch.cmake
 # Out: VALLEY_CUDA ON or OFF; where ON, the language CUDA, the toolkit and LibTorch's CUDA targets
 
-# The toolkit's installer leaves it to the user to put nvcc on the path.
+# The nvcc that launch/setup.sh installed beside LibTorch, else a toolkit's, whose installer leaves it to the user to put nvcc on
+# the path.
 if(VALLEY_CUDA AND NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
-  find_program(VALLEY_NVCC nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES bin)
+  find_program(VALLEY_NVCC nvcc HINTS "${VALLEY_TORCH_ROOT}/../nvidia/cu${LibTorch_CUDA_MAJOR}/bin" ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES bin)
   mark_as_advanced(VALLEY_NVCC)
   if(VALLEY_NVCC)
     set(CMAKE_CUDA_COMPILER "${VALLEY_NVCC}")

@@ -32,3 +32,11 @@ if [[ "$(printf '%s\n' 1.12 "$(ninja --version)" | sort -V | head -n 1)" == 1.12
 fi
 cmake --build "$kBuild" -j "$(nproc)" ${1:+--target "$@"} ||
   refuse "compiling failed, for the first error above; where memory ran out: cmake --build $kBuild -j 1"
+# A CPU-only program on a machine with a GPU is rarely meant.
+if (($# == 0)) && [[ -x "$kBuild/valley" ]]; then
+  made="$("$kBuild/valley" --version | head -n 1)"
+  printf 'build: %s\n' "$made" >&2
+  if [[ "$made" != *CUDA* ]] && compgen -G '/dev/nvidia[0-9]*' >/dev/null; then
+    printf 'build: warning: %s\n' "this machine has a GPU, and the program is for CPUs alone: no nvcc was found. Run launch/setup.sh, remove $kBuild and build again" >&2
+  fi
+fi

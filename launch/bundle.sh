@@ -6,7 +6,7 @@
 #   launch/bundle.sh [-o FOLDER|FILE.tar.gz] [--tests] [--data FOLDER ...]
 #
 #   -o        what to write (default: valley-VERSION-linux-x86_64-BACKEND.tar.gz here); it must not exist
-#   --tests   also the tests of kernels, communication and training, for a machine with GPUs
+#   --tests   also the tests of kernels, communication and training, and tests/gpu.sh, for a machine with GPUs
 #   --data    also a folder of shards, as data/NAME; may be repeated
 #
 # Environment: VALLEY_BUILD  the build folder (default: build)
@@ -93,6 +93,15 @@ add_mpi() {
     if [[ -d "$pmix/pmix" ]]; then add_plugins "$pmix/pmix" "$root/lib/pmix"; fi
     if [[ -d "$pmix/../share/pmix" ]]; then cp -r "$pmix/../share/pmix/." "$root/share/pmix"; fi
   fi
+}
+
+# tests/gpu.sh, its steps, and PyTorch's side of the step times. configs/ and examples/ are installed anyway.
+add_gpu_validation() {
+  local share="$root/share/valley"
+  mkdir -p "$share/tests/gpu" "$share/bench"
+  install -m 755 tests/gpu.sh "$share/tests/gpu.sh"
+  install -m 644 tests/gpu/*.py tests/gpu/*.json "$share/tests/gpu/"
+  install -m 644 bench/peer_ddp.py bench/began_peer.py bench/ranks.py "$share/bench/"
 }
 
 # The Debian packages that what was copied came from; dpkg knows some files by their names before /usr was merged.
@@ -199,6 +208,7 @@ fi
 add_mpi
 if ((with_tests)); then
   for test in "${kTests[@]}"; do add_program "$kBuild/tests/$test" "${test##*/}" torch; done
+  add_gpu_validation
 fi
 for folder in ${data[@]+"${data[@]}"}; do
   mkdir -p "$root/data"

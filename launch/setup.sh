@@ -3,7 +3,8 @@
 #
 #   launch/setup.sh            install what is missing: Debian packages, then .venv with torch and the build tools
 #   launch/setup.sh --tests    also what the tests compare with: Slurm, Chromium, TensorBoard, Debian's Pillow, ...
-#   launch/setup.sh --check    only say what is missing (exit 1 if anything is); also after --tests
+#   launch/setup.sh --cuda     also nvcc from PyPI; done without the option on a machine with a GPU and no nvcc of CUDA 13
+#   launch/setup.sh --check    only say what is missing (exit 1 if anything is); also after --tests or --cuda
 #
 # Environment: VALLEY_VENV   where the Python environment lies (default: .venv in the checkout)
 set -euo pipefail
@@ -12,6 +13,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly kVenv="${VALLEY_VENV:-$PWD/.venv}"
 readonly kRequirements=launch/requirements.txt
 readonly kTestRequirements=launch/requirements-test.txt
+readonly kCudaRequirements=launch/requirements-cuda.txt
+readonly kCudaMajor=13 # of the torch in requirements.txt
 # Build: compiler, MPI, HDF5 and small libraries. Run: the emoji font.
 packages=(
   build-essential pkg-config git ccache patchelf python3 python3-venv python3-pip
@@ -68,8 +71,17 @@ stamp_of() { sha256sum "$1" | cut -d' ' -f1; }
 has_requirements() { # FILE STAMP
   [[ -x "$kVenv/bin/python" && "$(cat "$kVenv/$2" 2>/dev/null)" == "$(stamp_of "$1")" ]]
 }
+has_gpu() { compgen -G '/dev/nvidia[0-9]*' >/dev/null; }
+# The major version of the nvcc that CMake would take: that of CUDACXX, CUDA_HOME, the PATH or the installer's folder.
+nvcc_major() {
+  local nvcc
+  nvcc="$(PATH="${CUDA_HOME:+$CUDA_HOME/bin:}$PATH:/usr/local/cuda/bin" command -v "${CUDACXX:-nvcc}")" || return 0
+  "$nvcc" --version 2>/dev/null | sed -n 's/.*release \([0-9]*\)\..*/\1/p'
+}
+needs_nvcc() { ((with_cuda)) || { has_gpu && [[ "$(nvcc_major)" != "$kCudaMajor" ]]; }; }
 venv_is_current() {
   has_requirements "$kRequirements" .valley-stamp || return 1
+  ! needs_nvcc || has_requirements "$kCudaRequirements" .valley-cuda-stamp || return 1
   ((!with_tests)) || has_requirements "$kTestRequirements" .valley-test-stamp
 }
 
@@ -106,6 +118,16 @@ install_requirements() { # FILE STAMP
   stamp_of "$1" >"$kVenv/$2"
 }
 
+# The packages have their libraries in lib, where nvcc looks into lib64, and none under the name that a linker looks for.
+install_nvcc() {
+  install_requirements "$kCudaRequirements" .valley-cuda-stamp
+  local folder
+  for folder in "$kVenv"/lib/python3*/site-packages/nvidia/cu"$kCudaMajor"; do
+    ln -sfn lib "$folder/lib64"
+    ln -sf "libcudart.so.$kCudaMajor" "$folder/lib/libcudart.so"
+  done
+}
+
 install_venv() {
   venv_is_current && return
   say "preparing $kVenv (LibTorch is large: about a minute on a fast link)"
@@ -113,15 +135,21 @@ install_venv() {
   [[ -x "$kVenv/bin/python" ]] || python3 -m venv "$kVenv"
   install_requirements "$kRequirements" .valley-stamp
   ((!with_tests)) || install_requirements "$kTestRequirements" .valley-test-stamp
+  ! needs_nvcc || install_nvcc
   say "Python environment: $((SECONDS - began)) s"
 }
 
 with_tests=0
-if [[ "${1:-}" == --tests ]]; then
-  with_tests=1
-  packages+=("${kTestPackages[@]}")
+with_cuda=0
+while [[ "${1:-}" == --tests || "${1:-}" == --cuda ]]; do
+  if [[ "$1" == --tests ]]; then
+    with_tests=1
+    packages+=("${kTestPackages[@]}")
+  else
+    with_cuda=1
+  fi
   shift
-fi
+done
 if [[ "${1:-}" == --check ]]; then
   lacking="$(missing_packages | tr '\n' ' ')"
   [[ -z "$lacking" ]] || say "missing Debian packages: $lacking"
@@ -129,7 +157,7 @@ if [[ "${1:-}" == --check ]]; then
   [[ -z "$lacking" ]] && venv_is_current
   exit
 elif [[ -n "${1:-}" ]]; then
-  sed -n '2,9p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//'
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
   [[ "$1" == --help || "$1" == -h ]] && exit 0
   exit 2
 fi

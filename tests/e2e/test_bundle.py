@@ -110,6 +110,22 @@ def test_it_shards_trains_and_samples_on_another_machine(unpacked, tmp_path):
     assert (tmp_path / "grid.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_the_gpu_validation_runs_from_it(unpacked, tmp_path):
+    """On a fake device, which lies in the build folder."""
+    if not (BUILD / "tests" / "fake_cuda" / "libvalley_fake_cuda.so").exists():
+        pytest.skip("a build without CUDA has no fake CUDA device")
+    launch = shlex.join(["env", f"VALLEY_BUILD={BUILD}", str(REPOSITORY / "tests" / "fake_cuda" / "run"), "2"])
+    command = [*clean(tmp_path, VALLEY_TORCH=TORCH, VALLEY_GPU_LAUNCH=launch, VALLEY_FAKE_SEED=0, **AS_ROOT),
+               unpacked / "share" / "valley" / "tests" / "gpu.sh", "--quick", "--only", "kernels,contract-2-ranks,inference-energy-dbn",
+               "--out", tmp_path / "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith("4 passed; ")
+    for name in ("peer_ddp.py", "began_peer.py", "ranks.py"):
+        assert (unpacked / "share" / "valley" / "bench" / name).is_file()
+    assert (unpacked / "share" / "valley" / "tests" / "gpu" / "quickstart_cpu.json").is_file()
+
+
 def version_of(unpacked, tmp_path, **variables):
     return subprocess.run([*clean(tmp_path, **variables), unpacked / "bin" / "valley", "--version"], cwd=tmp_path,
                           capture_output=True, text=True, timeout=60, check=False)
