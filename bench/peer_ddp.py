@@ -1,36 +1,47 @@
-"""PyTorch's side of bench/step.py: steps of BEGAN with DistributedDataParallel, timed; one JSON line of what was measured.
+"""PyTorch's side of bench/step.py and bench/objectives.py: training steps with DistributedDataParallel, timed; one JSON
+line of what was measured.
 
-    peer_ddp.py [--ranks 2] [--threads 1] [--device cpu|cuda] [--resolution 64] [--width 32] [--batch 16]
-                [--schedule alternating|shared] [--precision fp32|tf32|bf16] [--compile none|default|...]
-                [--steps 12] [--warmup 4]
+    peer_ddp.py [--objective began|ebgan|ebgan-pt|magan|ebm|rbm-cd|rbm-pcd] [--ranks 2] [--threads 1] [--device cpu|cuda]
+                [--resolution 64] [--width 32] [--batch 16] [--schedule alternating|shared] [--precision fp32|tf32|bf16]
+                [--compile none|default|...] [--steps 12] [--warmup 4]
 
 Ranks are processes of this program on one machine, over gloo on CPUs and NCCL on GPUs. With --replay FILE --out FILE the
 weights, images and latents of a safetensors file are used and the losses written, to prove that both sides compute the
-same (tests/interop/test_bench_peer.py).
+same (tests/interop/test_bench_peer.py). `start.NETWORK.*` are the weights, `images` those of all steps, and
+`STEP.DRAW` the random tensors that the objective's peer names (DRAWS).
 """
 
 import argparse
+import importlib
 import json
 import os
 import time
 
 from ranks import end_rank, join_ranks, start_ranks
 
-# Of a CPU: threads that sleep while they wait, and freed memory that stays, as Valley has it (performance.keep_memory).
+# Environment of ranks on CPUs: threads sleep while they wait, and freed memory stays with the process, as in Valley
+# (performance.keep_memory).
 WHAT_HELPS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "MALLOC_TRIM_THRESHOLD_": "4000000000",
               "MALLOC_MMAP_MAX_": "0"}
 
 
-def arguments():
+# Module and class of each objective's peer.
+PEERS = {"began": "began_peer.BeganPeer", "ebgan": "hinge_peer.HingePeer", "ebgan-pt": "hinge_peer.HingePeer",
+         "magan": "hinge_peer.HingePeer", "ebm": "ebm_peer.EbmPeer", "rbm-cd": "rbm_peer.RbmPeer",
+         "rbm-pcd": "rbm_peer.RbmPeer"}
+
+
+def arguments(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--objective", choices=list(PEERS), default="began")
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="of a rank")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--bind", action="store_true", help="a rank's threads stay on cores of its own")
     parser.add_argument("--resolution", type=int, default=64)
     parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--latent", type=int, default=64)
-    parser.add_argument("--hidden", type=int, default=64)
+    parser.add_argument("--latent", type=int, help="default: that of Valley's config")
+    parser.add_argument("--hidden", type=int, default=64, help="code of BEGAN, hidden units of an RBM")
     parser.add_argument("--batch", type=int, default=16, help="of all ranks")
     parser.add_argument("--schedule", choices=["alternating", "shared"], default="alternating")
     parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32")
@@ -43,12 +54,15 @@ def arguments():
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--warmup", type=int, default=4)
     parser.add_argument("--replay", metavar="FILE")
-    parser.add_argument("--rate", type=float, default=1e-4)
+    parser.add_argument("--rate", type=float, help="default: that of Valley's config")
     parser.add_argument("--gamma", type=float, default=0.5)
     parser.add_argument("--lambda-k", type=float, default=0.001)
+    parser.add_argument("--margin", type=float, help="of EBGAN and MAGAN; default: the energy at an RMSE of 0.18 per pixel")
+    parser.add_argument("--pulling-away-weight", type=float, default=0.1)
+    parser.add_argument("--langevin-steps", type=int, default=60)
     parser.add_argument("--out", metavar="FILE")
     parser.add_argument("--rank", type=int, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 def bind(options):
@@ -59,21 +73,13 @@ def bind(options):
 
 
 def make_peer(options, device):
-    from began_peer import BeganPeer, Settings
-
-    model = {"name": "began", "resolution": options.resolution, "channels": 3, "width": options.width,
-             "latent": options.latent, "hidden": options.hidden, "skip_connections": False, "downsample": "strided",
-             "output": "linear", "vanishing_residuals": "0"}
-    settings = Settings(precision=options.precision, compile=options.compile, channels_last=not options.contiguous,
-                        passes=options.passes, frozen=not options.unfrozen, schedule=options.schedule,
-                        gamma=options.gamma, lambda_k=options.lambda_k, rate=options.rate,
-                        ema_half_life=options.ema_half_life)
-    return BeganPeer(model, settings, device, options.batch)
+    module, name = PEERS[options.objective].split(".")
+    return getattr(importlib.import_module(module), name)(options, device)
 
 
 def share(options, tensor):
-    """This rank's rows of the global batch, which are the first dimension."""
-    return tensor.chunk(options.ranks)[options.rank].contiguous()
+    """This rank's rows of the global batch: the first dimension, or the second of what has steps of a chain before it."""
+    return tensor.chunk(options.ranks, dim=1 if tensor.dim() == 3 else 0)[options.rank].contiguous()
 
 
 def replay(options, device):
@@ -86,13 +92,12 @@ def replay(options, device):
         prefix = f"start.{name}."
         network.load_state_dict({n[len(prefix):]: v for n, v in given.items() if n.startswith(prefix)})
     for step, images in enumerate(given["images"]):
-        found = peer.step(share(options, images), *(share(options, given[f"{step}.{z}"]).to(device) for z in ("z_d", "z_g")))
-        found = {name: value.clone() for name, value in found.items()} | {"k": peer.settled_k().clone()}
-        for name, value in found.items():
-            if name != "k":
-                dist.all_reduce(value)
-                value /= options.ranks
-            losses[f"{step}.{name}"] = value.cpu()
+        draws = (share(options, given[f"{step}.{name}"]).to(device) for name in peer.DRAWS)
+        found = peer.step(share(options, images), *draws)
+        for name, value in (found | peer.controller()).items():
+            mean = value.detach().clone()
+            dist.all_reduce(mean)
+            losses[f"{step}.{name}"] = mean.cpu() / options.ranks
     if options.rank == 0:
         save_file(losses, options.out)
 
@@ -133,14 +138,10 @@ def measure(options, device):
     each = options.batch // options.ranks
     draws = torch.Generator(device=device).manual_seed(options.rank)
     side = options.resolution
-    pixels = torch.randint(0, 256, (4, each, side, side, 3), dtype=torch.uint8, generator=draws, device=device)
-
-    def step(i):
-        z = torch.rand((2, each, options.latent), generator=draws, device=device).mul_(2).sub_(1)
-        peer.step(pixels[i % 4], z[0], z[1])
-
-    seconds = timed_steps(options, device, step)
-    peer.settled_k()  # a reduction that is still on its way must not meet the end of the process
+    channels = 1 if options.objective.startswith("rbm") else 3
+    pixels = torch.randint(0, 256, (4, each, side, side, channels), dtype=torch.uint8, generator=draws, device=device)
+    seconds = timed_steps(options, device, lambda i: peer.step(pixels[i % 4], *peer.draw(draws)))
+    peer.finish()  # a reduction that is still on its way must not meet the end of the process
     peak = torch.zeros(options.ranks, dtype=torch.int64)
     peak[options.rank] = peak_resident()
     peak = peak.to(device)

@@ -1,9 +1,11 @@
-"""Times the training step of BEGAN against PyTorch's DistributedDataParallel, in turns, on the same machine with the same
-network, schedule, batch, precision, ranks and threads, and prints a table in markdown.
+"""Times the training step of an objective against PyTorch's DistributedDataParallel, in turns, on the same machine with the
+same network, schedule, batch, precision, ranks and threads, and prints a table in markdown. objectives.py compares all of
+them in one table.
 
-    step.py [--ranks 2] [--threads 1] [--resolution 64] [--width 32] [--batch 16] [--schedule alternating|shared]
-            [--precision fp32 bf16] [--compile none default ...] [--passes split together concat] [--rounds 5]
-            [--switch performance.frozen_networks=false ...] [--device cpu|cuda] [--bind]
+    step.py [--objective began|ebgan|ebgan-pt|magan|ebm|rbm-cd|rbm-pcd] [--ranks 2] [--threads 1] [--resolution 64]
+            [--width 32] [--batch 16] [--schedule alternating|shared] [--precision fp32 bf16] [--compile none default ...]
+            [--passes split together concat] [--rounds 5] [--switch performance.frozen_networks=false ...]
+            [--device cpu|cuda] [--bind]
 
 The peer (peer_ddp.py) is measured in each variant that the options name, and Valley with each switch too. The ratio is
 that of median steps in the same round: above 1, Valley is faster by that factor.
@@ -16,11 +18,23 @@ import sys
 
 from turns import BUILD, REPOSITORY, in_turns, launcher, machine, ratios, run_json, table, version
 
+# Valley's side: the config, and what it changes. RBMs have no width, and 784 visible units whatever --resolution says.
+OBJECTIVES = {
+    "began": ("began-64", []),
+    "ebgan": ("ebgan-64", []),
+    "ebgan-pt": ("ebgan-pt-64", []),
+    "magan": ("magan-64", []),
+    "ebm": ("ebm-64", []),
+    "rbm-cd": ("rbm-mnist", ["objective.persistent_chains=false", "objective.gibbs_steps=1"]),
+    "rbm-pcd": ("rbm-mnist", ["objective.gibbs_steps=1"]),
+}
+RBM_SIDE, RBM_HIDDEN = 28, 500
 COMPILE = ["none", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--objective", choices=list(OBJECTIVES), default="began")
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="of a rank")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
@@ -42,20 +56,28 @@ def arguments():
     return parser.parse_args()
 
 
+def is_rbm(o):
+    return o.objective.startswith("rbm")
+
+
 def valley_side(o, precision, *keys):
-    config = REPOSITORY / "configs" / "began-64.toml"
-    words = [o.valley, "bench", "step", config, f"model.resolution={o.resolution}", f"model.width={o.width}",
-             f"train.global_batch={o.batch}", f"train.schedule={o.schedule}", f"train.precision={precision}",
-             f"train.threads={o.threads}", f"train.device={o.device}", "--steps", o.steps, "--warmup", o.warmup, "--json",
-             *keys]
+    config, changes = OBJECTIVES[o.objective]
+    if not is_rbm(o):
+        changes = [*changes, f"model.resolution={o.resolution}", f"model.width={o.width}"]
+    if o.objective == "began":
+        changes = [*changes, f"train.schedule={o.schedule}"]
+    words = [o.valley, "bench", "step", REPOSITORY / "configs" / f"{config}.toml", *changes, f"train.global_batch={o.batch}",
+             f"train.microbatch={o.batch // o.ranks}", f"train.precision={precision}", f"train.threads={o.threads}",
+             f"train.device={o.device}", "--steps", o.steps, "--warmup", o.warmup, "--json", *keys]
     return lambda: run_json([*launcher(o.ranks, o.threads, o.bind), *words])
 
 
 def peer_side(o, precision, compiled, passes, layout, unfrozen=False):
-    words = [sys.executable, REPOSITORY / "bench" / "peer_ddp.py", "--ranks", o.ranks, "--threads", o.threads, "--device",
-             o.device, "--resolution", o.resolution, "--width", o.width, "--batch", o.batch, "--schedule", o.schedule,
-             "--precision", precision, "--compile", compiled, "--passes", passes, "--steps", o.steps, "--warmup",
-             o.warmup, *(["--bind"] if o.bind else []), *(["--unfrozen"] if unfrozen else []),
+    shape = ["--resolution", RBM_SIDE, "--hidden", RBM_HIDDEN] if is_rbm(o) else ["--resolution", o.resolution, "--width", o.width]
+    words = [sys.executable, REPOSITORY / "bench" / "peer_ddp.py", "--objective", o.objective, "--ranks", o.ranks, "--threads",
+             o.threads, "--device", o.device, *shape, "--batch", o.batch, "--schedule", o.schedule, "--precision", precision,
+             "--compile", compiled, "--passes", passes, "--steps", o.steps, "--warmup", o.warmup,
+             *(["--bind"] if o.bind else []), *(["--unfrozen"] if unfrozen else []),
              *(["--contiguous"] if layout == "contiguous" else [])]
     return lambda: run_json(words)
 
@@ -63,11 +85,12 @@ def peer_side(o, precision, compiled, passes, layout, unfrozen=False):
 def sides_of(o, precision):
     sides = {"valley": valley_side(o, precision)}
     sides |= {f"valley {key}": valley_side(o, precision, key) for key in o.switch}
+    has_passes = o.schedule == "alternating" and not is_rbm(o)
     for compiled in o.compile:
-        for passes in o.passes if o.schedule == "alternating" else ["split"]:
+        for passes in o.passes if has_passes else ["split"]:
             for layout in o.layout:
                 name = "PyTorch DDP, " + ("eager" if compiled == "none" else f"compile ({compiled})")
-                name += f", {passes}" if o.schedule == "alternating" else ""
+                name += f", {passes}" if has_passes else ""
                 name += "" if layout == "channels_last" else ", contiguous"
                 sides[name] = peer_side(o, precision, compiled, passes, layout)
     if o.unfrozen:
@@ -80,26 +103,36 @@ def fastest(results):
     return min(second for result in results for second in result["seconds"])
 
 
+def median_steps(results):
+    """Seconds of the median step of each round."""
+    return [statistics.median(result["seconds"]) for result in results]
+
+
+def peak_mebibytes(results):
+    """Of the rank that takes most, on its GPU where there is one; the median of the rounds."""
+    peaks = (max(result["peak_device"] or result["peak_resident"]) if isinstance(result["peak_device"], list)
+             else result["peak_device"] or max(result["peak_resident"]) for result in results)
+    return f"{statistics.median(peaks) / 2**20:.0f}"
+
+
 def row(name, precision, results, ours, batch):
-    medians = [statistics.median(result["seconds"]) for result in results]
+    medians = median_steps(results)
     typical = statistics.median(medians)
     ratio, least, most = ratios(ours, medians)
-    memory = statistics.median(max(result["peak_device"] or result["peak_resident"])
-                               if isinstance(result["peak_device"], list)
-                               else result["peak_device"] or max(result["peak_resident"]) for result in results)
     return [name, precision, f"{1e3 * typical:.1f}", f"{batch / typical:.1f}",
             "1" if name == "valley" else f"{ratio:.2f} ({least:.2f} to {most:.2f})", f"{1e3 * fastest(results):.1f}",
-            f"{memory / 2**20:.0f}"]
+            peak_mebibytes(results)]
 
 
 def main():
     o = arguments()
-    print(f"BEGAN {o.resolution}x{o.resolution}, width {o.width}, batch {o.batch}, {o.schedule}; {o.ranks} ranks of "
+    size = f"{RBM_SIDE**2}-{RBM_HIDDEN}" if is_rbm(o) else f"{o.resolution}x{o.resolution}, width {o.width}"
+    print(f"{o.objective} {size}, batch {o.batch}, {o.schedule}; {o.ranks} ranks of "
           f"{o.threads} thread(s) on {o.device}; {o.rounds} rounds of {o.steps} steps after {o.warmup}\n", flush=True)
     rows, peer = [], ""
     for precision in o.precision:
         results = in_turns(sides_of(o, precision), o.rounds)
-        ours = [statistics.median(result["seconds"]) for result in results["valley"]]
+        ours = median_steps(results["valley"])
         rows += [row(name, precision, found, ours, o.batch) for name, found in results.items()]
         peer = next(found[0]["versions"] for name, found in results.items() if name.startswith("PyTorch"))
     print(table(["side", "precision", "median step, ms", "images/s", "times Valley's step (least to most)",

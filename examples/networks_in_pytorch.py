@@ -232,12 +232,14 @@ class EnergyConv(nn.Conv2d):
         self.register_buffer("u", torch.ones(outputs) if normed else None)
         self.register_buffer("v", torch.ones(9 * inputs) if normed else None)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def normed_weight(self) -> Tensor:
         if self.u is None:
-            return super().forward(x)
+            return self.weight
         sigma = self.u @ self.weight.flatten(1) @ self.v
-        weight = self.weight / (sigma.clamp(min=1) if self.bound else sigma)
-        return F.conv2d(x, weight, self.bias, padding=1)
+        return self.weight / (sigma.clamp(min=1) if self.bound else sigma)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.normed_weight(), self.bias, padding=1)
 
 
 class EnergyBlock(nn.Module):

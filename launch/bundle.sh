@@ -101,7 +101,7 @@ add_gpu_validation() {
   mkdir -p "$share/tests/gpu" "$share/bench"
   install -m 755 tests/gpu.sh "$share/tests/gpu.sh"
   install -m 644 tests/gpu/*.py tests/gpu/*.json "$share/tests/gpu/"
-  install -m 644 bench/peer_ddp.py bench/began_peer.py bench/ranks.py "$share/bench/"
+  install -m 644 bench/peer_ddp.py bench/peer_base.py bench/{began,ebm,hinge,rbm}_peer.py bench/ranks.py "$share/bench/"
 }
 
 # The Debian packages that what was copied came from; dpkg knows some files by their names before /usr was merged.

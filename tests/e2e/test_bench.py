@@ -101,6 +101,17 @@ def test_the_comparison_runs_both_sides(tmp_path):
     assert all(float(row[2]) > 0 for row in rows)
 
 
+def test_all_objectives_are_compared_in_one_table(tmp_path):
+    words = ["--only", "magan", "rbm-cd", "--ranks", "1", "--resolution", "32", "--width", "4", "--batch", "4", "--rbm-batch", "4",
+             "--passes", "split", "--steps", "2", "--warmup", "1", "--rounds", "1", "--valley", VALLEY]
+    result = subprocess.run([sys.executable, REPOSITORY / "bench" / "objectives.py", *map(str, words)], cwd=tmp_path,
+                            capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    rows = [line.split(" | ") for line in result.stdout.splitlines() if line.startswith("| ")][1:]
+    assert [row[:2] for row in rows] == [["| magan", "32"], ["| rbm-cd", "784-500"]]
+    assert all(float(row[6]) > 0 and float(row[7]) > 0 for row in rows)
+
+
 def test_checkpoints_are_compared_with_pytorchs(faces, tmp_path):
     words = ["--config", REPOSITORY / "configs" / "quickstart.toml", "--data", faces, "--saves", "2", "--every", "1",
              "--rounds", "1", "--valley", VALLEY, "--folder", tmp_path, "model.width=4"]

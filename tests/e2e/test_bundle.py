@@ -121,7 +121,7 @@ def test_the_gpu_validation_runs_from_it(unpacked, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].startswith("4 passed; ")
-    for name in ("peer_ddp.py", "began_peer.py", "ranks.py"):
+    for name in ("peer_ddp.py", "peer_base.py", "began_peer.py", "hinge_peer.py", "ranks.py"):
         assert (unpacked / "share" / "valley" / "bench" / name).is_file()
     assert (unpacked / "share" / "valley" / "tests" / "gpu" / "quickstart_cpu.json").is_file()
 
