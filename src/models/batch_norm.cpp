@@ -3,7 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/native_batch_norm.h>
-#include <ATen/ops/var_mean.h>
+#include <ATen/ops/pow.h>
 #include <fmt/core.h>
 
 namespace valley {
@@ -24,12 +24,14 @@ BatchNorm2d::BatchNorm2d(ParameterSet& set, const std::string& name, std::int64_
       running_var_(set.add_buffer(name + ".running_var", {features}, Initializer::constant(1),
                                   Buffer::Kind::kStatistic)) {}
 
-void BatchNorm2d::note_moments(const at::Tensor& x) const {
+void BatchNorm2d::note_moments(const at::Tensor& mean, const at::Tensor& inverse_deviation,
+                               std::int64_t n) const {
   const at::NoGradGuard no_grad;
-  const auto [variance, mean] =
-      at::var_mean(x.detach().to(at::kFloat), {0, 2, 3}, /*unbiased=*/true);
-  add_statistic(running_mean_, mean, context_->statistics_weight);
-  add_statistic(running_var_, variance, context_->statistics_weight);
+  const at::Tensor variance = (inverse_deviation.detach().to(at::kDouble).pow(-2) - kEpsilon)
+                                  .clamp_min(0)
+                                  .mul(static_cast<double>(n) / static_cast<double>(n - 1));
+  add_statistic(running_mean_, mean.detach().to(at::kFloat), context_->statistics_weight);
+  add_statistic(running_var_, variance.to(at::kFloat), context_->statistics_weight);
 }
 
 at::Tensor BatchNorm2d::operator()(const at::Tensor& x) const {
@@ -39,8 +41,12 @@ at::Tensor BatchNorm2d::operator()(const at::Tensor& x) const {
     return std::get<0>(at::native_batch_norm(x, weight_, bias_, running_mean_, running_var_, false,
                                              kNoMomentum, kEpsilon));
   }
-  if (context_->statistics_weight > 0) note_moments(x);
-  return std::get<0>(at::native_batch_norm(x, weight_, bias_, {}, {}, true, kNoMomentum, kEpsilon));
+  // The moments of the normalization itself: a pass of their own takes longer than the rest.
+  const auto [y, mean, inverse_deviation] =
+      at::native_batch_norm(x, weight_, bias_, {}, {}, true, kNoMomentum, kEpsilon);
+  if (context_->statistics_weight > 0)
+    note_moments(mean, inverse_deviation, x.numel() / weight_.numel());
+  return y;
 }
 
 LayerInfo BatchNorm2d::info(std::int64_t size, const std::string& note) const {

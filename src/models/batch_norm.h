@@ -28,7 +28,9 @@ class BatchNorm2d {
   [[nodiscard]] LayerInfo info(std::int64_t size, const std::string& note = "") const;
 
  private:
-  void note_moments(const at::Tensor& x) const;
+  // Of `n` values per feature: mean and 1 / sqrt(biased variance + 1e-5), [features].
+  void note_moments(const at::Tensor& mean, const at::Tensor& inverse_deviation,
+                    std::int64_t n) const;
 
   std::string name_;
   std::shared_ptr<const PassContext> context_;

@@ -6,9 +6,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 
+#include "models/conv3x3.h"
 #include "models/option_checks.h"
 #include "models/spectral_norm.h"
 
@@ -22,8 +24,9 @@ class EnergyConv {
  public:
   enum class Role { kPlain, kEndsBlock };
   EnergyConv(ParameterSet& set, const std::string& name, std::int64_t in, std::int64_t out,
-             bool normed, Role role = Role::kPlain)
-      : conv_(set, name, {in, out, 3, 1, 1}, initializer(in, out, normed, role)) {
+             bool normed, std::shared_ptr<const ComputeOptions> compute, Role role = Role::kPlain)
+      : compute_(std::move(compute)),
+        conv_(set, name, {in, out, 3, 1, 1}, initializer(in, out, normed, role)) {
     if (normed) {
       norm_.emplace(
           set, name, conv_.weight(),
@@ -31,7 +34,13 @@ class EnergyConv {
     }
   }
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const {
-    return norm_ ? conv_.apply(x, (*norm_)()) : conv_(x);
+    if (has_conv3x3(x, conv_.shape().in, conv_.shape().out, *compute_))
+      return apply_conv3x3(x, weight(), conv_.bias(), *compute_);
+    return norm_ ? conv_.apply(x, weight()) : conv_(x);
+  }
+  void fix_weight(bool fixed) const {
+    fixed_ = at::Tensor();
+    if (fixed && norm_) fixed_ = (*norm_)().detach();
   }
   void iterate(int rounds) const {
     if (norm_) norm_->iterate(rounds);
@@ -51,8 +60,15 @@ class EnergyConv {
     return normed ? Initializer::normal(1) : Initializer::xavier_uniform(kTaps * in, kTaps * out);
   }
 
+  [[nodiscard]] at::Tensor weight() const {
+    if (fixed_.defined()) return fixed_;
+    return norm_ ? (*norm_)() : conv_.weight();
+  }
+
+  std::shared_ptr<const ComputeOptions> compute_;
   Conv2d conv_;
   std::optional<SpectralNorm> norm_;
+  mutable at::Tensor fixed_;  // the normed weight between fix_weight(true) and fix_weight(false)
 };
 
 struct BlockShape {
@@ -85,12 +101,14 @@ std::vector<BlockShape> block_shapes(const ModelOptions& o) {
 
 class Block {
  public:
-  Block(ParameterSet& set, const std::string& name, const BlockShape& shape, bool normed)
+  Block(ParameterSet& set, const std::string& name, const BlockShape& shape, bool normed,
+        const std::shared_ptr<const ComputeOptions>& compute)
       : shape_(shape),
-        conv0_(set, name + "conv0", shape.in, shape.out, normed),
-        conv1_(set, name + "conv1", shape.out, shape.out, normed, EnergyConv::Role::kEndsBlock) {
+        conv0_(set, name + "conv0", shape.in, shape.out, normed, compute),
+        conv1_(set, name + "conv1", shape.out, shape.out, normed, compute,
+               EnergyConv::Role::kEndsBlock) {
     if (shape.in != shape.out)
-      shortcut_.emplace(set, name + "shortcut", shape.in, shape.out, normed);
+      shortcut_.emplace(set, name + "shortcut", shape.in, shape.out, normed, compute);
   }
 
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const {
@@ -104,6 +122,12 @@ class Block {
     conv0_.iterate(rounds);
     conv1_.iterate(rounds);
     if (shortcut_) shortcut_->iterate(rounds);
+  }
+
+  void fix_weights(bool fixed) const {
+    conv0_.fix_weight(fixed);
+    conv1_.fix_weight(fixed);
+    if (shortcut_) shortcut_->fix_weight(fixed);
   }
 
   // Returns the size of its output.
@@ -137,7 +161,7 @@ class ResidualEnergy : public EnergyNetwork {
   ResidualEnergy(const ModelOptions& o, at::Device device)
       : EnergyNetwork(device),
         resolution_(o.resolution),
-        input_(parameters_, "input", o.channels, o.width, o.spectral_norm),
+        input_(parameters_, "input", o.channels, o.width, o.spectral_norm, compute_),
         blocks_(make_blocks(o)),
         output_(parameters_, "output", block_shapes(o).back().out, 1) {}
 
@@ -152,6 +176,11 @@ class ResidualEnergy : public EnergyNetwork {
     const int rounds = power_rounds(steps_done);
     input_.iterate(rounds);
     for (const Block& block : blocks_) block.iterate(rounds);
+  }
+
+  void fix_weights(bool fixed) const override {
+    input_.fix_weight(fixed);
+    for (const Block& block : blocks_) block.fix_weights(fixed);
   }
 
   [[nodiscard]] std::vector<LayerInfo> layers() const override {
@@ -169,7 +198,7 @@ class ResidualEnergy : public EnergyNetwork {
     std::vector<Block> blocks;
     for (const BlockShape& shape : block_shapes(o)) {
       const std::string name = fmt::format("blocks.{}.", blocks.size());
-      blocks.emplace_back(parameters_, name, shape, o.spectral_norm);
+      blocks.emplace_back(parameters_, name, shape, o.spectral_norm, compute_);
     }
     return blocks;
   }

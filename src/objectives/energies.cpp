@@ -46,6 +46,12 @@ at::Tensor widened(const at::Tensor& t) {
   return t.scalar_type() == at::kBFloat16 ? t.to(at::kFloat) : t;
 }
 
+// [B, n] of [B, ...], in the order of memory: a channels_last map is not copied.
+at::Tensor rows_of(const at::Tensor& t) {
+  const bool is_map = t.dim() == 4 && t.is_contiguous(at::MemoryFormat::ChannelsLast);
+  return (is_map ? t.permute({0, 2, 3, 1}) : t).flatten(1);
+}
+
 }  // namespace
 
 std::vector<std::string> energy_names() { return {"l1_mean", "l2_norm", "l2_sum", "mse"}; }
@@ -62,7 +68,7 @@ Energy parse_energy(const std::string& name) {
 
 at::Tensor sample_energies(Energy energy, const at::Tensor& image,
                            const at::Tensor& reconstruction) {
-  const at::Tensor difference = (reconstruction - image).flatten(1);
+  const at::Tensor difference = rows_of(reconstruction - image);
   switch (energy) {
     case Energy::kL1Mean:
       return at::abs(difference).mean(1);

@@ -27,11 +27,13 @@ class Frozen {
     trainable_ = !all.empty() && all.front().value.requires_grad();
     if (!trainable_) return;
     network.parameters().require_grad(false);
+    network.fix_weights(true);
     context_ = std::exchange(network.context(), PassContext{});
   }
   ~Frozen() {
     if (!trainable_) return;
     network_.context() = context_;
+    network_.fix_weights(false);
     network_.parameters().require_grad(true);
   }
   Frozen(const Frozen&) = delete;
@@ -91,7 +93,7 @@ Chains run_langevin(const EnergyFunction& energy, const at::Tensor& start,
   };
   const auto descend = [&] {
     at::Tensor gradient = energy_gradient(energy, x);
-    norms.add_(at::linalg_vector_norm(gradient.flatten(1), 2, at::IntArrayRef({1})));
+    norms.add_(at::linalg_vector_norm(gradient, 2, at::IntArrayRef({1, 2, 3})));
     if (settings.clamp > 0) gradient.clamp_(-settings.clamp, settings.clamp);
     x.sub_(gradient, settings.step_size);
     hold();

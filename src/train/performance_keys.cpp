@@ -15,14 +15,15 @@ void add_performance_keys(Schema& s, PerformanceOptions& o) {
       .source("ours");
   s.key("performance.winograd", &o.winograd)
       .help(
-          "BEGAN's 3x3 convs of stride 1 on CPUs with AVX2 or AVX-512 by Winograd's F(4x4, 3x3); "
-          "needs fused_elu.")
+          "3x3 convs of stride 1 on CPUs with AVX2 or AVX-512 by Winograd's F(4x4, 3x3): those of "
+          "the "
+          "EBM, and of BEGAN with fused_elu.")
       .source("ours");
   s.key("performance.narrow_convs", &o.narrow_convs)
       .help(
-          "BEGAN's 3x3 convs from and to the 1 or 3 channels of images on CPUs with AVX2 or "
-          "AVX-512 by "
-          "kernels of their own; needs fused_elu.")
+          "3x3 convs from and to the 1 or 3 channels of images on CPUs with AVX2 or AVX-512 by "
+          "kernels of their own: those of BEGAN with fused_elu, and the gradients of the EBM's "
+          "first.")
       .source("ours");
   s.key("performance.frozen_networks", &o.frozen_networks)
       .help("Networks that a phase does not update get no weight gradients in it.")
