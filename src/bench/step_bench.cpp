@@ -221,7 +221,7 @@ StepBench bench_step(World& world, const Experiment& experiment, const StepBench
   bench.plan = run.shares;
   bench.device = device.is_cuda() ? gpu_name(device.index()) : "cpu";
   bench.communicator = through.name();
-  bench.precision = experiment.train.precision;
+  bench.precision = precision_on(experiment, world.device().device());
   bench.planned = run.memory;
   const std::unique_ptr<Source> source =
       options.from_data

@@ -89,6 +89,8 @@ void set_arithmetic(const Arithmetic& arithmetic) {
   context.setBenchmarkCuDNN(!arithmetic.reproducible);
   context.setDeterministicCuDNN(arithmetic.reproducible);
   context.setDeterministicAlgorithms(arithmetic.reproducible, /*warn_only=*/false);
+  // Else each new tensor is filled with NaN first, in reproducible mode alone.
+  context.setDeterministicFillUninitializedMemory(false);
   at::set_num_threads(arithmetic.threads);
 }
 

@@ -37,7 +37,7 @@ struct TrainOptions {
   std::int64_t global_batch = 16;
   AutoInt microbatch;
   std::string schedule = "alternating";
-  std::string precision = "fp32";
+  std::string precision = "auto";
   bool reproducible = false;
   std::int64_t seed = 0;
   std::int64_t report_every = 100;
@@ -93,7 +93,7 @@ struct PerformanceOptions {
   std::string device_cache = "off";
   bool keep_memory = true;
   std::string overlap = "auto";
-  std::int64_t bucket_mib = 4;
+  AutoInt bucket_mib;
   bool cuda_graph = false;
   std::int64_t rank_timeout = 600;
 };

@@ -246,9 +246,10 @@ void add_train(Schema& s, TrainOptions& o) {
           "pass.")
       .source(kPaper);
   s.key("train.precision", &o.precision)
-      .one_of({"fp32", "tf32", "bf16"})
+      .one_of({"auto", "fp32", "tf32", "bf16"})
       .help(
-          "tf32: matrix products on GPUs. bf16: activations and what weights are multiplied as; "
+          "auto: tf32 on GPUs (RBMs: fp32), fp32 on CPUs. tf32: matrix products and convs on GPUs. "
+          "bf16: activations and what weights are multiplied as; "
           "weights, gradients and losses stay fp32.");
   s.key("train.reproducible", &o.reproducible)
       .help("The same bits for any power-of-two number of ranks up to the number of microbatches.")

@@ -32,12 +32,18 @@ RunPlan plan(World& world, const Experiment& experiment) {
 
 }  // namespace
 
+std::string precision_on(const Experiment& experiment, at::Device device) {
+  if (experiment.train.precision != "auto") return experiment.train.precision;
+  return device.is_cuda() && experiment.model.name != "dbn" ? "tf32" : "fp32";
+}
+
 int set_arithmetic_of(World& world, const Experiment& experiment) {
   const TrainOptions& t = experiment.train;
   const int threads =
       static_cast<int>(t.threads.value_or(threads_for_rank(world.host().local_size())));
-  set_arithmetic(
-      {t.precision == "tf32" ? Precision::kTf32 : Precision::kFp32, t.reproducible, threads});
+  set_arithmetic({precision_on(experiment, world.device().device()) == "tf32" ? Precision::kTf32
+                                                                              : Precision::kFp32,
+                  t.reproducible, threads});
   return threads;
 }
 

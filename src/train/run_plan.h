@@ -10,6 +10,10 @@ namespace valley {
 
 inline constexpr double kMemoryShare = 0.8;  // of a rank's memory, for parameters and activations
 
+// "fp32", "tf32" or "bf16": train.precision, where "auto" is tf32 on GPUs (fp32 for RBMs) and fp32
+// on CPUs.
+[[nodiscard]] std::string precision_on(const Experiment& experiment, at::Device device);
+
 // Sets this process's precision, determinism and threads as `experiment` says; returns the threads.
 int set_arithmetic_of(World& world, const Experiment& experiment);
 

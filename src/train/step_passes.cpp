@@ -77,14 +77,17 @@ StepSums StepPasses::run(const Stage& stage, double momentum, const BatchShare& 
 void StepPasses::overlap_reductions() {
   const std::string& asked = experiment_.performance.overlap;
   const bool on_cpu = communicator_.device().is_cpu();
-  const bool has_core =
-      on_cpu && spare_cores(communicator_.local_size(), at::get_num_threads()) > 0;
+  const bool is_free =
+      !on_cpu || spare_cores(communicator_.local_size(), at::get_num_threads()) > 0;
   if (experiment_.train.reproducible || communicator_.size() == 1 || asked == "off" ||
-      (asked == "auto" && !has_core))
+      (asked == "auto" && !is_free))
     return;
   constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
-  overlap_ = std::make_unique<BucketedReduction>(
-      communicator_, experiment_.performance.bucket_mib * kMebibyte, on_cpu);
+  constexpr std::int64_t kCpuBucket = 4;   // MiB: measured (bench/RESULTS.md)
+  constexpr std::int64_t kGpuBucket = 25;  // MiB: as PyTorch DDP has it
+  const std::int64_t bucket =
+      experiment_.performance.bucket_mib.value_or(on_cpu ? kCpuBucket : kGpuBucket);
+  overlap_ = std::make_unique<BucketedReduction>(communicator_, bucket * kMebibyte, on_cpu);
   for (const auto& t : networks_)
     overlap_->watch(t->group, model_.network(t->group.name()).parameters());
 }

@@ -113,9 +113,10 @@ int TrainingRun::run() {
   const TerminateRecord at_terminate([this](const Failure& failure) { record(failure); });
   try {
     open_run();
-    log::info_every_rank("{}: {} of {} images a step, {} microbatch(es) of {}, {} thread(s)",
-                         world_.device().device().str(), shares.share(), shares.global_batch,
-                         shares.per_rank, shares.size, threads);
+    const at::Device device = world_.device().device();
+    log::info_every_rank("{}: {} of {} images per step, {} micro-batch(es) of {}, {} thread(s), {}",
+                         device.str(), shares.share(), shares.global_batch, shares.per_rank,
+                         shares.size, threads, precision_on(experiment_, device));
     return with_memory_advice(memory_, shares, [&] { return loop(); });
   } catch (...) {
     record(current_failure());

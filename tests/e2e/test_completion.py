@@ -96,7 +96,7 @@ def test_config_files_and_keys(complete, tmp_path):
 
 def test_values_of_keys(complete, tmp_path):
     (tmp_path / "shards").mkdir()
-    assert complete("valley train a.toml train.precision=") == {"fp32", "tf32", "bf16"}
+    assert complete("valley train a.toml train.precision=") == {"auto", "fp32", "tf32", "bf16"}
     assert complete("valley train a.toml train.precision=t") == {"tf32"}
     assert complete("valley train a.toml data.mirror=") == {"true", "false"}
     assert complete("valley train a.toml train.microbatch=") == {"auto"}

@@ -135,6 +135,15 @@ TEST(BucketedTraining, HasTheBitsOfTrainingWithout) {
   }
 }
 
+TEST(BucketedTraining, IsTheDefaultOnGpus) {
+  if (world().device().device().is_cpu()) GTEST_SKIP() << "on CPUs it takes a spare core";
+  const Experiment e = testing::small_gans().front().experiment;
+  EXPECT_EQ(e.performance.overlap, "auto");
+  Trainer trainer(e, plan_microbatches(8, 2, world().size(), false), world().device(), kImages);
+  run_steps(trainer, world().rank(), 3);
+  EXPECT_GT(trainer.early_reductions(), 0);
+}
+
 TEST(BucketedTraining, IsOffWhereBitsMustNotDependOnRanks) {
   testing::NamedTraining gan = testing::small_gans().front();
   Experiment e = gan.experiment;

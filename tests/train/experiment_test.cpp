@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "support/temporary_folder.h"
+#include "train/run_plan.h"
 
 namespace valley {
 namespace {
@@ -127,6 +128,17 @@ TEST(Experiment, OnlyHarmlessKeysMayChangeOnResume) {
   const auto conflicts = resume_conflicts({{"train.seed", "0"}, {"train.steps", "5"}},
                                           {{"train.seed", "1"}, {"train.steps", "9"}});
   EXPECT_EQ(conflicts, std::vector<std::string>{"train.seed: 0 -> 1"});
+}
+
+TEST(Precision, AutoIsTf32OnGpusAndFp32Elsewhere) {
+  const at::Device gpu(at::kCUDA, 0);
+  Experiment e;
+  EXPECT_EQ(precision_on(e, at::kCPU), "fp32");
+  EXPECT_EQ(precision_on(e, gpu), "tf32");
+  e.model.name = "dbn";
+  EXPECT_EQ(precision_on(e, gpu), "fp32");
+  e.train.precision = "bf16";
+  EXPECT_EQ(precision_on(e, at::kCPU), "bf16");
 }
 
 }  // namespace
