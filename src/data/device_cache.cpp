@@ -39,37 +39,53 @@ std::int64_t cached_bytes(const Dataset& dataset) {
 }
 
 DeviceCache::DeviceCache(const std::shared_ptr<const Dataset>& dataset, const Order& order,
-                         const LoaderOptions& options, at::Device device)
+                         const LoaderOptions& options, at::Device device, const Gather& gather)
     : order_(order), options_(options), share_(options.global_batch / options.ranks) {
   VALLEY_CHECK(dataset != nullptr && order.size() == dataset->size());
   VALLEY_CHECK(options.global_batch % options.ranks == 0);
   batch_.step = options.first_step - 1;
   const auto n = static_cast<std::int64_t>(dataset->size());
-  pixels_ = at::empty({n, dataset->height(), dataset->width(), dataset->channels()},
-                      at::TensorOptions(device).dtype(at::kByte));
   const at::Tensor labels = at::empty({n}, at::kLong);
   for (std::int64_t i = 0; i < n; ++i)
     labels.mutable_data_ptr<std::int64_t>()[i] = dataset->label(static_cast<std::uint64_t>(i));
   labels_ = labels.to(device);
-  fill(*dataset);
+
+  const auto images = [&](std::int64_t rows) {
+    return at::empty({rows, dataset->height(), dataset->width(), dataset->channels()},
+                     at::TensorOptions(device).dtype(at::kByte));
+  };
+  if (!gather) {
+    pixels_ = images(n);
+    fill(*dataset, 0, n, pixels_);
+    return;
+  }
+  // Parts of equal size; the last ones may have fewer images.
+  const std::int64_t part = (n + options.ranks - 1) / options.ranks;
+  const std::int64_t first = std::min(n, part * options.rank);
+  const at::Tensor all = images(part * options.ranks);
+  const at::Tensor own = images(part);
+  fill(*dataset, first, std::min(n, first + part) - first, own);
+  gather(own, all.view({options.ranks, part, all.size(1), all.size(2), all.size(3)}));
+  pixels_ = all.narrow(0, 0, n);
 }
 
-void DeviceCache::fill(const Dataset& dataset) {
-  const std::int64_t n = pixels_.size(0);
+void DeviceCache::fill(const Dataset& dataset, std::int64_t first, std::int64_t n,
+                       const at::Tensor& into) {
+  if (n == 0) return;
   const auto image = std::max<std::int64_t>(1, static_cast<std::int64_t>(dataset.image_bytes()));
   const std::int64_t chunk = std::clamp<std::int64_t>(kStagedBytes / image, 1, n);
   const bool verify = options_.verify != Verify::kOff;
-  const bool staged = !pixels_.is_cpu();
+  const bool staged = !into.is_cpu();
   at::Tensor stage;
   if (staged) {
-    stage = at::empty({chunk, pixels_.size(1), pixels_.size(2), pixels_.size(3)},
+    stage = at::empty({chunk, into.size(1), into.size(2), into.size(3)},
                       on_host(at::kByte, options_.pinned));
   }
-  for (std::int64_t first = 0; first < n; first += chunk) {
-    const std::int64_t count = std::min(chunk, n - first);
-    at::Tensor there = pixels_.narrow(0, first, count);
+  for (std::int64_t done = 0; done < n; done += chunk) {
+    const std::int64_t count = std::min(chunk, n - done);
+    at::Tensor there = into.narrow(0, done, count);
     const at::Tensor here = staged ? stage.narrow(0, 0, count) : there;
-    read_images(dataset, first, here, verify);
+    read_images(dataset, first + done, here, verify);
     if (staged) there.copy_(here);
   }
 }

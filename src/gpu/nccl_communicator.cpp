@@ -341,7 +341,7 @@ void NcclCommunicator::wait_until(const std::function<bool()>& is_ready, const s
       throw Error(
           ExitCode::kRankLost,
           "{} waited {} s for {}; see the other ranks' messages for the one that is lost or "
-          "hung, and start again, with a longer performance.rank_timeout if no rank is",
+          "hung, and start again; if none is, with a longer performance.rank_timeout",
           this_rank(), timeout_.count(), what);
     }
   }

@@ -1,9 +1,12 @@
-// Copies that one thread makes while another goes on, as long as that only reads what is copied.
+// Copies that are made while training continues, as long as it only reads the tensors that are
+// copied: by another thread from the host's memory, by a stream of its own from a GPU's.
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Event.h>
 
 #include <atomic>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -11,18 +14,24 @@ namespace valley {
 
 class DeferredCopies {
  public:
-  // Before `make`. Both have the same shape; `to` is read by nobody before it is made.
+  // Before `begin`. Both have the same shape, and no thread reads `to` before `make` has ended. All
+  // of one device; where that is a GPU, `to` is in pinned memory.
   void add(at::Tensor from, at::Tensor to);
-  // Makes all of them, on the thread that calls it. Once.
+  // Queues copies from a GPU after the work that the calling stream holds. Once, before `make`.
+  void begin();
+  // Makes copies on the thread that calls it, or waits there for those of a GPU. Once.
   void make();
-  // Waits until `make` has ended: what was copied from may change again. Any thread, any time.
-  void wait() const { made_.wait(false); }
+  // Before the tensors that are copied change: on the host waits until `make` has ended, on a GPU
+  // holds the calling stream back until the copies are made. Any thread, after `begin`.
+  void wait();
 
  private:
   struct Copy {
     at::Tensor from, to;
   };
   std::vector<Copy> copies_;
+  std::optional<c10::Event> copied_;  // of copies from a GPU
+  at::Device device_ = at::kCPU;
   std::atomic<bool> made_ = false;
 };
 

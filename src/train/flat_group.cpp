@@ -40,7 +40,9 @@ at::Tensor FlatLayout::view(const at::Tensor& flat, std::size_t i) const {
 void FlatLayout::save(const at::Tensor& flat, const std::string& prefix, TensorMap& out,
                       DeferredCopies* later) const {
   // In one piece, as fast as memory is: training may wait for it.
-  const at::Tensor copy = at::empty(flat.sizes(), flat.options().device(at::kCPU));
+  const at::Tensor copy =
+      at::empty(flat.sizes(),
+                flat.options().device(at::kCPU).pinned_memory(later != nullptr && flat.is_cuda()));
   if (later != nullptr) {
     later->add(flat.detach(), copy);
   } else {

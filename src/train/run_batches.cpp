@@ -1,7 +1,10 @@
 #include "train/run_batches.h"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -15,7 +18,18 @@ namespace {
 CacheRoom room_for(World& world, const Dataset& dataset, std::int64_t step_bytes) {
   const at::Device device = world.device().device();
   const std::int64_t sharers = device.is_cuda() ? 1 : world.host().local_size();
-  return {cached_bytes(dataset), step_bytes, device_memory(device).free / sharers};
+  const std::int64_t all = cached_bytes(dataset);
+  const std::int64_t part = world.size() > 1 ? all / world.size() : 0;
+  return {all + part, step_bytes, device_memory(device).free / sharers};
+}
+
+bool all_ranks_cache(World& world, const std::string& choice, const Dataset& dataset,
+                     std::int64_t step_bytes) {
+  if (choice == "off") return false;
+  const bool own =
+      is_cached(choice, room_for(world, dataset, step_bytes), world.device().device().str());
+  const std::vector<std::string> answers = world.gather(own ? "yes" : "no");
+  return std::ranges::find(answers, "no") == answers.end();
 }
 
 }  // namespace
@@ -45,14 +59,19 @@ RunBatches::RunBatches(World& world, const Experiment& experiment,
   options.pinned = device.is_cuda();
   const Order order(static_cast<std::uint64_t>(experiment.train.seed), dataset->size(),
                     parse_order(experiment.data.order));
-  const std::string& choice = experiment.performance.device_cache;
-  if (choice == "off" || !is_cached(choice, room_for(world, *dataset, step_bytes), device.str())) {
+  if (!all_ranks_cache(world, experiment.performance.device_cache, *dataset, step_bytes)) {
     loader_ = std::make_unique<Loader>(dataset, order, options);
     return;
   }
   const auto begin = std::chrono::steady_clock::now();
   try {
-    cache_ = std::make_unique<DeviceCache>(dataset, order, options, device);
+    DeviceCache::Gather gather;
+    if (world.size() > 1) {
+      gather = [&world](const at::Tensor& share, const at::Tensor& all) {
+        world.device().all_gather(share, all)->wait();
+      };
+    }
+    cache_ = std::make_unique<DeviceCache>(dataset, order, options, device, gather);
   } catch (const std::exception& error) {
     const auto text = out_of_memory_text(error);
     if (!text) throw;

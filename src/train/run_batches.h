@@ -15,7 +15,7 @@ namespace valley {
 
 // What a cache has to fit into, bytes.
 struct CacheRoom {
-  std::int64_t pixels = 0;  // of the data set
+  std::int64_t pixels = 0;  // of the data set, and of the part that this rank reads
   std::int64_t step = 0;    // what a step's passes are estimated to take
   std::int64_t free = 0;    // on the device now, of which this rank may have all
 };
@@ -27,8 +27,8 @@ struct CacheRoom {
 
 class RunBatches {
  public:
-  // From step `first_step` on. `step_bytes`: what a step's passes are estimated to take. Not
-  // collective: ranks may decide differently.
+  // Collective. From step `first_step` on. `step_bytes`: what a step's passes are estimated to
+  // take. All ranks have a cache, of which each reads a part, or none has one.
   RunBatches(World& world, const Experiment& experiment,
              const std::shared_ptr<const Dataset>& dataset, std::int64_t first_step,
              std::int64_t step_bytes);

@@ -328,16 +328,14 @@ void TrainingRun::validate() {
 }
 
 // Collective: what is saved is what every rank has. In the background, training goes on while rank
-// 0 copies and writes it; on CPUs, only what changes the networks next waits for the copy.
+// 0 copies and writes it; only what changes the networks next waits for the copy.
 void TrainingRun::save(bool in_background) {
   world_.require_equal(
       fmt::format("the state of the networks after step {}", trainer_->steps_done()),
       trainer_->checksum());
   const TensorMap owned = trainer_->gather_owned();
   if (is_root()) {
-    const auto copies = in_background && world_.device().device().is_cpu()
-                            ? std::make_shared<DeferredCopies>()
-                            : nullptr;
+    const auto copies = in_background ? std::make_shared<DeferredCopies>() : nullptr;
     Checkpoint checkpoint =
         trainer_->snapshot(schema_, data_.training->fingerprint(), owned, copies.get());
     checkpoint.state_json = nlohmann::json({{"step", trainer_->steps_done()},
@@ -346,6 +344,7 @@ void TrainingRun::save(bool in_background) {
                                             {"version", request_.version},
                                             {"ranks", world_.size()}})
                                 .dump(2);
+    if (copies) copies->begin();
     note_class_names(experiment_, *data_.training, checkpoint.model);
     writer_->write(std::move(checkpoint), copies);
     if (copies) {

@@ -62,6 +62,35 @@ TEST(DeviceCache, ReadsEachImageOnceAndVerifiesItUnlessTold) {
   }
 }
 
+// The ranks one after the other: each hands in its part, and gets what the others will hand in.
+TEST(DeviceCache, PartsOfAllRanksMakeTheWhole) {
+  for (const int ranks : {1, 2, 4, 8}) {
+    const Order order(5, 37, OrderKind::kGlobal);
+    LoaderOptions options;
+    options.global_batch = 8;
+    options.ranks = ranks;
+    std::vector<at::Tensor> parts;
+    std::uint64_t reads = 0;
+    for (options.rank = 0; options.rank < ranks; ++options.rank) {
+      const auto dataset = std::make_shared<FakeDataset>(37);
+      const DeviceCache cache(
+          dataset, order, options, at::kCPU,
+          [&](const at::Tensor& share, const at::Tensor& /*all*/) { parts.push_back(share); });
+      reads += dataset->reads();
+    }
+    EXPECT_EQ(reads, 37U);
+    for (options.rank = 0; options.rank < ranks; ++options.rank) {
+      const auto dataset = std::make_shared<FakeDataset>(37);
+      Loader loader(dataset, order, options);
+      DeviceCache cache(
+          dataset, order, options, at::kCPU,
+          [&](const at::Tensor& /*share*/, const at::Tensor& all) { all.copy_(at::stack(parts)); });
+      for (int i = 0; i < 6; ++i)
+        ASSERT_TRUE(at::equal(cache.next().pixels, loader.next().pixels)) << ranks << " ranks";
+    }
+  }
+}
+
 TEST(DeviceCache, AnImageThatCannotBeReadIsTheErrorOfReadingIt) {
   const auto dataset = std::make_shared<FakeDataset>(20);
   dataset->on_read = [](std::uint64_t image) {

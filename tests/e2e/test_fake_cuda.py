@@ -112,6 +112,17 @@ def test_a_resume_on_gpus_has_the_bits_of_a_straight_run(straight, gpus, name):
     assert bits(checkpoint(run, 12)) == bits(checkpoint(straight(name), 12))
 
 
+@pytest.mark.parametrize("options", [(), ("performance.cuda_graph=true",)])
+def test_checkpoints_in_the_background_hold_the_state_of_their_step(gpus, options):
+    """Copied by a stream of its own, while the next step is queued."""
+    expected = gpus.trained(None, *OBJECTIVES["ebgan_pt"], "train.reproducible=true", "checkpoint.every=1", "checkpoint.keep=0",
+                            "checkpoint.background=false", "evaluate.every=0")
+    run = gpus.trained(None, *OBJECTIVES["ebgan_pt"], "train.reproducible=true", "checkpoint.every=1", "checkpoint.keep=0",
+                       "evaluate.every=0", *options, copy_ms=30)
+    for step in range(1, 13):
+        assert tensors(checkpoint(run, step)) == tensors(checkpoint(expected, step)), step
+
+
 @pytest.mark.parametrize("name", [name for name in OBJECTIVES if name != "ebm"])
 def test_a_cuda_graph_has_the_bits_of_a_run_without(straight, gpus, name):
     run = gpus.trained(None, *OBJECTIVES[name], "train.reproducible=true", "performance.cuda_graph=true")

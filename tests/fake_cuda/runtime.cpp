@@ -105,7 +105,12 @@ cudaError_t copy(void* to, const void* from, std::size_t bytes, cudaStream_t han
                                                             static_cast<const char*>(from) + bytes);
     return note(stream.add([to, staged] { std::memcpy(to, staged->data(), staged->size()); }));
   }
-  const cudaError_t error = stream.add([to, from, bytes] { std::memmove(to, from, bytes); });
+  const bool is_slow = settings().copy_delay > 0 && (place_of(to).kind == MemoryKind::kPinned ||
+                                                     place_of(from).kind == MemoryKind::kPinned);
+  const cudaError_t error = stream.add([to, from, bytes, is_slow] {
+    if (is_slow) std::this_thread::sleep_for(std::chrono::milliseconds(settings().copy_delay));
+    std::memmove(to, from, bytes);
+  });
   if (error == cudaSuccess && to_pageable) stream.wait();
   return note(error);
 }

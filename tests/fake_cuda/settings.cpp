@@ -48,6 +48,7 @@ const Settings& settings() {
                     std::stoi(capability.substr(capability.find('.') + 1)),
                     std::stoull(variable("VALLEY_FAKE_SEED", "1")),
                     std::stoi(variable("VALLEY_FAKE_DRIVER", "13000")),
+                    std::stoi(variable("VALLEY_FAKE_COPY_MS", "0")),
                     !variable("VALLEY_FAKE_LOG", "").empty()};
   }();
   return all;

@@ -13,6 +13,7 @@ struct Settings {
   int major, minor;    // compute capability: VALLEY_FAKE_CAPABILITY
   std::uint64_t seed;  // VALLEY_FAKE_SEED: seed of random delays; 0 disables them
   int driver;          // CUDA version of the driver, 1000 * major + 10 * minor: VALLEY_FAKE_DRIVER
+  int copy_delay;      // ms of each copy to or from pinned memory: VALLEY_FAKE_COPY_MS
   bool prints_launches;  // VALLEY_FAKE_LOG
 };
 

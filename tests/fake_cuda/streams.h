@@ -102,7 +102,7 @@ Task run_of(const std::shared_ptr<const Graph>& graph);
 cudaError_t check_unsafe_call();
 cudaStreamCaptureMode exchange_capture_mode(cudaStreamCaptureMode mode);
 
-// Runs work of the device at most once at a time where it has global state.
+// A pause before one of eight tasks of a stream; none with seed 0.
 void sleep_at_random(std::mt19937_64& random);
 
 }  // namespace valley::fake
