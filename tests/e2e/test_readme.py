@@ -20,7 +20,7 @@ THIS_ITSELF = "tests/run.sh"
 SHORT = "train.steps=2 train.threads=1 model.width=4 model.hidden=8 samples.grid=2x2"
 LONGER = "train.steps=4"  # a resume may change that
 # On the test's one machine: two nodes of a tiny cluster without GPUs.
-SLURM_SIZE = {"--ntasks-per-node=8": "--ntasks-per-node=1", "--gpus-per-node=8": "--gpus-per-node=0"}
+SLURM_SIZE = {"--ntasks-per-node=8": "--ntasks-per-node=1", "--gpus-per-node=8": "--gpus-per-node=0 --cpus-per-task=1"}
 
 
 @functools.cache
