@@ -28,7 +28,7 @@ class BatchNorm2d {
   [[nodiscard]] LayerInfo info(std::int64_t size, const std::string& note = "") const;
 
  private:
-  // Of `n` values per feature: mean and 1 / sqrt(biased variance + 1e-5), [features].
+  // Moments of `n` values per feature: mean and 1 / sqrt(biased variance + 1e-5), [features].
   void note_moments(const at::Tensor& mean, const at::Tensor& inverse_deviation,
                     std::int64_t n) const;
 

@@ -156,7 +156,7 @@ class Began : public Objective {
   const AutoencoderGan& model_;
   GeneratedImages generated_;
   bool shared_;
-  GradientFactor share_;  // of the generated images in D's gradients
+  GradientFactor share_;  // factor -k for the gradients of generated images in D
   at::Tensor k_;          // double [], what k_t multiplies is this step's
   at::Tensor real_, fake_, fake_g_, loss_d_, convergence_;  // double [], of the last step
 };

@@ -30,7 +30,7 @@ class DeferredCopies {
     at::Tensor from, to;
   };
   std::vector<Copy> copies_;
-  std::optional<c10::Event> copied_;  // of copies from a GPU
+  std::optional<c10::Event> copied_;  // event after copies from a GPU
   at::Device device_ = at::kCPU;
   std::atomic<bool> made_ = false;
 };

@@ -30,8 +30,7 @@ std::string describe(const c10::Error& error) {
   return fmt::format(
       "{}: {}; the GPU does no more work for this process. Resume the run; if that fails in the "
       "same way, CUDA_LAUNCH_BLOCKING=1 shows the call that fails, and an Xid in `dmesg` is a "
-      "fault "
-      "of the GPU or its driver",
+      "fault of the GPU or its driver",
       this_rank(), text.substr(0, text.find('\n')));
 }
 

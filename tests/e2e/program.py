@@ -13,6 +13,9 @@ import time
 import uuid
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(REPOSITORY / "tests" / "gpu"))
+from marked import marked_processes  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("VALLEY_BUILD", REPOSITORY / "build"))
 VALLEY = BUILD / "valley"
 
@@ -98,17 +101,7 @@ class Call:
 
     def processes(self):
         """pid -> environment of all living processes of this call."""
-        found = {}
-        for entry in pathlib.Path("/proc").iterdir():
-            try:
-                if not entry.name.isdigit() or "\nState:\tZ" in (entry / "status").read_text():
-                    continue
-                variables = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue  # it has ended, or is another user's
-            if f"{MARK}={self.mark}" in variables:
-                found[int(entry.name)] = dict(v.split("=", 1) for v in variables if "=" in v)
-        return found
+        return marked_processes(MARK, self.mark)
 
     def rank(self, rank):
         """The pid of one rank under mpirun."""
@@ -161,9 +154,9 @@ class Program:
         assert result.code == expect, f"exit code {result.code}, not {expect}:\n{result.stderr}"
         return result
 
-    def trained(self, ranks, *arguments):
+    def trained(self, ranks, *arguments, **places):
         """The run directory of a training that ended well."""
-        self.train(ranks, *arguments)
+        self.train(ranks, *arguments, **places)
         return self.newest()
 
     def runs(self, out=None):

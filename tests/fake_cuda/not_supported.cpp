@@ -1,56 +1,25 @@
 // Functions of the CUDA runtime that LibTorch imports and Valley never reaches. They stand in a
 // file without CUDA's headers, because their parameters do not matter.
-extern "C" __attribute__((visibility("default"))) int cudaDeviceGetDefaultMemPool() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaFreeAsync() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaGetSymbolAddress() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaGraphDebugDotPrint() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaGraphNodeGetDependencies() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaHostRegister() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaHostUnregister() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaIpcCloseMemHandle() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaIpcGetEventHandle() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaIpcGetMemHandle() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaIpcOpenEventHandle() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaIpcOpenMemHandle() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaMallocAsync() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaMemPoolGetAttribute() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaMemPoolSetAccess() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaMemPoolSetAttribute() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaMemPoolTrimTo() {
-  return 801;
-}  // cudaErrorNotSupported
-extern "C" __attribute__((visibility("default"))) int cudaMemcpyToSymbol() {
-  return 801;
-}  // cudaErrorNotSupported
+#define NOT_SUPPORTED(name)                                      \
+  extern "C" __attribute__((visibility("default"))) int name() { \
+    return 801; /* cudaErrorNotSupported */                      \
+  }
+
+NOT_SUPPORTED(cudaDeviceGetDefaultMemPool)
+NOT_SUPPORTED(cudaFreeAsync)
+NOT_SUPPORTED(cudaGetSymbolAddress)
+NOT_SUPPORTED(cudaGraphDebugDotPrint)
+NOT_SUPPORTED(cudaGraphNodeGetDependencies)
+NOT_SUPPORTED(cudaHostRegister)
+NOT_SUPPORTED(cudaHostUnregister)
+NOT_SUPPORTED(cudaIpcCloseMemHandle)
+NOT_SUPPORTED(cudaIpcGetEventHandle)
+NOT_SUPPORTED(cudaIpcGetMemHandle)
+NOT_SUPPORTED(cudaIpcOpenEventHandle)
+NOT_SUPPORTED(cudaIpcOpenMemHandle)
+NOT_SUPPORTED(cudaMallocAsync)
+NOT_SUPPORTED(cudaMemPoolGetAttribute)
+NOT_SUPPORTED(cudaMemPoolSetAccess)
+NOT_SUPPORTED(cudaMemPoolSetAttribute)
+NOT_SUPPORTED(cudaMemPoolTrimTo)
+NOT_SUPPORTED(cudaMemcpyToSymbol)

@@ -15,14 +15,13 @@
 #include <torch/library.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "device.h"
+#include "settings.h"
 
 namespace valley::fake {
 namespace {
@@ -30,11 +29,6 @@ namespace {
 using c10::IValue;
 using c10::OperatorHandle;
 using c10::Stack;
-
-[[noreturn]] void give_up(const std::string& why) {
-  std::fprintf(stderr, "fake CUDA: %s\n", why.c_str());
-  std::_Exit(99);
-}
 
 at::Tensor as_host(const at::Tensor& t) {
   if (!t.defined()) return t;

@@ -24,6 +24,6 @@ const Settings& settings();
 bool fails_now(const char* what);
 
 // Prints why the fake device cannot continue and ends the process.
-[[noreturn]] void give_up(const std::string& why);
+[[noreturn]] __attribute__((visibility("default"))) void give_up(const std::string& why);
 
 }  // namespace valley::fake

@@ -8,6 +8,8 @@ import subprocess
 import time
 import uuid
 
+from marked import marked_processes
+
 MARK = "VALLEY_GPU_CALL"  # environment variable of all processes of one call, by which they are found
 # A launcher of this script is not one of the programs that it starts.
 OUTER_LAUNCHER = ("OMPI_COMM_", "OMPI_UNIVERSE", "OMPI_APP", "PMIX_", "PMI_")
@@ -79,17 +81,7 @@ class Call:
 
     def processes(self):
         """Living processes of this call: pid -> environment."""
-        found = {}
-        for entry in pathlib.Path("/proc").iterdir():
-            try:
-                if not entry.name.isdigit() or "\nState:\tZ" in (entry / "status").read_text():
-                    continue
-                variables = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue  # ended, or of another user
-            if f"{MARK}={self.mark}" in variables:
-                found[int(entry.name)] = dict(variable.split("=", 1) for variable in variables if "=" in variable)
-        return found
+        return marked_processes(MARK, self.mark)
 
     def pids_of_rank(self, rank):
         return [pid for pid, variables in self.processes().items() if variables.get("OMPI_COMM_WORLD_RANK") == str(rank)]

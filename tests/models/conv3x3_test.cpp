@@ -117,7 +117,7 @@ TEST_F(EbmOfWholeVectors, HasTheSameBitsWhileItsWeightsAreFixed) {
   const at::Tensor slope = gradient();
   network().fix_weights(true);
   EXPECT_TRUE(at::equal(gradient(), slope));
-  // What is computed once follows the parameters again afterwards.
+  // The normed weights follow the parameters again afterwards.
   network().fix_weights(false);
   network().parameters().all().front().value.mul_(1.5);
   network().end_step(1);
