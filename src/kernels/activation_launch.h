@@ -34,6 +34,12 @@ struct EluBackward {
                      // bias_grad
 };
 
+// The same of leaky ReLU, whose slope is 1 where y > 0, and `leak` elsewhere.
+struct LeakyBackward {
+  EluBackward maps;
+  float leak;
+};
+
 // The first stage sums slices of rows, of which there are as many; the second sums the slices.
 inline std::int64_t elu_backward_slices(std::int64_t rows) {
   return std::clamp<std::int64_t>(rows / 32, 1, 1024);
@@ -47,6 +53,7 @@ inline std::int64_t elu_backward_scratch(std::int64_t rows, std::int64_t channel
 namespace cpu {
 void run(const BiasElu& k);
 void run(const EluBackward& k);
+void run(const LeakyBackward& k);
 }  // namespace cpu
 
 // On the current CUDA stream of the current device.

@@ -17,4 +17,9 @@ void bias_elu_(const at::Tensor& y, const at::Tensor& bias);
 [[nodiscard]] at::Tensor elu_backward(const at::Tensor& grad, const at::Tensor& y,
                                       const at::Tensor& bias_grad);
 
+// grad * slope, from y = leaky_relu(x) with the slope `leak` (0: ReLU) where y is not positive; on
+// CPUs. Otherwise as elu_backward.
+[[nodiscard]] at::Tensor leaky_backward(const at::Tensor& grad, const at::Tensor& y, double leak,
+                                        const at::Tensor& bias_grad);
+
 }  // namespace valley::kernels

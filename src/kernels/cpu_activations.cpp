@@ -2,30 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/activation_launch.h"
-#include "kernels/launch.h"
-
-// The same loops for several instruction sets; the program picks one when it starts.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define VALLEY_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define VALLEY_CLONES
-#endif
-#define VALLEY_INLINE inline __attribute__((always_inline))
+#include "kernels/cpu_clones.h"
 
 namespace valley::kernels::cpu {
 namespace {
-
-using Bits16 = std::uint16_t;
-
-VALLEY_INLINE float load(const float* p, std::int64_t i) { return p[i]; }
-VALLEY_INLINE float load(const Bits16* p, std::int64_t i) {
-  return __builtin_bit_cast(float, static_cast<std::uint32_t>(p[i]) << 16U);
-}
-VALLEY_INLINE void store(float* p, std::int64_t i, float value) { p[i] = value; }
-VALLEY_INLINE void store(Bits16* p, std::int64_t i, float value) { p[i] = bfloat16_bits(value); }
 
 // e^x - 1 for x <= 0, to about an ulp: 2^n (e^r - 1) + (2^n - 1) with r in [-ln 2 / 2, ln 2 / 2],
 // e^r - 1 by its Taylor series to the 7th power.
@@ -77,36 +61,93 @@ VALLEY_CLONES void bias_elu_bf16(Bits16* y, const float* bias, std::int64_t n) {
   bias_elu_tile(y, bias, n);
 }
 
-// sums[i] += out[i], with out as it is before it is rounded.
-template <typename T>
+// sums[i] += out[i], with out as it is before it is rounded. `leak`: the slope where y is not
+// positive; kElu: y + 1.
+template <bool kElu, typename T>
 VALLEY_INLINE void backward_tile(const T* __restrict grad, const T* __restrict y, T* out,
-                                 float* __restrict sums, std::int64_t n) {
+                                 float* __restrict sums, std::int64_t n, float leak) {
   for (std::int64_t i = 0; i < n; ++i) {
     const float value = load(y, i);
-    const float g = load(grad, i) * (value > 0 ? 1.0F : value + 1.0F);
+    const float g = load(grad, i) * (value > 0 ? 1.0F : (kElu ? value + 1.0F : leak));
     sums[i] += g;
     store(out, i, g);
   }
 }
 
-VALLEY_CLONES void backward_floats(const float* grad, const float* y, float* out, float* sums,
-                                   std::int64_t n) {
-  backward_tile(grad, y, out, sums, n);
+VALLEY_CLONES void elu_floats(const float* grad, const float* y, float* out, float* sums,
+                              std::int64_t n) {
+  backward_tile<true>(grad, y, out, sums, n, 0);
 }
-VALLEY_CLONES void backward_bf16(const Bits16* grad, const Bits16* y, Bits16* out, float* sums,
-                                 std::int64_t n) {
-  backward_tile(grad, y, out, sums, n);
+VALLEY_CLONES void elu_bf16(const Bits16* grad, const Bits16* y, Bits16* out, float* sums,
+                            std::int64_t n) {
+  backward_tile<true>(grad, y, out, sums, n, 0);
+}
+VALLEY_CLONES void leaky_floats(const float* grad, const float* y, float* out, float* sums,
+                                std::int64_t n, float leak) {
+  backward_tile<false>(grad, y, out, sums, n, leak);
+}
+VALLEY_CLONES void leaky_bf16(const Bits16* grad, const Bits16* y, Bits16* out, float* sums,
+                              std::int64_t n, float leak) {
+  backward_tile<false>(grad, y, out, sums, n, leak);
 }
 
-void add_tile(const EluBackward& k, std::int64_t begin, std::int64_t n, float* sums) {
-  if (k.bf16) {
-    backward_bf16(static_cast<const Bits16*>(k.grad) + begin,
-                  static_cast<const Bits16*>(k.y) + begin, static_cast<Bits16*>(k.out) + begin,
-                  sums, n);
-  } else {
-    backward_floats(static_cast<const float*>(k.grad) + begin,
-                    static_cast<const float*>(k.y) + begin, static_cast<float*>(k.out) + begin,
-                    sums, n);
+struct EluTile {
+  template <typename T>
+  void operator()(const T* grad, const T* y, T* out, float* sums, std::int64_t n) const {
+    if constexpr (std::is_same_v<T, float>) {
+      elu_floats(grad, y, out, sums, n);
+    } else {
+      elu_bf16(grad, y, out, sums, n);
+    }
+  }
+};
+struct LeakyTile {
+  float leak;
+  template <typename T>
+  void operator()(const T* grad, const T* y, T* out, float* sums, std::int64_t n) const {
+    if constexpr (std::is_same_v<T, float>) {
+      leaky_floats(grad, y, out, sums, n, leak);
+    } else {
+      leaky_bf16(grad, y, out, sums, n, leak);
+    }
+  }
+};
+
+template <typename T, typename Tile>
+void add_tile(const EluBackward& k, const Tile& tile, std::int64_t begin, std::int64_t n,
+              float* sums) {
+  tile(static_cast<const T*>(k.grad) + begin, static_cast<const T*>(k.y) + begin,
+       static_cast<T*>(k.out) + begin, sums, n);
+}
+
+template <typename Tile>
+void backward_maps(const EluBackward& k, const Tile& tile) {
+  const std::int64_t slices = elu_backward_slices(k.rows);
+  const std::int64_t rows = rows_of_tile(k.channels);
+  const std::int64_t grain = std::max<std::int64_t>(1, kGrain * slices / (k.rows * k.channels));
+  at::parallel_for(0, slices, grain, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> sums(static_cast<std::size_t>(rows * k.channels));
+    for (std::int64_t s = begin; s < end; ++s) {
+      std::fill(sums.begin(), sums.end(), 0.0F);
+      const std::int64_t last = k.rows * (s + 1) / slices;
+      for (std::int64_t row = k.rows * s / slices; row < last; row += rows) {
+        const std::int64_t n = std::min(rows, last - row) * k.channels;
+        k.bf16 ? add_tile<Bits16>(k, tile, row * k.channels, n, sums.data())
+               : add_tile<float>(k, tile, row * k.channels, n, sums.data());
+      }
+      if (k.bias_grad == nullptr) continue;
+      float* partial = k.partial + s * k.channels;
+      std::copy_n(sums.begin(), k.channels, partial);
+      for (std::int64_t r = 1; r < rows; ++r) {
+        for (std::int64_t c = 0; c < k.channels; ++c)
+          partial[c] += sums[static_cast<std::size_t>(r * k.channels + c)];
+      }
+    }
+  });
+  if (k.bias_grad == nullptr) return;
+  std::fill_n(k.bias_grad, k.channels, 0.0F);
+  for (std::int64_t s = 0; s < slices; ++s) {
+    for (std::int64_t c = 0; c < k.channels; ++c) k.bias_grad[c] += k.partial[s * k.channels + c];
   }
 }
 
@@ -136,31 +177,7 @@ void run(const BiasElu& k) {
                    });
 }
 
-void run(const EluBackward& k) {
-  const std::int64_t slices = elu_backward_slices(k.rows);
-  const std::int64_t rows = rows_of_tile(k.channels);
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrain * slices / (k.rows * k.channels));
-  at::parallel_for(0, slices, grain, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> sums(static_cast<std::size_t>(rows * k.channels));
-    for (std::int64_t s = begin; s < end; ++s) {
-      std::fill(sums.begin(), sums.end(), 0.0F);
-      const std::int64_t last = k.rows * (s + 1) / slices;
-      for (std::int64_t row = k.rows * s / slices; row < last; row += rows)
-        add_tile(k, row * k.channels, std::min(rows, last - row) * k.channels, sums.data());
-      if (k.bias_grad == nullptr) continue;
-      float* partial = k.partial + s * k.channels;
-      std::copy_n(sums.begin(), k.channels, partial);
-      for (std::int64_t r = 1; r < rows; ++r) {
-        for (std::int64_t c = 0; c < k.channels; ++c)
-          partial[c] += sums[static_cast<std::size_t>(r * k.channels + c)];
-      }
-    }
-  });
-  if (k.bias_grad == nullptr) return;
-  std::fill_n(k.bias_grad, k.channels, 0.0F);
-  for (std::int64_t s = 0; s < slices; ++s) {
-    for (std::int64_t c = 0; c < k.channels; ++c) k.bias_grad[c] += k.partial[s * k.channels + c];
-  }
-}
+void run(const EluBackward& k) { backward_maps(k, EluTile{}); }
+void run(const LeakyBackward& k) { backward_maps(k.maps, LeakyTile{k.leak}); }
 
 }  // namespace valley::kernels::cpu

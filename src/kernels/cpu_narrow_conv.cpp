@@ -113,7 +113,29 @@ void run(const NarrowingConv& k) {
     for (std::int64_t row = begin; row < end; ++row) {
       window.move_to(row, rows);
       narrow_kernels().narrow_row(k, rows, memory + read);
-      narrow_kernels().store_narrow_row(k, memory + read, row_of(k.y, k.bf16, s, s.few, row));
+      narrow_kernels().store_narrow_row(memory + read, k.bias, s.few, s.columns * s.few, k.bf16,
+                                        row_of(k.y, k.bf16, s, s.few, row));
+    }
+  });
+}
+
+void run(const NarrowingTransposedConv& k) {
+  const NarrowShape& s = k.shape;
+  const std::int64_t wide = 2 * s.columns * s.few;  // a row of y
+  at::parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t read = RowWindow::floats(s, s.many);
+    float* memory =
+        narrow_scratch.get(static_cast<std::size_t>(read + 2 * padded(s.columns) * s.few));
+    RowWindow window(k.x, k.bf16, s, s.many, memory);
+    const float* rows[kTaps];
+    for (std::int64_t row = begin; row < end; ++row) {
+      window.move_to(row, rows);
+      for (const bool odd : {false, true}) {
+        narrow_kernels().narrow_transposed_row(k, rows, odd, memory + read);
+        const std::int64_t at = (2 * row + (odd ? 1 : 0)) * wide;
+        narrow_kernels().store_narrow_row(memory + read, k.bias, s.few, wide, k.bf16,
+                                          static_cast<char*>(k.y) + at * (k.bf16 ? 2 : 4));
+      }
     }
   });
 }
@@ -154,6 +176,7 @@ std::int64_t narrow_slices(const NarrowShape& /*shape*/) { return 1; }
 std::int64_t narrow_slice_floats(const NarrowShape& /*shape*/) { return 0; }
 void run(const WideningConv& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
 void run(const NarrowingConv& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
+void run(const NarrowingTransposedConv& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
 void run(const NarrowWeightGradient& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
 
 #endif

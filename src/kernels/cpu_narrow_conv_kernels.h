@@ -26,7 +26,12 @@ struct NarrowConvKernels {
   void (*widen_row)(const WideningConv& k, ThreeRows rows, void* y);
   // `out`: kBlock pixels at a time, few numbers each; without the bias.
   void (*narrow_row)(const NarrowingConv& k, ThreeRows rows, float* out);
-  void (*store_narrow_row)(const NarrowingConv& k, const float* row, void* y);
+  // A row of the output, even or odd, from those above (if even), beside and below (if odd).
+  void (*narrow_transposed_row)(const NarrowingTransposedConv& k, ThreeRows rows, bool odd,
+                                float* out);
+  // To n numbers of few channels; bias may be null.
+  void (*store_narrow_row)(const float* row, const float* bias, std::int64_t few, std::int64_t n,
+                           bool bf16, void* y);
 
   // weights[i][j][f][m] += the sum over a row's pixels. `many`: where that row begins.
   void (*add_row)(const NarrowWeightGradient& k, ThreeRows few, const void* many, float* weights);

@@ -59,14 +59,15 @@ void widen_row_of(const WideningConv& k, ThreeRows rows, T* y) {
   }
 }
 
-// P pixels of F channels, P F a multiple of kSumsAtOnce. Lanes are channels of x, summed at the
-// end.
-template <int F, int P>
-void narrow(ThreeRows rows, std::int64_t at, const float* weights, std::int64_t many, float* out) {
+// P pixels of F channels, P F a multiple of kSumsAtOnce, with kernels of Taps x Taps. Lanes are
+// channels of x, summed at the end.
+template <int F, int P, int Taps>
+void narrow(const float* const* rows, std::int64_t at, const float* weights, std::int64_t many,
+            float* out) {
   Vector sums[P * F];
   for (int s = 0; s < P * F; ++s) sums[s] = zeros();
-  const std::int64_t wide = kTaps * many;
-  for (int i = 0; i < kTaps; ++i) {
+  const std::int64_t wide = Taps * many;
+  for (int i = 0; i < Taps; ++i) {
     const float* row = rows[i] + at * many;
     const float* w = weights + i * F * wide;
     for (std::int64_t j = 0; j < wide; j += kLanes) {
@@ -167,24 +168,49 @@ void widen_row(const WideningConv& k, ThreeRows rows, void* y) {
          : widen_row_of(k, rows, static_cast<float*>(y));
 }
 
+// Pixels of one and of three channels that are made at once.
+constexpr int kGray = kRegisters / 2;
+constexpr int kColour = kRegisters / 4;
+static_assert(kBlock % kGray == 0 && kBlock % kColour == 0);
+
 void narrow_row(const NarrowingConv& k, ThreeRows rows, float* out) {
-  constexpr int kGray = kRegisters / 2;
-  constexpr int kColour = kRegisters / 4;
-  static_assert(kBlock % kGray == 0);
   const std::int64_t end = (k.shape.columns + kBlock - 1) / kBlock * kBlock;
   if (k.shape.few == 1) {
     for (std::int64_t at = 0; at < end; at += kGray)
-      narrow<1, kGray>(rows, at, k.weights, k.shape.many, out + at);
+      narrow<1, kGray, kTaps>(rows, at, k.weights, k.shape.many, out + at);
   } else {
     for (std::int64_t at = 0; at < end; at += kColour)
-      narrow<3, kColour>(rows, at, k.weights, k.shape.many, out + 3 * at);
+      narrow<3, kColour, kTaps>(rows, at, k.weights, k.shape.many, out + 3 * at);
   }
 }
 
-void store_narrow_row(const NarrowingConv& k, const float* row, void* y) {
-  const std::int64_t n = k.shape.columns * k.shape.few;
-  k.bf16 ? store_row(row, k.bias, k.shape.few, n, static_cast<Bits16*>(y))
-         : store_row(row, k.bias, k.shape.few, n, static_cast<float*>(y));
+template <int F, int P>
+void narrow_transposed_row_of(const NarrowingTransposedConv& k, ThreeRows rows, bool odd,
+                              float* out) {
+  constexpr int kHalf = 2;
+  const std::int64_t size = kHalf * F * kHalf * k.shape.many;
+  const float* weights = k.weights + (odd ? kHalf * size : 0);
+  alignas(64) float sums[P * F];
+  for (std::int64_t at = 0; at < k.shape.columns; at += P) {
+    for (std::int64_t column = 0; column < kHalf; ++column) {
+      narrow<F, P, kHalf>(rows + (odd ? 1 : 0), at + column, weights + column * size, k.shape.many,
+                          sums);
+      for (int p = 0; p < P; ++p) {
+        for (int f = 0; f < F; ++f) out[(kHalf * (at + p) + column) * F + f] = sums[p * F + f];
+      }
+    }
+  }
+}
+
+void narrow_transposed_row(const NarrowingTransposedConv& k, ThreeRows rows, bool odd, float* out) {
+  k.shape.few == 1 ? narrow_transposed_row_of<1, kGray>(k, rows, odd, out)
+                   : narrow_transposed_row_of<3, kColour>(k, rows, odd, out);
+}
+
+void store_narrow_row(const float* row, const float* bias, std::int64_t few, std::int64_t n,
+                      bool bf16, void* y) {
+  bf16 ? store_row(row, bias, few, n, static_cast<Bits16*>(y))
+       : store_row(row, bias, few, n, static_cast<float*>(y));
 }
 
 void add_row(const NarrowWeightGradient& k, ThreeRows few, const void* many, float* weights) {
@@ -199,8 +225,9 @@ void add_lanes(const float* values, std::int64_t n, float* sums) {
   }
 }
 
-constexpr NarrowConvKernels kNarrowConvKernels{copy_floats, widen_row, narrow_row, store_narrow_row,
-                                               add_row,     add_lanes, add_floats};
+constexpr NarrowConvKernels kNarrowConvKernels{
+    copy_floats,      widen_row, narrow_row, narrow_transposed_row,
+    store_narrow_row, add_row,   add_lanes,  add_floats};
 
 }  // namespace
 }  // namespace valley::kernels::cpu

@@ -6,7 +6,7 @@
 namespace valley::kernels::cpu {
 namespace {
 
-std::int64_t less(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+[[maybe_unused]] std::int64_t less(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
 // sums += values; n a multiple of 16.
 void add_floats(float* sums, const float* values, std::int64_t n) {

@@ -47,8 +47,6 @@ std::int64_t tiles_of_block(std::int64_t in, std::int64_t out) {
   return std::max(kManyRows, fit);
 }
 
-std::int64_t filled_up(std::int64_t tiles) { return (tiles + kFewRows - 1) / kFewRows * kFewRows; }
-
 }  // namespace
 
 std::int64_t winograd_slices(std::int64_t batch, std::int64_t rows, std::int64_t columns) {

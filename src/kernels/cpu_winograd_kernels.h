@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/cpu_features.h"
+#include "kernels/cpu_products.h"
 #include "kernels/winograd_launch.h"
 
 namespace valley::kernels::cpu {
@@ -14,9 +15,6 @@ inline constexpr int kStep = 4;  // outputs along an edge
 inline constexpr int kTaps = 3;  // of a kernel
 inline constexpr int kZero = 2;  // the row and column that upsampled input leaves zero
 inline constexpr std::int64_t kPlaces = kEdge * kEdge;
-// Rows of a matrix that are multiplied at once: where fewer than the first are left, in the second.
-inline constexpr std::int64_t kManyRows = 12;
-inline constexpr std::int64_t kFewRows = 4;
 
 // Of the conv's output.
 struct Tiling {

@@ -3,69 +3,13 @@
 // or an inline function that other files have as well: the linker would keep one for all.
 #pragma once
 
+#include "kernels/cpu_product_loops.h"
 #include "kernels/cpu_vector_loops.h"
 #include "kernels/cpu_winograd_kernels.h"
 #include "kernels/cpu_winograd_tiles.h"
 
 namespace valley::kernels::cpu {
 namespace {
-
-// Rows of a product that the registers hold, of two vectors each.
-constexpr int kRowsAtOnce = kRegisters == 32 ? kManyRows : kManyRows / 2;
-constexpr int kWeightRowsAtOnce = kRegisters / 4;
-
-// m[r][0 .. N vectors) = sum over k of v[r][k] u[k][...]; R rows of v are K apart, of u and m
-// `out`.
-template <int R, int N>
-void multiply(const float* v, const float* u, float* m, std::int64_t k_size, std::int64_t out) {
-  Vector sums[R][N];
-  for (int r = 0; r < R; ++r) {
-    for (int n = 0; n < N; ++n) sums[r][n] = zeros();
-  }
-  for (std::int64_t k = 0; k < k_size; ++k) {
-    Vector b[N];
-    for (int n = 0; n < N; ++n) b[n] = load(u + k * out + n * kLanes);
-#pragma GCC unroll 12
-    for (int r = 0; r < R; ++r) {
-      const Vector a = all(v[r * k_size + k]);
-      for (int n = 0; n < N; ++n) sums[r][n] = multiply_add(a, b[n], sums[r][n]);
-    }
-  }
-  for (int r = 0; r < R; ++r) {
-    for (int n = 0; n < N; ++n) store(m + r * out + n * kLanes, sums[r][n]);
-  }
-}
-
-template <int N>
-void multiply_rows(const float* v, const float* u, float* m, std::int64_t rows, std::int64_t in,
-                   std::int64_t out) {
-  std::int64_t r = 0;
-  for (; r + kRowsAtOnce <= rows; r += kRowsAtOnce)
-    multiply<kRowsAtOnce, N>(v + r * in, u, m + r * out, in, out);
-  for (; r < rows; r += kFewRows) multiply<kFewRows, N>(v + r * in, u, m + r * out, in, out);
-}
-
-// w[i][0 .. N vectors) += sum over tiles t of v[t][i] z[t][...], for R rows i.
-template <int R, int N>
-void add_products(const float* v, const float* z, float* w, std::int64_t tiles, std::int64_t in,
-                  std::int64_t out) {
-  Vector sums[R][N];
-  for (int r = 0; r < R; ++r) {
-    for (int n = 0; n < N; ++n) sums[r][n] = load(w + r * out + n * kLanes);
-  }
-  for (std::int64_t t = 0; t < tiles; ++t) {
-    Vector b[N];
-    for (int n = 0; n < N; ++n) b[n] = load(z + t * out + n * kLanes);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      const Vector a = all(v[t * in + r]);
-      for (int n = 0; n < N; ++n) sums[r][n] = multiply_add(a, b[n], sums[r][n]);
-    }
-  }
-  for (int r = 0; r < R; ++r) {
-    for (int n = 0; n < N; ++n) store(w + r * out + n * kLanes, sums[r][n]);
-  }
-}
 
 template <typename T>
 void read_tile_of(const TileMap& map, const TilePlace& place, const T* zeros, float* out,
@@ -216,25 +160,6 @@ void write_sums(const WinogradConv& k, const Tiling& tiling, const TilePlace& pl
                 std::int64_t stride) {
   k.bf16 ? write_sums_of<Bits16>(k, tiling, place, m, stride)
          : write_sums_of<float>(k, tiling, place, m, stride);
-}
-
-void multiply_matrices(const float* v, const float* u, float* m, std::int64_t rows, std::int64_t in,
-                       std::int64_t out) {
-  std::int64_t o = 0;
-  for (; o + 2 * kLanes <= out; o += 2 * kLanes) multiply_rows<2>(v, u + o, m + o, rows, in, out);
-  if (o < out) multiply_rows<1>(v, u + o, m + o, rows, in, out);
-}
-
-void add_matrices(const float* v, const float* z, float* w, std::int64_t tiles, std::int64_t in,
-                  std::int64_t out) {
-  std::int64_t o = 0;
-  for (; o + 2 * kLanes <= out; o += 2 * kLanes) {
-    for (std::int64_t i = 0; i < in; i += kWeightRowsAtOnce)
-      add_products<kWeightRowsAtOnce, 2>(v + i, z + o, w + i * out + o, tiles, in, out);
-  }
-  if (o == out) return;
-  for (std::int64_t i = 0; i < in; i += kWeightRowsAtOnce)
-    add_products<kWeightRowsAtOnce, 1>(v + i, z + o, w + i * out + o, tiles, in, out);
 }
 
 void gather_weights(const WinogradWeightGradient& k) {

@@ -66,6 +66,26 @@ at::Tensor narrow_conv_input_gradient(const at::Tensor& gradient, const at::Tens
   return narrowing(gradient, at::flip(weight, {2, 3}).transpose(0, 1), {});
 }
 
+at::Tensor narrow_transposed_conv(const at::Tensor& x, const at::Tensor& weight,
+                                  const at::Tensor& bias) {
+  const std::int64_t many = weight.size(0);
+  const std::int64_t few = weight.size(1);
+  VALLEY_CHECK(weight.scalar_type() == at::kFloat && weight.size(2) == 4 && weight.size(3) == 4);
+  VALLEY_CHECK(is_few(few) && narrow_conv_fits(x, many, few) && x.size(1) == many);
+  VALLEY_CHECK(!bias.defined() || is_flat(bias, few));
+  // Turned by half a turn, every second row belongs to outputs of even number, the others to odd.
+  const at::Tensor w = at::flip(weight, {2, 3})
+                           .reshape({many, few, 2, 2, 2, 2})
+                           .permute({3, 5, 2, 1, 4, 0})
+                           .contiguous();
+  const at::Tensor y =
+      at::empty({x.size(0), few, 2 * x.size(2), 2 * x.size(3)}, x.options(), kMapLayout);
+  cpu::run(cpu::NarrowingTransposedConv{x.const_data_ptr(), w.const_data_ptr<float>(),
+                                        bias.defined() ? bias.const_data_ptr<float>() : nullptr,
+                                        y.mutable_data_ptr(), is_bf16(x), shape_of(x, few, many)});
+  return y;
+}
+
 at::Tensor narrow_conv_weight_gradient(const at::Tensor& gradient, const at::Tensor& x,
                                        const at::Tensor& bias_gradient) {
   const std::int64_t in = x.size(1);

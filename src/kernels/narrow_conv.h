@@ -1,5 +1,6 @@
-// 3x3 convs of stride 1 and padding 1 on CPUs from or to the 1 or 3 channels of an image, whose
-// loops are too short for what computes convs between many channels.
+// 3x3 convs of stride 1 and padding 1 on CPUs from or to the 1 or 3 channels of an image, and 4x4
+// transposed convs to them: their loops are too short for what computes convs between many
+// channels.
 //
 // Each product is made, as in a direct conv: results differ from LibTorch's by rounding. The order
 // of all sums is fixed: results depend neither on threads nor on what else is in the batch.
@@ -27,6 +28,15 @@ namespace valley::kernels {
 // channels_last. (Of x of many channels LibTorch's is as fast.)
 [[nodiscard]] at::Tensor narrow_conv_input_gradient(const at::Tensor& gradient,
                                                     const at::Tensor& weight);
+
+// conv_transpose(x) + bias with a 4x4 kernel, stride 2 and padding 1, from many channels to few:
+// also the gradient of the image that a strided conv read.
+//   x       [B, I, H, W], channels_last; narrow_conv_fits(x, I, O)
+//   weight  float [I, O, 4, 4], any strides
+//   bias    float [O], or undefined
+//   returns [B, O, 2H, 2W], channels_last
+[[nodiscard]] at::Tensor narrow_transposed_conv(const at::Tensor& x, const at::Tensor& weight,
+                                                const at::Tensor& bias);
 
 // The gradient of the weight, float [O, I, 3, 3]. bias_gradient: float [O], becomes that of the
 // bias of a conv to few channels; undefined: not summed.

@@ -31,6 +31,17 @@ struct NarrowingConv {
   NarrowShape shape;
 };
 
+// The transposed conv with a 4x4 kernel, stride 2 and padding 1. Each of the output's rows and
+// columns is of even or odd number, and summed from 2x2 pixels.
+struct NarrowingTransposedConv {
+  const void* x;         // of many channels
+  const float* weights;  // [2, 2, 2, few, 2, many]: odd row, odd column, row of the 2x2
+  const float* bias;     // [few], or null
+  void* y;               // [batch, 2 rows, 2 columns, few]
+  bool bf16;
+  NarrowShape shape;  // of x
+};
+
 // weights[i][j][f][m]: the sum over images and pixels p of few[p + (i - 1, j - 1)][f] many[p][m],
 // what lies outside being zero.
 struct NarrowWeightGradient {
@@ -48,6 +59,7 @@ struct NarrowWeightGradient {
 
 void run(const WideningConv& k);
 void run(const NarrowingConv& k);
+void run(const NarrowingTransposedConv& k);
 void run(const NarrowWeightGradient& k);
 
 }  // namespace valley::kernels::cpu

@@ -53,6 +53,21 @@ TEST_P(Activations, BackwardIsTheSlopeAndItsSum) {
   EXPECT_TRUE(at::equal(elu_backward(grad_, y, {}), out));
 }
 
+TEST_P(Activations, BackwardOfLeakyReluIsItsSlopeAndItsSum) {
+  for (const double leak : {0.0, 0.2}) {
+    const at::Tensor y = at::leaky_relu(x_, leak);
+    const at::Tensor wide = y.to(at::kDouble);
+    const at::Tensor expected =
+        grad_.to(at::kDouble) * at::where(wide > 0, at::ones_like(wide), at::full_like(wide, leak));
+    const at::Tensor sum = at::empty_like(bias_);
+    const at::Tensor out = leaky_backward(grad_, y, leak, sum);
+    EXPECT_EQ(out.scalar_type(), y.scalar_type());
+    EXPECT_TRUE(at::allclose(out.to(at::kDouble), expected, tolerance_, 1e-7));
+    EXPECT_TRUE(at::allclose(sum.to(at::kDouble), expected.sum({0, 2, 3}), 1e-5, 1e-4));
+    EXPECT_TRUE(at::equal(leaky_backward(grad_, y, leak, {}), out));
+  }
+}
+
 TEST_P(Activations, AreTheSameForAnyNumberOfThreads) {
   const int before = at::get_num_threads();
   at::set_num_threads(1);

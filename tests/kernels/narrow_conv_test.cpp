@@ -136,6 +136,58 @@ INSTANTIATE_TEST_SUITE_P(
                       NarrowCase{8, 32, 3, 64, 64}, NarrowCase{1, 80, 3, 9, 19},
                       NarrowCase{1, 16, 3, 40, 300}, NarrowCase{1, 1, 16, 40, 300}));
 
+struct TransposedCase {
+  std::int64_t batch, in, out, height, width;
+};
+
+class NarrowTransposedConv : public ::testing::TestWithParam<TransposedCase> {
+ protected:
+  void SetUp() override {
+    const TransposedCase& c = GetParam();
+    at::manual_seed(1);
+    x_ = at::randn({c.batch, c.in, c.height, c.width}).contiguous(kMapLayout);
+    weight_ = at::randn({c.in, c.out, 4, 4}) / std::sqrt(4.0 * static_cast<double>(c.in));
+    bias_ = at::randn({c.out});
+    if (!narrow_conv_fits(x_, c.in, c.out)) GTEST_SKIP() << "this CPU has no AVX2";
+  }
+  at::Tensor x_, weight_, bias_;
+};
+
+TEST_P(NarrowTransposedConv, IsTheConvAndTheBias) {
+  const at::Tensor exact =
+      at::conv_transpose2d(x_.to(at::kDouble), weight_.to(at::kDouble), {}, {2, 2}, {1, 1});
+  const at::Tensor y = narrow_transposed_conv(x_, weight_, {});
+  EXPECT_TRUE(y.is_contiguous(kMapLayout));
+  EXPECT_LT((y.to(at::kDouble) - exact).abs().max().item<double>(), kNarrowTolerance);
+  const at::Tensor shifted = narrow_transposed_conv(x_, weight_, bias_);
+  EXPECT_TRUE(at::equal(shifted, y + bias_.view({1, -1, 1, 1})));
+}
+
+TEST_P(NarrowTransposedConv, IsTheSameForAnyThreadsBatchAndStrides) {
+  const at::Tensor y = narrow_transposed_conv(x_, weight_, bias_);
+  const int before = at::get_num_threads();
+  at::set_num_threads(3);
+  EXPECT_TRUE(at::equal(narrow_transposed_conv(x_, weight_.contiguous(kMapLayout), bias_), y));
+  at::set_num_threads(before);
+  const std::int64_t last = x_.size(0) - 1;
+  const at::Tensor image = x_.narrow(0, last, 1).contiguous(kMapLayout);
+  EXPECT_TRUE(at::equal(narrow_transposed_conv(image, weight_, bias_)[0], y[last]));
+}
+
+TEST_P(NarrowTransposedConv, Bfloat16IsFloatRounded) {
+  const at::Tensor x = x_.to(at::kBFloat16);
+  if (!narrow_conv_fits(x, x.size(1), weight_.size(1))) GTEST_SKIP() << "this CPU has AMX";
+  EXPECT_TRUE(
+      at::equal(narrow_transposed_conv(x, weight_, bias_),
+                narrow_transposed_conv(x.to(at::kFloat), weight_, bias_).to(at::kBFloat16)));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, NarrowTransposedConv,
+    ::testing::Values(TransposedCase{2, 16, 3, 4, 4}, TransposedCase{3, 48, 1, 7, 5},
+                      TransposedCase{1, 32, 3, 1, 1}, TransposedCase{8, 16, 3, 32, 32},
+                      TransposedCase{1, 80, 3, 9, 19}, TransposedCase{2, 16, 1, 14, 14}));
+
 TEST(NarrowConvFits, OnlyImagesOnOneSideAndWholeVectorsOnTheOther) {
   const at::Tensor x = at::zeros({1, 3, 4, 4}).contiguous(kMapLayout);
   const bool here = narrow_conv_fits(x, 3, 16);

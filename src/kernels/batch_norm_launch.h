@@ -1,0 +1,57 @@
+// What batch_norm.cpp asks of cpu_batch_norm.cpp, in plain pointers. Maps are channels_last: rows =
+// N H W rows of C channels; float or, with `bf16`, bfloat16; the arithmetic is float, and double
+// where slices of rows are brought together.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace valley::kernels::cpu {
+
+struct NormShape {
+  std::int64_t rows, channels;
+  bool bf16;
+};
+
+// y = leaky_relu(weight (x - mean) inverse_deviation + bias), with the moments over all rows.
+struct BatchNorm {
+  const void* x;
+  const float* weight;  // [channels], as are the next four
+  const float* bias;
+  float* mean;               // written
+  float* inverse_deviation;  // written: 1 / sqrt(variance + epsilon)
+  double epsilon;
+  float leak;  // what negative outputs are multiplied by; 1: nothing
+  void* y;
+  float* slices;  // [norm_slices, 2, channels], scratch
+  NormShape shape;
+};
+
+struct BatchNormBackward {
+  const void* gradient;  // of y
+  const void* x;
+  const float* weight;
+  const float* bias;
+  const float* mean;
+  const float* inverse_deviation;
+  float leak;
+  void* of_x;
+  float* of_weight;  // [channels], written
+  float* of_bias;    // likewise
+  float* slices;     // as above
+  NormShape shape;
+};
+
+// Sums are made in so many parts, whatever the threads: each fits a first-level cache.
+inline std::int64_t norm_slice_rows(std::int64_t channels) {
+  return std::max<std::int64_t>(16, 4096 / channels);
+}
+inline std::int64_t norm_slices(const NormShape& s) {
+  const std::int64_t rows = norm_slice_rows(s.channels);
+  return (s.rows + rows - 1) / rows;
+}
+
+void run(const BatchNorm& k);
+void run(const BatchNormBackward& k);
+
+}  // namespace valley::kernels::cpu

@@ -1,0 +1,212 @@
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "core/error.h"
+#include "kernels/cpu_scratch.h"
+#include "kernels/cpu_strided_conv_kernels.h"
+
+namespace valley::kernels::cpu {
+
+#if VALLEY_WIDE_VECTORS
+
+namespace {
+
+// A block's transformed tiles should stay in a core's second-level cache.
+constexpr std::int64_t kPhaseBlockFloats = 64 * 1024;
+constexpr std::int64_t kPhaseSliceTiles = 256;
+constexpr std::int64_t kMaxPhaseSlices = 16;
+
+thread_local Scratch strided_scratch;
+
+const StridedConvKernels& strided_kernels() {
+  static const StridedConvKernels& chosen =
+      vectors() == Vectors::kAvx512 ? strided_conv_avx512() : strided_conv_avx2();
+  return chosen;
+}
+
+// Tiles of 4x4 pixels of the small map.
+struct PhaseTiling {
+  explicit PhaseTiling(const StridedShape& shape)
+      : down((shape.rows + kPhaseStep - 1) / kPhaseStep),
+        across((shape.columns + kPhaseStep - 1) / kPhaseStep),
+        count(shape.batch * down * across) {}
+  std::int64_t down, across, count;
+
+  [[nodiscard]] PhaseTile small(std::int64_t tile) const {
+    const std::int64_t in_image = tile % (down * across);
+    return {tile / (down * across), in_image / across * kPhaseStep, in_image % across * kPhaseStep,
+            1};
+  }
+  // What a phase's 2x2 conv reads of the large map for a tile of the small one.
+  [[nodiscard]] PhaseTile large_around(std::int64_t tile, int phase) const {
+    const PhaseTile t = small(tile);
+    return {t.image, 2 * t.row - phase / 2, 2 * t.column - phase % 2, 2};
+  }
+  // The tile of the large map that a phase of the transposed conv writes, and what it reads.
+  [[nodiscard]] PhaseTile large(std::int64_t tile, int phase) const {
+    const PhaseTile t = small(tile);
+    return {t.image, 2 * t.row + phase / 2, 2 * t.column + phase % 2, 2};
+  }
+  [[nodiscard]] PhaseTile small_around(std::int64_t tile, int phase) const {
+    const PhaseTile t = small(tile);
+    return {t.image, t.row - 1 + phase / 2, t.column - 1 + phase % 2, 1};
+  }
+};
+
+PhaseMap large_map(const StridedShape& s, const void* data) {
+  return {const_cast<void*>(data), s.bf16, 2 * s.rows, 2 * s.columns, s.large};
+}
+PhaseMap small_map(const StridedShape& s, const void* data) {
+  return {const_cast<void*>(data), s.bf16, s.rows, s.columns, s.small};
+}
+
+// Of so many floats in each of a tile's places.
+std::int64_t tiles_of_phase_block(std::int64_t floats) {
+  const std::int64_t fit = kPhaseBlockFloats / (kPhasePlaces * floats) / kManyRows * kManyRows;
+  return std::max(2 * kManyRows, fit);  // of deep layers weights are read again for each block
+}
+
+std::size_t block_floats(std::int64_t tiles, std::int64_t in, std::int64_t out) {
+  return static_cast<std::size_t>(kPhasePlaces * (apart(tiles * in) + apart(tiles * out)));
+}
+
+// Rows that fill up a block are zero.
+void clear_rest(float* v, std::int64_t tiles, std::int64_t most, std::int64_t in) {
+  for (std::int64_t p = 0; p < kPhasePlaces; ++p)
+    std::fill_n(v + p * apart(most * in) + tiles * in, (filled_up(tiles) - tiles) * in, 0.0F);
+}
+
+struct Block {
+  std::int64_t first, tiles, most;
+};
+
+void multiply_places(const float* v, const float* u, float* m, const Block& block, std::int64_t in,
+                     std::int64_t out) {
+  for (std::int64_t p = 0; p < kPhasePlaces; ++p) {
+    strided_kernels().multiply_panels(v + p * apart(block.most * in), u + p * apart(in * out),
+                                      m + p * apart(block.most * out), filled_up(block.tiles), in,
+                                      out);
+  }
+}
+
+void shrink(const StridedConv& k, const PhaseTiling& tiling, const Block& block, const float* zeros,
+            float* v) {
+  const StridedShape& s = k.shape;
+  const std::int64_t in = kPhases * s.large;
+  float* m = v + kPhasePlaces * apart(block.most * in);
+  const PhaseMap from = large_map(s, k.x);
+  for (std::int64_t t = 0; t < block.tiles; ++t) {
+    for (int phase = 0; phase < kPhases; ++phase) {
+      strided_kernels().read_tile(from, tiling.large_around(block.first + t, phase), zeros,
+                                  v + t * in + phase * s.large, apart(block.most * in));
+    }
+  }
+  clear_rest(v, block.tiles, block.most, in);
+  multiply_places(v, k.weights, m, block, in, s.small);
+  const PhaseMap to = small_map(s, k.y);
+  for (std::int64_t t = 0; t < block.tiles; ++t) {
+    strided_kernels().write_tile(to, tiling.small(block.first + t), m + t * s.small,
+                                 apart(block.most * s.small), k.bias, k.leak);
+  }
+}
+
+void grow(const StridedConv& k, const PhaseTiling& tiling, const Block& block, const float* zeros,
+          float* v) {
+  const StridedShape& s = k.shape;
+  float* m = v + kPhasePlaces * apart(block.most * s.small);
+  const PhaseMap from = small_map(s, k.x);
+  const PhaseMap to = large_map(s, k.y);
+  for (int phase = 0; phase < kPhases; ++phase) {
+    for (std::int64_t t = 0; t < block.tiles; ++t) {
+      strided_kernels().read_tile(from, tiling.small_around(block.first + t, phase), zeros,
+                                  v + t * s.small, apart(block.most * s.small));
+    }
+    clear_rest(v, block.tiles, block.most, s.small);
+    multiply_places(v, k.weights + phase * kPhasePlaces * apart(s.small * s.large), m, block,
+                    s.small, s.large);
+    for (std::int64_t t = 0; t < block.tiles; ++t) {
+      strided_kernels().write_tile(to, tiling.large(block.first + t, phase), m + t * s.large,
+                                   apart(block.most * s.large), k.bias, k.leak);
+    }
+  }
+}
+
+}  // namespace
+
+std::int64_t strided_slices(const StridedShape& shape) {
+  return std::clamp<std::int64_t>(PhaseTiling(shape).count / kPhaseSliceTiles, 1, kMaxPhaseSlices);
+}
+
+void run(const StridedWeights& k) { strided_kernels().transform_weights(k); }
+
+void run(const StridedConv& k) {
+  const StridedShape& s = k.shape;
+  const PhaseTiling tiling(s);
+  const std::vector<float> zeros(static_cast<std::size_t>(std::max(s.large, s.small)));
+  const std::int64_t floats = k.transposed ? s.small + s.large : kPhases * s.large + s.small;
+  const std::int64_t most = tiles_of_phase_block(floats);
+  const std::int64_t blocks = (tiling.count + most - 1) / most;
+  at::parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+    float* v = strided_scratch.get(block_floats(most, k.transposed ? s.small : kPhases * s.large,
+                                                k.transposed ? s.large : s.small));
+    for (std::int64_t b = begin; b < end; ++b) {
+      const Block block{b * most, std::min(most, tiling.count - b * most), most};
+      k.transposed ? grow(k, tiling, block, zeros.data(), v)
+                   : shrink(k, tiling, block, zeros.data(), v);
+    }
+  });
+}
+
+void run(const StridedWeightGradient& k) {
+  const StridedShape& s = k.shape;
+  const PhaseTiling tiling(s);
+  const std::vector<float> zeros(static_cast<std::size_t>(std::max(s.large, s.small)));
+  const std::int64_t in = kPhases * s.large;
+  const std::int64_t most = tiles_of_phase_block(in + s.small);
+  const std::int64_t slices = strided_slices(s);
+  const std::int64_t size = kPhasePlaces * apart(in * s.small);
+  const PhaseMap large = large_map(s, k.large_map);
+  const PhaseMap small = small_map(s, k.small_map);
+  at::parallel_for(0, slices, 1, [&](std::int64_t begin, std::int64_t end) {
+    float* v = strided_scratch.get(block_floats(most, in, s.small));
+    float* z = v + kPhasePlaces * apart(most * in);
+    for (std::int64_t slice = begin; slice < end; ++slice) {
+      float* sums = k.slices + slice * size;
+      const std::int64_t begins = tiling.count * slice / slices;
+      const std::int64_t last = tiling.count * (slice + 1) / slices;
+      for (std::int64_t first = begins; first < last; first += most) {
+        const std::int64_t tiles = std::min(most, last - first);
+        for (std::int64_t t = 0; t < tiles; ++t) {
+          for (int phase = 0; phase < kPhases; ++phase) {
+            strided_kernels().read_tile(large, tiling.large_around(first + t, phase), zeros.data(),
+                                        v + t * in + phase * s.large, apart(most * in));
+          }
+          strided_kernels().read_gradient(small, tiling.small(first + t), zeros.data(),
+                                          z + t * s.small, apart(most * s.small));
+        }
+        const auto products =
+            first == begins ? strided_kernels().put_matrices : strided_kernels().add_matrices;
+        for (std::int64_t p = 0; p < kPhasePlaces; ++p) {
+          products(v + p * apart(most * in), z + p * apart(most * s.small),
+                   sums + p * apart(in * s.small), tiles, in, s.small);
+        }
+      }
+    }
+  });
+  for (std::int64_t slice = 1; slice < slices; ++slice)
+    strided_kernels().add_floats(k.slices, k.slices + slice * size, size);
+  strided_kernels().gather_weights(k);
+}
+
+#else
+
+std::int64_t strided_slices(const StridedShape& /*shape*/) { return 1; }
+void run(const StridedConv& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
+void run(const StridedWeightGradient& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
+void run(const StridedWeights& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
+
+#endif
+
+}  // namespace valley::kernels::cpu

@@ -1,0 +1,20 @@
+// Compiled for AVX-512 whatever the rest is compiled for: called only where the CPU has it.
+#include "kernels/cpu_strided_conv_kernels.h"
+
+#if VALLEY_WIDE_VECTORS
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma")
+#include "kernels/cpu_avx512.h"
+// After the vectors that it is made of.
+#include "kernels/cpu_strided_conv_loops.h"
+
+namespace valley::kernels::cpu {
+
+const StridedConvKernels& strided_conv_avx512() { return kStridedConvKernels; }
+
+}  // namespace valley::kernels::cpu
+
+#pragma GCC pop_options
+
+#endif
