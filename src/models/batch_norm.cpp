@@ -5,11 +5,40 @@
 #include <ATen/ops/native_batch_norm.h>
 #include <ATen/ops/pow.h>
 #include <fmt/core.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <optional>
+#include <tuple>
+
+#include "kernels/batch_norm.h"
 
 namespace valley {
 namespace {
 
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
 constexpr double kEpsilon = 1e-5;
+
+// y, mean and inverse deviation, of which y alone is differentiated.
+class BatchNormFunction : public torch::autograd::Function<BatchNormFunction> {
+ public:
+  static variable_list forward(AutogradContext* context, const at::Tensor& x,
+                               const at::Tensor& weight, const at::Tensor& bias, double leak) {
+    const kernels::NormedBatch n = kernels::batch_norm(x, weight, bias, kEpsilon, leak);
+    context->save_for_backward({x, weight, bias, n.mean, n.inverse_deviation});
+    context->mark_non_differentiable({n.mean, n.inverse_deviation});
+    context->saved_data["leak"] = leak;
+    return {n.y, n.mean, n.inverse_deviation};
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list s = context->get_saved_variables();
+    const kernels::NormGradients g = kernels::batch_norm_backward(
+        gradients[0], s[0], s[1], s[2], s[3], s[4], context->saved_data["leak"].toDouble());
+    return {g.x, g.weight, g.bias, at::Tensor()};
+  }
+};
 
 }  // namespace
 
@@ -34,16 +63,29 @@ void BatchNorm2d::note_moments(const at::Tensor& mean, const at::Tensor& inverse
   add_statistic(running_var_, variance.to(at::kFloat), context_->statistics_weight);
 }
 
-at::Tensor BatchNorm2d::operator()(const at::Tensor& x) const {
+at::Tensor BatchNorm2d::operator()(const at::Tensor& x, Activation activation) const {
   // A momentum of its own would make the running moments follow the order of microbatches.
   constexpr double kNoMomentum = 0;
   if (!context_->batch_statistics) {
-    return std::get<0>(at::native_batch_norm(x, weight_, bias_, running_mean_, running_var_, false,
-                                             kNoMomentum, kEpsilon));
+    return activate(std::get<0>(at::native_batch_norm(x, weight_, bias_, running_mean_,
+                                                      running_var_, false, kNoMomentum, kEpsilon)),
+                    activation);
   }
-  // The moments of the normalization itself: a pass of their own takes longer than the rest.
-  const auto [y, mean, inverse_deviation] =
-      at::native_batch_norm(x, weight_, bias_, {}, {}, true, kNoMomentum, kEpsilon);
+  at::Tensor y;
+  at::Tensor mean;
+  at::Tensor inverse_deviation;
+  const std::optional<double> leak = leak_of(activation);
+  if (leak && kernels::batch_norm_fits(x)) {
+    const variable_list normed = BatchNormFunction::apply(x, weight_, bias_, *leak);
+    y = normed[0];
+    mean = normed[1];
+    inverse_deviation = normed[2];
+  } else {
+    // The moments of the normalization itself: a pass of their own takes longer than the rest.
+    std::tie(y, mean, inverse_deviation) =
+        at::native_batch_norm(x, weight_, bias_, {}, {}, true, kNoMomentum, kEpsilon);
+    y = activate(y, activation);
+  }
   if (context_->statistics_weight > 0)
     note_moments(mean, inverse_deviation, x.numel() / weight_.numel());
   return y;

@@ -23,8 +23,9 @@ class BatchNorm2d {
   BatchNorm2d(ParameterSet& set, const std::string& name, std::int64_t features,
               std::shared_ptr<const PassContext> context);
   // [B, features, H, W], B * H * W at least 2; normalised by the batch's mean and (biased) variance
-  // plus 1e-5 with context.batch_statistics, else by the running ones.
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;
+  // plus 1e-5 with context.batch_statistics, else by the running ones. Then `activation`. On CPUs,
+  // with batch statistics, second derivatives are not defined.
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& x, Activation activation) const;
   [[nodiscard]] LayerInfo info(std::int64_t size, const std::string& note = "") const;
 
  private:

@@ -11,8 +11,10 @@ struct ComputeOptions {
   at::ScalarType type = at::kFloat;
   bool fused_elu = true;          // bias and ELU in one pass behind the conv
   bool folded_upsampling = true;  // see elu_conv; only with fused_elu
-  bool winograd = true;           // see kernels/winograd.h; of BEGAN only with fused_elu
-  bool narrow_convs = true;       // see kernels/narrow_conv.h; of BEGAN only with fused_elu
+  // See kernels/winograd.h, kernels/strided_conv.h and kernels/narrow_conv.h; of BEGAN only with
+  // fused_elu.
+  bool winograd = true;
+  bool narrow_convs = true;
 };
 
 }  // namespace valley

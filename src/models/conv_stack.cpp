@@ -2,11 +2,18 @@
 
 #include <fmt/core.h>
 
+#include <utility>
+
+#include "models/conv4x4.h"
+#include "models/image_conv.h"
+
 namespace valley {
 
 ConvStack::ConvStack(ParameterSet& set, const std::string& prefix,
                      const std::vector<ConvStage>& stages,
-                     const std::shared_ptr<const PassContext>& context) {
+                     const std::shared_ptr<const PassContext>& context,
+                     std::shared_ptr<const ComputeOptions> compute)
+    : compute_(std::move(compute)) {
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const ConvStage& stage = stages[i];
     const std::string name = fmt::format("{}{}.", prefix, i);
@@ -17,13 +24,23 @@ ConvStack::ConvStack(ParameterSet& set, const std::string& prefix,
   }
 }
 
+at::Tensor ConvStack::apply(const Part& part, const at::Tensor& x) const {
+  constexpr double kAlone = 1;
+  const Conv2d& conv = part.conv;
+  at::Tensor y;
+  if (has_conv4x4(x, conv.shape(), *compute_)) {
+    const std::optional<double> leak = part.norm ? std::nullopt : leak_of(part.activation);
+    y = apply_conv4x4(x, conv, leak.value_or(kAlone), *compute_);
+    if (leak) return y;
+  } else {
+    y = compute_->narrow_convs ? image_conv(conv, x) : conv(x);
+  }
+  return part.norm ? (*part.norm)(y, part.activation) : activate(y, part.activation);
+}
+
 at::Tensor ConvStack::operator()(const at::Tensor& x) const {
   at::Tensor y = x;
-  for (const Part& part : parts_) {
-    y = part.conv(y);
-    if (part.norm) y = (*part.norm)(y);
-    y = activate(y, part.activation);
-  }
+  for (const Part& part : parts_) y = apply(part, y);
   return y;
 }
 

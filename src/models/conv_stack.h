@@ -26,7 +26,8 @@ class ConvStack {
  public:
   // Tensors are called PREFIX + "0.conv.weight", PREFIX + "0.norm.weight", ... in `set`.
   ConvStack(ParameterSet& set, const std::string& prefix, const std::vector<ConvStage>& stages,
-            const std::shared_ptr<const PassContext>& context);
+            const std::shared_ptr<const PassContext>& context,
+            std::shared_ptr<const ComputeOptions> compute);
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;  // [B, C, H, W]
   // Adds its layers for an input of `size` pixels; returns the size of its output.
   std::int64_t describe(std::int64_t size, std::vector<LayerInfo>& table) const;
@@ -37,6 +38,9 @@ class ConvStack {
     std::optional<BatchNorm2d> norm;
     Activation activation;
   };
+  [[nodiscard]] at::Tensor apply(const Part& part, const at::Tensor& x) const;
+
+  std::shared_ptr<const ComputeOptions> compute_;
   std::vector<Part> parts_;
 };
 

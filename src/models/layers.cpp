@@ -5,6 +5,7 @@
 #include <ATen/ops/elu.h>
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/tanh.h>
@@ -16,8 +17,6 @@
 
 namespace valley {
 namespace {
-
-constexpr double kLeak = 0.2;
 
 std::string after_space(const std::string& text) { return text.empty() ? "" : " " + text; }
 
@@ -40,6 +39,13 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
       break;
   }
   return y;
+}
+
+std::optional<double> leak_of(Activation activation) {
+  if (activation == Activation::kNone) return 1;
+  if (activation == Activation::kRelu) return 0;
+  if (activation == Activation::kLeakyRelu) return kLeak;
+  return std::nullopt;
 }
 
 std::string activation_name(Activation activation) {
@@ -92,6 +98,17 @@ Conv2d::Conv2d(ParameterSet& set, const std::string& name, const ConvShape& shap
   if (has_bias) bias_ = set.add(name + ".bias", {shape.out}, Initializer::zero());
 }
 
+// From single pixels to maps of the kernel's size, side by side: LibTorch's transposed conv takes
+// several times as long as the product of matrices that this is.
+at::Tensor Conv2d::unfold(const at::Tensor& x, const at::Tensor& weight,
+                          const at::Tensor& bias) const {
+  const at::Tensor pixels = x.reshape({x.size(0), shape_.in});
+  const at::Tensor y = at::mm(pixels, weight.reshape({shape_.in, -1}))
+                           .view({x.size(0), shape_.out, shape_.kernel, shape_.kernel})
+                           .contiguous(at::MemoryFormat::ChannelsLast);
+  return bias.defined() ? y + bias.view({1, -1, 1, 1}) : y;
+}
+
 at::Tensor Conv2d::apply(const at::Tensor& x, const at::Tensor& weight) const {
   const std::int64_t s = shape_.stride;
   const std::int64_t p = shape_.padding;
@@ -99,6 +116,8 @@ at::Tensor Conv2d::apply(const at::Tensor& x, const at::Tensor& weight) const {
   const at::Tensor input = x.to(type);
   const at::Tensor w = weight.to(type);
   const at::Tensor b = bias_.defined() ? bias_.to(type) : bias_;
+  if (shape_.transposed && p == 0 && x.size(2) == 1 && x.size(3) == 1)
+    return unfold(input, w, b).to(x.scalar_type());
   const at::Tensor y = shape_.transposed ? at::conv_transpose2d(input, w, b, {s, s}, {p, p})
                                          : at::conv2d(input, w, b, {s, s}, {p, p});
   return y.to(x.scalar_type());

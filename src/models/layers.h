@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "kernels/product_type.h"
@@ -28,8 +29,11 @@ struct LayerInfo {
 
 // What follows a layer. In place: the layer's result is used up.
 enum class Activation { kNone, kElu, kRelu, kLeakyRelu, kTanh, kSigmoid };
-// ELU with alpha 1, leaky ReLU with slope 0.2.
+inline constexpr double kLeak = 0.2;  // the slope of leaky ReLU below 0
+// ELU with alpha 1.
 [[nodiscard]] at::Tensor activate(const at::Tensor& x, Activation activation);
+// What negative numbers are multiplied by: kNone 1, kRelu 0, kLeakyRelu kLeak; of others nothing.
+[[nodiscard]] std::optional<double> leak_of(Activation activation);
 [[nodiscard]] std::string activation_name(Activation activation);  // "leaky relu"; kNone: ""
 // Of model.output: "linear", "tanh" or "sigmoid".
 [[nodiscard]] Activation output_activation(const std::string& output);
@@ -67,6 +71,9 @@ class Conv2d {
   [[nodiscard]] LayerInfo info(std::int64_t out_size, const std::string& note = "") const;
 
  private:
+  [[nodiscard]] at::Tensor unfold(const at::Tensor& x, const at::Tensor& weight,
+                                  const at::Tensor& bias) const;
+
   std::string name_;
   ConvShape shape_;
   at::Tensor weight_;  // [out, in, k, k]; transposed: [in, out, k, k]

@@ -12,7 +12,7 @@ namespace valley {
 class StackGenerator : public Generator {
  public:
   StackGenerator(const std::vector<ConvStage>& stages, at::Device device)
-      : Generator(device), stack_(parameters_, "layers.", stages, context_) {}
+      : Generator(device), stack_(parameters_, "layers.", stages, context_, compute_) {}
   [[nodiscard]] at::Tensor forward(const at::Tensor& z) const override {
     return stack_(z.unsqueeze(2).unsqueeze(3));
   }
@@ -33,8 +33,8 @@ class StackAutoencoder : public Autoencoder {
                    std::int64_t resolution, at::Device device)
       : Autoencoder(device),
         resolution_(resolution),
-        encoder_(parameters_, "encoder.", encoder, context_),
-        decoder_(parameters_, "decoder.", decoder, context_) {}
+        encoder_(parameters_, "encoder.", encoder, context_, compute_),
+        decoder_(parameters_, "decoder.", decoder, context_, compute_) {}
   [[nodiscard]] at::Tensor code_of(const at::Tensor& x) const override { return encoder_(x); }
   [[nodiscard]] at::Tensor image_of(const at::Tensor& h) const override { return decoder_(h); }
   [[nodiscard]] std::vector<LayerInfo> layers() const override {

@@ -15,15 +15,16 @@ void add_performance_keys(Schema& s, PerformanceOptions& o) {
       .source("ours");
   s.key("performance.winograd", &o.winograd)
       .help(
-          "3x3 convs of stride 1 on CPUs with AVX2 or AVX-512 by Winograd's F(4x4, 3x3): those of "
-          "the "
-          "EBM, and of BEGAN with fused_elu.")
+          "Convs on CPUs with AVX2 or AVX-512 by Winograd: 3x3 of stride 1 by F(4x4, 3x3), those "
+          "of the "
+          "EBM and of BEGAN with fused_elu; 4x4 of stride 2 and their transposed convs by "
+          "F(4x4, 2x2), those of EBGAN and MAGAN.")
       .source("ours");
   s.key("performance.narrow_convs", &o.narrow_convs)
       .help(
-          "3x3 convs from and to the 1 or 3 channels of images on CPUs with AVX2 or AVX-512 by "
-          "kernels of their own: those of BEGAN with fused_elu, and the gradients of the EBM's "
-          "first.")
+          "Convs from and to the 1 or 3 channels of images on CPUs with AVX2 or AVX-512 by "
+          "kernels of their own: those of BEGAN with fused_elu, the gradients of the EBM's first, "
+          "and those to images of EBGAN and MAGAN.")
       .source("ours");
   s.key("performance.frozen_networks", &o.frozen_networks)
       .help("Networks that a phase does not update get no weight gradients in it.")

@@ -91,34 +91,61 @@ class BatchNormTest : public ::testing::Test {
 };
 
 TEST_F(BatchNormTest, TakesTheBatchsMomentsOrTheRunningOnes) {
-  EXPECT_TRUE(at::allclose(norm_(x_), x_ / std::sqrt(1 + 1e-5)));  // running: 0 and 1
+  EXPECT_TRUE(
+      at::allclose(norm_(x_, Activation::kNone), x_ / std::sqrt(1 + 1e-5)));  // running: 0 and 1
   context_->batch_statistics = true;
-  const at::Tensor y = norm_(x_);
+  const at::Tensor y = norm_(x_, Activation::kNone);
   EXPECT_TRUE(at::allclose(y.mean({0, 2, 3}), at::zeros({3}), 0, 1e-6));
   EXPECT_TRUE(at::allclose(y.var({0, 2, 3}, false), at::ones({3}), 0, 1e-4));
   set_.all()[0].value.fill_(3);  // weight
   set_.all()[1].value.fill_(-2);
-  EXPECT_TRUE(at::allclose(norm_(x_), y * 3 - 2, 1e-5, 1e-5));
+  EXPECT_TRUE(at::allclose(norm_(x_, Activation::kNone), y * 3 - 2, 1e-5, 1e-5));
 }
 
 TEST_F(BatchNormTest, PassesNoteDifferencesOfMomentsButMoveNothing) {
   context_->batch_statistics = true;
-  static_cast<void>(norm_(x_));
+  static_cast<void>(norm_(x_, Activation::kNone));
   EXPECT_FALSE(running(0).grad().defined());  // a pass of weight 0
   const at::Tensor mean = x_.mean({0, 2, 3});
   const at::Tensor variance = x_.var({0, 2, 3}, true);  // unbiased
   context_->statistics_weight = 0.25;
-  static_cast<void>(norm_(x_));
+  static_cast<void>(norm_(x_, Activation::kNone));
   EXPECT_TRUE(at::allclose(running(0).grad(), 0.25 * mean));
   EXPECT_TRUE(at::allclose(running(1).grad(), 0.25 * (variance - 1)));
-  static_cast<void>(norm_(x_));
+  static_cast<void>(norm_(x_, Activation::kNone));
   EXPECT_TRUE(at::allclose(running(0).grad(), 0.5 * mean));
   EXPECT_TRUE(at::equal(running(0), at::zeros({3})));
   EXPECT_TRUE(at::equal(running(1), at::ones({3})));
   // Running moments are used, not noted, outside of training.
   context_->batch_statistics = false;
-  static_cast<void>(norm_(x_));
+  static_cast<void>(norm_(x_, Activation::kNone));
   EXPECT_TRUE(at::allclose(running(0).grad(), 0.5 * mean));
+}
+
+// On CPUs maps in channels_last order are normed by kernels of this program, others by LibTorch.
+TEST_F(BatchNormTest, IsTheSameInAnyLayoutWithItsActivation) {
+  context_->batch_statistics = true;
+  context_->statistics_weight = 1;
+  for (const Activation activation :
+       {Activation::kNone, Activation::kRelu, Activation::kLeakyRelu, Activation::kTanh}) {
+    std::vector<at::Tensor> found[2];
+    for (const bool last : {false, true}) {
+      set_.require_grad(true);
+      for (const auto& p : set_.all()) p.value.mutable_grad() = at::Tensor();
+      running(0).mutable_grad() = at::Tensor();
+      at::Tensor x = x_.detach().clone();
+      if (last) x = x.contiguous(at::MemoryFormat::ChannelsLast);
+      x.set_requires_grad(true);
+      const at::Tensor y = norm_(x, activation);
+      (y * y * y).sum().backward();
+      found[last ? 1 : 0] = {y.detach(), x.grad(), set_.all()[0].value.grad(),
+                             set_.all()[1].value.grad(), running(0).grad()};
+    }
+    for (std::size_t i = 0; i < found[0].size(); ++i) {
+      EXPECT_TRUE(at::allclose(found[0][i], found[1][i], 1e-4, 1e-4))
+          << activation_name(activation) << " " << i;
+    }
+  }
 }
 
 TEST(SpectralNorm, PowerIterationFindsTheLargestSingularValue) {
