@@ -119,6 +119,13 @@ std::string Key::value() const {
   return std::visit([](const auto* target) { return toml_value(*target); }, target_);
 }
 
+bool Key::is_switch() const {
+  const auto has = [this](const char* word) {
+    return std::find(choices_.begin(), choices_.end(), word) != choices_.end();
+  };
+  return has("on") && has("off");
+}
+
 std::string Key::limits() const {
   std::string text;
   if (min_) text = fmt::format("{} {}", min_is_exclusive_ ? ">" : ">=", *min_);
@@ -130,7 +137,8 @@ std::string Key::accepts() const {
   if (!choices_.empty()) {
     std::vector<std::string> quoted_choices;
     for (const std::string& choice : choices_) quoted_choices.push_back(toml_string(choice));
-    return fmt::format("one of {}", fmt::join(quoted_choices, ", "));
+    return fmt::format("one of {}{}", fmt::join(quoted_choices, ", "),
+                       is_switch() ? ", true, false" : "");
   }
   struct Phrases {
     std::string limits;

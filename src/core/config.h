@@ -43,7 +43,8 @@ class Key {
   Key& min(double lowest);         // inclusive, for numbers
   Key& max(double highest);        // inclusive
   Key& above(double bound);        // exclusive lower bound
-  Key& one_of(std::vector<std::string> choices);  // for strings
+  // For strings. A key that has "on" and "off" takes true and false for them.
+  Key& one_of(std::vector<std::string> choices);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::string type()
@@ -53,6 +54,7 @@ class Key {
   [[nodiscard]] const std::string& meaning() const { return meaning_; }
   [[nodiscard]] const std::string& where_from() const { return source_; }
   [[nodiscard]] const std::vector<std::string>& choices() const { return choices_; }
+  [[nodiscard]] bool is_switch() const;      // true if "on" and "off" are choices
   [[nodiscard]] std::string limits() const;  // "", ">= 1", "> 0, <= 1", ...
   // What may be written, for people: "an integer >= 1", "one of \"fp32\", \"bf16\"", ...
   [[nodiscard]] std::string accepts() const;

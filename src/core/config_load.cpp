@@ -88,7 +88,7 @@ class Assignment {
   }
 
   void operator()(std::string* target) const {
-    const auto text = exactly<std::string>();
+    const std::string text = key_.is_switch() ? switch_word() : exactly<std::string>();
     const std::vector<std::string>& choices = key_.choices();
     if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
       const std::string near = nearest_name(text, choices);
@@ -110,6 +110,13 @@ class Assignment {
     const auto value = node_.value_exact<T>();
     if (!value) refuse();
     return *value;
+  }
+
+  // true and false, as TOML has them or as the command line's text, as "on" and "off".
+  [[nodiscard]] std::string switch_word() const {
+    if (const auto value = node_.value_exact<bool>()) return *value ? "on" : "off";
+    const auto text = exactly<std::string>();
+    return text == "true" ? "on" : text == "false" ? "off" : text;
   }
 
   [[nodiscard]] std::int64_t integer(const toml::node& node) const {

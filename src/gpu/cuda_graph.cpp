@@ -39,8 +39,8 @@ class CudaGraph final : public WorkGraph {
         throw;
       } catch (const c10::Error& error) {
         throw Error(ExitCode::kConfig,
-                    "performance.cuda_graph = true, but a step could not be recorded: {}; set it "
-                    "to false",
+                    "performance.cuda_graph is on, but a step could not be recorded: {}; set it "
+                    "to \"off\"",
                     error.what_without_backtrace());
       }
     });

@@ -90,11 +90,11 @@ struct PerformanceOptions {
   bool narrow_convs = true;
   bool frozen_networks = true;
   bool bf16_shadow = true;
-  std::string device_cache = "off";
+  std::string device_cache = "auto";
   bool keep_memory = true;
   std::string overlap = "auto";
   AutoInt bucket_mib;
-  bool cuda_graph = false;
+  std::string cuda_graph = "auto";
   std::int64_t rank_timeout = 600;
 };
 
@@ -139,6 +139,10 @@ struct Experiment {
   [[nodiscard]] ComputeOptions compute() const;
   // Whether optimizers write a bfloat16 copy of the weights for the passes.
   [[nodiscard]] bool keeps_shadow() const;
+  // True if a training on `device` records CUDA graphs (performance.cuda_graph).
+  [[nodiscard]] bool records_graphs(at::DeviceType device) const;
+  // The value of performance.device_cache on `device`, with "off" where "auto" is off.
+  [[nodiscard]] std::string device_cache_on(at::DeviceType device) const;
 
   // Steps of an epoch: of whole global batches, at least one.
   [[nodiscard]] std::int64_t epoch_steps(std::uint64_t images) const;

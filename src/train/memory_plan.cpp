@@ -137,7 +137,7 @@ MemoryPlan plan_memory(const Model& model, const Experiment& experiment, at::Dev
           : static_cast<std::int64_t>(kDeviceWaste *
                                       static_cast<double>(pass_bytes_an_image(model, experiment)));
   // A recorded graph keeps the memory of its passes, and steps that report run beside it.
-  if (device != at::kCPU && experiment.performance.cuda_graph) plan.per_image *= 2;
+  if (device != at::kCPU && experiment.records_graphs(device)) plan.per_image *= 2;
   return plan;
 }
 

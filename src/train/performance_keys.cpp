@@ -36,10 +36,11 @@ void add_performance_keys(Schema& s, PerformanceOptions& o) {
           "read; else each pass converts them.")
       .source("ours");
   s.key("performance.device_cache", &o.device_cache)
-      .one_of({"off", "auto", "on"})
+      .one_of({"auto", "on", "off"})
       .help(
-          "The whole data set on the device of each rank, as bytes; auto: where it takes at most "
-          "half of the free memory. Off until a GPU has proved it.")
+          "The whole data set on the device of each rank, as bytes. auto: off until docs/gpu.md "
+          "shows that its steps pass on a real GPU; then on GPUs where it takes at most half of "
+          "the free memory.")
       .source("ours");
   s.key("performance.keep_memory", &o.keep_memory)
       .help(
@@ -61,11 +62,11 @@ void add_performance_keys(Schema& s, PerformanceOptions& o) {
       .help("Size of these buckets, MiB; auto: 4 on CPUs, 25 on GPUs.")
       .source("ours");
   s.key("performance.cuda_graph", &o.cuda_graph)
+      .one_of({"auto", "on", "off"})
       .help(
-          "On GPUs record the passes of a step as a CUDA graph and repeat that, where the host "
-          "would "
-          "queue each kernel anew; steps that report run as without. Off until a GPU has proved "
-          "it: it was never run.")
+          "On GPUs record the passes of a step as a CUDA graph and replay it, where the host would "
+          "launch each kernel; steps that report run as without. auto: off until docs/gpu.md "
+          "shows that its steps pass on a real GPU; then on GPUs for all models but EBM and DBN.")
       .source("ours");
   s.key("performance.rank_timeout", &o.rank_timeout)
       .min(1)

@@ -59,7 +59,7 @@ RunBatches::RunBatches(World& world, const Experiment& experiment,
   options.pinned = device.is_cuda();
   const Order order(static_cast<std::uint64_t>(experiment.train.seed), dataset->size(),
                     parse_order(experiment.data.order));
-  if (!all_ranks_cache(world, experiment.performance.device_cache, *dataset, step_bytes)) {
+  if (!all_ranks_cache(world, experiment.device_cache_on(device.type()), *dataset, step_bytes)) {
     loader_ = std::make_unique<Loader>(dataset, order, options);
     return;
   }

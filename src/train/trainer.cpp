@@ -103,7 +103,7 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
   }
   passes_ = std::make_unique<StepPasses>(experiment_, plan_, communicator_, *model_, *objective_,
                                          state_, trained_);
-  if (experiment.performance.cuda_graph) record_steps();
+  if (experiment.records_graphs(device.type())) record_steps();
   if (experiment.train.ema_half_life > 0) {
     average_model_ = make_model(experiment.model);
     for (const std::string& name : model_->averaged()) {
@@ -178,14 +178,14 @@ void Trainer::take_passes(const BatchShare& share) {
 void Trainer::record_steps() {
   if (!objective_->repeats_on_device()) {
     throw Error(ExitCode::kConfig,
-                "performance.cuda_graph = true, but the steps of objective.name = \"{}\" depend on "
-                "what the host counts and cannot be recorded; set it to false",
+                "performance.cuda_graph is on, but the steps of objective.name = \"{}\" depend on "
+                "what the host counts and cannot be recorded; set it to \"off\"",
                 experiment_.objective.name);
   }
   if (!communicator_.device().is_cuda()) {
     throw Error(ExitCode::kConfig,
-                "performance.cuda_graph = true is for GPUs, and {} computes on the CPU; leave it "
-                "out",
+                "performance.cuda_graph is on, which is for GPUs, and {} computes on the CPU; "
+                "leave it out",
                 this_rank());
   }
   record_steps_with(make_cuda_graph(communicator_.device()));

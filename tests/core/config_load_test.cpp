@@ -187,6 +187,32 @@ TEST(Load, ChoicesAreNamedAndTheNearestSuggested) {
             "\"diffusion\"");
 }
 
+TEST(Load, TrueAndFalseAreOnAndOffOfAKeyThatHasBoth) {
+  std::string graph = "auto";
+  std::string name = "began";
+  Schema schema;
+  schema.key("performance.graph", &graph).one_of({"auto", "on", "off"});
+  schema.key("model.name", &name);
+  EXPECT_EQ(schema.keys().front().accepts(), R"(one of "auto", "on", "off", true, false)");
+  for (const auto& [written, word] :
+       std::vector<std::pair<std::string, std::string>>{{"true", "on"},
+                                                        {"false", "off"},
+                                                        {"\"true\"", "on"},
+                                                        {"\"off\"", "off"},
+                                                        {"\"auto\"", "auto"}}) {
+    graph = "";
+    schema.load_text("performance.graph = " + written, "run.toml", {});
+    EXPECT_EQ(graph, word) << written;
+    graph = "";
+    schema.load_text("", "run.toml", {"performance.graph=" + written});
+    EXPECT_EQ(graph, word) << written;
+  }
+  EXPECT_EQ(schema.values().at("performance.graph"), "\"auto\"");
+  const Error error = error_of([&] { schema.load_text("performance.graph = 1", "run.toml", {}); });
+  EXPECT_TRUE(contains(error.what(), "true, false, not the integer 1")) << error.what();
+  EXPECT_THROW(schema.load_text("model.name = true", "run.toml", {}), Error);
+}
+
 TEST(Load, ALongValueIsShortenedBetweenCharacters) {
   std::string umlauts = "x";  // so that the cut falls inside a two-byte character
   for (int i = 0; i < 100; ++i) umlauts += "ü";

@@ -24,11 +24,16 @@ def read(shared_program):
     return tensors(shared_program.newest())
 
 
-@pytest.mark.parametrize("choice, ranks", [("on", None), ("auto", 2)])
+@pytest.mark.parametrize("choice, ranks", [("on", None), ("true", 2)])
 def test_the_bits_are_those_of_batches_that_are_read(shared_program, read, choice, ranks):
     result = shared_program.train(ranks, *OPTIONS, f"performance.device_cache={choice}")
     assert result.stderr.count(SAYS) == (ranks or 1), result.stderr
     assert tensors(shared_program.newest()) == read
+
+
+def test_auto_reads_until_a_gpu_has_shown_the_cache(shared_program):
+    result = shared_program.train(None, *OPTIONS, "train.steps=1", "performance.device_cache=auto")
+    assert SAYS not in result.stderr
 
 
 def test_a_resume_may_change_it(shared_program, read):

@@ -45,6 +45,18 @@ def test_the_restart_reports_what_the_whole_run_reports(program, straight):
            [[line[key] for key in measured] for line in reports(straight)]
 
 
+def test_a_run_that_stored_true_or_false_for_what_is_auto_now_resumes(program, straight):
+    half = program.trained(None, steps(HALF))
+    config = half / "config.toml"
+    text = config.read_text()
+    for key, old in ("cuda_graph", "false"), ("device_cache", '"off"'):
+        assert f'{key} = "auto"' in text
+        text = text.replace(f'{key} = "auto"', f"{key} = {old}")
+    config.write_text(text)
+    program.train(None, steps(WHOLE), "--resume", half)
+    assert bits_of(half) == bits_of(straight)
+
+
 def test_resume_auto_takes_the_newest_run(program, straight):
     program.train(None, steps(3))
     half = program.trained(None, steps(HALF))

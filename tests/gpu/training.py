@@ -47,7 +47,8 @@ def train_words(work, model, *keys, steps=STEPS):
     data = make_shards(work, 4 * batch, "gray" if model == "dbn" else "rgb")
     width = [] if model == "dbn" else [f"model.width={8 if work.machine.quick else 32}"]
     own = [key.format(half=batch // 2) for key in own]
-    settings = [f"data.path={data}", f"train.steps={steps}", "train.epochs=auto", f"train.global_batch={batch}", "train.report_every=4",
+    settings = ["performance.cuda_graph=off", "performance.device_cache=off", f"data.path={data}", f"train.steps={steps}",
+                "train.epochs=auto", f"train.global_batch={batch}", "train.report_every=4",
                 "checkpoint.every=6", "samples.every=6", "samples.grid=2x2", *width, *own, *keys]
     # The last value of each key.
     return ["train", place.find_config(config), *dict((setting.split("=")[0], setting) for setting in settings).values()]

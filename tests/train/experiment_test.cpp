@@ -141,5 +141,30 @@ TEST(Precision, AutoIsTf32OnGpusAndFp32Elsewhere) {
   EXPECT_EQ(precision_on(e, at::kCPU), "bf16");
 }
 
+TEST(Performance, AutoRecordsNoGraphAndCachesNothingBeforeAGpuHasShownIt) {
+  const Experiment e = load_toml("").experiment;
+  for (const at::DeviceType device : {at::kCPU, at::kCUDA}) {
+    EXPECT_FALSE(e.records_graphs(device));
+    EXPECT_EQ(e.device_cache_on(device), "off");
+  }
+}
+
+TEST(Performance, GraphAndCacheTakeOnAndOffAndWhatOldRunsStored) {
+  for (const char* on : {"true", "\"on\""}) {
+    const Experiment e =
+        load_toml(std::string("[performance]\ncuda_graph = ") + on + "\ndevice_cache = " + on)
+            .experiment;
+    EXPECT_TRUE(e.records_graphs(at::kCUDA)) << on;
+    EXPECT_EQ(e.device_cache_on(at::kCPU), "on") << on;
+  }
+  for (const char* off : {"false", "\"off\""}) {
+    const Experiment e =
+        load_toml(std::string("[performance]\ncuda_graph = ") + off + "\ndevice_cache = " + off)
+            .experiment;
+    EXPECT_FALSE(e.records_graphs(at::kCUDA)) << off;
+    EXPECT_EQ(e.device_cache_on(at::kCUDA), "off") << off;
+  }
+}
+
 }  // namespace
 }  // namespace valley

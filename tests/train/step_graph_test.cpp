@@ -177,7 +177,7 @@ TEST(StepGraph, AnotherStageIsWarmedUpAndRecordedAnew) {
 TEST(StepGraph, IsRefusedWhereItCannotBe) {
   const auto alone = make_self_communicator(at::kCPU);
   const auto refusal = [&](Experiment e) -> std::string {
-    e.performance.cuda_graph = true;
+    e.performance.cuda_graph = "on";
     try {
       const Trainer trainer(e, plan_microbatches(8, testing::kPass, 1, false), *alone, kImages);
     } catch (const Error& error) {
