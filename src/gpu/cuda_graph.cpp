@@ -46,9 +46,11 @@ class CudaGraph final : public WorkGraph {
     });
   }
 
-  void replay() override {
+  void replay(std::int64_t times) override {
     VALLEY_CHECK(graph_ != nullptr);
-    on_stream([this] { graph_->replay(); });
+    on_stream([&] {
+      for (std::int64_t i = 0; i < times; ++i) graph_->replay();
+    });
   }
 
  private:

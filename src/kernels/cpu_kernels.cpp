@@ -53,11 +53,12 @@ void run(const FillUniform& k) {
 
 void run(const FillNormal& k) {
   const auto first = static_cast<std::uint64_t>(*k.position + k.offset);
+  const std::uint32_t first_block = first_block_of(k);
   at::parallel_for(0, k.rows, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       for (std::int64_t column = 0; column < k.columns; column += 4) {
         const PhiloxBlock block = philox(k.seed, k.stream, first + static_cast<std::uint64_t>(row),
-                                         k.first_block + static_cast<std::uint32_t>(column / 4));
+                                         first_block + static_cast<std::uint32_t>(column / 4));
         const NormalPair a = normal01(block.word[0], block.word[1]);
         const NormalPair b = normal01(block.word[2], block.word[3]);
         const float values[4] = {a.first, a.second, b.first, b.second};

@@ -36,11 +36,12 @@ __global__ void fill_uniform(FillUniform k) {
 __global__ void fill_normal(FillNormal k) {
   const std::int64_t blocks_a_row = philox_blocks(k.columns);
   const auto first = static_cast<std::uint64_t>(*k.position + k.offset);
+  const std::uint32_t first_block = first_block_of(k);
   for (std::int64_t i = first_index(); i < k.rows * blocks_a_row; i += stride()) {
     const std::int64_t row = i / blocks_a_row;
     const std::int64_t column = (i % blocks_a_row) * 4;
     const PhiloxBlock block = philox(k.seed, k.stream, first + static_cast<std::uint64_t>(row),
-                                     k.first_block + static_cast<std::uint32_t>(column / 4));
+                                     first_block + static_cast<std::uint32_t>(column / 4));
     const NormalPair a = normal01(block.word[0], block.word[1]);
     const NormalPair b = normal01(block.word[2], block.word[3]);
     const float values[4] = {a.first, a.second, b.first, b.second};

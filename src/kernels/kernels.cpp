@@ -38,12 +38,15 @@ void fill_uniform(const at::Tensor& out, const UniformDraw& draw, const at::Tens
 }
 
 void fill_normal(const at::Tensor& out, const NormalDraw& draw, const at::Tensor& position,
-                 std::int64_t offset) {
+                 std::int64_t offset, const at::Tensor& later) {
   VALLEY_CHECK(out.dim() == 2 && is_flat(out, out.numel()));
   VALLEY_CHECK(position.scalar_type() == at::kLong && position.device() == out.device());
+  VALLEY_CHECK(!later.defined() ||
+               (later.scalar_type() == at::kLong && later.device() == out.device()));
   run(out, FillNormal{out.mutable_data_ptr<float>(), out.size(0), out.size(1), draw.seed,
                       static_cast<std::uint32_t>(draw.stream), draw.deviation,
-                      position.const_data_ptr<std::int64_t>(), offset, draw.first_block});
+                      position.const_data_ptr<std::int64_t>(), offset, draw.first_block,
+                      later.defined() ? later.const_data_ptr<std::int64_t>() : nullptr});
 }
 
 }  // namespace valley::kernels

@@ -47,6 +47,8 @@ void fill_uniform(const at::Tensor& out, const UniformDraw& draw, const at::Tens
 // `deviation`, drawn from Philox(seed, stream, position + offset + i): four numbers a block, from
 // block `first_block` on, so that one position can draw for many steps of a chain. The same bits on
 // every CPU and thread; a GPU's differ in the last ones.
+//   later  int64 [] on out's device, or undefined: blocks to add to `first_block`, for a recorded
+//          pass that draws other numbers each time
 struct NormalDraw {
   std::uint64_t seed = 0;
   RandomStream stream = RandomStream::kLangevin;
@@ -54,6 +56,6 @@ struct NormalDraw {
   std::uint32_t first_block = 0;
 };
 void fill_normal(const at::Tensor& out, const NormalDraw& draw, const at::Tensor& position,
-                 std::int64_t offset);
+                 std::int64_t offset, const at::Tensor& later = {});
 
 }  // namespace valley::kernels

@@ -40,6 +40,7 @@ struct FillNormal {
   const std::int64_t* position;
   std::int64_t offset;
   std::uint32_t first_block;
+  const std::int64_t* later;  // blocks after first_block; null: 0
 };
 
 // What the optimizers' passes share; see optimizers.h.
@@ -104,6 +105,10 @@ void run(const Adamax& k);
 void run(const Sgd& k);
 void run(const MovingAverage& k);
 }  // namespace cuda
+
+VALLEY_HOST_DEVICE inline std::uint32_t first_block_of(const FillNormal& k) {
+  return k.first_block + (k.later != nullptr ? static_cast<std::uint32_t>(*k.later) : 0U);
+}
 
 // A pixel as networks read it.
 VALLEY_HOST_DEVICE inline float pixel_value(std::uint8_t byte) {

@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -21,7 +22,8 @@ class WorkGraph {
   // places: what it made must be held for as long as `replay` is called. Nothing in it may wait for
   // the device. Error (kConfig) naming performance.cuda_graph where the device refuses.
   virtual void record(const std::function<void()>& work) = 0;
-  virtual void replay() = 0;  // does what was recorded last
+  // Does what was recorded last, `times` times in a row.
+  virtual void replay(std::int64_t times = 1) = 0;
 };
 
 // A CUDA graph. Other threads may allocate and copy meanwhile, but not on its stream.

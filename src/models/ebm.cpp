@@ -1,6 +1,7 @@
 #include "models/ebm.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/relu.h>
 #include <fmt/core.h>
@@ -39,8 +40,14 @@ class EnergyConv {
     return norm_ ? conv_.apply(x, weight()) : conv_(x);
   }
   void fix_weight(bool fixed) const {
-    fixed_ = at::Tensor();
-    if (fixed && norm_) fixed_ = (*norm_)().detach();
+    is_fixed_ = fixed && norm_.has_value();
+    if (!is_fixed_) return;
+    const at::NoGradGuard no_grad;
+    if (fixed_.defined()) {
+      fixed_.copy_((*norm_)());
+    } else {
+      fixed_ = (*norm_)();
+    }
   }
   void iterate(int rounds) const {
     if (norm_) norm_->iterate(rounds);
@@ -61,14 +68,17 @@ class EnergyConv {
   }
 
   [[nodiscard]] at::Tensor weight() const {
-    if (fixed_.defined()) return fixed_;
+    if (is_fixed_) return fixed_;
     return norm_ ? (*norm_)() : conv_.weight();
   }
 
   std::shared_ptr<const ComputeOptions> compute_;
   Conv2d conv_;
   std::optional<SpectralNorm> norm_;
-  mutable at::Tensor fixed_;  // the normed weight between fix_weight(true) and fix_weight(false)
+  // The normed weight between fix_weight(true) and fix_weight(false); it stays in its place, where
+  // a recorded pass reads it.
+  mutable at::Tensor fixed_;
+  mutable bool is_fixed_ = false;
 };
 
 struct BlockShape {

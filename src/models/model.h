@@ -73,7 +73,8 @@ class Network {
   // Called without gradients, on all ranks alike, after each step.
   virtual void end_step(std::int64_t /*steps_done*/) const {}
   // Between fix_weights(true) and fix_weights(false) parameters do not change and get no gradients:
-  // weights that are computed from them are computed once. One thread at a time.
+  // weights that are computed from them are computed once, into tensors that keep their places. One
+  // thread at a time.
   virtual void fix_weights(bool /*fixed*/) const {}
 
  protected:

@@ -10,9 +10,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
+#include <utility>
 
 #include "core/error.h"
 #include "kernels/kernels.h"
+#include "samplers/recorded_langevin.h"
 #include "samplers/replay_buffer.h"
 
 namespace valley {
@@ -57,6 +60,10 @@ class Ebm : public Objective {
             "chain/gradient_norm", "chain/restarted", "count"};
   }
   [[nodiscard]] bool couples_samples() const override { return true; }
+  [[nodiscard]] bool records_chains() const override { return true; }
+  void record_chains_with(std::unique_ptr<WorkGraph> graph) override {
+    recorded_.emplace(network_, langevin_, std::move(graph));
+  }
 
   void accumulate_gradients(const Phase& /*phase*/, const Microbatch& microbatch,
                             const at::Tensor& sums) override {
@@ -143,7 +150,8 @@ class Ebm : public Objective {
     const Microbatch::Place& at = microbatch.place();
     const ChainPlace place{at.seed, RandomStream::kLangevin, at.position, at.offset};
     const ReplayBuffer::Start start = replay_.draw(part, place, microbatch.size());
-    const Chains chains = run_langevin(network_, start.images, langevin_, place);
+    const Chains chains = recorded_ ? recorded_->run(start.images, place)
+                                    : run_langevin(network_, start.images, langevin_, place);
     replay_.put(part, chains.images);
     sums[ebm_sums::kNorm].add_(chains.gradient_norms.sum());
     sums[ebm_sums::kRestarted].add_(start.restarted.sum());
@@ -165,6 +173,7 @@ class Ebm : public Objective {
   ObjectiveSetting setting_;
   const EnergyNetwork& network_;
   LangevinSettings langevin_;
+  std::optional<RecordedLangevin> recorded_;  // empty: the host launches each step of a chain
   ReplayBuffer replay_;
   at::Tensor means_;  // double [ebm_sums::kSlots], of the last step
 };

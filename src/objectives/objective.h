@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "core/philox.h"
+#include "kernels/work_graph.h"
 #include "models/sampling.h"
 #include "storage/safetensors.h"
 
@@ -170,6 +171,12 @@ class Objective {
   // differs read from tensors that stay where they are: then a device can repeat it without the
   // host.
   [[nodiscard]] virtual bool repeats_on_device() const { return false; }
+
+  // True if accumulate_gradients runs chains whose step a device can repeat without the host, where
+  // whole steps of training cannot be repeated. `record_chains_with` gives the graph for it; the
+  // results have the same bits with and without.
+  [[nodiscard]] virtual bool records_chains() const { return false; }
+  virtual void record_chains_with(std::unique_ptr<WorkGraph> /*graph*/) {}
 
   // What accumulate_gradients traces of single samples: "energy/real".
   [[nodiscard]] virtual std::vector<std::string> traces() const { return {}; }

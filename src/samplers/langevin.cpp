@@ -2,50 +2,16 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/ones_like.h>
-#include <ATen/ops/where.h>
-#include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "core/error.h"
 #include "core/philox.h"
 #include "kernels/kernels.h"
+#include "samplers/langevin_step.h"
 
 namespace valley {
-namespace {
-
-// A network whose passes compute no gradients of parameters and gather no statistics. One that is
-// frozen already is not touched, so that several threads can run chains on it.
-class Frozen {
- public:
-  explicit Frozen(const EnergyNetwork& network) : network_(network) {
-    const auto& all = network.parameters().all();
-    trainable_ = !all.empty() && all.front().value.requires_grad();
-    if (!trainable_) return;
-    network.parameters().require_grad(false);
-    network.fix_weights(true);
-    context_ = std::exchange(network.context(), PassContext{});
-  }
-  ~Frozen() {
-    if (!trainable_) return;
-    network_.context() = context_;
-    network_.fix_weights(false);
-    network_.parameters().require_grad(true);
-  }
-  Frozen(const Frozen&) = delete;
-  Frozen& operator=(const Frozen&) = delete;
-
- private:
-  const EnergyNetwork& network_;
-  PassContext context_;
-  bool trainable_ = false;
-};
-
-}  // namespace
 
 LangevinSettings coupled(LangevinSettings settings, double temperature) {
   settings.step_size = settings.noise * settings.noise / (2 * temperature);
@@ -72,55 +38,24 @@ Chains run_langevin(const EnergyFunction& energy, const at::Tensor& start,
   const std::int64_t numbers = start[0].numel();
   VALLEY_CHECK(settings.steps >= 1 && settings.steps <= most_langevin_steps(numbers));
   const at::NoGradGuard no_grad;
-  at::Tensor x = at::empty(start.sizes(), start.options(), at::MemoryFormat::ChannelsLast);
-  x.copy_(start);
-  at::Tensor noise = at::empty_like(x);
-  // The same memory as rows of H, W, C.
-  const at::Tensor rows = noise.permute({0, 2, 3, 1}).view({x.size(0), numbers});
-  at::Tensor norms = at::zeros({x.size(0)}, x.options());
-
-  const auto hold = [&] {
-    if (rules.held.defined()) x.copy_(at::where(rules.held, start, x));
-  };
-  const auto shake = [&](std::int64_t step) {
-    if (settings.noise == 0) return;
-    const auto first = static_cast<std::uint32_t>(step * philox_blocks(numbers));
-    kernels::fill_normal(rows,
-                         {place.seed, place.stream, static_cast<float>(settings.noise), first},
-                         place.position, place.offset);
-    x.add_(noise);
-    hold();  // so that the gradient is taken where they are
-  };
-  const auto descend = [&] {
-    at::Tensor gradient = energy_gradient(energy, x);
-    norms.add_(at::linalg_vector_norm(gradient, 2, at::IntArrayRef({1, 2, 3})));
-    if (settings.clamp > 0) gradient.clamp_(-settings.clamp, settings.clamp);
-    x.sub_(gradient, settings.step_size);
-    hold();
-  };
-  if (rules.watch) rules.watch(0, x);
+  LangevinStep chains(energy, settings, rules, start);
+  chains.begin(start);
+  if (rules.watch) rules.watch(0, chains.images());
   for (std::int64_t step = 0; step < settings.steps; ++step) {
-    if (settings.noise_last) {
-      descend();
-      shake(step);
-    } else {
-      shake(step);
-      descend();
-    }
-    if (rules.amend) {
-      rules.amend(x);
-      hold();
-    }
-    x.clamp_(0, 1);
-    if (rules.watch) rules.watch(step + 1, x);
+    const auto first = static_cast<std::uint32_t>(step * philox_blocks(numbers));
+    chains.take([&](const at::Tensor& rows) {
+      kernels::fill_normal(rows,
+                           {place.seed, place.stream, static_cast<float>(settings.noise), first},
+                           place.position, place.offset);
+    });
+    if (rules.watch) rules.watch(step + 1, chains.images());
   }
-  norms.div_(static_cast<double>(settings.steps));
-  return {x, norms};
+  return {chains.images(), chains.norms() / static_cast<double>(settings.steps)};
 }
 
 Chains run_langevin(const EnergyNetwork& network, const at::Tensor& start,
                     const LangevinSettings& settings, const ChainPlace& place) {
-  const Frozen frozen(network);
+  const FrozenNetwork frozen(network);
   return run_langevin([&](const at::Tensor& images) { return network.energy(images); }, start,
                       settings, place);
 }

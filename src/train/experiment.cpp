@@ -200,8 +200,7 @@ bool Experiment::keeps_shadow() const {
 
 bool Experiment::records_graphs(at::DeviceType device) const {
   if (performance.cuda_graph != "auto") return performance.cuda_graph == "on";
-  const bool is_recordable = objective.name != "ebm" && objective.name != "dbn";
-  return kValidatedOnGpus && device == at::kCUDA && is_recordable;
+  return kValidatedOnGpus && device == at::kCUDA && objective.name != "dbn";
 }
 
 std::string Experiment::device_cache_on(at::DeviceType device) const {

@@ -122,6 +122,8 @@ MemoryPlan plan_memory(const Model& model, const Experiment& experiment, at::Dev
       plan.checkpoint += bytes + besides;
     }
     plan.parameters += sums_kept(experiment.train) * (bytes + besides);
+    // The weights that chains read.
+    if (experiment.model.spectral_norm) plan.parameters += bytes;
     // The shadow; without it, what the passes convert and keep.
     if (experiment.compute().type == at::kBFloat16) plan.parameters += bytes / 2;
   }
@@ -136,7 +138,8 @@ MemoryPlan plan_memory(const Model& model, const Experiment& experiment, at::Dev
           ? heap_bytes_an_image(model, experiment)
           : static_cast<std::int64_t>(kDeviceWaste *
                                       static_cast<double>(pass_bytes_an_image(model, experiment)));
-  // A recorded graph keeps the memory of its passes, and steps that report run beside it.
+  // A recorded graph keeps the memory of its passes. Beside it run the steps that report; of the
+  // EBM, whose graph is a step of its chains, the passes of the update.
   if (device != at::kCPU && experiment.records_graphs(device)) plan.per_image *= 2;
   return plan;
 }

@@ -65,8 +65,9 @@ void add_performance_keys(Schema& s, PerformanceOptions& o) {
       .one_of({"auto", "on", "off"})
       .help(
           "On GPUs record the passes of a step as a CUDA graph and replay it, where the host would "
-          "launch each kernel; steps that report run as without. auto: off until docs/gpu.md "
-          "shows that its steps pass on a real GPU; then on GPUs for all models but EBM and DBN.")
+          "launch each kernel; steps that report run as without. Of the EBM a step of its Langevin "
+          "chains is recorded. auto: off until docs/gpu.md "
+          "shows that its steps pass on a real GPU; then on GPUs for all models but the DBN.")
       .source("ours");
   s.key("performance.rank_timeout", &o.rank_timeout)
       .min(1)

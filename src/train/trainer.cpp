@@ -176,7 +176,7 @@ void Trainer::take_passes(const BatchShare& share) {
 }
 
 void Trainer::record_steps() {
-  if (!objective_->repeats_on_device()) {
+  if (!objective_->repeats_on_device() && !objective_->records_chains()) {
     throw Error(ExitCode::kConfig,
                 "performance.cuda_graph is on, but the steps of objective.name = \"{}\" depend on "
                 "what the host counts and cannot be recorded; set it to \"off\"",
@@ -192,7 +192,11 @@ void Trainer::record_steps() {
 }
 
 void Trainer::record_steps_with(std::unique_ptr<WorkGraph> graph) {
-  graph_ = std::make_unique<StepGraph>(std::move(graph));
+  if (objective_->repeats_on_device()) {
+    graph_ = std::make_unique<StepGraph>(std::move(graph));
+  } else {
+    objective_->record_chains_with(std::move(graph));
+  }
 }
 
 // The step that is about to be taken: the first one, and those that report_every names.

@@ -55,7 +55,8 @@ class Trainer {
   // Buckets whose reduction began inside the backward pass of the last phase; 0 without overlap.
   [[nodiscard]] std::int64_t early_reductions() const { return passes_->early_reductions(); }
 
-  // Records steps from now on and repeats them; performance.cuda_graph does it with a CUDA graph.
+  // Records steps from now on and repeats them, or the steps of chains where the objective records
+  // those; performance.cuda_graph does it with a CUDA graph.
   void record_steps_with(std::unique_ptr<WorkGraph> graph);
 
   // After a step that was not finite: counts again from `step`, the last one before it. Networks

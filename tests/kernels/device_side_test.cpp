@@ -101,13 +101,25 @@ TEST_P(DeviceSide, RandomNumbersAreThoseOfTheCpu) {
     cpu::run(uniform(expected, position));
     cuda::run(uniform(got, p));
     EXPECT_TRUE(at::equal(here(got), expected)) << columns;
-    const auto normal = [&](const at::Tensor& out, const at::Tensor& at_position) {
-      return FillNormal{
-          data<float>(out), 9, columns, 3, 6, 0.5, data<std::int64_t>(at_position), 4, 1};
-    };
-    cpu::run(normal(expected, position));
-    cuda::run(normal(got, p));
-    EXPECT_TRUE(at::allclose(here(got), expected, 1e-5, 1e-6)) << columns;
+    const at::Tensor blocks = at::full({}, 300, at::kLong);
+    for (const at::Tensor& later : {at::Tensor(), blocks}) {
+      const auto normal = [&](const at::Tensor& out, const at::Tensor& at_position,
+                              const at::Tensor& at_later) {
+        return FillNormal{data<float>(out),
+                          9,
+                          columns,
+                          3,
+                          6,
+                          0.5,
+                          data<std::int64_t>(at_position),
+                          4,
+                          1,
+                          data<std::int64_t>(at_later)};
+      };
+      cpu::run(normal(expected, position, later));
+      cuda::run(normal(got, p, later.defined() ? there(later) : later));
+      EXPECT_TRUE(at::allclose(here(got), expected, 1e-5, 1e-6)) << columns;
+    }
   }
 }
 

@@ -98,6 +98,15 @@ TEST(FillNormal, IsAFunctionOfSeedStreamPositionAndBlock) {
   EXPECT_FALSE(at::equal(part, whole.narrow(0, 5, 3)));
 }
 
+TEST(FillNormal, ATensorOfBlocksAddsToTheFirst) {
+  const at::Tensor expected = at::empty({3, 12}, at::kFloat);
+  fill_normal(expected, {11, RandomStream::kLangevin, 2, 11}, position_at(100), 4);
+  const at::Tensor out = at::empty({3, 12}, at::kFloat);
+  fill_normal(out, {11, RandomStream::kLangevin, 2, 5}, position_at(100), 4,
+              at::full({}, 6, at::kLong));
+  EXPECT_TRUE(at::equal(out, expected));
+}
+
 TEST(FillNormal, HasTheMomentsAndTailsOfANormal) {
   at::Tensor z = at::empty({1000, 401}, at::kFloat);
   fill_normal(z, {3, RandomStream::kLatentG, 0.5, 0}, position_at(0), 0);

@@ -5,10 +5,10 @@
 #include <functional>
 
 #include "comm/self_communicator.h"
-#include "host_graph.h"
 #include "kernels/device.h"
 #include "small_dbn.h"
 #include "small_gans.h"
+#include "support/host_graph.h"
 
 namespace valley {
 namespace {

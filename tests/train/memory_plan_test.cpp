@@ -142,6 +142,26 @@ TEST(MemoryPlan, KeepsASumForEachBitOfTheMicrobatchesInReproducibleMode) {
   EXPECT_EQ(plan_memory(*model, e).parameters - plain, 4 * bytes);
 }
 
+TEST(MemoryPlan, CountsTheNormedWeightsOfTheEbmsChains) {
+  Experiment e = sized("ebm");
+  e.model.spectral_norm = false;
+  const auto model = outline_model(e.model);
+  const std::int64_t plain = plan_memory(*model, e).parameters;
+  const std::int64_t bytes = 4 * model->networks().front().network->parameters().count();
+  e.model.spectral_norm = true;
+  EXPECT_GE(plan_memory(*outline_model(e.model), e).parameters - plain, bytes);
+}
+
+TEST(MemoryPlan, CountsThePassesOfARecordedGraphBesideTheOthers) {
+  for (const char* objective : {"began", "ebm"}) {
+    Experiment e = sized(objective);
+    const auto model = outline_model(e.model);
+    const std::int64_t plain = plan_memory(*model, e, at::kCUDA).per_image;
+    e.performance.cuda_graph = "on";
+    EXPECT_EQ(plan_memory(*model, e, at::kCUDA).per_image, 2 * plain) << objective;
+  }
+}
+
 TEST(MemoryPlan, CountsTheWeightsAsBfloat16Besides) {
   Experiment e = testing::small_experiment();
   const auto model = outline_model(e.model);

@@ -7,10 +7,10 @@
 
 #include "../comm/ranked_test.h"
 #include "gated_communicator.h"
-#include "host_graph.h"
 #include "kernels/device.h"
 #include "small_gans.h"
 #include "small_training.h"
+#include "support/host_graph.h"
 #include "watched_objective.h"
 
 namespace valley {

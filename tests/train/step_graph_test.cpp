@@ -10,10 +10,13 @@
 
 #include "comm/self_communicator.h"
 #include "core/error.h"
-#include "host_graph.h"
 #include "kernels/device.h"
+#include "samplers/recorded_langevin.h"
+#include "small_dbn.h"
+#include "small_ebm.h"
 #include "small_gans.h"
 #include "small_training.h"
+#include "support/host_graph.h"
 
 namespace valley {
 namespace {
@@ -72,15 +75,17 @@ class CountingGraph final : public testing::HostGraph {
     HostGraph::record(work);
     is_new_ = true;
   }
-  void replay() override {
-    ++counts_.replays;
-    std::vector<std::string> operations = operations_of([this] { HostGraph::replay(); });
-    if (is_new_) {
-      counts_.recorded = std::move(operations);
-    } else {
-      counts_.again.push_back(std::move(operations));
+  void replay(std::int64_t times) override {
+    for (std::int64_t i = 0; i < times; ++i) {
+      ++counts_.replays;
+      std::vector<std::string> operations = operations_of([this] { HostGraph::replay(1); });
+      if (is_new_) {
+        counts_.recorded = std::move(operations);
+      } else {
+        counts_.again.push_back(std::move(operations));
+      }
+      is_new_ = false;
     }
-    is_new_ = false;
   }
 
  private:
@@ -145,6 +150,25 @@ TEST_P(StepGraphOf, RepeatsWhatNoNumberOfTheHostChanges) {
 
 INSTANTIATE_TEST_SUITE_P(Gans, StepGraphOf, ::testing::ValuesIn(recordable()), testing::name_of);
 
+// Its chains are recorded, and the rest of a step is queued by the host.
+TEST(StepGraph, OfTheEbmRepeatsAStepOfItsChains) {
+  const Experiment e = testing::small_ebm();
+  Counts counts;
+  const GraphOutcome expected = train_recorded(e, nullptr);
+  const GraphOutcome repeated = train_recorded(e, &counts);
+  EXPECT_EQ(repeated.digest, expected.digest);
+  ASSERT_EQ(repeated.report.size(), expected.report.size());
+  for (std::size_t i = 0; i < repeated.report.size(); ++i)
+    EXPECT_EQ(repeated.report[i].value, expected.report[i].value) << expected.report[i].name;
+  EXPECT_EQ(counts.records, 1);
+  EXPECT_EQ(counts.runs, RecordedLangevin::kWarmUps);
+  const std::int64_t chains = 20 * e.train.global_batch / testing::kPass;
+  EXPECT_EQ(counts.runs + counts.replays, chains * e.objective.langevin_steps);
+  EXPECT_GT(counts.recorded.size(), 50U);
+  EXPECT_FALSE(waits_for_device(counts.recorded));
+  for (const auto& operations : counts.again) EXPECT_EQ(operations, counts.recorded);
+}
+
 TEST(StepGraph, OperationsAndTheirNumbersAreSeen) {
   const at::Tensor one = at::ones({});
   const auto add = [&](double value) { return operations_of([&] { one.add(value); }); };
@@ -187,8 +211,9 @@ TEST(StepGraph, IsRefusedWhereItCannotBe) {
     return "";
   };
   EXPECT_NE(refusal(testing::small_experiment()).find("performance.cuda_graph"), std::string::npos);
-  const std::string ebm = refusal(testing::experiment_with(testing::Kept::kSingularVectors));
-  EXPECT_NE(ebm.find("objective.name = \"ebm\""), std::string::npos) << ebm;
+  EXPECT_NE(refusal(testing::small_ebm()).find("performance.cuda_graph"), std::string::npos);
+  const std::string dbn = refusal(testing::small_dbn(true));
+  EXPECT_NE(dbn.find("objective.name = \"dbn\""), std::string::npos) << dbn;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // again.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 
 #include "kernels/work_graph.h"
@@ -12,7 +13,9 @@ class HostGraph : public WorkGraph {
  public:
   void run(const std::function<void()>& work) override { work(); }
   void record(const std::function<void()>& work) override { work_ = work; }
-  void replay() override { work_(); }
+  void replay(std::int64_t times) override {
+    for (std::int64_t i = 0; i < times; ++i) work_();
+  }
 
  private:
   std::function<void()> work_;
