@@ -128,6 +128,18 @@ def test_recorded_chains_on_two_gpus_have_the_bits_of_a_run_without_on_one(strai
     assert tensors(checkpoint(run, 12)) == tensors(checkpoint(straight("ebm"), 12))
 
 
+def test_counts_show_the_launches_that_recorded_chains_save(gpus):
+    counts = {}
+    for graph in "off", "on":
+        gpus.trained(None, *OBJECTIVES["ebm"], "evaluate.every=0", f"performance.cuda_graph={graph}", counts=gpus.folder / graph)
+        counts[graph] = json.loads((gpus.folder / f"{graph}.0").read_text())
+    assert "graph" not in counts["off"]["calls"]
+    assert counts["on"]["calls"]["graph"] == 12 * 2 * 4 - 3  # steps, microbatches, Langevin steps; warm-ups
+    assert counts["on"]["calls"]["operator"] < counts["off"]["calls"]["operator"]
+    assert counts["on"]["work"]["kernel"] == counts["off"]["work"]["kernel"]
+    assert counts["on"]["work"]["copy pinned to device"] == counts["off"]["work"]["copy pinned to device"]
+
+
 # The EBM's graph is a step of a chain: its activations are kept beside those of the update.
 @pytest.mark.parametrize("name, images, most", [("ebgan_pt", 128, 1.4), ("ebm", 256, 2.0)])
 def test_a_capture_reuses_the_memory_of_earlier_steps(gpus, name, images, most):

@@ -23,6 +23,7 @@
 #include <thread>
 #include <vector>
 
+#include "counters.h"
 #include "device.h"
 #include "settings.h"
 
@@ -36,6 +37,7 @@ constexpr int kMaxRanks = 8;
 constexpr std::size_t kGradients = 1000;  // elements: smaller sums are not gradients
 
 enum class Kind { kNone, kAllReduce, kBroadcast, kAllGather };
+constexpr const char* kNames[] = {"", "NCCL all-reduce", "NCCL broadcast", "NCCL all-gather"};
 
 struct Call {
   Kind kind;
@@ -190,6 +192,7 @@ struct ncclComm {
   void run(const Call& call, const char* from, char* to) {
     agree(call);
     const std::size_t bytes = call.count * size_of(call.type);
+    count_work(kNames[static_cast<int>(call.kind)], bytes);
     for (std::size_t done = 0; done < bytes; done += kChunk) {
       const std::size_t n = std::min(kChunk, bytes - done);
       if (call.kind != Kind::kBroadcast || rank == call.root)
@@ -212,6 +215,8 @@ struct ncclComm {
   }
 
   void exchange(std::vector<Transfer> transfers) {
+    for (const Transfer& t : transfers)
+      if (t.sends) count_work("NCCL send", t.bytes);
     wait_for([&] {
       bool all = true;
       for (Transfer& t : transfers) {
@@ -246,6 +251,7 @@ struct ncclComm {
       };
     }
     if (fails_now("nccl-hang")) task = [] { hang(); };
+    count_call("NCCL", stream);
     if (is_blocking || is_capturing(stream))
       return add_task(stream, std::move(task)) == cudaSuccess ? ncclSuccess
                                                               : ncclUnhandledCudaError;

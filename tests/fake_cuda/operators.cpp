@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "counters.h"
 #include "device.h"
 #include "settings.h"
 
@@ -165,8 +166,10 @@ at::Tensor like_on_device(const at::Tensor& shape) {
 
 void queue(std::function<void()> task, const std::string& name) {
   const auto stream = c10::cuda::getCurrentCUDAStream();
+  count_call("operator", stream.stream());
   const cudaError_t error = add_task(stream.stream(), [task = std::move(task), name] {
     at::set_num_threads(1);
+    count_work("operator");
     try {
       task();
     } catch (const std::exception& failure) {

@@ -18,6 +18,7 @@
 #include <tuple>
 #include <vector>
 
+#include "counters.h"
 #include "device.h"
 #include "kernel_table.h"
 #include "memory.h"
@@ -90,6 +91,14 @@ void load_operators() {
   });
 }
 
+const char* describe_copy(MemoryKind from, MemoryKind to) {
+  static constexpr const char* kNames[3][3] = {
+      {"copy on the host", "copy on the host", "copy pageable to device"},
+      {"copy on the host", "copy on the host", "copy pinned to device"},
+      {"copy device to pageable", "copy device to pinned", "copy device to device"}};
+  return kNames[static_cast<int>(from)][static_cast<int>(to)];
+}
+
 // Copies in the order of a stream. Pageable memory is read, and has been written, when this
 // returns, as CUDA promises.
 cudaError_t copy(void* to, const void* from, std::size_t bytes, cudaStream_t handle) {
@@ -100,14 +109,18 @@ cudaError_t copy(void* to, const void* from, std::size_t bytes, cudaStream_t han
     stream.capture()->error = cudaErrorStreamCaptureUnsupported;
     return note(cudaErrorStreamCaptureUnsupported);
   }
+  const char* name = describe_copy(place_of(from).kind, place_of(to).kind);
+  count_call("copy", handle);
   if (from_pageable) {
+    count_work(name, bytes);
     const auto staged = std::make_shared<std::vector<char>>(static_cast<const char*>(from),
                                                             static_cast<const char*>(from) + bytes);
     return note(stream.add([to, staged] { std::memcpy(to, staged->data(), staged->size()); }));
   }
   const bool is_slow = settings().copy_delay > 0 && (place_of(to).kind == MemoryKind::kPinned ||
                                                      place_of(from).kind == MemoryKind::kPinned);
-  const cudaError_t error = stream.add([to, from, bytes, is_slow] {
+  const cudaError_t error = stream.add([to, from, bytes, is_slow, name] {
+    count_work(name, bytes);
     if (is_slow) std::this_thread::sleep_for(std::chrono::milliseconds(settings().copy_delay));
     std::memmove(to, from, bytes);
   });
@@ -360,7 +373,11 @@ EXPORT cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void*
 }
 
 EXPORT cudaError_t cudaMemsetAsync(void* p, int value, std::size_t bytes, cudaStream_t stream) {
-  return note(stream_of(stream).add([p, value, bytes] { std::memset(p, value, bytes); }));
+  count_call("memset", stream);
+  return note(stream_of(stream).add([p, value, bytes] {
+    count_work("memset", bytes);
+    std::memset(p, value, bytes);
+  }));
 }
 
 EXPORT cudaError_t cudaMemset(void* p, int value, std::size_t bytes) {
@@ -399,6 +416,7 @@ EXPORT cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
 }
 
 EXPORT cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  count_call("event wait", stream);
   return note(stream_of(stream).hold_back(*event_of(event)));
 }
 
@@ -415,6 +433,7 @@ EXPORT cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 EXPORT cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned) {
+  count_call("event record", stream);
   return note(stream_of(stream).record(*event_of(event)));
 }
 EXPORT cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
@@ -505,6 +524,7 @@ EXPORT cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t*, std::s
 }
 
 EXPORT cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+  count_call("graph", stream);
   return note(stream_of(stream).add(*reinterpret_cast<Task*>(exec)));
 }
 
@@ -554,7 +574,9 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
                                    {block.x, block.y, block.z}, arguments);
   if (!task) give_up("a kernel was launched that cannot run here: " + whole);
   const bool fails = fails_now("launch");
+  count_call("kernel", stream);
   return note(stream_of(stream).add([task = std::move(task), fails] {
+    count_work("kernel");
     if (fails) {
       sticky_error = cudaErrorIllegalAddress;
     } else {
