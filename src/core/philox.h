@@ -38,7 +38,7 @@ enum class RandomStream : std::uint32_t {
   kSampleLayers = 23,  // states of the layers below such a chain's, likewise
   kAnnealing = 24,     // states in annealed importance sampling; position: the chain
   kAnnealingNoise = 25,  // of Gaussian units there, likewise
-  kBound = 26,  // pixels and hidden units that likelihoods are means over; position: the image
+  kBound = 26,      // pixels and hidden units that likelihoods are means over; position: the image
   kSynthetic = 27,  // pixels of benchmarks; position: byte of the rank's
 };
 
@@ -49,24 +49,41 @@ struct PhiloxBlock {
 // Blocks that hold n words.
 VALLEY_HOST_DEVICE inline std::int64_t philox_blocks(std::int64_t n) { return (n + 3) / 4; }
 
+constexpr int kPhiloxRounds = 10;
+
+struct PhiloxKey {
+  VALLEY_HOST_DEVICE explicit PhiloxKey(std::uint64_t seed)
+      : low(static_cast<std::uint32_t>(seed)), high(static_cast<std::uint32_t>(seed >> 32U)) {}
+  // That of the round after.
+  VALLEY_HOST_DEVICE void next() {
+    low += 0x9E3779B9U;
+    high += 0xBB67AE85U;
+  }
+  std::uint32_t low, high;
+};
+
+VALLEY_HOST_DEVICE inline void philox_round(const PhiloxKey& key, std::uint32_t& c0,
+                                            std::uint32_t& c1, std::uint32_t& c2,
+                                            std::uint32_t& c3) {
+  const std::uint64_t p0 = 0xD2511F53ULL * c0;
+  const std::uint64_t p1 = 0xCD9E8D57ULL * c2;
+  c0 = static_cast<std::uint32_t>(p1 >> 32U) ^ c1 ^ key.low;
+  c1 = static_cast<std::uint32_t>(p1);
+  c2 = static_cast<std::uint32_t>(p0 >> 32U) ^ c3 ^ key.high;
+  c3 = static_cast<std::uint32_t>(p0);
+}
+
 // Ten rounds of Philox4x32 with the counter (position, stream, block) and the key `seed`.
 VALLEY_HOST_DEVICE inline PhiloxBlock philox(std::uint64_t seed, std::uint32_t stream,
                                              std::uint64_t position, std::uint32_t block) {
-  std::uint32_t key0 = static_cast<std::uint32_t>(seed);
-  std::uint32_t key1 = static_cast<std::uint32_t>(seed >> 32U);
+  PhiloxKey key(seed);
   std::uint32_t c0 = static_cast<std::uint32_t>(position);
   std::uint32_t c1 = static_cast<std::uint32_t>(position >> 32U);
   std::uint32_t c2 = stream;
   std::uint32_t c3 = block;
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t p0 = 0xD2511F53ULL * c0;
-    const std::uint64_t p1 = 0xCD9E8D57ULL * c2;
-    c0 = static_cast<std::uint32_t>(p1 >> 32U) ^ c1 ^ key0;
-    c1 = static_cast<std::uint32_t>(p1);
-    c2 = static_cast<std::uint32_t>(p0 >> 32U) ^ c3 ^ key1;
-    c3 = static_cast<std::uint32_t>(p0);
-    key0 += 0x9E3779B9U;
-    key1 += 0xBB67AE85U;
+  for (int round = 0; round < kPhiloxRounds; ++round) {
+    philox_round(key, c0, c1, c2, c3);
+    key.next();
   }
   return {{c0, c1, c2, c3}};
 }

@@ -1,7 +1,9 @@
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <array>
 
+#include "kernels/cpu_clones.h"
 #include "kernels/launch.h"
 
 namespace valley::kernels::cpu {
@@ -36,36 +38,79 @@ void run(const ImagesFromBytes& k) {
   });
 }
 
-void run(const FillUniform& k) {
+namespace {
+
+// Philox blocks that are computed together, in vectors.
+constexpr std::int64_t kBlocksAtOnce = 16;
+using PhiloxWords = std::uint32_t[4][kBlocksAtOnce];
+
+// The blocks from `block` on, each as philox() makes it.
+VALLEY_CLONES void philox_blocks_of(std::uint64_t seed, std::uint32_t stream,
+                                    std::uint64_t position, std::uint32_t block,
+                                    PhiloxWords& word) {
+  std::uint32_t c0[kBlocksAtOnce];
+  std::uint32_t c1[kBlocksAtOnce];
+  std::uint32_t c2[kBlocksAtOnce];
+  std::uint32_t c3[kBlocksAtOnce];
+  for (std::uint32_t i = 0; i < kBlocksAtOnce; ++i) {
+    c0[i] = static_cast<std::uint32_t>(position);
+    c1[i] = static_cast<std::uint32_t>(position >> 32U);
+    c2[i] = stream;
+    c3[i] = block + i;
+  }
+  PhiloxKey key(seed);
+  for (int round = 0; round < kPhiloxRounds; ++round) {
+    for (std::int64_t i = 0; i < kBlocksAtOnce; ++i) philox_round(key, c0[i], c1[i], c2[i], c3[i]);
+    key.next();
+  }
+  for (std::int64_t i = 0; i < kBlocksAtOnce; ++i) {
+    word[0][i] = c0[i];
+    word[1][i] = c1[i];
+    word[2][i] = c2[i];
+    word[3][i] = c3[i];
+  }
+}
+
+// `put(column, a block's words, how many are wanted)` for each block of each row.
+template <typename Kernel, typename Put>
+void draw(const Kernel& k, std::uint32_t first_block, const Put& put) {
   const auto first = static_cast<std::uint64_t>(*k.position + k.offset);
+  const std::int64_t blocks = philox_blocks(k.columns);
   at::parallel_for(0, k.rows, 1, [&](std::int64_t begin, std::int64_t end) {
+    PhiloxWords word;
     for (std::int64_t row = begin; row < end; ++row) {
-      for (std::int64_t column = 0; column < k.columns; column += 4) {
-        const PhiloxBlock block = philox(k.seed, k.stream, first + static_cast<std::uint64_t>(row),
-                                         k.first_block + static_cast<std::uint32_t>(column / 4));
-        for (std::int64_t i = 0; i < 4 && column + i < k.columns; ++i) {
-          k.out[row * k.columns + column + i] = k.low + (k.high - k.low) * uniform01(block.word[i]);
+      for (std::int64_t block = 0; block < blocks; block += kBlocksAtOnce) {
+        philox_blocks_of(k.seed, k.stream, first + static_cast<std::uint64_t>(row),
+                         first_block + static_cast<std::uint32_t>(block), word);
+        const std::int64_t ready = std::min(kBlocksAtOnce, blocks - block);
+        for (std::int64_t i = 0; i < ready; ++i) {
+          const std::int64_t column = 4 * (block + i);
+          put(k.out + row * k.columns + column,
+              PhiloxBlock{{word[0][i], word[1][i], word[2][i], word[3][i]}},
+              std::min<std::int64_t>(4, k.columns - column));
         }
       }
     }
   });
 }
 
+}  // namespace
+
+void run(const FillUniform& k) {
+  draw(k, k.first_block, [&](float* out, const PhiloxBlock& block, std::int64_t n) {
+    float values[4];
+    for (std::int64_t i = 0; i < 4; ++i)
+      values[i] = k.low + (k.high - k.low) * uniform01(block.word[i]);
+    std::copy_n(values, n, out);
+  });
+}
+
 void run(const FillNormal& k) {
-  const auto first = static_cast<std::uint64_t>(*k.position + k.offset);
-  const std::uint32_t first_block = first_block_of(k);
-  at::parallel_for(0, k.rows, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      for (std::int64_t column = 0; column < k.columns; column += 4) {
-        const PhiloxBlock block = philox(k.seed, k.stream, first + static_cast<std::uint64_t>(row),
-                                         first_block + static_cast<std::uint32_t>(column / 4));
-        const NormalPair a = normal01(block.word[0], block.word[1]);
-        const NormalPair b = normal01(block.word[2], block.word[3]);
-        const float values[4] = {a.first, a.second, b.first, b.second};
-        for (std::int64_t i = 0; i < 4 && column + i < k.columns; ++i)
-          k.out[row * k.columns + column + i] = k.deviation * values[i];
-      }
-    }
+  draw(k, first_block_of(k), [&](float* out, const PhiloxBlock& block, std::int64_t n) {
+    const NormalPair a = normal01(block.word[0], block.word[1]);
+    const NormalPair b = normal01(block.word[2], block.word[3]);
+    const float values[4] = {a.first, a.second, b.first, b.second};
+    for (std::int64_t i = 0; i < n; ++i) out[i] = k.deviation * values[i];
   });
 }
 
