@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "evaluate/ms_ssim.h"
 #include "evaluate/random.h"
@@ -26,6 +27,11 @@ double rms_difference(const at::Tensor& pixels, std::int64_t i, std::int64_t j) 
   return std::sqrt(static_cast<double>(sum) / static_cast<double>(size)) / kDiversityWhite;
 }
 
+struct Pair {
+  double ms_ssim = -1;  // negative: not computed yet
+  double distance = 0;
+};
+
 }  // namespace
 
 Diversity diversity(const Team& team, const ImageSet& set, std::uint64_t seed) {
@@ -37,14 +43,20 @@ Diversity diversity(const Team& team, const ImageSet& set, std::uint64_t seed) {
     const at::Tensor pixels = set.block(block).contiguous();
     const std::int64_t n = pixels.size(0);
     const MsSsim ms_ssim(pixels);
+    // A block has few pairs, of which most are drawn several times.
+    std::vector<Pair> pairs(static_cast<std::size_t>(n * n));
     auto* sum = sums.mutable_data_ptr<double>() + 2 * (block - share.first);
     for (std::int64_t pair = block; pair < kPairs; pair += blocks) {
       const PhiloxBlock numbers = draw(seed, Drawn::kPairing, static_cast<std::uint64_t>(pair));
       const std::int64_t i = below(numbers.word[0], n);
       const std::int64_t other = below(numbers.word[1], n - 1);
       const std::int64_t j = other + (other >= i ? 1 : 0);
-      sum[0] += ms_ssim.similarity(i, j);
-      sum[1] += rms_difference(pixels, i, j);
+      const auto [low, high] = std::minmax(i, j);
+      Pair& known = pairs[static_cast<std::size_t>(low * n + high)];
+      if (known.ms_ssim < 0)
+        known = {ms_ssim.similarity(low, high), rms_difference(pixels, low, high)};
+      sum[0] += known.ms_ssim;
+      sum[1] += known.distance;
     }
   });
   const at::Tensor all = gather_rows(team, sums, 1, blocks);
