@@ -23,6 +23,8 @@ VALLEY = BUILD / "valley"
 FACES = ("2639-263A,1F600-1F637,1F641-1F644,1F910-1F917,1F920-1F925,1F927-1F92F,1F970-1F976,1F978-1F97A,1F9D0,"
          "1FAE0-1FAE8")
 PATIENCE = 300  # seconds after which a call counts as hung; a healthy one takes a few
+# As the launch scripts set them; without these the program starts anew to set them, which costs a third of a short call.
+WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
 MARK = "VALLEY_E2E_CALL"  # in the environment of all processes of one call, so that they can be found
 
 # Exit codes, as src/core/error.h has them.
@@ -82,10 +84,10 @@ def heed_signals():
 class Call:
     """A started command. Leaving the context ends every process of it."""
 
-    def __init__(self, command, folder):
+    def __init__(self, command, folder, variables=None):
         self.mark = uuid.uuid4().hex
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMPI_", "PMIX_", "OMP_"))}
-        environment |= {MARK: self.mark, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+        environment |= {MARK: self.mark, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", **(variables or {})}
         self.files = [folder / f"{self.mark}.{stream}" for stream in ("stdout", "stderr")]
         with open(self.files[0], "w") as stdout, open(self.files[1], "w") as stderr:
             self.process = subprocess.Popen(command, stdout=stdout, stderr=stderr, stdin=subprocess.DEVNULL,
@@ -137,7 +139,7 @@ class Program:
         self.out = folder / "runs"
 
     def start(self, *arguments, ranks=None):
-        return Call([*launcher(ranks), VALLEY, *map(str, arguments)], self.folder)
+        return Call([*launcher(ranks), VALLEY, *map(str, arguments)], self.folder, WAITING)
 
     def call(self, *arguments, ranks=None, expect=0):
         with self.start(*arguments, ranks=ranks) as call:

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from program import BUILD, PATIENCE, REPOSITORY, USAGE, launcher
+from program import BUILD, PATIENCE, REPOSITORY, USAGE, WAITING, launcher
 
 if not (BUILD / "tests" / "fake_cuda" / "libvalley_fake_cuda.so").exists():
     pytest.skip("a build without CUDA has no fake CUDA device", allow_module_level=True)
@@ -16,7 +16,7 @@ if not (BUILD / "tests" / "fake_cuda" / "libvalley_fake_cuda.so").exists():
 
 def validate(folder, *options, devices=1, **variables):
     """The finished script and its gpu.json."""
-    environment = {**os.environ, "VALLEY_GPU_LAUNCH": f"{REPOSITORY}/tests/fake_cuda/run {devices}", "VALLEY_FAKE_SEED": "0",
+    environment = {**os.environ, **WAITING, "VALLEY_GPU_LAUNCH": f"{REPOSITORY}/tests/fake_cuda/run {devices}", "VALLEY_FAKE_SEED": "0",
                    "VALLEY_PYTHON": sys.executable, **variables}
     done = subprocess.run([REPOSITORY / "tests" / "gpu.sh", "--quick", "--out", folder, *options], env=environment, capture_output=True,
                           text=True, timeout=PATIENCE, check=False)
