@@ -41,9 +41,10 @@ QUICK = {
 
 # The longest files, longest first: started early, they leave no worker alone at the end. Times of a run with three workers on two
 # cores: 150 s to 60 s.
-LONGEST = ["test_readme.py", "test_mistakes.py", "test_launchers.py", "test_slurm.py", "test_resume.py", "test_doctor.py", "test_bench.py",
-           "test_surroundings.py", "test_bundle.py", "test_evaluate_command.py", "test_faults.py", "test_cli.py", "test_restore.py",
-           "test_energy.py", "test_build.py", "test_images.py"]
+LONGEST = ["test_readme.py", "test_fake_cuda.py", "test_mistakes.py", "test_launchers.py", "test_slurm.py", "test_resume.py",
+           "test_doctor.py", "test_bench.py", "test_surroundings.py", "test_bundle.py", "test_evaluate_command.py", "test_faults.py",
+           "test_cli.py", "test_restore.py", "test_energy.py", "test_build.py", "test_images.py", "test_gpu_script.py",
+           "test_fake_cuda_failures.py"]
 
 CORES = len(os.sched_getaffinity(0))
 FOLDER = "VALLEY_TEST_CORES"  # environment: the folder of lock files, one per core

@@ -6,6 +6,7 @@ The program is that of the build folder in the environment's VALLEY_BUILD (defau
 import subprocess
 
 import pytest
+from fake_gpus import FakeGpus
 from program import FACES, VALLEY, Program
 
 # Every step is reported, so that tests can wait for one; the small grid and the one thread save time.
@@ -37,19 +38,35 @@ grid = "2x2"
 """
 
 
+def build_faces(folder, resolution):
+    data = folder / f"faces-{resolution}"
+    subprocess.run([VALLEY, "shard", "build", "--source", "NotoColorEmoji.ttf", "--codepoints", FACES, "--resolution", str(resolution),
+                    "--dest", data, "--jobs", "1"], check=True, timeout=300, capture_output=True)
+    return data
+
+
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory):
     """A data set of 105 colour images of 32x32 in one shard."""
-    data = tmp_path_factory.mktemp("data") / "faces-32"
-    subprocess.run([VALLEY, "shard", "build", "--source", "NotoColorEmoji.ttf", "--codepoints", FACES,
-                    "--resolution", "32", "--dest", data, "--jobs", "1"], check=True, timeout=300, capture_output=True)
-    return data
+    return build_faces(tmp_path_factory.mktemp("data"), 32)
+
+
+@pytest.fixture(scope="session")
+def faces_16(tmp_path_factory):
+    return build_faces(tmp_path_factory.mktemp("data"), 16)
 
 
 @pytest.fixture(scope="session")
 def config(faces, tmp_path_factory):
     file = tmp_path_factory.mktemp("config") / "tiny.toml"
     file.write_text(CONFIG.format(data=faces))
+    return file
+
+
+@pytest.fixture(scope="session")
+def config_16(faces_16, tmp_path_factory):
+    file = tmp_path_factory.mktemp("config") / "tiny.toml"
+    file.write_text(CONFIG.format(data=faces_16).replace("resolution = 32", "resolution = 16"))
     return file
 
 
@@ -63,3 +80,13 @@ def program(tmp_path, config):
 def shared_program(tmp_path_factory, config):
     """The same for a module: for runs that several tests look at and none changes."""
     return Program(tmp_path_factory.mktemp("shared"), config)
+
+
+@pytest.fixture
+def gpus(tmp_path, config, config_16):
+    return FakeGpus(tmp_path, config, config_16)
+
+
+@pytest.fixture(scope="module")
+def shared_gpus(tmp_path_factory, config, config_16):
+    return FakeGpus(tmp_path_factory.mktemp("gpus"), config, config_16)
