@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -160,6 +161,10 @@ class Program:
         """The run directory of a training that ended well."""
         self.train(ranks, *arguments, **places)
         return self.newest()
+
+    def copy_of(self, run):
+        """A run of another program, copied as the next one of this, for tests that change it."""
+        return shutil.copytree(run, self.out / f"{len(self.runs()):05}{run.name[5:]}", symlinks=True)
 
     def runs(self, out=None):
         return sorted(path.parent for path in (out or self.out).glob("[0-9]*/config.toml"))

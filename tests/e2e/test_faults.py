@@ -74,9 +74,14 @@ def test_a_missing_shard_is_named(program, damaged):
     assert shard["file"] in program.train(None, f"data.path={data}", expect=66).error
 
 
+@pytest.fixture(scope="module")
+def undamaged(shared_program):
+    return shared_program.trained(None, "checkpoint.every=5")
+
+
 @pytest.fixture
-def two_checkpoints(program):
-    run = program.trained(None, "checkpoint.every=5")
+def two_checkpoints(program, undamaged):
+    run = program.copy_of(undamaged)
     assert [step_of(c) for c in checkpoints(run)] == [5, 10]
     return run
 

@@ -23,12 +23,22 @@ def straight(shared_program):
     return shared_program.trained(None, steps(WHOLE))
 
 
+@pytest.fixture(scope="module")
+def first_half(shared_program):
+    return shared_program.trained(None, steps(HALF))
+
+
+@pytest.fixture(scope="module")
+def saved_twice(shared_program):
+    return shared_program.trained(None, steps(WHOLE), f"checkpoint.every={HALF}")
+
+
 def bits_of(run):
     return bits(checkpoint(run, WHOLE))
 
 
-def test_half_and_the_rest_is_the_whole(program, straight):
-    half = program.trained(None, steps(HALF))
+def test_half_and_the_rest_is_the_whole(program, straight, first_half):
+    half = program.copy_of(first_half)
     assert bits(checkpoint(half)) != bits_of(straight)
     result = program.train(None, steps(WHOLE), "--resume", half)
     assert f"at step {HALF}" in result.stderr
@@ -37,16 +47,16 @@ def test_half_and_the_rest_is_the_whole(program, straight):
     assert steps_reported(half) == list(range(1, WHOLE + 1))
 
 
-def test_the_restart_reports_what_the_whole_run_reports(program, straight):
-    half = program.trained(None, steps(HALF))
+def test_the_restart_reports_what_the_whole_run_reports(program, straight, first_half):
+    half = program.copy_of(first_half)
     program.train(None, steps(WHOLE), "--resume", half)
     measured = ("step", "images", "loss/D", "loss/G", "k", "M", "grad_norm/D", "grad_norm/G")
     assert [[line[key] for key in measured] for line in reports(half)] == \
            [[line[key] for key in measured] for line in reports(straight)]
 
 
-def test_a_run_that_stored_true_or_false_for_what_is_auto_now_resumes(program, straight):
-    half = program.trained(None, steps(HALF))
+def test_a_run_that_stored_true_or_false_for_what_is_auto_now_resumes(program, straight, first_half):
+    half = program.copy_of(first_half)
     config = half / "config.toml"
     text = config.read_text()
     for key, old in ("cuda_graph", "false"), ("device_cache", '"off"'):
@@ -57,9 +67,9 @@ def test_a_run_that_stored_true_or_false_for_what_is_auto_now_resumes(program, s
     assert bits_of(half) == bits_of(straight)
 
 
-def test_resume_auto_takes_the_newest_run(program, straight):
+def test_resume_auto_takes_the_newest_run(program, straight, first_half):
     program.train(None, steps(3))
-    half = program.trained(None, steps(HALF))
+    half = program.copy_of(first_half)
     program.train(None, steps(WHOLE), "--resume", "auto")
     assert len(program.runs()) == 2
     assert bits_of(half) == bits_of(straight)
@@ -70,14 +80,14 @@ def test_resume_auto_without_a_run_starts_one(program):
     assert steps_reported(program.newest()) == [1, 2]
 
 
-def test_a_run_needs_no_config_to_go_on(program, straight):
-    half = program.trained(None, steps(HALF))
+def test_a_run_needs_no_config_to_go_on(program, straight, first_half):
+    half = program.copy_of(first_half)
     program.call("train", "--resume", half, steps(WHOLE), "--out", program.out)
     assert bits_of(half) == bits_of(straight)
 
 
-def test_a_checkpoint_that_is_not_the_newest_starts_a_new_run(program, straight):
-    old = program.trained(None, steps(WHOLE), f"checkpoint.every={HALF}")
+def test_a_checkpoint_that_is_not_the_newest_starts_a_new_run(program, straight, saved_twice):
+    old = program.copy_of(saved_twice)
     before = bits_of(old)
     program.train(None, steps(WHOLE), "--resume", checkpoint(old, HALF))
     assert len(program.runs()) == 2
@@ -86,16 +96,16 @@ def test_a_checkpoint_that_is_not_the_newest_starts_a_new_run(program, straight)
 
 
 @pytest.mark.parametrize("ranks", [None, 2])
-def test_a_run_from_an_older_checkpoint_has_it_from_the_start(program, ranks):
-    old = program.trained(None, steps(WHOLE), f"checkpoint.every={HALF}")
+def test_a_run_from_an_older_checkpoint_has_it_from_the_start(program, saved_twice, ranks):
+    old = program.copy_of(saved_twice)
     program.train(ranks, steps(HALF - 1), "--resume", checkpoint(old, HALF))  # nothing left to do
     fork = program.newest()
     assert fork != old
     assert bits(checkpoint(fork, HALF)) == bits(checkpoint(old, HALF))
 
 
-def test_a_slash_at_the_end_changes_nothing(program, straight):
-    half = program.trained(None, steps(HALF))
+def test_a_slash_at_the_end_changes_nothing(program, straight, first_half):
+    half = program.copy_of(first_half)
     program.call("train", "--resume", f"{checkpoint(half)}/", steps(WHOLE), "--out", program.out)
     assert program.runs() == [half]
     assert bits_of(half) == bits_of(straight)
@@ -182,8 +192,8 @@ def test_a_signal_to_one_rank_stops_all(program):
     assert checkpoints(program.newest())
 
 
-def test_after_a_kill_no_step_is_reported_twice(program, straight):
-    run = program.trained(None, steps(HALF))
+def test_after_a_kill_no_step_is_reported_twice(program, straight, first_half):
+    run = program.copy_of(first_half)
     with program.start_training(None, steps(WHOLE), "--resume", "auto") as call:
         call.until(has_reached(program, HALF + 3))
         os.kill(call.process.pid, signal.SIGKILL)
