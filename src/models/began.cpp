@@ -49,6 +49,10 @@ class EluConv {
       : conv_(conv3x3(set, name, in, out, stride)), compute_(shared.compute) {
     if (in == out && stride == 1) carry_ = shared.carry;
   }
+  // For a conv that `upsampled` is called of.
+  void keep_folded(ParameterSet& set, const std::string& name) {
+    if (can_fold()) folded_ = set.derive(name + ".weight", fold_upsampling);
+  }
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const {
     if (!compute_->fused_elu) return with_carry(activate(conv_(x), Activation::kElu), x);
     return with_carry(
@@ -60,7 +64,8 @@ class EluConv {
   [[nodiscard]] at::Tensor upsampled(const at::Tensor& x) const {
     if (!can_fold() || !compute_->fused_elu || !compute_->folded_upsampling)
       return (*this)(upsample_nearest(x, 2));
-    return elu_conv(x, conv_.weight(), conv_.bias(), {1, true, compute_->winograd}, conv_.shadow());
+    return elu_conv(x, conv_.weight(), conv_.bias(), {1, true, compute_->winograd},
+                    folded_ ? *folded_ : at::Tensor());
   }
   [[nodiscard]] bool can_fold() const { return !carry_.defined(); }  // see `upsampled`
   [[nodiscard]] std::int64_t stride() const { return conv_.shape().stride; }
@@ -77,6 +82,7 @@ class EluConv {
   }
 
   Conv2d conv_;
+  std::shared_ptr<const at::Tensor> folded_;
   std::shared_ptr<const ComputeOptions> compute_;
   at::Tensor carry_;
 };
@@ -142,6 +148,7 @@ class Decoder {
       // Named one after the other: the order of evaluation inside braces is the order of
       // declaration in files.
       EluConv conv0(set, name + "conv0", in, o.width, 1, shared);
+      if (l > 0) conv0.keep_folded(set, name + "conv0");
       EluConv conv1(set, name + "conv1", o.width, o.width, 1, shared);
       levels.push_back({std::move(conv0), std::move(conv1)});
     }

@@ -33,12 +33,10 @@ struct Direct {
   std::int64_t stride;
   bool transposed;
 
-  // What is folded is summed in float, so that no shadow helps there.
-  [[nodiscard]] at::Tensor weight(const at::Tensor& weight, const at::Tensor& shadow,
+  [[nodiscard]] at::Tensor weight(const at::Tensor& weight, const at::Tensor& kept,
                                   at::ScalarType type) const {
-    if (transposed) return fold_upsampling(weight).to(type).contiguous(kernels::kMapLayout);
-    const bool has_shadow = shadow.defined() && shadow.scalar_type() == type;
-    return (has_shadow ? shadow : weight.to(type)).contiguous(kernels::kMapLayout);
+    if (kept.defined() && kept.scalar_type() == type) return kept.contiguous(kernels::kMapLayout);
+    return (transposed ? fold_upsampling(weight) : weight).to(type).contiguous(kernels::kMapLayout);
   }
   // In the type of w.
   [[nodiscard]] at::Tensor forward(const at::Tensor& x, const at::Tensor& w) const {
@@ -76,7 +74,7 @@ class EluConvFunction : public torch::autograd::Function<EluConvFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const at::Tensor& bias, std::int64_t stride, bool upsamples,
-                            bool winograd, bool narrow, const std::optional<at::Tensor>& shadow) {
+                            bool winograd, bool narrow, const std::optional<at::Tensor>& kept) {
     const EluConvShape shape{stride, upsamples, winograd, narrow};
     const at::Tensor input = x.contiguous(kernels::kMapLayout);
     const Way way = way_of(input, weight, shape);
@@ -88,7 +86,7 @@ class EluConvFunction : public torch::autograd::Function<EluConvFunction> {
       y = kernels::narrow_conv(input, weight, bias);
     } else {
       const Direct direct(shape);
-      w = direct.weight(weight, shadow.value_or(at::Tensor()), kernels::product_type(x));
+      w = direct.weight(weight, kept.value_or(at::Tensor()), kernels::product_type(x));
       y = direct.forward(input, w).contiguous(kernels::kMapLayout);
       kernels::bias_elu_(y, bias);
       y = y.to(x.scalar_type());
@@ -133,11 +131,10 @@ class EluConvFunction : public torch::autograd::Function<EluConvFunction> {
 }  // namespace
 
 at::Tensor elu_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                    const EluConvShape& shape, const at::Tensor& shadow) {
+                    const EluConvShape& shape, const at::Tensor& kept) {
   VALLEY_CHECK(!shape.upsamples || shape.stride == 1);
   return EluConvFunction::apply(x, weight, bias, shape.stride, shape.upsamples, shape.winograd,
-                                shape.narrow,
-                                shadow.defined() ? std::optional(shadow) : std::nullopt);
+                                shape.narrow, kept.defined() ? std::optional(kept) : std::nullopt);
 }
 
 at::Tensor fold_upsampling(const at::Tensor& weight) {

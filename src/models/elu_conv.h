@@ -23,11 +23,13 @@ struct EluConvShape {
 // elu(conv(x) + bias), padding 1. Its second derivatives are not defined.
 //   x       [B, I, H, W], float or bfloat16, which decides what is multiplied and returned
 //   weight  float [O, I, 3, 3], bias float [O]: as are their gradients
-//   shadow  of the weight (see Parameter), read where x is of its type; or undefined
+//   kept    the weight's shadow, or with `upsamples` what fold_upsampling makes of it (see
+//   Parameter:
+//           derived), read where x is of its type; or undefined
 //   returns [B, O, H / stride, W / stride], or [B, O, 2H, 2W]; channels_last
 [[nodiscard]] at::Tensor elu_conv(const at::Tensor& x, const at::Tensor& weight,
                                   const at::Tensor& bias, const EluConvShape& shape,
-                                  const at::Tensor& shadow = {});
+                                  const at::Tensor& kept = {});
 
 // float [O, I, 3, 3] -> [I, O, 4, 4]: the weight of conv_transpose2d (stride 2, padding 1) that
 // gives what the 3x3 conv gives of an input upsampled by 2: W4 = flip(W) convolved with a 2x2 of

@@ -95,7 +95,9 @@ Conv2d::Conv2d(ParameterSet& set, const std::string& name, const ConvShape& shap
                        shape.transposed ? shape.out : shape.in, shape.kernel, shape.kernel},
                       initializer)),
       shadow_(set.shadow(name + ".weight")) {
-  if (has_bias) bias_ = set.add(name + ".bias", {shape.out}, Initializer::zero());
+  if (!has_bias) return;
+  bias_ = set.add(name + ".bias", {shape.out}, Initializer::zero());
+  bias_shadow_ = set.shadow(name + ".bias");
 }
 
 // From single pixels to maps of the kernel's size, side by side: LibTorch's transposed conv takes
@@ -115,7 +117,7 @@ at::Tensor Conv2d::apply(const at::Tensor& x, const at::Tensor& weight) const {
   const at::ScalarType type = kernels::product_type(x);
   const at::Tensor input = x.to(type);
   const at::Tensor w = weight.to(type);
-  const at::Tensor b = bias_.defined() ? bias_.to(type) : bias_;
+  const at::Tensor b = bias_.defined() ? in_type(bias_, *bias_shadow_, type) : bias_;
   if (shape_.transposed && p == 0 && x.size(2) == 1 && x.size(3) == 1)
     return unfold(input, w, b).to(x.scalar_type());
   const at::Tensor y = shape_.transposed ? at::conv_transpose2d(input, w, b, {s, s}, {p, p})
@@ -150,11 +152,13 @@ Linear::Linear(ParameterSet& set, const std::string& name, std::int64_t in, std:
     : name_(name),
       weight_(set.add(name + ".weight", {out, in}, initializer)),
       shadow_(set.shadow(name + ".weight")),
-      bias_(set.add(name + ".bias", {out}, Initializer::zero())) {}
+      bias_(set.add(name + ".bias", {out}, Initializer::zero())),
+      bias_shadow_(set.shadow(name + ".bias")) {}
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   const at::ScalarType type = kernels::product_type(x);
-  return at::linear(x.to(type), in_type(weight_, *shadow_, type), bias_.to(type))
+  return at::linear(x.to(type), in_type(weight_, *shadow_, type),
+                    in_type(bias_, *bias_shadow_, type))
       .to(x.scalar_type());
 }
 

@@ -79,6 +79,7 @@ class Conv2d {
   at::Tensor weight_;  // [out, in, k, k]; transposed: [in, out, k, k]
   std::shared_ptr<const at::Tensor> shadow_;
   at::Tensor bias_;  // [out], or undefined
+  std::shared_ptr<const at::Tensor> bias_shadow_;
 };
 
 // 3x3, padding 1. Weights Xavier-uniform, bias zero.
@@ -99,6 +100,7 @@ class Linear {
   at::Tensor weight_;  // [out, in]
   std::shared_ptr<const at::Tensor> shadow_;
   at::Tensor bias_;  // [out]
+  std::shared_ptr<const at::Tensor> bias_shadow_;
 };
 
 [[nodiscard]] at::Tensor upsample_nearest(const at::Tensor& x,

@@ -10,6 +10,7 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <utility>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -86,11 +87,22 @@ at::Tensor ParameterSet::add(const std::string& name, at::IntArrayRef shape,
   return parameters_.back().value;
 }
 
-std::shared_ptr<const at::Tensor> ParameterSet::shadow(const std::string& name) const {
-  for (const Parameter& p : parameters_) {
-    if (p.name == name) return p.shadow;
+std::size_t ParameterSet::index_of(const std::string& name) const {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (parameters_[i].name == name) return i;
   }
   throw std::logic_error("no parameter called " + name);
+}
+
+std::shared_ptr<const at::Tensor> ParameterSet::shadow(const std::string& name) const {
+  return parameters_[index_of(name)].shadow;
+}
+
+std::shared_ptr<const at::Tensor> ParameterSet::derive(
+    const std::string& name, std::function<at::Tensor(const at::Tensor&)> derived_of) {
+  Parameter& parameter = parameters_[index_of(name)];
+  parameter.derived_of = std::move(derived_of);
+  return parameter.derived;
 }
 
 at::Tensor ParameterSet::add_buffer(const std::string& name, at::IntArrayRef shape,

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +36,11 @@ struct Parameter {
   // A copy of value in bfloat16, of its shape and strides, that who trains the network keeps up to
   // date; undefined where nobody does. Shared with the layer that `value` belongs to.
   std::shared_ptr<at::Tensor> shadow = std::make_shared<at::Tensor>();
+  // What its layer computes from it before each pass, as `value` -> float: see
+  // ParameterSet::derive. Empty: nothing.
+  std::function<at::Tensor(const at::Tensor&)> derived_of = {};
+  // Its result in the type that passes multiply in, kept up to date as `shadow` is.
+  std::shared_ptr<at::Tensor> derived = std::make_shared<at::Tensor>();
 };
 
 // A parameter as a layer multiplies with it: `value` itself in float; in bfloat16 the shadow where
@@ -69,6 +75,10 @@ class ParameterSet {
   at::Tensor add(const std::string& name, at::IntArrayRef shape, const Initializer& initializer);
   // The shadow of a parameter that was added before.
   [[nodiscard]] std::shared_ptr<const at::Tensor> shadow(const std::string& name) const;
+  // States what is computed from a parameter that was added before, and returns where the result is
+  // while the network is trained; undefined elsewhere.
+  std::shared_ptr<const at::Tensor> derive(const std::string& name,
+                                           std::function<at::Tensor(const at::Tensor&)> derived_of);
   at::Tensor add_buffer(const std::string& name, at::IntArrayRef shape,
                         const Initializer& initializer, Buffer::Kind kind);
 
@@ -83,6 +93,7 @@ class ParameterSet {
 
  private:
   void require_new(const std::string& name) const;
+  [[nodiscard]] std::size_t index_of(const std::string& name) const;
   at::Device device_;
   std::vector<Parameter> parameters_;
   std::vector<Buffer> buffers_;

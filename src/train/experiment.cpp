@@ -194,6 +194,12 @@ ComputeOptions Experiment::compute() const {
   return options;
 }
 
+bool Experiment::keeps_folded(at::DeviceType device) const {
+  const ComputeOptions options = compute();
+  return options.fused_elu && options.folded_upsampling &&
+         (device != at::kCPU || !options.winograd);
+}
+
 bool Experiment::keeps_shadow() const {
   return compute().type == at::kBFloat16 && performance.bf16_shadow;
 }

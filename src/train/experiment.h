@@ -139,6 +139,9 @@ struct Experiment {
   [[nodiscard]] ComputeOptions compute() const;
   // Whether optimizers write a bfloat16 copy of the weights for the passes.
   [[nodiscard]] bool keeps_shadow() const;
+  // Whether folded upsampling weights are computed once an update: Winograd's way, which CPUs take,
+  // reads none.
+  [[nodiscard]] bool keeps_folded(at::DeviceType device) const;
   // True if a training on `device` records CUDA graphs (performance.cuda_graph).
   [[nodiscard]] bool records_graphs(at::DeviceType device) const;
   // The value of performance.device_cache on `device`, with "off" where "auto" is off.

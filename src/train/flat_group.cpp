@@ -107,6 +107,20 @@ void FlatGroup::keep_shadow(const ParameterSet& set) {
     *set.all()[i].shadow = layout_.view(shadow_, i);
 }
 
+void FlatGroup::keep_derived(const ParameterSet& set, at::ScalarType type) {
+  const at::NoGradGuard no_grad;
+  for (const Parameter& p : set.all()) {
+    if (!p.derived_of) continue;
+    *p.derived = p.derived_of(p.value).to(type).contiguous(at::MemoryFormat::ChannelsLast);
+    derived_.push_back({p.value, p.derived_of, *p.derived});
+  }
+}
+
+void FlatGroup::derive() const {
+  const at::NoGradGuard no_grad;
+  for (const Derived& d : derived_) d.kept.copy_(d.of(d.from));
+}
+
 void FlatGroup::zero() const { reduced_.zero_(); }
 
 void FlatGroup::take_statistics(double momentum, const at::Tensor& not_finite) const {
@@ -133,6 +147,7 @@ void FlatGroup::load(const std::string& prefix, const TensorMap& in,
                      const std::string& where) const {
   layout_.load(values_, prefix, in, where);
   if (shadow_.defined()) shadow_.copy_(parameters());
+  derive();
   if (buffers_.tensors() > 0) buffers_.load(buffer_values(), prefix, in, where);
 }
 

@@ -12,6 +12,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,10 @@ class FlatGroup {
   // shadows. Up to date now and after `load`; optimizers write it with each update.
   void keep_shadow(const ParameterSet& set);
   [[nodiscard]] const at::Tensor& shadow() const { return shadow_; }  // flat, or undefined
+  // Keeps what the parameters of `set` are derived to, as `type`; up to date now, after `load` and
+  // after each `derive`.
+  void keep_derived(const ParameterSet& set, at::ScalarType type);
+  void derive() const;
   void zero() const;  // gradients, statistics and tail
 
   // Once a step, after the reduction: running += momentum * statistics, unless `not_finite` (int32
@@ -97,6 +102,12 @@ class FlatGroup {
   at::Tensor values_;
   at::Tensor reduced_;
   at::Tensor shadow_;
+  struct Derived {
+    at::Tensor from;
+    std::function<at::Tensor(const at::Tensor&)> of;
+    at::Tensor kept;
+  };
+  std::vector<Derived> derived_;
 };
 
 }  // namespace valley

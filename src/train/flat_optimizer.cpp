@@ -89,6 +89,7 @@ void FlatOptimizer::step(const at::Tensor& not_finite) {
   if (auto* sgd = std::get_if<SgdSettings>(&rule))
     sgd->momentum = std::min(sgd->momentum, most_momentum_);
   std::visit([&](const auto& settings) { apply(update, moments_, settings); }, rule);
+  group_.derive();
 }
 
 void FlatOptimizer::save(TensorMap& state, DeferredCopies* later) const {

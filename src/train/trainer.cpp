@@ -96,6 +96,8 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
     auto t = std::make_unique<TrainedNetwork>(
         TrainedNetwork{FlatGroup(n.name, n.network->parameters(), device, true), nullptr});
     if (experiment.keeps_shadow()) t->group.keep_shadow(n.network->parameters());
+    if (experiment.keeps_folded(device.type()))
+      t->group.keep_derived(n.network->parameters(), experiment.compute().type);
     t->optimizer = std::make_unique<FlatOptimizer>(t->group, rates_.rate(),
                                                    optimizer_rule(experiment.optimizer),
                                                    rate_scale(experiment.optimizer, n.name));

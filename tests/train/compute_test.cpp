@@ -74,6 +74,31 @@ TEST(Compute, ShadowsHaveTheBitsOfConvertedWeights) {
   }
 }
 
+// Passes read what was folded after the last update, in the bits that they would fold themselves.
+TEST(Compute, FoldedWeightsFollowEachUpdate) {
+  for (const bool winograd : {false, true}) {
+    for (const char* precision : {"fp32", "bf16"}) {
+      Experiment e = began();
+      e.performance.winograd = winograd;
+      e.train.precision = precision;
+      const auto self = make_self_communicator(at::kCPU);
+      Trainer trainer(e, plan_microbatches(e.train.global_batch, testing::kPass, 1, false), *self,
+                      kImages);
+      run_steps(trainer, 0, 2);
+      int folded = 0;
+      for (const NamedNetwork& n : trainer.model().networks()) {
+        for (const Parameter& p : n.network->parameters().all()) {
+          if (!p.derived_of || !p.derived->defined()) continue;
+          ++folded;
+          EXPECT_EQ(p.derived->scalar_type(), e.compute().type);
+          EXPECT_TRUE(at::equal(*p.derived, p.derived_of(p.value).to(e.compute().type))) << p.name;
+        }
+      }
+      EXPECT_EQ(folded > 0, !winograd);
+    }
+  }
+}
+
 TEST(Compute, Bfloat16LearnsWhatFloatLearns) {
   for (const char* name : {"began", "ebgan", "magan"}) {
     Experiment e = std::string(name) == "began" ? began() : small_objective(name);
