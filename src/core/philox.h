@@ -54,7 +54,7 @@ constexpr int kPhiloxRounds = 10;
 struct PhiloxKey {
   VALLEY_HOST_DEVICE explicit PhiloxKey(std::uint64_t seed)
       : low(static_cast<std::uint32_t>(seed)), high(static_cast<std::uint32_t>(seed >> 32U)) {}
-  // That of the round after.
+  // Advances to the key of the next round.
   VALLEY_HOST_DEVICE void next() {
     low += 0x9E3779B9U;
     high += 0xBB67AE85U;

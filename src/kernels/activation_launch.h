@@ -34,7 +34,7 @@ struct EluBackward {
                      // bias_grad
 };
 
-// The same of leaky ReLU, whose slope is 1 where y > 0, and `leak` elsewhere.
+// The same for leaky ReLU: the slope is 1 where y > 0, else `leak`.
 struct LeakyBackward {
   EluBackward maps;
   float leak;

@@ -17,8 +17,7 @@ void bias_elu_(const at::Tensor& y, const at::Tensor& bias);
 [[nodiscard]] at::Tensor elu_backward(const at::Tensor& grad, const at::Tensor& y,
                                       const at::Tensor& bias_grad);
 
-// grad * slope, from y = leaky_relu(x) with the slope `leak` (0: ReLU) where y is not positive; on
-// CPUs. Otherwise as elu_backward.
+// The same for y = leaky_relu(x) with the negative slope `leak` (0: ReLU); CPU tensors only.
 [[nodiscard]] at::Tensor leaky_backward(const at::Tensor& grad, const at::Tensor& y, double leak,
                                         const at::Tensor& bias_grad);
 

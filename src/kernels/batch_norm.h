@@ -1,9 +1,9 @@
-// Batch norm with the moments of the batch (Ioffe & Szegedy 2015, arXiv 1502.03167, algorithm 1)
-// and the leaky ReLU behind it, forward and backward, on CPUs: each map is read once for its
-// moments and once for the rest.
+// Batch norm with batch statistics (Ioffe & Szegedy 2015, arXiv 1502.03167, algorithm 1) fused with
+// leaky ReLU, forward and backward, on CPUs. Each map is read once for its statistics and once for
+// the normalization.
 //
-// Moments are summed in slices of rows and brought together in double: results do not depend on
-// threads.
+// Slices of rows are summed separately and combined in double: results do not depend on the number
+// of threads.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,21 +14,21 @@ namespace valley::kernels {
 [[nodiscard]] bool batch_norm_fits(const at::Tensor& x);
 
 struct NormedBatch {
-  at::Tensor y;                  // of x's type and layout
+  at::Tensor y;                  // type and layout of x
   at::Tensor mean;               // float [C]
   at::Tensor inverse_deviation;  // float [C]: 1 / sqrt(biased variance + epsilon)
 };
 
-// weight, bias: float [C]. leak: what negative outputs are multiplied by; 1: batch norm alone.
+// weight, bias: float [C]. leak: factor of negative outputs; 0: ReLU, 1: no activation.
 [[nodiscard]] NormedBatch batch_norm(const at::Tensor& x, const at::Tensor& weight,
                                      const at::Tensor& bias, double epsilon, double leak);
 
 struct NormGradients {
-  at::Tensor x;             // of x's type and layout
+  at::Tensor x;             // type and layout of x
   at::Tensor weight, bias;  // float [C]
 };
 
-// From the gradient of y, in any layout.
+// `gradient`: with respect to y, in any layout.
 [[nodiscard]] NormGradients batch_norm_backward(const at::Tensor& gradient, const at::Tensor& x,
                                                 const at::Tensor& weight, const at::Tensor& bias,
                                                 const at::Tensor& mean,

@@ -1,6 +1,6 @@
-// What batch_norm.cpp asks of cpu_batch_norm.cpp, in plain pointers. Maps are channels_last: rows =
-// N H W rows of C channels; float or, with `bf16`, bfloat16; the arithmetic is float, and double
-// where slices of rows are brought together.
+// Interface between batch_norm.cpp and cpu_batch_norm.cpp, in plain pointers. Maps are
+// channels_last: a matrix of rows = N H W rows and C columns, float or, with `bf16`, bfloat16. The
+// arithmetic is float; partial sums of slices of rows are combined in double.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ struct BatchNorm {
   float* mean;               // written
   float* inverse_deviation;  // written: 1 / sqrt(variance + epsilon)
   double epsilon;
-  float leak;  // what negative outputs are multiplied by; 1: nothing
+  float leak;  // factor of negative outputs; 1: no activation
   void* y;
   float* slices;  // [norm_slices, 2, channels], scratch
   NormShape shape;
@@ -42,7 +42,7 @@ struct BatchNormBackward {
   NormShape shape;
 };
 
-// Sums are made in so many parts, whatever the threads: each fits a first-level cache.
+// Rows per slice, independent of the number of threads. A slice fits into the L1 cache.
 inline std::int64_t norm_slice_rows(std::int64_t channels) {
   return std::max<std::int64_t>(16, 4096 / channels);
 }

@@ -61,8 +61,7 @@ VALLEY_CLONES void bias_elu_bf16(Bits16* y, const float* bias, std::int64_t n) {
   bias_elu_tile(y, bias, n);
 }
 
-// sums[i] += out[i], with out as it is before it is rounded. `leak`: the slope where y is not
-// positive; kElu: y + 1.
+// Also adds out[i] to sums[i] before it is rounded. Slope where y <= 0: `leak`, or y + 1 with kElu.
 template <bool kElu, typename T>
 VALLEY_INLINE void backward_tile(const T* __restrict grad, const T* __restrict y, T* out,
                                  float* __restrict sums, std::int64_t n, float leak) {

@@ -26,7 +26,7 @@ static inline Vector plus(Vector a, float factor, Vector b) {
 static inline Vector sum(Vector a, Vector b) { return _mm256_add_ps(a, b); }
 static inline Vector difference(Vector a, Vector b) { return _mm256_sub_ps(a, b); }
 
-// x where it is positive, leak x elsewhere; NaNs stay NaNs.
+// Leaky ReLU with the negative slope `leak`; NaN stays NaN.
 static inline Vector leaky(Vector x, float leak) {
   return plus(_mm256_max_ps(zeros(), x), leak, _mm256_min_ps(zeros(), x));
 }

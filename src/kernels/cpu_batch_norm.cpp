@@ -9,10 +9,11 @@
 namespace valley::kernels::cpu {
 namespace {
 
-// Loops over few channels are too short: so many numbers, of several rows, are taken together.
+// Loops over few channels are too short: several rows are processed together, about this many
+// elements.
 constexpr std::int64_t kRowGroup = 256;
 
-// A number for each channel, again and again: as long as a group of rows.
+// One value per channel, repeated for each row of a group.
 class Repeated {
  public:
   Repeated(const NormShape& shape)
@@ -29,7 +30,7 @@ class Repeated {
       values_[static_cast<std::size_t>(i)] = values_[static_cast<std::size_t>(i - channels_)];
   }
   void clear() { std::fill(values_.begin(), values_.end(), 0.0F); }
-  // The first row becomes the sum of all.
+  // Adds all rows to the first one.
   const float* summed() {
     for (std::int64_t i = channels_; i < size(); ++i)
       values_[static_cast<std::size_t>(i % channels_)] += values_[static_cast<std::size_t>(i)];
@@ -41,7 +42,7 @@ class Repeated {
   std::vector<float> values_;
 };
 
-// What follows is over n numbers of a group of rows; `a`, `b` ... have one for each.
+// The functions below process the n elements of a group of rows; `a`, `b`, ... are Repeated values.
 template <typename T>
 VALLEY_INLINE void add_values(const T* __restrict x, float* __restrict sums, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) sums[i] += load(x, i);
@@ -62,7 +63,8 @@ VALLEY_INLINE void apply(const T* __restrict x, const float* __restrict a,
     store(y, i, value > 0 ? value : leak * value);
   }
 }
-// The gradient before the leaky ReLU, and its product with what x is away from the mean.
+// Sums of the gradient with respect to the input of the leaky ReLU, and of its product with x -
+// mean.
 template <typename T>
 VALLEY_INLINE void add_gradients(const T* __restrict g, const T* __restrict x,
                                  const float* __restrict a, const float* __restrict b,
@@ -130,9 +132,9 @@ struct Slices {
     return std::min(all, (slice + 1) * rows);
   }
 };
-constexpr std::int64_t kSlicesAtLeast = 8;  // for a thread
+constexpr std::int64_t kMinSlices = 8;  // per thread
 
-// What y is of x: a x + b.
+// Coefficients of y = a x + b.
 struct Affine {
   Affine(const NormShape& shape, const float* weight, const float* bias, const float* mean,
          const float* inverse_deviation)
@@ -148,7 +150,7 @@ void sum_moments(const BatchNorm& k) {
   const NormShape& s = k.shape;
   const Slices slices(s);
   const auto* x = static_cast<const T*>(k.x);
-  at::parallel_for(0, slices.count, kSlicesAtLeast, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, slices.count, kMinSlices, [&](std::int64_t begin, std::int64_t end) {
     Repeated sums(s);
     Repeated means(s);
     for (std::int64_t slice = begin; slice < end; ++slice) {
@@ -170,8 +172,7 @@ void sum_moments(const BatchNorm& k) {
   });
 }
 
-// Chan, Golub & LeVeque 1979: the squares around the mean of all are those around the mean of each
-// slice, and what the means are apart.
+// Combines means and squared deviations of slices (Chan, Golub & LeVeque 1979).
 void gather_moments(const BatchNorm& k) {
   const NormShape& s = k.shape;
   const Slices slices(s);
@@ -199,7 +200,7 @@ void norm(const BatchNorm& k) {
   const NormShape& s = k.shape;
   const Slices slices(s);
   const Affine affine(s, k.weight, k.bias, k.mean, k.inverse_deviation);
-  at::parallel_for(0, slices.count, kSlicesAtLeast, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, slices.count, kMinSlices, [&](std::int64_t begin, std::int64_t end) {
     for_groups(s, affine.a.size(), slices.first(begin), slices.last(end - 1),
                [&](std::int64_t at, std::int64_t n) {
                  apply_of(static_cast<const T*>(k.x) + at, affine.a.data(), affine.b.data(), k.leak,
@@ -217,7 +218,7 @@ void norm_backward(const BatchNormBackward& k) {
   const Affine affine(s, k.weight, k.bias, k.mean, k.inverse_deviation);
   Repeated mean(s);
   mean.set([&](std::int64_t c) { return k.mean[c]; });
-  at::parallel_for(0, slices.count, kSlicesAtLeast, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, slices.count, kMinSlices, [&](std::int64_t begin, std::int64_t end) {
     Repeated sums(s);
     Repeated products(s);
     for (std::int64_t slice = begin; slice < end; ++slice) {
@@ -259,7 +260,7 @@ void norm_backward(const BatchNormBackward& k) {
         static_cast<double>(k.weight[c]) * static_cast<double>(k.inverse_deviation[c]);
     return static_cast<float>(-scale * sum(c) / n - static_cast<double>(k.mean[c]) * slope(c));
   });
-  at::parallel_for(0, slices.count, kSlicesAtLeast, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, slices.count, kMinSlices, [&](std::int64_t begin, std::int64_t end) {
     for_groups(s, p.size(), slices.first(begin), slices.last(end - 1),
                [&](std::int64_t at, std::int64_t count) {
                  apply_gradients_of(g + at, x + at, affine.a.data(), affine.b.data(), p.data(),

@@ -1,5 +1,5 @@
-// For files whose loops the compiler vectorises for several instruction sets: the program picks one
-// when it starts.
+// Helpers for files whose loops the compiler vectorizes for several instruction sets; the program
+// selects one when it starts.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 namespace valley::kernels::cpu {
 namespace {
 
-using Bits16 = std::uint16_t;  // of a bfloat16
+using Bits16 = std::uint16_t;  // the bits of a bfloat16
 
 VALLEY_INLINE float load(const float* p, std::int64_t i) { return p[i]; }
 VALLEY_INLINE float load(const Bits16* p, std::int64_t i) {

@@ -44,7 +44,7 @@ namespace {
 constexpr std::int64_t kBlocksAtOnce = 16;
 using PhiloxWords = std::uint32_t[4][kBlocksAtOnce];
 
-// The blocks from `block` on, each as philox() makes it.
+// kBlocksAtOnce consecutive blocks, with the words of philox().
 VALLEY_CLONES void philox_blocks_of(std::uint64_t seed, std::uint32_t stream,
                                     std::uint64_t position, std::uint32_t block,
                                     PhiloxWords& word) {
@@ -71,7 +71,7 @@ VALLEY_CLONES void philox_blocks_of(std::uint64_t seed, std::uint32_t stream,
   }
 }
 
-// `put(column, a block's words, how many are wanted)` for each block of each row.
+// Calls put(output, block, number of words to use) for each block of each row.
 template <typename Kernel, typename Put>
 void draw(const Kernel& k, std::uint32_t first_block, const Put& put) {
   const auto first = static_cast<std::uint64_t>(*k.position + k.offset);

@@ -26,10 +26,10 @@ struct NarrowConvKernels {
   void (*widen_row)(const WideningConv& k, ThreeRows rows, void* y);
   // `out`: kBlock pixels at a time, few numbers each; without the bias.
   void (*narrow_row)(const NarrowingConv& k, ThreeRows rows, float* out);
-  // A row of the output, even or odd, from those above (if even), beside and below (if odd).
+  // One even or odd output row, without the bias.
   void (*narrow_transposed_row)(const NarrowingTransposedConv& k, ThreeRows rows, bool odd,
                                 float* out);
-  // To n numbers of few channels; bias may be null.
+  // Adds the bias (or null) to n elements and stores them.
   void (*store_narrow_row)(const float* row, const float* bias, std::int64_t few, std::int64_t n,
                            bool bf16, void* y);
 

@@ -168,10 +168,10 @@ void widen_row(const WideningConv& k, ThreeRows rows, void* y) {
          : widen_row_of(k, rows, static_cast<float*>(y));
 }
 
-// Pixels of one and of three channels that are made at once.
+// Pixels computed together: gray and color.
 constexpr int kGray = kRegisters / 2;
-constexpr int kColour = kRegisters / 4;
-static_assert(kBlock % kGray == 0 && kBlock % kColour == 0);
+constexpr int kColor = kRegisters / 4;
+static_assert(kBlock % kGray == 0 && kBlock % kColor == 0);
 
 void narrow_row(const NarrowingConv& k, ThreeRows rows, float* out) {
   const std::int64_t end = (k.shape.columns + kBlock - 1) / kBlock * kBlock;
@@ -179,8 +179,8 @@ void narrow_row(const NarrowingConv& k, ThreeRows rows, float* out) {
     for (std::int64_t at = 0; at < end; at += kGray)
       narrow<1, kGray, kTaps>(rows, at, k.weights, k.shape.many, out + at);
   } else {
-    for (std::int64_t at = 0; at < end; at += kColour)
-      narrow<3, kColour, kTaps>(rows, at, k.weights, k.shape.many, out + 3 * at);
+    for (std::int64_t at = 0; at < end; at += kColor)
+      narrow<3, kColor, kTaps>(rows, at, k.weights, k.shape.many, out + 3 * at);
   }
 }
 
@@ -204,7 +204,7 @@ void narrow_transposed_row_of(const NarrowingTransposedConv& k, ThreeRows rows, 
 
 void narrow_transposed_row(const NarrowingTransposedConv& k, ThreeRows rows, bool odd, float* out) {
   k.shape.few == 1 ? narrow_transposed_row_of<1, kGray>(k, rows, odd, out)
-                   : narrow_transposed_row_of<3, kColour>(k, rows, odd, out);
+                   : narrow_transposed_row_of<3, kColor>(k, rows, odd, out);
 }
 
 void store_narrow_row(const float* row, const float* bias, std::int64_t few, std::int64_t n,

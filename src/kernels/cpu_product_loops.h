@@ -1,5 +1,5 @@
-// Products of small matrices of floats, row after row, for the convs that are made of them:
-// included after the vectors, under the rules of cpu_winograd_loops.h.
+// Products of small row-major float matrices for Winograd convolutions: included after cpu_avx512.h
+// or cpu_avx2.h, under the rules of cpu_winograd_loops.h.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 namespace valley::kernels::cpu {
 namespace {
 
-// Rows of a product that the registers hold, of two vectors each.
+// Rows of a product that fit into the registers, two vectors each.
 constexpr int kRowsAtOnce = kRegisters == 32 ? kManyRows : kManyRows / 2;
 constexpr int kWeightRowsAtOnce = kRegisters / 4;
 constexpr std::int64_t kPanel = 2 * kLanes;
@@ -75,7 +75,8 @@ void add_products(const float* v, const float* z, float* w, std::int64_t tiles, 
   if (o < out) multiply_rows<1>(v, u + o, m + o, rows, in, out, out);
 }
 
-// The same with u in panels of kPanel columns, each [in, kPanel], the last as wide as is left.
+// The same product with u stored as panels of kPanel columns, each [in, kPanel]; the last panel may
+// be narrower.
 [[maybe_unused]] void multiply_panels(const float* v, const float* u, float* m, std::int64_t rows,
                                       std::int64_t in, std::int64_t out) {
   std::int64_t o = 0;

@@ -1,11 +1,11 @@
-// How many rows the matrices of cpu_product_loops.h have.
+// Block sizes of the matrix products in cpu_product_loops.h.
 #pragma once
 
 #include <cstdint>
 
 namespace valley::kernels::cpu {
 
-// Rows of a matrix that are multiplied at once: where fewer than the first are left, in the second.
+// Rows of a matrix that are multiplied together: kManyRows, or kFewRows for the remainder.
 inline constexpr std::int64_t kManyRows = 12;
 inline constexpr std::int64_t kFewRows = 4;
 

@@ -13,7 +13,7 @@ namespace valley::kernels::cpu {
 
 namespace {
 
-// A block's transformed tiles should stay in a core's second-level cache.
+// Block size for which the transformed tiles stay in the L2 cache.
 constexpr std::int64_t kPhaseBlockFloats = 64 * 1024;
 constexpr std::int64_t kPhaseSliceTiles = 256;
 constexpr std::int64_t kMaxPhaseSlices = 16;
@@ -39,12 +39,12 @@ struct PhaseTiling {
     return {tile / (down * across), in_image / across * kPhaseStep, in_image % across * kPhaseStep,
             1};
   }
-  // What a phase's 2x2 conv reads of the large map for a tile of the small one.
+  // Input pixels in the large map of a phase's 2x2 convolution for a tile of the small map.
   [[nodiscard]] PhaseTile large_around(std::int64_t tile, int phase) const {
     const PhaseTile t = small(tile);
     return {t.image, 2 * t.row - phase / 2, 2 * t.column - phase % 2, 2};
   }
-  // The tile of the large map that a phase of the transposed conv writes, and what it reads.
+  // Output and input pixels of a phase of the transposed convolution.
   [[nodiscard]] PhaseTile large(std::int64_t tile, int phase) const {
     const PhaseTile t = small(tile);
     return {t.image, 2 * t.row + phase / 2, 2 * t.column + phase % 2, 2};
@@ -62,17 +62,17 @@ PhaseMap small_map(const StridedShape& s, const void* data) {
   return {const_cast<void*>(data), s.bf16, s.rows, s.columns, s.small};
 }
 
-// Of so many floats in each of a tile's places.
+// Tiles per block; `floats`: per tile and transformed element.
 std::int64_t tiles_of_phase_block(std::int64_t floats) {
   const std::int64_t fit = kPhaseBlockFloats / (kPhasePlaces * floats) / kManyRows * kManyRows;
-  return std::max(2 * kManyRows, fit);  // of deep layers weights are read again for each block
+  return std::max(2 * kManyRows, fit);  // each block reads all weights again
 }
 
 std::size_t block_floats(std::int64_t tiles, std::int64_t in, std::int64_t out) {
   return static_cast<std::size_t>(kPhasePlaces * (apart(tiles * in) + apart(tiles * out)));
 }
 
-// Rows that fill up a block are zero.
+// Zeroes the rows that pad a block to a multiple of kFewRows.
 void clear_rest(float* v, std::int64_t tiles, std::int64_t most, std::int64_t in) {
   for (std::int64_t p = 0; p < kPhasePlaces; ++p)
     std::fill_n(v + p * apart(most * in) + tiles * in, (filled_up(tiles) - tiles) * in, 0.0F);

@@ -1,5 +1,5 @@
-// The parts of 4x4 convs of stride 2 that work on vectors, for cpu_strided_conv.cpp, which takes
-// those that the CPU has instructions for. See cpu_strided_conv_tiles.h for the matrices.
+// Vector functions of 4x4 convolutions with stride 2. cpu_strided_conv.cpp selects the set for the
+// CPU at hand. See cpu_strided_conv_tiles.h for the matrices.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,14 @@
 
 namespace valley::kernels::cpu {
 
-inline constexpr int kPhaseEdge = 5;  // of a transformed tile
-inline constexpr int kPhaseStep = 4;  // outputs along an edge
-inline constexpr int kPhaseTaps = 2;  // of a kernel
-inline constexpr int kPhases = 4;     // even and odd rows by even and odd columns
+inline constexpr int kPhaseEdge = 5;  // side of a transformed tile
+inline constexpr int kPhaseStep = 4;  // outputs per side
+inline constexpr int kPhaseTaps = 2;  // side of a phase's kernel
+inline constexpr int kPhases = 4;     // {even, odd} rows x {even, odd} columns
 inline constexpr std::int64_t kPhasePlaces = kPhaseEdge * kPhaseEdge;
 
-// A tile in a map: pixels (row + step i, column + step j) of one image. Those outside are zero, and
-// not written.
+// Pixels (row + step i, column + step j) of one image. Pixels outside of the map read as zero and
+// are not written.
 struct PhaseTile {
   std::int64_t image, row, column, step;
 };
@@ -27,11 +27,11 @@ struct PhaseMap {
   std::int64_t height, width, channels;
 };
 
-// What is compiled for vectors of one kind or the other.
+// Compiled once for AVX2 and once for AVX-512.
 struct StridedConvKernels {
-  // A tile's 25 places are rows of channels, `stride` floats apart.
+  // The 25 elements of a transformed tile are rows of channels, `stride` floats apart.
   //
-  // B^T d B of 5x5 pixels; `zeros`: as many as there are channels.
+  // B^T d B of 5x5 pixels; `zeros`: one per channel.
   void (*read_tile)(const PhaseMap& map, const PhaseTile& tile, const float* zeros, float* out,
                     std::int64_t stride);
   // A y A^T of 4x4 pixels.
@@ -40,7 +40,8 @@ struct StridedConvKernels {
   // A^T m A, bias and leaky ReLU, to 4x4 pixels.
   void (*write_tile)(const PhaseMap& map, const PhaseTile& tile, const float* m,
                      std::int64_t stride, const float* bias, float leak);
-  // m = v u: [rows, in] x [in, out]; rows a multiple of kFewRows; u as transform_weights lays it.
+  // m = v u: [rows, in] x [in, out]; rows a multiple of kFewRows; u in the layout of
+  // transform_weights.
   void (*multiply_panels)(const float* v, const float* u, float* m, std::int64_t rows,
                           std::int64_t in, std::int64_t out);
   // w += v^T z: [in, tiles] x [tiles, out]; put: w = v^T z.
@@ -50,7 +51,7 @@ struct StridedConvKernels {
                        std::int64_t in, std::int64_t out);
   void (*add_floats)(float* sums, const float* values, std::int64_t n);
   void (*transform_weights)(const StridedWeights& k);      // G w G^T
-  void (*gather_weights)(const StridedWeightGradient& k);  // G^T w G, of the first slice
+  void (*gather_weights)(const StridedWeightGradient& k);  // G^T w G of the first slice
 };
 [[nodiscard]] const StridedConvKernels& strided_conv_avx512();
 [[nodiscard]] const StridedConvKernels& strided_conv_avx2();

@@ -1,4 +1,4 @@
-// The parts of 4x4 convs of stride 2 that work on vectors, for the two files that compile them,
+// Vector functions of 4x4 convolutions with stride 2, included by the two files that compile them,
 // under the rules of cpu_winograd_loops.h.
 #pragma once
 
@@ -11,11 +11,11 @@
 namespace valley::kernels::cpu {
 namespace {
 
-// Where each of N x N pixels of a tile begins.
+// Addresses of the N x N pixels of a tile.
 template <typename T, int N>
 class PixelTable {
  public:
-  // Those outside the map are at `outside`.
+  // `outside`: the address for pixels outside of the map.
   PixelTable(const PhaseMap& map, const PhaseTile& tile, T* outside) {
     for (int i = 0; i < N; ++i) {
       const std::int64_t row = tile.row + i * tile.step;
@@ -35,7 +35,7 @@ class PixelTable {
   T* pixels_[N][N];
 };
 
-// The same of a tile that is in the map with all its pixels.
+// The same for a tile without pixels outside of the map.
 template <typename T, int N>
 class PixelGrid {
  public:
@@ -151,13 +151,13 @@ void write_tile(const PhaseMap& map, const PhaseTile& tile, const float* m, std:
            : write_tile_of<float>(map, tile, m, stride, bias, leak);
 }
 
-// Which of a 4x4 kernel's rows (or columns) a phase's two taps are, in the order of the pixels that
-// they meet.
+// Row (or column) of the 4x4 kernel for tap 0 or 1 of a phase, in the order of the input pixels.
 int tap_of(int phase, int tap, bool transposed) {
   return (phase == 0 ? 1 : 0) + 2 * (transposed ? 1 - tap : tap);
 }
 
-// Of kLanes kernels of 16 taps, `stride` apart: taps[t][lane], or back.
+// Transposes kLanes kernels of 16 taps, `stride` floats apart, to taps[t][lane]; write_kernels is
+// the inverse.
 constexpr int kKernelTaps = 16;
 void read_kernels(const float* kernels, std::int64_t stride, float* taps) {
   for (std::int64_t i = 0; i < kLanes; i += 8) {
@@ -172,7 +172,7 @@ void write_kernels(const float* taps, float* kernels, std::int64_t stride) {
   }
 }
 
-// Where a number of a matrix of `rows` rows and `columns` columns in panels is.
+// Offset of an element of a [rows, columns] matrix that is stored in panels.
 std::int64_t in_panels(std::int64_t row, std::int64_t column, std::int64_t rows,
                        std::int64_t columns) {
   const std::int64_t panel = column / kPanel * kPanel;

@@ -1,5 +1,5 @@
-// Winograd's transforms for one 5x5 tile of vectors, F(4x4, 2x2) with the points 0, 1, -1, 2 and
-// infinity, a channel to a lane. For cpu_strided_conv_loops.h alone.
+// Winograd transforms of one 5x5 tile, F(4x4, 2x2) with the points 0, 1, -1, 2 and infinity; each
+// lane of a vector is a channel. Included only by cpu_strided_conv_loops.h.
 //
 //         2 -1 -2  1  0          1/2    0          1  1  1  1  0
 //         0 -2 -1  1  0         -1/2 -1/2          0  1 -1  2  0
@@ -30,7 +30,7 @@ static inline void transform_taps(const Vector (&g)[kPhaseTaps], Vector (&t)[kPh
   t[4] = g[1];
 }
 
-// G^T m, the way back of transform_taps.
+// G^T m, the adjoint of transform_taps.
 static inline void gather_taps(const Vector (&m)[kPhaseEdge], Vector (&g)[kPhaseTaps]) {
   g[0] = plus(scaled(difference(m[0], m[1]), 0.5F), 1.0F / 6, difference(m[3], m[2]));
   g[1] = plus(plus(m[4], -0.5F, m[1]), 1.0F / 6, plus(m[2], 2, m[3]));
@@ -46,7 +46,7 @@ static inline void transform_phase_output(const Vector (&m)[kPhaseEdge], Vector 
   y[3] = plus(sum(odd, m[4]), 8, m[3]);
 }
 
-// A y, the way back of transform_phase_output.
+// A y, the adjoint of transform_phase_output.
 static inline void spread_phase_output(const Vector (&y)[kPhaseStep], Vector (&m)[kPhaseEdge]) {
   const Vector even = sum(y[0], y[2]);
   const Vector odd = sum(y[1], y[3]);

@@ -1,5 +1,4 @@
-// Blocks of floats turned over their diagonal, for files that are compiled for AVX2 or more, after
-// their vectors.
+// Transposition of float blocks, for files that are compiled for AVX2 or AVX-512.
 #pragma once
 
 #include <immintrin.h>

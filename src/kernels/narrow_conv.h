@@ -1,6 +1,5 @@
-// 3x3 convs of stride 1 and padding 1 on CPUs from or to the 1 or 3 channels of an image, and 4x4
-// transposed convs to them: their loops are too short for what computes convs between many
-// channels.
+// Small-channel convolutions on CPUs: 3x3 of stride 1 and padding 1 from or to the 1 or 3 channels
+// of an image, and 4x4 transposed ones to an image. Their loops are too short for general kernels.
 //
 // Each product is made, as in a direct conv: results differ from LibTorch's by rounding. The order
 // of all sums is fixed: results depend neither on threads nor on what else is in the batch.
@@ -29,8 +28,8 @@ namespace valley::kernels {
 [[nodiscard]] at::Tensor narrow_conv_input_gradient(const at::Tensor& gradient,
                                                     const at::Tensor& weight);
 
-// conv_transpose(x) + bias with a 4x4 kernel, stride 2 and padding 1, from many channels to few:
-// also the gradient of the image that a strided conv read.
+// conv_transpose(x) + bias with a 4x4 kernel, stride 2 and padding 1, to 1 or 3 channels: also the
+// gradient of the input image of a strided convolution.
 //   x       [B, I, H, W], channels_last; narrow_conv_fits(x, I, O)
 //   weight  float [I, O, 4, 4], any strides
 //   bias    float [O], or undefined

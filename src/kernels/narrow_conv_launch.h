@@ -31,8 +31,8 @@ struct NarrowingConv {
   NarrowShape shape;
 };
 
-// The transposed conv with a 4x4 kernel, stride 2 and padding 1. Each of the output's rows and
-// columns is of even or odd number, and summed from 2x2 pixels.
+// Transposed convolution with a 4x4 kernel, stride 2 and padding 1: each output is a sum over 2x2
+// pixels, whose weights depend on whether its row and its column are even or odd.
 struct NarrowingTransposedConv {
   const void* x;         // of many channels
   const float* weights;  // [2, 2, 2, few, 2, many]: odd row, odd column, row of the 2x2

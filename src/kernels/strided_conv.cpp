@@ -10,9 +10,9 @@
 namespace valley::kernels {
 namespace {
 
-constexpr std::int64_t kPlacesOfPhase = 25;  // of a tile
+constexpr std::int64_t kPlacesOfPhase = 25;  // elements of a transformed tile
 constexpr std::int64_t kParityPhases = 4;
-constexpr std::int64_t kLeastSide = 3;  // of the small map: of a smaller one most of a tile is lost
+constexpr std::int64_t kMinSide = 3;  // of the small map: smaller ones use too little of a 4x4 tile
 
 bool is_4x4(const at::Tensor& weight) {
   return weight.dim() == 4 && weight.scalar_type() == at::kFloat && weight.size(2) == 4 &&
@@ -36,8 +36,8 @@ at::Tensor phase_weights(const at::Tensor& weight, bool transposed) {
 bool strided_conv_fits(const at::Tensor& x, std::int64_t out, bool transposed) {
   if (!own_conv_takes(x) || x.size(1) % kConvLanes != 0 || out % kConvLanes != 0) return false;
   const std::int64_t step = transposed ? 1 : 2;
-  return x.size(2) % step == 0 && x.size(3) % step == 0 && x.size(2) / step >= kLeastSide &&
-         x.size(3) / step >= kLeastSide;
+  return x.size(2) % step == 0 && x.size(3) % step == 0 && x.size(2) / step >= kMinSide &&
+         x.size(3) / step >= kMinSide;
 }
 
 at::Tensor strided_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,

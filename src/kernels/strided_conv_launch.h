@@ -1,27 +1,28 @@
-// What strided_conv.cpp asks of cpu_strided_conv.cpp, in plain pointers. Maps are channels_last: a
-// large one is [batch, 2 rows, 2 columns, channels], a small one [batch, rows, columns, channels];
-// float or, with `bf16`, bfloat16. What is transformed, multiplied and summed is float.
+// Interface between strided_conv.cpp and cpu_strided_conv.cpp, in plain pointers. Maps are
+// channels_last: large [batch, 2 rows, 2 columns, channels], small [batch, rows, columns,
+// channels]; float or, with `bf16`, bfloat16. Transforms, products and sums are float.
 #pragma once
 
 #include <cstdint>
 
 namespace valley::kernels::cpu {
 
-// A matrix for each of a tile's 25 places: so far apart that they do not share a set of a cache.
+// Distance in floats between the matrices of the 25 elements of a tile: a multiple of 4096 bytes
+// would map them to the same cache set.
 [[nodiscard]] constexpr std::int64_t apart(std::int64_t floats) { return floats + 16; }
 
 struct StridedShape {
-  std::int64_t batch, rows, columns;  // of the small map
-  std::int64_t large, small;          // channels
+  std::int64_t batch, rows, columns;  // rows and columns of the small map
+  std::int64_t large, small;          // channels of both maps
   bool bf16;
 };
 
-// From the large map to the small one, or back with `transposed`; then bias and leaky ReLU.
+// Convolution of the large map to the small one, or transposed; then bias and leaky ReLU.
 struct StridedConv {
   const void* x;
   const float* weights;  // as StridedWeights made them
-  const float* bias;     // a number for each channel of y; or null
-  float leak;            // what negative outputs are multiplied by: 1 leaves them
+  const float* bias;     // [channels of y], or null
+  float leak;            // factor of negative outputs; 1: no activation
   void* y;
   StridedShape shape;
   bool transposed;
@@ -34,11 +35,11 @@ struct StridedWeightGradient {
   float* weights;  // [small, large, 4, 4]
   StridedShape shape;
 };
-// The sum over tiles is made in so many parts, whatever the threads.
+// Number of partial sums over tiles, independent of the number of threads.
 [[nodiscard]] std::int64_t strided_slices(const StridedShape& shape);
 
 // weights [small, large, 4, 4] -> [25, apart(4 large small)], of matrices [4 large, small];
-// transposed: [4, 25, apart(small large)], of [small, large]. Each is in panels of columns.
+// transposed: [4, 25, apart(small large)], of [small, large]. Each is stored in panels of columns.
 struct StridedWeights {
   const float* weights;
   float* transformed;

@@ -20,7 +20,7 @@ using torch::autograd::variable_list;
 
 constexpr double kEpsilon = 1e-5;
 
-// y, mean and inverse deviation, of which y alone is differentiated.
+// Returns y, mean and inverse deviation; only y is differentiable.
 class BatchNormFunction : public torch::autograd::Function<BatchNormFunction> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& x,

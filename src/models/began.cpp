@@ -49,7 +49,7 @@ class EluConv {
       : conv_(conv3x3(set, name, in, out, stride)), compute_(shared.compute) {
     if (in == out && stride == 1) carry_ = shared.carry;
   }
-  // For a conv that `upsampled` is called of.
+  // To be called if `upsampled` is used.
   void keep_folded(ParameterSet& set, const std::string& name) {
     if (can_fold()) folded_ = set.derive(name + ".weight", fold_upsampling);
   }

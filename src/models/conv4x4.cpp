@@ -26,8 +26,8 @@ using torch::autograd::variable_list;
 enum class StridedWay {
   kLibTorch,
   kWinograd,   // kernels/strided_conv.h
-  kFromImage,  // the gradient of the image by kernels/narrow_conv.h, the rest by LibTorch
-  kToImage,    // the forward pass by kernels/narrow_conv.h, gradients by LibTorch
+  kFromImage,  // gradient of the input by kernels/narrow_conv.h, the rest by LibTorch
+  kToImage,    // forward pass by kernels/narrow_conv.h, gradients by LibTorch
 };
 
 StridedWay strided_way(const at::Tensor& x, const ConvShape& s, const ComputeOptions& compute) {
@@ -57,7 +57,7 @@ at::Tensor to_image(const at::Tensor& x, const at::Tensor& weight, const at::Ten
   return leak == 1 ? y : at::leaky_relu_(y, leak);
 }
 
-// The parts that are left to LibTorch.
+// Gradients computed by LibTorch.
 std::pair<at::Tensor, at::Tensor> libtorch_backward(const at::Tensor& g, const at::Tensor& x,
                                                     const at::Tensor& weight, bool transposed,
                                                     bool needs_x, bool needs_w) {

@@ -100,8 +100,8 @@ Conv2d::Conv2d(ParameterSet& set, const std::string& name, const ConvShape& shap
   bias_shadow_ = set.shadow(name + ".bias");
 }
 
-// From single pixels to maps of the kernel's size, side by side: LibTorch's transposed conv takes
-// several times as long as the product of matrices that this is.
+// Transposed convolution of 1x1 maps as the matrix product that it is: LibTorch's transposed
+// convolution takes several times as long.
 at::Tensor Conv2d::unfold(const at::Tensor& x, const at::Tensor& weight,
                           const at::Tensor& bias) const {
   const at::Tensor pixels = x.reshape({x.size(0), shape_.in});

@@ -29,10 +29,10 @@ struct LayerInfo {
 
 // What follows a layer. In place: the layer's result is used up.
 enum class Activation { kNone, kElu, kRelu, kLeakyRelu, kTanh, kSigmoid };
-inline constexpr double kLeak = 0.2;  // the slope of leaky ReLU below 0
+inline constexpr double kLeak = 0.2;  // negative slope of leaky ReLU
 // ELU with alpha 1.
 [[nodiscard]] at::Tensor activate(const at::Tensor& x, Activation activation);
-// What negative numbers are multiplied by: kNone 1, kRelu 0, kLeakyRelu kLeak; of others nothing.
+// Factor of negative values: kNone 1, kRelu 0, kLeakyRelu kLeak; nullopt for others.
 [[nodiscard]] std::optional<double> leak_of(Activation activation);
 [[nodiscard]] std::string activation_name(Activation activation);  // "leaky relu"; kNone: ""
 // Of model.output: "linear", "tanh" or "sigmoid".

@@ -36,10 +36,10 @@ struct Parameter {
   // A copy of value in bfloat16, of its shape and strides, that who trains the network keeps up to
   // date; undefined where nobody does. Shared with the layer that `value` belongs to.
   std::shared_ptr<at::Tensor> shadow = std::make_shared<at::Tensor>();
-  // What its layer computes from it before each pass, as `value` -> float: see
-  // ParameterSet::derive. Empty: nothing.
+  // Function of `value` that its layer needs in each forward pass (float to float), see
+  // ParameterSet::derive; empty: none.
   std::function<at::Tensor(const at::Tensor&)> derived_of = {};
-  // Its result in the type that passes multiply in, kept up to date as `shadow` is.
+  // Its result in the compute type, kept up to date like `shadow`.
   std::shared_ptr<at::Tensor> derived = std::make_shared<at::Tensor>();
 };
 
@@ -75,8 +75,8 @@ class ParameterSet {
   at::Tensor add(const std::string& name, at::IntArrayRef shape, const Initializer& initializer);
   // The shadow of a parameter that was added before.
   [[nodiscard]] std::shared_ptr<const at::Tensor> shadow(const std::string& name) const;
-  // States what is computed from a parameter that was added before, and returns where the result is
-  // while the network is trained; undefined elsewhere.
+  // Registers a function of a parameter that was added before. While the network is trained the
+  // returned tensor is its result after the last update; otherwise it is undefined.
   std::shared_ptr<const at::Tensor> derive(const std::string& name,
                                            std::function<at::Tensor(const at::Tensor&)> derived_of);
   at::Tensor add_buffer(const std::string& name, at::IntArrayRef shape,

@@ -139,8 +139,8 @@ struct Experiment {
   [[nodiscard]] ComputeOptions compute() const;
   // Whether optimizers write a bfloat16 copy of the weights for the passes.
   [[nodiscard]] bool keeps_shadow() const;
-  // Whether folded upsampling weights are computed once an update: Winograd's way, which CPUs take,
-  // reads none.
+  // True if folded upsampling weights are computed once per update. Winograd convolutions, the
+  // default on CPUs, do not use them.
   [[nodiscard]] bool keeps_folded(at::DeviceType device) const;
   // True if a training on `device` records CUDA graphs (performance.cuda_graph).
   [[nodiscard]] bool records_graphs(at::DeviceType device) const;

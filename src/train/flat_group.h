@@ -73,8 +73,7 @@ class FlatGroup {
   // shadows. Up to date now and after `load`; optimizers write it with each update.
   void keep_shadow(const ParameterSet& set);
   [[nodiscard]] const at::Tensor& shadow() const { return shadow_; }  // flat, or undefined
-  // Keeps what the parameters of `set` are derived to, as `type`; up to date now, after `load` and
-  // after each `derive`.
+  // Keeps the derived tensors of `set` in `type`; `load` and `derive` update them.
   void keep_derived(const ParameterSet& set, at::ScalarType type);
   void derive() const;
   void zero() const;  // gradients, statistics and tail

@@ -18,8 +18,8 @@ constexpr std::int64_t kSavedBesides = 131072;  // headers, state.json, COMMIT, 
 // Images in float: the real ones, the generated ones, their reconstruction, the difference, and
 // the gradients of the last three.
 constexpr std::int64_t kImageCopies = 7;
-// The same in a pass of convs that are all made by kernels of this program, which make no copies in
-// another order: measured (memory_plan_test.cpp).
+// The same if Valley's kernels compute all convolutions: no copies in other layouts. Measured
+// (memory_plan_test.cpp).
 constexpr std::int64_t kOwnImageCopies = 3;
 // What LibTorch's allocator on GPUs takes beyond its tensors: an estimate.
 constexpr double kDeviceWaste = 1.15;
