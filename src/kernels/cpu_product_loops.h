@@ -15,13 +15,13 @@ constexpr int kWeightRowsAtOnce = kRegisters / 4;
 constexpr std::int64_t kPanel = 2 * kLanes;
 
 // m[r][0 .. N vectors) = sum over k of v[r][k] u[k][...]; R rows of v are k_size apart, of u
-// `wide`, of m `out`.
-template <int R, int N>
+// `wide`, of m `out`. Without kFirst the sum is added to m.
+template <int R, int N, bool kFirst>
 void multiply(const float* v, const float* u, float* m, std::int64_t k_size, std::int64_t wide,
               std::int64_t out) {
   Vector sums[R][N];
   for (int r = 0; r < R; ++r) {
-    for (int n = 0; n < N; ++n) sums[r][n] = zeros();
+    for (int n = 0; n < N; ++n) sums[r][n] = kFirst ? zeros() : load(m + r * out + n * kLanes);
   }
   for (std::int64_t k = 0; k < k_size; ++k) {
     Vector b[N];
@@ -37,13 +37,14 @@ void multiply(const float* v, const float* u, float* m, std::int64_t k_size, std
   }
 }
 
-template <int N>
+template <int N, bool kFirst = true>
 void multiply_rows(const float* v, const float* u, float* m, std::int64_t rows, std::int64_t in,
                    std::int64_t wide, std::int64_t out) {
   std::int64_t r = 0;
   for (; r + kRowsAtOnce <= rows; r += kRowsAtOnce)
-    multiply<kRowsAtOnce, N>(v + r * in, u, m + r * out, in, wide, out);
-  for (; r < rows; r += kFewRows) multiply<kFewRows, N>(v + r * in, u, m + r * out, in, wide, out);
+    multiply<kRowsAtOnce, N, kFirst>(v + r * in, u, m + r * out, in, wide, out);
+  for (; r < rows; r += kFewRows)
+    multiply<kFewRows, N, kFirst>(v + r * in, u, m + r * out, in, wide, out);
 }
 
 // w[i][0 .. N vectors) += sum over tiles t of v[t][i] z[t][...], for R rows i; kFirst: =.
@@ -77,12 +78,23 @@ void add_products(const float* v, const float* z, float* w, std::int64_t tiles, 
 
 // The same product with u stored as panels of kPanel columns, each [in, kPanel]; the last panel may
 // be narrower.
-[[maybe_unused]] void multiply_panels(const float* v, const float* u, float* m, std::int64_t rows,
-                                      std::int64_t in, std::int64_t out) {
+template <bool kFirst>
+void multiply_panels_of(const float* v, const float* u, float* m, std::int64_t rows,
+                        std::int64_t in, std::int64_t out) {
   std::int64_t o = 0;
   for (; o + kPanel <= out; o += kPanel)
-    multiply_rows<2>(v, u + o * in, m + o, rows, in, kPanel, out);
-  if (o < out) multiply_rows<1>(v, u + o * in, m + o, rows, in, kLanes, out);
+    multiply_rows<2, kFirst>(v, u + o * in, m + o, rows, in, kPanel, out);
+  if (o < out) multiply_rows<1, kFirst>(v, u + o * in, m + o, rows, in, kLanes, out);
+}
+
+[[maybe_unused]] void multiply_panels(const float* v, const float* u, float* m, std::int64_t rows,
+                                      std::int64_t in, std::int64_t out) {
+  multiply_panels_of<true>(v, u, m, rows, in, out);
+}
+
+[[maybe_unused]] void add_panels(const float* v, const float* u, float* m, std::int64_t rows,
+                                 std::int64_t in, std::int64_t out) {
+  multiply_panels_of<false>(v, u, m, rows, in, out);
 }
 
 template <bool kFirst>

@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 #include "kernels/cpu_scratch.h"
-#include "kernels/cpu_strided_conv_kernels.h"
+#include "kernels/cpu_strided_conv_tiling.h"
 
 namespace valley::kernels::cpu {
 
@@ -18,49 +18,8 @@ constexpr std::int64_t kPhaseBlockFloats = 64 * 1024;
 constexpr std::int64_t kPhaseSliceTiles = 256;
 constexpr std::int64_t kMaxPhaseSlices = 16;
 
-thread_local Scratch strided_scratch;
-
-const StridedConvKernels& strided_kernels() {
-  static const StridedConvKernels& chosen =
-      vectors() == Vectors::kAvx512 ? strided_conv_avx512() : strided_conv_avx2();
-  return chosen;
-}
-
-// Tiles of 4x4 pixels of the small map.
-struct PhaseTiling {
-  explicit PhaseTiling(const StridedShape& shape)
-      : down((shape.rows + kPhaseStep - 1) / kPhaseStep),
-        across((shape.columns + kPhaseStep - 1) / kPhaseStep),
-        count(shape.batch * down * across) {}
-  std::int64_t down, across, count;
-
-  [[nodiscard]] PhaseTile small(std::int64_t tile) const {
-    const std::int64_t in_image = tile % (down * across);
-    return {tile / (down * across), in_image / across * kPhaseStep, in_image % across * kPhaseStep,
-            1};
-  }
-  // Input pixels in the large map of a phase's 2x2 convolution for a tile of the small map.
-  [[nodiscard]] PhaseTile large_around(std::int64_t tile, int phase) const {
-    const PhaseTile t = small(tile);
-    return {t.image, 2 * t.row - phase / 2, 2 * t.column - phase % 2, 2};
-  }
-  // Output and input pixels of a phase of the transposed convolution.
-  [[nodiscard]] PhaseTile large(std::int64_t tile, int phase) const {
-    const PhaseTile t = small(tile);
-    return {t.image, 2 * t.row + phase / 2, 2 * t.column + phase % 2, 2};
-  }
-  [[nodiscard]] PhaseTile small_around(std::int64_t tile, int phase) const {
-    const PhaseTile t = small(tile);
-    return {t.image, t.row - 1 + phase / 2, t.column - 1 + phase % 2, 1};
-  }
-};
-
-PhaseMap large_map(const StridedShape& s, const void* data) {
-  return {const_cast<void*>(data), s.bf16, 2 * s.rows, 2 * s.columns, s.large};
-}
-PhaseMap small_map(const StridedShape& s, const void* data) {
-  return {const_cast<void*>(data), s.bf16, s.rows, s.columns, s.small};
-}
+thread_local Scratch block_scratch;
+thread_local Scratch weights_scratch;
 
 // Tiles per block; `floats`: per tile and transformed element.
 std::int64_t tiles_of_phase_block(std::int64_t floats) {
@@ -91,8 +50,8 @@ void multiply_places(const float* v, const float* u, float* m, const Block& bloc
   }
 }
 
-void shrink(const StridedConv& k, const PhaseTiling& tiling, const Block& block, const float* zeros,
-            float* v) {
+void shrink(const StridedConv& k, const float* weights, const PhaseTiling& tiling,
+            const Block& block, const float* zeros, float* v) {
   const StridedShape& s = k.shape;
   const std::int64_t in = kPhases * s.large;
   float* m = v + kPhasePlaces * apart(block.most * in);
@@ -104,7 +63,7 @@ void shrink(const StridedConv& k, const PhaseTiling& tiling, const Block& block,
     }
   }
   clear_rest(v, block.tiles, block.most, in);
-  multiply_places(v, k.weights, m, block, in, s.small);
+  multiply_places(v, weights, m, block, in, s.small);
   const PhaseMap to = small_map(s, k.y);
   for (std::int64_t t = 0; t < block.tiles; ++t) {
     strided_kernels().write_tile(to, tiling.small(block.first + t), m + t * s.small,
@@ -112,8 +71,8 @@ void shrink(const StridedConv& k, const PhaseTiling& tiling, const Block& block,
   }
 }
 
-void grow(const StridedConv& k, const PhaseTiling& tiling, const Block& block, const float* zeros,
-          float* v) {
+void grow(const StridedConv& k, const float* weights, const PhaseTiling& tiling, const Block& block,
+          const float* zeros, float* v) {
   const StridedShape& s = k.shape;
   float* m = v + kPhasePlaces * apart(block.most * s.small);
   const PhaseMap from = small_map(s, k.x);
@@ -124,8 +83,8 @@ void grow(const StridedConv& k, const PhaseTiling& tiling, const Block& block, c
                                   v + t * s.small, apart(block.most * s.small));
     }
     clear_rest(v, block.tiles, block.most, s.small);
-    multiply_places(v, k.weights + phase * kPhasePlaces * apart(s.small * s.large), m, block,
-                    s.small, s.large);
+    multiply_places(v, weights + phase * kPhasePlaces * apart(s.small * s.large), m, block, s.small,
+                    s.large);
     for (std::int64_t t = 0; t < block.tiles; ++t) {
       strided_kernels().write_tile(to, tiling.large(block.first + t, phase), m + t * s.large,
                                    apart(block.most * s.large), k.bias, k.leak);
@@ -133,47 +92,73 @@ void grow(const StridedConv& k, const PhaseTiling& tiling, const Block& block, c
   }
 }
 
-}  // namespace
-
+// Number of partial sums over tiles, independent of the number of threads.
 std::int64_t strided_slices(const StridedShape& shape) {
   return std::clamp<std::int64_t>(PhaseTiling(shape).count / kPhaseSliceTiles, 1, kMaxPhaseSlices);
 }
 
-void run(const StridedWeights& k) { strided_kernels().transform_weights(k); }
+std::int64_t sums_floats(const StridedShape& s) {
+  return kPhasePlaces * apart(kPhases * s.large * s.small);
+}
+
+const float* transformed_weights(const StridedConv& k) {
+  const StridedShape& s = k.shape;
+  const std::int64_t size = s.large * s.small;
+  const std::int64_t floats =
+      kPhasePlaces * (k.transposed ? kPhases * apart(size) : apart(kPhases * size));
+  float* u = weights_scratch.get(static_cast<std::size_t>(floats));
+  strided_kernels().transform_weights({k.weights, 16 * s.large, u, s.large, s.small, k.transposed});
+  return u;
+}
+
+}  // namespace
+
+const StridedConvKernels& strided_kernels() {
+  static const StridedConvKernels& chosen =
+      vectors() == Vectors::kAvx512 ? strided_conv_avx512() : strided_conv_avx2();
+  return chosen;
+}
+
+std::int64_t strided_scratch(const StridedShape& s) {
+  return is_in_parts(s) ? scratch_in_parts(s) : strided_slices(s) * sums_floats(s);
+}
 
 void run(const StridedConv& k) {
   const StridedShape& s = k.shape;
+  if (is_in_parts(s)) return run_in_parts(k);
+  const float* weights = transformed_weights(k);
   const PhaseTiling tiling(s);
   const std::vector<float> zeros(static_cast<std::size_t>(std::max(s.large, s.small)));
   const std::int64_t floats = k.transposed ? s.small + s.large : kPhases * s.large + s.small;
   const std::int64_t most = tiles_of_phase_block(floats);
   const std::int64_t blocks = (tiling.count + most - 1) / most;
   at::parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
-    float* v = strided_scratch.get(block_floats(most, k.transposed ? s.small : kPhases * s.large,
-                                                k.transposed ? s.large : s.small));
+    float* v = block_scratch.get(block_floats(most, k.transposed ? s.small : kPhases * s.large,
+                                              k.transposed ? s.large : s.small));
     for (std::int64_t b = begin; b < end; ++b) {
       const Block block{b * most, std::min(most, tiling.count - b * most), most};
-      k.transposed ? grow(k, tiling, block, zeros.data(), v)
-                   : shrink(k, tiling, block, zeros.data(), v);
+      k.transposed ? grow(k, weights, tiling, block, zeros.data(), v)
+                   : shrink(k, weights, tiling, block, zeros.data(), v);
     }
   });
 }
 
 void run(const StridedWeightGradient& k) {
   const StridedShape& s = k.shape;
+  if (is_in_parts(s)) return run_in_parts(k);
   const PhaseTiling tiling(s);
   const std::vector<float> zeros(static_cast<std::size_t>(std::max(s.large, s.small)));
   const std::int64_t in = kPhases * s.large;
   const std::int64_t most = tiles_of_phase_block(in + s.small);
   const std::int64_t slices = strided_slices(s);
-  const std::int64_t size = kPhasePlaces * apart(in * s.small);
+  const std::int64_t size = sums_floats(s);
   const PhaseMap large = large_map(s, k.large_map);
   const PhaseMap small = small_map(s, k.small_map);
   at::parallel_for(0, slices, 1, [&](std::int64_t begin, std::int64_t end) {
-    float* v = strided_scratch.get(block_floats(most, in, s.small));
+    float* v = block_scratch.get(block_floats(most, in, s.small));
     float* z = v + kPhasePlaces * apart(most * in);
     for (std::int64_t slice = begin; slice < end; ++slice) {
-      float* sums = k.slices + slice * size;
+      float* sums = k.scratch + slice * size;
       const std::int64_t begins = tiling.count * slice / slices;
       const std::int64_t last = tiling.count * (slice + 1) / slices;
       for (std::int64_t first = begins; first < last; first += most) {
@@ -196,16 +181,15 @@ void run(const StridedWeightGradient& k) {
     }
   });
   for (std::int64_t slice = 1; slice < slices; ++slice)
-    strided_kernels().add_floats(k.slices, k.slices + slice * size, size);
-  strided_kernels().gather_weights(k);
+    strided_kernels().add_floats(k.scratch, k.scratch + slice * size, size);
+  strided_kernels().gather_weights({k.scratch, k.weights, 16 * s.large, s.large, s.small});
 }
 
 #else
 
-std::int64_t strided_slices(const StridedShape& /*shape*/) { return 1; }
+std::int64_t strided_scratch(const StridedShape& /*shape*/) { return 0; }
 void run(const StridedConv& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
 void run(const StridedWeightGradient& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
-void run(const StridedWeights& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
 
 #endif
 

@@ -20,12 +20,11 @@ class PixelTable {
     for (int i = 0; i < N; ++i) {
       const std::int64_t row = tile.row + i * tile.step;
       const bool inside = row >= 0 && row < map.height;
-      T* line =
-          static_cast<T*>(map.data) + (tile.image * map.height + row) * map.width * map.channels;
+      T* line = static_cast<T*>(map.data) + (tile.image * map.height + row) * map.width * map.pitch;
       for (int j = 0; j < N; ++j) {
         const std::int64_t column = tile.column + j * tile.step;
         const bool is_in = inside && column >= 0 && column < map.width;
-        pixels_[i][j] = is_in ? line + column * map.channels : outside;
+        pixels_[i][j] = is_in ? line + column * map.pitch : outside;
       }
     }
   }
@@ -40,9 +39,9 @@ template <typename T, int N>
 class PixelGrid {
  public:
   PixelGrid(const PhaseMap& map, const PhaseTile& tile)
-      : column_(tile.step * map.channels), row_(column_ * map.width) {
+      : column_(tile.step * map.pitch), row_(column_ * map.width) {
     first_ = static_cast<T*>(map.data) +
-             ((tile.image * map.height + tile.row) * map.width + tile.column) * map.channels;
+             ((tile.image * map.height + tile.row) * map.width + tile.column) * map.pitch;
   }
   T* operator()(int i, int j) const { return first_ + i * row_ + j * column_; }
   static bool fits(const PhaseMap& map, const PhaseTile& tile) {
@@ -205,7 +204,7 @@ void transform_phases(const float* taps, bool transposed, float* out, std::int64
 void transform_weights(const StridedWeights& k) {
   alignas(64) float taps[kKernelTaps * kLanes];
   const std::int64_t size = k.large * k.small;
-  const std::int64_t small_stride = k.large * kKernelTaps;
+  const std::int64_t small_stride = k.pitch;
   if (k.transposed) {
     const std::int64_t place = apart(size);
     for (std::int64_t l = 0; l < k.large; l += kLanes) {
@@ -227,11 +226,10 @@ void transform_weights(const StridedWeights& k) {
   }
 }
 
-void gather_weights(const StridedWeightGradient& k) {
+void gather_weights(const StridedSums& k) {
   alignas(64) float taps[kKernelTaps * kLanes];
-  const std::int64_t size = k.shape.large * k.shape.small;
+  const std::int64_t size = k.large * k.small;
   const std::int64_t place = apart(kPhases * size);
-  const std::int64_t small_stride = k.shape.large * kKernelTaps;
   for (std::int64_t at = 0; at < size; at += kLanes) {
     for (int phase = 0; phase < kPhases; ++phase) {
       Vector rows[kPhaseTaps][kPhaseEdge];
@@ -239,7 +237,7 @@ void gather_weights(const StridedWeightGradient& k) {
         Vector m[kPhaseEdge];
         Vector g[kPhaseTaps];
         for (int i = 0; i < kPhaseEdge; ++i)
-          m[i] = load(k.slices + (i * kPhaseEdge + j) * place + phase * size + at);
+          m[i] = load(k.sums + (i * kPhaseEdge + j) * place + phase * size + at);
         gather_taps(m, g);
         for (int i = 0; i < kPhaseTaps; ++i) rows[i][j] = g[i];
       }
@@ -252,15 +250,15 @@ void gather_weights(const StridedWeightGradient& k) {
         }
       }
     }
-    const std::int64_t l = at / k.shape.small;
-    const std::int64_t s = at % k.shape.small;
-    write_kernels(taps, k.weights + s * small_stride + l * kKernelTaps, small_stride);
+    const std::int64_t l = at / k.small;
+    const std::int64_t s = at % k.small;
+    write_kernels(taps, k.weights + s * k.pitch + l * kKernelTaps, k.pitch);
   }
 }
 
 constexpr StridedConvKernels kStridedConvKernels{
-    read_tile,    read_gradient, write_tile,        multiply_panels, add_matrices,
-    put_matrices, add_floats,    transform_weights, gather_weights};
+    read_tile,    read_gradient, write_tile,        multiply_panels, add_panels, add_matrices,
+    put_matrices, add_floats,    transform_weights, gather_weights,  kPanel};
 
 }  // namespace
 }  // namespace valley::kernels::cpu

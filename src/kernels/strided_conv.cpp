@@ -10,25 +10,11 @@
 namespace valley::kernels {
 namespace {
 
-constexpr std::int64_t kPlacesOfPhase = 25;  // elements of a transformed tile
-constexpr std::int64_t kParityPhases = 4;
 constexpr std::int64_t kMinSide = 3;  // of the small map: smaller ones use too little of a 4x4 tile
 
 bool is_4x4(const at::Tensor& weight) {
   return weight.dim() == 4 && weight.scalar_type() == at::kFloat && weight.size(2) == 4 &&
          weight.size(3) == 4;
-}
-
-at::Tensor phase_weights(const at::Tensor& weight, bool transposed) {
-  const at::Tensor plain = weight.contiguous();
-  const std::int64_t size = plain.size(0) * plain.size(1);
-  const at::Tensor out =
-      at::empty({kPlacesOfPhase * (transposed ? kParityPhases * cpu::apart(size)
-                                              : cpu::apart(kParityPhases * size))},
-                plain.options());
-  cpu::run(cpu::StridedWeights{plain.const_data_ptr<float>(), out.mutable_data_ptr<float>(),
-                               plain.size(1), plain.size(0), transposed});
-  return out;
 }
 
 }  // namespace
@@ -49,11 +35,11 @@ at::Tensor strided_conv(const at::Tensor& x, const at::Tensor& weight, const at:
   const std::int64_t rows = transposed ? x.size(2) : x.size(2) / 2;
   const std::int64_t columns = transposed ? x.size(3) : x.size(3) / 2;
   const std::int64_t scale = transposed ? 2 : 1;
-  const at::Tensor u = phase_weights(weight, transposed);
+  const at::Tensor w = weight.contiguous();
   const at::Tensor y =
       at::empty({x.size(0), out, scale * rows, scale * columns}, x.options(), kMapLayout);
   cpu::run(cpu::StridedConv{x.const_data_ptr(),
-                            u.const_data_ptr<float>(),
+                            w.const_data_ptr<float>(),
                             bias.defined() ? bias.const_data_ptr<float>() : nullptr,
                             static_cast<float>(leak),
                             y.mutable_data_ptr(),
@@ -69,9 +55,7 @@ at::Tensor strided_conv_weight_gradient(const at::Tensor& large, const at::Tenso
   const cpu::StridedShape shape{small.size(0), small.size(2), small.size(3),
                                 large.size(1), small.size(1), is_bf16(large)};
   const at::TensorOptions floats = large.options().dtype(at::kFloat);
-  const at::Tensor scratch = at::empty({cpu::strided_slices(shape), kPlacesOfPhase,
-                                        cpu::apart(kParityPhases * shape.large * shape.small)},
-                                       floats);
+  const at::Tensor scratch = at::empty({cpu::strided_scratch(shape)}, floats);
   const at::Tensor weights = at::empty({shape.small, shape.large, 4, 4}, floats);
   cpu::run(cpu::StridedWeightGradient{large.const_data_ptr(), small.const_data_ptr(),
                                       scratch.mutable_data_ptr<float>(),

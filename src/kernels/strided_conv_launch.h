@@ -7,10 +7,6 @@
 
 namespace valley::kernels::cpu {
 
-// Distance in floats between the matrices of the 25 elements of a tile: a multiple of 4096 bytes
-// would map them to the same cache set.
-[[nodiscard]] constexpr std::int64_t apart(std::int64_t floats) { return floats + 16; }
-
 struct StridedShape {
   std::int64_t batch, rows, columns;  // rows and columns of the small map
   std::int64_t large, small;          // channels of both maps
@@ -20,7 +16,7 @@ struct StridedShape {
 // Convolution of the large map to the small one, or transposed; then bias and leaky ReLU.
 struct StridedConv {
   const void* x;
-  const float* weights;  // as StridedWeights made them
+  const float* weights;  // [small, large, 4, 4]
   const float* bias;     // [channels of y], or null
   float leak;            // factor of negative outputs; 1: no activation
   void* y;
@@ -31,24 +27,13 @@ struct StridedConv {
 struct StridedWeightGradient {
   const void* large_map;
   const void* small_map;
-  float* slices;   // [strided_slices, 25, apart(4 large small)], scratch
+  float* scratch;  // strided_scratch floats
   float* weights;  // [small, large, 4, 4]
   StridedShape shape;
 };
-// Number of partial sums over tiles, independent of the number of threads.
-[[nodiscard]] std::int64_t strided_slices(const StridedShape& shape);
-
-// weights [small, large, 4, 4] -> [25, apart(4 large small)], of matrices [4 large, small];
-// transposed: [4, 25, apart(small large)], of [small, large]. Each is stored in panels of columns.
-struct StridedWeights {
-  const float* weights;
-  float* transformed;
-  std::int64_t large, small;
-  bool transposed;
-};
+[[nodiscard]] std::int64_t strided_scratch(const StridedShape& shape);
 
 void run(const StridedConv& k);
 void run(const StridedWeightGradient& k);
-void run(const StridedWeights& k);
 
 }  // namespace valley::kernels::cpu

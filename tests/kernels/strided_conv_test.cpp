@@ -130,7 +130,9 @@ INSTANTIATE_TEST_SUITE_P(
     Shapes, StridedConvs,
     ::testing::Values(StridedCase{2, 16, 16, 4, 4}, StridedCase{3, 32, 48, 7, 5},
                       StridedCase{1, 16, 32, 3, 3}, StridedCase{16, 64, 128, 4, 4},
-                      StridedCase{5, 48, 16, 9, 10}, StridedCase{8, 16, 32, 32, 32}));
+                      StridedCase{5, 48, 16, 9, 10}, StridedCase{8, 16, 32, 32, 32},
+                      StridedCase{2, 112, 80, 5, 6}, StridedCase{11, 64, 144, 8, 8},
+                      StridedCase{1, 80, 112, 3, 4}));
 
 TEST(StridedConvFits, OnlyWholeVectorsOfFloatsInChannelsLast) {
   const at::Tensor x = at::zeros({1, 16, 8, 8}).contiguous(kMapLayout);
