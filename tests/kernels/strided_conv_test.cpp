@@ -1,13 +1,13 @@
 #include "kernels/strided_conv.h"
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 
+#include "any_threads.h"
 #include "kernels/conv_maps.h"
 
 namespace valley::kernels {
@@ -93,13 +93,7 @@ TEST_P(StridedConvs, TakesWeightsOfAnyStrides) {
 }
 
 TEST_P(StridedConvs, IsTheSameForAnyNumberOfThreads) {
-  const int before = at::get_num_threads();
-  at::set_num_threads(1);
-  const auto one = all();
-  at::set_num_threads(3);
-  const auto three = all();
-  at::set_num_threads(before);
-  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], three[i])) << i;
+  testing::expect_same_for_any_threads([&] { return all(); });
 }
 
 // Only what is read and written is rounded.

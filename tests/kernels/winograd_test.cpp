@@ -1,7 +1,6 @@
 #include "kernels/winograd.h"
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -9,6 +8,7 @@
 #include <cmath>
 #include <tuple>
 
+#include "any_threads.h"
 #include "kernels/conv_maps.h"
 
 namespace valley::kernels {
@@ -89,18 +89,11 @@ TEST_P(Winograd, TakesWeightsOfAnyStrides) {
 
 TEST_P(Winograd, IsTheSameForAnyNumberOfThreads) {
   const bool upsamples = GetParam().upsamples;
-  const auto all = [&] {
+  testing::expect_same_for_any_threads([&] {
     return std::vector<at::Tensor>{winograd_conv(x_, weight_, bias_, upsamples),
                                    winograd_input_gradient(gradient_, weight_, upsamples),
                                    winograd_weight_gradient(gradient_, x_, upsamples)};
-  };
-  const int before = at::get_num_threads();
-  at::set_num_threads(1);
-  const auto one = all();
-  at::set_num_threads(3);
-  const auto three = all();
-  at::set_num_threads(before);
-  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], three[i])) << i;
+  });
 }
 
 // Only what is read and written is rounded.
