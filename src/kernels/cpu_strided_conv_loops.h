@@ -204,12 +204,11 @@ void transform_phases(const float* taps, bool transposed, float* out, std::int64
 void transform_weights(const StridedWeights& k) {
   alignas(64) float taps[kKernelTaps * kLanes];
   const std::int64_t size = k.large * k.small;
-  const std::int64_t small_stride = k.pitch;
   if (k.transposed) {
     const std::int64_t place = apart(size);
     for (std::int64_t l = 0; l < k.large; l += kLanes) {
       for (std::int64_t s = 0; s < k.small; ++s) {
-        read_kernels(k.weights + s * small_stride + l * kKernelTaps, kKernelTaps, taps);
+        read_kernels(k.weights + s * k.pitch + l * kKernelTaps, kKernelTaps, taps);
         transform_phases(taps, true, k.transformed + in_panels(s, l, k.small, k.large), place,
                          kPhasePlaces * place);
       }
@@ -219,7 +218,7 @@ void transform_weights(const StridedWeights& k) {
   for (std::int64_t s = 0; s < k.small; s += kLanes) {
     const std::int64_t wide = less(kPanel, k.small - s / kPanel * kPanel);
     for (std::int64_t l = 0; l < k.large; ++l) {
-      read_kernels(k.weights + s * small_stride + l * kKernelTaps, small_stride, taps);
+      read_kernels(k.weights + s * k.pitch + l * kKernelTaps, k.pitch, taps);
       transform_phases(taps, false, k.transformed + in_panels(l, s, kPhases * k.large, k.small),
                        apart(kPhases * size), k.large * wide);
     }

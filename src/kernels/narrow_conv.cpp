@@ -73,7 +73,7 @@ at::Tensor narrow_transposed_conv(const at::Tensor& x, const at::Tensor& weight,
   VALLEY_CHECK(weight.scalar_type() == at::kFloat && weight.size(2) == 4 && weight.size(3) == 4);
   VALLEY_CHECK(is_few(few) && narrow_conv_fits(x, many, few) && x.size(1) == many);
   VALLEY_CHECK(!bias.defined() || is_flat(bias, few));
-  // Of the flipped kernel every second row belongs to even output rows, the others to odd ones.
+  // Every second row of the flipped kernel belongs to even output rows, the others to odd ones.
   const at::Tensor w = at::flip(weight, {2, 3})
                            .reshape({many, few, 2, 2, 2, 2})
                            .permute({3, 5, 2, 1, 4, 0})

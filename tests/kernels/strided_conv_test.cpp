@@ -53,7 +53,7 @@ class StridedConvs : public ::testing::TestWithParam<StridedCase> {
   at::Tensor down_, up_, gradient_;  // in double precision
 };
 
-// Of the largest of up to a million errors; those of direct convs reach 1e-5.
+// Bound of the largest of up to a million errors; those of direct convolutions reach 1e-5.
 constexpr double kStridedTolerance = 5e-5;
 
 TEST_P(StridedConvs, IsTheConv) {
