@@ -1,7 +1,6 @@
 #include "models/conv4x4.h"
 
 #include <ATen/ops/conv2d.h>
-#include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/leaky_relu.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -16,6 +15,7 @@
 #include "kernels/narrow_conv.h"
 #include "kernels/product_type.h"
 #include "kernels/strided_conv.h"
+#include "models/conv_gradients.h"
 
 namespace valley {
 namespace {
@@ -57,19 +57,11 @@ at::Tensor to_image(const at::Tensor& x, const at::Tensor& weight, const at::Ten
   return leak == 1 ? y : at::leaky_relu_(y, leak);
 }
 
-// Gradients computed by LibTorch.
 std::pair<at::Tensor, at::Tensor> libtorch_backward(const at::Tensor& g, const at::Tensor& x,
                                                     const at::Tensor& weight, bool transposed,
                                                     bool needs_x, bool needs_w) {
-  if (!needs_x && !needs_w) return {};
-  const at::ScalarType type = kernels::product_type(x);
-  const at::Tensor w = weight.to(type).contiguous(kernels::kMapLayout);
-  auto [of_x, of_w, of_bias] =
-      at::convolution_backward(g.to(type), x.to(type), w, {}, {2, 2}, {1, 1}, {1, 1}, transposed,
-                               {0, 0}, 1, {needs_x, needs_w, false});
-  if (needs_x) of_x = of_x.to(x.scalar_type());
-  if (needs_w) of_w = of_w.to(at::kFloat);
-  return {of_x, of_w};
+  const at::Tensor w = weight.to(kernels::product_type(x)).contiguous(kernels::kMapLayout);
+  return conv_gradients(g, x, w, 2, transposed, needs_x, needs_w);
 }
 
 class Conv4x4Function : public torch::autograd::Function<Conv4x4Function> {

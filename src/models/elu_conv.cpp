@@ -4,7 +4,6 @@
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/conv_transpose2d.h>
-#include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/flip.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -19,6 +18,7 @@
 #include "kernels/narrow_conv.h"
 #include "kernels/product_type.h"
 #include "kernels/winograd.h"
+#include "models/conv_gradients.h"
 
 namespace valley {
 namespace {
@@ -48,13 +48,8 @@ struct Direct {
   [[nodiscard]] std::pair<at::Tensor, at::Tensor> backward(const at::Tensor& gradient,
                                                            const at::Tensor& x, const at::Tensor& w,
                                                            bool needs_x, bool needs_w) const {
-    const at::ScalarType type = w.scalar_type();
-    auto [of_x, of_w, of_bias] =
-        at::convolution_backward(gradient.to(type), x.to(type), w, {}, {stride, stride}, {1, 1},
-                                 {1, 1}, transposed, {0, 0}, 1, {needs_x, needs_w, false});
-    if (needs_x) of_x = of_x.to(x.scalar_type());
+    auto [of_x, of_w] = conv_gradients(gradient, x, w, stride, transposed, needs_x, needs_w);
     if (!needs_w) return {of_x, of_w};
-    of_w = of_w.to(at::kFloat);
     return {of_x, transposed ? unfold_upsampling(of_w) : of_w};
   }
 };

@@ -1,12 +1,12 @@
 #include "models/image_conv.h"
 
-#include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/conv_maps.h"
 #include "kernels/narrow_conv.h"
 #include "kernels/product_type.h"
+#include "models/conv_gradients.h"
 
 namespace valley {
 namespace {
@@ -31,11 +31,8 @@ class ImageConvFunction : public torch::autograd::Function<ImageConvFunction> {
     at::Tensor of_weight;
     at::Tensor of_bias;
     if (context->needs_input_grad(0)) {
-      const at::ScalarType type = kernels::product_type(x);
-      const at::Tensor w = weight.to(type).contiguous(kernels::kMapLayout);
-      of_x = std::get<0>(at::convolution_backward(g.to(type), x.to(type), w, {}, {1, 1}, {1, 1},
-                                                  {1, 1}, false, {0, 0}, 1, {true, false, false}))
-                 .to(x.scalar_type());
+      const at::Tensor w = weight.to(kernels::product_type(x)).contiguous(kernels::kMapLayout);
+      of_x = conv_gradients(g, x, w, 1, false, true, false).first;
     }
     if (context->needs_input_grad(1) || context->needs_input_grad(2)) {
       of_bias = at::empty({weight.size(0)}, weight.options());
