@@ -125,6 +125,10 @@ Network& Model::network(const std::string& name) const {
   throw std::logic_error("no network called " + name);
 }
 
+bool Model::has_network(const std::string& name) const {
+  return std::ranges::any_of(networks(), [&](const NamedNetwork& n) { return n.name == name; });
+}
+
 void Model::initialize(std::uint64_t seed) const {
   const at::NoGradGuard no_grad;
   for (const NamedNetwork& n : networks()) {

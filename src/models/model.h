@@ -143,6 +143,7 @@ class Model {
   // Whether a network couples the samples of a microbatch (batch norm).
   [[nodiscard]] virtual bool couples_samples() const { return false; }
   [[nodiscard]] Network& network(const std::string& name) const;
+  [[nodiscard]] bool has_network(const std::string& name) const;
   void initialize(std::uint64_t seed) const;
 };
 

@@ -7,9 +7,11 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/pdist.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "core/error.h"
@@ -58,6 +60,32 @@ RunningMoments::RunningMoments(const Network& network)
     : network_(network), before_(std::exchange(network.context(), PassContext{})) {}
 
 RunningMoments::~RunningMoments() { network_.context() = before_; }
+
+void estimate_running_moments(const Generator& generator, const LatentDraw& draw,
+                              std::uint64_t first_seed, std::int64_t images, std::int64_t batch) {
+  std::vector<at::Tensor> moments;
+  for (const Buffer& b : generator.parameters().buffers()) {
+    if (b.kind == Buffer::Kind::kStatistic) moments.push_back(b.value);
+  }
+  if (moments.empty()) return;
+  const at::NoGradGuard no_grad;
+  for (at::Tensor& running : moments) {
+    running.zero_();
+    running.mutable_grad() = at::zeros_like(running);
+  }
+  const std::int64_t batches = (images + batch - 1) / batch;
+  const RunningMoments restored_afterwards(generator);
+  generator.context() = {true, 1.0 / static_cast<double>(batches)};
+  std::vector<std::uint64_t> seeds(static_cast<std::size_t>(batch));
+  for (std::int64_t i = 0; i < batches; ++i) {
+    std::iota(seeds.begin(), seeds.end(), first_seed + static_cast<std::uint64_t>(i * batch));
+    static_cast<void>(generator.generate(latents_of_seeds(seeds, draw, moments.front().device())));
+  }
+  for (at::Tensor& running : moments) {
+    running.copy_(running.grad());
+    running.mutable_grad().reset();
+  }
+}
 
 at::Tensor pixels_of_latents(const Model& model, const at::Tensor& latents) {
   const at::NoGradGuard no_grad;

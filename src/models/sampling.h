@@ -50,6 +50,15 @@ class RunningMoments {
   PassContext before_;
 };
 
+// Sets the running moments of batch norm in `generator` to the mean over the batches of
+// `first_seed`, `first_seed` + 1, ... of their moments, as training's forward passes take them: at
+// least `images` latent vectors, in batches of `batch` images. The result depends on the weights
+// alone, not on the moments from before. Does nothing where there is no batch norm.
+// Weights that were averaged have activations of their own, for which averaged moments are wrong
+// (BigGAN's "standing statistics", Brock et al. 2019, appendix D).
+void estimate_running_moments(const Generator& generator, const LatentDraw& draw,
+                              std::uint64_t first_seed, std::int64_t images, std::int64_t batch);
+
 // uint8 [n, H, W, C] on the host, by the network "generator" of `model` in one pass without
 // gradients. Under RunningMoments several threads may call.
 [[nodiscard]] at::Tensor pixels_of_latents(const Model& model, const at::Tensor& latents);

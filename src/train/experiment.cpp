@@ -229,13 +229,22 @@ bool may_change_on_resume(const std::string& key) {
   return false;
 }
 
+namespace {
+
+// What runs did that were started before there was a key.
+std::string value_before(const std::string& key) {
+  return key == "train.ema_ramp_up" ? "0.0" : "(absent)";
+}
+
+}  // namespace
+
 std::vector<std::string> resume_conflicts(const std::map<std::string, std::string>& saved,
                                           const std::map<std::string, std::string>& now) {
   std::vector<std::string> conflicts;
   for (const auto& [key, value] : now) {
     if (may_change_on_resume(key)) continue;
     const auto found = saved.find(key);
-    const std::string before = found == saved.end() ? "(absent)" : found->second;
+    const std::string before = found == saved.end() ? value_before(key) : found->second;
     if (before != value) conflicts.push_back(fmt::format("{}: {} -> {}", key, before, value));
   }
   return conflicts;

@@ -44,6 +44,7 @@ struct TrainOptions {
   AutoInt threads;
   std::string device = "auto";
   double ema_half_life = 10000;
+  double ema_ramp_up = 0.05;
 };
 
 struct OptimizerOptions {

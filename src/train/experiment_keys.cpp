@@ -271,6 +271,13 @@ void add_train(Schema& s, TrainOptions& o) {
           "Half-life of the moving average of G that samples are drawn from, in images; 0: no "
           "averaging.")
       .source("ours");
+  s.key("train.ema_ramp_up", &o.ema_ramp_up)
+      .min(0)
+      .max(1)
+      .help(
+          "The half-life is at most this share of the images seen so far, so that the average soon "
+          "forgets the initial weights; 0: no limit.")
+      .source("Karras et al. 2020 (StyleGAN2's code)");
 }
 
 void add_optimizer(Schema& s, OptimizerOptions& o) {

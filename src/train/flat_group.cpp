@@ -132,7 +132,7 @@ void FlatGroup::take_statistics(double momentum, const at::Tensor& not_finite) c
 }
 
 void FlatGroup::average(const FlatGroup& other, double decay, const at::Tensor& not_finite) const {
-  kernels::moving_average(moving(), other.moving(), decay, not_finite);
+  kernels::moving_average(parameters(), other.parameters(), decay, not_finite);
   const std::int64_t derived = values_.numel() - moving_;
   if (derived > 0)
     values_.narrow(0, moving_, derived).copy_(other.values_.narrow(0, moving_, derived));

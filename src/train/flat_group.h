@@ -81,8 +81,8 @@ class FlatGroup {
   // Once a step, after the reduction: running += momentum * statistics, unless `not_finite` (int32
   // []) is set.
   void take_statistics(double momentum, const at::Tensor& not_finite) const;
-  // Follows another group of the same network: parameters and running statistics by an exponential
-  // moving average, derived buffers as they are.
+  // Follows another group of the same network: parameters by an exponential moving average, derived
+  // buffers as they are. Running statistics are left alone: see estimate_running_moments.
   void average(const FlatGroup& other, double decay, const at::Tensor& not_finite) const;
 
   // All values by name, copied to the CPU; and back. Copies of the parameters are left to `later`
@@ -91,7 +91,6 @@ class FlatGroup {
   void load(const std::string& prefix, const TensorMap& in, const std::string& where) const;
 
  private:
-  [[nodiscard]] at::Tensor moving() const { return values_.narrow(0, 0, moving_); }
   [[nodiscard]] at::Tensor buffer_values() const;
 
   std::string name_;

@@ -28,12 +28,6 @@ class StoredSource final : public SampleSource {
   at::Tensor pixels_;
 };
 
-bool has_generator(const Model& model) {
-  const std::vector<NamedNetwork> networks = model.networks();
-  return std::any_of(networks.begin(), networks.end(),
-                     [](const NamedNetwork& n) { return n.name == "generator"; });
-}
-
 }  // namespace
 
 std::string describe(const RunEvaluation& found) {
@@ -70,7 +64,7 @@ RunEvaluation RunEvaluator::evaluate(const Trainer& trainer) {
 }
 
 std::unique_ptr<SampleSource> RunEvaluator::source_of(const Trainer& trainer) {
-  if (has_generator(trainer.sampled_model()))
+  if (trainer.model().has_network("generator"))
     return make_generator_source(trainer.sampled_model(), latent_draw(experiment_.model),
                                  world_.device().device());
   at::Tensor pixels;

@@ -206,14 +206,19 @@ void RunRecorder::draw_samples(const Trainer& trainer, const std::filesystem::pa
   events_.add_image(trainer.steps_done(), kFakes, write_pixels(file, fakes, grid_.columns));
   last_drawn_ = trainer.steps_done();
   if (fakes.size(0) < 2) return;
-  const double distance = mean_pairwise_distance(fakes);
-  record(trainer.steps_done(), {{"event", std::string("samples")},
-                                {"step", trainer.steps_done()},
-                                {"images", trainer.images_seen()},
-                                {"distance/fake", distance},
-                                {"distance/real", real_distance_},
-                                {"file", file.filename().string()}});
-  warn(trainer, watch_.samples(trainer.steps_done(), distance, real_distance_));
+  SampleDistances found{mean_pairwise_distance(fakes), real_distance_, std::nullopt};
+  StatsLine line{{"event", std::string("samples")},
+                 {"step", trainer.steps_done()},
+                 {"images", trainer.images_seen()},
+                 {"distance/fake", found.fake},
+                 {"distance/real", found.real}};
+  if (const auto raw = trainer.sample_without_average(fakes.size(0))) {
+    found.raw = mean_pairwise_distance(*raw);
+    line.push_back({"distance/raw", *found.raw});
+  }
+  line.push_back({"file", file.filename().string()});
+  record(trainer.steps_done(), line);
+  warn(trainer, watch_.samples(trainer.steps_done(), found));
 }
 
 void RunRecorder::warn(const Trainer& trainer, const std::vector<RunWarning>& warnings) {

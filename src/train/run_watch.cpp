@@ -84,7 +84,11 @@ std::vector<RunWarning> RunWatch::report(std::int64_t step, const Values& values
   return out;
 }
 
-std::vector<RunWarning> RunWatch::samples(std::int64_t step, double fake, double real) {
+// A generator has collapsed when the weights that are trained draw one image; averaged weights that
+// do so while the trained ones do not only lag behind.
+std::vector<RunWarning> RunWatch::samples(std::int64_t step, const SampleDistances& found) {
+  const double real = found.real;
+  const double fake = found.raw.value_or(found.fake);
   if (step == 0 || !std::isfinite(fake) || !(real > 0)) return {};
   const double share = fake / real;
   const bool before = collapse_.on;
@@ -95,10 +99,22 @@ std::vector<RunWarning> RunWatch::samples(std::int64_t step, double fake, double
                      "{:.4g} of the data (below {} in {} grids in a row)",
                      fake, share, real, kCollapsed, kAgreeing)}};
   }
-  if (!before || collapse_.on) return {};
-  return {{"recovery", fmt::format("generated samples are varied again: their mean distance is "
-                                   "{:.4g}, {:.2f} of the {:.4g} of the data",
-                                   fake, share, real)}};
+  if (before && !collapse_.on) {
+    return {{"recovery", fmt::format("generated samples are varied again: their mean distance is "
+                                     "{:.4g}, {:.2f} of the {:.4g} of the data",
+                                     fake, share, real)}};
+  }
+  const double averaged = found.fake / real;
+  if (!std::isfinite(averaged) ||
+      !lag_.observe(averaged < kCollapsed && share >= kVaried,
+                    averaged >= kVaried || share < kCollapsed, kAgreeing))
+    return {};
+  return {{"average",
+           fmt::format("samples of the averaged generator are alike (mean distance {:.4g}, {:.2f} "
+                       "of the {:.4g} of the data), those of the trained weights are not ({:.4g}): "
+                       "the average lags behind. Lower train.ema_half_life, or draw with "
+                       "`valley sample --raw`",
+                       found.fake, averaged, real, fake)}};
 }
 
 std::vector<RunWarning> RunWatch::validation(const std::string& stage, const Values& values) {
@@ -240,7 +256,8 @@ void RunWatch::replay(const std::filesystem::path& stats_file) {
       static_cast<void>(report(step, values));
     } else if (line["event"] == "samples" && values.contains("distance/fake") &&
                values.contains("distance/real")) {
-      static_cast<void>(samples(step, values["distance/fake"], values["distance/real"]));
+      static_cast<void>(samples(step, {values["distance/fake"], values["distance/real"],
+                                       finite(values, "distance/raw")}));
     } else if (line["event"] == "validation" && line.contains("stage") &&
                line["stage"].is_string()) {
       static_cast<void>(validation(line["stage"].get<std::string>(), values));

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,13 @@ struct RunWarning {
   // collapse.
   std::string kind;
   std::string text;  // a sentence without a full stop, with the figures
+};
+
+// Mean pairwise distances of images (models/sampling.h).
+struct SampleDistances {
+  double fake = 0;            // of the grid
+  double real = 0;            // of the data
+  std::optional<double> raw;  // without averaged weights, where the grid is drawn with them
 };
 
 class RunWatch {
@@ -33,8 +41,7 @@ class RunWatch {
   // what begins to be wrong with it, or that a collapse is over. The grid of the first weights,
   // step 0, says nothing.
   [[nodiscard]] std::vector<RunWarning> report(std::int64_t step, const Values& values);
-  [[nodiscard]] std::vector<RunWarning> samples(std::int64_t step, double fake_distance,
-                                                double real_distance);
+  [[nodiscard]] std::vector<RunWarning> samples(std::int64_t step, const SampleDistances& found);
 
   // What was measured of training and of validation images in a stage of the training.
   [[nodiscard]] std::vector<RunWarning> validation(const std::string& stage, const Values& values);
@@ -80,6 +87,7 @@ class RunWatch {
 
   bool energies_are_errors_;
   Alarm collapse_;
+  Alarm lag_;  // of the averaged generator
   Stay k_at_zero_, k_at_one_, hinge_off_, hinge_full_;
   bool hinge_seen_ = false;
   bool had_fakes_ = false;

@@ -12,6 +12,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "comm/world.h"
 #include "core/error.h"
@@ -63,6 +64,16 @@ std::vector<std::pair<std::string, at::Tensor>> quantiles_of(const SampleTraces&
     }
   }
   return named;
+}
+
+// Of averaged weights in one step, after `images` images before it. The half-life grows with
+// training up to its full value, so that the initial weights are soon forgotten (the rule of
+// StyleGAN2's training loop, Karras et al. 2020).
+double average_decay(const TrainOptions& o, std::int64_t global_batch, std::int64_t images) {
+  double half_life = o.ema_half_life;
+  if (o.ema_ramp_up > 0)
+    half_life = std::min(half_life, o.ema_ramp_up * static_cast<double>(images));
+  return std::exp2(-static_cast<double>(global_batch) / std::max(1e-9, half_life));
 }
 
 }  // namespace
@@ -214,8 +225,8 @@ void Trainer::finish_step() {
   objective_->update_controller(sums_);
   if (const auto change = rates_.observe(steps_done_ + 1, objective_->convergence()))
     log::info("after step {} {}", steps_done_ + 1, *change);
-  const double decay = std::exp2(-static_cast<double>(plan_.global_batch) /
-                                 std::max(1e-9, experiment_.train.ema_half_life));
+  const double decay =
+      average_decay(experiment_.train, plan_.global_batch, steps_done_ * plan_.global_batch);
   for (const NamedNetwork& n : model_->networks()) n.network->end_step(steps_done_ + 1);
   if (!averages_.empty()) state_.changes->pass();
   for (const auto& average : averages_)
@@ -243,6 +254,7 @@ void Trainer::close_epoch() {
 
 void Trainer::rewind_to(std::int64_t step) {
   steps_done_ = step;
+  moments_step_ = -1;
   state_.position.fill_(step * plan_.global_batch);
   rates_.rewind_to(step);
 }
@@ -282,11 +294,37 @@ TensorMap Trainer::gradients() const {
 
 at::Tensor Trainer::sample(std::int64_t n) const {
   if (std::optional<at::Tensor> own = objective_->samples(n)) return *own;
+  return draw(sampled_model(), n);
+}
+
+std::optional<at::Tensor> Trainer::sample_without_average(std::int64_t n) const {
+  if (!average_model_ || !model_->has_network("generator")) return std::nullopt;
+  return draw(*model_, n);
+}
+
+at::Tensor Trainer::draw(const Model& model, std::int64_t n) const {
   std::vector<std::uint64_t> seeds(static_cast<std::size_t>(n));
-  for (std::size_t i = 0; i < seeds.size(); ++i) seeds[i] = i;
+  std::iota(seeds.begin(), seeds.end(), 0);
   return generate_pixels(
-      sampled_model(),
-      latents_of_seeds(seeds, latent_draw(experiment_.model), communicator_.device()), plan_.size);
+      model, latents_of_seeds(seeds, latent_draw(experiment_.model), communicator_.device()),
+      plan_.size);
+}
+
+const Model& Trainer::sampled_model() const {
+  if (!average_model_) return *model_;
+  estimate_average_moments();
+  return *average_model_;
+}
+
+// A function of the averaged weights alone, so that samples and checkpoints do not depend on how
+// often either is made, nor on the number of ranks.
+void Trainer::estimate_average_moments() const {
+  constexpr std::uint64_t kFirstSeed = std::uint64_t{1} << 62U;  // far from those of samples
+  constexpr std::int64_t kImages = 256;
+  if (!average_model_ || !model_->has_network("generator") || moments_step_ == steps_done_) return;
+  estimate_running_moments(dynamic_cast<const Generator&>(average_model_->network("generator")),
+                           latent_draw(experiment_.model), kFirstSeed, kImages, plan_.size);
+  moments_step_ = steps_done_;
 }
 
 ImageMeasures Trainer::measure(const at::Tensor& pixels, const at::Tensor& labels,

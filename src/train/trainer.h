@@ -79,6 +79,9 @@ class Trainer {
   // Generated pixels for seeds 0 .. n-1, from the averaged generator where there is one: uint8 [n,
   // H, W, C] on the host.
   [[nodiscard]] at::Tensor sample(std::int64_t n) const;
+  // The same from the weights that are trained, where `sample` draws from averaged ones of a
+  // generator; else nothing.
+  [[nodiscard]] std::optional<at::Tensor> sample_without_average(std::int64_t n) const;
   // What the stage of the last step measures of images, without learning from them. pixels: uint8
   // [n, H, W, C], labels: int64 [n] where the objective needs them, both on the host; `first`:
   // index of the first among all that are measured. Several threads may call at once on CPUs.
@@ -88,10 +91,9 @@ class Trainer {
   [[nodiscard]] const std::string& stage_name() const { return last_stage().phases.front().name; }
 
   [[nodiscard]] const Model& model() const { return *model_; }
-  // What `sample` draws from where a generator makes the samples.
-  [[nodiscard]] const Model& sampled_model() const {
-    return average_model_ ? *average_model_ : *model_;
-  }
+  // What `sample` draws from where a generator makes the samples. The running moments of averaged
+  // weights are estimated by the first call after a step.
+  [[nodiscard]] const Model& sampled_model() const;
   [[nodiscard]] const Objective& objective() const { return *objective_; }
   [[nodiscard]] const MicrobatchPlan& plan() const { return plan_; }
 
@@ -138,6 +140,8 @@ class Trainer {
   void finish_step();
   void close_epoch();
   [[nodiscard]] TrainedNetwork& trained(const std::string& name);
+  [[nodiscard]] at::Tensor draw(const Model& model, std::int64_t n) const;
+  void estimate_average_moments() const;
 
   const Experiment& experiment_;
   MicrobatchPlan plan_;
@@ -163,6 +167,8 @@ class Trainer {
   GlobalSums epoch_sums_;                    // double, of objectives that count in epochs
   std::int64_t steps_done_ = 0;
   std::int64_t forwarded_ = 0;
+  // The step whose averaged weights average_model_'s running moments belong to; -1: none.
+  mutable std::int64_t moments_step_ = -1;
 };
 
 // Error kConfig listing keys that differ from those in a state file's `metadata`, or when the data

@@ -71,6 +71,7 @@ Checkpoint Trainer::snapshot(const Schema& schema, const std::string& fingerprin
     if (key.starts_with("objective.")) c.model.metadata[key] = value;
   }
   for (const auto& t : trained_) t->group.save(t->group.name() + ".", c.model.tensors, later);
+  estimate_average_moments();
   for (const auto& a : averages_) a->save(a->name() + "_ema.", c.model.tensors, later);
 
   TensorMap& state = c.state.tensors;
@@ -126,6 +127,7 @@ void Trainer::restore(const Checkpoint& checkpoint, const Schema& schema,
     t->optimizer->load(state, where);
   }
   for (const auto& a : averages_) a->load(a->name() + "_ema.", checkpoint.model.tensors, where);
+  moments_step_ = -1;
   rates_.load(state, where);
   objective_->load(state, where);
   objective_->load_owned(state, where);

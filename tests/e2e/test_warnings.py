@@ -28,7 +28,7 @@ def warnings(text):
 
 def test_a_collapse_is_told_where_it_shows_and_once(collapsed):
     stderr, run = collapsed
-    grids = [(line["step"], line["distance/fake"] / line["distance/real"]) for line in events(run, "samples")]
+    grids = [(line["step"], line["distance/raw"] / line["distance/real"]) for line in events(run, "samples")]
     shares = [share for _, share in grids]
     onset = min(i for i in range(2, len(grids)) if max(shares[i - 1], shares[i]) < 0.25)  # not that of step 0
     [line] = events(run, "warning")
@@ -56,6 +56,18 @@ def test_a_resume_does_not_say_it_again(collapsed, shared_program):
     assert events(run, "samples")[-1]["distance/fake"] < 0.25 * events(run, "samples")[-1]["distance/real"]
     assert not warnings(resumed.stderr)
     assert events(run, "warning") == before
+
+
+# With the default half-life of 10,000 images, of which this run sees 960. Batch norm's moments must be those of the averaged
+# weights: averaged moments draw one flat gray.
+def test_the_first_samples_are_those_of_the_trained_weights(program):
+    run = program.trained(None, "objective.name=ebgan", "model.name=ebgan", "model.batch_norm=true", "model.output=tanh",
+                          "model.latent_distribution=normal", "optimizer.lr=1e-3", "train.steps=60", "samples.every=60")
+    line = events(run, "samples")[-1]
+    assert line["distance/fake"] == pytest.approx(line["distance/raw"], rel=0.35)
+    assert line["distance/raw"] > 0.02
+    plain = program.trained(None, "train.ema_half_life=0", "train.steps=1", "samples.every=1")
+    assert all("distance/raw" not in line for line in events(plain, "samples"))
 
 
 def test_a_training_that_comes_apart(program):

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 
 namespace valley {
 namespace {
@@ -38,6 +39,47 @@ TEST(Sampling, PixelsDoNotDependOnTheBatch) {
   const at::Tensor difference =
       (generate_pixels(*model, z, 2).to(at::kInt) - pixels.to(at::kInt)).abs().max();
   EXPECT_LE(difference.item<int>(), 1);
+}
+
+// With one batch they are its moments: running and batch statistics then give the same images, up
+// to n / (n - 1) of the variance, whatever the moments were before.
+TEST(Sampling, EstimatedRunningMomentsAreThoseOfTheBatch) {
+  ModelOptions o;
+  o.name = "ebgan";
+  o.output = "tanh";
+  o.batch_norm = true;
+  o.resolution = 32;
+  o.width = 4;
+  o.latent = 8;
+  const auto model = make_model(o);
+  model->initialize(2);
+  const auto& g = dynamic_cast<const Generator&>(model->network("generator"));
+  const LatentDraw draw{8, true};
+  std::vector<std::uint64_t> seeds(64);
+  std::iota(seeds.begin(), seeds.end(), 5);
+  const at::NoGradGuard no_grad;
+  estimate_running_moments(g, draw, 5, 64, 64);
+  EXPECT_FALSE(g.context().batch_statistics);
+  const at::Tensor z = latents_of_seeds(seeds, draw, at::kCPU);
+  const at::Tensor by_running = g.generate(z);
+  g.context().batch_statistics = true;
+  const at::Tensor by_batch = g.generate(z);
+  EXPECT_LT((by_running - by_batch).abs().max().item<float>(), 0.01F);
+  std::vector<at::Tensor> before;
+  for (const Buffer& b : g.parameters().buffers()) {
+    before.push_back(b.value.clone());
+    at::Tensor(b.value).fill_(1e6);
+  }
+  estimate_running_moments(g, draw, 5, 64, 64);
+  for (std::size_t i = 0; i < before.size(); ++i)
+    EXPECT_TRUE(at::equal(g.parameters().buffers()[i].value, before[i]));
+  // Over several batches: the mean of theirs.
+  estimate_running_moments(g, draw, 5, 33, 32);
+  const at::Tensor both = g.parameters().buffers()[0].value.clone();
+  estimate_running_moments(g, draw, 5, 32, 32);
+  const at::Tensor first = g.parameters().buffers()[0].value.clone();
+  estimate_running_moments(g, draw, 37, 32, 32);
+  EXPECT_TRUE(at::allclose(both, (first + g.parameters().buffers()[0].value) / 2, 1e-4, 1e-6));
 }
 
 TEST(Sampling, MeanPairwiseDistanceIsThatOfAllPairs) {

@@ -1,4 +1,5 @@
 // What networks keep besides parameters, through training: steps, averages, checkpoints.
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "comm/self_communicator.h"
@@ -108,6 +109,29 @@ TEST_P(BatchNormTraining, ASampleDoesNotDependOnTheOthers) {
   run_steps(*other, 0, 3);
   run_steps(*trainer, 0, 1);
   EXPECT_EQ(trainer->digest(), other->digest());
+}
+
+// However often samples were drawn or checkpoints made on the way.
+TEST_P(BatchNormTraining, MomentsOfTheAverageAreThoseOfItsWeights) {
+  auto trainer = make();
+  auto other = make();
+  for (int i = 0; i < 3; ++i) {
+    run_steps(*trainer, 0, 1);
+    run_steps(*other, 0, 1);
+    static_cast<void>(other->sample(2));
+  }
+  const TensorMap saved = tensors(*trainer);
+  testing::expect_same(tensors(*other), saved);
+  const auto model = make_model(e_.model);
+  auto& g = dynamic_cast<Generator&>(model->network("generator"));
+  const at::NoGradGuard no_grad;
+  for (const Parameter& p : g.parameters().all())
+    at::Tensor(p.value).copy_(saved.at("generator_ema." + p.name));
+  estimate_running_moments(g, latent_draw(e_.model), std::uint64_t{1} << 62U, 256, 2);
+  for (const Buffer& b : g.parameters().buffers()) {
+    EXPECT_TRUE(at::equal(saved.at("generator_ema." + b.name), b.value)) << b.name;
+    EXPECT_FALSE(at::equal(saved.at("generator." + b.name), b.value)) << b.name;
+  }
 }
 
 TEST_P(BatchNormTraining, AStepThatIsNotFiniteMovesNoMoments) {

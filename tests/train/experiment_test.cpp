@@ -130,6 +130,14 @@ TEST(Experiment, OnlyHarmlessKeysMayChangeOnResume) {
   EXPECT_EQ(conflicts, std::vector<std::string>{"train.seed: 0 -> 1"});
 }
 
+TEST(Resume, ARunFromBeforeTheRampUpGoesOnWithoutIt) {
+  const auto set_to = [](const char* value) {
+    return resume_conflicts({}, {{"train.ema_ramp_up", value}});
+  };
+  EXPECT_EQ(set_to("0.05"), std::vector<std::string>{"train.ema_ramp_up: 0.0 -> 0.05"});
+  EXPECT_TRUE(set_to("0.0").empty());
+}
+
 TEST(Precision, AutoIsTf32OnGpusAndFp32Elsewhere) {
   const at::Device gpu(at::kCUDA, 0);
   Experiment e;

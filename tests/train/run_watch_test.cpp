@@ -37,7 +37,7 @@ std::vector<Values> traced(const std::string& name, const std::vector<double>& v
 std::string collapses(RunWatch& watch, const std::vector<double>& distances) {
   std::string all;
   for (const double d : distances) {
-    const auto warnings = watch.samples(100, d, 0.2);
+    const auto warnings = watch.samples(100, {d, 0.2, {}});
     all += warnings.empty() ? '.' : warnings.front().kind == "recovery" ? 'r' : 'W';
   }
   return all;
@@ -53,26 +53,44 @@ TEST(RunWatch, WarnsOnceOfEachCollapseAndTellsItsEnd) {
 
 TEST(RunWatch, TheFirstWeightsAreNoCollapse) {
   RunWatch watch(true);
-  EXPECT_TRUE(watch.samples(0, 0.01, 0.2).empty());
-  EXPECT_TRUE(watch.samples(100, 0.01, 0.2).empty());
-  EXPECT_FALSE(watch.samples(200, 0.01, 0.2).empty());
+  EXPECT_TRUE(watch.samples(0, {0.01, 0.2, {}}).empty());
+  EXPECT_TRUE(watch.samples(100, {0.01, 0.2, {}}).empty());
+  EXPECT_FALSE(watch.samples(200, {0.01, 0.2, {}}).empty());
 }
 
 TEST(RunWatch, ACollapseIsToldWithItsFigures) {
   RunWatch watch(true);
-  static_cast<void>(watch.samples(100, 0.02, 0.2));
-  const auto warnings = watch.samples(100, 0.02, 0.2);
+  static_cast<void>(watch.samples(100, {0.02, 0.2, {}}));
+  const auto warnings = watch.samples(100, {0.02, 0.2, {}});
   ASSERT_EQ(warnings.size(), 1U);
   EXPECT_EQ(warnings[0].kind, "collapse");
   for (const char* figure : {"0.02,", "0.10", "0.2 "})
     EXPECT_NE(warnings[0].text.find(figure), std::string::npos) << warnings[0].text;
 }
 
+TEST(RunWatch, AnAverageThatLagsBehindIsNoCollapse) {
+  RunWatch watch(true);
+  const SampleDistances lagging{0.0, 0.2, 0.16};
+  EXPECT_TRUE(watch.samples(100, lagging).empty());
+  const auto warnings = watch.samples(200, lagging);
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_EQ(warnings[0].kind, "average");
+  EXPECT_NE(warnings[0].text.find("train.ema_half_life"), std::string::npos);
+  EXPECT_TRUE(watch.samples(300, lagging).empty());
+  EXPECT_TRUE(watch.samples(400, {0.15, 0.2, 0.16}).empty());
+  // An average of collapsed weights: one warning, for the weights.
+  EXPECT_TRUE(watch.samples(500, {0.15, 0.2, 0.01}).empty());
+  const auto collapse = watch.samples(600, {0.01, 0.2, 0.01});
+  ASSERT_EQ(collapse.size(), 1U);
+  EXPECT_EQ(collapse[0].kind, "collapse");
+  EXPECT_TRUE(watch.samples(700, {0.01, 0.2, 0.01}).empty());
+}
+
 TEST(RunWatch, DistancesThatSayNothingAreNoCollapse) {
   RunWatch watch(true);
   for (int i = 0; i < 3; ++i) {
-    EXPECT_TRUE(watch.samples(100, kNan, 0.2).empty());
-    EXPECT_TRUE(watch.samples(100, 0.0, 0.0).empty());  // data that are all alike
+    EXPECT_TRUE(watch.samples(100, {kNan, 0.2, {}}).empty());
+    EXPECT_TRUE(watch.samples(100, {0.0, 0.0, {}}).empty());  // data that are all alike
   }
 }
 
@@ -221,7 +239,7 @@ TEST(RunWatch, GoesOnFromWhatStatsHold) {
   }
   RunWatch watch(true);
   watch.replay(file);
-  EXPECT_TRUE(watch.samples(100, 0.01, 0.2).empty());
+  EXPECT_TRUE(watch.samples(100, {0.01, 0.2, {}}).empty());
   EXPECT_EQ(warned(watch, constant({{"k", 0.0}}, 3), 2000), "2000 saturation; ");
   RunWatch fresh(true);
   fresh.replay(folder.path() / "none.jsonl");

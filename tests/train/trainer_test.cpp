@@ -200,7 +200,8 @@ TEST_F(TrainerTest, RefusesToRestoreWhatDoesNotFit) {
 
 TEST_F(TrainerTest, AveragesTheGeneratorWithItsHalfLife) {
   Experiment e = small_experiment();
-  e.train.ema_half_life = 8;  // a step
+  e.train.ema_half_life = 8;  // one step
+  e.train.ema_ramp_up = 0;
   Schema schema = e.schema();
   auto trainer = make(e);
   const TensorMap start = trainer->snapshot(schema, "").model.tensors;
@@ -209,6 +210,24 @@ TEST_F(TrainerTest, AveragesTheGeneratorWithItsHalfLife) {
   const std::string name = "levels.0.conv0.weight";
   const at::Tensor expected = (start.at("generator." + name) + after.at("generator." + name)) / 2;
   EXPECT_TRUE(at::allclose(after.at("generator_ema." + name), expected, 1e-5, 1e-7));
+}
+
+// The half-life is at most ema_ramp_up of the images seen before the step: 0, then 4 of 8 images.
+TEST_F(TrainerTest, RampsTheHalfLifeOfTheAverageUp) {
+  Experiment e = small_experiment();
+  e.train.ema_half_life = 1e6;
+  e.train.ema_ramp_up = 0.5;
+  Schema schema = e.schema();
+  auto trainer = make(e);
+  run_steps(*trainer, 0, 1);
+  const TensorMap first = trainer->snapshot(schema, "").model.tensors;
+  run_steps(*trainer, 0, 1);
+  const TensorMap second = trainer->snapshot(schema, "").model.tensors;
+  const std::string name = "levels.0.conv0.weight";
+  EXPECT_TRUE(at::equal(first.at("generator_ema." + name), first.at("generator." + name)));
+  const at::Tensor expected =
+      0.25 * first.at("generator." + name) + 0.75 * second.at("generator." + name);
+  EXPECT_TRUE(at::allclose(second.at("generator_ema." + name), expected, 1e-5, 1e-7));
 }
 
 TEST_F(TrainerTest, StandsStillFromAStepThatIsNotFinite) {
