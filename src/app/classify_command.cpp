@@ -16,6 +16,7 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "evaluate/class_map.h"
 #include "evaluate/class_scores.h"
 #include "inference/image_classifier.h"
 #include "inference/saved_model.h"
@@ -86,6 +87,7 @@ void open_labeled_data(const ClassifyArguments& a, const SavedModel& saved, std:
   if (report.names.empty()) report.names = report.images->class_names();
   for (auto y = static_cast<std::int64_t>(report.names.size()); y < classes; ++y)
     report.names.push_back(std::to_string(y));
+  report.captions = distinct_names(report.names);
   if (a.needs_labels() && !has_labels(report)) {
     throw Error(ExitCode::kUsage,
                 "--confusion, --reliability and --worst compare classes with labels, but the "

@@ -33,7 +33,8 @@ std::string classes_as_jsonl(const ClassifyReport& report) {
 std::string classes_as_csv(const ClassifyReport& report) {
   const ClassProbabilities& p = *report.probabilities;
   std::string text = "index,name,label,predicted,predicted_name,probability";
-  for (const std::string& name : report.names) text += fmt::format(",{}", csv_field("p_" + name));
+  for (const std::string& name : report.captions)
+    text += fmt::format(",{}", csv_field("p_" + name));
   text += "\n";
   for (std::size_t i = 0; i < p.images(); ++i) {
     text += fmt::format("{},{},{},{},{},{},{}\n", report.images->index(i),

@@ -16,7 +16,7 @@ constexpr std::int64_t kWorstColumns = 10;
 }  // namespace
 
 void draw_confusion(const std::string& path, const ClassifyReport& report) {
-  write_confusion(path, report.names, report.result->confusion);
+  write_confusion(path, report.captions, report.result->confusion);
 }
 
 void draw_reliability(const std::string& path, const ClassifyReport& report) {
@@ -41,8 +41,8 @@ void draw_mistakes(const std::string& path, const ClassifyReport& report, std::i
     const auto* bytes = pixels.const_data_ptr<std::uint8_t>();
     block.images.push_back(
         {{bytes, bytes + pixels.numel()},
-         {fmt::format("{}: {:.3f}", report.names[p.predicted(i)], p.confidence(i)),
-          fmt::format("is {}", report.names[static_cast<std::size_t>(report.labels[i])]),
+         {fmt::format("{}: {:.3f}", report.captions[p.predicted(i)], p.confidence(i)),
+          fmt::format("is {}", report.captions[static_cast<std::size_t>(report.labels[i])]),
           fmt::format("#{}", report.images->index(i))}});
   }
   const ImageShape& shape = report.images->shape();

@@ -31,8 +31,8 @@ std::string image_table(const ClassifyReport& report) {
   for (std::size_t i = 0; i < p.images(); ++i) {
     const std::int64_t label = report.labels[i];
     text += fmt::format(
-        "{:<12}  {:>11.4f}  {:<12}  {}\n", report.names[p.predicted(i)], p.confidence(i),
-        label < 0 ? "-" : report.names[static_cast<std::size_t>(label)], report.images->name(i));
+        "{:<12}  {:>11.4f}  {:<12}  {}\n", report.captions[p.predicted(i)], p.confidence(i),
+        label < 0 ? "-" : report.captions[static_cast<std::size_t>(label)], report.images->name(i));
   }
   return text;
 }
@@ -41,7 +41,7 @@ std::string count_table(const ClassifyReport& report) {
   const std::vector<std::uint64_t> counts = predicted_counts(report);
   std::string text = fmt::format("\n{:<12}  {:>8}\n", "predicted", "images");
   for (std::size_t y = 0; y < counts.size(); ++y)
-    if (counts[y] > 0) text += fmt::format("{:<12}  {:>8}\n", report.names[y], counts[y]);
+    if (counts[y] > 0) text += fmt::format("{:<12}  {:>8}\n", report.captions[y], counts[y]);
   return text;
 }
 
@@ -136,8 +136,8 @@ std::string to_table(const ClassifyReport& report) {
   text += report.probabilities->images() <= kMostListed ? image_table(report) : count_table(report);
   if (!report.result) return text;
   text += measure_table(*report.result);
-  text += report.names.size() <= kMostInMatrix ? confusion_table(*report.result, report.names)
-                                               : confusion_list(*report.result, report.names);
+  text += report.names.size() <= kMostInMatrix ? confusion_table(*report.result, report.captions)
+                                               : confusion_list(*report.result, report.captions);
   return text;
 }
 

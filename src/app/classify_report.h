@@ -19,8 +19,9 @@ struct ClassifyReport {
   std::vector<std::string> inputs;
   std::uint64_t of = 0;  // images that the inputs hold
   std::shared_ptr<const LabelledImages> images;
-  std::vector<std::string> names;    // of the model's classes, their numbers where they have none
-  std::vector<std::int64_t> labels;  // of each image: a class of the model, -1: none
+  std::vector<std::string> names;     // of the model's classes, their numbers where they have none
+  std::vector<std::string> captions;  // the names, made distinct, for tables and pictures
+  std::vector<std::int64_t> labels;   // of each image: a class of the model, -1: none
   std::optional<ClassProbabilities> probabilities;
   std::optional<Classification> result;  // where an image has a label
 };

@@ -9,30 +9,10 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "evaluate/class_map.h"
 #include "inference/image_energy.h"
 
 namespace valley {
-namespace {
-
-// Of each class of the images: which of the model's it is.
-std::vector<std::int64_t> matched(const std::vector<std::string>& names,
-                                  const std::vector<std::string>& model_names,
-                                  const std::string& model) {
-  std::vector<std::int64_t> classes;
-  for (const std::string& name : names) {
-    const auto found = std::find(model_names.begin(), model_names.end(), name);
-    if (found == model_names.end()) {
-      throw Error(ExitCode::kData,
-                  "the images have a class \"{}\", which {} has not learnt: its classes are {}; "
-                  "leave those images out, or give them names of these",
-                  name, model, fmt::join(model_names, ", "));
-    }
-    classes.push_back(std::distance(model_names.begin(), found));
-  }
-  return classes;
-}
-
-}  // namespace
 
 at::Tensor class_scores(const Team& team, const std::string& doing,
                         const ImageClassifier& classifier, const LabelledImages& images) {
@@ -76,7 +56,7 @@ std::vector<std::int64_t> labels_for(const LabelledImages& images,
   const std::vector<std::string>& names = images.class_names();
   const bool by_name = !names.empty() && !model_names.empty();
   const std::vector<std::int64_t> classes_of_names =
-      by_name ? matched(names, model_names, model) : std::vector<std::int64_t>();
+      by_name ? match_classes(names, model_names, model) : std::vector<std::int64_t>();
   if (!by_name && !names.empty() && static_cast<std::int64_t>(names.size()) != classes) {
     throw Error(ExitCode::kData,
                 "the images have {} classes ({}), but {} has {} without names; give images of all "

@@ -27,10 +27,10 @@ void require_finite_scores(const at::Tensor& scores, const LabelledImages& image
                            const std::string& model);
 
 // Of each image the class of the model that its label is, -1: it has none. Where both the model
-// and the images have names of classes, it is the one of the same name, so that a part of the
-// classes will do, in any order; else the label's own number. Errors kData: a name that the model
-// has not learnt, a label that is none of its `classes`, other than `classes` names where the model
-// has none.
+// and the images have names of classes, they are matched as match_classes does (class_map.h), so
+// that a part of the classes will do, in any order; else it is the label's own number. Errors
+// kData: those of match_classes, a label that is none of its `classes`, other than `classes` names
+// where the model has none.
 [[nodiscard]] std::vector<std::int64_t> labels_for(const LabelledImages& images,
                                                    const std::vector<std::string>& model_names,
                                                    std::int64_t classes, const std::string& model);

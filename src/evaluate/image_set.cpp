@@ -58,11 +58,11 @@ at::Tensor gather_features(const Team& team, const std::string& doing, const Ima
 }
 
 at::Tensor pixel_features(const at::Tensor& pixels) {
-  at::Tensor x = pixels.permute({0, 3, 1, 2}).to(at::kFloat) / kWhite;
+  at::Tensor x = pixels.permute({0, 3, 1, 2}).to(at::kFloat);
   while (std::min(x.size(2), x.size(3)) > kFeatureSide) {
     x = x.narrow(2, 0, x.size(2) / 2 * 2).narrow(3, 0, x.size(3) / 2 * 2);
     x = x.slice(2, 0, c10::nullopt, 2) + x.slice(2, 1, c10::nullopt, 2);
-    x = (x.slice(3, 0, c10::nullopt, 2) + x.slice(3, 1, c10::nullopt, 2)) * 0.25;
+    x = x.slice(3, 0, c10::nullopt, 2) + x.slice(3, 1, c10::nullopt, 2);
   }
   return x.flatten(1).contiguous();
 }

@@ -13,6 +13,7 @@
 #include "data/dataset.h"
 #include "data/manifest.h"
 #include "data/order.h"
+#include "evaluate/class_map.h"
 #include "evaluate/image_files.h"
 
 namespace valley {
@@ -47,7 +48,7 @@ class ShardImages final : public LabelledImages {
 // Several inputs, one after the other.
 class JoinedImages final : public LabelledImages {
  public:
-  explicit JoinedImages(std::vector<Images> parts);
+  JoinedImages(std::vector<Images> parts, const std::vector<std::string>& sources);
   [[nodiscard]] std::uint64_t size() const override { return ends_.back(); }
   [[nodiscard]] const ImageShape& shape() const override { return parts_.front()->shape(); }
   [[nodiscard]] std::string name(std::uint64_t i) const override {
@@ -70,7 +71,6 @@ class JoinedImages final : public LabelledImages {
     std::uint64_t image;  // of the part
   };
   [[nodiscard]] Place find(std::uint64_t i) const;
-  [[nodiscard]] std::int64_t number_of(const std::string& class_name);
 
   std::vector<Images> parts_;
   std::vector<std::uint64_t> ends_;              // of each part
@@ -78,20 +78,43 @@ class JoinedImages final : public LabelledImages {
   std::vector<std::string> class_names_;
 };
 
-JoinedImages::JoinedImages(std::vector<Images> parts) : parts_(std::move(parts)) {
-  std::uint64_t end = 0;
-  for (const Images& part : parts_) {
-    ends_.push_back(end += part->size());
-    anew_.emplace_back();
-    for (const std::string& name : part->class_names()) anew_.back().push_back(number_of(name));
+bool has_labels(const LabelledImages& images) {
+  for (std::uint64_t i = 0; i < images.size(); ++i) {
+    if (images.label(i) >= 0) return true;
   }
+  return false;
 }
 
-std::int64_t JoinedImages::number_of(const std::string& class_name) {
-  const auto known = std::find(class_names_.begin(), class_names_.end(), class_name);
-  const auto number = std::distance(class_names_.begin(), known);
-  if (known == class_names_.end()) class_names_.push_back(class_name);
-  return number;
+// Images without labels, such as single files, have no say in what the classes are.
+JoinedImages::JoinedImages(std::vector<Images> parts, const std::vector<std::string>& sources)
+    : parts_(std::move(parts)), anew_(parts_.size()) {
+  std::uint64_t end = 0;
+  std::vector<ClassNames> names;
+  std::vector<std::string> named_sources;
+  std::vector<std::size_t> named;
+  std::vector<std::size_t> numbered;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    ends_.push_back(end += parts_[i]->size());
+    if (!parts_[i]->class_names().empty()) {
+      names.push_back(parts_[i]->class_names());
+      named_sources.push_back(sources[i]);
+      named.push_back(i);
+    } else if (has_labels(*parts_[i])) {
+      numbered.push_back(i);
+    }
+  }
+  if (names.empty()) return;
+  JoinedClasses joined = join_classes(names, named_sources);
+  class_names_ = std::move(joined.names);
+  // Labels without names are numbers of the names beside them, if these have one numbering.
+  if (!numbered.empty() &&
+      std::ranges::any_of(names, [&](const ClassNames& n) { return n != class_names_; })) {
+    throw Error(ExitCode::kData,
+                "the labels of {} are numbers without class names, and the other inputs number "
+                "their classes differently; give them separately, or add class_names",
+                sources[numbered.front()]);
+  }
+  for (std::size_t i = 0; i < named.size(); ++i) anew_[named[i]] = std::move(joined.numbers[i]);
 }
 
 JoinedImages::Place JoinedImages::find(std::uint64_t i) const {
@@ -194,7 +217,9 @@ at::Tensor LabelledImages::pixels(std::uint64_t first, std::int64_t n) const {
 Images open_images(const std::vector<std::string>& inputs, const ImageShape& shape,
                    const std::string& model) {
   std::vector<Images> parts;
+  std::vector<std::string> sources;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
+    sources.push_back(inputs[i]);
     if (holds_shards(inputs[i])) {
       parts.push_back(open_shards(inputs[i], shape, model));
     } else if (is_folder(inputs[i])) {
@@ -206,7 +231,8 @@ Images open_images(const std::vector<std::string>& inputs, const ImageShape& sha
     }
   }
   VALLEY_CHECK(!parts.empty());
-  return parts.size() == 1 ? parts.front() : std::make_shared<JoinedImages>(std::move(parts));
+  return parts.size() == 1 ? parts.front()
+                           : std::make_shared<JoinedImages>(std::move(parts), sources);
 }
 
 Images choose_images(Images images, std::uint64_t count, std::optional<std::uint64_t> seed) {

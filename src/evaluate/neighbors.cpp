@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 
@@ -14,17 +15,33 @@ namespace {
 
 constexpr std::int64_t kRowsAtOnce = 256;
 
+// The points are rounded to whole multiples of a step, so small in number that sums of their
+// products are exact in double precision, in any order. Images at equal distances are then equally
+// far, on any machine, and a copy of an image has the distance 0.
 struct Points {
-  explicit Points(const at::Tensor& features)
-      : values(features.to(at::kDouble)), squares(values.square().sum(1)) {}
-  at::Tensor values;   // [n, F]
+  Points(const at::Tensor& features, double step)
+      : values((features.to(at::kDouble) / step).round()), squares(values.square().sum(1)) {}
+  at::Tensor values;   // [n, F]: integers
   at::Tensor squares;  // [n]: squared norms
 };
+
+// A power of two: multiples of it up to the largest value, squared and summed over F features four
+// times (|a - b|^2), stay below 2^53.
+double exact_step(const at::Tensor& real, const std::vector<at::Tensor>& others) {
+  constexpr int kDoubleBits = 53;
+  double largest = real.abs().max().item<double>();
+  for (const at::Tensor& other : others)
+    largest = std::max(largest, other.abs().max().item<double>());
+  if (!(largest > 0)) return 1;
+  const double features = static_cast<double>(real.size(1));
+  const int bits = (kDoubleBits - 2 - static_cast<int>(std::ceil(std::log2(features)))) / 2;
+  return std::ldexp(1.0, static_cast<int>(std::ceil(std::log2(largest))) - bits);
+}
 
 // Squared distances of rows [first, first + n) of `a` to all of `b`: [n, M].
 at::Tensor squared_distances(const Points& a, std::int64_t first, std::int64_t n, const Points& b) {
   const at::Tensor sums = a.squares.narrow(0, first, n).unsqueeze(1) + b.squares.unsqueeze(0);
-  return at::addmm(sums, a.values.narrow(0, first, n), b.values.t(), 1.0, -2.0).clamp_min_(0.0);
+  return at::addmm(sums, a.values.narrow(0, first, n), b.values.t(), 1.0, -2.0);
 }
 
 }  // namespace
@@ -32,8 +49,10 @@ at::Tensor squared_distances(const Points& a, std::int64_t first, std::int64_t n
 std::vector<Neighborhood> neighborhoods(const Team& team, const at::Tensor& real,
                                         const std::vector<at::Tensor>& others) {
   VALLEY_CHECK(real.size(0) > kNeighbors);
-  const Points base(real);
-  const std::vector<Points> sets(others.begin(), others.end());
+  const double step = exact_step(real, others);
+  const Points base(real, step);
+  std::vector<Points> sets;
+  for (const at::Tensor& other : others) sets.emplace_back(other, step);
   const std::int64_t rows = real.size(0);
   const std::int64_t units = (rows + kRowsAtOnce - 1) / kRowsAtOnce;
   // Whole numbers add up alike in any order. Two a set: samples in balls, balls with samples.
@@ -43,8 +62,6 @@ std::vector<Neighborhood> neighborhoods(const Team& team, const at::Tensor& real
     const std::int64_t first = unit * kRowsAtOnce;
     const std::int64_t n = std::min(kRowsAtOnce, rows - first);
     const at::Tensor among_real = squared_distances(base, first, n, base);
-    // Rounding must not make another image nearer than the image itself.
-    for (std::int64_t i = 0; i < n; ++i) among_real[i][first + i].fill_(0);
     const at::Tensor radii = std::get<0>(at::kthvalue(among_real, kNeighbors + 1, 1, true));
     for (std::size_t s = 0; s < sets.size(); ++s) {
       const at::Tensor inside = squared_distances(base, first, n, sets[s]).lt(radii);

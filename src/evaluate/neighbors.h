@@ -22,8 +22,10 @@ struct Neighborhood {
 };
 
 // Of each of `others` (float [M, F]) against `real` (float [N, F], N > 5), which all ranks have in
-// full: they share out the rows of `real`. Distances are Euclidean, in double precision.
-// Collective; the same on every rank.
+// full: they share out the rows of `real`. Distances are Euclidean, of features rounded to a grid
+// of at least 2^-18 of the largest value (for up to 4,096 features), on which they are exact. A
+// ball holds what is strictly nearer than its k-th neighbor, as in the authors' code: a ball around
+// an image that the data hold more than k times holds nothing. Collective; the same on every rank.
 [[nodiscard]] std::vector<Neighborhood> neighborhoods(const Team& team, const at::Tensor& real,
                                                       const std::vector<at::Tensor>& others);
 

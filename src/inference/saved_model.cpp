@@ -1,6 +1,7 @@
 #include "inference/saved_model.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/isfinite.h>
 
 #include <algorithm>
 #include <map>
@@ -52,11 +53,23 @@ std::string source_of(const NamedNetwork& n, Weights weights, const TensorFileOu
   return weights == Weights::kAveraged && has_prefix(file, average) ? average : n.name + ".";
 }
 
+// Values that are not finite would become plausible images and class numbers: byte 0, unit off.
+void require_finite(const at::Tensor& values, const std::string& name, const std::string& where) {
+  const at::Tensor bad = at::isfinite(values).logical_not();
+  const auto count = bad.sum().item<std::int64_t>();
+  if (count == 0) return;
+  throw Error(ExitCode::kData,
+              "{}: {} of the {} values of its tensor \"{}\" are not finite; take an earlier "
+              "checkpoint",
+              where, count, values.numel(), name);
+}
+
 void fill(const Network& network, const std::string& prefix, const TensorFile& file,
           const std::string& where, at::Device device) {
   const at::NoGradGuard no_grad;
   const auto take = [&](const std::string& name, at::Tensor value) {
     const at::Tensor saved = require_tensor(file.tensors, prefix + name, value.sizes(), where);
+    require_finite(saved, prefix + name, where);
     value.set_data(saved.to(device).contiguous(value.dim() == 4 ? at::MemoryFormat::ChannelsLast
                                                                 : at::MemoryFormat::Contiguous));
   };
@@ -98,6 +111,7 @@ SavedModel load_model(const std::filesystem::path& named, Weights weights, at::D
                        [&](const auto& source) { return name.starts_with(source.second); });
   });
   saved.model = make_model(saved.options);
+  saved.model->set_origin(where);
   for (const NamedNetwork& n : saved.model->networks())
     fill(*n.network, sources.at(n.name), file, where, device);
   return saved;

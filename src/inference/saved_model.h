@@ -24,7 +24,8 @@ enum class Weights { kAveraged, kRaw };  // averaged: where the file has them, e
 
 // `named`: a run directory, a checkpoint or a model.safetensors. The checkpoint's SHA-256 is
 // verified where there is one. The shapes that the metadata describe are compared with the file's
-// tensors before anything of that size is allocated. Error kMissingInput or kData naming the file.
+// tensors before anything of that size is allocated. Error kMissingInput or kData naming the file;
+// kData also where a network's tensor has values that are not finite.
 [[nodiscard]] SavedModel load_model(const std::filesystem::path& named, Weights weights,
                                     at::Device device);
 

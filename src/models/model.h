@@ -145,6 +145,12 @@ class Model {
   [[nodiscard]] Network& network(const std::string& name) const;
   [[nodiscard]] bool has_network(const std::string& name) const;
   void initialize(std::uint64_t seed) const;
+  // The file that the weights were loaded from, for messages; empty while they are trained.
+  [[nodiscard]] const std::string& origin() const { return origin_; }
+  void set_origin(std::string file) { origin_ = std::move(file); }
+
+ private:
+  std::string origin_;
 };
 
 // A generator against an autoencoder: EBGAN, BEGAN, MAGAN.

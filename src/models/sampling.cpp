@@ -5,6 +5,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/pdist.h>
 #include <ATen/ops/zeros_like.h>
@@ -87,10 +88,25 @@ void estimate_running_moments(const Generator& generator, const LatentDraw& draw
   }
 }
 
+namespace {
+
+// Byte 0 would stand for a value that is not finite, and a broken model would draw black images.
+void require_finite_images(const at::Tensor& images, const std::string& file) {
+  const at::Tensor bad = at::isfinite(images).flatten(1).all(1).logical_not();
+  if (!bad.any().item<bool>()) return;
+  throw Error(ExitCode::kData,
+              "{}: {} of {} generated images have values that are not finite; take an earlier "
+              "checkpoint",
+              file, bad.sum().item<std::int64_t>(), images.size(0));
+}
+
+}  // namespace
+
 at::Tensor pixels_of_latents(const Model& model, const at::Tensor& latents) {
   const at::NoGradGuard no_grad;
   const auto& generator = dynamic_cast<const Generator&>(model.network("generator"));
   const at::Tensor images = to_symmetric(generator.generate(latents), model.pixel_range());
+  if (!model.origin().empty()) require_finite_images(images, model.origin());
   return kernels::bytes_from_images(images).to(at::kCPU);
 }
 

@@ -60,7 +60,8 @@ void estimate_running_moments(const Generator& generator, const LatentDraw& draw
                               std::uint64_t first_seed, std::int64_t images, std::int64_t batch);
 
 // uint8 [n, H, W, C] on the host, by the network "generator" of `model` in one pass without
-// gradients. Under RunningMoments several threads may call.
+// gradients. Under RunningMoments several threads may call. Error kData naming the model's origin,
+// if it has one, where a value is not finite.
 [[nodiscard]] at::Tensor pixels_of_latents(const Model& model, const at::Tensor& latents);
 
 // The same in passes of at most `batch`, with the running moments of batch norm.

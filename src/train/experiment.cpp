@@ -139,6 +139,14 @@ void Experiment::resolve(const Schema& schema) {
   if (!train.microbatch &&
       (train.reproducible || checked->couples_samples() || outline->couples_samples()))
     train.microbatch = default_microbatch(train.global_batch);
+  if (performance.cuda_graph == "on" && !checked->repeats_on_device() &&
+      !checked->records_chains()) {
+    throw Error(
+        ExitCode::kConfig,
+        "performance.cuda_graph ({}) is on, but the steps of objective.name = \"{}\" depend "
+        "on what the host counts and cannot be recorded; set it to \"off\"",
+        schema.place("performance.cuda_graph"), objective.name);
+  }
   // Once more, now that it is known what is coupled.
   static_cast<void>(make_objective(objective, *outline, check_setting(*this)));
   if (train.reproducible && !train.threads) train.threads = 1;

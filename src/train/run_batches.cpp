@@ -46,6 +46,15 @@ bool is_cached(const std::string& choice, const CacheRoom& room, const std::stri
               bytes_text(room.pixels), bytes_text(room.free), device, bytes_text(room.step));
 }
 
+void require_cache_room(World& world, const Experiment& experiment, const Dataset& dataset,
+                        std::int64_t used_bytes) {
+  const at::Device device = world.device().device();
+  const std::string choice = experiment.device_cache_on(device.type());
+  if (choice == "on")
+    static_cast<void>(is_cached(choice, room_for(world, dataset, used_bytes), device.str()));
+  world.host().barrier();
+}
+
 RunBatches::RunBatches(World& world, const Experiment& experiment,
                        const std::shared_ptr<const Dataset>& dataset, std::int64_t first_step,
                        std::int64_t step_bytes) {

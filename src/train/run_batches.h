@@ -25,6 +25,11 @@ struct CacheRoom {
 [[nodiscard]] bool is_cached(const std::string& choice, const CacheRoom& room,
                              const std::string& device);
 
+// Collective. Error kConfig where performance.device_cache is "on" and a rank's device has no room
+// for the data set beside `used_bytes`, what parameters and a step take.
+void require_cache_room(World& world, const Experiment& experiment, const Dataset& dataset,
+                        std::int64_t used_bytes);
+
 class RunBatches {
  public:
   // Collective. From step `first_step` on. `step_bytes`: what a step's passes are estimated to

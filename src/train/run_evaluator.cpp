@@ -43,6 +43,13 @@ std::string describe(const RunEvaluation& found) {
   return text;
 }
 
+void require_evaluable(const Experiment& experiment, const Dataset& dataset) {
+  if (experiment.evaluate.every == 0) return;
+  require_measurable(dataset.height(), dataset.width(), experiment.data.path);
+  static_cast<void>(count_samples(experiment.evaluate.samples, dataset.size(), std::nullopt,
+                                  experiment.data.path));
+}
+
 RunEvaluator::RunEvaluator(World& world, const Experiment& experiment,
                            std::shared_ptr<const Dataset> dataset)
     : world_(world), experiment_(experiment), dataset_(std::move(dataset)) {

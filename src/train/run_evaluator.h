@@ -22,10 +22,14 @@ struct RunEvaluation {
 // One line: "evaluated 1000 samples: swd 12.30 (floor 2.10), ...".
 [[nodiscard]] std::string describe(const RunEvaluation& found);
 
+// Error kData where evaluate.every asks for evaluations and `dataset` has too few images, or images
+// that cannot be measured.
+void require_evaluable(const Experiment& experiment, const Dataset& dataset);
+
 class RunEvaluator {
  public:
-  // The images of data that samples are compared with are the same ones throughout the run. Error
-  // kData where there are too few of them.
+  // The images of data that samples are compared with are the same ones throughout the run. Errors
+  // as require_evaluable's.
   RunEvaluator(World& world, const Experiment& experiment, std::shared_ptr<const Dataset> dataset);
 
   // Collective; the same on every rank. Samples are those of seeds 0, 1, 2, ..., by the averaged

@@ -1,5 +1,6 @@
 #include "train/run_plan.h"
 
+#include "core/error.h"
 #include "core/log.h"
 #include "kernels/device.h"
 #include "train/memory_check.h"
@@ -13,6 +14,13 @@ RunPlan plan(World& world, const Experiment& experiment) {
   RunPlan plan{
       plan_microbatches(t.global_batch, t.microbatch, world.size(), t.reproducible),
       plan_memory(*outline_model(experiment.model), experiment, world.device().device().type())};
+  if (experiment.records_graphs(world.device().device().type()) &&
+      !world.device().device().is_cuda()) {
+    throw Error(ExitCode::kConfig,
+                "performance.cuda_graph is on, which is for GPUs, and {} computes on the CPU; "
+                "leave it out",
+                this_rank());
+  }
   const DeviceMemory device = device_memory(world.device().device());
   const std::int64_t ranks = world.device().device().is_cuda() ? 1 : world.host().local_size();
   // Of the whole memory, not of what is free just now: the plan must be the same on every rank and

@@ -102,6 +102,13 @@ int TrainingRun::run() {
   const RunPlan plan = plan_run(world_, experiment_);
   const MicrobatchPlan& shares = plan.shares;
   memory_ = plan.memory;
+  static_cast<void>(rank_zero_first(world_, [&] {
+    require_evaluable(experiment_, *data_.training);
+    return true;
+  }));
+  require_cache_room(world_, experiment_, *data_.training,
+                     memory_.parameters + memory_.per_image * shares.size);
+  // All that can reject a launch has been checked: nothing was created yet, in a dry run neither.
   if (request_.dry_run) return dry_run(plan);
   // A reader of the messages who leaves, such as `head`, does not end a training: log.txt has them.
   std::signal(SIGPIPE, SIG_IGN);

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 
 import h5py
@@ -260,10 +261,14 @@ def test_names_that_are_no_list_are_refused(digits, tmp_path):
 
 
 def test_scores_that_are_no_numbers_are_refused(digits, tmp_path):
-    model = digits.altered("output", lambda tensors, _: tensors["output.bias"].fill(np.nan), tmp_path)
-    for ranks in (None, 2):
-        error = digits.classify(model, digits.shards, expect=DATA, ranks=ranks).error
-        assert str(model) in error and "not finite" in error and "100 of 100" in error
+    def overflow(tensors, _):
+        for name in ("output.weight", "output.bias"):
+            tensors[name].fill(3e38)
+    model = digits.altered("output", overflow, tmp_path)
+    bad = [re.search(r"gives (\d+) of 100 images scores of classes that are not finite", error)[1]
+           for error in (digits.classify(model, digits.shards, expect=DATA, ranks=ranks).error for ranks in (None, 2))
+           if str(model) in error]
+    assert len(bad) == 2 and bad[0] == bad[1] and int(bad[0]) > 50
 
 
 def test_pictures_of_mistakes_need_labels(digits, tmp_path):
@@ -277,3 +282,59 @@ def test_pictures_of_mistakes_need_labels(digits, tmp_path):
     (["--confusion", "a.png", "--reliability", "a.png"], "same file")])
 def test_mistakes_on_the_command_line_are_named(digits, arguments, said):
     assert said in digits.classify(digits.models["output"], digits.shards, *arguments, expect=USAGE).error
+
+
+BANDS = """\
+[data]
+path = "{data}"
+[model]
+name = "dbn"
+resolution = 16
+channels = 1
+layers = [20]
+labels = 3
+label_units = true
+[objective]
+name = "dbn"
+pretrain_epochs = 20
+momentum_epochs = 1
+[train]
+global_batch = 20
+threads = 1
+device = "cpu"
+[samples]
+every = 10000
+grid = "2x2"
+"""
+
+
+# ImageNet's classes 134 and 517 are both a "crane".
+def test_classes_of_equal_names_are_told_apart_by_number(tmp_path):
+    images = tmp_path / "bands"
+    images.mkdir()
+    labels = []
+    for i in range(120):
+        pixels = np.random.default_rng(i).integers(0, 40, (16, 16), dtype=np.uint8)
+        pixels[5 * (i % 3):5 * (i % 3) + 5] = 255
+        Image.fromarray(pixels).save(images / f"{i}.png")
+        labels.append([f"{i}.png", i % 3])
+    (images / "dataset.json").write_text(json.dumps({"labels": labels, "class_names": ["crane", "maillot", "crane"]}))
+    program = Program(tmp_path, tmp_path / "bands.toml")
+    program.call("shard", "build", "--source", images, "--dest", tmp_path / "shards", "--resolution", 16, "--channels", "gray")
+    program.config.write_text(BANDS.format(data=tmp_path / "shards"))
+    run = program.trained(None)
+    csv_file = tmp_path / "classes.csv"
+    answer = json.loads(program.call("classify", run, "--data", tmp_path / "shards", "--json", "-o", csv_file).stdout)
+    assert answer["labelled"]["accuracy"] == 1 and answer["predicted"] == [40, 40, 40]
+    assert answer["classes"] == ["crane", "maillot", "crane"]
+    rows = list(csv.DictReader(csv_file.open()))
+    assert [row["label"] for row in rows] == [row["predicted"] for row in rows]
+    assert list(rows[0])[-3:] == ["p_crane (0)", "p_maillot", "p_crane (2)"]
+    both = json.loads(program.call("classify", run, "--data", tmp_path / "shards", images, "--json").stdout)
+    assert both["labelled"]["accuracy"] == 1 and both["predicted"] == [80, 80, 80]
+    # By name a crane could be either.
+    for name in ("crane", "maillot"):
+        (tmp_path / "named" / name).mkdir(parents=True)
+        shutil.copy(images / "2.png", tmp_path / "named" / name / "2.png")
+    error = program.call("classify", run, "--data", tmp_path / "named", expect=DATA).error
+    assert '"crane"' in error and "0 and 2" in error

@@ -235,14 +235,14 @@ def test_the_pictures_show_every_set(answered):
 
 @pytest.fixture
 def broken(program, runs):
-    """A model whose energy is not a number."""
+    """A model whose weights are finite and whose energy is not."""
     source = checkpoint(runs["ebm"]) / "model.safetensors"
     with safe_open(source, framework="numpy") as opened:
         metadata = opened.metadata()
     tensors = load_file(source)
     for name in tensors:
-        if name.endswith("output.bias"):
-            tensors[name] = numpy.full_like(tensors[name], numpy.nan)
+        if name.endswith("output.weight"):
+            tensors[name] = numpy.full_like(tensors[name], 3e38)
     file = program.folder / "broken.safetensors"
     save_file(tensors, file, metadata)
     return file

@@ -4,6 +4,7 @@ import json
 
 import numpy
 import pytest
+from PIL import Image
 from program import CANNOT_WRITE, DATA, MISSING, USAGE, bits, checkpoint, stats
 
 STEPS = 4
@@ -132,3 +133,20 @@ def test_too_few_images_to_evaluate_stop_a_training_before_its_first_step(progra
                  "--dest", few, "--jobs", "1")
     result = program.train(None, f"data.path={few}", "evaluate.every=2", expect=DATA)
     assert "at least 10 samples" in result.error
+
+
+def test_copies_of_one_image_lie_in_no_ball_whatever_the_seed(program):
+    def build(name, images):
+        folder = program.folder / name
+        folder.mkdir()
+        for i, pixels in enumerate(images):
+            Image.fromarray(pixels).save(folder / f"{i:02}.png")
+        program.call("shard", "build", "--source", folder, "--dest", program.folder / f"{name}-16", "--resolution", 16)
+        return program.folder / f"{name}-16"
+    random = numpy.random.default_rng(3)
+    noise = [random.integers(0, 256, (16, 16, 3), dtype=numpy.uint8) for _ in range(21)]
+    copies = [noise[20]] * 20
+    data, samples = build("data", noise[:20] + copies), build("samples", copies)
+    for seed in range(3):
+        metrics = json.loads(program.call("evaluate", "--samples", samples, "--data", data, "--seed", seed, "--json").stdout)["metrics"]
+        assert (metrics["density"]["value"], metrics["coverage"]["value"]) == (0, 0), seed

@@ -98,3 +98,28 @@ def test_a_tensor_of_a_terabyte_that_no_network_has_is_not_read(program, whole):
     subprocess.run([VALLEY, "sample", file, "--seeds", "0", "-o", program.folder / "p.png"], check=True, timeout=60,
                    preexec_fn=limit)
     assert (program.folder / "p.png").exists()
+
+
+@pytest.mark.parametrize(("prefix", "value"), [("generator", float("nan")), ("generator_ema", float("inf"))])
+def test_values_that_are_not_finite_are_rejected(program, whole, faces, refused, prefix, value):
+    tensors = {name: tensor.copy() for name, tensor in whole[0].items()}
+    for name in tensors:
+        if name.startswith(("generator.output", "generator_ema.output")):
+            tensors[name].flat[0] = 0
+    name = next(name for name in tensors if name.startswith(f"{prefix}.") and name.endswith("output.weight"))
+    tensors[name].flat[0] = value
+    if prefix == "generator":
+        assert program.call("sample", write(program, whole, tensors), "-o", program.folder / "sound.png")  # averaged: not read
+        tensors[name.replace("generator.", "generator_ema.")].flat[0] = value
+    file = write(program, whole, tensors)
+    assert 'output.weight" are not finite' in refused(file)
+    error = program.call("evaluate", file, "--data", faces, "--count", "8", expect=DATA).error
+    assert str(file) in error and "not finite" in error
+
+
+def test_finite_weights_with_samples_that_are_not_are_rejected(program, whole, refused):
+    tensors = {name: tensor.copy() for name, tensor in whole[0].items()}
+    for name in tensors:
+        if name.startswith("generator_ema."):
+            tensors[name].fill(3e38)
+    assert "4 of 4 generated images" in refused(write(program, whole, tensors))

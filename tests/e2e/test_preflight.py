@@ -151,3 +151,26 @@ def test_memory_that_runs_out_names_what_helps(program):
     assert "set train.microbatch=4096" in line
     told = json.loads((program.newest() / "exit.json").read_text())
     assert told["exit_code"] == OUT_OF_MEMORY and "train.microbatch=4096" in told["why"]
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """12 images: too few for an evaluation, which needs two sets of 10."""
+    data = tmp_path_factory.mktemp("few") / "faces"
+    subprocess.run([VALLEY, "shard", "build", "--source", "NotoColorEmoji.ttf", "--codepoints", "1F600-1F60B", "--resolution", "32",
+                    "--dest", data], check=True, timeout=300, capture_output=True)
+    return data
+
+
+@pytest.mark.parametrize(("settings", "ranks", "expect", "words"), [
+    (["data.path={few}", "evaluate.every=1"], None, DATA, "at least 10 samples"),
+    (["data.path={few}", "evaluate.every=1"], 2, DATA, "at least 10 samples"),
+    (["performance.cuda_graph=on"], None, CONFIG, "computes on the CPU"),
+])
+def test_what_a_launch_rejects_a_plan_rejects_and_neither_creates_anything(program, plan, few, settings, ranks, expect, words):
+    settings = [setting.format(few=few) for setting in settings]
+    planned = plan(*settings, expect=expect).error
+    before = traces(program.folder)
+    launched = program.train(ranks, *settings, expect=expect).stderr
+    assert words in planned and words in launched
+    assert traces(program.folder) == before

@@ -5,7 +5,7 @@ import json
 import numpy
 import pytest
 from PIL import Image
-from program import DATA, DIVERGED, MISSING, USAGE
+from program import DATA, MISSING, USAGE
 from safetensors.numpy import load_file, save_file
 
 EBM = ("objective.name=ebm", "model.name=ebm", "model.width=4", "objective.langevin_steps=4", "objective.replay_size=48")
@@ -221,19 +221,19 @@ def test_methods_follow_model_and_damage(restore, gan, ebm):
         assert restore(run, *damage, index="0")[1]["method"].startswith(method + ":")
 
 
-@pytest.mark.parametrize(("tensor", "expect", "words"), [
-    ("blocks.0.conv0.bias", DATA, "energy of the damaged image is not finite"),  # pixels have gradients all the same
-    ("blocks.0.conv0.weight", DIVERGED, "not finite after step 1"),
+@pytest.mark.parametrize(("weight", "words"), [
+    (3e38, "faces-32[0]: the model's energy of the damaged image is not finite"),
+    (numpy.nan, 'tensor "energy_ema.output.weight" are not finite'),
 ])
-def test_energies_that_are_no_numbers_end_it(program, ebm, faces, tensor, expect, words):
+def test_energies_that_are_no_numbers_end_it(program, ebm, faces, weight, words):
     file = sorted(ebm.glob("checkpoints/step-*/model.safetensors"))[-1]
     raw = file.read_bytes()
     metadata = json.loads(raw[8:8 + int.from_bytes(raw[:8], "little")])["__metadata__"]
     tensors = load_file(file)
-    tensors[f"energy_ema.{tensor}"].flat[0] = numpy.nan
+    tensors["energy_ema.output.weight"] *= weight
     lone = program.folder / "poisoned.safetensors"
     save_file(tensors, lone, metadata=metadata)
     out = program.folder / "a.png"
-    result = program.call("restore", lone, "--data", faces, *BOX, "--steps", "3", "-o", out, expect=expect)
-    assert "faces-32[0]" in result.error and words in result.error
+    result = program.call("restore", lone, "--data", faces, *BOX, "--steps", "3", "-o", out, expect=DATA)
+    assert words in result.error
     assert not out.exists()

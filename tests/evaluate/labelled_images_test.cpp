@@ -1,5 +1,6 @@
 #include "evaluate/labelled_images.h"
 
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "data/builder.h"
+#include "evaluate/class_map.h"
 #include "image/folder_source.h"
 #include "record/image_grid.h"
 #include "support/temporary_folder.h"
@@ -132,6 +134,77 @@ TEST(LabelledImages, OfSeveralInputsAreOneAfterTheOther) {
   EXPECT_EQ(images->name(8), path("more") + "/dogs/9.png");
   const auto turned = open_images({path("more"), path("shards")}, kShape, "m");
   EXPECT_NE(turned->fingerprint(), images->fingerprint());
+}
+
+// A folder with a dataset.json: one 8x8 image per label, of the value 10, 20, ...
+void write_numbered(const fs::path& folder, const Labels& labels, const Names& names) {
+  std::string text = "{\"labels\": [";
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    write_plain(folder / fmt::format("{}.png", i), static_cast<std::uint8_t>(10 * (i + 1)));
+    text += fmt::format("{}[\"{}.png\", {}]", i == 0 ? "" : ", ", i, labels[i]);
+  }
+  text += "]";
+  if (!names.empty())
+    text += fmt::format(", \"class_names\": [\"{}\"]", fmt::join(names, "\", \""));
+  write_file((folder / "dataset.json").string(), text + "}");
+}
+
+TEST(LabelledImages, OfInputsWithTheSameListKeepClassesOfEqualNamesApart) {
+  const TemporaryFolder folder;
+  const Names names{"crane", "maillot", "crane"};
+  write_numbered(folder / "a", {2, 0, 1}, names);
+  write_numbered(folder / "b", {1, 2}, names);
+  const auto images = open_images({(folder / "a").string(), (folder / "b").string()}, kShape, "m");
+  EXPECT_EQ(images->class_names(), names);
+  EXPECT_EQ(labels_of(*images), (Labels{2, 0, 1, 1, 2}));
+}
+
+TEST(LabelledImages, OfInputsWithAnAmbiguousNameAreRejected) {
+  const TemporaryFolder folder;
+  const auto path = [&](const char* name) { return (folder / name).string(); };
+  write_numbered(path("a"), {2, 0, 1}, {"crane", "maillot", "crane"});
+  write_numbered(path("b"), {0}, {"crane"});
+  write_numbered(path("c"), {1, 0}, {"heron", "stork"});
+  for (const auto& [first, second] : {std::pair{"a", "b"}, std::pair{"b", "a"}}) {
+    expect_error(ExitCode::kData, {"\"crane\"", path("a"), path("b"), "unique"}, [&] {
+      static_cast<void>(open_images({path(first), path(second)}, kShape, "m"));
+    });
+  }
+  // A name that is ambiguous in one input alone keeps all of its classes.
+  const auto joined = open_images({path("c"), path("a")}, kShape, "m");
+  EXPECT_EQ(joined->class_names(), (Names{"heron", "stork", "crane", "maillot", "crane"}));
+  EXPECT_EQ(labels_of(*joined), (Labels{1, 0, 4, 2, 3}));
+}
+
+TEST(LabelledImages, OfLabelsWithoutNamesAreNumbersOfTheOnlyList) {
+  const TemporaryFolder folder;
+  const auto path = [&](const char* name) { return (folder / name).string(); };
+  write_numbered(path("a"), {1, 0}, {"crane", "maillot"});
+  write_numbered(path("plain"), {1, 0}, {});
+  const auto images = open_images({path("plain"), path("a")}, kShape, "m");
+  EXPECT_EQ(images->class_names(), (Names{"crane", "maillot"}));
+  EXPECT_EQ(labels_of(*images), (Labels{1, 0, 1, 0}));
+  write_numbered(path("b"), {1, 0}, {"maillot", "crane"});
+  expect_error(ExitCode::kData, {path("plain"), "class_names"}, [&] {
+    static_cast<void>(open_images({path("a"), path("plain"), path("b")}, kShape, "m"));
+  });
+}
+
+TEST(ClassMap, DistinctNamesHaveTheirNumbers) {
+  EXPECT_EQ(distinct_names({"crane", "maillot", "crane", "crane (0)"}),
+            (Names{"crane (0)'", "maillot", "crane (2)", "crane (0)"}));
+}
+
+TEST(ClassMap, NamesOfSeveralClassesAreNotMatched) {
+  const Names twice{"crane", "maillot", "crane"};
+  EXPECT_EQ(match_classes(twice, twice, "m"), (Labels{0, 1, 2}));
+  EXPECT_EQ(match_classes({"maillot"}, twice, "m"), (Labels{1}));
+  expect_error(ExitCode::kData, {"\"crane\"", "0 and 2 of m", "unique"}, [&] {
+    static_cast<void>(match_classes({"maillot", "crane"}, twice, "m"));
+  });
+  expect_error(ExitCode::kData, {"\"crane\"", "0 and 2 of the images"}, [&] {
+    static_cast<void>(match_classes(twice, {"maillot", "crane"}, "m"));
+  });
 }
 
 TEST(LabelledImages, ChosenOnesKeepTheirOrderAndPlace) {

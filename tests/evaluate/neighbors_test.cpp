@@ -41,6 +41,45 @@ TEST(Neighbors, CountsOnALine) {
   EXPECT_DOUBLE_EQ(found[0].coverage, 0.1);
 }
 
+// The balls of the copies have the radius 0. Those of noise reach to the copies at most, which are
+// then not strictly nearer: no ball holds one, wherever they stand and however the features are
+// scaled.
+TEST(Neighbors, TiesOfCopiesDoNotDependOnOrderAndScale) {
+  at::manual_seed(1);
+  const TeamOfOne one;
+  const at::Tensor noise = at::randint(0, 256, {20, 768}, at::kFloat);
+  const at::Tensor image = at::randint(0, 256, {1, 768}, at::kFloat);
+  const at::Tensor data = at::cat({noise, image.expand({20, 768})});
+  for (int round = 0; round < 10; ++round) {
+    const at::Tensor order = at::randperm(40, at::kLong);
+    const double scale = round == 0 ? 1 : 0.1 + 0.01 * round;
+    const auto found = neighborhoods(one.team, data.index_select(0, order) * scale,
+                                     {image.expand({20, 768}) * scale});
+    EXPECT_EQ(found[0].density, 0) << round;
+    EXPECT_EQ(found[0].coverage, 0) << round;
+  }
+}
+
+// Six images at the corners and the center of a square, many times the same distance: a ball
+// reaches to its fifth neighbor, and corners that are as far as that are outside.
+TEST(Neighbors, PointsAtEqualDistancesAreOutside) {
+  const TeamOfOne one;
+  const double third = 1.0 / 3;
+  const at::Tensor real =
+      at::tensor({0.0, 0.0, third, 0.0, -third, 0.0, 0.0, third, 0.0, -third, third, third},
+                 at::kDouble)
+          .view({6, 2});
+  // Of the first ball the four neighbors are a third away, the fifth sqrt(2)/3.
+  const at::Tensor at_its_radius = at::tensor({-third, -third}, at::kDouble).view({1, 2});
+  const at::Tensor inside = at::tensor({third, 0.0}, at::kDouble).view({1, 2});
+  const auto found = neighborhoods(one.team, real, {at_its_radius, inside});
+  const auto balls = [](const Neighborhood& n) { return std::lround(6 * n.coverage); };
+  // (-1, -1) / 3 is sqrt(2) / 3 from the center, 1 / 3 from (-1, 0) / 3 and (0, -1) / 3, whose
+  // balls reach to (1, 1) / 3; farther from the rest than their balls reach.
+  EXPECT_EQ(balls(found[0]), 2);
+  EXPECT_EQ(balls(found[1]), 6);
+}
+
 TEST(Frechet, OfDiagonalGaussiansIsTheClosedForm) {
   const at::Tensor a = at::tensor({4.0, 1.0, 0.0}, at::kDouble);
   const at::Tensor b = at::tensor({1.0, 9.0, 0.25}, at::kDouble);
@@ -51,14 +90,14 @@ TEST(Frechet, OfDiagonalGaussiansIsTheClosedForm) {
   EXPECT_NEAR(frechet_distance(second, second), 0, 1e-9);
 }
 
-TEST(PixelFeatures, AreMeansOfSquares) {
+TEST(PixelFeatures, AreSumsOfSquares) {
   at::Tensor pixels = at::zeros({1, 33, 33, 1}, at::kByte);
   pixels.narrow(1, 0, 2).narrow(2, 0, 2).fill_(255);
   pixels.narrow(1, 32, 1).fill_(255);  // left out
   const at::Tensor features = pixel_features(pixels);
   EXPECT_EQ(features.sizes(), (at::IntArrayRef{1, 256}));
-  EXPECT_EQ(features[0][0].item<float>(), 1);
-  EXPECT_EQ(features.sum().item<float>(), 1);
+  EXPECT_EQ(features[0][0].item<float>(), 4 * 255);
+  EXPECT_EQ(features.sum().item<float>(), 4 * 255);
 }
 
 TEST(ChannelStatistics, AreThoseOfAllPixels) {

@@ -50,6 +50,15 @@ TEST(Experiment, Bfloat16IsNotForBoltzmannMachines) {
   EXPECT_NE(error.find("train.precision (test.toml"), std::string::npos) << error;
 }
 
+TEST(Experiment, AGraphOfStepsThatCannotBeRecordedIsRejected) {
+  EXPECT_EQ(load_toml("[performance]\ncuda_graph = \"on\"").error, "");
+  const std::string error = load_toml(
+                                "[performance]\ncuda_graph = \"on\"\n[model]\nname = \"dbn\"\n"
+                                "layers = [8]\n[objective]\nname = \"dbn\"")
+                                .error;
+  EXPECT_NE(error.find("performance.cuda_graph (test.toml"), std::string::npos) << error;
+}
+
 TEST(Experiment, EachObjectiveHasTheDefaultsOfItsPaper) {
   const Experiment ebgan = Experiment::of_objective("ebgan");
   EXPECT_EQ(ebgan.model.name, "ebgan");
