@@ -8,7 +8,9 @@
 #              EMOJI_FONT    the font file (default: NotoColorEmoji.ttf, looked for under the usual font folders)
 # Data sets that are there and whole are left as they are.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Variables that change what cd prints, what grep does and which syntax bash takes.
+unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
+builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 readonly kValley="${VALLEY_BUILD:-build}/valley"
 readonly kFont="${EMOJI_FONT:-NotoColorEmoji.ttf}"

@@ -6,7 +6,9 @@
 #
 # Environment: VALLEY_BUILD  the build folder (default: build), CMAKE_ARGS  more arguments for CMake
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Variables that change what cd prints, what grep does and which syntax bash takes.
+unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
+builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 readonly kVenv="${VALLEY_VENV:-$PWD/.venv}"
 readonly kBuild="${VALLEY_BUILD:-$PWD/build}"

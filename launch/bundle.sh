@@ -11,8 +11,10 @@
 #
 # Environment: VALLEY_BUILD  the build folder (default: build)
 set -euo pipefail
+# Variables that change what cd prints, what grep does and which syntax bash takes.
+unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
 readonly kCaller="$PWD" # whose relative paths the arguments are
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 readonly kVenv="${VALLEY_VENV:-$PWD/.venv}"
 readonly kBuild="${VALLEY_BUILD:-$PWD/build}"
@@ -112,7 +114,7 @@ packages_of_origins() {
 # Headers that were compiled in have licences too.
 add_licences() {
   local package
-  for package in "${packages[@]}" libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev; do
+  for package in ${packages[@]+"${packages[@]}"} libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev; do
     if [[ -f "/usr/share/doc/$package/copyright" ]]; then
       install -D -m 644 "/usr/share/doc/$package/copyright" "$root/share/licenses/$package/copyright"
     fi
@@ -142,7 +144,7 @@ write_manifest() {
     printf '# valley %s, commit %s\n' "$version" "$(git describe --always --dirty 2>/dev/null || echo unknown)"
     printf '# LibTorch %s, CUDA %s (neither is part of the bundle)\n' "$torch_version" "${cuda:-none}"
     ((${#packages[@]} == 0)) || dpkg-query -W -f '# ${Package} ${Version}\n' "${packages[@]}" | sort -u
-    (cd "$root" && find . -type f ! -name MANIFEST -printf '%P\0' | sort -z | xargs -0 sha256sum)
+    (builtin cd -- "$root" && find . -type f ! -name MANIFEST -printf '%P\0' | sort -z | xargs -0 sha256sum)
   } >"$root/MANIFEST"
 }
 

@@ -11,7 +11,7 @@ fail() { # EXIT_CODE MESSAGE
 }
 
 # The comment at the top of a script is its help.
-usage_of() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$1"; }
+usage_of() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' -- "$1"; }
 
 # The program: $VALLEY, else the build beside these scripts, else the installation that they are part of, else the PATH's.
 find_valley() {
@@ -23,7 +23,7 @@ find_valley() {
   fi
   for candidate in "${VALLEY_BUILD:-$launch/../build}/valley" "$launch/../../../bin/valley"; do
     [[ -x "$candidate" ]] || continue
-    valley="$(cd "$(dirname "$candidate")" && pwd)/valley"
+    valley="$(builtin cd -- "$(dirname -- "$candidate")" && pwd)/valley"
     return
   done
   valley="$(command -v valley)" ||
@@ -36,6 +36,28 @@ find_mpirun() {
   mpirun="${MPIRUN:-mpirun}"
   [[ -n "${MPIRUN:-}" || ! -x "$(dirname "$valley")/mpirun" ]] || mpirun="$(dirname "$valley")/mpirun"
   command -v "$mpirun" >/dev/null || mpirun=""
+}
+
+can_hold_files() { # FOLDER
+  local probe="$1/.valley-$$"
+  mkdir -- "$probe" 2>/dev/null || return 1
+  local code=0
+  head -c 65536 /dev/zero 2>/dev/null >"$probe/file" || code=1
+  rm -rf -- "$probe"
+  return "$code"
+}
+
+# mpirun keeps sockets and shared memory in TMPDIR, and ends with an internal error where it can write nothing there.
+choose_temporary_folder() {
+  local folder wanted="${TMPDIR:-/tmp}"
+  [[ -z "${OMPI_MCA_orte_tmpdir_base:-}" ]] || return 0
+  for folder in "$wanted" /tmp /var/tmp /dev/shm; do
+    can_hold_files "$folder" 2>/dev/null || continue
+    [[ "$folder" == "$wanted" ]] || say "warning: TMPDIR=$wanted cannot be written or is full; $folder is used instead"
+    export TMPDIR="$folder"
+    return
+  done
+  fail 73 "mpirun needs a folder for temporary files: $wanted, /tmp, /var/tmp and /dev/shm cannot be written or are full; free some space, or set TMPDIR"
 }
 
 # Sets `arguments` (of `valley train`), `training` (the command of one rank), `out` (the folder of runs), `mpirun` and
@@ -52,7 +74,7 @@ prepare() { # TRAIN_ARGUMENT...
     [[ "$word" != --resume && "$word" != --resume=* ]] || resume=()
     previous="$word"
   done
-  arguments=("$@" "${resume[@]}")
+  arguments=("$@" ${resume[@]+"${resume[@]}"})
   training=("$launch/rank.sh" "$valley" train "${arguments[@]}")
   # A signal that comes while the program is being loaded waits until it can be heeded (coreutils before 8.31 cannot).
   local held=(env --block-signal=USR1 --block-signal=TERM --block-signal=INT)

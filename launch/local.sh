@@ -13,7 +13,9 @@
 #              MPIRUN         Open MPI's mpirun (default: beside the program, else the PATH's)
 #              MPIRUN_FLAGS   more flags for it
 set -euo pipefail
-launch="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+# Variables that change what cd prints, what grep does and which syntax bash takes.
+unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
+launch="$(builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source=launch/common.sh
 source "$launch/common.sh"
 
@@ -41,21 +43,19 @@ ranks_that_work() { # LIMIT
 
 # A dry run finds mistakes before any rank starts, and says what the program itself sees: the batch and the GPUs.
 choose_ranks() {
-  local messages limit code=0
-  messages="$(mktemp)"
-  resolved="$("$valley" train "${arguments[@]}" --dry-run 2>"$messages")" || code=$?
+  local limit code=0
+  # Messages and config in one text, because a temporary file may not fit on the disk; the config comes last.
+  resolved="$("$valley" train "${arguments[@]}" --dry-run 2>&1)" || code=$?
   if ((code != 0)); then
-    cat "$messages" >&2
-    rm -f "$messages"
+    printf '%s\n' "$resolved" >&2
     exit "$code"
   fi
-  if grep -q '1 rank on 1 host: CPU' "$messages"; then
+  if [[ "$resolved" == *"1 rank on 1 host: CPU"* ]]; then
     limit="$(count_cores)"
   else
-    limit="$(sed -n 's/^using 1 of \([0-9]*\) GPUs.*/\1/p' "$messages")"
+    limit="$(sed -n 's/^using 1 of \([0-9]*\) GPUs.*/\1/p' <<<"$resolved")"
     limit="${limit:-1}"
   fi
-  rm -f "$messages"
   RANKS="$(ranks_that_work "$limit")"
   ((RANKS == limit)) || say "$RANKS ranks, not $limit: train.global_batch and train.microbatch have to be shared evenly"
 }
@@ -66,6 +66,7 @@ if ((RANKS == 1)); then
   run_job KILL "${training[@]}"
   exit "$code"
 fi
+choose_temporary_folder
 [[ -n "$mpirun" ]] || fail 66 "there is no ${MPIRUN:-mpirun}; $RANKS ranks need Open MPI, RANKS=1 does not"
 # shellcheck disable=SC2086
 run_job TERM "$mpirun" -n "$RANKS" --oversubscribe --bind-to none ${MPIRUN_FLAGS:-} "${training[@]}"

@@ -7,7 +7,9 @@
 # Environment: RANKS         number of ranks (default: the GPUs, else the cores, as many as share the batch of 16 evenly)
 #              VALLEY_BUILD  the build folder (default: build)
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Variables that change what cd prints, what grep does and which syntax bash takes.
+unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
+builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 readonly kFaces=2639-263A,1F600-1F637,1F641-1F644,1F910-1F917,1F920-1F925,1F927-1F92F,1F970-1F976,1F978-1F97A,1F9D0,1FAE0-1FAE8
 readonly kData=data/faces-32

@@ -9,12 +9,14 @@
 #
 # Environment: VALLEY_BIND=none   bind nothing, because the batch system or the user already has
 set -euo pipefail
-launch="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+# Variables that change what cd prints, what grep does and which syntax bash takes.
+unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
+launch="$(builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source=launch/cores.sh
 source "$launch/cores.sh"
 
 if (($# == 0)) || [[ "$1" == --help || "$1" == -h ]]; then
-  sed -n '2,10p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//'
+  sed -n '2,10p' -- "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//'
   exit $(($# == 0 ? 2 : 0))
 fi
 
@@ -47,4 +49,4 @@ if ((count > 1)) && [[ "${VALLEY_BIND:-}" != none ]] && command -v taskset >/dev
   cpus="$(share_of_cores "$index" "$count")"
   [[ -z "$cpus" ]] || bind=(taskset -c "$cpus")
 fi
-exec "${bind[@]}" "$@"
+exec ${bind[@]+"${bind[@]}"} "$@"

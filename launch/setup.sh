@@ -8,7 +8,9 @@
 #
 # Environment: VALLEY_VENV   where the Python environment lies (default: .venv in the checkout)
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Variables that change what cd prints, what grep does and which syntax bash takes.
+unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
+builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 readonly kVenv="${VALLEY_VENV:-$PWD/.venv}"
 readonly kRequirements=launch/requirements.txt

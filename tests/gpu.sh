@@ -18,7 +18,9 @@
 #              VALLEY_GPU_LAUNCH  words in front of each program that uses a GPU, such as "tests/fake_cuda/run 2"
 #              VALLEY_PYTHON      the Python that runs the steps and PyTorch's side (default: that of .venv, else python3)
 set -euo pipefail
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+# Variables that change what cd prints, what grep does and which syntax bash takes.
+unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
+here="$(builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
 case "${1:-}" in
   --help | -h)
     sed -n '2,/^[^#]/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"

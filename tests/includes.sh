@@ -5,7 +5,9 @@
 #   tests/includes.sh [FILE ...]     default: all C++ files; names relative to the checkout, such as those that
 #                                    `git diff --name-only main -- '*.cpp'` prints
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Variables that change what cd prints, what grep does and which syntax bash takes.
+unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
+builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 readonly kVenv="${VALLEY_VENV:-$PWD/.venv}"
 readonly kBuild=build-includes

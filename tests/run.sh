@@ -10,7 +10,9 @@
 # Environment: VALLEY_BUILD  the build folder (default: build), VALLEY_VENV  the Python environment (default: .venv)
 # shellcheck disable=SC2317  # the functions are called through `timed`
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Variables that change what cd prints, what grep does and which syntax bash takes.
+unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
+builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 mode="${1:-}"
 case "$mode" in

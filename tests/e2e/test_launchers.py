@@ -65,6 +65,55 @@ def test_scripts_explain_themselves(script):
     assert wrong.returncode == USAGE
 
 
+@pytest.mark.parametrize("variables", [{"CDPATH": ".:/tmp:/"}, {"POSIXLY_CORRECT": "1"}, {"GREP_OPTIONS": "--color=always"}])
+@pytest.mark.parametrize("folder", ["launch", "-dash", "two\nlines", "with space"])
+def test_scripts_start_from_any_folder_with_any_variables(tmp_path, folder, variables):
+    """By a relative path, whose folder cd would look for in CDPATH."""
+    shutil.copytree(LAUNCH, tmp_path / folder)
+    for script in SCRIPTS:
+        result = subprocess.run(["bash", "--", f"{folder}/{script}", "--help"], cwd=tmp_path, env=os.environ | variables,
+                                capture_output=True, text=True, timeout=60, check=False)
+        assert (result.returncode, result.stderr) == (0, ""), script
+        assert f"launch/{script} " in result.stdout
+
+
+def test_arrays_that_may_be_empty_are_guarded():
+    """Bash before 4.4 takes "${array[@]}" of an empty array for an unset variable, which `set -u` forbids."""
+    never_empty = {"arguments", "training", "held", "origins", "pip", "settings", "missing", "parts", "packages", "kTests", "kTestPackages", "variables"}
+    files = [*LAUNCH.glob("*.sh"), LAUNCH / "slurm.sbatch", REPOSITORY / "tests" / "run.sh", REPOSITORY / "tests" / "fake_cuda" / "run"]
+    for file in files:
+        bare = re.findall(r'(?<![+])"\$\{(\w+)\[@\]\}"', file.read_text())
+        assert set(bare) <= never_empty, file
+
+
+@pytest.mark.parametrize(("content", "line", "says"), [
+    (b"localhost slots=1\r\n", 1, "CR LF"),
+    (b"# hosts\nlocalhost slots=1 # the first\r\n", 2, "CR LF"),
+    (b"\xef\xbb\xbflocalhost slots=1\n", 1, "byte order mark"),
+    (b"localhost slots=1\nnode\xc2\xa02 slots=1\n", 2, "not printable"),
+    ("localhost slots=1\n".encode("utf-16"), 1, "not printable"),
+    (b"localhost slots=1 # the last", 1, "end of line"),
+    (b"# none\n \t\n", None, "names no host"),
+])
+def test_a_host_file_that_mpirun_cannot_read_is_rejected_by_line(program, content, line, says):
+    hosts = program.folder / "hosts"
+    hosts.write_bytes(content)
+    result = subprocess.run([LAUNCH / "mpirun.sh", hosts, program.config], env=os.environ | {"VALLEY": str(VALLEY)},
+                            capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == CONFIG
+    [error] = result.stderr.splitlines()
+    assert str(hosts) + (f":{line}: " if line else "") in error and says in error
+
+
+def test_temporary_files_go_elsewhere_where_tmpdir_cannot_be_written(local, program):
+    with local("train.steps=2", RANKS="", TMPDIR="/proc") as call:
+        ended(call, 0)
+    with local("train.steps=4", RANKS=2, TMPDIR="/proc") as call:
+        result = ended(call, 0)
+    assert result.stderr.count("TMPDIR=/proc") == 1
+    assert steps_reported(program.newest()) == [1, 2, 3, 4]
+
+
 def test_shellcheck_has_nothing_to_say():
     files = [*LAUNCH.rglob("*.sh"), *LAUNCH.rglob("*.sh.in"), LAUNCH / "slurm.sbatch", REPOSITORY / "tests" / "run.sh"]
     result = subprocess.run(["shellcheck", "-x", *files], cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
@@ -333,7 +382,7 @@ exec ip netns exec "$host" unshare --uts sh -c 'hostname "$0" && eval "exec $*"'
 
 def test_a_hostfile_on_this_machine(program):
     hostfile = program.folder / "hosts"
-    hostfile.write_text("localhost slots=2\n")
+    hostfile.write_text("# two ranks, größer geht es nicht\n\n  localhost slots=2  # here\n")
     with Call(["env", *environment(), LAUNCH / "mpirun.sh", hostfile, program.config, "train.steps=2", "--out",
                program.out], program.folder) as call:
         result = ended(call, 0)
