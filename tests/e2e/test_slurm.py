@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import time
@@ -30,15 +31,15 @@ def cluster():
 class Job:
     """A submitted slurm.sbatch, its folder of runs and its output."""
 
-    def __init__(self, cluster, program, *arguments, options=(), environment=None):
+    def __init__(self, cluster, program, *arguments, options=(), environment=None, out=None):
         self.cluster = cluster
         self.program = program
         self.log = program.folder / "slurm.log"
         exported = {"VALLEY": str(VALLEY)} | (environment or {})
         self.id = cluster.submit(
-            *SIZE, *options, f"--output={self.log}", f"--chdir={program.folder}",
+            *SIZE, f"--output={self.log}", *options, f"--chdir={program.folder}",
             "--export=ALL," + ",".join(f"{k}={v}" for k, v in exported.items()), SBATCH, program.config,
-            *arguments, "--out", program.out)
+            *arguments, "--out", out or program.out)
 
     def output(self):
         return self.log.read_text() if self.log.exists() else ""
@@ -152,3 +153,33 @@ def test_the_time_limit_asks_in_time(cluster, program):
     fields, _ = job.until_ended()
     assert (fields["JobState"], fields["Restarts"]) == ("CANCELLED", "1"), job.output()
     cluster.wait(lambda: job.starts()[1].get("exit_code") == STOPPED, "the checkpoint", job.output)
+
+
+def test_a_task_of_an_array_is_queued_again_alone(cluster, program):
+    """Both tasks run at once; the one that has the array's own id as its job id is asked to stop."""
+    size = "--nodes=1", "--array=3,7"
+    job = Job(cluster, program, "train.steps=100000", "train.seed=%a", options=(*size, f"--output={program.folder}/%a.log"),
+              out=program.folder / "task-%a")
+    outs = {task: program.folder / f"task-{task}" for task in (3, 7)}
+
+    def starts(task):
+        runs = program.runs(outs[task])
+        file = runs[-1] / "run.json" if runs else None
+        return json.loads(file.read_text()) if file and file.exists() else []
+
+    logs = lambda: "\n".join(file.read_text() for file in program.folder.glob("*.log"))
+    cluster.wait(lambda: all(starts(task) and steps_reported(program.newest(outs[task])) for task in outs), "both tasks", logs)
+    assert {start["job"] for task in outs for start in starts(task)} == {f"{job.id}_3", f"{job.id}_7"}
+    assert ["seed = 7" in (program.newest(outs[task]) / "config.toml").read_text() for task in outs] == [False, True]
+    records = cluster.run("scontrol", "--oneliner", "show", "job", job.id).splitlines()
+    own = {int(re.search(r"ArrayTaskId=(\d+)", record)[1]): re.search(r"^JobId=(\d+)", record)[1] for record in records}
+    [leader] = [task for task in own if own[task] == str(job.id)]
+    [other] = set(own) - {leader}
+    cluster.run("scancel", "--signal=USR1", f"{job.id}_{leader}")
+    cluster.wait(lambda: len(starts(leader)) == 2, "the second start", logs)
+    assert starts(leader)[0]["exit_code"] == STOPPED
+    # The other task continues undisturbed.
+    assert len(starts(other)) == 1 and "exit_code" not in starts(other)[0], logs()
+    assert (outs[leader] / f".slurm-{job.id}_{leader}").exists()
+    cluster.run("scancel", job.id)
+    cluster.wait(lambda: not cluster.run("squeue", "--noheader", "--jobs", job.id, check=False).strip(), "the end", logs)
