@@ -140,7 +140,7 @@ int main(int argc, char** argv) {
   const valley::LaunchInfo launch = valley::launch_info();
   valley::log::set_rank(launch.rank, launch.size);
   valley::app::hold_standard_streams();
-  valley::report_failures_of_terminate();
+  valley::report_sudden_ends();
   try {
     const int code = valley::app::run(argc, argv);
     valley::app::require_written_stdout();

@@ -3,6 +3,7 @@
 #include "doctor/checks.h"
 #include "doctor/system_text.h"
 #include "kernels/device.h"
+#include "kernels/openmp_threads.h"
 
 namespace valley::doctor {
 namespace {
@@ -27,7 +28,15 @@ void check_threads(const Notes& notes, int ranks) {
   const std::string given = environment_variable("OMP_NUM_THREADS");
   const std::string note =
       given.empty() ? "" : "; OMP_NUM_THREADS=" + given + " does not count: train.threads does";
-  notes.ok("threads", shared + note, {{"threads_per_rank", threads}});
+  const GrantedThreads granted = granted_threads(threads);
+  const Figures figures{{"threads_per_rank", granted.count}};
+  if (granted.count < threads) {
+    notes.warn(
+        "threads", fmt::format("{} of {}: {} allows no more", granted.count, shared, granted.limit),
+        "training uses the threads that are granted; raise the limit for more speed", figures);
+  } else {
+    notes.ok("threads", shared + note, figures);
+  }
 
   const std::string policy = environment_variable("OMP_WAIT_POLICY");
   // Where it is not set, commands that compute set it to passive themselves.

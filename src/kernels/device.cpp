@@ -18,6 +18,9 @@
 #include <string_view>
 #include <thread>
 
+#include "core/log.h"
+#include "kernels/openmp_threads.h"
+
 namespace valley {
 namespace {
 
@@ -66,8 +69,10 @@ Cores cores_of_process() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   const int machine = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  const int count =
-      ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : machine;
+  const int places = cpus_of_places();
+  const int count = places > 0                                              ? places
+                    : ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed)
+                                                                            : machine;
   return {count, count < static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN))};
 }
 
@@ -81,7 +86,7 @@ void synchronize(at::Device device) {
   if (device.is_cuda()) cuda_synchronize();
 }
 
-void set_arithmetic(const Arithmetic& arithmetic) {
+int set_arithmetic(const Arithmetic& arithmetic) {
   at::Context& context = at::globalContext();
   const bool tf32 = arithmetic.precision == Precision::kTf32;
   context.setAllowTF32CuBLAS(tf32);
@@ -91,7 +96,13 @@ void set_arithmetic(const Arithmetic& arithmetic) {
   context.setDeterministicAlgorithms(arithmetic.reproducible, /*warn_only=*/false);
   // Else each new tensor is filled with NaN first, in reproducible mode alone.
   context.setDeterministicFillUninitializedMemory(false);
-  at::set_num_threads(arithmetic.threads);
+  fix_team_size();
+  const GrantedThreads granted = granted_threads(arithmetic.threads);
+  if (granted.count < arithmetic.threads)
+    log::warn("{} of {} threads are used: {} allows no more; raise that limit for more speed",
+              granted.count, arithmetic.threads, granted.limit);
+  at::set_num_threads(granted.count);
+  return granted.count;
 }
 
 int threads_for_rank(int local_size) {

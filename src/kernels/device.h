@@ -27,7 +27,8 @@ struct Arithmetic {
   bool reproducible = false;
   int threads = 1;  // intra-op threads of this process
 };
-void set_arithmetic(const Arithmetic& arithmetic);
+// Returns the intra-op threads that are granted; warns, with the reason, where those are fewer.
+int set_arithmetic(const Arithmetic& arithmetic);
 
 // OMP_NUM_THREADS where it is set; else the CPUs that this process may run on: its binding, or the
 // machine's cores shared out among the host's ranks.

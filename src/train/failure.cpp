@@ -5,13 +5,17 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "comm/world.h"
 #include "core/log.h"
+#include "core/start_threads.h"
+#include "kernels/openmp_threads.h"
 #include "kernels/out_of_memory.h"
 
 namespace valley {
@@ -34,12 +38,9 @@ std::string describe(const c10::Error& error) {
       this_rank(), text.substr(0, text.find('\n')));
 }
 
-[[noreturn]] void end_by_terminate() {
+[[noreturn]] void end_with(const Failure& failure) {
   static std::atomic<bool> is_ending{false};
   while (is_ending.exchange(true)) ::pause();  // in another thread, which ends the process
-  const Failure failure = std::current_exception()
-                              ? current_failure()
-                              : Failure{ExitCode::kInternal, "std::terminate was called"};
   try {
     const std::lock_guard lock(terminate_mutex);
     if (terminate_record) terminate_record(failure);
@@ -50,6 +51,18 @@ std::string describe(const c10::Error& error) {
   abort_job(static_cast<int>(failure.code));
 }
 
+[[noreturn]] void end_by_terminate() {
+  end_with(std::current_exception() ? current_failure()
+                                    : Failure{ExitCode::kInternal, "std::terminate was called"});
+}
+
+// OpenMP calls exit(1) where the system refuses it a thread.
+void check_exit(int status, void* /*unused*/) {
+  if (status != EXIT_FAILURE || !threads_are_refused()) return;
+  const Error error = no_thread_left("computing");
+  end_with({error.code(), error.what()});
+}
+
 }  // namespace
 
 Failure current_failure() {
@@ -57,6 +70,11 @@ Failure current_failure() {
     throw;
   } catch (const Error& error) {
     return {error.code(), error.what()};
+  } catch (const std::system_error& error) {
+    if (error.code() != std::errc::resource_unavailable_try_again)
+      return {ExitCode::kInternal, error.what()};
+    const Error refused = no_thread_left("a library");
+    return {refused.code(), refused.what()};
   } catch (const std::exception& error) {
     if (const auto memory = out_of_memory_text(error))
       return {ExitCode::kOutOfMemory, *memory + kMoreMemory};
@@ -67,7 +85,10 @@ Failure current_failure() {
   }
 }
 
-void report_failures_of_terminate() { std::set_terminate(end_by_terminate); }
+void report_sudden_ends() {
+  std::set_terminate(end_by_terminate);
+  ::on_exit(check_exit, nullptr);
+}
 
 TerminateRecord::TerminateRecord(std::function<void(const Failure&)> record) {
   const std::lock_guard lock(terminate_mutex);

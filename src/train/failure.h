@@ -19,8 +19,9 @@ struct Failure {
 
 // Makes std::terminate print one message and end the job with its code, like any other failure. A
 // fault of the GPU gets there: every later call of CUDA fails as well, also those of destructors
-// while the first exception unwinds the stack.
-void report_failures_of_terminate();
+// while the first exception unwinds the stack. The same for exit(1) by a library that gets no
+// thread, as OpenMP does.
+void report_sudden_ends();
 
 // While this lives, such an end is recorded by `record` first. One at a time.
 class TerminateRecord {

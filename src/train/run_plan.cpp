@@ -49,10 +49,10 @@ int set_arithmetic_of(World& world, const Experiment& experiment) {
   const TrainOptions& t = experiment.train;
   const int threads =
       static_cast<int>(t.threads.value_or(threads_for_rank(world.host().local_size())));
-  set_arithmetic({precision_on(experiment, world.device().device()) == "tf32" ? Precision::kTf32
-                                                                              : Precision::kFp32,
-                  t.reproducible, threads});
-  return threads;
+  return set_arithmetic({precision_on(experiment, world.device().device()) == "tf32"
+                             ? Precision::kTf32
+                             : Precision::kFp32,
+                         t.reproducible, threads});
 }
 
 RunPlan plan_run(World& world, const Experiment& experiment) {

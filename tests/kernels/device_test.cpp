@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <string>
+
+#include "kernels/openmp_threads.h"
+#include "support/no_threads.h"
 
 namespace valley {
 namespace {
@@ -21,6 +25,25 @@ TEST(Device, ArithmeticSetsTheThreads) {
   EXPECT_EQ(at::get_num_threads(), 1);
   set_arithmetic({Precision::kFp32, false, before});
   EXPECT_EQ(at::get_num_threads(), before);
+}
+
+TEST(Device, ThreadsThatTheSystemRefusesAreNotSet) {
+  const int before = at::get_num_threads();
+  {
+    const NoThreads none;
+    EXPECT_EQ(granted_threads(4).count, 1);
+    EXPECT_NE(granted_threads(4).limit.find("ulimit -u"), std::string::npos);
+    EXPECT_TRUE(threads_are_refused());
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(set_arithmetic({Precision::kFp32, false, 4}), 1);
+    EXPECT_NE(::testing::internal::GetCapturedStderr().find("1 of 4 threads are used"),
+              std::string::npos);
+  }
+  EXPECT_FALSE(threads_are_refused());
+  EXPECT_EQ(granted_threads(4).count, 4);
+  EXPECT_EQ(granted_threads(4).limit, "");
+  EXPECT_EQ(granted_threads(0).count, 1);
+  set_arithmetic({Precision::kFp32, false, before});
 }
 
 TEST(Device, ThreadsAreSharedByTheRanksOfAHost) {
