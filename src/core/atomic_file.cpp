@@ -1,16 +1,23 @@
 #include "core/atomic_file.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
+#include <climits>
 #include <cstdio>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
+#include "core/file_system.h"
+#include "core/log.h"
 
 namespace valley {
 namespace {
@@ -30,45 +37,115 @@ std::filesystem::path temporary_beside(const std::filesystem::path& path) {
                                        ::getpid(), count++);
 }
 
-// The rename would put a plain file in the place of what programs need, /dev/null for one.
-const std::filesystem::path& require_replaceable(const std::filesystem::path& path) {
-  struct ::stat status {};
+bool is_in_proc(const std::filesystem::path& path) {
+  struct ::statfs system {};
+  return ::statfs(folder_of(path).c_str(), &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
+}
+
+// The open file of this process that a link such as /proc/self/fd/1 stands for; -1 for others.
+int open_file_behind(const std::filesystem::path& link) {
+  const std::string name = link.filename().string();
+  int descriptor = -1;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), descriptor);
+  if (error != std::errc() || end != name.data() + name.size() || !is_in_proc(link)) return -1;
+  struct ::stat named {};
+  struct ::stat open {};
+  const bool is_same = ::stat(link.c_str(), &named) == 0 && ::fstat(descriptor, &open) == 0 &&
+                       named.st_dev == open.st_dev && named.st_ino == open.st_ino;
+  return is_same ? descriptor : -1;
+}
+
+// The file that is written for a path: the end of its chain of symbolic links, which need not
+// exist.
+struct Target {
+  std::filesystem::path path;
+  int stream = -1;  // an open file of this process, /dev/stdout for one: written as it is
+  std::optional<struct ::stat> replaced;  // the file that is there
+};
+
+std::optional<std::filesystem::path> link_in(const std::filesystem::path& path) {
+  std::array<char, PATH_MAX> text{};
+  const ::ssize_t n = ::readlink(path.c_str(), text.data(), text.size());
+  if (n <= 0 || n == static_cast<::ssize_t>(text.size())) return std::nullopt;
+  return std::filesystem::path(std::string(text.data(), static_cast<std::size_t>(n)));
+}
+
+// Programs need what is no plain file, /dev/null for one: a rename must not take its place.
+Target find_target(const std::filesystem::path& path) {
+  constexpr int kMaxLinks = 40;  // as the kernel allows
   if (!path.has_filename())
     throw Error(ExitCode::kCannotWrite, "\"{}\" names no file to write", path.string());
-  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+  Target target{path, -1, std::nullopt};
+  for (int links = 0; const auto link = link_in(target.path); ++links) {
+    if (links == kMaxLinks) throw file_error("creating", path.string(), ELOOP, true);
+    target.stream = open_file_behind(target.path);
+    if (target.stream >= 0) return target;
+    target.path = link->is_absolute() ? *link : folder_of(target.path) / *link;
+  }
+  struct ::stat status {};
+  if (::stat(target.path.c_str(), &status) != 0) return target;
+  if (!S_ISREG(status.st_mode))
     throw Error(ExitCode::kCannotWrite, "{} is {}; name a file to write", path.string(),
                 S_ISDIR(status.st_mode) ? "a directory" : "a device, pipe or socket");
-  return path;
+  target.replaced = status;
+  return target;
+}
+
+std::string describe(const std::filesystem::path& path, const Target& target) {
+  return target.path == path
+             ? path.string()
+             : fmt::format("{}, to which {} links", target.path.string(), path.string());
+}
+
+// The new file gets the owner and the permissions of the old one, as far as this user may set them.
+void take_over(int descriptor, const struct ::stat& replaced) {
+  struct ::stat made {};
+  const bool is_known = ::fstat(descriptor, &made) == 0;
+  if (!is_known || made.st_uid != replaced.st_uid || made.st_gid != replaced.st_gid) {
+    [[maybe_unused]] const int owner = ::fchown(descriptor, replaced.st_uid, replaced.st_gid);
+  }
+  constexpr ::mode_t kPermissions = 0777;
+  [[maybe_unused]] const int mode = ::fchmod(descriptor, replaced.st_mode & kPermissions);
 }
 
 }  // namespace
 
 void require_writable(const std::filesystem::path& path) {
-  require_replaceable(path);
-  const std::filesystem::path folder = folder_of(path);
+  const Target target = find_target(path);
+  if (target.stream >= 0) return;
+  const std::filesystem::path folder = folder_of(target.path);
+  const std::string name = describe(path, target);
   struct ::stat status {};
   if (::stat(folder.c_str(), &status) != 0)
-    throw file_error("looking into the folder of", path.string(), errno, true);
+    throw file_error("looking into the folder of", name, errno, true);
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
-    throw file_error("writing in the folder of", path.string(), errno, true);
+    throw file_error("writing in the folder of", name, errno, true);
 }
 
-AtomicFile::AtomicFile(const std::filesystem::path& path)
-    : path_(require_replaceable(path)),
-      temporary_(temporary_beside(path_)),
-      descriptor_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kMode)) {
-  if (descriptor_ < 0) throw file_error("creating", path_.string(), errno, true);
+AtomicFile::AtomicFile(const std::filesystem::path& path) {
+  const Target target = find_target(path);
+  path_ = target.path;
+  name_ = describe(path, target);
+  if (target.stream >= 0) {
+    descriptor_ = ::fcntl(target.stream, F_DUPFD_CLOEXEC, 0);
+  } else {
+    temporary_ = temporary_beside(path_);
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kMode);
+  }
+  if (descriptor_ < 0) throw file_error("creating", name_, errno, true);
+  if (target.replaced) take_over(descriptor_, *target.replaced);
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : path_(std::move(other.path_)),
+      name_(std::move(other.name_)),
       temporary_(std::move(other.temporary_)),
       descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 AtomicFile::~AtomicFile() {
   if (descriptor_ < 0) return;
   ::close(descriptor_);
-  ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(Bytes bytes) {
@@ -76,21 +153,21 @@ void AtomicFile::write(Bytes bytes) {
     const ::ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0)
-      throw file_error(fmt::format("writing {} bytes to", bytes.size()), path_.string(), errno,
-                       true);
+      throw file_error(fmt::format("writing {} bytes to", bytes.size()), name_, errno, true);
     bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
 }
 
 void AtomicFile::commit() {
-  if (::fsync(descriptor_) != 0) throw file_error("flushing", path_.string(), errno, true);
+  const bool is_stream = temporary_.empty();
+  if (!is_stream) flush_file(descriptor_, name_);
   if (::close(std::exchange(descriptor_, -1)) != 0 ||
-      std::rename(temporary_.c_str(), path_.c_str()) != 0) {
+      (!is_stream && std::rename(temporary_.c_str(), path_.c_str()) != 0)) {
     const int error_number = errno;
-    ::unlink(temporary_.c_str());
-    throw file_error("finishing", path_.string(), error_number, true);
+    if (!is_stream) ::unlink(temporary_.c_str());
+    throw file_error("finishing", name_, error_number, true);
   }
-  sync_directory(folder_of(path_));
+  if (!is_stream) sync_directory(folder_of(path_));
 }
 
 void write_file(const std::filesystem::path& path, std::string_view text) {
@@ -116,9 +193,14 @@ std::string read_file(const std::filesystem::path& path) {
 
 void sync_directory(const std::filesystem::path& directory) {
   const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // Without permission to read it, it can be written but not flushed.
+  if (descriptor < 0 && errno == EACCES) return;
   if (descriptor < 0) throw file_error("opening", directory.string(), errno, true);
-  ::fsync(descriptor);  // some file systems refuse it for directories: the rename itself is still
-                        // atomic there
+  // Many file systems cannot flush directories. The rename is done by now, and atomic: an error
+  // would deny a file that is there.
+  if (::fsync(descriptor) != 0 && !is_unsupported(errno))
+    log::warn("flushing the directory {}: {}; names in it may be lost when the machine fails",
+              directory.string(), error_text(errno));
   ::close(descriptor);
 }
 

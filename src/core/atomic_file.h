@@ -10,9 +10,11 @@
 namespace valley {
 
 // Writes to a temporary file beside `path`; `commit` flushes it to the disk and gives it its name.
-// Without a commit the destructor removes it. Every failure is an Error naming the path and the
-// bytes (ExitCode::kCannotWrite or kIo); what is no plain file (a directory, a device) is not
-// replaced.
+// Without a commit the destructor removes it. Of a symbolic link the target is written, whether it
+// exists or not. A file that is replaced keeps its permissions. Every failure is an Error naming
+// the path and the bytes (ExitCode::kCannotWrite or kIo); a directory, device or named pipe is not
+// replaced. An open file of this process, such as /dev/stdout or bash's >(command), is written
+// directly.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& path);
@@ -26,7 +28,8 @@ class AtomicFile {
 
  private:
   std::filesystem::path path_;
-  std::filesystem::path temporary_;
+  std::string name_;                 // for messages
+  std::filesystem::path temporary_;  // "" of an open file, which is written directly
   int descriptor_ = -1;
 };
 

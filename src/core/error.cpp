@@ -1,7 +1,8 @@
 #include "core/error.h"
 
 #include <cerrno>
-#include <cstring>
+
+#include "core/file_system.h"
 
 namespace valley {
 namespace {
@@ -17,6 +18,8 @@ ExitCode code_of(int error_number, bool writing) {
   }
 }
 
+}  // namespace
+
 const char* way_out(int error_number) {
   switch (error_number) {
     case ENOSPC:
@@ -28,17 +31,24 @@ const char* way_out(int error_number) {
       return "; check the permissions of the file and its folder";
     case EROFS:
       return "; the file system is mounted read-only";
+    case EFBIG:
+      return "; raise the limit on the size of files (ulimit -f), or write to a file system that "
+             "holds larger ones";
+    case EMFILE:
+      return "; raise the limit on open files of a process (ulimit -n)";
+    case ENFILE:
+      return "; the machine has no more open files: close other programs, or raise fs.file-max";
+    case ELOOP:
+      return "; its symbolic links form a loop: remove them, or name another file";
     default:
       return "";
   }
 }
 
-}  // namespace
-
 Error file_error(const std::string& doing, const std::string& path, int error_number,
                  bool writing) {
   return {code_of(error_number, writing), "{} {}: {}{}",        doing, path,
-          std::strerror(error_number),    way_out(error_number)};
+          error_text(error_number),       way_out(error_number)};
 }
 
 void fail_check(const char* expression, const char* file, int line) {

@@ -48,6 +48,9 @@ class Error : public std::runtime_error {
 [[nodiscard]] Error file_error(const std::string& doing, const std::string& path, int error_number,
                                bool writing);
 
+// What to do about an errno, "; the disk is full: free some space ..."; "" where that is not known.
+[[nodiscard]] const char* way_out(int error_number);
+
 // For states that only a bug can reach: throws std::logic_error with the place.
 [[noreturn]] void fail_check(const char* expression, const char* file, int line);
 

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/file_system.h"
+#include "core/log.h"
 #include "data/manifest.h"
 #include "data/shard_file.h"
 #include "data/source_listing.h"
@@ -98,8 +100,14 @@ DestinationLock::DestinationLock(const fs::path& directory) {
   if (status) throw file_error("making the directory", directory.string(), status.value(), true);
   descriptor_ = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor_ < 0) throw file_error("opening", directory.string(), errno, true);
-  // Some network file systems have no locks: there, the user alone takes care.
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  const int error_number = errno;
+  if (error_number != EWOULDBLOCK) {
+    // Some network file systems have no locks, or none of directories: the user alone takes care.
+    log::warn("{} cannot be locked ({}): do not start a second build in it", directory.string(),
+              error_text(error_number));
+    return;
+  }
   ::close(descriptor_);
   throw Error(ExitCode::kCannotWrite, "{}: another valley shard build is at work in it",
               directory.string());

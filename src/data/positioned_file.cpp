@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/file_system.h"
 
 namespace valley {
 namespace {
@@ -123,9 +124,7 @@ void PositionedFile::will_need(std::uint64_t offset, std::uint64_t bytes) const 
                   POSIX_FADV_WILLNEED);
 }
 
-void PositionedFile::sync() const {
-  if (::fsync(descriptor_) != 0) throw file_error("flushing", path_.string(), errno, true);
-}
+void PositionedFile::sync() const { flush_file(descriptor_, path_.string()); }
 
 std::string hash_outside(const PositionedFile& file, std::uint64_t begin, std::uint64_t length) {
   Sha256 outside;

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "core/error.h"
+#include "core/file_system.h"
 #include "storage/descriptor.h"
 
 namespace valley::doctor {
@@ -55,7 +56,7 @@ void write_bytes(int file, void* block, std::size_t bytes, const std::string& pa
     if (n < 0) throw file_error(fmt::format("writing {} bytes to", bytes), path, errno, true);
     done += static_cast<std::size_t>(n);
   }
-  if (::fsync(file) != 0) throw file_error("flushing", path, errno, true);
+  flush_file(file, path);
 }
 
 class RemovedFile {

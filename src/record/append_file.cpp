@@ -10,6 +10,7 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/file_system.h"
 
 namespace valley {
 namespace {
@@ -49,7 +50,7 @@ void AppendFile::append(std::string_view piece) {
 }
 
 void AppendFile::rename(const std::filesystem::path& path) {
-  if (::fsync(descriptor_) != 0) throw file_error("flushing", path_.string(), errno, true);
+  flush_file(descriptor_, path_.string());
   if (std::rename(path_.c_str(), path.c_str()) != 0)
     throw file_error("finishing", path.string(), errno, true);
   path_ = path;

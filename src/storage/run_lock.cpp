@@ -11,6 +11,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/file_system.h"
 #include "core/log.h"
 #include "storage/descriptor.h"
 
@@ -68,10 +69,10 @@ int take_run_lock(const std::filesystem::path& directory, const std::filesystem:
   if (!lock) throw file_error("opening the lock", path.string(), errno, true);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) refuse_in_use(name, lock.get());
-    if (errno != ENOLCK && errno != ENOSYS && errno != EOPNOTSUPP && errno != EINVAL)
-      throw file_error("locking", path.string(), errno, true);
-    log::warn("the file system of {} has no locks: do not start a second job on this run",
-              name.string());
+    const int error_number = errno;
+    if (!has_no_locks(error_number)) throw file_error("locking", path.string(), error_number, true);
+    log::warn("the file system of {} has no locks ({}): do not start a second job on this run",
+              name.string(), error_text(error_number));
   }
   write_holder(lock.get());
   return lock.release();

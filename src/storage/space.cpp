@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "core/error.h"
+#include "core/file_system.h"
 
 namespace valley {
 namespace {
@@ -17,6 +18,7 @@ fs::path nearest_existing(const fs::path& path) {
   fs::path nearest = fs::absolute(path).lexically_normal();
   struct ::statvfs ignored {};
   while (::statvfs(nearest.c_str(), &ignored) != 0) {
+    if (is_unsupported(errno)) break;
     if (errno != ENOENT && errno != ENOTDIR)
       throw file_error("looking at", nearest.string(), errno, true);
     if (!nearest.has_relative_path()) break;
@@ -30,8 +32,10 @@ fs::path nearest_existing(const fs::path& path) {
 std::optional<std::uint64_t> free_bytes(const fs::path& path) {
   struct ::statvfs status {};
   const fs::path nearest = nearest_existing(path);
-  if (::statvfs(nearest.c_str(), &status) != 0)
+  if (::statvfs(nearest.c_str(), &status) != 0) {
+    if (is_unsupported(errno)) return std::nullopt;
     throw file_error("examining the file system of", nearest.string(), errno, true);
+  }
   if (status.f_blocks == 0) return std::nullopt;
   return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
 }

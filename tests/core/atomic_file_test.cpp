@@ -6,7 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -170,7 +172,9 @@ TEST(AtomicFile, AWriteThatDoesNotFitNamesTheBytesAndLeavesTheOldFile) {
   EXPECT_EQ(error.code(), ExitCode::kCannotWrite);
   // The first 4096 went in; the error names what did not.
   EXPECT_EQ(std::string(error.what()),
-            "writing 5904 bytes to " + path.string() + ": File too large");
+            "writing 5904 bytes to " + path.string() +
+                ": File too large; raise the limit on the size of files (ulimit -f), or write to a "
+                "file system that holds larger ones");
   EXPECT_EQ(read_file(path), "old");
   EXPECT_EQ(folder.entries(), 1U);
 }
@@ -213,6 +217,73 @@ TEST(AtomicFile, WhatIsNoPlainFileIsNotReplaced) {
   }
   EXPECT_TRUE(fs::is_fifo(pipe));
   EXPECT_EQ(folder.entries(), 2U);
+}
+
+TEST(AtomicFile, TheTargetOfALinkIsWritten) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder.path() / "real");
+  write_file(folder.path() / "real" / "f", "old");
+  fs::create_symlink("real/f", folder.path() / "relative");
+  fs::create_symlink(folder.path() / "real" / "f", folder.path() / "absolute");
+  fs::create_symlink("relative", folder.path() / "chain");
+  fs::create_symlink("real/new", folder.path() / "dangling");
+  for (const char* link : {"relative", "absolute", "chain", "dangling"}) {
+    EXPECT_NO_THROW(require_writable(folder.path() / link)) << link;
+    write_file(folder.path() / link, link);
+    EXPECT_TRUE(fs::is_symlink(folder.path() / link)) << link;
+    EXPECT_EQ(read_file(folder.path() / link), link);
+    EXPECT_EQ(read_file(folder.path() / "real" / (link == std::string("dangling") ? "new" : "f")),
+              link);
+  }
+  EXPECT_EQ(folder.entries(), 5U);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path() / "real"), {}), 2);
+}
+
+TEST(AtomicFile, LinksWithoutATargetThatCanBeWrittenAreRejectedAndKept) {
+  const TemporaryFolder folder;
+  fs::create_symlink("loop", folder.path() / "loop");
+  fs::create_symlink("two", folder.path() / "one");
+  fs::create_symlink("one", folder.path() / "two");
+  fs::create_symlink("none/f", folder.path() / "nowhere");
+  for (const char* link : {"loop", "one", "nowhere"}) {
+    const fs::path path = folder.path() / link;
+    const Error error = error_of([&] { write_file(path, "text"); });
+    EXPECT_EQ(error.code(), ExitCode::kCannotWrite);
+    EXPECT_TRUE(contains(error.what(), path.string())) << error.what();
+    EXPECT_EQ(contains(error.what(), "form a loop"), link != std::string("nowhere"))
+        << error.what();
+    EXPECT_EQ(error_of([&] { require_writable(path); }).code(), ExitCode::kCannotWrite);
+    EXPECT_TRUE(fs::is_symlink(path));
+  }
+  EXPECT_EQ(folder.entries(), 4U);
+}
+
+TEST(AtomicFile, AFileThatIsReplacedKeepsItsPermissions) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "f";
+  fs::create_symlink("f", folder.path() / "link");
+  for (const ::mode_t mode : {0600U, 0664U, 0444U, 0755U}) {
+    write_file(path, "old");
+    ASSERT_EQ(::chmod(path.c_str(), mode), 0);
+    write_file(folder.path() / "link", "new");
+    struct ::stat status {};
+    ASSERT_EQ(::stat(path.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, mode);
+  }
+}
+
+TEST(AtomicFile, AnOpenFileOfTheProcessIsWrittenDirectly) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  for (const char* folder : {"/dev/fd/", "/proc/self/fd/"}) {
+    const fs::path path = folder + std::to_string(ends[1]);
+    EXPECT_NO_THROW(require_writable(path));
+    write_file(path, "text");
+    std::array<char, 8> read{};
+    ASSERT_EQ(::read(ends[0], read.data(), read.size()), 4);
+    EXPECT_STREQ(read.data(), "text");
+  }
+  for (const int end : ends) ::close(end);
 }
 
 TEST(AtomicFile, WhetherItCouldBeWrittenIsAskedWithoutATrace) {

@@ -220,3 +220,38 @@ def test_what_is_no_plain_file_is_not_replaced_by_a_picture(program, run, kind):
         result = program.call("sample", run, "--seeds", "0", option, place, *rest, expect=CANNOT_WRITE)
         assert str(place) in result.error
     assert place.stat().st_mode == mode
+
+
+def test_outputs_go_through_symbolic_links(program, run, faces):
+    """Of every command that writes a file: the link stays, its target is written and keeps its permissions."""
+    real = program.folder / "real"
+    real.mkdir()
+    commands = {
+        "p.png": ["sample", run, "--seeds", "0", "-o"], "l.safetensors": ["sample", run, "--seeds", "0", "-o", real / "q.png", "--save-latents"],
+        "page.html": ["report", run, "-o"], "report.json": ["evaluate", run, "--data", faces, "-o"]}
+    for name, arguments in commands.items():
+        target, link = real / name, program.folder / name
+        link.symlink_to(f"real/{name}")  # of a file that is not there yet
+        program.call(*arguments, link)
+        written = target.read_bytes()
+        target.write_bytes(b"stale")
+        target.chmod(0o640)
+        chain = program.folder / f"chain-{name}"
+        chain.symlink_to(link)
+        program.call(*arguments, chain)
+        assert (link.is_symlink(), chain.is_symlink(), target.stat().st_mode & 0o777) == (True, True, 0o640)
+        assert target.read_bytes()[:4] == written[:4] and len(target.read_bytes()) > 100
+    loop = program.folder / "loop.png"
+    loop.symlink_to(loop)
+    assert "loop" in program.call("sample", run, "--seeds", "0", "-o", loop, expect=CANNOT_WRITE).error
+    assert not [path for path in (*real.iterdir(), *program.folder.iterdir()) if path.name.endswith(".tmp")]
+
+
+def test_a_picture_goes_to_standard_output(program, run):
+    command = '"$0" sample "$1" --seeds 0 -o /dev/stdout --json | head -c 8; exit ${PIPESTATUS[0]}'
+    result = subprocess.run(["bash", "-c", command, VALLEY, run], capture_output=True, timeout=60, check=False)
+    assert result.stdout == b"\x89PNG\r\n\x1a\n"
+    file = program.folder / "p.png"
+    command = '"$0" sample "$1" --seeds 0 -o >(cat >"$2") >/dev/null && wait "$!"'
+    subprocess.run(["bash", "-c", command, VALLEY, run, file], check=True, timeout=60)
+    assert file.read_bytes().startswith(b"\x89PNG")

@@ -22,6 +22,8 @@ int calls = 0;
 int fault_at = -1;
 int fault_error = 0;
 std::function<void()> fault_action;
+int flush_refusal = 0;
+int lock_refusal = 0;
 
 // True: the call is to fail, with errno set. `first_half` is what is done before a fault.
 template <typename FirstHalf>
@@ -63,6 +65,12 @@ void act_at(int at_call, std::function<void()> action) {
   fault_action = std::move(action);
   arm(Mode::kAct, at_call);
 }
+void refuse(int flush_error, int lock_error) {
+  flush_refusal = flush_error;
+  lock_refusal = lock_error;
+}
+int flush_error() { return flush_refusal; }
+int lock_error() { return lock_refusal; }
 int disarm() {
   mode = Mode::kOff;
   return calls;
@@ -92,7 +100,13 @@ int open(const char* path, int flags, ...) {
   return ::syscall(SYS_write, descriptor, bytes, count);
 }
 
+int flock(int descriptor, int operation) noexcept {
+  if ((errno = valley::faults::lock_error()) != 0) return -1;
+  return static_cast<int>(::syscall(SYS_flock, descriptor, operation));
+}
+
 int fsync(int descriptor) {
+  if ((errno = valley::faults::flush_error()) != 0) return -1;
   if (fails(Kind::kChange)) return -1;
   return static_cast<int>(::syscall(SYS_fsync, descriptor));
 }

@@ -12,6 +12,9 @@ void kill_at(int at_call);                    // SIGKILL; a write has then writt
 void fail_at(int at_call, int error_number);  // likewise; removals neither count nor fail
 void act_at(int at_call, std::function<void()> action);  // before the call, which then goes on
 
+// Every fsync() and flock() fails with these numbers, 0: neither. Not counted.
+void refuse(int flush_error, int lock_error);
+
 // Ends it; returns the number of calls that counted.
 int disarm();
 

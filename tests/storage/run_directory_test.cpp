@@ -5,16 +5,19 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
+#include <utility>
 
 #include "core/atomic_file.h"
 #include "expect_error.h"
+#include "fault_injection.h"
 #include "sample_checkpoint.h"
-#include "support/temporary_folder.h"
 #include "support/put_file.h"
+#include "support/temporary_folder.h"
 
 namespace valley {
 namespace {
@@ -119,6 +122,48 @@ TEST(RunDirectory, ALockHeldByAnotherProcessNamesIt) {
   ::waitpid(child, nullptr, 0);
   EXPECT_NO_THROW(RunDirectory::open(path));
   for (const int end : {ready[0], ready[1], done[0], done[1]}) ::close(end);
+}
+
+// Ends the refusals of a test.
+struct Refusal {
+  Refusal(int flush_error, int lock_error) { faults::refuse(flush_error, lock_error); }
+  ~Refusal() { faults::refuse(0, 0); }
+};
+
+TEST(RunDirectory, AFileSystemWithoutLocksIsUsedWithAWarning) {
+  for (const int error : {524, ENOTSUP, ENOSYS, EINVAL, ENOLCK, EREMOTEIO}) {
+    const TemporaryFolder folder;
+    const Refusal refusal(0, error);
+    ::testing::internal::CaptureStderr();
+    EXPECT_NO_THROW(RunDirectory::create(folder.path(), "a")) << error;
+    const std::string said = ::testing::internal::GetCapturedStderr();
+    EXPECT_NE(said.find("has no locks"), std::string::npos) << said;
+  }
+  for (const int error : {EIO, ESTALE}) {
+    const TemporaryFolder folder;
+    const Refusal refusal(0, error);
+    expect_error(ExitCode::kIo, {"locking", ".lock"},
+                 [&] { RunDirectory::create(folder.path(), "a"); });
+  }
+}
+
+TEST(RunDirectory, AFileSystemWithoutFlushingIsUsed) {
+  for (const int error : {524, ENOTSUP, ENOSYS, EINVAL}) {
+    const TemporaryFolder folder;
+    const Refusal refusal(error, 0);
+    RunDirectory run = RunDirectory::create(folder.path(), "a");
+    run.record_start(R"({"ranks": 1})");
+    run.record_end(0, "done");
+    EXPECT_TRUE(fs::exists(run.path() / "exit.json")) << error;
+  }
+  for (const auto& [error, code] : {std::pair{EIO, ExitCode::kIo},
+                                    {ENOSPC, ExitCode::kCannotWrite},
+                                    {EDQUOT, ExitCode::kCannotWrite}}) {
+    const TemporaryFolder folder;
+    RunDirectory run = RunDirectory::create(folder.path(), "a");
+    const Refusal refusal(error, 0);
+    expect_error(code, {"flushing"}, [&] { run.record_end(0, "done"); });
+  }
 }
 
 TEST(RunDirectory, TheLockMovesAndIsReleased) {
