@@ -3,6 +3,7 @@
 #include <sstream>
 #include <string>
 
+#include "core/job_id.h"
 #include "doctor/checks.h"
 #include "doctor/command.h"
 #include "doctor/system_text.h"
@@ -35,7 +36,7 @@ bool has_word(const std::string& text, const std::string& word) {
 }  // namespace
 
 void check_slurm(const Notes& notes) {
-  const std::string job = environment_variable("SLURM_JOB_ID");
+  const std::string job = environment_variable("SLURM_JOB_ID").empty() ? "" : job_id();
   const auto srun = find_program("srun");
   if (!job.empty()) describe_job(notes, job);
   if (!srun) {

@@ -6,12 +6,12 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "core/error.h"
 #include "core/file_system.h"
+#include "core/job_id.h"
 #include "core/log.h"
 #include "storage/descriptor.h"
 
@@ -21,14 +21,6 @@ namespace {
 std::string host_name() {
   std::array<char, 256> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
-}
-
-std::string job_id() {
-  for (const char* variable : {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID"}) {
-    const char* value = std::getenv(variable);
-    if (value != nullptr && *value != '\0') return value;
-  }
-  return "";
 }
 
 std::string describe_holder(int descriptor) {

@@ -9,6 +9,7 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/job_id.h"
 #include "core/log.h"
 #include "core/stopwatch.h"
 #include "kernels/device.h"
@@ -237,7 +238,6 @@ void TrainingRun::open_run() {
 void TrainingRun::record_start() {
   char host[256] = {};
   ::gethostname(host, sizeof host - 1);
-  const char* job = std::getenv("SLURM_JOB_ID");
   const nlohmann::json start = {{"started", time_text()},
                                 {"command", request_.command},
                                 {"version", request_.version},
@@ -246,7 +246,7 @@ void TrainingRun::record_start() {
                                 {"ranks", world_.size()},
                                 {"device", world_.device().device().str()},
                                 {"communicator", world_.device().name()},
-                                {"job", job == nullptr ? "" : job},
+                                {"job", job_id()},
                                 {"data_fingerprint", data_.training->fingerprint()},
                                 {"resumed_from", checkpoint_}};
   // A path may hold bytes that are no UTF-8, which JSON cannot.
