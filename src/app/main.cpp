@@ -1,16 +1,19 @@
 // The program: parse, call, and turn what went wrong into one message and an exit code.
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <string>
+#include <string_view>
 
 #include "app/bench_command.h"
 #include "app/classify_command.h"
@@ -97,11 +100,41 @@ void hold_standard_streams() {
   }
 }
 
+constexpr std::string_view kCpuLimitNotice =
+    "error: the limit on CPU time (ulimit -t) is reached: raise it and run the command again\n";
+
+void end_at_cpu_limit(int /*signal*/) {
+  [[maybe_unused]] const auto written =
+      ::write(STDERR_FILENO, kCpuLimitNotice.data(), kCpuLimitNotice.size());
+  ::_exit(static_cast<int>(ExitCode::kStoppedEarly));
+}
+
+// Limits of the system become errors with a message and an exit code. A file that grows too large
+// fails its write with EFBIG; a reader of messages who leaves, such as `head`, ends no command.
+// Training has its own answer to XCPU (train/stop_signal.h).
+void handle_limit_signals() {
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXCPU, end_at_cpu_limit);
+}
+
+// A reader of standard output who leaves wants no more of it, and no message: the end is that of
+// SIGPIPE, as other programs have it.
+void end_if_reader_left() {
+  ::pollfd output{STDOUT_FILENO, 0, 0};
+  if (::poll(&output, 1, 0) != 1 || (output.revents & POLLERR) == 0) return;
+  std::signal(SIGPIPE, SIG_DFL);
+  ::raise(SIGPIPE);
+}
+
+bool stdout_has_failed() { return std::ferror(stdout) != 0 || !std::cout.good(); }
+
 // Results that did not reach their reader are none.
 void require_written_stdout() {
   std::cout.flush();
   errno = 0;
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good()) return;
+  if (std::fflush(stdout) == 0 && !stdout_has_failed()) return;
+  end_if_reader_left();
   throw Error(ExitCode::kCannotWrite, "writing to standard output: {}",
               errno == 0 ? "it is closed or full" : std::strerror(errno));
 }
@@ -140,6 +173,7 @@ int main(int argc, char** argv) {
   const valley::LaunchInfo launch = valley::launch_info();
   valley::log::set_rank(launch.rank, launch.size);
   valley::app::hold_standard_streams();
+  valley::app::handle_limit_signals();
   valley::report_sudden_ends();
   try {
     const int code = valley::app::run(argc, argv);
@@ -147,6 +181,7 @@ int main(int argc, char** argv) {
     return code;
   } catch (...) {
     const valley::Failure failure = valley::current_failure();
+    if (valley::app::stdout_has_failed()) valley::app::end_if_reader_left();
     valley::app::fail(failure.code, failure.message);
   }
 }

@@ -3,6 +3,8 @@
 #include <hdf5.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
 #include <type_traits>
 
 namespace valley {
@@ -24,6 +26,13 @@ std::string innermost_message() {
   return text.empty() ? "HDF5 gives no reason" : text;
 }
 
+// HDF5 puts the errno of a failed system call into its message.
+const char* way_out_of(const std::string& message) {
+  constexpr std::string_view kMark = "errno = ";
+  const std::size_t mark = message.find(kMark);
+  return mark == std::string::npos ? "" : way_out(std::atoi(message.c_str() + mark + kMark.size()));
+}
+
 }  // namespace
 
 Hdf5File::Hdf5File(std::filesystem::path path, bool writing)
@@ -39,7 +48,9 @@ Hdf5Handle Hdf5File::own(std::int64_t id, Hdf5Handle::Close closer,
 
 void Hdf5File::check(std::int64_t status, const std::string& doing) const {
   if (status >= 0) return;
-  throw Error(code_, "{}: {}: {}", path_.string(), doing, innermost_message());
+  std::string message = innermost_message();
+  if (message.ends_with('\n')) message.pop_back();
+  throw Error(code_, "{}: {}: {}{}", path_.string(), doing, message, way_out_of(message));
 }
 
 void Hdf5File::fail(const std::string& what) const {

@@ -17,7 +17,20 @@ volatile std::sig_atomic_t tells_of_it = 0;
 constexpr std::string_view kNotice =
     "\nstopping with a checkpoint after the step at hand; Ctrl-C again ends at once, without one\n";
 
+constexpr std::string_view kCpuNotice =
+    "\nthe limit on CPU time (ulimit -t) is reached: stopping with a checkpoint after the step at "
+    "hand\n";
+
 void on_signal(int /*signal*/) { stop_flag = 1; }
+
+void on_cpu_limit(int number) {
+  const int saved = errno;
+  stop_flag = 1;
+  std::signal(number, SIG_IGN);  // sent again every second
+  [[maybe_unused]] const auto written =
+      ::write(STDERR_FILENO, kCpuNotice.data(), kCpuNotice.size());
+  errno = saved;
+}
 
 void on_interrupt(int number) {
   const int saved = errno;
@@ -48,10 +61,11 @@ void install_stop_signals(bool tells) {
   tells_of_it = tells ? 1 : 0;
   handle(SIGTERM, on_signal);
   handle(SIGUSR1, on_signal);
+  handle(SIGXCPU, on_cpu_limit);
   if (!is_ignored(SIGINT)) handle(SIGINT, on_interrupt);
   sigset_t ours;
   sigemptyset(&ours);
-  for (const int number : {SIGTERM, SIGUSR1, SIGINT}) sigaddset(&ours, number);
+  for (const int number : {SIGTERM, SIGUSR1, SIGINT, SIGXCPU}) sigaddset(&ours, number);
   ::pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);
 }
 

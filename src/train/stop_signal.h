@@ -1,4 +1,5 @@
-// TERM, USR1 and INT ask a job to stop: the handler sets a flag, training looks at it once a step.
+// TERM, USR1, INT and XCPU (the limit on CPU time is reached) ask a job to stop: the handler sets a
+// flag, training looks at it once a step.
 #pragma once
 
 namespace valley {

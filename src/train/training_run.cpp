@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -111,8 +110,6 @@ int TrainingRun::run() {
                      memory_.parameters + memory_.per_image * shares.size);
   // All that can reject a launch has been checked: nothing was created yet, in a dry run neither.
   if (request_.dry_run) return dry_run(plan);
-  // A reader of the messages who leaves, such as `head`, does not end a training: log.txt has them.
-  std::signal(SIGPIPE, SIG_IGN);
   trainer_ = with_memory_advice(memory_, shares, [&] {
     return std::make_unique<Trainer>(experiment_, shares, world_.device(), data_.training->size());
   });
