@@ -3,8 +3,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/isfinite.h>
 
-#include <algorithm>
 #include <map>
+#include <set>
 
 #include "core/error.h"
 #include "storage/run_directory.h"
@@ -97,19 +97,20 @@ SavedModel load_model(const std::filesystem::path& named, Weights weights, at::D
   // built.
   const std::unique_ptr<Model> outlined = outline(saved.options, where);
   std::map<std::string, std::string> sources;
+  std::set<std::string> wanted;
   for (const NamedNetwork& n : outlined->networks()) {
     const std::string prefix = sources[n.name] = source_of(n, weights, said);
-    for (const Parameter& p : n.network->parameters().all())
-      require_tensor(said, prefix + p.name, p.value.sizes(), where);
-    for (const Buffer& b : n.network->parameters().buffers())
-      require_tensor(said, prefix + b.name, b.value.sizes(), where);
+    const auto want = [&](const std::string& name, const at::Tensor& value) {
+      require_tensor(said, prefix + name, value.sizes(), where);
+      wanted.insert(prefix + name);
+    };
+    for (const Parameter& p : n.network->parameters().all()) want(p.name, p.value);
+    for (const Buffer& b : n.network->parameters().buffers()) want(b.name, b.value);
     saved.averaged = saved.averaged || prefix != n.name + ".";
   }
 
-  const TensorFile file = read_safetensors(path, [&](const std::string& name) {
-    return std::any_of(sources.begin(), sources.end(),
-                       [&](const auto& source) { return name.starts_with(source.second); });
-  });
+  const TensorFile file =
+      read_safetensors(path, [&](const std::string& name) { return wanted.contains(name); });
   saved.model = make_model(saved.options);
   saved.model->set_origin(where);
   for (const NamedNetwork& n : saved.model->networks())

@@ -51,7 +51,7 @@ struct Place {
 // comes back sorted by name, for the header.
 void lay_out(std::vector<Place>& places, Plan& plan) {
   std::ranges::stable_sort(places, std::ranges::greater{},
-                           [](const Place& place) { return place.element->bytes; });
+                           [](const Place& place) { return place.element->bits; });
   for (Place& place : places) {
     place.begin = plan.data_bytes;
     plan.data_bytes += static_cast<std::uint64_t>(place.tensor->nbytes());
@@ -133,6 +133,18 @@ CheckedHeader read_header(const std::string& file, std::uint64_t size, const Rea
   return {parse_safetensors_header(json, size - data, file), data};
 }
 
+bool is_read(const TensorEntry& entry) {
+  return entry.element != nullptr && entry.element->type != at::ScalarType::Undefined;
+}
+
+[[noreturn]] void refuse_type(const std::string& file, const std::string& name,
+                              const std::string& dtype) {
+  throw Error(ExitCode::kData,
+              "{}: tensor {} has the type {}, which valley does not read: convert it to F32 "
+              "(tensor.float() in PyTorch) and save the file again",
+              file, quoted_name(name), quoted_name(dtype));
+}
+
 using Wanted = std::function<bool(const std::string&)>;
 
 TensorFile read_strictly(const std::string& file, std::uint64_t size, const ReadAt& read_at,
@@ -142,6 +154,7 @@ TensorFile read_strictly(const std::string& file, std::uint64_t size, const Read
   contents.metadata = std::move(header.metadata);
   for (TensorEntry& entry : header.tensors) {
     if (!wanted(entry.name)) continue;
+    if (!is_read(entry)) refuse_type(file, entry.name, entry.dtype);
     const at::Tensor tensor = at::empty(entry.shape, at::TensorOptions(entry.element->type));
     const std::span bytes(static_cast<std::byte*>(tensor.data_ptr()), entry.end - entry.begin);
     if (!bytes.empty()) read_at(data + entry.begin, bytes);
@@ -248,9 +261,11 @@ TensorFileOutline outline_safetensors(const std::filesystem::path& path) {
   SafetensorsHeader header = read_header(file.name(), file.size(), file.reader()).header;
   TensorFileOutline outline;
   outline.metadata = std::move(header.metadata);
-  for (TensorEntry& entry : header.tensors)
+  for (TensorEntry& entry : header.tensors) {
+    const at::ScalarType type = is_read(entry) ? entry.element->type : at::ScalarType::Undefined;
     outline.tensors.emplace(std::move(entry.name),
-                            TensorOutline{std::move(entry.shape), entry.element->type});
+                            TensorOutline{std::move(entry.shape), type, std::move(entry.dtype)});
+  }
   return outline;
 }
 
@@ -274,9 +289,11 @@ void require_tensor(const TensorFileOutline& outline, const std::string& name,
   const auto found = outline.tensors.find(name);
   if (found == outline.tensors.end()) refuse_missing(name, where);
   require_shape(name, found->second.shape, shape, where);
+  if (found->second.type == at::ScalarType::Undefined)
+    refuse_type(where, name, found->second.dtype);
   if (found->second.type != at::ScalarType::Float)
     throw Error(ExitCode::kData, "{}: tensor {} is {}; a model's numbers are F32", where,
-                quoted_name(name), find_element_type(found->second.type)->name);
+                quoted_name(name), found->second.dtype);
 }
 
 }  // namespace valley

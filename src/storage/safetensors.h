@@ -3,10 +3,11 @@
 //
 // Written: names sorted, tensors contiguous and in row-major order (data: widest elements first, so
 // that each tensor is aligned to its element), data start aligned to 64 bytes, nothing that depends
-// on time. Read: header at most 100 MB, starts with '{', known types only, no
+// on time. Read: header at most 100 MB, starts with '{', no
 // duplicate names, offsets within the file, without holes or overlap, sizes checked without
-// overflow, depth bounded. A file that breaks a rule is an Error (kData) naming the file and the
-// rule.
+// overflow, depth bounded. Tensors of types that LibTorch has no arithmetic for, or that are not
+// known here, may be there, but are not read. A file that breaks a rule is an Error (kData) naming
+// the file and the rule.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -40,7 +41,8 @@ void stream_safetensors(const TensorFile& contents, const std::function<void(Byt
 // taken for what it may claim.
 struct TensorOutline {
   std::vector<std::int64_t> shape;
-  at::ScalarType type;
+  at::ScalarType type;  // Undefined: a type that is not read
+  std::string dtype;    // as in the file, "F8_E4M3"
 };
 struct TensorFileOutline {
   std::map<std::string, TensorOutline> tensors;

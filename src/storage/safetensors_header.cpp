@@ -16,27 +16,45 @@ namespace {
 constexpr std::size_t kMaxDimensions = 64;
 constexpr const char* kMetadataKey = "__metadata__";
 
+constexpr auto kNotRead = at::ScalarType::Undefined;
+// The types that are read, and those of the format (safetensors 0.7) that are passed over.
 constexpr ElementType kElementTypes[] = {
-    {"F64", at::ScalarType::Double, 8}, {"F32", at::ScalarType::Float, 4},
-    {"F16", at::ScalarType::Half, 2},   {"BF16", at::ScalarType::BFloat16, 2},
-    {"I64", at::ScalarType::Long, 8},   {"I32", at::ScalarType::Int, 4},
-    {"I16", at::ScalarType::Short, 2},  {"I8", at::ScalarType::Char, 1},
-    {"U8", at::ScalarType::Byte, 1},    {"BOOL", at::ScalarType::Bool, 1},
+    {"F64", at::ScalarType::Double, 64},
+    {"F32", at::ScalarType::Float, 32},
+    {"F16", at::ScalarType::Half, 16},
+    {"BF16", at::ScalarType::BFloat16, 16},
+    {"I64", at::ScalarType::Long, 64},
+    {"I32", at::ScalarType::Int, 32},
+    {"I16", at::ScalarType::Short, 16},
+    {"I8", at::ScalarType::Char, 8},
+    {"U8", at::ScalarType::Byte, 8},
+    {"BOOL", at::ScalarType::Bool, 8},
+    {"U64", kNotRead, 64},
+    {"U32", kNotRead, 32},
+    {"U16", kNotRead, 16},
+    {"C64", kNotRead, 64},
+    {"F8_E4M3", kNotRead, 8},
+    {"F8_E5M2", kNotRead, 8},
+    {"F8_E8M0", kNotRead, 8},
+    {"F8_E4M3FNUZ", kNotRead, 8},
+    {"F8_E5M2FNUZ", kNotRead, 8},
+    {"F6_E2M3", kNotRead, 6},
+    {"F6_E3M2", kNotRead, 6},
+    {"F4", kNotRead, 4},
 };
 
-// Bytes of `shape`, counting a dimension of 0 as 1 for the check: strides are computed that way.
-std::optional<std::uint64_t> bytes_of(const std::vector<std::int64_t>& shape,
-                                      std::uint64_t element_bytes) {
-  std::uint64_t bytes = element_bytes;
+// Elements of `shape`, counting a dimension of 0 as 1 for the check: strides are computed that way.
+std::optional<std::uint64_t> elements_of(const std::vector<std::int64_t>& shape,
+                                         std::uint64_t max_elements) {
+  std::uint64_t elements = 1;
   bool is_empty = false;
   for (const std::int64_t size : shape) {
     is_empty = is_empty || size == 0;
     const auto factor = static_cast<std::uint64_t>(std::max<std::int64_t>(size, 1));
-    if (bytes > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / factor)
-      return std::nullopt;
-    bytes *= factor;
+    if (elements > max_elements / factor) return std::nullopt;
+    elements *= factor;
   }
-  return is_empty ? 0 : bytes;
+  return is_empty ? 0 : elements;
 }
 
 // Takes the parser's events and allows exactly
@@ -77,7 +95,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
         refuse(fmt::format("metadata holds {} twice", quoted_name(key_)));
     } else if (place_ == Place::kTensor && key_ == "dtype") {
       entry_.element = find_element_type(value);
-      if (entry_.element == nullptr) refuse_value("the unknown dtype " + quoted_name(value));
+      entry_.dtype = std::move(value);
     } else {
       refuse_value("a string");
     }
@@ -171,6 +189,25 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   std::vector<std::uint64_t> offsets_;
 };
 
+// Compares the bytes of a tensor with its shape and type. Elements of fewer than 8 bits fill whole
+// bytes together; the size of an unknown type is not known.
+void check_size(const TensorEntry& tensor, const std::string& file) {
+  const std::string name = quoted_name(tensor.name);
+  constexpr auto kMaxBits = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  const std::uint64_t bits = tensor.element == nullptr ? 1 : tensor.element->bits;
+  const std::uint64_t bytes = tensor.end - tensor.begin;
+  const std::optional<std::uint64_t> elements = elements_of(tensor.shape, kMaxBits / bits);
+  if (!elements) refuse_safetensors(file, "the size of " + name + " overflows");
+  if (tensor.element == nullptr) return;
+  if (*elements * bits % 8 != 0)
+    refuse_safetensors(file, fmt::format("{} has {} elements of {} bits, which do not fill whole "
+                                         "bytes",
+                                         name, *elements, bits));
+  if (*elements * bits / 8 != bytes)
+    refuse_safetensors(file, fmt::format("{} has {} bytes where its shape and dtype make {}", name,
+                                         bytes, *elements * bits / 8));
+}
+
 void check_layout(std::vector<TensorEntry>& tensors, std::uint64_t data_bytes,
                   const std::string& file) {
   std::ranges::sort(tensors, [](const TensorEntry& a, const TensorEntry& b) {
@@ -188,11 +225,7 @@ void check_layout(std::vector<TensorEntry>& tensors, std::uint64_t data_bytes,
                                            tensor.begin < position ? "overlaps its neighbour"
                                                                    : "leaves a hole before it",
                                            tensor.begin));
-    const std::optional<std::uint64_t> bytes = bytes_of(tensor.shape, tensor.element->bytes);
-    if (!bytes) refuse_safetensors(file, "the size of " + name + " overflows");
-    if (*bytes != tensor.end - tensor.begin)
-      refuse_safetensors(file, fmt::format("{} has {} bytes where its shape and dtype make {}",
-                                           name, tensor.end - tensor.begin, *bytes));
+    check_size(tensor, file);
     position = tensor.end;
   }
   if (position != data_bytes)
@@ -208,6 +241,7 @@ const ElementType* find_element_type(std::string_view name) {
 }
 
 const ElementType* find_element_type(at::ScalarType type) {
+  if (type == kNotRead) return nullptr;
   const auto* found = std::ranges::find(kElementTypes, type, &ElementType::type);
   return found == std::end(kElementTypes) ? nullptr : found;
 }

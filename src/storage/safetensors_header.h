@@ -12,16 +12,17 @@
 namespace valley {
 
 struct ElementType {
-  const char* name;  // as in the header: "F32"
-  at::ScalarType type;
-  std::uint64_t bytes;
+  const char* name;     // as in the header: "F32"
+  at::ScalarType type;  // Undefined: tensors of this type are not read
+  std::uint64_t bits;
 };
 [[nodiscard]] const ElementType* find_element_type(std::string_view name);  // null: unknown
 [[nodiscard]] const ElementType* find_element_type(at::ScalarType type);    // null: no name
 
 struct TensorEntry {
   std::string name;
-  const ElementType* element = nullptr;
+  std::string dtype;
+  const ElementType* element = nullptr;  // null: a type that is not known here
   std::vector<std::int64_t> shape;
   std::uint64_t begin = 0;  // in the data section
   std::uint64_t end = 0;
@@ -34,7 +35,7 @@ struct SafetensorsHeader {
 
 // `json` is the header with its padding, `data_bytes` the size of the data section, `file` for
 // messages. Error (kData) naming the file and the rule that it breaks. On return every entry's
-// range holds exactly its shape's elements and lies in the data section.
+// range lies in the data section and holds exactly its shape's elements, where their size is known.
 [[nodiscard]] SafetensorsHeader parse_safetensors_header(std::string_view json,
                                                          std::uint64_t data_bytes,
                                                          const std::string& file);

@@ -123,3 +123,31 @@ def test_finite_weights_with_samples_that_are_not_are_rejected(program, whole, r
         if name.startswith("generator_ema."):
             tensors[name].fill(3e38)
     assert "4 of 4 generated images" in refused(write(program, whole, tensors))
+
+
+def with_tensor(file, name, dtype, shape, data):
+    """The file with one more tensor behind the others; of a name that is there, the header's entry is replaced."""
+    content = file.read_bytes()
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8:8 + length])
+    begin = len(content) - 8 - length
+    header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, begin + len(data)]}
+    text = json.dumps(header).encode()
+    file.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length:] + data)
+    return file
+
+
+def test_tensors_of_types_that_are_not_read_are_passed_over(program, whole, refused):
+    """Also where their names begin as a network's do."""
+    file = write(program, whole)
+    for dtype, shape, size in [("F8_E4M3", [8], 8), ("F4", [6], 3), ("F6_E2M3", [4], 3), ("U16", [4], 8), ("U64", [1], 8), ("C64", [1], 8),
+                               ("T5_OF_2040", [7], 12)]:
+        with_tensor(file, f"generator_ema.{dtype}", dtype, shape, bytes(size))
+    subprocess.run([VALLEY, "sample", file, "--seeds", "0", "-o", program.folder / "p.png"], check=True, timeout=60)
+    (program.folder / "p.png").unlink()
+    name = "generator_ema.linear.weight"
+    tensors = {key: value for key, value in whole[0].items() if key != name}
+    wanted = with_tensor(write(program, whole, tensors), name, "F8_E4M3", list(whole[0][name].shape), bytes(whole[0][name].size))
+    message = refused(wanted)
+    assert name in message and "F8_E4M3" in message and "F32" in message
+    assert "whole bytes" in refused(with_tensor(write(program, whole), "odd", "F4", [3], bytes(2)))

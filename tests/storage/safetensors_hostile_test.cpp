@@ -168,8 +168,17 @@ TEST(HostileSafetensors, OffsetsAndShapes) {
   expect_refused(one("U8", "[null]", "[0,8]"), "null");
   expect_refused(one("U8", "[true]", "[0,8]"), "a boolean");
   expect_refused(one("U8", "8", "[0,8]"), "a number");
-  expect_refused(one("F8", "[8]", "[0,8]"), "unknown dtype 'F8'");
-  expect_refused(one("f32", "[2]", "[0,8]"), "unknown dtype");
+  expect_refused(one("F8", "[8]", "[0,8]"), "has the type 'F8', which valley does not read");
+  expect_refused(one("f32", "[2]", "[0,8]"), "has the type 'f32', which valley does not read");
+  // The size of an unknown type is not known, its place is.
+  expect_refused(one("Q3_K", "[8]", "[0,9]"), "ends at byte 9");
+  expect_refused(one("Q3_K", "[8]", "[1,8]"), "a hole");
+  expect_refused(one("Q3_K", "[4611686018427387904,4]", "[0,8]"), "overflows");
+  expect_refused(one("F4", "[15]", "[0,8]"),
+                 "15 elements of 4 bits, which do not fill whole bytes");
+  expect_refused(one("F4", "[18]", "[0,8]"), "8 bytes where its shape and dtype make 9");
+  expect_refused(one("F6_E3M2", "[11]", "[0,8]"), "do not fill whole bytes");
+  expect_refused(one("C64", "[2]", "[0,8]"), "8 bytes where its shape and dtype make 16");
   // Products that wrap round to what the file has.
   expect_refused(one("U8", "[9223372036854775808,4]", "[0,8]"), "over 2^63 - 1");
   expect_refused(one("U8", "[4611686018427387904,4]", "[0,0]"), "overflows");

@@ -1,10 +1,13 @@
 #include "storage/safetensors.h"
 
 #include <ATen/Functions.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "core/atomic_file.h"
 #include "expect_error.h"
@@ -175,6 +178,34 @@ TEST(Safetensors, OnlyWhatIsWantedIsRead) {
   EXPECT_EQ(read.tensors.size(), 1U);
   EXPECT_TRUE(read.tensors.contains("b"));
   EXPECT_EQ(read.metadata.at("k"), "v");
+}
+
+// Other programs store such tensors beside a model's.
+TEST(Safetensors, TensorsOfTypesThatAreNotReadArePassedOver) {
+  const std::vector<std::array<std::string, 2>> kinds = {
+      {"F8_E4M3", "[8]"}, {"F8_E5M2", "[2,4]"}, {"F8_E8M0", "[8]"}, {"F4", "[16]"},
+      {"F6_E2M3", "[8]"}, {"F6_E3M2", "[8]"},   {"U16", "[4]"},     {"U32", "[2]"},
+      {"U64", "[1]"},     {"C64", "[1]"},       {"F4", "[0]"},      {"I3_OF_2031", "[21]"}};
+  for (const auto& [dtype, shape] : kinds) {
+    const std::size_t bytes = shape == "[0]" ? 0 : dtype.starts_with("F6") ? 6 : 8;
+    std::string header = fmt::format(
+        R"({{"more":{{"dtype":"{}","shape":{},"data_offsets":[4,{}]}},"w":{{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}}})",
+        dtype, shape, 4 + bytes);
+    const std::uint64_t length = header.size();
+    std::string file(reinterpret_cast<const char*>(&length), sizeof length);
+    file += header + std::string(4 + bytes, '\0');
+    const TemporaryFolder folder;
+    write_file(folder / "m.safetensors", file);
+    const auto read = [&](const char* wanted) {
+      return read_safetensors(folder / "m.safetensors",
+                              [&](const std::string& name) { return name == wanted; });
+    };
+    EXPECT_EQ(read("w").tensors.size(), 1U) << dtype;
+    EXPECT_EQ(outline_safetensors(folder / "m.safetensors").tensors.at("more").dtype, dtype);
+    expect_error(ExitCode::kData,
+                 {"m.safetensors", "'more'", "'" + dtype + "'", "convert it to F32"},
+                 [&] { static_cast<void>(read("more")); });
+  }
 }
 
 }  // namespace
