@@ -37,6 +37,19 @@ bool is_good(const fs::path& checkpoint) {
   }
 }
 
+// The same, but throws the error of a disk that fails: such a checkpoint may be whole, and what is
+// resumed from an older one would take its place.
+bool is_good_to_resume(const fs::path& checkpoint) {
+  try {
+    verify_checkpoint(checkpoint);
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::kIo) throw;
+    log::warn("passing over the checkpoint {}: {}", checkpoint.string(), error.what());
+    return false;
+  }
+  return true;
+}
+
 std::map<std::int64_t, fs::path> checkpoints_by_step(const fs::path& folder) {
   std::map<std::int64_t, fs::path> by_step;
   for (const std::string& name : entry_names(folder)) {
@@ -105,7 +118,7 @@ std::vector<fs::path> list_checkpoints(const fs::path& folder) {
 
 std::optional<fs::path> newest_good_checkpoint(const fs::path& folder) {
   const std::vector<fs::path> paths = list_checkpoints(folder);
-  const auto found = std::find_if(paths.rbegin(), paths.rend(), is_good);
+  const auto found = std::find_if(paths.rbegin(), paths.rend(), is_good_to_resume);
   if (found == paths.rend()) return std::nullopt;
   return *found;
 }

@@ -117,6 +117,10 @@ void add_to_last_start(const fs::path& run, const Json& end) {
 
 ModelLocation newest_in(const fs::path& folder, const fs::path& named) {
   const auto newest = newest_good_checkpoint(folder);
+  if (!newest && !list_checkpoints(folder).empty())
+    throw Error(ExitCode::kData,
+                "{}: every checkpoint is damaged, as the warnings say; put back a copy of one",
+                named.string());
   if (!newest)
     throw Error(
         ExitCode::kMissingInput,

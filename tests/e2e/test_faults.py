@@ -9,7 +9,7 @@ import time
 
 import numpy
 import pytest
-from program import (DATA, DIVERGED, bits, checkpoint, checkpoints, flip, has_reached, step_of, steps_reported)
+from program import (DATA, DIVERGED, MISSING, bits, checkpoint, checkpoints, flip, has_reached, step_of, steps_reported)
 from safetensors.numpy import load_file
 
 KILLED = 128 + signal.SIGKILL
@@ -109,6 +109,18 @@ def test_a_run_whose_checkpoints_are_all_damaged_is_refused_and_kept(program, tw
     assert "--resume none" in result.error
     assert {p: p.read_bytes() for p in (run / "checkpoints").rglob("*") if p.is_file()} == before
     assert steps_reported(run) == list(range(1, 11))
+
+
+def test_a_model_of_a_run_whose_checkpoints_are_all_damaged_is_damaged_data(program, two_checkpoints):
+    """66 is for a run that has none."""
+    for path in checkpoints(two_checkpoints):
+        flip(path / "model.safetensors", 5000)
+    for place in (two_checkpoints, two_checkpoints / "checkpoints"):
+        result = program.call("sample", place, "--seeds", "0", "-o", program.folder / "p.png", expect=DATA)
+        assert "every checkpoint is damaged" in result.error and str(place) in result.error
+    for path in checkpoints(two_checkpoints):
+        shutil.rmtree(path)
+    program.call("sample", two_checkpoints, "--seeds", "0", "-o", program.folder / "p.png", expect=MISSING)
 
 
 def test_a_named_checkpoint_that_is_damaged_is_refused(program, two_checkpoints):
