@@ -8,14 +8,8 @@ namespace valley {
 namespace {
 
 ExitCode code_of(int error_number, bool writing) {
-  switch (error_number) {
-    case EIO:
-    case ESTALE:
-    case ETIMEDOUT:
-      return ExitCode::kIo;
-    default:
-      return writing ? ExitCode::kCannotWrite : ExitCode::kMissingInput;
-  }
+  if (fault_of(error_number) == FileFault::kStorage) return ExitCode::kIo;
+  return writing ? ExitCode::kCannotWrite : ExitCode::kMissingInput;
 }
 
 }  // namespace
@@ -42,6 +36,46 @@ const char* way_out(int error_number) {
       return "; its symbolic links form a loop: remove them, or name another file";
     default:
       return "";
+  }
+}
+
+FileFault fault_of(int error_number) {
+  switch (error_number) {
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+    case EACCES:
+    case EPERM:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EILSEQ:  // a name that the file system cannot hold
+    case EEXIST:
+    case ENOTEMPTY:
+    case EXDEV:
+    case EOVERFLOW:
+      return FileFault::kPath;
+    case ENOSPC:
+    case EDQUOT:
+    case EROFS:
+    case EFBIG:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EMLINK:
+    case EBUSY:
+    case ETXTBSY:
+    case EAGAIN:
+    case EINTR:
+    case EINVAL:
+    case ENOSYS:
+    case EOPNOTSUPP:
+    case EPIPE:
+    case ENOTTY:
+    case ESPIPE:
+    case EBADF:
+      return FileFault::kLimit;
+    default:
+      return FileFault::kStorage;
   }
 }
 

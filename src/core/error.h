@@ -42,9 +42,18 @@ class Error : public std::runtime_error {
   ExitCode code_;
 };
 
-// The error for a failed system call on `path`: ENOENT is a missing input when reading, ENOSPC,
-// EDQUOT, EACCES and the like cannot be written when writing, EIO and ESTALE are I/O. `doing` is a
-// phrase such as "opening" or "writing 4096 bytes to".
+// The cause of a failed system call on a path.
+enum class FileFault {
+  kPath,     // this path alone: absent, no permission, a loop of links, a name that is too long
+  kLimit,    // a limit of the process or file system: space, quota, read-only, open files, memory
+  kStorage,  // the disk, its server or the network: other paths fail alike, a later try may not
+};
+// Every other error number is kStorage, also one that is unknown.
+[[nodiscard]] FileFault fault_of(int error_number);
+
+// The error for a failed system call on `path`: kIo for FileFault::kStorage, else kMissingInput
+// when reading and kCannotWrite when writing. `doing` is a phrase such as "opening" or "writing
+// 4096 bytes to".
 [[nodiscard]] Error file_error(const std::string& doing, const std::string& path, int error_number,
                                bool writing);
 

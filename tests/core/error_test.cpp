@@ -53,6 +53,20 @@ TEST(FileError, AFailingDeviceIsIoWhicheverWay) {
   }
 }
 
+TEST(FaultOf, TellsPathsLimitsAndStorageApart) {
+  for (const int number : {ENOENT, ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG})
+    EXPECT_EQ(fault_of(number), FileFault::kPath) << number;
+  for (const int number : {ENOSPC, EDQUOT, EROFS, EFBIG, EMFILE, ENFILE, ENOMEM})
+    EXPECT_EQ(fault_of(number), FileFault::kLimit) << number;
+  constexpr int kUnknown = 4000;
+  for (const int number : {EIO, ESTALE, ENXIO, ENODEV, EREMOTEIO, ETIMEDOUT, ENOTCONN, EHOSTDOWN,
+                           ECONNRESET, EUCLEAN, EBADMSG, ENODATA, kUnknown}) {
+    EXPECT_EQ(fault_of(number), FileFault::kStorage) << number;
+    EXPECT_EQ(file_error("on", "f", number, false).code(), ExitCode::kIo) << number;
+    EXPECT_EQ(file_error("on", "f", number, true).code(), ExitCode::kIo) << number;
+  }
+}
+
 TEST(FileError, APathWithBracesIsNotAFormat) {
   EXPECT_STREQ(file_error("opening", "{0}", ENOENT, false).what(),
                "opening {0}: No such file or directory");
