@@ -102,6 +102,7 @@ void build(const BuildArguments& arguments) {
   if (const std::uint64_t rejects = count(report.rejects); rejects > 0)
     log::warn("{} of {} images were rejected; each with its reason in {}", rejects,
               report.candidates_seen, (options.destination / kRejectsFile).string());
+  warn_of_empty_classes(report);
   print_report(report, options, arguments.json);
 }
 

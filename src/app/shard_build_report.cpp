@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/shard_inspect.h"
+#include "core/log.h"
 
 namespace valley::app {
 
@@ -52,6 +53,23 @@ std::uint64_t count(const std::map<std::string, std::uint64_t>& rejects) {
   std::uint64_t total = 0;
   for (const auto& [reason, images] : rejects) total += images;
   return total;
+}
+
+void warn_of_empty_classes(const BuildReport& report) {
+  constexpr std::size_t kShown = 5;
+  const std::size_t count = report.empty_classes.size();
+  if (count == 0) return;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kShown, count); ++i) {
+    const auto& [label, name] = report.empty_classes[i];
+    text += fmt::format("{}{}", i == 0 ? "" : ", ", label);
+    if (!name.empty()) text += fmt::format(" (\"{}\")", name);
+  }
+  if (count > kShown) text += fmt::format(" and {} more", count - kShown);
+  log::warn(
+      "all images of {} {} were rejected, so no stored image has {}; the other classes keep their "
+      "numbers",
+      count == 1 ? "class" : "classes", text, count == 1 ? "this label" : "these labels");
 }
 
 void print_report(const BuildReport& report, const BuildOptions& options, bool as_json) {

@@ -23,6 +23,9 @@ void show_json_line(const BuildProgress& progress);
 void print_plan(const BuildPlan& plan, const BuildOptions& options, bool as_json);
 void print_report(const BuildReport& report, const BuildOptions& options, bool as_json);
 
+// A warning that names the classes whose images were all rejected, where there are any.
+void warn_of_empty_classes(const BuildReport& report);
+
 [[nodiscard]] std::uint64_t count(const std::map<std::string, std::uint64_t>& rejects);
 
 }  // namespace valley::app

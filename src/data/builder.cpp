@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/file_type.h"
 #include "core/hash.h"
 #include "data/build_parameters.h"
 #include "data/finish.h"
@@ -88,6 +90,7 @@ class Builder {
   void keep_journal();
   void reject(Decoded& decoded);
   void check_error_rate(std::uint64_t of);
+  [[nodiscard]] std::vector<std::pair<std::int64_t, std::string>> empty_classes() const;
   void report_progress(std::uint64_t in_shard);
   [[nodiscard]] double seconds() const {
     return std::chrono::duration<double>(Clock::now() - began_).count();
@@ -131,7 +134,7 @@ ShardHeader Builder::header() const {
 
 void Builder::start() {
   const std::string parameters = build_parameters(source_, options_);
-  if (options_.existing == Existing::kResume && fs::exists(directory_ / kManifestFile)) {
+  if (options_.existing == Existing::kResume && is_there(directory_ / kManifestFile)) {
     resume(parameters);
     return;
   }
@@ -232,6 +235,21 @@ void Builder::commit(ShardWriter& shard) {
   keep_journal();
 }
 
+std::vector<std::pair<std::int64_t, std::string>> Builder::empty_classes() const {
+  std::set<std::int64_t> empty;
+  for (std::uint64_t position = 0; position < position_ && !rejects_.empty(); ++position) {
+    const std::int64_t label = source_.label(candidate_at(position));
+    if (label >= 0 && !manifest_.class_histogram.contains(label)) empty.insert(label);
+  }
+  std::vector<std::pair<std::int64_t, std::string>> classes;
+  for (const std::int64_t label : empty) {
+    const auto index = static_cast<std::size_t>(label);
+    classes.emplace_back(label,
+                         index < manifest_.class_names.size() ? manifest_.class_names[index] : "");
+  }
+  return classes;
+}
+
 BuildReport Builder::run() {
   const DestinationLock lock(directory_);
   start();
@@ -257,8 +275,8 @@ BuildReport Builder::run() {
                 describe(manifest_.rejects), (directory_ / kRejectsFile).string());
   finish_dataset(directory_, manifest_);
   remove_listing(directory_);
-  return {manifest_.images, resumed_images_,   manifest_.shards.size(), manifest_.bytes(),
-          position_,        manifest_.rejects, manifest_.fingerprint,   seconds()};
+  return {manifest_.images,  resumed_images_, manifest_.shards.size(), manifest_.bytes(), position_,
+          manifest_.rejects, empty_classes(), manifest_.fingerprint,   seconds()};
 }
 
 }  // namespace

@@ -12,6 +12,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "data/destination.h"
 #include "image/fit.h"
@@ -49,6 +51,8 @@ struct BuildReport {
   std::uint64_t bytes = 0;  // of the shards
   std::uint64_t candidates_seen = 0;
   std::map<std::string, std::uint64_t> rejects;  // reason -> images
+  // Number and name of each class whose images were all rejected. Classes keep their numbers.
+  std::vector<std::pair<std::int64_t, std::string>> empty_classes;
   std::string fingerprint;
   double seconds = 0;
 };

@@ -1,6 +1,8 @@
 #include "image/labels.h"
 
 #include <algorithm>
+#include <cctype>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -9,6 +11,7 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/file_type.h"
 #include "image/folder_listing.h"
 
 namespace valley {
@@ -46,9 +49,14 @@ class LabelFile {
   [[nodiscard]] bool has_labels() const {
     return root_.contains("labels") && !root_["labels"].is_null();
   }
+  // Also where the list is empty, which StyleGAN's tools write for images without labels.
+  [[nodiscard]] bool has_any_label() const { return has_labels() && !root_["labels"].empty(); }
   [[nodiscard]] Labels labels_of(const std::vector<std::string>& paths) const;
 
  private:
+  // Error kData with examples of both and the likely reason: the file was meant for these images.
+  [[noreturn]] void fail_without_match(const std::vector<std::string>& label_paths,
+                                       const std::vector<std::string>& images) const;
   [[noreturn]] void fail(const std::string& what) const {
     throw Error(ExitCode::kData,
                 "{}: {}; expected {{\"labels\": [[\"folder/image.png\", 3], ...]}}", name_, what);
@@ -88,34 +96,145 @@ std::vector<std::string> LabelFile::read_class_names(std::int64_t largest) const
   return list.get<std::vector<std::string>>();
 }
 
+// Up to `count` of the texts, in order, as names in quotation marks. A backslash stays one, so that
+// people see what the file holds.
+std::string examples_of(std::vector<std::string> texts, std::size_t count) {
+  constexpr std::string_view kBackslash = "\\x5C";
+  std::sort(texts.begin(), texts.end());
+  std::string shown;
+  for (std::size_t i = 0; i < std::min(count, texts.size()); ++i) {
+    std::string name = escaped_name(texts[i]);
+    for (auto at = name.find(kBackslash); at != std::string::npos;
+         at = name.find(kBackslash, at + 1))
+      name.replace(at, kBackslash.size(), "\\");
+    shown += fmt::format("{}\"{}\"", i == 0 ? "" : ", ", name);
+  }
+  return shown;
+}
+
+std::string with_slashes(std::string path) {
+  std::replace(path.begin(), path.end(), '\\', '/');
+  return path;
+}
+
+std::string in_lower_case(std::string path) {
+  std::transform(path.begin(), path.end(), path.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return path;
+}
+
+std::string without_extension(const std::string& path) {
+  return std::filesystem::path(path).replace_extension().string();
+}
+
+std::string file_name(const std::string& path) {
+  return std::filesystem::path(path).filename().string();
+}
+
+// True where some label's path equals some image's path after `change` has been applied to both.
+bool any_match(const std::vector<std::string>& label_paths, const std::vector<std::string>& images,
+               const std::function<std::string(std::string)>& change) {
+  std::set<std::string> changed;
+  for (const std::string& path : images) changed.insert(change(path));
+  return std::any_of(label_paths.begin(), label_paths.end(),
+                     [&](const std::string& path) { return changed.contains(change(path)); });
+}
+
+// The likely reason why no path of a label is the path of an image.
+std::string mismatch_reason(const std::vector<std::string>& label_paths,
+                            const std::vector<std::string>& images) {
+  const auto any_label = [&](const auto& holds) {
+    return std::any_of(label_paths.begin(), label_paths.end(), holds);
+  };
+  if (any_label([](const std::string& path) { return path.find('\\') != std::string::npos; }) &&
+      any_match(label_paths, images,
+                [](std::string path) { return file_name(with_slashes(path)); }))
+    return "its paths have backslashes; write them with '/'";
+  const bool same_file = any_match(label_paths, images, file_name);
+  if (same_file &&
+      any_label([](const std::string& path) { return std::filesystem::path(path).is_absolute(); }))
+    return "its paths are absolute; write them relative to the folder of images";
+  if (any_match(label_paths, images, in_lower_case))
+    return "its paths differ from the images' in upper and lower case alone";
+  if (any_match(label_paths, images, without_extension))
+    return "its paths end in other extensions than the images'";
+  if (same_file)
+    return "its paths name the same files in other folders; write them relative to the folder of "
+           "images, or name as the source the folder that they are relative to";
+  if (any_match(label_paths, images, [](const std::string& path) {
+        return in_lower_case(without_extension(file_name(with_slashes(path))));
+      }))
+    return "its paths differ from the images' in folders, extensions or case";
+  return "it may be the file of another folder";
+}
+
 Labels LabelFile::labels_of(const std::vector<std::string>& paths) const {
   if (!has_labels()) fail("it has no \"labels\"");
   std::unordered_map<std::string, std::int64_t> known = read_labels();
   std::int64_t largest = -1;
   for (const auto& [path, label] : known) largest = std::max(largest, label);
   Labels labels{.kind = LabelKind::kJson, .of = {}, .class_names = read_class_names(largest)};
+  const std::size_t entries = known.size();
+  std::vector<std::string> unlabelled;
   for (const std::string& path : paths) {
     const auto found = known.extract(path);
     labels.of.push_back(found.empty() ? -1 : found.mapped());
+    if (found.empty()) unlabelled.push_back(path);
   }
-  if (known.empty()) return labels;
-  const auto first = std::min_element(
-      known.begin(), known.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  labels.warning =
-      fmt::format("{}: {} of its labels belong to no image of the folder, such as \"{}\"", name_,
-                  known.size(), escaped_name(first->first));
+  std::vector<std::string> unused;
+  unused.reserve(known.size());
+  for (const auto& [path, label] : known) unused.push_back(path);
+  if (!paths.empty() && unlabelled.size() == paths.size()) fail_without_match(unused, unlabelled);
+  if (unused.empty()) return labels;
+  labels.warning = fmt::format(
+      "{}: {} of its labels belong to no image of the folder, such as {}; {} of {} entries match, "
+      "and {} of {} images have no label",
+      name_, unused.size(), examples_of(unused, 1), entries - unused.size(), entries,
+      unlabelled.size(), paths.size());
   return labels;
+}
+
+void LabelFile::fail_without_match(const std::vector<std::string>& label_paths,
+                                   const std::vector<std::string>& images) const {
+  const std::string shown = examples_of(images, 2);
+  if (label_paths.empty())
+    throw Error(ExitCode::kData,
+                "{}: its list \"labels\" is empty, so none of {} images has a label; the images "
+                "are named like {}; list them as {{\"labels\": [[\"folder/image.png\", 3], ...]}}",
+                name_, images.size(), shown);
+  throw Error(ExitCode::kData,
+              "{}: none of its {} labels belongs to one of {} images: {}. Its paths are like {}, "
+              "those of the images like {}",
+              name_, label_paths.size(), images.size(), mismatch_reason(label_paths, images),
+              examples_of(label_paths, 2), shown);
 }
 
 Labels no_labels(std::size_t images) {
   return {.kind = LabelKind::kNone, .of = std::vector<std::int64_t>(images, -1), .class_names = {}};
 }
 
+// A dangling link counts: it stands for a file that should be there, and opening it fails naming
+// it.
+bool has_dataset_file(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / kDatasetFile;
+  std::error_code none;
+  return type_of_file(file) == std::filesystem::file_type::regular ||
+         (!is_there(file) && std::filesystem::is_symlink(file, none));
+}
+
 Labels labels_of_any_kind(const std::filesystem::path& folder,
                           const std::vector<std::string>& paths) {
-  if (std::error_code status; std::filesystem::is_regular_file(folder / kDatasetFile, status)) {
-    const LabelFile file(folder / kDatasetFile);
-    if (file.has_labels()) return file.labels_of(paths);
+  if (has_dataset_file(folder)) {
+    try {
+      const LabelFile file(folder / kDatasetFile);
+      if (file.has_any_label()) return file.labels_of(paths);
+    } catch (const Error& error) {
+      throw Error(error.code(),
+                  "{}. The file was found in the folder of images: if it does not hold their "
+                  "labels, move or rename it; valley shard build passes it over with --labels dirs "
+                  "or --labels none",
+                  error.what());
+    }
   }
   Labels labels = labels_of_folders(paths);
   if (labels.class_names.size() >= 2) return labels;

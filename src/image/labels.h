@@ -37,7 +37,7 @@ struct Labels {
 };
 
 // `paths` below `folder`, in order. Errors: kMissingInput or kData naming the file, and the entry
-// in it that is wrong.
+// in it that is wrong; kData for a file of which no entry matches a path.
 [[nodiscard]] Labels find_labels(const std::filesystem::path& folder,
                                  const std::vector<std::string>& paths,
                                  const LabelOptions& options);

@@ -210,6 +210,73 @@ def test_labels_of_stylegans_file(tmp_path):
     assert read_back(tmp_path / "named")[1] == list("abcdefgh")
 
 
+MISMATCHES = {
+    "empty": ([], "empty"), "backslashes": ([["00000\\img0.png", 1], ["00001\\img2.png", 0]], "have backslashes"),
+    "windows": ([["C:\\data\\img0.png", 1]], "have backslashes"), "absolute": ([["/data/ffhq/00000/img0.png", 1]], "are absolute"),
+    "extension": ([["00000/img0.jpg", 1], ["00000/img1.jpeg", 1]], "other extensions"), "case": ([["00000/IMG0.PNG", 1]], "upper and lower case"),
+    "folder": ([["train/00000/img0.png", 1]], "in other folders"), "flat": ([["img0.png", 1]], "in other folders"),
+    "other": ([["a/b.png", 1]], "another folder")}
+
+
+@pytest.mark.parametrize("kind", MISMATCHES)
+def test_labels_without_a_match_are_rejected_with_the_likely_reason(tmp_path, kind):
+    for name in ("00000/img0.png", "00000/img1.png", "00001/img2.png"):
+        colour(tmp_path / "in", name, 9)
+    labels, reason = MISMATCHES[kind]
+    file = tmp_path / "labels.json"
+    file.write_text(json.dumps({"labels": labels}))
+    command = ["shard", "build", "--source", tmp_path / "in", "--resolution", "8", "--dest", tmp_path / "out"]
+    result = run(*command, "--labels", f"json:{file}")
+    assert result.returncode == 65 and result.stderr.count("error:") == 1
+    for part in (reason, "labels.json", '"00000/img0.png", "00000/img1.png"', *(f'"{path}"' for path, _ in labels[:2])):
+        assert part in result.stderr, result.stderr
+    assert not (tmp_path / "out").exists()
+    if kind in ("empty", "extension"):  # found without being named: an empty list is no list
+        (tmp_path / "in" / "dataset.json").write_text(file.read_text())
+        result = run(*command)
+        if labels:
+            assert result.returncode == 65 and "--labels dirs or --labels none" in result.stderr
+        else:
+            assert result.returncode == 0 and read_back(tmp_path / "out")[1] == ["00000", "00001"]
+
+
+def test_labels_that_match_in_part_are_counted(tmp_path):
+    for name in ("a.png", "b.png", "c.png", "d.png"):
+        colour(tmp_path / "in", name, 9)
+    (tmp_path / "labels.json").write_text(json.dumps({"labels": [["a.png", 1], ["e.png", 1], ["f.png", 0]]}))
+    result = run("shard", "build", "--source", tmp_path / "in", "--resolution", "8", "--dest", tmp_path / "out", "--labels",
+                 f"json:{tmp_path / 'labels.json'}")
+    assert result.returncode == 0 and read_back(tmp_path / "out")[0] == {"a.png": 1, "b.png": -1, "c.png": -1, "d.png": -1}
+    for part in ("2 of its labels belong to no image", '"e.png"', "1 of 3 entries match", "3 of 4 images have no label"):
+        assert part in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("content", ['[{"file": "a.png"}]', '{"labels": {"a.png": 3}}', '{"labels": [{"path": "a.png"}]}', "<html>"])
+def test_a_foreign_dataset_json_names_the_ways_out(tmp_path, content):
+    for name in ("x/a.png", "y/b.png"):
+        colour(tmp_path / "in", name, 9)
+    (tmp_path / "in" / "dataset.json").write_text(content)
+    command = ["shard", "build", "--source", tmp_path / "in", "--resolution", "8", "--dest", tmp_path / "out"]
+    result = run(*command)
+    assert result.returncode == 65 and "--labels dirs or --labels none" in result.stderr
+    result = run(*command, "--labels", "dirs")
+    assert result.returncode == 0 and read_back(tmp_path / "out")[1] == ["x", "y"]
+
+
+def test_a_class_whose_images_are_all_rejected_is_named(tmp_path):
+    for name in ("a/1.png", "c/3.png", "d/4.png"):
+        colour(tmp_path / "in", name, 9)
+    for name in ("b/2.png", "b/3.png", "d/5.png"):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"")
+    command = ["shard", "build", "--source", tmp_path / "in", "--resolution", "8", "--dest", tmp_path / "out", "--max-error-rate", "1"]
+    result = run(*command)
+    assert result.returncode == 0 and 'all images of class 1 ("b") were rejected' in result.stderr
+    assert read_back(tmp_path / "out") == ({"a/1.png": 0, "c/3.png": 2, "d/4.png": 3}, ["a", "b", "c", "d"])
+    result = run(*command[:-1], "1", "--overwrite", "--max-images", "1", "--no-shuffle")
+    assert "all images of class" not in result.stderr, "the other classes were not looked at"
+
+
 @pytest.mark.parametrize(("content", "part"), [
     ("{", "no JSON object"), ('{"labels": {}}', "is no list"), ('{"other": 1}', 'no "labels"'),
     ('{"labels": [["a.png", "cat"]]}', '["a.png","cat"]'), ('{"labels": [["a.png", -1]]}', '["a.png",-1]'),
