@@ -18,6 +18,7 @@
 #include "app/strip_picture.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/file_type.h"
 #include "inference/damage.h"
 #include "inference/neighbour_filters.h"
 #include "inference/restorer.h"
@@ -66,8 +67,7 @@ void check_arguments(const RestoreArguments& a) {
   for (const std::string& file : {a.out, a.strip, a.save}) {
     if (!file.empty()) require_writable(file);
   }
-  if (!a.images.empty() && std::filesystem::exists(a.images) &&
-      !std::filesystem::is_directory(a.images))
+  if (!a.images.empty() && valley::is_there(a.images, true) && !is_folder(a.images, true))
     throw Error(ExitCode::kCannotWrite, "--images {}: it is no folder", a.images);
 }
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/file_type.h"
 #include "core/log.h"
 #include "image/codepoints.h"
 #include "image/folder_source.h"
@@ -124,10 +125,8 @@ void add_source_options(CLI::App& command, SourceArguments& arguments) {
 
 std::unique_ptr<ImageSource> open_source(const SourceArguments& arguments,
                                          const BuildOptions& options) {
-  std::error_code status;
-  std::unique_ptr<ImageSource> source = fs::is_directory(arguments.source, status)
-                                            ? open_folder(arguments, options)
-                                            : open_font(arguments, options);
+  std::unique_ptr<ImageSource> source =
+      is_folder(arguments.source) ? open_folder(arguments, options) : open_font(arguments, options);
   check_labels(*source, arguments);
   return source;
 }

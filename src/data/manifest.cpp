@@ -7,6 +7,7 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/file_type.h"
 #include "data/json_fields.h"
 #include "data/shard_file.h"
 
@@ -206,22 +207,23 @@ Manifest parse_manifest(const std::string& text, const std::string& name) {
 
 Manifest read_manifest(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / kManifestFile;
-  std::error_code status;
-  if (std::filesystem::is_regular_file(directory, status))
+  const std::filesystem::file_type type = type_of_file(directory);
+  if (type == std::filesystem::file_type::regular)
     throw Error(ExitCode::kMissingInput,
                 "{} is a file; a data set is the folder that valley shard build makes",
                 directory.string());
-  if (!std::filesystem::is_directory(directory, status))
+  if (type != std::filesystem::file_type::directory)
     throw Error(ExitCode::kMissingInput,
                 "{}: no such directory; make a data set with valley shard build --dest {}",
                 directory.string(), directory.string());
-  const std::uintmax_t bytes = std::filesystem::file_size(path, status);
-  if (status)
+  if (!is_there(path))
     throw Error(ExitCode::kMissingInput,
                 "{} holds no {}: not a data set of valley shard build, or its build never finished "
                 "a shard",
                 directory.string(), kManifestFile);
-  if (bytes > kMaxManifestBytes)
+  std::error_code none;
+  const std::uintmax_t bytes = std::filesystem::file_size(path, none);
+  if (!none && bytes > kMaxManifestBytes)
     throw Error(ExitCode::kData, "{} has {} bytes, too many for a manifest", path.string(), bytes);
   return parse_manifest(read_file(path), path.string());
 }

@@ -135,7 +135,9 @@ class RowReader {
 FixedStrings read_names(const Hdf5File& file, std::int64_t id, std::uint64_t n) {
   const RowReader names(file, id, "names", {n}, H5T_STRING);
   const std::size_t width = names.type_bytes();
-  const std::uint64_t file_bytes = std::filesystem::file_size(file.path());
+  std::error_code failure;
+  const std::uint64_t file_bytes = std::filesystem::file_size(file.path(), failure);
+  if (failure) throw file_error("asking the size of", file.path().string(), failure.value(), false);
   if (::H5Tis_variable_str(names.type()) != 0 || width == 0 || width > file_bytes / n)
     file.fail("/names should be fixed-length text");
   std::string bytes(width * n, '\0');

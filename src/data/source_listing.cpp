@@ -5,6 +5,7 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/file_type.h"
 
 namespace valley {
 namespace {
@@ -66,8 +67,7 @@ void keep_listing(const std::filesystem::path& directory, const std::string& lis
 }
 
 void require_same_listing(const std::filesystem::path& directory, const std::string& now) {
-  std::error_code status;
-  if (now.empty() || !std::filesystem::exists(directory / kListingFile, status)) return;
+  if (now.empty() || !is_there(directory / kListingFile)) return;
   const std::string before = read_file(directory / kListingFile);
   if (before == now) return;
   throw Error(ExitCode::kUsage,

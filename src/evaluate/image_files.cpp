@@ -7,6 +7,7 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/file_type.h"
 #include "core/hash.h"
 #include "core/log.h"
 #include "image/decode.h"
@@ -118,9 +119,10 @@ std::unique_ptr<LabelledImages> open_image_files(const std::vector<std::string>&
   files.reserve(paths.size());
   for (const std::string& path : paths) {
     std::error_code error;
-    const bool is_file = fs::is_regular_file(path, error);
+    const bool is_file = type_of_file(path) == fs::file_type::regular;
     const std::uint64_t bytes = is_file ? fs::file_size(path, error) : 0;
-    if (!is_file || error)
+    if (error) throw file_error("looking at", path, error.value(), false);
+    if (!is_file)
       throw Error(ExitCode::kMissingInput,
                   "{}: neither a folder of shards or images nor an image file", path);
     files.push_back({path, escaped_name(path), bytes, -1, std::nullopt});

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/file_type.h"
 #include "core/hash.h"
 #include "data/dataset.h"
 #include "data/manifest.h"
@@ -185,15 +186,7 @@ Images open_shards(const std::string& directory, const ImageShape& shape,
   return images;
 }
 
-bool holds_shards(const std::string& path) {
-  std::error_code error;
-  return fs::exists(fs::path(path) / kManifestFile, error);
-}
-
-bool is_folder(const std::string& path) {
-  std::error_code error;
-  return fs::is_directory(path, error);
-}
+bool holds_shards(const std::string& path) { return is_there(fs::path(path) / kManifestFile); }
 
 }  // namespace
 

@@ -36,6 +36,28 @@ std::string_view kind_of(mode_t mode) {
   return "a device";
 }
 
+// Names of files that people keep beside class folders. A link to one of them that leads nowhere
+// does not become a class.
+bool is_document(const fs::path& path) {
+  constexpr std::array<std::string_view, 26> kEndings{
+      ".txt", ".md",  ".rst", ".pdf", ".html", ".xml", ".json", ".jsonl", ".csv",
+      ".tsv", ".log", ".zip", ".tar", ".gz",   ".tgz", ".xz",   ".zst",   ".py",
+      ".sh",  ".mat", ".npy", ".npz", ".h5",   ".db",  ".toml", ".yaml"};
+  return std::find(kEndings.begin(), kEndings.end(), path.extension().string()) != kEndings.end();
+}
+
+bool leads_to_document(const fs::path& link) {
+  std::error_code none;
+  const fs::path target = fs::read_symlink(link, none);
+  return is_document(link) && (none || is_document(target));
+}
+
+bool is_known_file(const fs::directory_entry& entry) {
+  std::error_code none;
+  return entry.is_regular_file(none) || entry.is_fifo(none) || entry.is_socket(none) ||
+         entry.is_character_file(none) || entry.is_block_file(none);
+}
+
 class Walk {
  public:
   explicit Walk(fs::path root) : root_(std::move(root)) {}
@@ -47,6 +69,9 @@ class Walk {
     bool is_link = false;
   };
   void visit(const Folder& folder);
+  void list(const Folder& folder, const fs::path& path, std::error_code& failure);
+  void reject_unseen(std::string path, const fs::directory_entry& entry, bool is_image,
+                     Reject reject);
   void look_at(const std::string& parent, const fs::directory_entry& entry);
   void add(std::string path, Reject reject) {
     listing_.entries.push_back({std::move(path), 0, 0, std::move(reject)});
@@ -61,6 +86,25 @@ class Walk {
   std::vector<std::string> folders_like_images_;
 };
 
+// An entry whose stat() failed. What may be a folder is listed with a '/', so that it keeps its
+// class; a file without an image's name is passed over as ever.
+void Walk::reject_unseen(std::string path, const fs::directory_entry& entry, bool is_image,
+                         Reject reject) {
+  std::error_code none;  // the type is the one that readdir() gave
+  const bool is_link = entry.is_symlink(none);
+  const bool is_folder = !is_link && entry.is_directory(none);
+  if (is_image && !is_folder) {
+    if (is_link) reject.detail = "the symbolic link: " + reject.detail;
+    add(std::move(path), std::move(reject));
+  } else if (!is_folder && (is_link ? leads_to_document(entry.path()) : is_known_file(entry))) {
+    ++listing_.others[extension_of(path)];
+  } else {
+    reject.detail =
+        (is_link ? "the symbolic link, to a folder perhaps: " : "the folder: ") + reject.detail;
+    add(path + "/", std::move(reject));
+  }
+}
+
 void Walk::look_at(const std::string& parent, const fs::directory_entry& entry) {
   const std::string name = entry.path().filename().string();
   if (name.starts_with('.')) {
@@ -71,11 +115,7 @@ void Walk::look_at(const std::string& parent, const fs::directory_entry& entry) 
   const bool is_image = has_image_extension(name);
   struct stat status {};
   if (::stat(entry.path().c_str(), &status) != 0) {
-    const int error_number = errno;
-    if (is_image)
-      add(std::move(path), {"cannot be read", std::strerror(error_number)});
-    else
-      ++listing_.others[extension_of(name)];
+    reject_unseen(std::move(path), entry, is_image, unreadable(entry.path(), errno));
   } else if (S_ISDIR(status.st_mode)) {
     std::error_code ignored;
     if (is_image) folders_like_images_.push_back(path);
@@ -97,19 +137,27 @@ void Walk::look_at(const std::string& parent, const fs::directory_entry& entry) 
 
 void Walk::visit(const Folder& folder) {
   const fs::path path = folder.path.empty() ? root_ : root_ / folder.path;
+  std::error_code failure;
   struct stat status {};
-  if (::stat(path.c_str(), &status) == 0 &&
-      !visited_.emplace(status.st_dev, status.st_ino).second) {
+  if (::stat(path.c_str(), &status) != 0) {
+    failure = {errno, std::generic_category()};
+  } else if (!visited_.emplace(status.st_dev, status.st_ino).second) {
     if (folder.is_link) listing_.repeated_links.push_back(folder.path);
     return;
   }
-  std::error_code failure;
+  if (!failure) list(folder, path, failure);
+  if (!failure) return;
+  if (folder.path.empty()) throw file_error("listing", root_.string(), failure.value(), false);
+  Reject reject = unreadable(path, failure.value());
+  reject.detail = "the folder: " + reject.detail;
+  add(folder.path + "/", std::move(reject));
+}
+
+// `failure` also where readdir() fails after some entries, which stay listed.
+void Walk::list(const Folder& folder, const fs::path& path, std::error_code& failure) {
   fs::directory_iterator entry(path, failure);
   for (; !failure && entry != fs::directory_iterator(); entry.increment(failure))
     look_at(folder.path, *entry);
-  if (!failure) return;
-  if (folder.path.empty()) throw file_error("listing", root_.string(), failure.value(), false);
-  add(folder.path + "/", {"cannot be read", "the folder: " + failure.message()});
 }
 
 bool before(const FolderEntry& a, const FolderEntry& b) { return a.path < b.path; }
@@ -161,6 +209,17 @@ std::size_t utf8_length(std::string_view text) {
 }
 
 }  // namespace
+
+Reject unreadable(const fs::path& path, int error_number) {
+  const FileFault fault = fault_of(error_number);
+  if (fault == FileFault::kPath) return {"cannot be read", std::strerror(error_number)};
+  throw Error(ExitCode::kIo,
+              "reading {}: {}: {}, so it is not known which images there are; run again once it "
+              "works (a valley shard build with --resume)",
+              path.string(), std::strerror(error_number),
+              fault == FileFault::kLimit ? "a limit of this machine is reached"
+                                         : "the storage or its network failed");
+}
 
 FolderListing list_folder(const fs::path& folder) { return Walk(folder).run(); }
 

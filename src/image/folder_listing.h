@@ -27,10 +27,17 @@ struct FolderListing {
   std::vector<std::string> repeated_links;      // links to folders that are listed elsewhere
 };
 
+// The reject of a path that a system call failed on, for FileFault::kPath. Error kIo naming the
+// path for all other faults: a failing disk says nothing about one image.
+[[nodiscard]] Reject unreadable(const std::filesystem::path& path, int error_number);
+
 // All files below whose names end in .png .jpg .jpeg .jpe .webp, in any case; so named things that
 // are no files (pipes, devices), links that lead nowhere and folders that cannot be read are
-// entries with a reject. A folder so named is a folder, and a reject where it holds no image.
-// Links are followed, each folder once. Errors: kMissingInput when `folder` itself cannot be read.
+// entries with a reject. A folder so named is a folder, and a reject where it holds no image. A
+// folder that cannot be looked into, or a dangling link that may have led to one, is an entry with
+// a reject whose path ends in '/', so that its class keeps its number. Links are followed, each
+// folder once. Errors: kMissingInput when `folder` itself cannot be read; kIo naming the path when
+// the storage fails.
 [[nodiscard]] FolderListing list_folder(const std::filesystem::path& folder);
 
 // A path as UTF-8 without control characters: every other byte, and '\', is written "\xNN", so

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -21,28 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kBytesPerJob = std::uint64_t{64} << 20U;
-
-// Errors of the machine, not of the file.
-bool is_machine_error(int error_number) {
-  switch (error_number) {
-    case EIO:
-    case ESTALE:
-    case ETIMEDOUT:
-    case ENOMEM:
-    case EMFILE:
-    case ENFILE:
-      return true;
-    default:
-      return false;
-  }
-}
-
-Reject rejected_by_system(const fs::path& path, int error_number) {
-  if (is_machine_error(error_number))
-    throw Error(ExitCode::kIo, "reading {}: {}; run again with --resume", path.string(),
-                std::strerror(error_number));
-  return {"cannot be read", std::strerror(error_number)};
-}
 
 class File {
  public:
@@ -100,13 +77,20 @@ class FolderReader final : public ImageReader {
 };
 
 std::optional<Reject> FolderReader::read(const FolderEntry& entry) {
+  const Reject no_file_any_more{"changed",
+                                "it is no longer a regular file since the folder was listed"};
   const fs::path path = folder_ / entry.path;
   const File file(path);
-  if (file.descriptor() < 0) return rejected_by_system(path, errno);
   struct stat status {};
-  if (::fstat(file.descriptor(), &status) != 0) return rejected_by_system(path, errno);
-  if (!S_ISREG(status.st_mode))
-    return Reject{"changed", "no regular file any more since the folder was listed"};
+  if (file.descriptor() < 0) {
+    const int error_number = errno;
+    // A socket or a device without a driver took the file's place: ENXIO, as of a failing disk.
+    if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+      return no_file_any_more;
+    return unreadable(path, error_number);
+  }
+  if (::fstat(file.descriptor(), &status) != 0) return unreadable(path, errno);
+  if (!S_ISREG(status.st_mode)) return no_file_any_more;
   if (static_cast<std::uint64_t>(status.st_size) != entry.bytes)
     return Reject{"changed", fmt::format("{} bytes; {} when the folder was listed", status.st_size,
                                          entry.bytes)};
@@ -115,7 +99,7 @@ std::optional<Reject> FolderReader::read(const FolderEntry& entry) {
   for (std::size_t done = 0; done < content_.size();) {
     const ::ssize_t n = ::read(file.descriptor(), content_.data() + done, content_.size() - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return rejected_by_system(path, errno);
+    if (n < 0) return unreadable(path, errno);
     if (n == 0) return Reject{"changed", "it got shorter while it was read"};
     done += static_cast<std::size_t>(n);
   }

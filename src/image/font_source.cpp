@@ -7,6 +7,7 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/file_type.h"
 #include "core/hash.h"
 #include "image/codepoints.h"
 #include "image/font_face.h"
@@ -48,6 +49,8 @@ std::vector<fs::path> files_called(const std::string& name, const fs::path& fold
   for (; !status && entry != fs::recursive_directory_iterator(); entry.increment(status)) {
     if (entry->path().filename() == name) found.push_back(entry->path());
   }
+  if (status && fault_of(status.value()) != FileFault::kPath)
+    throw file_error("searching the fonts of", folder.string(), status.value(), false);
   std::sort(found.begin(), found.end());
   return found;
 }
@@ -57,8 +60,7 @@ std::vector<fs::path> files_called(const std::string& name, const fs::path& fold
 fs::path find_font(const std::string& named) { return find_font(named, usual_folders()); }
 
 fs::path find_font(const std::string& named, const std::vector<fs::path>& folders) {
-  std::error_code status;
-  if (fs::exists(named, status)) return named;
+  if (is_there(named)) return named;
   const bool is_bare = fs::path(named).filename() == named;
   std::string searched;
   for (const fs::path& folder : folders) {

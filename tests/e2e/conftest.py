@@ -3,11 +3,13 @@
 The program is that of the build folder in the environment's VALLEY_BUILD (default: build/).
 """
 
+import os
+import pathlib
 import subprocess
 
 import pytest
 from fake_gpus import FakeGpus
-from program import FACES, VALLEY, Program
+from program import FACES, VALLEY, WAITING, Program
 
 # Every step is reported, so that tests can wait for one; the small grid and the one thread save time.
 CONFIG = """\
@@ -90,3 +92,17 @@ def gpus(tmp_path, config, config_16):
 @pytest.fixture(scope="module")
 def shared_gpus(tmp_path_factory, config, config_16):
     return FakeGpus(tmp_path_factory.mktemp("gpus"), config, config_16)
+
+
+@pytest.fixture(scope="session")
+def faulty_valley(tmp_path_factory):
+    """Runs the program with system calls that fail as `fail` says (failing_calls.c)."""
+    library = tmp_path_factory.mktemp("shim") / "failing_calls.so"
+    source = pathlib.Path(__file__).with_name("failing_calls.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, source, "-ldl"], check=True, timeout=60)
+
+    def run(*arguments, fail="", **variables):
+        environment = os.environ | WAITING | variables | ({"LD_PRELOAD": str(library), "FAIL_CALLS": fail} if fail else {})
+        return subprocess.run([VALLEY, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False,
+                              env=environment)
+    return run
