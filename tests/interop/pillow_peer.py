@@ -6,6 +6,7 @@ Usage: pillow_peer.py make FOLDER                 files of every kind that Pillo
        pillow_peer.py shapes FOLDER               files of odd sizes and extreme ratios
        pillow_peer.py fit FOLDER OUT TRANSFORM FILTER MODE WIDTH HEIGHT
        pillow_peer.py photos FOLDER COUNT SIDE    JPEG files like photographs
+       pillow_peer.py decode                      answers paths from stdin as tests/image/decode_tool.cpp does
 """
 
 import io
@@ -212,12 +213,41 @@ def each_file(folder, out, convert):
             (out / (str(path.relative_to(folder)).replace("/", "@") + ".raw")).write_bytes(image.tobytes())
 
 
-def main(task, folder, *rest):
+def high_byte(image):
+    """16-bit gray, which Pillow clips to 255 and the program does not."""
+    data = image.tobytes()  # 32 bits a pixel, in the byte order of this machine
+    return Image.frombytes("L", image.size, data[1::4] if sys.byteorder == "little" else data[2::4])
+
+
+def decode():
+    """Paths from stdin, each ended by NUL, to pixels on stdout."""
+    def paths():
+        path = b""
+        while byte := sys.stdin.buffer.read(1):
+            if byte == b"\0":
+                yield path
+                path = b""
+            else:
+                path += byte
+    for path in paths():
+        try:
+            image = Image.open(path)
+            image = opened(path) if image.mode != "I" else high_byte(ImageOps.exif_transpose(image)).convert("RGB")
+            sys.stdout.buffer.write(f"{image.height} {image.width} 3\n".encode() + image.tobytes())
+        except Exception as error:  # whatever a decoder raises is a rejected file
+            text = f"{type(error).__name__}: {error}".replace("\n", " ")
+            sys.stdout.buffer.write(f"- {text}\n".encode(errors="replace"))
+        sys.stdout.buffer.flush()
+
+
+def main(task, folder="", *rest):
     folder = pathlib.Path(folder)
     if task == "make":
         make(folder)
     elif task == "shapes":
         shapes(folder)
+    elif task == "decode":
+        decode()
     elif task == "photos":
         photos(folder, *rest)
     elif task == "read":
