@@ -1,25 +1,57 @@
 #include "image/exif.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace valley {
 namespace {
 
 constexpr std::uint64_t kOrientationTag = 0x0112;
-constexpr std::uint64_t kShort = 3;
 constexpr std::uint64_t kEntryBytes = 12;
+constexpr std::uint64_t kInlineBytes = 4;  // a value of at most so many lies in its entry
+
+enum class FieldType : std::uint64_t {
+  kByte = 1,
+  kAscii = 2,
+  kShort = 3,
+  kLong = 4,
+  kRational = 5,
+  kSignedByte = 6,
+  kUndefined = 7,
+  kSignedShort = 8,
+  kSignedLong = 9,
+  kSignedRational = 10,
+  kFloat = 11,
+  kDouble = 12,
+  kIfd = 13,
+  kLong8 = 16,
+};
+
+// Bytes of one value; 0 for a type that there is not.
+std::uint64_t bytes_of_type(std::uint64_t type) {
+  constexpr std::array<std::uint64_t, 17> kBytes{0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8};
+  return type < kBytes.size() ? kBytes[type] : 0;
+}
 
 // Numbers of a TIFF structure in its own byte order; 0 beyond its end.
 class Tiff {
  public:
   explicit Tiff(std::string_view data) : data_(data), is_little_(data.starts_with("II")) {}
+  // Pillow also takes the two forms with the bytes of 42 exchanged. BigTIFF (43) is in no EXIF.
   [[nodiscard]] bool is_valid() const {
-    return (data_.starts_with("II") || data_.starts_with("MM")) && number(2, 2) == 42;
+    return data_.size() >= 8 && (data_.starts_with("II") || data_.starts_with("MM")) &&
+           (number(2, 2) == 42 || number(2, 2) == 42U << 8U);
+  }
+  [[nodiscard]] bool holds(std::uint64_t offset, std::uint64_t bytes) const {
+    return bytes <= data_.size() && offset <= data_.size() - bytes;
   }
   [[nodiscard]] std::uint64_t number(std::uint64_t offset, std::uint64_t bytes) const {
-    if (offset + bytes > data_.size()) return 0;
+    if (!holds(offset, bytes)) return 0;
     std::uint64_t value = 0;
     for (std::uint64_t i = 0; i < bytes; ++i) {
       const std::uint64_t at = is_little_ ? offset + bytes - 1 - i : offset + i;
@@ -27,11 +59,46 @@ class Tiff {
     }
     return value;
   }
+  [[nodiscard]] double value(std::uint64_t type, std::uint64_t offset) const;
 
  private:
   std::string_view data_;
   bool is_little_;
 };
+
+// The first value of a field. NaN for bytes and texts, which Pillow takes for no numbers.
+double Tiff::value(std::uint64_t type, std::uint64_t offset) const {
+  const std::uint64_t bits = number(offset, bytes_of_type(type));
+  const auto signed_at = [this](std::uint64_t at) {
+    return static_cast<double>(static_cast<std::int32_t>(number(at, 4)));
+  };
+  switch (static_cast<FieldType>(type)) {
+    case FieldType::kShort:
+    case FieldType::kLong:
+    case FieldType::kIfd:
+    case FieldType::kLong8:
+      return static_cast<double>(bits);
+    case FieldType::kSignedByte:
+      return static_cast<std::int8_t>(bits);
+    case FieldType::kSignedShort:
+      return static_cast<std::int16_t>(bits);
+    case FieldType::kSignedLong:
+      return static_cast<std::int32_t>(bits);
+    case FieldType::kRational:
+      return static_cast<double>(number(offset, 4)) / static_cast<double>(number(offset + 4, 4));
+    case FieldType::kSignedRational:
+      return signed_at(offset) / signed_at(offset + 4);
+    case FieldType::kFloat:
+      return std::bit_cast<float>(static_cast<std::uint32_t>(bits));
+    case FieldType::kDouble:
+      return std::bit_cast<double>(bits);
+    case FieldType::kByte:
+    case FieldType::kAscii:
+    case FieldType::kUndefined:
+      break;
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
 
 // Mirrors rows left to right, in place.
 void mirror(Image& image) {
@@ -70,19 +137,28 @@ Image transposed(const Image& image) {
 
 }  // namespace
 
-int exif_orientation(std::string_view data) {
-  if (data.starts_with(kExifPrefix)) data.remove_prefix(kExifPrefix.size());
+std::optional<int> exif_orientation(std::string_view data) {
+  while (data.starts_with(kExifPrefix)) data.remove_prefix(kExifPrefix.size());
   const Tiff tiff(data);
-  if (!tiff.is_valid()) return 1;
+  if (!tiff.is_valid()) return std::nullopt;
   const std::uint64_t directory = tiff.number(4, 4);
   const std::uint64_t entries = tiff.number(directory, 2);
+  std::optional<int> orientation;
   for (std::uint64_t i = 0; i < entries; ++i) {
     const std::uint64_t entry = directory + 2 + i * kEntryBytes;
-    if (tiff.number(entry, 2) != kOrientationTag || tiff.number(entry + 2, 2) != kShort) continue;
-    const std::uint64_t value = tiff.number(entry + 8, 2);
-    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+    if (!tiff.holds(entry, kEntryBytes)) break;
+    const std::uint64_t type = tiff.number(entry + 2, 2);
+    const std::uint64_t bytes = tiff.number(entry + 4, 4) * bytes_of_type(type);
+    if (bytes == 0) continue;
+    const bool is_inline = bytes <= kInlineBytes;
+    const std::uint64_t offset = is_inline ? entry + 8 : tiff.number(entry + 8, 4);
+    if (!tiff.holds(offset, bytes)) break;  // as in Pillow, the rest of the directory is not read
+    if (tiff.number(entry, 2) != kOrientationTag) continue;
+    const double value = tiff.value(type, offset);
+    const bool is_known = value >= 1 && value <= 8 && value == std::floor(value);
+    orientation = is_known ? static_cast<int>(value) : 1;
   }
-  return 1;
+  return orientation;
 }
 
 Image oriented(Image image, int orientation) {

@@ -149,7 +149,7 @@ int orientation_of(const jpeg_decompress_struct& info) {
   for (jpeg_saved_marker_ptr marker = info.marker_list; marker != nullptr; marker = marker->next) {
     const std::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
     if (marker->marker == kExifMarker && data.starts_with(kExifPrefix))
-      return exif_orientation(data);
+      return exif_orientation(data).value_or(1);
   }
   return 1;
 }

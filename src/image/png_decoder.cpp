@@ -1,5 +1,6 @@
 #include "image/png_decoder.h"
 
+#include <fmt/core.h>
 #include <png.h>
 #include <zlib.h>
 
@@ -10,7 +11,7 @@
 #include <cstring>
 #include <vector>
 
-#include "image/exif.h"
+#include "image/png_orientation.h"
 
 namespace valley {
 namespace {
@@ -37,11 +38,12 @@ struct Chunk {
   }
 };
 
-// What of the file libpng gets to see, in pieces of the file that follow each other.
+// What libpng gets to see of the file, in pieces that follow each other.
 struct Layout {
   std::vector<std::string_view> pieces;
   Chunk header;
-  std::string_view exif;
+  std::vector<char> palette;  // the chunk PLTE with all entries, where the file's has fewer
+  PngOrientation orientation;
   bool has_transparency = false;
 };
 
@@ -50,6 +52,30 @@ void append(std::vector<std::string_view>& pieces, std::string_view piece) {
     pieces.back() = {pieces.back().data(), pieces.back().size() + piece.size()};
   else
     pieces.push_back(piece);
+}
+
+void put_big_endian(std::vector<char>& to, std::uint32_t value) {
+  for (unsigned shift = 32; shift > 0;) to.push_back(static_cast<char>(value >> (shift -= 8)));
+}
+
+// The chunk with as many entries as the bit depth has indices; those that the file lacks are (i, i,
+// i), as in Pillow 9.4. Empty where nothing is to be added, or the chunk is not sound.
+std::vector<char> full_palette(const Chunk& palette, const Chunk& header) {
+  const auto depth = static_cast<unsigned char>(header.data()[8]);
+  const auto color_type = static_cast<unsigned char>(header.data()[9]);
+  const std::size_t entries = palette.data().size() / 3;
+  const std::size_t wanted = depth <= 8 ? std::size_t{1} << depth : 0;
+  if (color_type != PNG_COLOR_TYPE_PALETTE || palette.data().size() % 3 != 0 || entries == 0 ||
+      entries >= wanted || !palette.has_right_crc())
+    return {};
+  std::vector<char> chunk;
+  put_big_endian(chunk, static_cast<std::uint32_t>(3 * wanted));
+  for (const char letter : palette.type()) chunk.push_back(letter);
+  for (const char value : palette.data()) chunk.push_back(value);
+  for (std::size_t i = entries; i < wanted; ++i) chunk.insert(chunk.end(), 3, static_cast<char>(i));
+  const auto* bytes = reinterpret_cast<const Bytef*>(chunk.data() + 4);
+  put_big_endian(chunk, static_cast<std::uint32_t>(::crc32_z(0, bytes, chunk.size() - 4)));
+  return chunk;
 }
 
 // Critical chunks (a capital first letter) and tRNS go to libpng, which checks the CRCs of the
@@ -64,19 +90,25 @@ std::variant<Layout, Reject> lay_out(std::string_view file) {
     const Chunk chunk{rest.substr(0, big_endian(rest) + kChunkOverhead)};
     rest.remove_prefix(chunk.whole.size());
     const bool is_transparency = chunk.type() == "tRNS";
-    const bool is_exif = chunk.type() == "eXIf";
-    if ((is_transparency || is_exif) && !chunk.has_right_crc())
-      return Reject{"damaged", "the CRC of a chunk " + std::string(chunk.type()) + " is wrong"};
-    if (is_exif) layout.exif = chunk.data();
+    const bool tells_orientation = layout.orientation.takes(chunk.type(), chunk.data());
+    if ((is_transparency || tells_orientation) && !chunk.has_right_crc())
+      return Reject{"damaged", fmt::format("the CRC of a chunk {} is wrong", chunk.type())};
+    if (tells_orientation) layout.orientation.add(chunk.type(), chunk.data());
     layout.has_transparency |= is_transparency;
+    if (layout.header.whole.empty()) {
+      layout.header = chunk;
+      if (chunk.type() != "IHDR" || chunk.data().size() != kHeaderChunk)
+        return Reject{"damaged", "it does not start with the chunk IHDR"};
+    }
     const bool is_critical = (chunk.type()[0] & 0x20) == 0;
-    if (is_critical || is_transparency) append(layout.pieces, chunk.whole);
-    if (layout.header.whole.empty()) layout.header = chunk;
-    if (chunk.type() == "IEND") break;
+    const bool is_first_palette = chunk.type() == "PLTE" && layout.palette.empty();
+    if (is_first_palette) layout.palette = full_palette(chunk, layout.header);
+    if (is_first_palette && !layout.palette.empty())
+      append(layout.pieces, {layout.palette.data(), layout.palette.size()});
+    else if (is_critical || is_transparency)
+      append(layout.pieces, chunk.whole);
+    if (chunk.type() == "IEND") return layout;
   }
-  if (layout.header.type() != "IHDR" || layout.header.data().size() != kHeaderChunk)
-    return Reject{"damaged", "it does not start with the chunk IHDR"};
-  return layout;
 }
 
 // libpng's reader over pieces of memory. It reports errors by a jump, which must not pass over C++
@@ -178,7 +210,7 @@ std::variant<Raster, Reject> decode_png(std::string_view file, DecodeLimits& lim
   if (auto* reject = std::get_if<Reject>(&read)) return std::move(*reject);
   const Layout& layout = std::get<Layout>(read);
   Raster raster;
-  raster.orientation = exif_orientation(layout.exif);
+  raster.orientation = layout.orientation.value();
   const std::uint32_t width = big_endian(layout.header.data());
   const std::uint32_t height = big_endian(layout.header.data().substr(4));
   const std::uint64_t channels = channels_of(layout);

@@ -16,8 +16,10 @@ namespace valley {
 [[nodiscard]] std::string png_library();
 
 // Of 16 bits a channel the high byte counts, as in Pillow. Colour profiles and gamma are ignored.
-// The chunks that pixels depend on must be whole (their CRC is checked); libpng sees no others, so
-// whatever compressed texts or profiles hold is never unpacked.
+// An index beyond the palette's entries is the gray (i, i, i), as in Pillow 9.4. The chunks that
+// pixels depend on, among them texts that tell the orientation, must be whole (their CRC is
+// checked); libpng sees no others, so whatever other compressed texts or profiles hold is never
+// unpacked.
 [[nodiscard]] std::variant<Raster, Reject> decode_png(std::string_view file, DecodeLimits& limits);
 
 }  // namespace valley

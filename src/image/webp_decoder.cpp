@@ -27,9 +27,13 @@ std::uint64_t little_endian(std::string_view bytes) {
   return value;
 }
 
-// The data of the chunk EXIF; empty: there is none.
+// The data of the chunk EXIF; empty: there is none. As for libwebp, only files whose chunk VP8X
+// says so have one.
 std::string_view exif_chunk(std::string_view file) {
   std::string_view rest = file.substr(kRiffHeader);
+  if (!rest.starts_with("VP8X") || rest.size() <= kChunkHeader ||
+      (static_cast<unsigned char>(rest[kChunkHeader]) & EXIF_FLAG) == 0)
+    return {};
   while (rest.size() >= kChunkHeader) {
     const std::uint64_t bytes = little_endian(rest.substr(4));
     if (rest.starts_with("EXIF")) return rest.substr(kChunkHeader, bytes);
@@ -104,7 +108,7 @@ std::variant<Raster, Reject> decode_webp(std::string_view file, DecodeLimits& li
   const std::uint64_t canvases = is_animated ? kCanvases : features.format == kLossless ? 1 : 0;
 
   Raster raster;
-  raster.orientation = exif_orientation(exif_chunk(file));
+  raster.orientation = exif_orientation(exif_chunk(file)).value_or(1);
   if (std::optional<Reject> reject = limits.admit(
           {height, width, channels, canvases * 4 * height * width, raster.orientation}))
     return *std::move(reject);

@@ -104,8 +104,9 @@ TEST(Exif, ReadsBothByteOrdersAndNothingBeyondTheEnd) {
   EXPECT_EQ(exif_orientation(little), 6);
   EXPECT_EQ(exif_orientation(big), 7);
   EXPECT_EQ(exif_orientation(std::string(kExifPrefix) + big), 7);
-  for (std::size_t end = 0; end < 18; ++end) EXPECT_EQ(exif_orientation(big.substr(0, end)), 1);
-  EXPECT_EQ(exif_orientation("II*\0\xFF\xFF\xFF\xFF"s), 1);
+  for (std::size_t end = 0; end < 18; ++end)
+    EXPECT_EQ(exif_orientation(big.substr(0, end)), std::nullopt);
+  EXPECT_EQ(exif_orientation("II*\0\xFF\xFF\xFF\xFF"s), std::nullopt);
   std::string nine = big;
   nine[19] = 9;
   EXPECT_EQ(exif_orientation(nine), 1);

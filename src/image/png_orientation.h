@@ -1,0 +1,28 @@
+// The orientation that a PNG's chunks tell, as Pillow 9.4 reads them: eXIf, or a text "exif"; else
+// ImageMagick's text "Raw profile type exif"; and where that EXIF has no orientation, XMP.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace valley {
+
+// Gets the chunks in the order of the file. Chunks after the first IDAT count only where none
+// before it holds EXIF, and of several of a kind the last one does. Compressed texts are unpacked
+// up to 1 MiB; longer ones tell nothing.
+class PngOrientation {
+ public:
+  // Whether `add` looks at this chunk, whose CRC must then be right.
+  [[nodiscard]] bool takes(std::string_view type, std::string_view data);
+  void add(std::string_view type, std::string_view data);
+  [[nodiscard]] int value() const;  // 1 to 8
+
+ private:
+  bool is_closed_ = false;
+  std::optional<std::string> exif_;
+  std::optional<std::string> raw_profile_;  // hexadecimal, below three lines of a header
+  std::string xmp_;
+};
+
+}  // namespace valley
