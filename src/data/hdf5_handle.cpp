@@ -3,7 +3,9 @@
 #include <hdf5.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
+#include <cstring>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 
@@ -26,11 +28,16 @@ std::string innermost_message() {
   return text.empty() ? "HDF5 gives no reason" : text;
 }
 
-// HDF5 puts the errno of a failed system call into its message.
-const char* way_out_of(const std::string& message) {
+// HDF5 puts the errno of a failed system call into its message; nothing where it has none.
+std::optional<int> errno_in(std::string_view message) {
   constexpr std::string_view kMark = "errno = ";
-  const std::size_t mark = message.find(kMark);
-  return mark == std::string::npos ? "" : way_out(std::atoi(message.c_str() + mark + kMark.size()));
+  const auto mark = message.find(kMark);
+  if (mark == std::string_view::npos) return std::nullopt;
+  message.remove_prefix(mark + kMark.size());
+  int number = 0;
+  const auto [end, status] =
+      std::from_chars(message.data(), message.data() + message.size(), number);
+  return status == std::errc() ? std::optional(number) : std::nullopt;
 }
 
 }  // namespace
@@ -50,7 +57,15 @@ void Hdf5File::check(std::int64_t status, const std::string& doing) const {
   if (status >= 0) return;
   std::string message = innermost_message();
   if (message.ends_with('\n')) message.pop_back();
-  throw Error(code_, "{}: {}: {}{}", path_.string(), doing, message, way_out_of(message));
+  const std::optional<int> number = errno_in(message);
+  // A missing lock is not damage, whatever its errno.
+  if (number && message.find("lock file") != std::string::npos)
+    throw Error(ExitCode::kIo,
+                "{}: {}: it could not be opened, since its file system gives no lock: {}; Valley "
+                "needs none: unset HDF5_USE_FILE_LOCKING or set it to FALSE",
+                path_.string(), doing, std::strerror(*number));
+  throw Error(number && fault_of(*number) == FileFault::kStorage ? ExitCode::kIo : code_,
+              "{}: {}: {}{}", path_.string(), doing, message, number ? way_out(*number) : "");
 }
 
 void Hdf5File::fail(const std::string& what) const {

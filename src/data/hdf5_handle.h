@@ -37,7 +37,8 @@ class Hdf5Handle {
 // Checks the results of calls on one file.
 class Hdf5File {
  public:
-  // Failures are kCannotWrite when `writing`, else kData.
+  // Failures are kIo when the storage fails or gives no lock, else kCannotWrite when `writing`,
+  // else kData.
   Hdf5File(std::filesystem::path path, bool writing);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }

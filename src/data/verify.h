@@ -28,8 +28,8 @@ struct VerifyReport {
 // Always: the manifest, sizes and metadata hashes, attributes and shapes, the CRC32C of every
 // image, the small files against SHA256SUMS. With `deep` also the SHA-256 of every shard, the
 // fingerprint, class histogram, mean and deviation. `progress` gets the images done and all of
-// them, on the calling thread. Only a directory that is no data set at all is an Error
-// (kMissingInput).
+// them, on the calling thread. Errors: kMissingInput for a directory that is no data set at all;
+// kIo when the storage fails or a shard cannot be opened for want of a lock.
 [[nodiscard]] VerifyReport verify_dataset(
     const std::filesystem::path& directory, bool deep,
     const std::function<void(std::uint64_t done, std::uint64_t all)>& progress = {});
