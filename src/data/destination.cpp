@@ -8,16 +8,19 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include "core/error.h"
 #include "core/file_system.h"
+#include "core/file_type.h"
 #include "core/log.h"
 #include "data/manifest.h"
 #include "data/shard_file.h"
 #include "data/source_listing.h"
+#include "image/folder_listing.h"
 
 namespace valley {
 namespace {
@@ -39,29 +42,66 @@ std::optional<std::uint64_t> shard_number(std::string_view name) {
   return std::stoull(std::string(name));
 }
 
-// ".shard-00000.h5.tmp", ".manifest.json.1234.tmp" and the like.
+// All files of a data set but its shards. Each is written as an AtomicFile, or under a name of the
+// same form, so this list also tells which temporary files a builder may leave.
+constexpr std::array kDatasetFiles{kManifestFile, kIndexFile, kRejectsFile, kSumsFile,
+                                   kListingFile};
+
+// ".NAME.tmp" and ".NAME.ANYTHING.tmp" where NAME is a file of a data set: ".shard-00000.h5.tmp",
+// ".manifest.json.host.1234.0.tmp", "..source-listing.tmp.host.1234.0.tmp".
 bool is_temporary(std::string_view name) {
-  if (!name.starts_with('.') || !name.ends_with(kTemporarySuffix)) return false;
+  if (name.size() <= kTemporarySuffix.size() || !name.starts_with('.') ||
+      !name.ends_with(kTemporarySuffix))
+    return false;
   name.remove_prefix(1);
-  const std::array totals{kManifestFile, kIndexFile, kRejectsFile, kSumsFile};
-  const auto begins = [name](std::string_view start) { return name.starts_with(start); };
-  if (std::any_of(totals.begin(), totals.end(), begins)) return true;
-  const auto end_of_shard = name.find(kShardSuffix);
-  return end_of_shard != std::string_view::npos &&
-         shard_number(name.substr(0, end_of_shard + kShardSuffix.size())).has_value();
+  name.remove_suffix(kTemporarySuffix.size());
+  const auto is_of = [name](std::string_view file) {
+    return name == file || (name.starts_with(file) && name[file.size()] == '.');
+  };
+  if (std::any_of(kDatasetFiles.begin(), kDatasetFiles.end(), is_of)) return true;
+  const auto suffix = name.find(kShardSuffix);
+  if (suffix == std::string_view::npos) return false;
+  const std::string_view shard = name.substr(0, suffix + kShardSuffix.size());
+  return shard_number(shard).has_value() && is_of(shard);
 }
 
 bool is_ours(std::string_view name) {
-  return name == kManifestFile || name == kIndexFile || name == kRejectsFile || name == kSumsFile ||
-         name == kListingFile || shard_number(name).has_value() || is_temporary(name);
+  return std::find(kDatasetFiles.begin(), kDatasetFiles.end(), name) != kDatasetFiles.end() ||
+         shard_number(name).has_value() || is_temporary(name);
 }
 
+// Files and folders that systems put anywhere: hidden ones (".DS_Store", "._x", ".nfs0000...") and
+// those of Windows, of disks' roots and of Synology. They are never read or removed.
+bool is_of_system(std::string_view name) {
+  constexpr std::array<std::string_view, 8> kNames{"Thumbs.db",
+                                                   "ehthumbs.db",
+                                                   "desktop.ini",
+                                                   "Desktop.ini",
+                                                   "lost+found",
+                                                   "$RECYCLE.BIN",
+                                                   "System Volume Information",
+                                                   "@eaDir"};
+  return !is_ours(name) &&
+         (name.starts_with('.') || std::find(kNames.begin(), kNames.end(), name) != kNames.end());
+}
+
+// Up to three names, each in quotation marks.
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 3;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i)
+    text += fmt::format("{}\"{}\"", i == 0 ? "" : ", ", escaped_name(names[i]));
+  return names.size() > kShown ? fmt::format("{} and {} more", text, names.size() - kShown) : text;
+}
+
+// Without what is_of_system().
 std::vector<std::string> names_in(const fs::path& directory) {
   std::vector<std::string> names;
   std::error_code status;
   for (fs::directory_iterator entry(directory, status);
        !status && entry != fs::directory_iterator(); entry.increment(status))
-    names.push_back(entry->path().filename().string());
+    if (std::string name = entry->path().filename().string(); !is_of_system(name))
+      names.push_back(std::move(name));
   if (status) throw file_error("listing", directory.string(), status.value(), true);
   std::sort(names.begin(), names.end());
   return names;
@@ -76,17 +116,19 @@ void remove_file(const fs::path& path) {
 }  // namespace
 
 void check_destination(const fs::path& directory, Existing existing) {
-  std::error_code status;
-  if (!fs::exists(directory, status)) return;
-  if (!fs::is_directory(directory, status))
+  if (!is_there(directory, true)) return;
+  if (!is_folder(directory, true))
     throw Error(ExitCode::kCannotWrite, "{} is a file; --dest names a directory",
                 directory.string());
   const std::vector<std::string> names = names_in(directory);
-  const auto foreign = std::find_if_not(names.begin(), names.end(), is_ours);
-  if (foreign != names.end())
+  std::vector<std::string> foreign;
+  std::copy_if(names.begin(), names.end(), std::back_inserter(foreign),
+               [](const std::string& name) { return !is_ours(name); });
+  if (!foreign.empty())
     throw Error(ExitCode::kCannotWrite,
-                "{} holds other things than a data set (\"{}\"): choose a new or empty directory",
-                directory.string(), *foreign);
+                "{} holds other things than a data set: {}; move {} elsewhere, or choose a new or "
+                "empty directory",
+                directory.string(), some_of(foreign), foreign.size() == 1 ? "it" : "them");
   if (!names.empty() && existing == Existing::kRefuse)
     throw Error(ExitCode::kCannotWrite,
                 "{} already holds a data set or a part of one: go on with it by --resume, replace "
@@ -116,7 +158,7 @@ DestinationLock::DestinationLock(const fs::path& directory) {
 DestinationLock::~DestinationLock() { ::close(descriptor_); }
 
 void remove_dataset(const fs::path& directory) {
-  if (fs::exists(directory / kManifestFile)) remove_file(directory / kManifestFile);
+  if (is_there(directory / kManifestFile, true)) remove_file(directory / kManifestFile);
   for (const std::string& name : names_in(directory)) {
     if (is_ours(name)) remove_file(directory / name);
   }

@@ -13,8 +13,8 @@ enum class Existing {
 };
 
 // Throws kCannotWrite, with the way out, unless a build may go on in `directory` under `existing`.
-// Whatever else it is asked for, a directory that holds files of others is refused. Changes
-// nothing.
+// Whatever else it is asked for, a directory that holds files of others is refused; hidden files
+// and files of the operating system (".DS_Store", "Thumbs.db") are ignored. Changes nothing.
 void check_destination(const std::filesystem::path& directory, Existing existing);
 
 // Makes the directory where needed and holds it: another builder in it is refused (kCannotWrite)
