@@ -21,10 +21,11 @@ constexpr std::uint64_t kMostPixels = 64'000'000;
 constexpr std::uint64_t kMostImages = 65536;
 constexpr int kNearWhite = 128;
 
-Image read_image(const std::string& file, std::int64_t side, std::int64_t channels) {
+// An image of `side` x `side` pixels, in the channels that the file has.
+Image read_square(const std::string& file, std::int64_t side, Alpha alpha) {
   const std::string bytes = read_file(file);
   DecodeLimits limits(1, kMostPixels);
-  std::variant<Image, Reject> decoded = decode_image(bytes, {}, limits);
+  std::variant<Image, Reject> decoded = decode_image(bytes, {.alpha = alpha}, limits);
   if (const auto* reject = std::get_if<Reject>(&decoded))
     throw Error(ExitCode::kData, "{}: it cannot be read as an image: {}{}{}", file, reject->reason,
                 reject->detail.empty() ? "" : ": ", reject->detail);
@@ -34,7 +35,45 @@ Image read_image(const std::string& file, std::int64_t side, std::int64_t channe
                 "{}: it is {}x{} pixels, the model's images are {}x{}; nothing is resized here, "
                 "since that would smear damage over what is whole",
                 file, image.width, image.height, side, side);
-  return with_channels(std::move(image), channels);
+  return std::move(image);
+}
+
+Image read_image(const std::string& file, std::int64_t side, std::int64_t channels) {
+  return with_channels(read_square(file, side, Alpha::kWhite), channels);
+}
+
+bool is_transparent_somewhere(const Image& image) {
+  for (std::int64_t i = 1; i <= image.height * image.width; ++i) {
+    if (image.pixels[static_cast<std::size_t>(i * image.channels - 1)] != 255) return true;
+  }
+  return false;
+}
+
+// True where all pixels that are not fully transparent have one color. The last channel is alpha.
+bool has_one_visible_color(const Image& image) {
+  const std::uint8_t* color = nullptr;
+  for (std::int64_t i = 0; i < image.height * image.width; ++i) {
+    const std::uint8_t* pixel = image.pixels.data() + i * image.channels;
+    if (pixel[image.channels - 1] == 0) continue;
+    if (color != nullptr && !std::equal(color, color + image.channels - 1, pixel)) return false;
+    color = pixel;
+  }
+  return true;
+}
+
+// An image with alpha as one without: a transparent pixel is black. Where all others have one
+// color, whatever it is, someone drew them on a transparent background: they are white.
+Image mask_of_alpha(const Image& image) {
+  const bool is_drawing = is_transparent_somewhere(image) && has_one_visible_color(image);
+  Image mask(image.height, image.width, image.channels - 1);
+  for (std::int64_t i = 0; i < image.height * image.width; ++i) {
+    const std::uint8_t* pixel = image.pixels.data() + i * image.channels;
+    const unsigned alpha = pixel[image.channels - 1];
+    for (std::int64_t c = 0; c < mask.channels; ++c)
+      mask.pixels[static_cast<std::size_t>(i * mask.channels + c)] =
+          static_cast<std::uint8_t>(is_drawing ? alpha : (pixel[c] * alpha + 127) / 255);
+  }
+  return mask;
 }
 
 void copy_pixels(const Image& image, const at::Tensor& to) {
@@ -86,7 +125,9 @@ NamedImages read_shard_images(const std::string& directory, const std::string& i
 
 at::Tensor read_mask(const std::string& file, std::int64_t side) {
   const at::Tensor pixels = at::empty({side, side}, at::kByte);
-  copy_pixels(read_image(file, side, 1), pixels);
+  Image mask = read_square(file, side, Alpha::kKeep);
+  if (mask.channels % 2 == 0) mask = mask_of_alpha(mask);
+  copy_pixels(with_channels(std::move(mask), 1), pixels);
   return pixels >= kNearWhite;
 }
 

@@ -29,7 +29,8 @@ struct NamedImages {
                                             const std::string& indices,
                                             const ModelOptions& options);
 
-// bool [side, side], true where the picture is nearer to white than to black.
+// bool [side, side], true where the image is nearer to white than to black. Transparent pixels are
+// black; where all others have one color, they are white.
 [[nodiscard]] at::Tensor read_mask(const std::string& file, std::int64_t side);
 
 }  // namespace valley::app

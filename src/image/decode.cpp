@@ -77,7 +77,7 @@ std::variant<Image, Reject> decode_image(std::string_view file, const DecodeOpti
   std::variant<Raster, Reject> decoded = decode_raster(file, limits);
   if (auto* reject = std::get_if<Reject>(&decoded)) return std::move(*reject);
   auto& [image, orientation] = std::get<Raster>(decoded);
-  if (image.channels % 2 == 0) {
+  if (image.channels % 2 == 0 && options.alpha != Alpha::kKeep) {
     if (options.alpha == Alpha::kError && !is_opaque(image))
       return Reject{"transparent", "it has transparent pixels, and --alpha is error"};
     composite(image, options.alpha == Alpha::kBlack ? 0 : 255);

@@ -10,7 +10,9 @@
 
 namespace valley {
 
-enum class Alpha { kWhite, kBlack, kError };  // what lies behind; kError rejects what shows it
+// Background of transparent pixels; kError rejects images that have any, kKeep keeps the channel
+// alpha.
+enum class Alpha { kWhite, kBlack, kError, kKeep };
 
 struct DecodeOptions {
   Alpha alpha = Alpha::kWhite;
@@ -21,9 +23,9 @@ struct DecodeOptions {
 enum class Format { kJpeg, kPng, kWebp, kUnknown };
 [[nodiscard]] Format format_of(std::string_view file);
 
-// Gray files give one channel, all others three. Over a background b, a colour c of alpha a is
-// (c a + b (255 - a)) / 255, rounded to the nearest. Never throws for what the bytes hold: each
-// flaw is a Reject (docs/sharding.md lists the reasons).
+// Gray files give one channel, all others three, and one more with kKeep where they have alpha.
+// Over a background b, a colour c of alpha a is (c a + b (255 - a)) / 255, rounded to the nearest.
+// Never throws for what the bytes hold: each flaw is a Reject (docs/sharding.md lists the reasons).
 [[nodiscard]] std::variant<Image, Reject> decode_image(std::string_view file,
                                                        const DecodeOptions& options,
                                                        DecodeLimits& limits);

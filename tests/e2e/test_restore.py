@@ -53,6 +53,51 @@ def neighbour_mean(image, unknown):
     return image
 
 
+def drawn(mode, color, background, box=(8, 4, 16, 12)):
+    """A mask on which a box of 8x8 pixels was drawn."""
+    mask = Image.new(mode, (SIDE, SIDE), background)
+    mask.paste(color, box)
+    return mask
+
+
+def with_transparent_palette():
+    mask = Image.new("P", (SIDE, SIDE), 1)
+    mask.putpalette([255, 255, 255, 200, 10, 10])  # the background is a red that is not seen
+    mask.paste(0, (8, 4, 16, 12))
+    return mask
+
+
+def with_soft_edge():
+    mask = drawn("RGBA", (255, 255, 255, 255), (0, 0, 0, 0))
+    mask.paste((255, 255, 255, 90), (16, 4, 18, 12))
+    return mask
+
+
+MASKS = {
+    "white on transparent black": drawn("RGBA", (255, 255, 255, 255), (0, 0, 0, 0)),
+    "white on transparent white": drawn("RGBA", (255, 255, 255, 255), (255, 255, 255, 0)),
+    "gray with alpha": drawn("LA", (255, 255), (0, 0)),
+    "a palette": with_transparent_palette(),
+    "a red drawing": drawn("RGBA", (255, 0, 0, 255), (0, 0, 0, 0)),
+    "a soft edge": with_soft_edge(),
+    "opaque, with a channel alpha": drawn("RGBA", (255, 255, 255, 255), (0, 0, 0, 255)),
+    "white and black on transparent": drawn("RGBA", (0, 0, 0, 255), (0, 0, 0, 0), (20, 20, 30, 30)),
+    "without alpha": drawn("L", 255, 0),
+}
+MASKS["white and black on transparent"].paste((255, 255, 255, 255), (8, 4, 16, 12))
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_a_mask_means_what_is_drawn_on_it(restore, program, gan, name):
+    """Transparent pixels are known, whatever color lies below them."""
+    file = program.folder / "mask.png"
+    MASKS[name].save(file, **({"transparency": 1} if name == "a palette" else {}))
+    tensors, _ = restore(gan, "--mask", file, "--steps", "1", index="0")
+    expected = numpy.zeros((SIDE, SIDE), bool)
+    expected[4:12, 8:16] = True
+    assert numpy.array_equal(tensors["unknown"][0] == 1, expected)
+
+
 @pytest.mark.parametrize("method", ["code", "project", "gradient", "langevin"])
 def test_known_pixels_stay_to_the_bit_and_unknown_ones_are_found(restore, gan, method):
     tensors, _ = restore(gan, "--box", "9,4,12,10", "--method", method, "--steps", "3")
