@@ -81,8 +81,15 @@ FileFault fault_of(int error_number) {
 
 Error file_error(const std::string& doing, const std::string& path, int error_number,
                  bool writing) {
-  return {code_of(error_number, writing), "{} {}: {}{}",        doing, path,
-          error_text(error_number),       way_out(error_number)};
+  const std::string advice = error_number == ENOENT ? tilde_hint(path) : way_out(error_number);
+  return {code_of(error_number, writing), "{} {}: {}{}", doing, path,
+          error_text(error_number),       advice};
+}
+
+std::string tilde_hint(const std::string& path) {
+  if (!path.starts_with("~")) return "";
+  return "; only a shell replaces \"~\" by the home directory, and only at the start of a word: "
+         "write the path in full";
 }
 
 void fail_check(const char* expression, const char* file, int line) {

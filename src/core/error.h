@@ -59,6 +59,9 @@ enum class FileFault {
 
 // What to do about an errno, "; the disk is full: free some space ..."; "" where that is not known.
 [[nodiscard]] const char* way_out(int error_number);
+// Advice for the end of a message about a path that starts with "~", which only a shell replaces:
+// "; ...". Empty for other paths.
+[[nodiscard]] std::string tilde_hint(const std::string& path);
 
 // For states that only a bug can reach: throws std::logic_error with the place.
 [[noreturn]] void fail_check(const char* expression, const char* file, int line);

@@ -116,7 +116,12 @@ void remove_file(const fs::path& path) {
 }  // namespace
 
 void check_destination(const fs::path& directory, Existing existing) {
-  if (!is_there(directory, true)) return;
+  if (!is_there(directory, true)) {
+    // A directory named "~" is hardly what is meant.
+    const std::string hint = tilde_hint(directory.string());
+    if (hint.empty()) return;
+    throw Error(ExitCode::kCannotWrite, "there is no directory {}{}", directory.string(), hint);
+  }
   if (!is_folder(directory, true))
     throw Error(ExitCode::kCannotWrite, "{} is a file; --dest names a directory",
                 directory.string());

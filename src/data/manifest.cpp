@@ -214,8 +214,8 @@ Manifest read_manifest(const std::filesystem::path& directory) {
                 directory.string());
   if (type != std::filesystem::file_type::directory)
     throw Error(ExitCode::kMissingInput,
-                "{}: no such directory; make a data set with valley shard build --dest {}",
-                directory.string(), directory.string());
+                "{}: no such directory; make a data set with valley shard build --dest {}{}",
+                directory.string(), directory.string(), tilde_hint(directory.string()));
   if (!is_there(path))
     throw Error(ExitCode::kMissingInput,
                 "{} holds no {}: not a data set of valley shard build, or its build never finished "

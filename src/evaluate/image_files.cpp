@@ -124,7 +124,8 @@ std::unique_ptr<LabelledImages> open_image_files(const std::vector<std::string>&
     if (error) throw file_error("looking at", path, error.value(), false);
     if (!is_file)
       throw Error(ExitCode::kMissingInput,
-                  "{}: neither a folder of shards or images nor an image file", path);
+                  "{}: neither a folder of shards or images nor an image file{}", path,
+                  tilde_hint(path));
     files.push_back({path, escaped_name(path), bytes, -1, std::nullopt});
   }
   return std::make_unique<ImageFiles>(std::move(files), std::vector<std::string>{}, shape);

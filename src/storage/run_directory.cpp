@@ -241,8 +241,8 @@ ModelLocation locate_model(const fs::path& named) {
   }
   if (!fs::is_directory(named, ignored))
     throw Error(ExitCode::kMissingInput,
-                "{} does not exist: name a run directory, a checkpoint or a .safetensors file",
-                named.string());
+                "{} does not exist: name a run directory, a checkpoint or a .safetensors file{}",
+                named.string(), tilde_hint(named.string()));
   if (fs::exists(named / "COMMIT", ignored)) {
     verify_checkpoint(named);
     return {named / "model.safetensors", named};
