@@ -15,6 +15,8 @@
 #include "comm/mpi_communicator.h"
 #include "comm/world.h"
 #include "core/error.h"
+#include "core/json_text.h"
+#include "core/text.h"
 
 namespace valley::app {
 namespace {
@@ -66,8 +68,13 @@ void bench(AllReduceArguments& a) {
   const auto other = chunk > 0 ? make_mpi_communicator(chunk) : nullptr;
   Communicator& between = other ? *other : world->device();
   const std::vector<AllReduceTimes> times = bench_all_reduce(between, a.options);
-  if (world->rank() == 0)
-    fmt::print("{}", a.json ? to_json(times, between) : to_text(times, between));
+  if (world->rank() == 0) {
+    if (a.json) {
+      print_json_text(to_json(times, between));
+    } else {
+      print_to_stdout("{}", to_text(times, between));
+    }
+  }
   world->host().barrier();
 }
 

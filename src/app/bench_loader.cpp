@@ -9,6 +9,8 @@
 #include <string>
 
 #include "bench/loader_bench.h"
+#include "core/json_text.h"
+#include "core/text.h"
 
 namespace valley::app {
 namespace {
@@ -36,7 +38,11 @@ void bench(LoaderArguments& a) {
   a.options.order = parse_order(a.order);
   const std::shared_ptr<const Dataset> dataset = Dataset::open(a.data);
   const LoaderBench found = bench_loader(dataset, a.options);
-  fmt::print("{}", a.json ? to_json(found, a.options) : to_text(found, a.options));
+  if (a.json) {
+    print_json_text(to_json(found, a.options));
+  } else {
+    print_to_stdout("{}", to_text(found, a.options));
+  }
 }
 
 }  // namespace

@@ -12,6 +12,8 @@
 #include "bench/step_bench.h"
 #include "comm/world.h"
 #include "core/error.h"
+#include "core/json_text.h"
+#include "core/text.h"
 
 namespace valley::app {
 namespace {
@@ -46,7 +48,13 @@ void bench(const StepArguments& a) {
                                  std::chrono::seconds(experiment.performance.rank_timeout));
   world->require_equal("the config", schema.to_toml());
   const StepBench found = bench_step(*world, experiment, a.options);
-  if (world->rank() == 0) fmt::print("{}", a.json ? to_json(found) : to_text(found));
+  if (world->rank() == 0) {
+    if (a.json) {
+      print_json_text(to_json(found));
+    } else {
+      print_to_stdout("{}", to_text(found));
+    }
+  }
   world->host().barrier();
 }
 

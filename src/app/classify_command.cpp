@@ -15,7 +15,9 @@
 #include "comm/world.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/json_text.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "evaluate/class_map.h"
 #include "evaluate/class_scores.h"
 #include "inference/image_classifier.h"
@@ -105,7 +107,11 @@ void write_results(const ClassifyArguments& a, const at::Tensor& scores, Classif
   if (!a.confusion.empty()) draw_confusion(a.confusion, report);
   if (!a.reliability.empty()) draw_reliability(a.reliability, report);
   if (!a.worst.second.empty()) draw_mistakes(a.worst.second, report, a.worst.first);
-  fmt::print("{}", a.json ? to_json(report) : to_table(report));
+  if (a.json) {
+    print_json_text(to_json(report));
+  } else {
+    print_to_stdout("{}", to_table(report));
+  }
 }
 
 void run_classify(const ClassifyArguments& a) {

@@ -4,27 +4,23 @@
 #include <fmt/ranges.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "app/csv_field.h"
 #include "core/error.h"
+#include "core/json_text.h"
 
 namespace valley::app {
 namespace {
-
-std::string json_text(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 std::string classes_as_jsonl(const ClassifyReport& report) {
   const ClassProbabilities& p = *report.probabilities;
   std::string text;
   for (std::size_t i = 0; i < p.images(); ++i) {
     text += fmt::format(R"({{"index": {}, "name": {}, "label": {}, "predicted": {}, )",
-                        report.images->index(i), json_text(report.images->name(i)),
+                        report.images->index(i), json_string(report.images->name(i)),
                         report.labels[i], p.predicted(i));
     text += fmt::format("\"predicted_name\": {}, \"probability\": {}, \"probabilities\": [{}]}}\n",
-                        json_text(report.names[p.predicted(i)]), p.confidence(i),
+                        json_string(report.names[p.predicted(i)]), p.confidence(i),
                         fmt::join(p.of(i), ", "));
   }
   return text;

@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.h"
+#include "core/text.h"
+
 namespace valley::app {
 namespace {
 
@@ -24,24 +27,33 @@ std::vector<std::uint64_t> predicted_counts(const ClassifyReport& report) {
   return counts;
 }
 
+// Class names for a table: each stays on its line.
+std::vector<std::string> names_in_tables(const ClassifyReport& report) {
+  std::vector<std::string> names;
+  for (const std::string& name : report.captions) names.push_back(printable_line(name));
+  return names;
+}
+
 std::string image_table(const ClassifyReport& report) {
   const ClassProbabilities& p = *report.probabilities;
+  const std::vector<std::string> names = names_in_tables(report);
   std::string text =
       fmt::format("\n{:<12}  {:>11}  {:<12}  name\n", "predicted", "probability", "label");
   for (std::size_t i = 0; i < p.images(); ++i) {
     const std::int64_t label = report.labels[i];
-    text += fmt::format(
-        "{:<12}  {:>11.4f}  {:<12}  {}\n", report.captions[p.predicted(i)], p.confidence(i),
-        label < 0 ? "-" : report.captions[static_cast<std::size_t>(label)], report.images->name(i));
+    text += fmt::format("{:<12}  {:>11.4f}  {:<12}  {}\n", names[p.predicted(i)], p.confidence(i),
+                        label < 0 ? "-" : names[static_cast<std::size_t>(label)],
+                        printable_line(report.images->name(i)));
   }
   return text;
 }
 
 std::string count_table(const ClassifyReport& report) {
   const std::vector<std::uint64_t> counts = predicted_counts(report);
+  const std::vector<std::string> names = names_in_tables(report);
   std::string text = fmt::format("\n{:<12}  {:>8}\n", "predicted", "images");
   for (std::size_t y = 0; y < counts.size(); ++y)
-    if (counts[y] > 0) text += fmt::format("{:<12}  {:>8}\n", report.captions[y], counts[y]);
+    if (counts[y] > 0) text += fmt::format("{:<12}  {:>8}\n", names[y], counts[y]);
   return text;
 }
 
@@ -136,8 +148,9 @@ std::string to_table(const ClassifyReport& report) {
   text += report.probabilities->images() <= kMostListed ? image_table(report) : count_table(report);
   if (!report.result) return text;
   text += measure_table(*report.result);
-  text += report.names.size() <= kMostInMatrix ? confusion_table(*report.result, report.captions)
-                                               : confusion_list(*report.result, report.captions);
+  text += report.names.size() <= kMostInMatrix
+              ? confusion_table(*report.result, names_in_tables(report))
+              : confusion_list(*report.result, names_in_tables(report));
   return text;
 }
 
@@ -152,7 +165,7 @@ std::string to_json(const ClassifyReport& report) {
                      {"predicted", predicted_counts(report)},
                      {"labelled", report.result ? json_of(*report.result) : Json()}};
   // A path may hold bytes that are no UTF-8, which JSON cannot.
-  return root.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return write_json(root, 1) + "\n";
 }
 
 }  // namespace valley::app

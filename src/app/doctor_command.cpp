@@ -11,6 +11,7 @@
 #include <string>
 
 #include "comm/world.h"
+#include "core/json_text.h"
 #include "core/terminal.h"
 #include "core/text.h"
 #include "doctor/doctor.h"
@@ -51,7 +52,11 @@ void run_doctor(const DoctorArguments& a) {
     return;
   }
   const ExitCode code = doctor::examine(a.request, [&a](const doctor::Report& report) {
-    fmt::print("{}", a.json ? to_json(report) + "\n" : to_text(report, style_of_stdout()));
+    if (a.json) {
+      print_json_text(to_json(report));
+    } else {
+      fmt::print("{}", to_text(report, style_of_stdout()));  // with colors; printable otherwise
+    }
     std::fflush(stdout);
   });
   if (code != ExitCode::kDone) throw CLI::RuntimeError(static_cast<int>(code));

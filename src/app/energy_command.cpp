@@ -15,7 +15,9 @@
 #include "comm/world.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/json_text.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "evaluate/image_energies.h"
 #include "inference/image_energy.h"
 #include "inference/saved_model.h"
@@ -128,7 +130,11 @@ void write_results(const EnergyArguments& a, EnergyReport& report) {
   if (!a.out.empty()) write_file(a.out, energies_as(energy_format(a.out), report.sets));
   if (!a.histogram.empty()) draw_histogram(a.histogram, report);
   if (!a.ranking.empty()) draw_ranking(a.ranking, report, a.rank.value_or(kRank));
-  fmt::print("{}", a.json ? to_json(report) : to_table(report));
+  if (a.json) {
+    print_json_text(to_json(report));
+  } else {
+    print_to_stdout("{}", to_table(report));
+  }
 }
 
 void run_energy(const EnergyArguments& a) {

@@ -4,10 +4,10 @@
 
 #include <bit>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "app/csv_field.h"
 #include "core/error.h"
+#include "core/json_text.h"
 
 namespace valley::app {
 namespace {
@@ -18,10 +18,8 @@ std::string energies_as_jsonl(const std::vector<EnergySet>& sets) {
   std::string text;
   for (const EnergySet& set : sets) {
     for (std::uint64_t i = 0; i < set.images->size(); ++i) {
-      const nlohmann::json name = set.images->name(i);
       text += fmt::format(R"({{"index": {}, "name": {}, "label": {}, "energy": {})",
-                          set.images->index(i),
-                          name.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                          set.images->index(i), json_string(set.images->name(i)),
                           set.images->label(i), shortest_text(set.values()[i]));
       if (sets.size() > 1) text += fmt::format(R"(, "set": "{}")", set.name);
       text += "}\n";

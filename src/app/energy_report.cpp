@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.h"
+
 namespace valley::app {
 namespace {
 
@@ -146,7 +148,7 @@ std::string to_json(const EnergyReport& report) {
   if (report.detection) root["detection"] = json_of_detection(report);
   if (!report.pairs.empty()) root["pairs"] = json_of_pairs(report);
   // A path may hold bytes that are no UTF-8, which JSON cannot.
-  return root.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return write_json(root, 1) + "\n";
 }
 
 }  // namespace valley::app

@@ -11,7 +11,9 @@
 #include "comm/world.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/json_text.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "evaluate/dataset_source.h"
 #include "evaluate/evaluation.h"
 #include "evaluate/feature_network.h"
@@ -145,7 +147,11 @@ void count_images(const EvaluateArguments& a, const Subject& subject, Evaluation
 
 void write_results(const EvaluateArguments& a, const EvaluationReport& report) {
   if (!a.out.empty()) write_file(a.out, to_json(report));
-  fmt::print("{}", a.json ? to_json(report) : to_table(report));
+  if (a.json) {
+    print_json_text(to_json(report));
+  } else {
+    print_to_stdout("{}", to_table(report));
+  }
 }
 
 void evaluate(const EvaluateArguments& a) {

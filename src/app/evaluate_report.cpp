@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.h"
 #include "evaluate/diversity.h"
 #include "evaluate/neighbors.h"
 
@@ -75,7 +76,7 @@ std::string to_json(const EvaluationReport& report) {
     root["network"] = {{"file", report.network}, {"sha256", report.network_sha256}};
   root["metrics"] = metrics;
   // A path may hold bytes that are no UTF-8, which JSON cannot.
-  return root.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return write_json(root, 1) + "\n";
 }
 
 }  // namespace valley::app

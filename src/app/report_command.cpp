@@ -11,6 +11,7 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "report/page.h"
 
 namespace valley::app {
@@ -75,8 +76,9 @@ void make_report(const ReportArguments& a) {
     grids += run.pictures.fakes.size();
     lines += run.stats.lines;
   }
-  fmt::print("{}: {} run{}, {} grids, {} lines of figures, {:.1f} MB\n", out.string(), runs.size(),
-             runs.size() == 1 ? "" : "s", grids, lines, 1e-6 * static_cast<double>(page.size()));
+  print_to_stdout("{}: {} run{}, {} grids, {} lines of figures, {:.1f} MB\n", out.string(),
+                  runs.size(), runs.size() == 1 ? "" : "s", grids, lines,
+                  1e-6 * static_cast<double>(page.size()));
 }
 
 }  // namespace

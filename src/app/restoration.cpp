@@ -5,6 +5,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.h"
+
 namespace valley::app {
 namespace {
 
@@ -91,14 +93,13 @@ std::string to_json(const Restoration& r) {
                      {"filled", json_of(pooled(r, &RestoredImage::filled), r.has_truth)},
                      {"restored", json_of(pooled(r, &RestoredImage::restored), r.has_truth)}};
   if (r.has_truth) all["truth"] = {{"energy", truth_energy}};
-  return nlohmann::json({{"model", r.model},
-                         {"method", r.method},
-                         {"energy", r.energy},
-                         {"unknown_by", r.unknown_by},
-                         {"noise", r.noise},
-                         {"images", images},
-                         {"all", all}})
-             .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) +
+  return write_json(nlohmann::json({{"model", r.model},
+                                    {"method", r.method},
+                                    {"energy", r.energy},
+                                    {"unknown_by", r.unknown_by},
+                                    {"noise", r.noise},
+                                    {"images", images},
+                                    {"all", all}})) +
          "\n";
 }
 

@@ -19,6 +19,8 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/file_type.h"
+#include "core/json_text.h"
+#include "core/text.h"
 #include "inference/damage.h"
 #include "inference/neighbour_filters.h"
 #include "inference/restorer.h"
@@ -195,7 +197,11 @@ void write_results(const RestoreArguments& a, const Restoration& r) {
     if (r.has_truth) tensors["truth"] = r.truth;
     write_safetensors(a.save, {tensors, {}});
   }
-  fmt::print("{}", a.json ? to_json(r) : to_table(r));
+  if (a.json) {
+    print_json_text(to_json(r));
+  } else {
+    print_to_stdout("{}", to_table(r));
+  }
 }
 
 void restore(const RestoreArguments& a) {

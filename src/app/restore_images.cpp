@@ -8,8 +8,8 @@
 #include <variant>
 
 #include "app/number_list.h"
-#include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/read_file.h"
 #include "data/dataset.h"
 #include "image/decode.h"
 #include "image/fit.h"
@@ -23,8 +23,8 @@ constexpr int kNearWhite = 128;
 
 // An image of `side` x `side` pixels, in the channels that the file has.
 Image read_square(const std::string& file, std::int64_t side, Alpha alpha) {
-  const std::string bytes = read_file(file);
   DecodeLimits limits(1, kMostPixels);
+  const std::string bytes = read_file(file, {.max_bytes = limits.max_bytes(), .takes_pipes = true});
   std::variant<Image, Reject> decoded = decode_image(bytes, {.alpha = alpha}, limits);
   if (const auto* reject = std::get_if<Reject>(&decoded))
     throw Error(ExitCode::kData, "{}: it cannot be read as an image: {}{}{}", file, reject->reason,

@@ -16,7 +16,9 @@
 #include "app/sample_trajectory.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/json_text.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "inference/chain_source.h"
 #include "inference/sample_source.h"
 #include "inference/saved_model.h"
@@ -220,15 +222,14 @@ void sample(const SampleArguments& a) {
   if (!a.latents_out.empty()) write_safetensors(a.latents_out, {drawn, {}});
   const double distance = distance_of(pixels);
   if (a.json) {
-    fmt::print("{}\n", nlohmann::json({{"file", a.out},
-                                       {"samples", n},
-                                       {"model", saved.file.string()},
-                                       {"averaged", saved.averaged},
-                                       {"mean_pairwise_distance", distance}})
-                           .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    print_json_text(write_json(nlohmann::json({{"file", a.out},
+                                               {"samples", n},
+                                               {"model", saved.file.string()},
+                                               {"averaged", saved.averaged},
+                                               {"mean_pairwise_distance", distance}})));
   } else {
-    fmt::print("{}: {} samples of {} ({} weights), mean pairwise distance {:.4f}\n", a.out, n,
-               saved.file.string(), saved.averaged ? "averaged" : "raw", distance);
+    print_to_stdout("{}: {} samples of {} ({} weights), mean pairwise distance {:.4f}\n", a.out, n,
+                    saved.file.string(), saved.averaged ? "averaged" : "raw", distance);
   }
 }
 

@@ -8,7 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "inference/filters.h"
 #include "inference/gibbs_source.h"
 #include "inference/image_energy.h"
@@ -161,17 +163,16 @@ void draw_filters(const GibbsArguments& a, const std::optional<Grid>& grid, cons
   write_grid(file, {p.const_data_ptr<std::uint8_t>(), static_cast<std::size_t>(p.numel())}, n,
              p.size(1), p.size(2), p.size(3), columns);
   if (json) {
-    fmt::print("{}\n", nlohmann::json(
-                           {{"file", file},
-                            {"filters", n},
-                            {"layer", layer},
-                            {"units", dbn.rbm(static_cast<std::size_t>(layer - 1)).shape().hidden},
-                            {"scale", filters.scale},
-                            {"model", saved.file.string()}})
-                           .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    print_json_text(write_json(
+        nlohmann::json({{"file", file},
+                        {"filters", n},
+                        {"layer", layer},
+                        {"units", dbn.rbm(static_cast<std::size_t>(layer - 1)).shape().hidden},
+                        {"scale", filters.scale},
+                        {"model", saved.file.string()}})));
   } else {
-    fmt::print("{}: {} filters of layer {} of {}, black and white at -+{:.4g}\n", file, n, layer,
-               saved.file.string(), filters.scale);
+    print_to_stdout("{}: {} filters of layer {} of {}, black and white at -+{:.4g}\n", file, n,
+                    layer, saved.file.string(), filters.scale);
   }
 }
 

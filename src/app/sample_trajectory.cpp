@@ -10,6 +10,7 @@
 #include "app/strip_picture.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/json_text.h"
 #include "storage/safetensors.h"
 
 namespace valley::app {
@@ -33,7 +34,7 @@ std::string to_jsonl(const std::vector<Trajectory>& pieces, const std::vector<Ch
         nlohmann::json line = {
             {"seed", chains[row].seed}, {"step", t.steps[i]}, {"energy", energy}};
         if (chains[row].label) line["label"] = *chains[row].label;
-        lines += line.dump() + "\n";
+        lines += write_json(line) + "\n";
       }
     }
   }

@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "app/shard_inspect.h"
+#include "core/json_text.h"
 #include "core/log.h"
+#include "core/text.h"
 
 namespace valley::app {
 
@@ -26,7 +28,7 @@ void show_json_line(const BuildProgress& progress) {
                                        {"shards", progress.shards},
                                        {"rejects", progress.rejects},
                                        {"seconds", progress.seconds}};
-  fmt::print(stderr, "{}\n", line.dump());
+  fmt::print(stderr, "{}\n", write_json(line));
 }
 
 void print_plan(const BuildPlan& plan, const BuildOptions& options, bool as_json) {
@@ -38,15 +40,15 @@ void print_plan(const BuildPlan& plan, const BuildOptions& options, bool as_json
         {"shards_at_most", plan.shards},
         {"pixel_bytes_at_most", plan.bytes},
         {"directory", options.destination.string()},
-        {"parameters", nlohmann::ordered_json::parse(plan.parameters_json)}};
-    fmt::print("{}\n", root.dump(1));
+        {"parameters", parse_json<nlohmann::ordered_json>(plan.parameters_json, "parameters")}};
+    print_json_text(write_json(root, 1));
     return;
   }
-  fmt::print("would build at most {} images of {}x{}x{} in {} {}: {} of pixels\n", plan.images,
-             options.target.width, options.target.height, options.target.channels, plan.shards,
-             plan.shards == 1 ? "shard" : "shards", human_bytes(plan.bytes));
-  fmt::print("in          {}\n", options.destination.string());
-  fmt::print("parameters  {}\n", plan.parameters_json);
+  print_to_stdout("would build at most {} images of {}x{}x{} in {} {}: {} of pixels\n", plan.images,
+                  options.target.width, options.target.height, options.target.channels, plan.shards,
+                  plan.shards == 1 ? "shard" : "shards", human_bytes(plan.bytes));
+  print_to_stdout("in          {}\n", options.destination.string());
+  print_to_stdout("parameters  {}\n", plan.parameters_json);
 }
 
 std::uint64_t count(const std::map<std::string, std::uint64_t>& rejects) {
@@ -83,21 +85,21 @@ void print_report(const BuildReport& report, const BuildOptions& options, bool a
         {"seconds", report.seconds}, {"images_per_s", rate},
         {"rejects", report.rejects}, {"fingerprint", report.fingerprint},
         {"directory", where}};
-    fmt::print("{}\n", root.dump(1));
+    print_json_text(write_json(root, 1));
     return;
   }
-  fmt::print("built {} images of {}x{}x{} in {} {}: {} in {:.1f} s ({:.0f} img/s)\n", report.images,
-             options.target.width, options.target.height, options.target.channels, report.shards,
-             report.shards == 1 ? "shard" : "shards", human_bytes(report.bytes), report.seconds,
-             rate);
+  print_to_stdout("built {} images of {}x{}x{} in {} {}: {} in {:.1f} s ({:.0f} img/s)\n",
+                  report.images, options.target.width, options.target.height,
+                  options.target.channels, report.shards, report.shards == 1 ? "shard" : "shards",
+                  human_bytes(report.bytes), report.seconds, rate);
   if (report.resumed_images > 0)
-    fmt::print("resumed behind {} images that were there\n", report.resumed_images);
-  fmt::print("in       {}\n", where);
+    print_to_stdout("resumed behind {} images that were there\n", report.resumed_images);
+  print_to_stdout("in       {}\n", where);
   std::string reasons;
   for (const auto& [reason, images] : report.rejects)
     reasons += fmt::format("{}{}: {}", reasons.empty() ? " (" : ", ", reason, images);
-  fmt::print("rejects  {}{}{}\n", count(report.rejects), reasons, reasons.empty() ? "" : ")");
-  fmt::print("next     valley train CONFIG.toml data.path={}\n", where);
+  print_to_stdout("rejects  {}{}{}\n", count(report.rejects), reasons, reasons.empty() ? "" : ")");
+  print_to_stdout("next     valley train CONFIG.toml data.path={}\n", where);
 }
 
 }  // namespace valley::app

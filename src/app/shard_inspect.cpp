@@ -13,7 +13,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "core/terminal.h"
+#include "core/text.h"
 #include "data/manifest.h"
 #include "data/verify.h"
 
@@ -38,19 +40,20 @@ void print_report_json(const VerifyReport& report) {
   const ordered_json root = {{"ok", report.problems.empty()}, {"images", report.images},
                              {"shards", report.shards},       {"bytes", report.bytes},
                              {"seconds", report.seconds},     {"problems", problems}};
-  fmt::print("{}\n", root.dump(1));
+  print_json_text(write_json(root, 1));
 }
 
 void print_report_text(const VerifyReport& report, const InspectArguments& arguments) {
   for (const Problem& problem : report.problems) {
-    fmt::print("{}{}: {}\n", problem.file, problem.row ? fmt::format(" row {}", *problem.row) : "",
-               problem.what);
+    print_to_stdout("{}{}: {}\n", problem.file,
+                    problem.row ? fmt::format(" row {}", *problem.row) : "", problem.what);
   }
   if (report.problems.empty())
-    fmt::print("{}: {} images in {} {} are as they were written ({} in {:.1f} s{})\n",
-               arguments.directory, report.images, report.shards,
-               report.shards == 1 ? "shard" : "shards", human_bytes(report.bytes), report.seconds,
-               arguments.deep ? ", deep" : "; --deep also checks the files' SHA-256");
+    print_to_stdout("{}: {} images in {} {} are as they were written ({} in {:.1f} s{})\n",
+                    arguments.directory, report.images, report.shards,
+                    report.shards == 1 ? "shard" : "shards", human_bytes(report.bytes),
+                    report.seconds,
+                    arguments.deep ? ", deep" : "; --deep also checks the files' SHA-256");
 }
 
 void verify(const InspectArguments& arguments) {
@@ -76,39 +79,39 @@ void verify(const InspectArguments& arguments) {
 }
 
 void print_info_json(const Manifest& manifest) {
-  ordered_json root = ordered_json::parse(to_json(manifest));
+  ordered_json root = parse_json<ordered_json>(to_json(manifest), "the manifest");
   const std::size_t shards = manifest.shards.size();
   root.erase("shards");
   root["shards"] = shards;
   root["bytes"] = manifest.bytes();
-  fmt::print("{}\n", root.dump(1));
+  print_json_text(write_json(root, 1));
 }
 
 void print_info_text(const Manifest& manifest, const std::string& directory) {
-  fmt::print("{}\n", directory);
-  fmt::print("state        {}\n",
-             manifest.complete ? "complete" : "unfinished: go on with the build by --resume");
-  fmt::print("images       {} of {}x{}x{}\n", manifest.images, manifest.width, manifest.height,
-             manifest.channels);
-  fmt::print("shards       {} of {} images, {}\n", manifest.shards.size(), manifest.shard_images,
-             human_bytes(manifest.bytes()));
-  fmt::print("rejects      {} of {} candidates\n", manifest.reject_count(),
-             manifest.next_candidate);
+  print_to_stdout("{}\n", directory);
+  print_to_stdout("state        {}\n",
+                  manifest.complete ? "complete" : "unfinished: go on with the build by --resume");
+  print_to_stdout("images       {} of {}x{}x{}\n", manifest.images, manifest.width, manifest.height,
+                  manifest.channels);
+  print_to_stdout("shards       {} of {} images, {}\n", manifest.shards.size(),
+                  manifest.shard_images, human_bytes(manifest.bytes()));
+  print_to_stdout("rejects      {} of {} candidates\n", manifest.reject_count(),
+                  manifest.next_candidate);
   if (manifest.complete) {
-    fmt::print("mean         {:.3f}\n", fmt::join(manifest.mean, " "));
-    fmt::print("deviation    {:.3f}\n", fmt::join(manifest.deviation, " "));
+    print_to_stdout("mean         {:.3f}\n", fmt::join(manifest.mean, " "));
+    print_to_stdout("deviation    {:.3f}\n", fmt::join(manifest.deviation, " "));
     for (const auto& [label, images] : manifest.class_histogram) {
       const auto index = static_cast<std::size_t>(label);
       const bool is_named = label >= 0 && index < manifest.class_names.size();
-      fmt::print("class        {}: {} images\n",
-                 label < 0  ? "none"
-                 : is_named ? manifest.class_names[index]
-                            : fmt::to_string(label),
-                 images);
+      print_to_stdout("class        {}: {} images\n",
+                      label < 0  ? "none"
+                      : is_named ? printable_line(manifest.class_names[index])
+                                 : fmt::to_string(label),
+                      images);
     }
-    fmt::print("fingerprint  {}\n", manifest.fingerprint);
+    print_to_stdout("fingerprint  {}\n", manifest.fingerprint);
   }
-  fmt::print("parameters   {}\n", manifest.parameters_json);
+  print_to_stdout("parameters   {}\n", manifest.parameters_json);
 }
 
 void add_common(CLI::App& command, InspectArguments& arguments) {

@@ -14,6 +14,8 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/json_text.h"
+#include "core/text.h"
 #include "data/dataset.h"
 #include "data/order.h"
 #include "record/image_grid.h"
@@ -62,7 +64,7 @@ std::vector<std::uint64_t> choose(const Dataset& dataset, const PeekArguments& a
 std::string class_text(const Dataset& dataset, std::int64_t label) {
   const auto index = static_cast<std::size_t>(label);
   if (label < 0) return "-";
-  return index < dataset.class_names().size() ? dataset.class_names()[index]
+  return index < dataset.class_names().size() ? printable_line(dataset.class_names()[index])
                                               : fmt::to_string(label);
 }
 
@@ -76,18 +78,19 @@ void print_json(const Dataset& dataset, const std::vector<std::uint64_t>& chosen
                                        {"of", dataset.size()},
                                        {"class_names", dataset.class_names()},
                                        {"images", images}};
-  fmt::print("{}\n", root.dump(1));
+  print_json_text(write_json(root, 1));
 }
 
 void print_text(const Dataset& dataset, const std::vector<std::uint64_t>& chosen,
                 const PeekArguments& arguments, const Grid& grid) {
   for (std::size_t cell = 0; cell < chosen.size(); ++cell) {
     const auto columns = static_cast<std::size_t>(grid.columns);
-    fmt::print("{},{}\t{}\t{}\t{}\n", cell / columns + 1, cell % columns + 1, chosen[cell],
-               class_text(dataset, dataset.label(chosen[cell])), dataset.name(chosen[cell]));
+    print_to_stdout("{},{}\t{}\t{}\t{}\n", cell / columns + 1, cell % columns + 1, chosen[cell],
+                    class_text(dataset, dataset.label(chosen[cell])),
+                    printable_line(dataset.name(chosen[cell])));
   }
-  fmt::print("{}: {} of {} images of {}x{}x{}\n", arguments.out, chosen.size(), dataset.size(),
-             dataset.width(), dataset.height(), dataset.channels());
+  print_to_stdout("{}: {} of {} images of {}x{}x{}\n", arguments.out, chosen.size(), dataset.size(),
+                  dataset.width(), dataset.height(), dataset.channels());
 }
 
 void peek(const PeekArguments& arguments) {

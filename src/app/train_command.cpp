@@ -2,6 +2,7 @@
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,8 @@
 #include "app/version.h"
 #include "comm/world.h"
 #include "core/error.h"
+#include "core/hash.h"
+#include "core/text.h"
 #include "train/resume.h"
 #include "train/stop_signal.h"
 #include "train/training_run.h"
@@ -104,16 +107,18 @@ std::string objective_of(const TrainArguments& a) {
 void print_keys(const TrainArguments& a) {
   Experiment experiment = Experiment::of_objective(a.words.empty() ? "began" : objective_of(a));
   const Schema schema = experiment.schema();
-  fmt::print("{}", a.markdown ? schema.describe_keys_markdown() : schema.describe_keys(a.keys));
+  print_to_stdout("{}",
+                  a.markdown ? schema.describe_keys_markdown() : schema.describe_keys(a.keys));
 }
 
 void train(TrainArguments& a) {
-  install_stop_signals(launch_info().rank == 0);
   if (a.request.out.empty()) throw Error(ExitCode::kUsage, "--out names no folder");
   std::vector<std::string> overrides;
   const std::filesystem::path file = config_file(a, overrides);
   Experiment experiment;
+  // Before signals are caught: Ctrl-C ends a program that waits for the writer of a pipe.
   Schema schema = Experiment::load(experiment, file, overrides);
+  install_stop_signals(launch_info().rank == 0);
   experiment.resolve(schema);
   a.request.name = run_name(file);
   a.request.version = version_text();

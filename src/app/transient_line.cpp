@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "core/terminal.h"
+#include "core/text.h"
 
 namespace valley::app {
 namespace {
@@ -36,7 +37,7 @@ void TransientLine::show(const std::string& line) {
     log::info("{}", line);
     return;
   }
-  fmt::print(stderr, "\r\x1b[K{}", line);
+  fmt::print(stderr, "\r\x1b[K{}", printable_line(line));
   std::fflush(stderr);
   is_open_ = true;
 }

@@ -10,6 +10,7 @@
 
 #include "bench/statistics.h"
 #include "core/error.h"
+#include "core/json_text.h"
 #include "kernels/device.h"
 #include "train/plan_report.h"
 
@@ -78,9 +79,8 @@ std::string to_json(const std::vector<AllReduceTimes>& times, Communicator& betw
                      {"median", quartiles(t.seconds).median},
                      {"bus_bandwidth", bus_bandwidth(t, between.size())}});
   }
-  return nlohmann::json(
-             {{"ranks", between.size()}, {"communicator", between.name()}, {"sizes", sizes}})
-             .dump() +
+  return write_json(nlohmann::json(
+             {{"ranks", between.size()}, {"communicator", between.name()}, {"sizes", sizes}})) +
          "\n";
 }
 

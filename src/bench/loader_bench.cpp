@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/statistics.h"
+#include "core/json_text.h"
 
 namespace valley {
 namespace {
@@ -43,15 +44,14 @@ LoaderBench bench_loader(const std::shared_ptr<const Dataset>& dataset,
 
 std::string to_json(const LoaderBench& bench, const LoaderBenchOptions& options) {
   const double rate = loaded_per_second(bench);
-  return nlohmann::json(
+  return write_json(nlohmann::json(
              {{"batch", options.batch},
               {"threads", options.threads},
               {"images", bench.images},
               {"image_bytes", bench.image_bytes},
               {"seconds", bench.seconds},
               {"images_per_second", rate},
-              {"images_per_second_and_thread", rate / static_cast<double>(options.threads)}})
-             .dump() +
+              {"images_per_second_and_thread", rate / static_cast<double>(options.threads)}})) +
          "\n";
 }
 

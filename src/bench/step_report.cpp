@@ -4,6 +4,7 @@
 
 #include "bench/statistics.h"
 #include "bench/step_bench.h"
+#include "core/json_text.h"
 #include "train/plan_report.h"
 
 namespace valley {
@@ -53,7 +54,7 @@ std::string to_json(const StepBench& b) {
     j["reduced"] = b.plan.ranks > 1 ? b.cost->gradients : 0;
     j["share_of_matrix_speed"] = b.cost->flops / q.median / b.matrix_flops;
   }
-  return j.dump() + "\n";
+  return write_json(j) + "\n";
 }
 
 std::string to_text(const StepBench& b) {

@@ -176,21 +176,6 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
   file.commit();
 }
 
-std::string read_file(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) throw file_error("opening", path.string(), errno, false);
-  std::string text;
-  char piece[65536];
-  ::ssize_t n = 0;
-  while ((n = ::read(descriptor, piece, sizeof piece)) > 0 || (n < 0 && errno == EINTR)) {
-    if (n > 0) text.append(piece, static_cast<std::size_t>(n));
-  }
-  const int error_number = errno;
-  ::close(descriptor);
-  if (n < 0) throw file_error("reading", path.string(), error_number, false);
-  return text;
-}
-
 void sync_directory(const std::filesystem::path& directory) {
   const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   // Without permission to read it, it can be written but not flushed.

@@ -41,9 +41,6 @@ void write_file(const std::filesystem::path& path,
 // nothing.
 void require_writable(const std::filesystem::path& path);
 
-[[nodiscard]] std::string read_file(
-    const std::filesystem::path& path);  // Error when it cannot be read
-
 void sync_directory(const std::filesystem::path& directory);  // makes renames in it durable
 
 }  // namespace valley

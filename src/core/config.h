@@ -113,6 +113,10 @@ class Schema {
   std::map<std::string, std::string> places_;
 };
 
+// The text of a config file or of a pipe such as <(command), read once. Errors: kMissingInput, and
+// kConfig above 16 MiB.
+[[nodiscard]] std::string read_config(const std::filesystem::path& file);
+
 // `text` as a TOML string, quoted and escaped.
 [[nodiscard]] std::string toml_string(std::string_view text);
 

@@ -103,7 +103,7 @@ std::string Schema::describe_keys_markdown() const {
       "# Keys of an experiment file\n\n"
       "The same as `valley train --keys` prints. A key is set in its section of the TOML file, or "
       "on "
-      "the command line as `section.key=value`.\n";
+      "the command line as `section.key=value`, which wins over the file.\n";
   for (const std::string& section : sections()) {
     out += fmt::format(
         "\n## {}\n\n| Key | Takes | Default | Meaning | Default from |\n"

@@ -1,6 +1,5 @@
 // How a Schema reads: a TOML file and overrides, into the bound variables.
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cmath>
@@ -8,14 +7,17 @@
 #include <string_view>
 #include <utility>
 
-#include "core/atomic_file.h"
 #include "core/config.h"
+#include "core/read_file.h"
+#include "core/text.h"
+#include "core/toml_text.h"
 
 namespace valley {
 namespace {
 
 constexpr std::size_t kLongestQuotation = 60;
 constexpr double kLargestExactInteger = 0x1p53;
+constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20U;
 constexpr const char* kCommandLine = "command line";
 
 // What a file says of one key, or of a section or key that is not known.
@@ -143,32 +145,48 @@ class Assignment {
   const std::string& place_;
 };
 
-toml::table parse_file(const std::string& text, const std::string& file) {
-  try {
-    return toml::parse(text, file);
-  } catch (const toml::parse_error& error) {
-    const toml::source_position at = error.source().begin;
-    throw Error(ExitCode::kConfig, "{}:{}:{}: {}", file, at.line, at.column, error.description());
-  }
+// A name that TOML writes without quotes; every key of a schema has such parts.
+bool is_bare_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+  });
+}
+
+// One part of a dotted name. Quotes stay around a part that needs them: "train.steps" in quotes is
+// one part, and not the key steps of the section train.
+std::string name_part(std::string_view key) {
+  return is_bare_name(key) ? std::string(key) : toml_string(key);
+}
+
+// Why a value is not TOML, without the place, which is that in a text made of the value.
+std::string reason_of(const Error& error) {
+  const std::string what = error.what();
+  return what.substr(what.find(": ") + 2);
 }
 
 // The value of an override. What is not TOML is text, as a shell's user expects; so is all that a
 // key for strings gets without quotes, such as data.path=2024.
 toml::table parse_override(const std::string& argument, const std::string& text,
                            bool wants_string) {
+  if (!is_utf8(text))
+    throw Error(ExitCode::kConfig,
+                "{}: {}: the value holds bytes that are not UTF-8, which a config cannot hold; "
+                "rename the file, or make a symbolic link to it",
+                kCommandLine, argument);
   std::string reason = "it is more than one value";
   try {
-    toml::table parsed = toml::parse("value = " + text);
+    toml::table parsed = parse_toml("value = " + text, kCommandLine);
     if (parsed.size() == 1 && (!wants_string || parsed.get("value")->is_string())) return parsed;
-  } catch (const toml::parse_error& error) {
-    reason = error.description();
+  } catch (const Error& error) {
+    reason = reason_of(error);
   }
   const bool is_quoted = text.starts_with('"') || text.starts_with('\'');
   if (!is_quoted) {
     try {
-      return toml::parse("value = " + toml_string(text));
-    } catch (const toml::parse_error& error) {
-      reason = error.description();
+      return parse_toml("value = " + toml_string(text), kCommandLine);
+    } catch (const Error& error) {
+      reason = reason_of(error);
     }
   }
   throw Error(ExitCode::kConfig, "{}: {}: the value is not TOML: {}", kCommandLine, argument,
@@ -187,23 +205,23 @@ struct Schema::TomlNode {
   const toml::node& node;
 };
 
+std::string read_config(const std::filesystem::path& file) {
+  return read_file(
+      file, {.max_bytes = kMaxConfigBytes, .takes_pipes = true, .too_large = ExitCode::kConfig});
+}
+
 void Schema::load(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(file, ignored) ||
-      std::filesystem::is_character_file(file, ignored) ||
-      std::filesystem::is_block_file(file, ignored))
-    throw Error(ExitCode::kMissingInput, "{} is no file; name a CONFIG.toml", file.string());
-  load_text(read_file(file), file.string(), overrides);
+  load_text(read_config(file), file.string(), overrides);
 }
 
 void Schema::load_text(const std::string& toml, const std::string& file_name_for_messages,
                        const std::vector<std::string>& overrides) {
-  const toml::table parsed = parse_file(toml, file_name_for_messages);
+  const toml::table parsed = parse_toml(toml, file_name_for_messages);
   std::vector<Entry> entries;
   const auto collect = [this, &entries](const auto& self, const toml::table& table,
                                         const std::string& prefix) -> void {
     for (const auto& [key, node] : table) {
-      const std::string name = prefix + std::string(key.str());
+      const std::string name = prefix + name_part(key.str());
       if (node.is_table() && is_section(name))
         self(self, *node.as_table(), name + ".");
       else

@@ -6,12 +6,15 @@
 #include <string_view>
 
 #include "core/config.h"
+#include "core/text.h"
 
 namespace valley {
 namespace {
 
 constexpr std::size_t kMostSlips = 3;
 constexpr std::size_t kLettersPerSlip = 3;
+constexpr std::size_t kMaxComparedLetters = 200;  // longer names are near to no known one
+constexpr std::size_t kMaxQuotedBytes = 200;
 
 std::string lower_case(std::string text) {
   for (char& c : text) {
@@ -46,6 +49,20 @@ std::size_t own_letters(std::string_view name, std::string_view known) {
   return shared ? last_part(name).size() : name.size();
 }
 
+// A name as messages have it: in quotes, and cut where it is long. Parts that TOML quotes have
+// theirs already.
+std::string name_in_message(const std::string& name) {
+  const std::string text = printable_line(name);
+  const bool is_long = text.size() > kMaxQuotedBytes;
+  const std::string shown = is_long ? text.substr(0, kMaxQuotedBytes) + "..." : text;
+  return text.find('"') == std::string::npos ? "\"" + shown + "\"" : shown;
+}
+
+std::string without_quotes(std::string name) {
+  std::erase_if(name, [](char c) { return c == '"' || c == '\''; });
+  return name;
+}
+
 }  // namespace
 
 std::size_t choice_of(const std::string& text, const std::vector<std::string>& choices,
@@ -59,6 +76,7 @@ std::size_t choice_of(const std::string& text, const std::vector<std::string>& c
 }
 
 std::string nearest_name(const std::string& name, const std::vector<std::string>& known) {
+  if (name.size() > kMaxComparedLetters) return "";
   const std::string wanted = lower_case(name);
   std::size_t least = std::numeric_limits<std::size_t>::max();
   std::string nearest;
@@ -79,13 +97,21 @@ Error Schema::unknown_section(const std::string& name, const std::string& place)
     return {ExitCode::kConfig, "{}: \"{}\" is a section that stands once: write [{}]", place, name,
             name};
   }
+  const std::string quoted = name_in_message(name);
+  if (const std::string plain = without_quotes(name); plain != name && find(plain) != nullptr) {
+    return {ExitCode::kConfig,
+            "{}: unknown section {}; a dot in quotes is part of the name: write {} in the section "
+            "[{}]",
+            place,
+            quoted,
+            last_part(plain),
+            plain.substr(0, plain.rfind('.'))};
+  }
   const std::vector<std::string> known = sections();
   const std::string near = nearest_name(name, known);
-  if (!near.empty()) {
-    return {ExitCode::kConfig, "{}: unknown section \"{}\"; did you mean \"{}\"?", place, name,
-            near};
-  }
-  return {ExitCode::kConfig, "{}: unknown section \"{}\"; the sections are {}", place, name,
+  if (!near.empty())
+    return {ExitCode::kConfig, "{}: unknown section {}; did you mean \"{}\"?", place, quoted, near};
+  return {ExitCode::kConfig, "{}: unknown section {}; the sections are {}", place, quoted,
           fmt::join(known, ", ")};
 }
 
@@ -94,6 +120,12 @@ Error Schema::unknown_key(const std::string& name, const std::string& place) con
     return {ExitCode::kConfig,
             "{}: \"{}\" is a section, not a key; `valley train --keys {}` lists its keys", place,
             name, name};
+  }
+  const std::string quoted = name_in_message(name);
+  if (const std::string plain = without_quotes(name); plain != name && find(plain) != nullptr) {
+    return {ExitCode::kConfig,
+            "{}: unknown key {}; a dot in quotes is part of the name: write {} without quotes",
+            place, quoted, plain};
   }
   std::vector<std::string> known;
   std::vector<std::string> elsewhere;  // the right key in another section
@@ -104,10 +136,10 @@ Error Schema::unknown_key(const std::string& name, const std::string& place) con
   std::string near = nearest_name(name, known);
   if (near.empty() && elsewhere.size() == 1) near = elsewhere.front();
   if (!near.empty())
-    return {ExitCode::kConfig, "{}: unknown key \"{}\"; did you mean \"{}\"?", place, name, near};
+    return {ExitCode::kConfig, "{}: unknown key {}; did you mean \"{}\"?", place, quoted, near};
   const std::string section = name.substr(0, name.find('.'));
-  return {ExitCode::kConfig, "{}: unknown key \"{}\"; `valley train --keys{}` lists the known ones",
-          place, name, is_section(section) ? " " + section : ""};
+  return {ExitCode::kConfig, "{}: unknown key {}; `valley train --keys{}` lists the known ones",
+          place, quoted, is_section(section) ? " " + section : ""};
 }
 
 }  // namespace valley

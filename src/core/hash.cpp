@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/read_file.h"
 
 namespace valley {
 namespace {
@@ -154,7 +155,8 @@ std::string sha256_hex(Bytes bytes) {
 
 std::string sha256_of_file(const std::filesystem::path& path) {
   const auto close = [](std::FILE* f) { std::fclose(f); };
-  const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rb"), close);
+  const std::unique_ptr<std::FILE, decltype(close)> file(::fdopen(open_regular_file(path), "rb"),
+                                                         close);
   if (!file) throw file_error("opening", path.string(), errno, false);
   Sha256 sha;
   std::vector<std::byte> piece(kFilePiece);

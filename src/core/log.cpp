@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/status_line.h"
+#include "core/text.h"
 
 namespace valley::log {
 namespace {
@@ -86,11 +87,13 @@ void write(Level level, bool every_rank, std::string_view message) {
   if (!every_rank && s.rank != 0) return;
   if (!s.to_stderr)
     s.to_stderr = make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>(), "%v");
+  // Names and file contents in a message must not reach a terminal as commands.
+  const std::string text = printable(message);
   const std::string prefix = s.size > 1 ? fmt::format("[{}] ", s.rank) : "";
   if (s.status_line != nullptr) s.status_line->hide();
-  s.to_stderr->info("{}{}{}", prefix, label(level), message);
+  s.to_stderr->info("{}{}{}", prefix, label(level), text);
   if (s.status_line != nullptr) s.status_line->show_again();
-  if (s.to_file) s.to_file->info("{}{}{}", prefix, label(level), message);
+  if (s.to_file) s.to_file->info("{}{}{}", prefix, label(level), text);
 }
 
 }  // namespace valley::log

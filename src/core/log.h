@@ -2,7 +2,8 @@
 //
 // With more than one rank each line starts with the rank, "[2] ". `info` speaks on rank 0 only,
 // because what one rank says of the job all would say; `info_every_rank`, `warn` and `error` speak
-// on each. Any thread may call.
+// on each. Any thread may call. Control characters in a message are escaped (`printable` of
+// text.h).
 #pragma once
 
 #include <fmt/core.h>

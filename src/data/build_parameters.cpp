@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/json_text.h"
 #include "data/shard_file.h"
 
 namespace valley {
@@ -12,7 +13,7 @@ using nlohmann::json;
 
 std::string build_parameters(const ImageSource& source, const BuildOptions& options) {
   const Target& target = options.target;
-  json parameters = {{"source", json::parse(source.identity_json())},
+  json parameters = {{"source", parse_json(source.identity_json(), "the source's identity")},
                      {"height", target.height},
                      {"width", target.width},
                      {"channels", target.channels},
@@ -26,7 +27,7 @@ std::string build_parameters(const ImageSource& source, const BuildOptions& opti
     parameters["content_height"] = target.content_height;
   if (options.shuffle_seed) parameters["shuffle_seed"] = *options.shuffle_seed;
   if (options.max_images) parameters["max_images"] = *options.max_images;
-  return parameters.dump();
+  return write_json(parameters);
 }
 
 std::string uuid_of_parameters(const std::string& parameters_json) {
@@ -41,14 +42,14 @@ std::string uuid_of_parameters(const std::string& parameters_json) {
 
 void require_same_parameters(const std::string& earlier, const std::string& now,
                              const std::string& where) {
-  const json before = json::parse(earlier);
-  const json after = json::parse(now);
+  const json before = parse_json(earlier, where);
+  const json after = parse_json(now, "parameters");
   std::string differences;
   for (const auto& [key, value] : after.items()) {
     const json old = before.value(key, json());
     if (old != value)
-      differences += fmt::format("\n  {}: {} there, {} now", key, old.dump().substr(0, 200),
-                                 value.dump().substr(0, 200));
+      differences += fmt::format("\n  {}: {} there, {} now", key, write_json(old).substr(0, 200),
+                                 write_json(value).substr(0, 200));
   }
   if (!differences.empty())
     throw Error(

@@ -5,6 +5,7 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/read_file.h"
 #include "data/fingerprint.h"
 #include "data/index_file.h"
 #include "data/shard_check.h"

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/json_text.h"
 
 namespace valley {
 
@@ -22,11 +23,8 @@ std::string JsonFields::path(const std::string& field) const {
 
 void JsonFields::fail(const std::string& field, const std::string& expected) const {
   const auto found = object_.find(field);
-  throw Error(
-      ExitCode::kData, "{}: field {} should be {}, but {}", file_, path(field), expected,
-      found == object_.end()
-          ? "is missing"
-          : "is " + found->dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 60));
+  throw Error(ExitCode::kData, "{}: field {} should be {}, but {}", file_, path(field), expected,
+              found == object_.end() ? "is missing" : "is " + write_json(*found).substr(0, 60));
 }
 
 const json& JsonFields::at(const char* field, const std::string& expected) const {

@@ -5,9 +5,10 @@
 #include <cmath>
 #include <utility>
 
-#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/file_type.h"
+#include "core/json_text.h"
+#include "core/read_file.h"
 #include "data/json_fields.h"
 #include "data/shard_file.h"
 
@@ -112,12 +113,10 @@ void read_shape(Manifest& manifest, const JsonFields& root) {
   if (manifest.shard_images == 0) root.fail("shard_images", "at least 1");
 }
 
-json parse(const std::string& text, const std::string& name) {
-  try {
-    return json::parse(text);
-  } catch (const json::exception& error) {
-    throw Error(ExitCode::kData, "{} is no JSON: {}", name, error.what());
-  }
+bool is_of_valley(const json& manifest) {
+  if (!manifest.is_object()) return false;
+  const auto format = manifest.find("format");
+  return format != manifest.end() && *format == kFormat;
 }
 
 }  // namespace
@@ -142,35 +141,42 @@ std::string to_json(const Manifest& manifest) {
   for (const auto& [reason, count] : manifest.rejects) rejects[reason] = count;
   ordered_json shards = ordered_json::array();
   for (const ShardEntry& entry : manifest.shards) shards.push_back(entry_to_json(entry));
-  const ordered_json root = {{"format", kFormat},
-                             {"format_version", kFormatVersion},
-                             {"state", manifest.complete ? "complete" : "building"},
-                             {"dataset_uuid", manifest.dataset_uuid},
-                             {"fingerprint", manifest.fingerprint},
-                             {"images", manifest.images},
-                             {"height", manifest.height},
-                             {"width", manifest.width},
-                             {"channels", manifest.channels},
-                             {"layout", kLayout},
-                             {"storage", "raw"},
-                             {"shard_images", manifest.shard_images},
-                             {"mean", manifest.mean},
-                             {"deviation", manifest.deviation},
-                             {"class_names", manifest.class_names},
-                             {"class_histogram", histogram},
-                             {"candidates", manifest.candidates},
-                             {"next_candidate", manifest.next_candidate},
-                             {"rejects", rejects},
-                             {"writer_version", manifest.writer_version},
-                             {"parameters", ordered_json::parse(manifest.parameters_json)},
-                             {"shards", shards}};
-  return root.dump(1) + "\n";
+  const ordered_json root = {
+      {"format", kFormat},
+      {"format_version", kFormatVersion},
+      {"state", manifest.complete ? "complete" : "building"},
+      {"dataset_uuid", manifest.dataset_uuid},
+      {"fingerprint", manifest.fingerprint},
+      {"images", manifest.images},
+      {"height", manifest.height},
+      {"width", manifest.width},
+      {"channels", manifest.channels},
+      {"layout", kLayout},
+      {"storage", "raw"},
+      {"shard_images", manifest.shard_images},
+      {"mean", manifest.mean},
+      {"deviation", manifest.deviation},
+      {"class_names", manifest.class_names},
+      {"class_histogram", histogram},
+      {"candidates", manifest.candidates},
+      {"next_candidate", manifest.next_candidate},
+      {"rejects", rejects},
+      {"writer_version", manifest.writer_version},
+      {"parameters", parse_json<ordered_json>(manifest.parameters_json, "parameters")},
+      {"shards", shards}};
+  return write_json(root, 1) + "\n";
 }
 
 Manifest parse_manifest(const std::string& text, const std::string& name) {
-  const json parsed = parse(text, name);
+  const json parsed = parse_json(text, name);
   const JsonFields root(parsed, name, "");
-  if (root.text("format") != kFormat) root.fail("format", fmt::format("\"{}\"", kFormat));
+  if (!is_of_valley(parsed)) {
+    throw Error(
+        ExitCode::kData,
+        "{}: it is not the manifest of a data set of valley shard build, whose field format "
+        "is \"{}\"; name the folder that valley shard build made",
+        name, kFormat);
+  }
   if (root.count("format_version") != kFormatVersion)
     root.fail("format_version", fmt::format("{}, which this program reads", kFormatVersion));
   Manifest manifest;
@@ -191,7 +197,7 @@ Manifest parse_manifest(const std::string& text, const std::string& name) {
   manifest.candidates = root.count("candidates");
   manifest.next_candidate = root.count("next_candidate");
   manifest.rejects = rejects_from_json(root);
-  manifest.parameters_json = root.object("parameters").dump();
+  manifest.parameters_json = write_json(root.object("parameters"));
   const json& shards = root.list("shards");
   for (std::size_t i = 0; i < shards.size(); ++i) {
     const JsonFields fields(shards[i], name, fmt::format("shards[{}]", i));
@@ -203,6 +209,14 @@ Manifest parse_manifest(const std::string& text, const std::string& name) {
     root.fail("images", fmt::format("{}, the sum over the shards", manifest.images));
   if (manifest.complete && manifest.images == 0) root.fail("images", "at least 1");
   return manifest;
+}
+
+bool holds_dataset(const std::filesystem::path& directory) {
+  const std::filesystem::path path = directory / kManifestFile;
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return false;
+  if (std::filesystem::exists(directory / shard_file_name(0), ignored)) return true;
+  return is_of_valley(try_parse_json(read_file(path, {.max_bytes = kMaxManifestBytes})));
 }
 
 Manifest read_manifest(const std::filesystem::path& directory) {
@@ -225,7 +239,7 @@ Manifest read_manifest(const std::filesystem::path& directory) {
   const std::uintmax_t bytes = std::filesystem::file_size(path, none);
   if (!none && bytes > kMaxManifestBytes)
     throw Error(ExitCode::kData, "{} has {} bytes, too many for a manifest", path.string(), bytes);
-  return parse_manifest(read_file(path), path.string());
+  return parse_manifest(read_file(path, {.max_bytes = kMaxManifestBytes}), path.string());
 }
 
 void set_sums(ShardEntry& entry, const PixelSums& sums, std::int64_t channels) {

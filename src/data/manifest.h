@@ -64,6 +64,10 @@ struct Manifest {
 // `name` is for messages.
 [[nodiscard]] Manifest parse_manifest(const std::string& text, const std::string& name);
 
+// True for a directory with a data set of valley shard build, whole or not. A manifest.json of
+// another program, such as a web page's, does not make one.
+[[nodiscard]] bool holds_dataset(const std::filesystem::path& directory);
+
 // Reads `directory`/manifest.json. kMissingInput, with the way out, when there is none.
 [[nodiscard]] Manifest read_manifest(const std::filesystem::path& directory);
 

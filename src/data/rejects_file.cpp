@@ -5,6 +5,8 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/json_text.h"
+#include "core/read_file.h"
 #include "data/json_fields.h"
 #include "data/manifest.h"
 
@@ -20,7 +22,7 @@ void write_rejects(const std::filesystem::path& directory,
                                          {"name", reject.name},
                                          {"reason", reject.reason},
                                          {"detail", reject.detail}};
-    text += line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+    text += write_json(line) + "\n";
   }
   write_file(directory / kRejectsFile, text);
 }
@@ -32,7 +34,7 @@ std::vector<RejectedImage> read_rejects(const std::filesystem::path& directory, 
   std::string line;
   for (int number = 1; std::getline(text, line); ++number) {
     const std::string place = fmt::format("{}:{}", path.string(), number);
-    const json parsed = json::parse(line, nullptr, false);
+    const json parsed = parse_json(line, place);
     const JsonFields fields(parsed, place, "");
     const std::uint64_t position = fields.count("position");
     if (position >= end) continue;

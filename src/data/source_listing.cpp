@@ -6,6 +6,7 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/file_type.h"
+#include "core/read_file.h"
 
 namespace valley {
 namespace {

@@ -3,14 +3,14 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/json_text.h"
+
 namespace valley::doctor {
 namespace {
 
 using nlohmann::json;
 
-std::string text_line(const json& object) {
-  return object.dump(-1, ' ', false, json::error_handler_t::replace);
-}
+std::string text_line(const json& object) { return write_json(object); }
 
 std::string finding_line(const Finding& f) {
   return text_line({{"group", f.group},
@@ -62,7 +62,7 @@ const char* status_name(Status status) {
 }
 
 void add_line(Checkup& checkup, const std::string& line) {
-  const json object = json::parse(line, nullptr, false);
+  const json object = try_parse_json(line);
   if (!object.is_object()) return;
   try {
     if (object.contains("component")) {

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "comm/mpi_session.h"
+#include "core/json_text.h"
 #include "doctor/system_text.h"
 #include "kernels/device.h"
 
@@ -182,8 +183,8 @@ void judge_binding(const json& places, const std::string& launcher, const Notes&
 std::string probe_ranks(World& world) {
   json places = json::array();
   world.host().barrier();  // so that the clocks are read together
-  for (const std::string& text : world.gather(place_of_this_rank(world.host()).dump()))
-    places.push_back(json::parse(text));
+  for (const std::string& text : world.gather(write_json(place_of_this_rank(world.host()))))
+    places.push_back(parse_json(text, "the report of a rank"));
   json sums = json::array();
   for (const std::int64_t bytes : {kSmall, kLarge}) {
     sums.push_back(measure(world, world.host(), bytes));
@@ -194,14 +195,14 @@ std::string probe_ranks(World& world) {
                        {"gpus", world.device().device().is_cuda()},
                        {"places", places},
                        {"all_reduce", sums}};
-  return json({{"valley_ranks", report}}).dump();
+  return write_json(json({{"valley_ranks", report}}));
 }
 
 bool is_rank_report(const std::string& line) { return line.starts_with("{\"valley_ranks\":"); }
 
 void judge_ranks(const std::string& line, int expected, const std::string& launcher,
                  const Notes& notes) {
-  const json report = json::parse(line).at("valley_ranks");
+  const json report = parse_json(line, "the report of the ranks").at("valley_ranks");
   const int ranks = report.at("ranks");
   if (ranks != expected) {
     notes.fail(ExitCode::kConfig, "ranks",

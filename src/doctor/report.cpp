@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "core/json_text.h"
 #include "core/text.h"
 
 namespace valley::doctor {
@@ -37,7 +38,8 @@ std::int64_t count(const Checkup& checkup, Status status) {
 }
 
 std::string coloured(const std::string& text, const char* colour, const TextStyle& style) {
-  return style.colours && *colour != '\0' ? fmt::format("\x1b[{}m{}\x1b[0m", colour, text) : text;
+  const std::string shown = printable(text);
+  return style.colours && *colour != '\0' ? fmt::format("\x1b[{}m{}\x1b[0m", colour, shown) : shown;
 }
 
 constexpr const char* kPlain = "";
@@ -152,7 +154,7 @@ std::string to_json(const Report& report) {
       {"verdict", verdict(report)},    {"host", report.host},
       {"ranks", report.ranks},         {"gpus", report.on_gpus},
       {"findings", findings},          {"versions", report.checkup.versions}};
-  return root.dump(1, ' ', false, ordered_json::error_handler_t::replace);
+  return write_json(root, 1);
 }
 
 }  // namespace valley::doctor

@@ -10,6 +10,7 @@
 
 #include "comm/world.h"
 #include "core/atomic_file.h"
+#include "core/read_file.h"
 #include "doctor/checkpoint_size.h"
 #include "doctor/checks.h"
 #include "doctor/storage_probe.h"

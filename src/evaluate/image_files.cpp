@@ -5,11 +5,11 @@
 #include <utility>
 #include <variant>
 
-#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/file_type.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/read_file.h"
 #include "image/decode.h"
 #include "image/fit.h"
 #include "image/folder_listing.h"

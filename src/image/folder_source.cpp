@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/json_text.h"
 #include "image/codecs.h"
 
 namespace valley {
@@ -187,7 +188,7 @@ std::string FolderSource::identity_json() const {
                                   {"max_pixels", options_.max_pixels},
                                   {"decoders", decoders}};
   if (options_.decode.alpha == Alpha::kError) identity["alpha"] = "error";
-  return identity.dump();
+  return write_json(identity);
 }
 
 std::string FolderSource::listing() const {

@@ -5,11 +5,14 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/file_type.h"
 #include "core/hash.h"
+#include "core/json_text.h"
+#include "core/read_file.h"
+#include "core/text.h"
 #include "image/codepoints.h"
+#include "image/folder_listing.h"
 #include "image/font_face.h"
 
 namespace valley {
@@ -98,11 +101,12 @@ FontSource::FontSource(const fs::path& file, FontOptions options)
 
 std::string FontSource::identity_json() const {
   std::vector<std::uint32_t> codepoints(options_.codepoints.begin(), options_.codepoints.end());
-  return nlohmann::ordered_json{{"kind", "font"},
-                                {"file", file_name_},
-                                {"sha256", sha256_hex(as_bytes(*bytes_))},
-                                {"codepoints", codepoints}}
-      .dump();
+  // Escaped, not replaced: files that differ in a byte that is not UTF-8 stay different.
+  const std::string name = is_utf8(file_name_) ? file_name_ : escaped_name(file_name_);
+  return write_json(nlohmann::ordered_json{{"kind", "font"},
+                                           {"file", name},
+                                           {"sha256", sha256_hex(as_bytes(*bytes_))},
+                                           {"codepoints", codepoints}});
 }
 
 std::unique_ptr<ImageReader> FontSource::open_reader() const {

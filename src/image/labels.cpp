@@ -9,9 +9,10 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/file_type.h"
+#include "core/json_text.h"
+#include "core/read_file.h"
 #include "image/folder_listing.h"
 
 namespace valley {
@@ -42,8 +43,9 @@ Labels labels_of_folders(const std::vector<std::string>& paths) {
 
 class LabelFile {
  public:
-  explicit LabelFile(const std::filesystem::path& path)
-      : name_(path.string()), root_(json::parse(read_file(path), nullptr, false)) {
+  explicit LabelFile(const std::filesystem::path& path, bool takes_pipes = false)
+      : name_(path.string()),
+        root_(parse_json(read_file(path, {.takes_pipes = takes_pipes}), name_)) {
     if (!root_.is_object()) fail("it is not a JSON object");
   }
   [[nodiscard]] bool has_labels() const {
@@ -76,7 +78,7 @@ std::unordered_map<std::string, std::int64_t> LabelFile::read_labels() const {
     const bool is_pair = entry.is_array() && entry.size() == 2 && entry[0].is_string();
     if (!is_pair || !entry[1].is_number_integer() || entry[1] < 0 || entry[1] > INT32_MAX)
       fail(fmt::format("the entry {} is no path with a class number",
-                       entry.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 200)));
+                       write_json(entry).substr(0, 200)));
     std::string path = entry[0].get<std::string>();
     if (path.starts_with("./")) path.erase(0, 2);
     const auto label = entry[1].get<std::int64_t>();
@@ -267,7 +269,7 @@ Labels find_labels(const std::filesystem::path& folder, const std::vector<std::s
     case LabelKind::kDirs:
       return labels_of_folders(paths);
     case LabelKind::kJson:
-      return LabelFile(options.file).labels_of(paths);
+      return LabelFile(options.file, true).labels_of(paths);
     case LabelKind::kNone:
       break;
   }

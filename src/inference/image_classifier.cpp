@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "models/dbn.h"
 
 namespace valley {
@@ -49,7 +50,7 @@ std::unique_ptr<ImageClassifier> make_image_classifier(const SavedModel& saved, 
 std::vector<std::string> class_names_of(const SavedModel& saved, std::int64_t classes) {
   const auto found = saved.metadata.find(kClassNames);
   if (found == saved.metadata.end()) return {};
-  const nlohmann::json parsed = nlohmann::json::parse(found->second, nullptr, false);
+  const nlohmann::json parsed = try_parse_json(found->second);
   std::vector<std::string> names;
   bool is_list = parsed.is_array() && parsed.size() <= static_cast<std::size_t>(classes);
   for (std::size_t i = 0; is_list && i < parsed.size(); ++i) {

@@ -12,13 +12,13 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/json_text.h"
+#include "core/read_file.h"
 
 namespace valley {
 namespace {
 
-std::string json_string(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+constexpr std::uint64_t kMaxStatsBytes = std::uint64_t{8} << 30U;
 
 std::string json_number(double value) {
   if (!std::isfinite(value)) return "null";
@@ -42,11 +42,11 @@ std::string json_value(const StatsValue& value) {
 // What a killed writer may leave at the end: no newline, or the zeros of blocks that were never
 // filled.
 bool is_whole(std::string_view line) {
-  return line.ends_with('\n') && nlohmann::json::accept(line.begin(), line.end());
+  return line.ends_with('\n') && !try_parse_json(line).is_discarded();
 }
 
 bool is_later_than(std::string_view line, std::int64_t step) {
-  const auto json = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
+  const auto json = try_parse_json(line);
   if (!json.is_object()) return false;
   const auto found = json.find("step");
   return found != json.end() && found->is_number() &&
@@ -54,7 +54,7 @@ bool is_later_than(std::string_view line, std::int64_t step) {
 }
 
 void drop_what_comes_after(const std::filesystem::path& path, std::int64_t step) {
-  const std::string before = read_file(path);
+  const std::string before = read_file(path, {.max_bytes = kMaxStatsBytes});
   std::string after;
   for (std::size_t begin = 0, end = 0; begin < before.size(); begin = end) {
     end = std::min(before.find('\n', begin), before.size() - 1) + 1;

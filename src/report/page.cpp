@@ -4,9 +4,9 @@
 
 #include <cstddef>
 
-#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/read_file.h"
 #include "report/escape.h"
 #include "report/page_assets.h"
 #include "report/page_data.h"

@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "core/json_text.h"
 #include "report/panels.h"
 
 namespace valley::report {
@@ -175,7 +176,7 @@ std::string page_data(const std::vector<RunFiles>& runs) {
   for (const Panel& panel : panels_for(keys)) panels.push_back(panel_json(panel, runs, axes));
   const OrderedJson data = {
       {"runs", std::move(list)}, {"axes", axes.take()}, {"panels", std::move(panels)}};
-  return data.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  return write_json(data);
 }
 
 }  // namespace valley::report

@@ -1,7 +1,6 @@
 #include "report/run_files.h"
 
 #include <fmt/core.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -9,9 +8,11 @@
 #include <sstream>
 #include <system_error>
 
-#include "core/atomic_file.h"
 #include "core/config.h"
 #include "core/error.h"
+#include "core/json_text.h"
+#include "core/read_file.h"
+#include "core/toml_text.h"
 
 namespace valley::report {
 namespace {
@@ -113,18 +114,17 @@ void read_config(RunFiles& run) {
   run.config = *text;
   try {
     std::vector<std::pair<std::size_t, std::pair<std::string, std::string>>> found;
-    flatten(toml::parse(*text), "", found);
+    flatten(parse_toml(*text, "config.toml"), "", found);
     std::ranges::stable_sort(found, {}, [](const auto& entry) { return entry.first; });
     for (auto& [line, setting] : found) run.settings.push_back(std::move(setting));
-  } catch (const toml::parse_error& error) {
-    run.notices.push_back(fmt::format("config.toml is damaged at line {}: {}",
-                                      error.source().begin.line, error.description()));
+  } catch (const Error& error) {
+    run.notices.push_back(fmt::format("config.toml is damaged: {}", error.what()));
   }
 }
 
 std::string text_of(const OrderedJson& value) {
   if (value.is_string()) return value.get<std::string>();
-  return value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  return write_json(value);
 }
 
 Fields fields_of(const OrderedJson& object) {
@@ -136,7 +136,7 @@ Fields fields_of(const OrderedJson& object) {
 OrderedJson read_json(const fs::path& file, std::vector<std::string>& notices) {
   const std::optional<std::string> text = text_of(file, notices);
   if (!text) return {};
-  OrderedJson json = OrderedJson::parse(*text, nullptr, false);
+  OrderedJson json = try_parse_json<OrderedJson>(*text);
   if (json.is_discarded())
     notices.push_back(fmt::format("{} is damaged: it is no JSON.", file.filename().string()));
   return json;

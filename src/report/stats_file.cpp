@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/json_text.h"
+
 namespace valley::report {
 namespace {
 
@@ -85,7 +87,7 @@ Stats read_stats(std::string_view text) {
     end = std::min(text.find('\n', begin), text.size());
     const std::string_view piece = text.substr(begin, end - begin);
     if (piece.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const Json line = Json::parse(piece.begin(), piece.end(), nullptr, false);
+    const Json line = try_parse_json(piece);
     if (line.is_object()) {
       ++stats.lines;
       add_line(stats, line);

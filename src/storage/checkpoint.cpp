@@ -10,6 +10,8 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/json_text.h"
+#include "core/read_file.h"
 #include "storage/checkpoint_commit.h"
 #include "storage/checkpoint_folder.h"
 #include "storage/directory.h"
@@ -163,7 +165,7 @@ CommitRecord verify(const fs::path& path) {
 
 fs::path write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
   VALLEY_CHECK(checkpoint.step >= 0);
-  VALLEY_CHECK(nlohmann::json::parse(checkpoint.state_json, nullptr, false).is_object());
+  VALLEY_CHECK(try_parse_json(checkpoint.state_json).is_object());
   make_directories(folder);
   clear_leftovers(folder);
 

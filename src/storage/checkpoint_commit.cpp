@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/json_text.h"
 
 namespace valley {
 namespace {
@@ -19,16 +20,16 @@ std::string format_commit(const CommitRecord& record) {
     files[name] = {{"bytes", file.bytes}, {"sha256", file.sha256}};
   nlohmann::json commit = {
       {"format", kFormat}, {"version", kVersion}, {"step", record.step}, {"files", files}};
-  commit["sha256"] = sha256_hex(as_bytes(commit.dump()));
-  return commit.dump(2) + "\n";
+  commit["sha256"] = sha256_hex(as_bytes(write_json(commit)));
+  return write_json(commit, 2) + "\n";
 }
 
 CommitRecord parse_commit(const std::string& text, const std::string& file) {
   try {
-    const nlohmann::json commit = nlohmann::json::parse(text);
+    const nlohmann::json commit = try_parse_json(text);
     if (commit.at("format") == kFormat && commit.at("version") != kVersion)
       throw Error(ExitCode::kData, "{}: version {} of checkpoints is not known here; update valley",
-                  file, commit.at("version").dump());
+                  file, write_json(commit.at("version")));
     CommitRecord record;
     record.step = commit.at("step").get<std::int64_t>();
     for (const auto& [name, entry] : commit.at("files").items())

@@ -12,6 +12,8 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/json_text.h"
+#include "core/read_file.h"
 #include "storage/checkpoint.h"
 #include "storage/directory.h"
 #include "storage/run_lock.h"
@@ -76,14 +78,12 @@ std::string utc_now() {
   return text.data();
 }
 
-std::string to_text(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
+std::string to_text(const Json& json) { return write_json(json, 2) + "\n"; }
 
 Json read_records(const fs::path& file) {
   std::error_code ignored;
   if (!fs::exists(file, ignored)) return Json::array();
-  Json records = Json::parse(read_file(file), nullptr, false);
+  Json records = try_parse_json<Json>(read_file(file));
   if (!records.is_array() ||
       !std::ranges::all_of(records, [](const Json& record) { return record.is_object(); }))
     throw Error(ExitCode::kData,
@@ -104,7 +104,7 @@ Json end_in(const fs::path& run) {
   std::error_code ignored;
   const fs::path file = run / "exit.json";
   if (!fs::exists(file, ignored)) return {};
-  return Json::parse(read_file(file), nullptr, false);
+  return try_parse_json<Json>(read_file(file));
 }
 
 void add_to_last_start(const fs::path& run, const Json& end) {
@@ -178,7 +178,7 @@ void RunDirectory::require_available(const fs::path& path) {
 }
 
 void RunDirectory::record_start(const std::string& json_object) {
-  Json record = Json::parse(json_object, nullptr, false);
+  Json record = try_parse_json<Json>(json_object);
   VALLEY_CHECK(record.is_object());
   const fs::path file = path_ / "run.json";
   Json records = read_records(file);

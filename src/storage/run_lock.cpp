@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/file_system.h"
 #include "core/job_id.h"
+#include "core/json_text.h"
 #include "core/log.h"
 #include "storage/descriptor.h"
 
@@ -26,12 +27,11 @@ std::string host_name() {
 std::string describe_holder(int descriptor) {
   std::array<char, 4096> text{};
   const ::ssize_t n = ::pread(descriptor, text.data(), text.size(), 0);
-  const auto holder =
-      nlohmann::json::parse(text.data(), text.data() + (n < 0 ? 0 : n), nullptr, false);
+  const auto holder = try_parse_json({text.data(), n < 0 ? 0 : static_cast<std::size_t>(n)});
   if (!holder.is_object() || !holder.contains("host") || !holder.contains("pid"))
     return "another process";  // which has not written its name yet
   const std::string job = holder.value("job", "");
-  return fmt::format("process {} on host {}{}", holder["pid"].dump(),
+  return fmt::format("process {} on host {}{}", write_json(holder["pid"]),
                      holder["host"].is_string() ? holder["host"].get<std::string>() : "unknown",
                      job.empty() ? ", started without a job id" : ", job " + job);
 }
@@ -39,8 +39,7 @@ std::string describe_holder(int descriptor) {
 // The lock holds without it: the text is for messages only.
 void write_holder(int descriptor) {
   const nlohmann::json holder = {{"host", host_name()}, {"pid", ::getpid()}, {"job", job_id()}};
-  const std::string text =
-      holder.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const std::string text = write_json(holder) + "\n";
   if (::ftruncate(descriptor, 0) != 0 ||
       ::pwrite(descriptor, text.data(), text.size(), 0) != static_cast<::ssize_t>(text.size()))
     log::warn("cannot write this process's name into the run's .lock");

@@ -14,6 +14,8 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/json_text.h"
+#include "core/text.h"
 #include "storage/descriptor.h"
 #include "storage/safetensors_header.h"
 
@@ -26,12 +28,10 @@ constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // as the reference impl
 constexpr std::uint64_t kLengthBytes = 8;
 constexpr std::uint64_t kAlignment = 64;
 
-std::string json_string(const std::string& text) {
-  try {
-    return nlohmann::json(text).dump();
-  } catch (const nlohmann::json::exception&) {
+std::string utf8_json_string(const std::string& text) {
+  if (!is_utf8(text))
     throw Error(ExitCode::kData, "safetensors hold UTF-8 only, which {} is not", quoted_name(text));
-  }
+  return json_string(text);
 }
 
 struct Plan {
@@ -68,7 +68,7 @@ std::string header_json(const std::map<std::string, std::string>& metadata,
     json += "\"__metadata__\":";
     char separator = '{';
     for (const auto& [key, value] : metadata) {
-      json += separator + json_string(key) + ":" + json_string(value);
+      json += separator + utf8_json_string(key) + ":" + utf8_json_string(value);
       separator = ',';
     }
     json += "}";
@@ -76,7 +76,7 @@ std::string header_json(const std::map<std::string, std::string>& metadata,
   for (const Place& place : places) {
     if (json.size() > 1) json += ",";
     json += fmt::format(R"({}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
-                        json_string(*place.name), place.element->name,
+                        utf8_json_string(*place.name), place.element->name,
                         fmt::join(place.tensor->sizes(), ","), place.begin,
                         place.begin + place.tensor->nbytes());
   }

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "comm/world.h"
 #include "core/error.h"
 #include "models/sampling.h"
 #include "objectives/energies.h"
@@ -46,6 +47,18 @@ void settle_margin(ObjectiveOptions& o, const Schema& schema) {
   if (o.margin || (o.energy == "mse" && o.margin_rmse)) o.margin_rmse.reset();
 }
 
+// Each rank reads the config, but only one process gets what is written to a pipe.
+void require_one_reader(const std::filesystem::path& file) {
+  std::error_code ignored;
+  const int ranks = launch_info().size;
+  if (ranks > 1 && std::filesystem::is_fifo(file, ignored)) {
+    throw Error(ExitCode::kConfig,
+                "{} is a pipe, which only one of the {} ranks can read; write the config to a file "
+                "that all ranks see, and name that",
+                file.string(), ranks);
+  }
+}
+
 void require_validation_possible(const Experiment& e, const Schema& schema,
                                  const Objective& objective) {
   if (e.data.validation.empty() && e.evaluate.validation_every) {
@@ -80,12 +93,14 @@ Grid parse_grid(const std::string& text, const std::string& what, ExitCode code,
 
 Schema Experiment::load(Experiment& experiment, const std::filesystem::path& file,
                         const std::vector<std::string>& overrides) {
-  // Read twice: what the defaults are depends on the objective.
+  require_one_reader(file);
+  const std::string text = read_config(file);
+  // Parsed twice: what the defaults are depends on the objective.
   Experiment named;
-  named.schema().load(file, overrides);
+  named.schema().load_text(text, file.string(), overrides);
   experiment = of_objective(named.objective.name);
   Schema schema = experiment.schema();
-  schema.load(file, overrides);
+  schema.load_text(text, file.string(), overrides);
   return schema;
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json_text.h"
 #include "core/log.h"
 
 namespace valley {
@@ -89,9 +90,7 @@ void require_same_data(World& world, const RunData& data) {
 void note_class_names(const Experiment& experiment, const Dataset& dataset, TensorFile& model) {
   if (experiment.model.labels == 0) return;
   // A name may hold bytes that are no UTF-8, which JSON cannot.
-  model.metadata["data.class_names"] =
-      nlohmann::json(dataset.class_names())
-          .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  model.metadata["data.class_names"] = write_json(nlohmann::json(dataset.class_names()));
 }
 
 }  // namespace valley

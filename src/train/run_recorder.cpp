@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <variant>
 
-#include "core/atomic_file.h"
 #include "core/log.h"
+#include "core/read_file.h"
 #include "kernels/device.h"
 #include "models/sampling.h"
 #include "record/image_grid.h"

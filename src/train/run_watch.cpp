@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/json_text.h"
+
 namespace valley {
 namespace {
 
@@ -243,9 +245,11 @@ void RunWatch::watch_gradients(const Values& values, std::vector<RunWarning>& ou
 }
 
 void RunWatch::replay(const std::filesystem::path& stats_file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(stats_file, ignored)) return;
   std::ifstream file(stats_file);
   for (std::string text; std::getline(file, text);) {
-    const auto line = nlohmann::json::parse(text, nullptr, false);
+    const auto line = try_parse_json(text);
     if (!line.is_object()) continue;
     Values values;
     for (const auto& [name, value] : line.items()) {

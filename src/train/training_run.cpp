@@ -9,8 +9,10 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/job_id.h"
+#include "core/json_text.h"
 #include "core/log.h"
 #include "core/stopwatch.h"
+#include "core/text.h"
 #include "kernels/device.h"
 #include "storage/checkpoint_writer.h"
 #include "train/failure.h"
@@ -160,7 +162,7 @@ int TrainingRun::dry_run(const RunPlan& plan) {
     const auto model = outline_model(experiment_.model);
     const std::string text = describe_plan(*model, experiment_, plan, *data_.training, steps_) +
                              describe_cost(*model, experiment_, plan, request_.question);
-    fmt::print("{}\n{}{}", schema_.to_toml(), text, as_comments(space_ + "\n" + start));
+    print_to_stdout("{}\n{}{}", schema_.to_toml(), text, as_comments(space_ + "\n" + start));
   }
   world_.host().barrier();
   return static_cast<int>(ExitCode::kDone);
@@ -247,7 +249,7 @@ void TrainingRun::record_start() {
                                 {"data_fingerprint", data_.training->fingerprint()},
                                 {"resumed_from", checkpoint_}};
   // A path may hold bytes that are no UTF-8, which JSON cannot.
-  run_->record_start(start.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  run_->record_start(write_json(start));
 }
 
 bool TrainingRun::any_rank_was_asked_to_stop() {
@@ -342,12 +344,12 @@ void TrainingRun::save(bool in_background) {
     const auto copies = in_background ? std::make_shared<DeferredCopies>() : nullptr;
     Checkpoint checkpoint =
         trainer_->snapshot(schema_, data_.training->fingerprint(), owned, copies.get());
-    checkpoint.state_json = nlohmann::json({{"step", trainer_->steps_done()},
-                                            {"images", trainer_->images_seen()},
-                                            {"saved", time_text()},
-                                            {"version", request_.version},
-                                            {"ranks", world_.size()}})
-                                .dump(2);
+    checkpoint.state_json = write_json(nlohmann::json({{"step", trainer_->steps_done()},
+                                                       {"images", trainer_->images_seen()},
+                                                       {"saved", time_text()},
+                                                       {"version", request_.version},
+                                                       {"ranks", world_.size()}}),
+                                       2);
     if (copies) copies->begin();
     note_class_names(experiment_, *data_.training, checkpoint.model);
     writer_->write(std::move(checkpoint), copies);

@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "core/read_file.h"
 #include "helpers.h"
 
 namespace valley {
@@ -189,7 +190,7 @@ TEST(ReadFile, AFolderIsAMissingInput) {
   const TemporaryFolder folder;
   const Error error = error_of([&] { (void)read_file(folder.path()); });
   EXPECT_EQ(error.code(), ExitCode::kMissingInput);
-  EXPECT_TRUE(contains(error.what(), "reading " + folder.path().string())) << error.what();
+  EXPECT_TRUE(contains(error.what(), folder.path().string() + " is a directory")) << error.what();
 }
 
 TEST(ReadFile, AnEmptyFileIsEmpty) {

@@ -281,7 +281,7 @@ TEST(Overrides, OneArgumentSetsOneKey) {
 }
 
 TEST(Overrides, TextThatIsNotUtf8CouldNotBeWrittenAgain) {
-  EXPECT_TRUE(contains(load_error("", {"data.path=a\xFF\xFE"}), "not TOML"));
+  EXPECT_TRUE(contains(load_error("", {"data.path=a\xFF\xFE"}), "not UTF-8"));
 }
 
 TEST(Overrides, WithoutAnEqualsSignShowHow) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/atomic_file.h"
+#include "core/read_file.h"
 #include "helpers.h"
 
 namespace valley {

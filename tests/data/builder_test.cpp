@@ -8,7 +8,7 @@
 #include <cmath>
 #include <thread>
 
-#include "core/atomic_file.h"
+#include "core/read_file.h"
 #include "data/dataset.h"
 #include "data/manifest.h"
 #include "data/rejects_file.h"

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "core/atomic_file.h"
+#include "core/read_file.h"
 #include "data/manifest.h"
 #include "data/positioned_file.h"
 #include "data/shard_check.h"

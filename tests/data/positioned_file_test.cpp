@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <chrono>
 
-#include "core/atomic_file.h"
+#include "core/read_file.h"
 #include "data/pixel_sums.h"
 #include "data/shard_fixture.h"
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/read_file.h"
 #include "record/bitmap_font.h"
 #include "support/temporary_folder.h"
 

@@ -11,8 +11,8 @@
 #include <fstream>
 #include <vector>
 
-#include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/read_file.h"
 #include "record/tfrecord.h"
 #include "support/temporary_folder.h"
 

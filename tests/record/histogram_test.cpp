@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/atomic_file.h"
+#include "core/read_file.h"
 #include "support/temporary_folder.h"
 
 namespace valley {

@@ -11,10 +11,10 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "core/atomic_file.h"
 #include "core/error.h"
-#include "support/temporary_folder.h"
+#include "core/read_file.h"
 #include "support/put_file.h"
+#include "support/temporary_folder.h"
 
 namespace valley {
 namespace {
@@ -81,8 +81,8 @@ TEST(StatsWriter, AResumeDropsLaterStepsAndATornLine) {
   EXPECT_EQ(read_file(path), kept + "{\"step\": 21}\n");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1) << "a temporary file";
 
-  put_file(
-      path, kept + "{\"step\": 1}");  // whole but for the newline, which may be all that is missing
+  put_file(path,
+           kept + "{\"step\": 1}");  // whole but for the newline, which may be all that is missing
   StatsWriter(path, 20).write({{"step", std::int64_t{21}}});
   EXPECT_EQ(read_file(path), kept + "{\"step\": 21}\n");
   put_file(path, kept + std::string(7, '\0') + "\n");  // blocks that the disk never got

@@ -6,12 +6,12 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "core/atomic_file.h"
 #include "core/hash.h"
+#include "core/read_file.h"
 #include "expect_error.h"
 #include "sample_checkpoint.h"
-#include "support/temporary_folder.h"
 #include "support/put_file.h"
+#include "support/temporary_folder.h"
 
 namespace valley {
 namespace {

@@ -12,7 +12,7 @@
 #include <set>
 #include <utility>
 
-#include "core/atomic_file.h"
+#include "core/read_file.h"
 #include "expect_error.h"
 #include "fault_injection.h"
 #include "sample_checkpoint.h"
