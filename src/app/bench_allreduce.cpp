@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/device_choice.h"
+#include "app/option_checks.h"
 #include "bench/allreduce_bench.h"
 #include "comm/mpi_communicator.h"
 #include "comm/world.h"
@@ -89,7 +90,7 @@ void add_bench_allreduce(CLI::App& bench_command) {
   command->add_option("--chunk", a->chunk, "Bytes that go over MPI at a time [2M]")
       ->type_name("BYTES");
   command->add_option("--repeats", a->options.repeats, "Times of which the median counts")
-      ->check(CLI::Range(std::int64_t{1}, kMostRepeats))
+      ->transform(number_range<std::int64_t>(1, kMostRepeats))
       ->type_name("N")
       ->capture_default_str();
   command->add_flag("--tree", a->options.tree, "The sums of reproducible training instead");

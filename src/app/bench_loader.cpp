@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "app/option_checks.h"
 #include "bench/loader_bench.h"
 #include "core/json_text.h"
 #include "core/text.h"
@@ -56,7 +57,7 @@ void add_bench_loader(CLI::App& bench_command) {
   const auto count = [&](const char* name, std::int64_t& value, std::int64_t most,
                          const char* help) {
     command->add_option(name, value, help)
-        ->check(CLI::Range(std::int64_t{1}, most))
+        ->transform(number_range<std::int64_t>(1, most))
         ->type_name("N")
         ->capture_default_str();
   };

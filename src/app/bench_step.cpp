@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "app/device_choice.h"
+#include "app/option_checks.h"
 #include "bench/step_bench.h"
 #include "comm/world.h"
 #include "core/error.h"
@@ -67,11 +68,11 @@ void add_bench_step(CLI::App& bench_command) {
       ->required()
       ->type_name("CONFIG.toml [section.key=value ...]");
   command->add_option("--steps", a->options.steps, "Steps that are timed")
-      ->check(CLI::Range(std::int64_t{1}, kMaxSteps))
+      ->transform(number_range<std::int64_t>(1, kMaxSteps))
       ->type_name("N")
       ->capture_default_str();
   command->add_option("--warmup", a->options.warmup, "Steps before those")
-      ->check(CLI::Range(std::int64_t{0}, kMaxSteps))
+      ->transform(number_range<std::int64_t>(0, kMaxSteps))
       ->type_name("N")
       ->capture_default_str();
   command->add_flag("--data", a->options.from_data, "The images of data.path, through the loader");

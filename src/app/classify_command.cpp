@@ -11,6 +11,7 @@
 #include "app/classify_pictures.h"
 #include "app/classify_report.h"
 #include "app/device_choice.h"
+#include "app/option_checks.h"
 #include "app/work_progress.h"
 #include "comm/world.h"
 #include "core/atomic_file.h"
@@ -160,9 +161,10 @@ void add_options(CLI::App& command, ClassifyArguments& a) {
       ->required()
       ->type_name("DIR|IMAGE");
   command.add_option("--count", a.count, "Only so many images, the first ones")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40U))
+      ->transform(number_range<std::uint64_t>(1, std::uint64_t{1} << 40U))
       ->type_name("N");
   command.add_option("--seed", a.seed, "Random images for --count instead of the first ones")
+      ->transform(number_range<std::uint64_t>())
       ->type_name("N");
   command
       .add_option("-o,--out", a.out,
@@ -170,12 +172,16 @@ void add_options(CLI::App& command, ClassifyArguments& a) {
                   ".jsonl or .csv")
       ->type_name("FILE");
   command.add_option("--confusion", a.confusion, "Which classes are taken for which, as a picture")
+      ->check(png_name())
       ->type_name("FILE.png");
   command
       .add_option("--reliability", a.reliability,
                   "Whether probabilities are right as often as they say, as a picture")
+      ->check(png_name())
       ->type_name("FILE.png");
   command.add_option("--worst", a.worst, "The N most confident mistakes as a picture")
+      ->transform(number_range<std::int64_t>(1, 1000).application_index(0))
+      ->check(png_name().application_index(1))
       ->type_name("N FILE.png");
   add_device_option(command, a.device, "Where scores are computed");
   command.add_flag("--json", a.json, "JSON on stdout instead of the table");

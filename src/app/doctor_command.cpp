@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "app/option_checks.h"
 #include "comm/world.h"
 #include "core/json_text.h"
 #include "core/terminal.h"
@@ -74,7 +75,7 @@ void add_doctor_command(CLI::App& app) {
   command
       ->add_option("--ranks", a->request.ranks,
                    "Start this many ranks; default: one a GPU, two without GPUs")
-      ->check(CLI::Range(1, 1 << 16))
+      ->transform(number_range<int>(1, 1 << 16))
       ->type_name("N");
   command->add_flag("--json", a->json, "The report as JSON on stdout");
   command->add_flag("--probe-ranks", a->probe)->group("");

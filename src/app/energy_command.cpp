@@ -11,6 +11,7 @@
 #include "app/energy_log_z.h"
 #include "app/energy_pictures.h"
 #include "app/energy_report.h"
+#include "app/option_checks.h"
 #include "app/work_progress.h"
 #include "comm/world.h"
 #include "core/atomic_file.h"
@@ -196,17 +197,18 @@ void add_options(CLI::App& command, EnergyArguments& a) {
                   "data, which should have lower ones?")
       ->type_name("DIR|IMAGE");
   command.add_option("--count", a.count, "Only so many images of each set, the first ones")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40U))
+      ->transform(number_range<std::uint64_t>(1, std::uint64_t{1} << 40U))
       ->type_name("N");
   command
       .add_option("--seed", a.seed,
                   "Random images for --count instead of the first ones; other --pairs; other "
                   "chains of --log-z [0]")
+      ->transform(number_range<std::uint64_t>())
       ->type_name("N");
   command
       .add_option("--pairs", a.pairs,
                   "Energy differences of N random pairs of images; with --against, one of each set")
-      ->check(CLI::Range(1, 1'000'000))
+      ->transform(number_range<std::uint64_t>(1, 1'000'000))
       ->type_name("N");
   command
       .add_option("--pair", a.pair,
@@ -222,12 +224,14 @@ void add_options(CLI::App& command, EnergyArguments& a) {
           ".csv or .npy")
       ->type_name("FILE");
   command.add_option("--histogram", a.histogram, "The energies as a picture")
+      ->check(png_name())
       ->type_name("FILE.png");
   command
       .add_option("--ranking", a.ranking, "The images of lowest and of highest energy as a picture")
+      ->check(png_name())
       ->type_name("FILE.png");
   command.add_option("--rank", a.rank, "How many of each --ranking shows [10]")
-      ->check(CLI::Range(1, 1000))
+      ->transform(number_range<std::int64_t>(1, 1000))
       ->type_name("N");
   add_log_z_options(command, a.log_z);
   command.add_flag("--raw", a.raw, "The weights themselves instead of their moving average");

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "app/option_checks.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "evaluate/log_likelihood.h"
@@ -28,10 +29,10 @@ void add_log_z_options(CLI::App& command, LogZArguments& a) {
   command
       .add_option("--ais-temperatures", a.temperatures,
                   "Temperatures that the chains of --log-z go through [14500]")
-      ->check(CLI::Range(3, 10'000'000))
+      ->transform(number_range<std::int64_t>(3, 10'000'000))
       ->type_name("N");
   command.add_option("--ais-chains", a.chains, "Chains of --log-z [100]")
-      ->check(CLI::Range(2, 1'000'000))
+      ->transform(number_range<std::int64_t>(2, 1'000'000))
       ->type_name("N");
 }
 

@@ -7,6 +7,7 @@
 
 #include "app/device_choice.h"
 #include "app/evaluate_report.h"
+#include "app/option_checks.h"
 #include "app/work_progress.h"
 #include "comm/world.h"
 #include "core/atomic_file.h"
@@ -205,17 +206,19 @@ void add_evaluate_command(CLI::App& app) {
       ->add_option("--count", a->count,
                    "Samples, and images of data; default: 10000, or half of the data set where "
                    "that is less")
-      ->check(CLI::Range(1, 1 << 24))
+      ->transform(number_range<std::int64_t>(1, 1 << 24))
       ->type_name("N");
   command
       ->add_option("--steps", a->steps,
                    "Langevin steps from noise to each sample of an energy, by default as many as "
                    "training's chains have; Gibbs steps to each of a deep belief network [1000]")
+      ->transform(number_range<std::int64_t>())
       ->type_name("N");
   command
       ->add_option("--seed", a->seed,
                    "Of the choice of images, patches, directions and pairs; with --untrained of "
                    "the weights too")
+      ->transform(number_range<std::uint64_t>())
       ->capture_default_str();
   command->add_flag("--raw", a->raw, "The weights themselves instead of their moving average");
   command->add_flag("--untrained", a->untrained, "The networks with the weights of a fresh start");

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "app/device_choice.h"
+#include "app/option_checks.h"
 #include "app/restoration.h"
 #include "app/restore_damage.h"
 #include "app/restore_images.h"
@@ -247,10 +248,12 @@ void add_damage_options(CLI::App& command, DamageArguments& d) {
   command
       .add_option("--salt-and-pepper", d.salt_and_pepper,
                   "Share of the pixels that turn black or white, one as likely as the other")
+      ->transform(number_range<double>(0, 1))
       ->type_name("P");
   command
       .add_option("--noise", d.noise,
                   "Standard deviation of normal noise on every pixel, of a range of 0 to 1")
+      ->transform(number_range<double>(0))
       ->type_name("SIGMA");
   command
       .add_option("--box", d.box, "A box of pixels that are missing: X,Y,W,H or WxH in the centre")
@@ -276,22 +279,28 @@ void add_method_options(CLI::App& command, RestoreRequest& r) {
                   "images project, of models without an autoencoder gradient")
       ->check(CLI::IsMember(restore_methods()))
       ->capture_default_str();
-  command.add_option("--steps", r.chain.steps, "Steps of the method")->type_name("N");
+  command.add_option("--steps", r.chain.steps, "Steps of the method")
+      ->transform(number_range<std::int64_t>())
+      ->type_name("N");
   command
       .add_option("--step-size", r.chain.step_size,
                   "What the gradient is multiplied by in a step; default: the model's")
+      ->transform(number_range<double>())
       ->type_name("X");
   command
       .add_option("--chain-noise", r.chain.noise,
                   "Standard deviation of the noise in a step of langevin; default: the model's")
+      ->transform(number_range<double>())
       ->type_name("X");
   command
       .add_option("--clamp", r.chain.clamp,
                   "Largest element of the gradient, 0: any; default: the model's")
+      ->transform(number_range<double>())
       ->type_name("X");
   command
       .add_option("--weight", r.weight,
                   "How much noisy pixels count against the model; see docs/restoring.md")
+      ->transform(number_range<double>())
       ->type_name("X");
 }
 
@@ -312,15 +321,18 @@ void add_restore_command(CLI::App& app) {
   command
       ->add_option("-o,--out", a->out,
                    "The picture to write: truth, damaged, filled, restored, with PSNR and energies")
+      ->check(png_name())
       ->required()
       ->type_name("FILE.png");
   command->add_option("--strip", a->strip, "Also a picture of each image over the steps")
+      ->check(png_name())
       ->type_name("FILE.png");
   command->add_option("--images", a->images, "Also write each restored image, as a PNG")
       ->type_name("DIR");
   command->add_option("--save", a->save, "Also write truth, damaged, filled, restored and unknown")
       ->type_name("FILE.safetensors");
   command->add_option("--seed", a->seed, "Of the damage and of langevin's noise")
+      ->transform(number_range<std::uint64_t>())
       ->capture_default_str();
   command->add_flag("--raw", a->raw, "The weights themselves instead of their moving average");
   add_device_option(*command, a->device, "Where images are restored");

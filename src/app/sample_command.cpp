@@ -11,6 +11,7 @@
 
 #include "app/device_choice.h"
 #include "app/number_list.h"
+#include "app/option_checks.h"
 #include "app/sample_gibbs.h"
 #include "app/sample_langevin.h"
 #include "app/sample_trajectory.h"
@@ -245,17 +246,23 @@ void add_sample_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--grid", a->grid,
                       "Columns x rows of the picture; default: as square as the number allows");
-  command->add_option("--interpolate", a->interpolate,
-                      "Steps of a straight walk from each seed to the next, a row each");
+  command
+      ->add_option("--interpolate", a->interpolate,
+                   "Steps of a straight walk from each seed to the next, a row each")
+      ->transform(number_range<std::int64_t>());
   command
       ->add_option("--steps", a->steps,
                    "Langevin steps from noise to a sample of an energy, by default as many as "
                    "training's chains have; Gibbs steps to one of a deep belief network [1000]")
+      ->transform(number_range<std::int64_t>())
       ->type_name("N");
   add_langevin_options(*command, a->langevin);
   add_gibbs_options(*command, a->gibbs);
   add_trajectory_options(*command, a->trajectory);
-  command->add_option("-o,--out", a->out, "The PNG to write")->required()->type_name("FILE.png");
+  command->add_option("-o,--out", a->out, "The PNG to write")
+      ->required()
+      ->check(png_name())
+      ->type_name("FILE.png");
   command
       ->add_option("--save-latents", a->latents_out, "Also write latents and pixels as safetensors")
       ->type_name("FILE.safetensors");

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "app/option_checks.h"
 #include "core/error.h"
 #include "core/json_text.h"
 #include "core/log.h"
@@ -94,6 +95,7 @@ void add_gibbs_options(CLI::App& command, GibbsArguments& a) {
       "Of a deep belief network: the weights of hidden units instead of samples, those "
       "of most weight first");
   command.add_option("--layer", a.layer, "Of the filters: 1 is next to the pixels [1]")
+      ->transform(number_range<std::int64_t>())
       ->type_name("N");
 }
 

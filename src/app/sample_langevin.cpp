@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "app/option_checks.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "inference/image_energy.h"
@@ -54,14 +55,17 @@ void add_langevin_options(CLI::App& command, LangevinArguments& a) {
   command
       .add_option("--step-size", a.chain.step_size,
                   "What the gradient is multiplied by in a step; default: the model's")
+      ->transform(number_range<double>())
       ->type_name("X");
   command
       .add_option("--chain-noise", a.chain.noise,
                   "Standard deviation of the noise in a step; default: the model's")
+      ->transform(number_range<double>())
       ->type_name("X");
   command
       .add_option("--clamp", a.chain.clamp,
                   "Largest element of the gradient, 0: any; default: the model's")
+      ->transform(number_range<double>())
       ->type_name("X");
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "app/option_checks.h"
 #include "app/strip_picture.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -66,9 +67,10 @@ void add_trajectory_options(CLI::App& command, TrajectoryArguments& a) {
       .add_option("--trajectory", a.picture,
                   "Of chains also a picture of their way: a row a chain, columns over the steps, "
                   "energies below")
+      ->check(png_name())
       ->type_name("FILE.png");
   command.add_option("--columns", a.columns, "Columns of that, and steps of the file below")
-      ->check(CLI::Range(std::int64_t{2}, kMostColumns))
+      ->transform(number_range<std::int64_t>(2, kMostColumns))
       ->capture_default_str();
   command
       .add_option("--trajectory-out", a.file,

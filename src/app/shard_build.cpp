@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/option_checks.h"
 #include "app/shard_build_report.h"
 #include "app/shard_source.h"
 #include "core/error.h"
@@ -18,6 +19,8 @@
 
 namespace valley::app {
 namespace {
+
+constexpr unsigned kMaxJobs = 4096;
 
 struct BuildArguments {
   SourceArguments source;
@@ -129,23 +132,28 @@ void add_order_options(CLI::App& command, BuildArguments& arguments) {
   command
       .add_option("--shard-images", arguments.shard_images,
                   "Images a shard, a multiple of 32; the last may hold fewer")
+      ->transform(number_range<std::uint64_t>())
       ->capture_default_str();
   CLI::Option* seed =
       command.add_option("--shuffle-seed", arguments.shuffle_seed, "Seed of the stored order")
+          ->transform(number_range<std::uint64_t>())
           ->capture_default_str();
   command.add_flag("--no-shuffle", arguments.no_shuffle, "Keep the order of the source")
       ->excludes(seed);
-  command.add_option("--max-images", arguments.max_images,
-                     "Store the first N of the (shuffled) order");
+  command
+      .add_option("--max-images", arguments.max_images, "Store the first N of the (shuffled) order")
+      ->transform(number_range<std::uint64_t>());
 }
 
 void add_run_options(CLI::App& command, BuildArguments& arguments) {
-  command.add_option("--jobs", arguments.jobs,
-                     "Threads (default: all cores); the bytes do not depend on it");
+  command
+      .add_option("--jobs", arguments.jobs,
+                  "Threads (default: all cores); the bytes do not depend on it")
+      ->transform(number_range<unsigned>(0, kMaxJobs));
   command
       .add_option("--max-error-rate", arguments.max_error_rate,
                   "Share of rejected images above which the build fails")
-      ->check(CLI::Range(0.0, 1.0))
+      ->transform(number_range<double>(0, 1))
       ->capture_default_str();
   command
       .add_option("--on-error", arguments.on_error,

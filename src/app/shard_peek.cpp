@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "app/option_checks.h"
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/json_text.h"
@@ -128,13 +129,16 @@ void add_shard_peek(CLI::App& shard) {
       ->required();
   command->add_option("-o,--out", arguments->out, "The PNG to write")
       ->required()
+      ->check(png_name())
       ->type_name("FILE.png");
   command->add_option("--grid", arguments->grid, "Columns x rows of the picture, at most")
       ->capture_default_str();
   command->add_flag("--shuffle", arguments->shuffle, "Any images instead of the first");
-  command->add_option("--seed", arguments->seed,
-                      "Which ones --shuffle draws, and the same as it [0]");
-  command->add_option("--label", arguments->label, "Only images of this class; -1: of none");
+  command
+      ->add_option("--seed", arguments->seed, "Which ones --shuffle draws, and the same as it [0]")
+      ->transform(number_range<std::uint64_t>());
+  command->add_option("--label", arguments->label, "Only images of this class; -1: of none")
+      ->transform(number_range<std::int64_t>(-1));
   command->add_flag("--json", arguments->json, "The list as JSON");
   command->callback([arguments] { peek(*arguments); });
 }

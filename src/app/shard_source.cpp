@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "app/option_checks.h"
 #include "core/error.h"
 #include "core/file_type.h"
 #include "core/log.h"
@@ -112,12 +113,12 @@ void add_source_options(CLI::App& command, SourceArguments& arguments) {
   command
       .add_option("--min-size", arguments.min_size,
                   "Of a folder: reject images with a side shorter than so many pixels [1]")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{65535}));
+      ->transform(number_range<std::uint64_t>(1, 65535));
   command
       .add_option("--max-pixels", arguments.max_pixels,
                   "Of a folder: reject images of more pixels before they are decoded; memory is "
                   "bounded by five bytes for each [64000000]")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{4'000'000'000}));
+      ->transform(number_range<std::uint64_t>(1, 4'000'000'000));
   command.add_option("--codepoints", arguments.codepoints,
                      "Of a font, hexadecimal: 2639-263A,1F600; default: every glyph that shows "
                      "something");

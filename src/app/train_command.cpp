@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/device_choice.h"
+#include "app/option_checks.h"
 #include "app/version.h"
 #include "comm/world.h"
 #include "core/error.h"
@@ -152,13 +153,13 @@ void add_train_command(CLI::App& app, const std::string& command_line) {
   command
       ->add_option("--bus-bandwidth", a->bus_gigabytes,
                    "With --dry-run: GB/s of the network, as valley bench allreduce has it")
-      ->check(CLI::Range(kLeastBus, kMostBus))
+      ->transform(number_range<double>(kLeastBus, kMostBus))
       ->type_name("GB/S")
       ->capture_default_str();
   command
       ->add_option("--bus-ranks", a->request.question.ranks,
                    "With --dry-run: ranks on it; 0: those of this job, or 8 where it has one")
-      ->check(CLI::Range(0, kMostRanks))
+      ->transform(number_range<int>(0, kMostRanks))
       ->type_name("N")
       ->capture_default_str();
   command
