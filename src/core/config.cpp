@@ -168,6 +168,11 @@ Key& Schema::key(std::string name, Key::Target target) {
   return keys_.emplace_back(std::move(name), target);
 }
 
+void Schema::alternatives(std::vector<std::string> names) {
+  for (const std::string& name : names) VALLEY_CHECK(find(name) != nullptr);
+  alternatives_.push_back(std::move(names));
+}
+
 const Key* Schema::find(const std::string& name) const {
   const auto found = std::find_if(keys_.begin(), keys_.end(),
                                   [&](const Key& known) { return known.name() == name; });

@@ -79,6 +79,10 @@ class Schema {
   // must outlive the schema. The reference stays good as long as the schema.
   Key& key(std::string name, Key::Target target);
 
+  // Declares keys of which only one can be set. One that an override sets takes the place of one
+  // that the file sets, which is as if the file did not set it; unless the override says "auto".
+  void alternatives(std::vector<std::string> names);
+
   // `overrides` are "section.key=value" with a TOML value; a bare word or path is taken as a string
   // where the key holds one. They win over the file, the last one over those before it. Without a
   // "=" an override is ExitCode::kUsage. After an Error the variables hold a mixture: end there.
@@ -100,6 +104,7 @@ class Schema {
 
  private:
   struct TomlNode;  // a node of the parser's, which stays out of this header
+  void drop_alternatives(const Key& chosen);
   void load_override(const std::string& argument);
   void assign(const std::string& name, const TomlNode& node, const std::string& place);
   [[nodiscard]] Error unknown_key(const std::string& name, const std::string& place) const;
@@ -111,6 +116,7 @@ class Schema {
 
   std::deque<Key> keys_;  // in order of declaration; a deque keeps what `key` returned in place
   std::map<std::string, std::string> places_;
+  std::vector<std::vector<std::string>> alternatives_;
 };
 
 // The text of a config file or of a pipe such as <(command), read once. Errors: kMissingInput, and

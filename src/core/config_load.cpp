@@ -258,6 +258,20 @@ void Schema::load_override(const std::string& argument) {
   const toml::table parsed =
       parse_override(argument, trimmed(argument.substr(equals + 1)), wants_string);
   assign(name, TomlNode{*parsed.get("value")}, kCommandLine);
+  drop_alternatives(*known);
+}
+
+void Schema::drop_alternatives(const Key& chosen) {
+  if (chosen.value() == "\"auto\"") return;  // leaves the choice to the others
+  for (const std::vector<std::string>& group : alternatives_) {
+    if (std::find(group.begin(), group.end(), chosen.name()) == group.end()) continue;
+    for (const std::string& other : group) {
+      if (other == chosen.name() || !was_given(other) || place(other) == kCommandLine) continue;
+      const toml::table parsed = toml::parse("value = " + find(other)->default_value());
+      assign(other, TomlNode{*parsed.get("value")}, kCommandLine);
+      places_.erase(other);
+    }
+  }
 }
 
 void Schema::assign(const std::string& name, const TomlNode& node, const std::string& place) {

@@ -394,6 +394,8 @@ Schema Experiment::schema() {
   add_output(s, checkpoint, samples);
   add_evaluate(s, evaluate);
   add_performance_keys(s, performance);
+  s.alternatives({"train.steps", "train.epochs", "train.kimg"});
+  s.alternatives({"objective.margin", "objective.margin_rmse"});
   return s;
 }
 

@@ -309,5 +309,112 @@ TEST(Load, ADamagedFileIsRefusedOrRead) {
   EXPECT_GT(refused, 1000U);
 }
 
+TEST(Load, AQuotedKeyWithADotIsUnknownAndNeverTakenForAnother) {
+  const std::string error = load_error("\"train.steps\" = 5\n[train]\nsteps = 3\n");
+  EXPECT_EQ(error,
+            "run.toml:1: unknown key \"train.steps\"; a dot in quotes is part of the name: write "
+            "train.steps without quotes");
+  for (const char* toml : {"[train]\nsteps = 3\n\"a.b\" = 1\n", "'train.steps' = 5\n",
+                           "train.\"ste.ps\" = 5\n", "train = {\"train.steps\" = 1}\n"})
+    EXPECT_TRUE(contains(load_error(toml), "unknown key")) << toml;
+}
+
+TEST(Load, AQuotedSectionWithADotIsUnknown) {
+  EXPECT_TRUE(
+      contains(load_error("[\"train.steps\"]\na = 1\n"), "write steps in the section [train]"));
+  EXPECT_TRUE(contains(load_error("['a.b']\nc = 1\n"), "unknown section"));
+}
+
+TEST(Load, QuotesAroundAPlainNameChangeNothing) {
+  for (const char* toml :
+       {"[\"train\"]\n\"steps\" = 7\n", "'train'.steps = 7\n", "\"train\" = {'steps' = 7}\n"}) {
+    TestConfig config;
+    config.load(toml);
+    EXPECT_EQ(config.steps, 7) << toml;
+  }
+}
+
+TEST(Load, OneKeyInTwoSpellingsIsRejected) {
+  for (const char* toml :
+       {"[train]\nsteps = 1\n\"steps\" = 2\n", "train.steps = 1\n[train]\nsteps = 2\n",
+        "train.steps = 1\n\"train\".'steps' = 2\n", "[train]\nsteps = 1\n[\"train\"]\nsteps = 2\n"})
+    load_error(toml);
+}
+
+TEST(Load, ControlCharactersOfAKeyAreEscapedInTheMessage) {
+  const std::string error = load_error("\"a\\u001b[31m\\nb\" = 1\n");
+  EXPECT_TRUE(contains(error, "\\u001B[31m\\nb")) << error;
+  EXPECT_EQ(error.find('\x1b'), std::string::npos);
+}
+
+TEST(Load, DeepNestingIsRejectedWithItsPlace) {
+  std::string dotted = "a";
+  for (int i = 0; i < 40'000; ++i) dotted += ".a";
+  const auto repeated = [](const std::string& part, int n) {
+    std::string text;
+    for (int i = 0; i < n; ++i) text += part;
+    return text;
+  };
+  for (const std::string& toml :
+       {dotted + " = 1\n", "[" + dotted + "]\n", "[[" + dotted + "]]\n",
+        "x = {" + dotted + " = 1}\n",
+        "x = " + repeated("[", 100'000) + repeated("]", 100'000) + "\n",
+        "x = " + repeated("{a = ", 100'000) + "1" + repeated("}", 100'000) + "\n",
+        "x = " + repeated("{a.a.a = ", 50) + "1" + repeated("}", 50) + "\n"}) {
+    const std::string error = load_error("# first line\n" + toml);
+    EXPECT_EQ(error.find("run.toml:2:"), 0U) << error.substr(0, 100);
+    EXPECT_TRUE(contains(error, "more than 100 levels")) << error.substr(0, 200);
+  }
+  load_error("", {"model.hidden=" + repeated("[", 100'000)});
+  load_error("", {dotted + "=1"});
+}
+
+TEST(Load, DotsAndBracketsInStringsAndCommentsAreNotLevels) {
+  const std::string brackets(1000, '[');
+  const std::string dots(1000, '.');
+  TestConfig config;
+  config.load("# " + brackets + dots + "\n[data]\npath = \"\"\"\n" + brackets + "\"x\\\"" + dots +
+              "\"\"\"\n[model]\nname = 'began' # " + brackets + "\n");
+  EXPECT_EQ(config.path, brackets + "\"x\"" + dots);
+  TestConfig literal;
+  literal.load("data.path = '" + brackets + "\\'\n[train]\nsteps = 4 # '" + dots + "\n");
+  EXPECT_EQ(literal.steps, 4);
+}
+
+TEST(Load, AValueThatIsNotUtf8IsRejectedOnTheCommandLine) {
+  EXPECT_TRUE(contains(load_error("", {"data.path=caf\xE9"}), "not UTF-8"));
+}
+
+TEST(Load, AnOverrideTakesThePlaceOfItsAlternativeInTheFile) {
+  TestConfig config;
+  config.schema.alternatives({"train.microbatch", "optimizer.rate"});
+  config.load("train.microbatch = 4\n", {"optimizer.rate=2"});
+  EXPECT_EQ(config.microbatch, std::nullopt);
+  EXPECT_FALSE(config.schema.was_given("train.microbatch"));
+  EXPECT_EQ(config.rate, 2);
+}
+
+TEST(Load, AlternativesOfOneSourceAreBothKept) {
+  for (const bool in_file : {true, false}) {
+    TestConfig config;
+    config.schema.alternatives({"train.microbatch", "optimizer.rate"});
+    const std::vector<std::string> both = {"train.microbatch=4", "optimizer.rate=2"};
+    if (in_file)
+      config.load("train.microbatch = 4\noptimizer.rate = 2\n");
+    else
+      config.load("train.microbatch = 8\n", both);
+    EXPECT_TRUE(config.schema.was_given("train.microbatch"));
+    EXPECT_TRUE(config.schema.was_given("optimizer.rate"));
+    EXPECT_EQ(config.microbatch, AutoInt{4});
+  }
+}
+
+TEST(Load, AnOverrideOfAutoLeavesTheAlternatives) {
+  TestConfig config;
+  config.schema.alternatives({"train.microbatch", "optimizer.rate"});
+  config.load("optimizer.rate = 2\n", {"train.microbatch=auto"});
+  EXPECT_EQ(config.rate, 2);
+}
+
 }  // namespace
 }  // namespace valley
