@@ -62,15 +62,25 @@ void refuse_run_as_config(const std::string& word) {
 }
 
 // A run's folder is called after its config file; other characters than a name may have become '-'.
+// Where they are not ASCII, or the name is cut, a hash of the whole name follows: "-" for each
+// letter would give all configs of some languages one name, and --resume auto the run of another.
 std::string run_name(const std::filesystem::path& file) {
-  constexpr std::size_t kLongest = 200;
-  if (file.filename() == "config.toml") return "run";
-  std::string name = file.stem().string().substr(0, kLongest);
+  constexpr std::size_t kMaxNameBytes = 200;
+  constexpr std::size_t kHashDigits = 8;
+  const std::string text = file.string();
+  const bool is_stream = text.starts_with("/dev/") || text.starts_with("/proc/");
+  if (file.filename() == "config.toml" || is_stream) return "run";
+  const std::string stem = file.stem().string();
+  const bool is_ascii =
+      std::ranges::all_of(stem, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  const bool is_kept = is_ascii && stem.size() <= kMaxNameBytes;
+  std::string name = is_kept ? stem : stem.substr(0, kMaxNameBytes - kHashDigits - 1);
   for (char& c : name) {
     const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                           (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
     if (!is_plain) c = '-';
   }
+  if (!is_kept) name += "-" + sha256_hex(as_bytes(stem)).substr(0, kHashDigits);
   return name;
 }
 
