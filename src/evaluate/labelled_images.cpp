@@ -186,7 +186,6 @@ Images open_shards(const std::string& directory, const ImageShape& shape,
   return images;
 }
 
-bool holds_shards(const std::string& path) { return is_there(fs::path(path) / kManifestFile); }
 
 }  // namespace
 
@@ -213,7 +212,7 @@ Images open_images(const std::vector<std::string>& inputs, const ImageShape& sha
   std::vector<std::string> sources;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     sources.push_back(inputs[i]);
-    if (holds_shards(inputs[i])) {
+    if (holds_dataset(inputs[i])) {
       parts.push_back(open_shards(inputs[i], shape, model));
     } else if (is_folder(inputs[i])) {
       parts.push_back(open_image_folder(inputs[i], inputs.size() > 1, shape));
