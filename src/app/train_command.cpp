@@ -102,7 +102,8 @@ std::filesystem::path config_file(const TrainArguments& a, std::vector<std::stri
                 is_there(path / "COMMIT")
                     ? "a checkpoint without its run: name its CONFIG.toml as well"
                     : "neither a run directory (no config.toml) nor a checkpoint (no COMMIT) is "
-                      "there");
+                      "there" +
+                          tilde_hint(resume));
   }
   throw Error(ExitCode::kUsage,
               "valley train needs a CONFIG.toml (or --resume RUN); see valley train --help");

@@ -206,6 +206,13 @@ struct Schema::TomlNode {
 };
 
 std::string read_config(const std::filesystem::path& file) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(file, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status) &&
+      !std::filesystem::is_fifo(status)) {
+    throw Error(ExitCode::kMissingInput, "{} is {}; name a CONFIG.toml, or a pipe", file.string(),
+                std::filesystem::is_directory(status) ? "a directory" : "a device or a socket");
+  }
   return read_file(
       file, {.max_bytes = kMaxConfigBytes, .takes_pipes = true, .too_large = ExitCode::kConfig});
 }

@@ -73,7 +73,7 @@ fs::path find_font(const std::string& named, const std::vector<fs::path>& folder
     searched += (searched.empty() ? "" : ", ") + folder.string();
   }
   const bool is_emoji = fs::path(named).filename() == "NotoColorEmoji.ttf";
-  throw Error(ExitCode::kMissingInput, "{}: no such file{}{}", named,
+  throw Error(ExitCode::kMissingInput, "{}: no such file{}{}{}", named, tilde_hint(named),
               is_bare ? fmt::format("; also searched: {}", searched) : "",
               is_emoji ? "; on Debian and Ubuntu the package fonts-noto-color-emoji brings it "
                          "(apt-get install fonts-noto-color-emoji)"

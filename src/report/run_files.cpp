@@ -57,7 +57,8 @@ std::string a_run_in(const fs::path& folder) {
 void require_run(const fs::path& path) {
   std::error_code ignored;
   if (!is_there(path))
-    no_run(path, "does not exist: name a run directory, such as runs/00007-name");
+    no_run(path, "does not exist: name a run directory, such as runs/00007-name" +
+                     tilde_hint(path.string()));
   if (!fs::is_directory(path, ignored))
     no_run(path,
            fmt::format("is a file: a report is made of a run directory ({})", run_around(path)));

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/read_file.h"
 #include "storage/checkpoint.h"
 #include "storage/space.h"
 #include "train/experiment.h"
@@ -15,7 +16,7 @@ namespace {
 std::map<std::string, std::string> saved_values(const std::filesystem::path& config_file) {
   Experiment saved;
   Schema schema = saved.schema();
-  schema.load(config_file, {});
+  schema.load_text(read_file(config_file), config_file.string(), {});
   return schema.values();
 }
 
@@ -64,8 +65,8 @@ Target find_target(const std::string& resume, const std::filesystem::path& out,
   if (!is_there(path / "COMMIT")) {
     throw Error(ExitCode::kMissingInput,
                 "--resume {}: neither a run directory (no config.toml) nor a checkpoint (no "
-                "COMMIT) is there",
-                resume);
+                "COMMIT) is there{}",
+                resume, tilde_hint(resume));
   }
   const std::filesystem::path folder = path.parent_path();
   const auto newest = newest_good_checkpoint(folder);

@@ -271,7 +271,8 @@ def test_configs_named_in_other_letters_have_runs_of_their_own(program):
 
 
 def test_a_path_with_a_tilde_gets_a_hint(program):
-    for arguments, code in ((["data.path=~/faces"], MISSING), (["--out=~/runs"], CANNOT_WRITE)):
+    for arguments, code in ((["data.path=~/faces"], MISSING), (["--out=~/runs"], CANNOT_WRITE),
+                            (["--resume=~/runs/00000-tiny"], MISSING)):
         result = start("train", program.config, "--dry-run", *arguments, cwd=program.folder)
         assert result.returncode == code, result.stderr
         assert b'only a shell replaces "~"' in result.stderr
