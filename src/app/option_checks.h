@@ -13,7 +13,7 @@
 
 namespace valley::app {
 
-// "an integer from 1 to 64", "a number >= 0", "a finite number".
+// "an integer from 1 to 64", "a number from 0 to 3.4e38".
 template <typename T>
 std::string describe_number_range(T lowest, T highest) {
   if constexpr (std::is_integral_v<T>) {
@@ -21,8 +21,9 @@ std::string describe_number_range(T lowest, T highest) {
   } else {
     if (highest < std::numeric_limits<T>::max())
       return fmt::format("a number from {} to {}", lowest, highest);
-    return lowest > std::numeric_limits<T>::lowest() ? fmt::format("a number >= {}", lowest)
-                                                     : "a finite number";
+    // Models compute in single precision, where a larger number would be infinite.
+    return lowest > std::numeric_limits<T>::lowest() ? fmt::format("a number from {} to 3.4e38", lowest)
+                                                     : "a number from -3.4e38 to 3.4e38";
   }
 }
 
@@ -37,7 +38,7 @@ template <typename T>
         const char* const end = text.data() + text.size();
         const auto [stop, error] = std::from_chars(text.data(), end, value);
         bool is_good = error == std::errc() && stop == end && value >= lowest && value <= highest;
-        if constexpr (std::is_floating_point_v<T>) is_good = is_good && std::isfinite(value);
+        if constexpr (std::is_floating_point_v<T>) is_good = is_good && std::abs(value) <= std::numeric_limits<float>::max();  // nor for a NaN
         if (!is_good)
           return fmt::format("{} is not {}", text.empty() ? "an empty value" : "\"" + text + "\"",
                              describe_number_range(lowest, highest));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -76,6 +77,8 @@ class Assignment {
     const double number =
         node_.is_integer() ? static_cast<double>(exactly<std::int64_t>()) : exactly<double>();
     if (!key_.is_within_limits(number)) refuse();
+    if (std::abs(number) > std::numeric_limits<float>::max())
+      refuse("; models compute in single precision, up to 3.4e38");
     *target = number;
   }
 

@@ -213,9 +213,8 @@ Manifest parse_manifest(const std::string& text, const std::string& name) {
 
 bool holds_dataset(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / kManifestFile;
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) return false;
-  if (std::filesystem::exists(directory / shard_file_name(0), ignored)) return true;
+  if (type_of_file(path) != std::filesystem::file_type::regular) return false;
+  if (is_there(directory / shard_file_name(0))) return true;
   return is_of_valley(try_parse_json(read_file(path, {.max_bytes = kMaxManifestBytes})));
 }
 
