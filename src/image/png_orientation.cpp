@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 #include <cstddef>
@@ -27,34 +28,42 @@ std::string_view take_text(std::string_view& rest) {
 }
 
 // What unpacks before the data end; nothing for a damaged stream, or one of more than kMaxText.
-std::optional<std::string> unpacked(std::string_view packed) {
+// Takes the bytes that it unpacks from `budget`.
+std::optional<std::string> unpacked(std::string_view packed, std::size_t& budget) {
   ::z_stream stream{};
   if (::inflateInit(&stream) != Z_OK) return std::nullopt;
-  std::string text(kMaxText, '\0');
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
   stream.avail_in = static_cast<uInt>(packed.size());
-  stream.next_out = reinterpret_cast<Bytef*>(text.data());
-  stream.avail_out = static_cast<uInt>(text.size());
-  const int status = ::inflate(&stream, Z_FINISH);
-  text.resize(text.size() - stream.avail_out);
-  const bool is_too_long = status != Z_STREAM_END && stream.avail_out == 0;
+  std::string text;
+  std::array<char, 4096> piece{};
+  int status = Z_OK;
+  const std::size_t limit = std::min(kMaxText, budget);
+  while (status == Z_OK && text.size() <= limit) {
+    stream.next_out = reinterpret_cast<Bytef*>(piece.data());
+    stream.avail_out = piece.size();
+    status = ::inflate(&stream, Z_NO_FLUSH);
+    text.append(piece.data(), piece.size() - stream.avail_out);
+  }
   ::inflateEnd(&stream);
-  const bool is_sound = status == Z_STREAM_END || status == Z_OK || status == Z_BUF_ERROR;
-  return is_sound && !is_too_long ? std::optional(std::move(text)) : std::nullopt;
+  budget -= std::min(budget, text.size());
+  // Z_BUF_ERROR: the data end early.
+  const bool is_sound = status == Z_STREAM_END || status == Z_BUF_ERROR;
+  return is_sound && text.size() <= limit ? std::optional(std::move(text)) : std::nullopt;
 }
 
 // The text of a chunk tEXt, zTXt or iTXt; nothing where it cannot be read.
-std::optional<std::string> text_of(std::string_view type, std::string_view data) {
+std::optional<std::string> text_of(std::string_view type, std::string_view data,
+                                   std::size_t& budget) {
   take_text(data);  // the keyword
   if (type == "tEXt") return std::string(data);
-  if (type == "zTXt") return data.size() > 1 ? unpacked(data.substr(1)) : std::string{};
+  if (type == "zTXt") return data.size() > 1 ? unpacked(data.substr(1), budget) : std::string{};
   if (data.size() < 2) return std::nullopt;
   const bool is_packed = data[0] != 0;
   if (is_packed && data[1] != 0) return std::nullopt;  // an unknown method
   data.remove_prefix(2);
   take_text(data);  // the language
   take_text(data);  // the translated keyword
-  return is_packed ? unpacked(data) : std::string(data);
+  return is_packed ? unpacked(data, budget) : std::string(data);
 }
 
 // The bytes after a header of three lines: white space, the profile's name, its length. Nothing
@@ -108,7 +117,7 @@ void PngOrientation::add(std::string_view type, std::string_view data) {
     exif_ = std::string(data);
     return;
   }
-  std::optional<std::string> text = text_of(type, data);
+  std::optional<std::string> text = text_of(type, data, budget_);
   if (!text) return;
   const std::string_view keyword = keyword_of(data);
   if (keyword == kExifText)

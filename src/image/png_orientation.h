@@ -2,6 +2,7 @@
 // ImageMagick's text "Raw profile type exif"; and where that EXIF has no orientation, XMP.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,7 +11,7 @@ namespace valley {
 
 // Gets the chunks in the order of the file. Chunks after the first IDAT count only where none
 // before it holds EXIF, and of several of a kind the last one does. Compressed texts are unpacked
-// up to 1 MiB; longer ones tell nothing.
+// up to 1 MiB each and 64 MiB in all; longer ones tell nothing.
 class PngOrientation {
  public:
   // Whether `add` looks at this chunk, whose CRC must then be right.
@@ -20,6 +21,7 @@ class PngOrientation {
 
  private:
   bool is_closed_ = false;
+  std::size_t budget_ = std::size_t{64} << 20U;  // bytes that may still be unpacked
   std::optional<std::string> exif_;
   std::optional<std::string> raw_profile_;  // hexadecimal, below three lines of a header
   std::string xmp_;

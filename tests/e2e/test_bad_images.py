@@ -85,6 +85,11 @@ def bomb(kind):
     return png(16, 16, chunk(kind, name + packed), (b"\0" + bytes(48)) * 16)
 
 
+def profile_chunk(text):
+    """A text that the orientation may be read from."""
+    return chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text, 9))
+
+
 def files():
     """name -> (content, reason; None: it is stored)."""
     jpeg, webp = encoded(noise(), "JPEG"), encoded(noise(), "WEBP")
@@ -115,6 +120,8 @@ def files():
         "png-bomb-iccp.png": (bomb(b"iCCP"), None),
         "png-bomb-ztxt.png": (bomb(b"zTXt"), None),
         "png-bomb-itxt.png": (bomb(b"iTXt"), None),
+        "png-bomb-profile.png": (png(16, 16, 2000 * profile_chunk(bytes(1 << 20)), rows), None),
+        "png-200000-profiles.png": (png(16, 16, 200_000 * profile_chunk(b"x"), rows), None),
         "png-bomb-pixels.png": (png(65500, 65500, rows=bytes(64 << 20)), "too large"),
         "webp-truncated.webp": (webp[:len(webp) // 2], "truncated"),
         "webp-huge.webp": (huge_webp(1 << 24), "damaged"),
