@@ -23,10 +23,15 @@ constexpr std::array<std::string_view, 5> kExtensions{".png", ".jpg", ".jpeg", "
 
 std::string extension_of(const std::string& name) { return fs::path(name).extension().string(); }
 
-bool has_image_extension(const std::string& name) {
+std::string lower_extension_of(const std::string& name) {
   std::string extension = extension_of(name);
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension;
+}
+
+bool has_image_extension(const std::string& name) {
+  const std::string extension = lower_extension_of(name);
   return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
 }
 
@@ -43,7 +48,8 @@ bool is_document(const fs::path& path) {
       ".txt", ".md",  ".rst", ".pdf", ".html", ".xml", ".json", ".jsonl", ".csv",
       ".tsv", ".log", ".zip", ".tar", ".gz",   ".tgz", ".xz",   ".zst",   ".py",
       ".sh",  ".mat", ".npy", ".npz", ".h5",   ".db",  ".toml", ".yaml"};
-  return std::find(kEndings.begin(), kEndings.end(), path.extension().string()) != kEndings.end();
+  const std::string extension = lower_extension_of(path.filename().string());
+  return std::find(kEndings.begin(), kEndings.end(), extension) != kEndings.end();
 }
 
 bool leads_to_document(const fs::path& link) {

@@ -38,7 +38,7 @@ struct Chunk {
   }
 };
 
-// What libpng gets to see of the file, in pieces that follow each other.
+// The parts of the file that libpng reads, in pieces that follow each other.
 struct Layout {
   std::vector<std::string_view> pieces;
   Chunk header;

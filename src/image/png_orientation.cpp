@@ -27,8 +27,8 @@ std::string_view take_text(std::string_view& rest) {
   return text;
 }
 
-// What unpacks before the data end; nothing for a damaged stream, or one of more than kMaxText.
-// Takes the bytes that it unpacks from `budget`.
+// The bytes that unpack before the data end; nothing for a damaged stream, or one of more than
+// kMaxText. Takes the bytes that it unpacks from `budget`.
 std::optional<std::string> unpacked(std::string_view packed, std::size_t& budget) {
   ::z_stream stream{};
   if (::inflateInit(&stream) != Z_OK) return std::nullopt;

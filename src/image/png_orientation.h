@@ -14,7 +14,7 @@ namespace valley {
 // up to 1 MiB each and 64 MiB in all; longer ones tell nothing.
 class PngOrientation {
  public:
-  // Whether `add` looks at this chunk, whose CRC must then be right.
+  // True for a chunk that `add` reads, whose CRC must then be right.
   [[nodiscard]] bool takes(std::string_view type, std::string_view data);
   void add(std::string_view type, std::string_view data);
   [[nodiscard]] int value() const;  // 1 to 8

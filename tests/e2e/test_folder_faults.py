@@ -78,7 +78,7 @@ def test_other_files_stay_passed_over_whatever_their_stat_says(build, photos):
     """No class is made of a document or a dangling link to one."""
     (photos / "notes.txt").write_text("")
     (photos / "LICENSE").write_text("")
-    (photos / "README.md").symlink_to("../gone/README.md")
+    (photos / "README.MD").symlink_to("../gone/readme.md")
     result = build(f"stat:notes.txt:{errno.EACCES},stat:LICENSE:{errno.EACCES}")
     assert result.returncode == 0 and result.classes == ["ant", "bee", "cat"] and result.rejects == {}
     assert "3 files are no image by name" in result.stderr
