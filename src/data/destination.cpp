@@ -129,6 +129,10 @@ void check_destination(const fs::path& directory, Existing existing) {
   std::vector<std::string> foreign;
   std::copy_if(names.begin(), names.end(), std::back_inserter(foreign),
                [](const std::string& name) { return !is_ours(name); });
+  // Other programs have a manifest.json too, which --overwrite would remove.
+  if (std::find(names.begin(), names.end(), kManifestFile) != names.end() &&
+      !holds_dataset(directory))
+    foreign.emplace_back(kManifestFile);
   if (!foreign.empty())
     throw Error(ExitCode::kCannotWrite,
                 "{} holds other things than a data set: {}; move {} elsewhere, or choose a new or "

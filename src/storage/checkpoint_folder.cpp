@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "core/file_type.h"
 #include "core/log.h"
 #include "storage/checkpoint.h"
 #include "storage/directory.h"
@@ -90,8 +91,7 @@ fs::path temporary_path(const fs::path& folder, std::int64_t step, const std::st
 }
 
 bool is_committed(const fs::path& checkpoint) {
-  std::error_code ignored;
-  return fs::is_regular_file(checkpoint / kCommitFile, ignored);
+  return type_of_file(checkpoint / kCommitFile) == fs::file_type::regular;
 }
 
 void clear_leftovers(const fs::path& folder) {
@@ -100,10 +100,9 @@ void clear_leftovers(const fs::path& folder) {
       remove_tree(folder / name);
     } else if (const auto step = step_after(kAsidePrefix, name)) {
       const fs::path path = folder / checkpoint_name(*step);
-      std::error_code ignored;
       if (is_committed(path)) {
         remove_tree(folder / name);
-      } else if (is_committed(folder / name) && !fs::exists(path, ignored)) {
+      } else if (is_committed(folder / name) && !is_there(path)) {
         rename_entry(folder / name, path);
       }
     }

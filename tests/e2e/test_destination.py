@@ -120,3 +120,19 @@ def test_a_lock_that_cannot_be_had_is_not_damage(faulty_valley, whole):
     for fail in (f"open:shard-00000.h5:{errno.EIO}", f"open:manifest.json:{errno.ESTALE}"):
         result = faulty_valley("shard", "verify", whole, fail=fail)
         assert result.returncode == IO and fail.split(":")[1] in result.stderr
+
+
+def test_a_manifest_of_another_program_is_kept(build, tmp_path):
+    """A web app's, a browser extension's; one of Valley's that was cut short is replaced."""
+    for text in ('{"name": "app", "icons": []}', "[]", "no JSON"):
+        out = tmp_path / f"{len(text)}"
+        out.mkdir()
+        (out / "manifest.json").write_text(text)
+        for option in ("--resume", "--overwrite"):
+            result = build(out, option)
+            assert result.returncode == CANNOT_WRITE and '"manifest.json"' in result.stderr, result.stderr
+        assert (out / "manifest.json").read_text() == text
+    whole = tmp_path / "whole"
+    assert build(whole).returncode == 0
+    (whole / "manifest.json").write_text((whole / "manifest.json").read_text()[:100])
+    assert build(whole, "--overwrite").returncode == 0

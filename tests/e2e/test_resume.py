@@ -1,5 +1,6 @@
 """Resume is exact: in the middle of an epoch, on another number of ranks, after a signal, after a kill."""
 
+import errno
 import os
 import re
 import signal
@@ -262,3 +263,14 @@ def test_a_run_in_use_is_refused_naming_who_holds_it(program):
 def test_a_run_that_does_not_exist_is_missing(program):
     result = program.train(None, "--resume", program.out / "00000-none", expect=MISSING)
     assert "00000-none" in result.error
+
+
+@pytest.mark.parametrize(("error_number", "code"), [(errno.EIO, 74), (errno.ESTALE, 74), (errno.EACCES, MISSING)])
+def test_a_checkpoint_that_cannot_be_looked_at_is_not_passed_over(program, saved_twice, faulty_valley, error_number, code):
+    """Its successor would be resumed from an older one, or from the first step."""
+    run = program.copy_of(saved_twice)
+    before = bits(checkpoint(run))
+    result = faulty_valley("train", program.config, steps(WHOLE + 5), "--resume", run, "--out", program.out,
+                           fail=f"stat:step-{WHOLE:08}/COMMIT:{error_number}")
+    assert result.returncode == code and "COMMIT" in result.stderr, result.stderr
+    assert bits(checkpoint(run)) == before and len(checkpoints(run)) == 2

@@ -5,7 +5,7 @@
 #include <string>
 #include <variant>
 
-#include "core/atomic_file.h"
+#include "core/read_file.h"
 #include "image/decode.h"
 
 namespace {
