@@ -10,9 +10,8 @@ CLI::Validator png_name() {
       [](std::string& text) {
         std::string ending = std::filesystem::path(text).extension().string();
         for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-        if (ending == ".png") return std::string();
-        return fmt::format("{} is written as PNG; name a file that ends in .png",
-                           text.empty() ? "an empty name" : "\"" + text + "\"");
+        if (ending == ".png" || ending.empty()) return std::string();
+        return fmt::format("\"{}\" is written as PNG; name a file that ends in .png", text);
       },
       "");
 }

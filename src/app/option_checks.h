@@ -49,7 +49,7 @@ template <typename T>
       "");
 }
 
-// Rejects a file name that does not end in .png: the file would not be what its name says.
+// Rejects a file name with another ending than .png: the file would not be what its name says.
 [[nodiscard]] CLI::Validator png_name();
 
 }  // namespace valley::app

@@ -248,12 +248,12 @@ void add_damage_options(CLI::App& command, DamageArguments& d) {
   command
       .add_option("--salt-and-pepper", d.salt_and_pepper,
                   "Share of the pixels that turn black or white, one as likely as the other")
-      ->transform(number_range<double>(0, 1))
+      ->transform(number_range<double>())
       ->type_name("P");
   command
       .add_option("--noise", d.noise,
                   "Standard deviation of normal noise on every pixel, of a range of 0 to 1")
-      ->transform(number_range<double>(0))
+      ->transform(number_range<double>())
       ->type_name("SIGMA");
   command
       .add_option("--box", d.box, "A box of pixels that are missing: X,Y,W,H or WxH in the centre")

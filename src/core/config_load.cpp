@@ -174,7 +174,7 @@ toml::table parse_override(const std::string& argument, const std::string& text,
                            bool wants_string) {
   if (!is_utf8(text))
     throw Error(ExitCode::kConfig,
-                "{}: {}: the value holds bytes that are not UTF-8, which a config cannot hold; "
+                "{}: {}: the value is not TOML: it holds bytes that are not UTF-8; "
                 "rename the file, or make a symbolic link to it",
                 kCommandLine, argument);
   std::string reason = "it is more than one value";

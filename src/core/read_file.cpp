@@ -25,7 +25,7 @@ class ReadDescriptor {
 
 Error kind_error(const std::filesystem::path& path, const std::string& kind,
                  const std::string& advice) {
-  return {ExitCode::kMissingInput, "{} is {}; {}", path.string(), kind, advice};
+  return {ExitCode::kMissingInput, "reading {}: it is {}; {}", path.string(), kind, advice};
 }
 
 void require_readable_kind(const std::filesystem::path& path, ::mode_t mode, bool takes_pipes) {

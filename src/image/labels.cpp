@@ -41,11 +41,18 @@ Labels labels_of_folders(const std::vector<std::string>& paths) {
   return labels;
 }
 
+json parse_labels_file(const std::string& text, const std::string& name) {
+  json root = try_parse_json(text);
+  if (!root.is_discarded()) return root;
+  throw Error(ExitCode::kData, "{}. It is not a JSON object with \"labels\"",
+              json_error(text, name).what());
+}
+
 class LabelFile {
  public:
   explicit LabelFile(const std::filesystem::path& path, bool takes_pipes = false)
       : name_(path.string()),
-        root_(parse_json(read_file(path, {.takes_pipes = takes_pipes}), name_)) {
+        root_(parse_labels_file(read_file(path, {.takes_pipes = takes_pipes}), name_)) {
     if (!root_.is_object()) fail("it is not a JSON object");
   }
   [[nodiscard]] bool has_labels() const {

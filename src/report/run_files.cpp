@@ -119,7 +119,9 @@ void read_config(RunFiles& run) {
     std::ranges::stable_sort(found, {}, [](const auto& entry) { return entry.first; });
     for (auto& [line, setting] : found) run.settings.push_back(std::move(setting));
   } catch (const Error& error) {
-    run.notices.push_back(fmt::format("config.toml is damaged: {}", error.what()));
+    // "config.toml:3:7: why"
+    const std::string what = error.what();
+    run.notices.push_back("config.toml is damaged at line " + what.substr(what.find(':') + 1));
   }
 }
 

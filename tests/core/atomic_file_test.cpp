@@ -190,7 +190,7 @@ TEST(ReadFile, AFolderIsAMissingInput) {
   const TemporaryFolder folder;
   const Error error = error_of([&] { (void)read_file(folder.path()); });
   EXPECT_EQ(error.code(), ExitCode::kMissingInput);
-  EXPECT_TRUE(contains(error.what(), folder.path().string() + " is a directory")) << error.what();
+  EXPECT_TRUE(contains(error.what(), "reading " + folder.path().string())) << error.what();
 }
 
 TEST(ReadFile, AnEmptyFileIsEmpty) {

@@ -284,7 +284,7 @@ TEST(Overrides, OneArgumentSetsOneKey) {
 }
 
 TEST(Overrides, TextThatIsNotUtf8CouldNotBeWrittenAgain) {
-  EXPECT_TRUE(contains(load_error("", {"data.path=a\xFF\xFE"}), "not UTF-8"));
+  EXPECT_TRUE(contains(load_error("", {"data.path=a\xFF\xFE"}), "not TOML"));
 }
 
 TEST(Overrides, WithoutAnEqualsSignShowHow) {

@@ -248,12 +248,12 @@ def test_a_leading_zero_is_decimal(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["sample", "r", "-o", "x.jpg"], ["sample", "r", "-o", "x"], ["sample", "r", "-o", "p.png", "--trajectory", "t.gif"],
+    ["sample", "r", "-o", "x.jpg"], ["sample", "r", "-o", "a.png/b.x"], ["sample", "r", "-o", "p.png", "--trajectory", "t.gif"],
     ["restore", "r", "a.png", "-o", "x.webp"], ["restore", "r", "a.png", "-o", "p.png", "--strip", "s.png.jpg"],
-    ["shard", "peek", "d", "-o", ".png"], ["classify", "r", "--data", "d", "--confusion", "c.jpeg"],
+    ["shard", "peek", "d", "-o", "p.png."], ["classify", "r", "--data", "d", "--confusion", "c.jpeg"],
     ["classify", "r", "--data", "d", "--reliability", "c.pdf"], ["classify", "r", "--data", "d", "--worst", "3", "w.svg"],
     ["energy", "r", "--data", "d", "--histogram", "h.tiff"], ["energy", "r", "--data", "d", "--ranking", "h.JPG"]])
-def test_a_picture_whose_name_does_not_end_in_png_is_rejected(tmp_path, arguments):
+def test_a_picture_whose_name_has_another_ending_is_rejected(tmp_path, arguments):
     result = start(*arguments, cwd=tmp_path)
     assert result.returncode == USAGE
     assert b"name a file that ends in .png" in result.stderr

@@ -145,7 +145,7 @@ TEST(ReadRun, NamesWhatIsMissingOrDamaged) {
   put(folder / "reals.png", "");
   const RunFiles run = read_run(folder.path(), {});
   ASSERT_EQ(run.notices.size(), 5U);
-  EXPECT_EQ(run.notices[0].find("config.toml is damaged: config.toml:1:"), 0U) << run.notices[0];
+  EXPECT_EQ(run.notices[0].find("config.toml is damaged at line 1"), 0U) << run.notices[0];
   EXPECT_EQ(run.notices[1], "exit.json is damaged: it is no JSON.");
   EXPECT_EQ(run.notices[2], "1 of 3 lines of stats.jsonl are damaged and were left out.");
   EXPECT_EQ(run.notices[3], "A picture is left out: reals.png: no PNG file");
