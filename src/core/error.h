@@ -57,7 +57,7 @@ enum class FileFault {
 [[nodiscard]] Error file_error(const std::string& doing, const std::string& path, int error_number,
                                bool writing);
 
-// What to do about an errno, "; the disk is full: free some space ..."; "" where that is not known.
+// Advice for an errno, "; the disk is full: free some space ..."; "" where that is not known.
 [[nodiscard]] const char* way_out(int error_number);
 // Advice for the end of a message about a path that starts with "~", which only a shell replaces:
 // "; ...". Empty for other paths.

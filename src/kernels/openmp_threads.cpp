@@ -14,6 +14,9 @@
 namespace valley {
 namespace {
 
+// at::set_num_threads() starts a pool of its own beside OpenMP's, and waits for ever for a thread
+// that it could not start.
+constexpr int kPools = 2;
 // Threads that a rank starts besides: the loader's, the checkpoint writer's, reductions'.
 constexpr int kOtherThreads = 4;
 
@@ -47,10 +50,10 @@ GrantedThreads granted_threads(int wanted) {
   const int limit = std::max(1, ask_openmp("omp_get_thread_limit", granted.count));
   if (limit < granted.count) granted = {limit, fmt::format("OMP_THREAD_LIMIT={}", limit)};
   if (granted.count == 1) return granted;
-  const int others = granted.count - 1 + kOtherThreads;
+  const int others = kPools * (granted.count - 1) + kOtherThreads;
   const int started = startable_threads(others);
   if (started < others)
-    granted = {std::clamp(1 + started - kOtherThreads, 1, granted.count),
+    granted = {std::clamp(1 + (started - kOtherThreads) / kPools, 1, granted.count),
                "the limit on processes (ulimit -u; in a container its pids limit)"};
   return granted;
 }
