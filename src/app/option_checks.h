@@ -22,8 +22,9 @@ std::string describe_number_range(T lowest, T highest) {
     if (highest < std::numeric_limits<T>::max())
       return fmt::format("a number from {} to {}", lowest, highest);
     // Models compute in single precision, where a larger number would be infinite.
-    return lowest > std::numeric_limits<T>::lowest() ? fmt::format("a number from {} to 3.4e38", lowest)
-                                                     : "a number from -3.4e38 to 3.4e38";
+    return lowest > std::numeric_limits<T>::lowest()
+               ? fmt::format("a number from {} to 3.4e38", lowest)
+               : "a number from -3.4e38 to 3.4e38";
   }
 }
 
@@ -38,7 +39,9 @@ template <typename T>
         const char* const end = text.data() + text.size();
         const auto [stop, error] = std::from_chars(text.data(), end, value);
         bool is_good = error == std::errc() && stop == end && value >= lowest && value <= highest;
-        if constexpr (std::is_floating_point_v<T>) is_good = is_good && std::abs(value) <= std::numeric_limits<float>::max();  // nor for a NaN
+        if constexpr (std::is_floating_point_v<T>)
+          is_good =
+              is_good && std::abs(value) <= std::numeric_limits<float>::max();  // nor for a NaN
         if (!is_good)
           return fmt::format("{} is not {}", text.empty() ? "an empty value" : "\"" + text + "\"",
                              describe_number_range(lowest, highest));

@@ -168,6 +168,10 @@ Key& Schema::key(std::string name, Key::Target target) {
   return keys_.emplace_back(std::move(name), target);
 }
 
+void Schema::bound_numbers(double largest) {
+  for (Key& key : keys_) key.bound_ = largest;
+}
+
 void Schema::alternatives(std::vector<std::string> names) {
   for (const std::string& name : names) VALLEY_CHECK(find(name) != nullptr);
   alternatives_.push_back(std::move(names));

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -59,6 +60,8 @@ class Key {
   // What may be written, for people: "an integer >= 1", "one of \"fp32\", \"bf16\"", ...
   [[nodiscard]] std::string accepts() const;
   [[nodiscard]] bool is_within_limits(double number) const;  // never so for a NaN
+  // Largest absolute value of a number, see Schema::bound_numbers.
+  [[nodiscard]] double bound() const { return bound_; }
 
  private:
   friend class Schema;
@@ -69,6 +72,7 @@ class Key {
   std::string source_;
   std::optional<double> min_;
   std::optional<double> max_;
+  double bound_ = std::numeric_limits<double>::infinity();
   bool min_is_exclusive_ = false;
   std::vector<std::string> choices_;
 };
@@ -82,6 +86,10 @@ class Schema {
   // Declares keys of which only one can be set. One that an override sets takes the place of one
   // that the file sets, which is as if the file did not set it; unless the override says "auto".
   void alternatives(std::vector<std::string> names);
+
+  // Rejects numbers of all keys so far whose absolute value is larger than `largest`. Descriptions
+  // of keys do not state it.
+  void bound_numbers(double largest);
 
   // `overrides` are "section.key=value" with a TOML value; a bare word or path is taken as a string
   // where the key holds one. They win over the file, the last one over those before it. Without a

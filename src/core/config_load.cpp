@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -77,8 +76,8 @@ class Assignment {
     const double number =
         node_.is_integer() ? static_cast<double>(exactly<std::int64_t>()) : exactly<double>();
     if (!key_.is_within_limits(number)) refuse();
-    if (std::abs(number) > std::numeric_limits<float>::max())
-      refuse("; models compute in single precision, up to 3.4e38");
+    if (std::abs(number) > key_.bound())
+      refuse(fmt::format("; numbers go up to {:.2g}", key_.bound()));
     *target = number;
   }
 

@@ -173,8 +173,8 @@ Manifest parse_manifest(const std::string& text, const std::string& name) {
   if (!is_of_valley(parsed)) {
     throw Error(
         ExitCode::kData,
-        "{}: it is not the manifest of a data set of valley shard build, whose field format "
-        "is \"{}\"; name the folder that valley shard build made",
+        "{}: its field format is missing or not \"{}\", so it is not the manifest of a data set of "
+        "valley shard build; name the folder that valley shard build made",
         name, kFormat);
   }
   if (root.count("format_version") != kFormatVersion)

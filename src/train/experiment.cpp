@@ -254,7 +254,7 @@ bool may_change_on_resume(const std::string& key) {
 
 namespace {
 
-// What runs did that were started before there was a key.
+// The behavior of runs that were started before a key existed.
 std::string value_before(const std::string& key) {
   return key == "train.ema_ramp_up" ? "0.0" : "(absent)";
 }

@@ -1,4 +1,6 @@
 // Every key of the config: where it is bound, what it may hold, what it means.
+#include <limits>
+
 #include "core/error.h"
 #include "data/loader.h"
 #include "data/order.h"
@@ -394,6 +396,8 @@ Schema Experiment::schema() {
   add_output(s, checkpoint, samples);
   add_evaluate(s, evaluate);
   add_performance_keys(s, performance);
+  // Models compute in single precision, where a larger number is infinite.
+  s.bound_numbers(std::numeric_limits<float>::max());
   s.alternatives({"train.steps", "train.epochs", "train.kimg"});
   s.alternatives({"objective.margin", "objective.margin_rmse"});
   return s;

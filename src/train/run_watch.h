@@ -24,8 +24,8 @@ struct RunWarning {
 
 // Mean pairwise distances of images (models/sampling.h).
 struct SampleDistances {
-  double fake = 0;            // of the grid
-  double real = 0;            // of the data
+  double fake = 0;            // samples of the grid
+  double real = 0;            // images of the data
   std::optional<double> raw;  // without averaged weights, where the grid is drawn with them
 };
 
@@ -87,7 +87,7 @@ class RunWatch {
 
   bool energies_are_errors_;
   Alarm collapse_;
-  Alarm lag_;  // of the averaged generator
+  Alarm lag_;  // the averaged generator lags behind
   Stay k_at_zero_, k_at_one_, hinge_off_, hinge_full_;
   bool hinge_seen_ = false;
   bool had_fakes_ = false;

@@ -66,8 +66,8 @@ std::vector<std::pair<std::string, at::Tensor>> quantiles_of(const SampleTraces&
   return named;
 }
 
-// Of averaged weights in one step, after `images` images before it. The half-life grows with
-// training up to its full value, so that the initial weights are soon forgotten (the rule of
+// Decay of the averaged weights in one step, after `images` images before it. The half-life grows
+// with training up to its full value, so that the initial weights are soon forgotten (the rule of
 // StyleGAN2's training loop, Karras et al. 2020).
 double average_decay(const TrainOptions& o, std::int64_t global_batch, std::int64_t images) {
   double half_life = o.ema_half_life;

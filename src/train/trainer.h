@@ -91,8 +91,8 @@ class Trainer {
   [[nodiscard]] const std::string& stage_name() const { return last_stage().phases.front().name; }
 
   [[nodiscard]] const Model& model() const { return *model_; }
-  // What `sample` draws from where a generator makes the samples. The running moments of averaged
-  // weights are estimated by the first call after a step.
+  // The model that `sample` draws from where a generator makes the samples. The running moments of
+  // averaged weights are estimated by the first call after a step.
   [[nodiscard]] const Model& sampled_model() const;
   [[nodiscard]] const Objective& objective() const { return *objective_; }
   [[nodiscard]] const MicrobatchPlan& plan() const { return plan_; }

@@ -59,6 +59,13 @@ TEST(Experiment, AGraphOfStepsThatCannotBeRecordedIsRejected) {
   EXPECT_NE(error.find("performance.cuda_graph (test.toml"), std::string::npos) << error;
 }
 
+TEST(Experiment, ANumberThatSinglePrecisionCannotHoldIsRejected) {
+  EXPECT_EQ(load_toml("[optimizer]\nlr = 3e38").error, "");
+  const std::string error = load_toml("[optimizer]\nlr = 1e300").error;
+  EXPECT_NE(error.find("test.toml:2: optimizer.lr"), std::string::npos) << error;
+  EXPECT_NE(error.find("up to 3.4e+38"), std::string::npos) << error;
+}
+
 TEST(Experiment, EachObjectiveHasTheDefaultsOfItsPaper) {
   const Experiment ebgan = Experiment::of_objective("ebgan");
   EXPECT_EQ(ebgan.model.name, "ebgan");
