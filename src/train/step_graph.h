@@ -27,6 +27,8 @@ class StepGraph {
   [[nodiscard]] StepSums run(const Stage* stage, const BatchShare& share, const Passes& passes);
   // The same for a step that differs; not recorded.
   [[nodiscard]] StepSums run_once(const BatchShare& share, const Passes& passes);
+  // Other work on the stream of the steps, so that it reuses their memory; not recorded.
+  void run_beside(const std::function<void()>& work) { graph_->run(work); }
 
  private:
   void copy_in(const BatchShare& share);

@@ -302,12 +302,20 @@ std::optional<at::Tensor> Trainer::sample_without_average(std::int64_t n) const 
   return draw(*model_, n);
 }
 
+void Trainer::run_beside_steps(const std::function<void()>& work) const {
+  graph_ ? graph_->run_beside(work) : work();
+}
+
 at::Tensor Trainer::draw(const Model& model, std::int64_t n) const {
   std::vector<std::uint64_t> seeds(static_cast<std::size_t>(n));
   std::iota(seeds.begin(), seeds.end(), 0);
-  return generate_pixels(
-      model, latents_of_seeds(seeds, latent_draw(experiment_.model), communicator_.device()),
-      plan_.size);
+  at::Tensor pixels;
+  run_beside_steps([&] {
+    pixels = generate_pixels(
+        model, latents_of_seeds(seeds, latent_draw(experiment_.model), communicator_.device()),
+        plan_.size);
+  });
+  return pixels;
 }
 
 const Model& Trainer::sampled_model() const {
@@ -322,8 +330,10 @@ void Trainer::estimate_average_moments() const {
   constexpr std::uint64_t kFirstSeed = std::uint64_t{1} << 62U;  // far from those of samples
   constexpr std::int64_t kImages = 256;
   if (!average_model_ || !model_->has_network("generator") || moments_step_ == steps_done_) return;
-  estimate_running_moments(dynamic_cast<const Generator&>(average_model_->network("generator")),
-                           latent_draw(experiment_.model), kFirstSeed, kImages, plan_.size);
+  run_beside_steps([&] {
+    estimate_running_moments(dynamic_cast<const Generator&>(average_model_->network("generator")),
+                             latent_draw(experiment_.model), kFirstSeed, kImages, plan_.size);
+  });
   moments_step_ = steps_done_;
 }
 

@@ -142,6 +142,7 @@ class Trainer {
   [[nodiscard]] TrainedNetwork& trained(const std::string& name);
   [[nodiscard]] at::Tensor draw(const Model& model, std::int64_t n) const;
   void estimate_average_moments() const;
+  void run_beside_steps(const std::function<void()>& work) const;
 
   const Experiment& experiment_;
   MicrobatchPlan plan_;
