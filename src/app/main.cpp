@@ -1,11 +1,13 @@
 // The program: parse, call, and turn what went wrong into one message and an exit code.
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -109,6 +111,17 @@ void end_at_cpu_limit(int /*signal*/) {
   ::_exit(static_cast<int>(ExitCode::kStoppedEarly));
 }
 
+// `ulimit -t N` sets both limits on CPU time, and at the hard one the kernel kills. The soft limit
+// is moved a tenth before it, 1 to 60 s, which leaves time for a checkpoint.
+void leave_time_before_cpu_limit() {
+  ::rlimit limit{};
+  if (::getrlimit(RLIMIT_CPU, &limit) != 0 || limit.rlim_max == RLIM_INFINITY) return;
+  const ::rlim_t margin = std::clamp<::rlim_t>(limit.rlim_max / 10, 1, 60);
+  if (limit.rlim_max <= margin || limit.rlim_cur <= limit.rlim_max - margin) return;
+  limit.rlim_cur = limit.rlim_max - margin;
+  ::setrlimit(RLIMIT_CPU, &limit);
+}
+
 // Limits of the system become errors with a message and an exit code. A file that grows too large
 // fails its write with EFBIG; a reader of messages who leaves, such as `head`, ends no command.
 // Training has its own answer to XCPU (train/stop_signal.h).
@@ -116,6 +129,7 @@ void handle_limit_signals() {
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXCPU, end_at_cpu_limit);
+  leave_time_before_cpu_limit();
 }
 
 // A reader of standard output who leaves wants no more of it, and no message: the end is that of

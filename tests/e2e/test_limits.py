@@ -14,13 +14,13 @@ KIBIBYTE = 1 << 10
 OUT_OF_MEMORY = 71
 
 
-def call(*arguments, limits=(), **options):
-    """A finished command under limits: (resource, soft limit) each."""
+def call(*arguments, limits=(), are_hard=False, **options):
+    """A finished command under limits: (resource, soft limit) each; `ulimit` of a shell sets hard ones too."""
     def set_limits():
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python ignores, and its children with it
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         for kind, soft in limits:
-            resource.setrlimit(kind, (soft, resource.getrlimit(kind)[1]))
+            resource.setrlimit(kind, (soft, soft if are_hard else resource.getrlimit(kind)[1]))
     options = {"capture_output": True} | options
     environment = os.environ | {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
     return subprocess.run([VALLEY, *map(str, arguments)], preexec_fn=set_limits, text=True, timeout=120, check=False, env=environment,
@@ -67,9 +67,10 @@ def test_a_limit_on_the_size_of_files_ends_other_commands(program, faces, run):
     assert call("shard", "build", *source, "--dest", data, "--resume").returncode == 0
 
 
-def test_a_limit_on_cpu_time_stops_training_with_a_checkpoint(program):
+@pytest.mark.parametrize("are_hard", [False, True])
+def test_a_limit_on_cpu_time_stops_training_with_a_checkpoint(program, are_hard):
     result = call("train", program.config, "train.steps=1000000", "train.report_every=1000", "--out", program.out,
-                  limits=[(resource.RLIMIT_CPU, 4)])
+                  limits=[(resource.RLIMIT_CPU, 4)], are_hard=are_hard)
     assert result.returncode == STOPPED, result.stderr
     assert "ulimit -t" in result.stderr
     [run] = program.runs()
