@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace valley {
 namespace {
@@ -198,22 +199,6 @@ FolderListing Walk::run() {
   return std::move(listing_);
 }
 
-// Bytes of the UTF-8 character that `text` starts with; 0 where it starts with none (RFC 3629).
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0U) != 0x80) return 0;
-  }
-  const bool is_overlong = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xF0 && byte(1) < 0x90);
-  const bool is_surrogate = first == 0xED && byte(1) >= 0xA0;
-  const bool is_beyond = first == 0xF4 && byte(1) >= 0x90;
-  return is_overlong || is_surrogate || is_beyond ? 0 : length;
-}
-
 }  // namespace
 
 Reject unreadable(const fs::path& path, int error_number) {
@@ -233,7 +218,7 @@ std::string escaped_name(std::string_view path) {
   std::string name;
   while (!path.empty()) {
     const auto first = static_cast<unsigned char>(path[0]);
-    const std::size_t length = utf8_length(path);
+    const std::size_t length = utf8_character_bytes(path);
     const bool is_plain = length > 0 && first >= 0x20 && first != 0x7F && first != '\\';
     if (is_plain)
       name += path.substr(0, length);
