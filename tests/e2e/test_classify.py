@@ -284,30 +284,6 @@ def test_mistakes_on_the_command_line_are_named(digits, arguments, said):
     assert said in digits.classify(digits.models["output"], digits.shards, *arguments, expect=USAGE).error
 
 
-BANDS = """\
-[data]
-path = "{data}"
-[model]
-name = "dbn"
-resolution = 16
-channels = 1
-layers = [20]
-labels = 3
-label_units = true
-[objective]
-name = "dbn"
-pretrain_epochs = 20
-momentum_epochs = 1
-[train]
-global_batch = 20
-threads = 1
-device = "cpu"
-[samples]
-every = 10000
-grid = "2x2"
-"""
-
-
 # ImageNet's classes 134 and 517 are both a "crane".
 def test_classes_of_equal_names_are_told_apart_by_number(tmp_path):
     images = tmp_path / "bands"
@@ -321,8 +297,8 @@ def test_classes_of_equal_names_are_told_apart_by_number(tmp_path):
     (images / "dataset.json").write_text(json.dumps({"labels": labels, "class_names": ["crane", "maillot", "crane"]}))
     program = Program(tmp_path, tmp_path / "bands.toml")
     program.call("shard", "build", "--source", images, "--dest", tmp_path / "shards", "--resolution", 16, "--channels", "gray")
-    program.config.write_text(BANDS.format(data=tmp_path / "shards"))
-    run = program.trained(None)
+    program.config.write_text(CONFIG.format(data=tmp_path / "shards", units="true", tune=0, pretrain=20))
+    run = program.trained(None, "model.resolution=16", "model.layers=[20]", "model.labels=3")
     csv_file = tmp_path / "classes.csv"
     answer = json.loads(program.call("classify", run, "--data", tmp_path / "shards", "--json", "-o", csv_file).stdout)
     assert answer["labelled"]["accuracy"] == 1 and answer["predicted"] == [40, 40, 40]
