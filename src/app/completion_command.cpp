@@ -8,7 +8,7 @@
 #include <string>
 
 #include "app/completion_script.h"
-#include "train/experiment.h"
+#include "experiment/experiment.h"
 
 namespace valley::app {
 namespace {

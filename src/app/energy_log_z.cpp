@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "evaluate/log_likelihood.h"
-#include "models/dbn.h"
+#include "methods/dbn/networks.h"
 #include "samplers/gibbs.h"
 
 namespace valley::app {

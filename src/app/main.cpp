@@ -34,7 +34,7 @@
 #include "comm/world.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "train/failure.h"
+#include "run/failure.h"
 
 namespace valley::app {
 namespace {
@@ -124,7 +124,7 @@ void leave_time_before_cpu_limit() {
 
 // Limits of the system become errors with a message and an exit code. A file that grows too large
 // fails its write with EFBIG; a reader of messages who leaves, such as `head`, ends no command.
-// Training has its own answer to XCPU (train/stop_signal.h).
+// Training has its own answer to XCPU (run/stop_signal.h).
 void handle_limit_signals() {
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "models/model.h"
+#include "nn/model.h"
 
 namespace valley::app {
 

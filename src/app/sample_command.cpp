@@ -20,15 +20,16 @@
 #include "core/json_text.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "experiment/experiment.h"
 #include "inference/chain_source.h"
 #include "inference/sample_source.h"
 #include "inference/saved_model.h"
 #include "kernels/device.h"
-#include "models/dbn.h"
-#include "models/sampling.h"
+#include "methods/dbn/networks.h"
+#include "methods/ebm/energy_model.h"
+#include "nn/sampling.h"
 #include "record/image_grid.h"
 #include "storage/safetensors.h"
-#include "train/experiment.h"
 
 namespace valley::app {
 namespace {

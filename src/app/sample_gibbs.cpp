@@ -16,7 +16,8 @@
 #include "inference/gibbs_source.h"
 #include "inference/image_energy.h"
 #include "kernels/kernels.h"
-#include "models/sampling.h"
+#include "methods/dbn/networks.h"
+#include "nn/sampling.h"
 #include "record/image_grid.h"
 
 namespace valley::app {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "app/sample_trajectory.h"
+#include "experiment/experiment.h"
 #include "inference/saved_model.h"
-#include "models/dbn.h"
-#include "train/experiment.h"
+#include "methods/dbn/networks.h"
 
 namespace valley::app {
 

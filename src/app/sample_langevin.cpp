@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "inference/image_energy.h"
-#include "models/sampling.h"
+#include "nn/sampling.h"
 #include "samplers/replay_buffer.h"
 #include "samplers/trajectory.h"
 

@@ -19,8 +19,8 @@
 #include "core/text.h"
 #include "data/dataset.h"
 #include "data/order.h"
+#include "experiment/experiment.h"
 #include "record/image_grid.h"
-#include "train/experiment.h"
 
 namespace valley::app {
 namespace {

@@ -14,9 +14,9 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/text.h"
-#include "train/resume.h"
-#include "train/stop_signal.h"
-#include "train/training_run.h"
+#include "run/resume.h"
+#include "run/stop_signal.h"
+#include "run/training_run.h"
 
 namespace valley::app {
 namespace {
@@ -117,7 +117,7 @@ std::string objective_of(const TrainArguments& a) {
 }
 
 void print_keys(const TrainArguments& a) {
-  Experiment experiment = Experiment::of_objective(a.words.empty() ? "began" : objective_of(a));
+  Experiment experiment = Experiment::with_defaults_of(a.words.empty() ? "began" : objective_of(a));
   const Schema schema = experiment.schema();
   print_to_stdout("{}",
                   a.markdown ? schema.describe_keys_markdown() : schema.describe_keys(a.keys));

@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "core/json_text.h"
 #include "kernels/device.h"
-#include "train/plan_report.h"
+#include "plan/plan_report.h"
 
 namespace valley {
 namespace {

@@ -16,10 +16,11 @@
 #include "core/error.h"
 #include "core/stopwatch.h"
 #include "kernels/device.h"
-#include "train/memory_check.h"
-#include "train/run_batches.h"
-#include "train/run_data.h"
-#include "train/run_plan.h"
+#include "methods/registry.h"
+#include "plan/memory_check.h"
+#include "plan/run_plan.h"
+#include "run/batches.h"
+#include "run/data.h"
 #include "train/trainer.h"
 
 namespace valley {
@@ -182,7 +183,7 @@ std::vector<double> take_exposed(World& world, const Experiment& experiment,
 // Of the timed steps, which may be of several stages.
 std::optional<StepCost> mean_cost(const Experiment& experiment, std::uint64_t images, int ranks,
                                   const StepBenchOptions& options) {
-  const auto model = outline_model(experiment.model);
+  const auto model = make_meta_model(experiment.model);
   const std::vector<Stage> stages = experiment.stages(images);
   const std::int64_t last = options.warmup + options.steps;
   StepCost mean;
@@ -221,7 +222,7 @@ StepBench bench_step(World& world, const Experiment& experiment, const StepBench
   bench.plan = run.shares;
   bench.device = device.is_cuda() ? gpu_name(device.index()) : "cpu";
   bench.communicator = through.name();
-  bench.precision = precision_on(experiment, world.device().device());
+  bench.precision = name_of(precision_on(experiment, world.device().device()));
   bench.planned = run.memory;
   const std::unique_ptr<Source> source =
       options.from_data

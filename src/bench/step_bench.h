@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "comm/world.h"
-#include "train/experiment.h"
-#include "train/memory_plan.h"
-#include "train/microbatches.h"
-#include "train/step_cost.h"
+#include "experiment/experiment.h"
+#include "plan/memory_plan.h"
+#include "plan/microbatches.h"
+#include "plan/step_cost.h"
 
 namespace valley {
 

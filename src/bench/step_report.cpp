@@ -5,7 +5,7 @@
 #include "bench/statistics.h"
 #include "bench/step_bench.h"
 #include "core/json_text.h"
-#include "train/plan_report.h"
+#include "plan/plan_report.h"
 
 namespace valley {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "train/experiment.h"
+#include "experiment/experiment.h"
 
 namespace valley {
 

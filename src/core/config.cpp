@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <utility>
 
 #include "core/error.h"
@@ -43,6 +44,11 @@ bool is_dotted_name(std::string_view name) {
   return has_dot && previous != '.';
 }
 
+void append_once(std::string& text, const char* separator, const std::string& more) {
+  if (text.find(more) != std::string::npos) return;
+  text += text.empty() ? more : separator + more;
+}
+
 }  // namespace
 
 std::string toml_string(std::string_view text) {
@@ -65,17 +71,18 @@ std::string toml_string(std::string_view text) {
   return out + '"';
 }
 
-Key::Key(std::string name, Target target) : name_(std::move(name)), target_(target) {
+Key::Key(std::string name, Target target, std::vector<std::string> choices)
+    : name_(std::move(name)), targets_{std::move(target)}, choices_(std::move(choices)) {
   default_ = value();
 }
 
-Key& Key::help(std::string meaning) {
-  meaning_ = std::move(meaning);
+Key& Key::help(const std::string& meaning) {
+  append_once(meaning_, " ", meaning);
   return *this;
 }
 
-Key& Key::source(std::string where) {
-  source_ = std::move(where);
+Key& Key::source(const std::string& where) {
+  append_once(source_, "; ", where);
   return *this;
 }
 
@@ -97,7 +104,7 @@ Key& Key::above(double bound) {
 }
 
 Key& Key::one_of(std::vector<std::string> choices) {
-  VALLEY_CHECK(std::holds_alternative<std::string*>(target_));
+  VALLEY_CHECK(std::holds_alternative<std::string*>(targets_.front()));
   choices_ = std::move(choices);
   return *this;
 }
@@ -110,13 +117,26 @@ std::string Key::type() const {
     std::string operator()(const double*) const { return "number"; }
     std::string operator()(const AutoDouble*) const { return "number or \"auto\""; }
     std::string operator()(const std::string*) const { return "string"; }
+    std::string operator()(const EnumTarget&) const { return "string"; }
     std::string operator()(const std::vector<std::int64_t>*) const { return "list of integers"; }
   };
-  return std::visit(Names{}, target_);
+  return std::visit(Names{}, targets_.front());
 }
 
 std::string Key::value() const {
-  return std::visit([](const auto* target) { return toml_value(*target); }, target_);
+  if (const auto* target = std::get_if<EnumTarget>(&targets_.front()))
+    return toml_string(choices_.at(target->get()));
+  return std::visit(
+      [](const auto& target) -> std::string {
+        if constexpr (std::is_pointer_v<std::decay_t<decltype(target)>>) return toml_value(*target);
+        return "";
+      },
+      targets_.front());
+}
+
+bool Key::holds_text() const {
+  return std::holds_alternative<std::string*>(targets_.front()) ||
+         std::holds_alternative<EnumTarget>(targets_.front());
 }
 
 bool Key::is_switch() const {
@@ -148,12 +168,13 @@ std::string Key::accepts() const {
     std::string operator()(const double*) const { return "a number" + limits; }
     std::string operator()(const AutoDouble*) const { return "a number" + limits + " or \"auto\""; }
     std::string operator()(const std::string*) const { return "a string"; }
+    std::string operator()(const EnumTarget&) const { return "a string"; }
     std::string operator()(const std::vector<std::int64_t>*) const {
       return "a list of integers" + limits;
     }
   };
   const std::string bounds = limits();
-  return std::visit(Phrases{bounds.empty() ? "" : " " + bounds}, target_);
+  return std::visit(Phrases{bounds.empty() ? "" : " " + bounds}, targets_.front());
 }
 
 bool Key::is_within_limits(double number) const {
@@ -164,8 +185,11 @@ bool Key::is_within_limits(double number) const {
 
 Key& Schema::key(std::string name, Key::Target target) {
   VALLEY_CHECK(is_dotted_name(name));
-  VALLEY_CHECK(find(name) == nullptr);
-  return keys_.emplace_back(std::move(name), target);
+  const auto known = std::ranges::find(keys_, name, &Key::name);
+  if (known == keys_.end()) return keys_.emplace_back(std::move(name), std::move(target));
+  VALLEY_CHECK(known->targets_.front().index() == target.index());
+  known->targets_.push_back(std::move(target));
+  return *known;
 }
 
 void Schema::bound_numbers(double largest) {
@@ -175,6 +199,11 @@ void Schema::bound_numbers(double largest) {
 void Schema::alternatives(std::vector<std::string> names) {
   for (const std::string& name : names) VALLEY_CHECK(find(name) != nullptr);
   alternatives_.push_back(std::move(names));
+}
+
+void Schema::renamed(std::string old_name, const std::string& name) {
+  VALLEY_CHECK(find(name) != nullptr && find(old_name) == nullptr);
+  old_names_[std::move(old_name)] = name;
 }
 
 const Key* Schema::find(const std::string& name) const {

@@ -16,11 +16,13 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -32,18 +34,35 @@ namespace valley {
 using AutoInt = std::optional<std::int64_t>;
 using AutoDouble = std::optional<double>;
 
+// A variable of an enum type whose enumerators are 0, 1, ... in the order of a key's choices.
+class EnumTarget {
+ public:
+  template <class Enum>
+  explicit EnumTarget(Enum* variable)
+      : get_([variable] { return static_cast<std::size_t>(*variable); }),
+        set_([variable](std::size_t index) { *variable = static_cast<Enum>(index); }) {}
+  [[nodiscard]] std::size_t get() const { return get_(); }
+  void set(std::size_t index) const { set_(index); }
+
+ private:
+  std::function<std::size_t()> get_;
+  std::function<void(std::size_t)> set_;
+};
+
 class Key {
  public:
   using Target = std::variant<bool*, std::int64_t*, AutoInt*, double*, AutoDouble*, std::string*,
-                              std::vector<std::int64_t>*>;
+                              std::vector<std::int64_t>*, EnumTarget>;
 
-  Key(std::string name, Target target);
+  Key(std::string name, Target target, std::vector<std::string> choices = {});
 
-  Key& help(std::string meaning);  // one sentence, with the unit
-  Key& source(std::string where);  // where the default comes from: a paper's section, or "ours"
-  Key& min(double lowest);         // inclusive, for numbers
-  Key& max(double highest);        // inclusive
-  Key& above(double bound);        // exclusive lower bound
+  // One sentence with the unit, and the source of the default: a paper's section, or "ours". Where
+  // several variables are bound to the key, their sentences follow each other.
+  Key& help(const std::string& meaning);
+  Key& source(const std::string& where);
+  Key& min(double lowest);   // inclusive, for numbers
+  Key& max(double highest);  // inclusive
+  Key& above(double bound);  // exclusive lower bound
   // For strings. A key that has "on" and "off" takes true and false for them.
   Key& one_of(std::vector<std::string> choices);
 
@@ -55,6 +74,7 @@ class Key {
   [[nodiscard]] const std::string& meaning() const { return meaning_; }
   [[nodiscard]] const std::string& where_from() const { return source_; }
   [[nodiscard]] const std::vector<std::string>& choices() const { return choices_; }
+  [[nodiscard]] bool holds_text() const;     // true for strings and enums
   [[nodiscard]] bool is_switch() const;      // true if "on" and "off" are choices
   [[nodiscard]] std::string limits() const;  // "", ">= 1", "> 0, <= 1", ...
   // What may be written, for people: "an integer >= 1", "one of \"fp32\", \"bf16\"", ...
@@ -66,7 +86,7 @@ class Key {
  private:
   friend class Schema;
   std::string name_;
-  Target target_;
+  std::vector<Target> targets_;  // of one type; values are read from the first
   std::string default_;
   std::string meaning_;
   std::string source_;
@@ -80,12 +100,23 @@ class Key {
 class Schema {
  public:
   // Registers `name` ("section.key") for `target`, whose present value is the default; `target`
-  // must outlive the schema. The reference stays good as long as the schema.
+  // must outlive the schema. A name that is registered already gets one more variable of the same
+  // type: a value is stored in all of them, and the default is that of the first. The reference
+  // stays good as long as the schema.
   Key& key(std::string name, Key::Target target);
+
+  // Registers a variable of an enum type; `names` are those of its enumerators 0, 1, ...
+  template <class Enum>
+  Key& choice(std::string name, Enum* variable, std::vector<std::string> names) {
+    return keys_.emplace_back(std::move(name), EnumTarget(variable), std::move(names));
+  }
 
   // Declares keys of which only one can be set. One that an override sets takes the place of one
   // that the file sets, which is as if the file did not set it; unless the override says "auto".
   void alternatives(std::vector<std::string> names);
+
+  // Accepts `old_name` for the key `name` of this version, with a warning.
+  void renamed(std::string old_name, const std::string& name);
 
   // Rejects numbers of all keys so far whose absolute value is larger than `largest`. Descriptions
   // of keys do not state it.
@@ -112,6 +143,8 @@ class Schema {
 
  private:
   struct TomlNode;  // a node of the parser's, which stays out of this header
+  // `name`, or the present name of a key that had it, with a warning that names `place`.
+  [[nodiscard]] std::string present_name(const std::string& name, const std::string& place) const;
   void drop_alternatives(const Key& chosen);
   void load_override(const std::string& argument);
   void assign(const std::string& name, const TomlNode& node, const std::string& place);
@@ -125,6 +158,7 @@ class Schema {
   std::deque<Key> keys_;  // in order of declaration; a deque keeps what `key` returned in place
   std::map<std::string, std::string> places_;
   std::vector<std::vector<std::string>> alternatives_;
+  std::map<std::string, std::string> old_names_;  // to the present ones
 };
 
 // The text of a config file or of a pipe such as <(command), read once. Errors: kMissingInput, and

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/config.h"
+#include "core/log.h"
 #include "core/read_file.h"
 #include "core/text.h"
 #include "core/toml_text.h"
@@ -91,14 +92,11 @@ class Assignment {
     *target = number;
   }
 
-  void operator()(std::string* target) const {
-    const std::string text = key_.is_switch() ? switch_word() : exactly<std::string>();
+  void operator()(std::string* target) const { *target = text(); }
+
+  void operator()(const EnumTarget& target) const {
     const std::vector<std::string>& choices = key_.choices();
-    if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
-      const std::string near = nearest_name(text, choices);
-      refuse(near.empty() ? "" : fmt::format("; did you mean {}?", toml_string(near)));
-    }
-    *target = text;
+    target.set(static_cast<std::size_t>(std::ranges::find(choices, text()) - choices.begin()));
   }
 
   void operator()(std::vector<std::int64_t>* target) const {
@@ -109,6 +107,17 @@ class Assignment {
   }
 
  private:
+  // A string, which is one of the key's choices if it has any.
+  [[nodiscard]] std::string text() const {
+    const std::string text = key_.is_switch() ? switch_word() : exactly<std::string>();
+    const std::vector<std::string>& choices = key_.choices();
+    if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
+      const std::string near = nearest_name(text, choices);
+      refuse(near.empty() ? "" : fmt::format("; did you mean {}?", toml_string(near)));
+    }
+    return text;
+  }
+
   template <typename T>
   [[nodiscard]] T exactly() const {
     const auto value = node_.value_exact<T>();
@@ -243,8 +252,9 @@ void Schema::load_text(const std::string& toml, const std::string& file_name_for
 
   for (const Entry& entry : entries) {
     const std::string place = fmt::format("{}:{}", file_name_for_messages, entry.position.line);
-    if (find(entry.name) != nullptr)
-      assign(entry.name, TomlNode{*entry.node}, place);
+    const std::string name = present_name(entry.name, place);
+    if (find(name) != nullptr)
+      assign(name, TomlNode{*entry.node}, place);
     else if (entry.node->is_table() || entry.node->is_array_of_tables())
       throw unknown_section(entry.name, place);
     else
@@ -255,7 +265,8 @@ void Schema::load_text(const std::string& toml, const std::string& file_name_for
 
 void Schema::load_override(const std::string& argument) {
   const std::size_t equals = argument.find('=');
-  const std::string name = trimmed(argument.substr(0, equals));
+  const std::string given = trimmed(argument.substr(0, equals));
+  const std::string name = present_name(given, kCommandLine);
   if (equals == std::string::npos || name.empty()) {
     throw Error(ExitCode::kUsage,
                 "\"{}\" is not of the form section.key=value, for example train.steps=1000",
@@ -263,11 +274,18 @@ void Schema::load_override(const std::string& argument) {
   }
   const Key* known = find(name);
   if (known == nullptr) throw unknown_key(name, kCommandLine);
-  const bool wants_string = std::holds_alternative<std::string*>(known->target_);
+  const bool wants_string = known->holds_text();
   const toml::table parsed =
       parse_override(argument, trimmed(argument.substr(equals + 1)), wants_string);
   assign(name, TomlNode{*parsed.get("value")}, kCommandLine);
   drop_alternatives(*known);
+}
+
+std::string Schema::present_name(const std::string& name, const std::string& place) const {
+  const auto found = old_names_.find(name);
+  if (found == old_names_.end()) return name;
+  log::warn("{}: {} is deprecated: write {}", place, name, found->second);
+  return found->second;
 }
 
 void Schema::drop_alternatives(const Key& chosen) {
@@ -285,7 +303,8 @@ void Schema::drop_alternatives(const Key& chosen) {
 
 void Schema::assign(const std::string& name, const TomlNode& node, const std::string& place) {
   const Key& known = *find(name);
-  std::visit(Assignment(known, node.node, place), known.target_);
+  for (const Key::Target& target : known.targets_)
+    std::visit(Assignment(known, node.node, place), target);
   places_[name] = place;
 }
 

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include "models/model.h"
-#include "train/experiment.h"
+#include "experiment/experiment.h"
+#include "methods/registry.h"
+#include "nn/model.h"
 
 namespace valley::doctor {
 namespace {

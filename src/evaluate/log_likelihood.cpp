@@ -12,6 +12,7 @@
 #include <functional>
 
 #include "inference/image_energy.h"
+#include "methods/dbn/networks.h"
 #include "samplers/annealing.h"
 #include "samplers/state_draws.h"
 

@@ -9,7 +9,7 @@
 #include "evaluate/blocks.h"
 #include "evaluate/labelled_images.h"
 #include "inference/log_partition.h"
-#include "models/dbn.h"
+#include "methods/dbn/networks.h"
 
 namespace valley {
 

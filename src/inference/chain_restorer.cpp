@@ -5,6 +5,7 @@
 #include <ATen/ops/where.h>
 
 #include "core/error.h"
+#include "methods/ebm/energy_model.h"
 
 namespace valley {
 namespace {

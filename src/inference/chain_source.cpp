@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "inference/energy_chains.h"
+#include "methods/ebm/energy_model.h"
 #include "samplers/replay_buffer.h"
 
 namespace valley {

@@ -7,6 +7,7 @@
 
 #include "inference/sample_source.h"
 #include "inference/saved_model.h"
+#include "methods/ebm/energy_model.h"
 #include "samplers/langevin.h"
 
 namespace valley {

@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "inference/projection.h"
+#include "methods/adversarial/autoencoder_gan.h"
 
 namespace valley {
 namespace {

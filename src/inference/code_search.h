@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "inference/restorer.h"
+#include "methods/adversarial/autoencoder_gan.h"
 
 namespace valley {
 

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "inference/chain_source.h"
 #include "kernels/kernels.h"
+#include "methods/ebm/energy_model.h"
 
 namespace valley {
 namespace {

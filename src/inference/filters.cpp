@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "methods/dbn/networks.h"
 
 namespace valley {
 

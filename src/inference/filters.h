@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "models/dbn.h"
+#include "methods/dbn/networks.h"
 
 namespace valley {
 

@@ -14,6 +14,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "methods/dbn/networks.h"
 #include "samplers/gibbs.h"
 
 namespace valley {

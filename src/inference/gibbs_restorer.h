@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "inference/restorer.h"
-#include "models/dbn.h"
+#include "methods/dbn/networks.h"
 
 namespace valley {
 

@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "kernels/kernels.h"
 #include "kernels/threads.h"
+#include "methods/dbn/networks.h"
 #include "samplers/gibbs.h"
 #include "samplers/state_draws.h"
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "inference/sample_source.h"
-#include "models/dbn.h"
+#include "methods/dbn/networks.h"
 
 namespace valley {
 

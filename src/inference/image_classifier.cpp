@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/json_text.h"
-#include "models/dbn.h"
+#include "methods/dbn/networks.h"
 
 namespace valley {
 namespace {

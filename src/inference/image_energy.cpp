@@ -4,8 +4,10 @@
 #include <ATen/ops/empty.h>
 
 #include "core/error.h"
-#include "models/dbn.h"
-#include "objectives/energies.h"
+#include "methods/adversarial/autoencoder_gan.h"
+#include "methods/adversarial/energies.h"
+#include "methods/dbn/networks.h"
+#include "methods/ebm/energy_model.h"
 
 namespace valley {
 namespace {

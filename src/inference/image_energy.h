@@ -11,6 +11,7 @@
 #include <string>
 
 #include "inference/saved_model.h"
+#include "methods/dbn/networks.h"
 
 namespace valley {
 

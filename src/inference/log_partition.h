@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "models/rbm.h"
+#include "nn/rbm.h"
 
 namespace valley {
 

@@ -4,6 +4,8 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/core.h>
 
+#include "methods/adversarial/autoencoder_gan.h"
+
 namespace valley {
 namespace {
 

@@ -8,7 +8,8 @@
 #include "inference/code_search.h"
 #include "inference/gibbs_restorer.h"
 #include "inference/projection.h"
-#include "models/dbn.h"
+#include "methods/adversarial/autoencoder_gan.h"
+#include "methods/dbn/networks.h"
 
 namespace valley {
 namespace {

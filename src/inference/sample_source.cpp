@@ -6,7 +6,8 @@
 #include "core/error.h"
 #include "inference/chain_source.h"
 #include "inference/gibbs_source.h"
-#include "models/dbn.h"
+#include "methods/dbn/networks.h"
+#include "methods/ebm/energy_model.h"
 
 namespace valley {
 namespace {

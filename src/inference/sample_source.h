@@ -12,7 +12,7 @@
 #include <optional>
 
 #include "inference/saved_model.h"
-#include "models/sampling.h"
+#include "nn/sampling.h"
 
 namespace valley {
 

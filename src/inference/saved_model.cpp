@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "methods/registry.h"
 #include "storage/run_directory.h"
 #include "storage/safetensors.h"
 
@@ -35,7 +36,7 @@ void require_format(const std::map<std::string, std::string>& metadata, const st
 // The networks that the metadata describe, without memory for them.
 std::unique_ptr<Model> outline(const ModelOptions& options, const std::string& where) {
   try {
-    return outline_model(options);
+    return make_meta_model(options);
   } catch (const Error& error) {
     throw Error(ExitCode::kData, "{}: no networks can be built from its metadata: {}", where,
                 error.what());

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "models/model.h"
+#include "nn/model.h"
 
 namespace valley {
 

@@ -6,12 +6,14 @@
 #include <iterator>
 #include <map>
 #include <string_view>
+#include <utility>
+
+#include "methods/metric_names.h"
+#include "methods/registry.h"
 
 namespace valley::report {
 namespace {
 
-constexpr const char* kEnergy = "Energy";
-constexpr const char* kControl = "Control";
 constexpr const char* kValidationSection = "Images that training does not see";
 constexpr const char* kQuality = "Quality of samples";
 constexpr const char* kOptimizer = "Losses and optimizer";
@@ -23,58 +25,52 @@ constexpr std::string_view kHidden[] = {"epoch:S_D",        "epoch:S_G",    "epo
                                         "evaluate:samples", "epoch:steps",  "epoch:margin_next",
                                         "epoch:epoch",      "epoch:margin", "epoch"};
 
+bool has_panel(const std::vector<Panel>& panels, const std::string& title) {
+  return std::ranges::find(panels, title, &Panel::title) != panels.end();
+}
+
 std::vector<Panel> panels_of_energy() {
   std::vector<Panel> panels = {
-      {kEnergy,
+      {kEnergySection,
        "Real against generated samples",
        "Mean over the global batch. Where quantiles are recorded, the bands hold the middle 50 and "
        "90 percent of the samples.",
        "",
-       {{"energy/real", "real", "real"},
-        {"energy/fake", "generated", "fake"},
-        {"margin", "margin", "margin"}}},
-      {kEnergy,
+       {{metric::kRealEnergy, "real", "real"},
+        {metric::kFakeEnergy, "generated", "fake"},
+        {metric::kMargin, "margin", "margin"}}},
+      {kEnergySection,
        "Gap",
        "Energy of generated samples minus that of real ones.",
        "",
-       {{"energy/gap", "gap", ""}}},
-      {kControl,
+       {{metric::kEnergyGap, "gap", ""}}},
+      {kControlSection,
        "Generated over real",
        "Energy of generated samples as a multiple of that of real ones. It has no unit, so that "
        "runs of different energies compare; at 1 the discriminator tells them apart no more.",
        "",
        {{"derived:energy_ratio", "generated / real", ""}}},
-      {kEnergy,
-       "Means of epochs",
-       "S_D and S_G of an epoch over its steps: what the margin is decided by. Cuts of the margin "
-       "are marked.",
+      {kControlSection,
+       "M",
+       "Convergence measure: lower is better.",
        "",
-       {{"epoch:mean/real", "real", "real"},
-        {"epoch:mean/fake", "generated", "fake"},
-        {"epoch:margin", "margin", "margin"}}},
-      {kControl, "Margin", "", "", {{"margin", "margin", ""}}},
-      {kControl,
-       "Share of samples with an active hinge",
-       "Generated samples whose energy is below the margin. At 0 they no longer train the "
-       "discriminator.",
-       "",
-       {{"hinge/active", "hinge active", ""}}},
-      {kControl,
-       "k",
-       "Weight of the generated samples in the discriminator's loss.",
-       "",
-       {{"k", "k", ""}}},
-      {kControl, "M", "Convergence measure: lower is better.", "", {{"M", "M", ""}}},
+       {{metric::kConvergence, "M", ""}}},
   };
   for (Panel& panel : panels) {
     const std::string& key = panel.traces.front().key;
-    panel.is_energy = key == "energy/real" || key == "epoch:mean/real" || key == "margin" ||
-                      key == "M" || key == "energy/gap";
-    panel.follows_energy = panel.is_energy;
-    panel.marks_cuts = panel.is_energy && key != "M" && key != "energy/gap";
+    panel.is_energy = panel.follows_energy =
+        key == metric::kRealEnergy || key == metric::kConvergence || key == metric::kEnergyGap;
+    panel.marks_cuts = key == metric::kRealEnergy;
     panel.reference = 1;
     panel.has_reference = key == "derived:energy_ratio";
   }
+  // The convergence measure follows the panels of control that methods add.
+  Panel convergence = std::move(panels.back());
+  panels.pop_back();
+  for (const auto& method : methods())
+    for (Panel& panel : method->panels())
+      if (!has_panel(panels, panel.title)) panels.push_back(std::move(panel));
+  panels.push_back(std::move(convergence));
   return panels;
 }
 
@@ -85,18 +81,18 @@ struct ValidationPanel {
   const char* note;
 };
 constexpr ValidationPanel kValidation[] = {
-    {"free_energy", "Free energy",
+    {metric::kFreeEnergy, "Free energy",
      "Of the layer in training, nats. Validation images that rise above training images, on which "
      "the layer learns, show overfitting."},
-    {"image_energy", "Energy of images",
+    {metric::kImageEnergy, "Energy of images",
      "Validation images that rise above training images show overfitting."},
-    {"pseudo_likelihood", "Pseudo-likelihood",
+    {metric::kPseudoLikelihood, "Pseudo-likelihood",
      "Of the layer in training, log, from one unit an image. Higher is better."},
-    {"reconstruction_error", "Reconstruction error",
+    {metric::kReconstructionError, "Reconstruction error",
      "Mean square a unit, one step up and down. It falls where a layer learns, and says little of "
      "how well it models the data."},
-    {"cross_entropy", "Cross-entropy of classes", "Mean of -log P(class), nats."},
-    {"error", "Error of classes", "Share of images that another class is told of."},
+    {metric::kCrossEntropy, "Cross-entropy of classes", "Mean of -log P(class), nats."},
+    {metric::kClassError, "Error of classes", "Share of misclassified images."},
 };
 
 std::vector<Panel> panels_of_validation() {
@@ -126,13 +122,13 @@ std::vector<Panel> panels_of_samples_and_speed() {
        "Images per second",
        "All ranks together.",
        "images/s",
-       {{"images_per_s", "images/s", ""}}},
+       {{metric::kImagesPerSecond, "images/s", ""}}},
       {kSpeed,
        "Waiting",
        "Of rank 0, a step: for data, and in reductions.",
        "ms",
-       {{"data_wait_ms", "data", ""}, {"comm_exposed_ms", "communication", ""}}},
-      {kSpeed, "Peak memory", "Of rank 0.", "MiB", {{"peak_memory_mb", "memory", ""}}},
+       {{metric::kDataWait, "data", ""}, {metric::kExposedComm, "communication", ""}}},
+      {kSpeed, "Peak memory", "Of rank 0.", "MiB", {{metric::kPeakMemory, "memory", ""}}},
   };
 }
 
@@ -147,11 +143,11 @@ struct Family {
 };
 constexpr Family kFamilies[] = {
     {"loss/", kOptimizer, "Losses", "", true, true},
-    {"grad_norm/", kOptimizer, "Gradient norms", "Euclidean norm of the reduced gradient.", false,
-     true},
+    {metric::kGradientNormOf, kOptimizer, "Gradient norms",
+     "Euclidean norm of the reduced gradient.", false, true},
     {"pulling_away", kOptimizer, "Pulling-away term", "Likeness of the codes of generated samples.",
      false, false},
-    {"lr/", kOptimizer, "Learning rates", "", false, false},
+    {metric::kLearningRateOf, kOptimizer, "Learning rates", "", false, false},
 };
 
 // Metrics of `valley evaluate`; others have their own name as the title.
@@ -217,8 +213,8 @@ std::string label_of(const std::string& key, const Family& family) {
 
 int section_rank(const std::string& section) {
   int place = 0;
-  for (const char* name :
-       {kEnergy, kControl, kValidationSection, kOptimizer, kQuality, kSpeed, kOther}) {
+  for (const char* name : {kEnergySection, kControlSection, kValidationSection, kOptimizer,
+                           kQuality, kSpeed, kOther}) {
     if (section == name) break;
     ++place;
   }

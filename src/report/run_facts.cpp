@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "methods/metric_names.h"
 #include "report/escape.h"
 #include "report/page_text.h"
 
@@ -106,16 +107,16 @@ Fields facts_of(const RunFiles& run) {
       {"Steps", progress(run)},
       {"Images seen", run.stats.last_images > 0 ? grouped(run.stats.last_images) : ""},
       {"Images a step", run.setting("train.global_batch")},
-      {"Energy, real", last_value(run, "energy/real")},
-      {"Energy, generated", last_value(run, "energy/fake")},
-      {"Margin", last_value(run, "margin")},
-      {"k", last_value(run, "k")},
-      {"M", last_value(run, "M")},
+      {"Energy, real", last_value(run, metric::kRealEnergy)},
+      {"Energy, generated", last_value(run, metric::kFakeEnergy)},
+      {"Margin", last_value(run, metric::kMargin)},
+      {"k", last_value(run, metric::kControl)},
+      {"M", last_value(run, metric::kConvergence)},
       {"SWD (floor)",
        with_other(last_value(run, "evaluate:swd"), last_value(run, "evaluate:swd/floor"))},
       {"Variety (data)", with_other(last_value(run, "samples:distance/fake"),
                                     last_value(run, "samples:distance/real"))},
-      {"Speed, median", median(run, "images_per_s", "images/s")},
+      {"Speed, median", median(run, metric::kImagesPerSecond, "images/s")},
       {"Last start", place(run)},
   };
   std::erase_if(facts, [](const auto& fact) { return fact.second.empty(); });

@@ -13,6 +13,7 @@
 #include "core/json_text.h"
 #include "core/read_file.h"
 #include "core/toml_text.h"
+#include "methods/registry.h"
 
 namespace valley::report {
 namespace {
@@ -219,9 +220,9 @@ std::string unquoted(const std::string& toml) {
 }
 
 std::string RunFiles::energy() const {
-  const std::string objective = unquoted(setting("objective.name"));
-  if (objective == "dbn") return "free energy, nats";
-  return objective == "ebm" ? "" : unquoted(setting("objective.energy"));
+  const Method* method = find_method(unquoted(setting("objective.name")));
+  const std::string energy_key = unquoted(setting("objective.energy"));
+  return method == nullptr ? energy_key : method->energy_unit(energy_key);
 }
 
 RunFiles read_run(const fs::path& path, const PictureLimits& limits) {

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/json_text.h"
+#include "methods/metric_names.h"
 
 namespace valley::report {
 namespace {
@@ -68,8 +69,8 @@ void add_line(Stats& stats, const Json& line) {
   }
   if (event == "epoch") add_epoch(stats, line, *step);
   if (!event.empty()) return;
-  const std::optional<double> real = number(line, "energy/real");
-  const std::optional<double> fake = number(line, "energy/fake");
+  const std::optional<double> real = number(line, metric::kRealEnergy);
+  const std::optional<double> fake = number(line, metric::kFakeEnergy);
   if (real && fake && *real > 0) stats.series[kRatio].add(*step, *fake / *real);
 }
 
@@ -96,7 +97,7 @@ Stats read_stats(std::string_view text) {
     }
   }
   for (auto& [name, series] : stats.series) series.sort();
-  if (has_negative(stats, "energy/real") || has_negative(stats, "energy/fake"))
+  if (has_negative(stats, metric::kRealEnergy) || has_negative(stats, metric::kFakeEnergy))
     stats.series.erase(kRatio);
   std::ranges::stable_sort(stats.cuts, {}, &MarginCut::step);
   return stats;

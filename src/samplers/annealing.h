@@ -15,7 +15,7 @@
 #include <span>
 #include <vector>
 
-#include "models/rbm.h"
+#include "nn/rbm.h"
 
 namespace valley {
 

@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-#include "models/rbm.h"
+#include "nn/rbm.h"
 #include "samplers/langevin.h"
 
 namespace valley {

@@ -11,7 +11,7 @@
 #include <functional>
 
 #include "core/philox.h"
-#include "models/model.h"
+#include "nn/model.h"
 
 namespace valley {
 

@@ -6,7 +6,7 @@
 
 #include <functional>
 
-#include "models/model.h"
+#include "nn/model.h"
 #include "samplers/langevin.h"
 
 namespace valley {

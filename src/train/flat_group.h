@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "models/parameters.h"
+#include "nn/parameters.h"
 #include "storage/deferred_copies.h"
 #include "storage/safetensors.h"
 

@@ -19,12 +19,6 @@ using kernels::AdamSettings;
 using kernels::SgdSettings;
 using Moments = std::vector<at::Tensor>;
 
-std::vector<std::string> names(const AdamSettings& /*s*/) { return {"first", "second"}; }
-std::vector<std::string> names(const AdamaxSettings& /*s*/) { return {"first", "second"}; }
-std::vector<std::string> names(const SgdSettings& s) {
-  return s.momentum == 0 ? std::vector<std::string>{} : std::vector<std::string>{"first"};
-}
-
 void apply(const kernels::Update& u, const Moments& m, const AdamSettings& s) {
   kernels::adam(u, m[0], m[1], s);
 }
@@ -36,16 +30,6 @@ void apply(const kernels::Update& u, const Moments& m, const SgdSettings& s) {
 }
 
 }  // namespace
-
-OptimizerRule optimizer_rule(const OptimizerOptions& o) {
-  if (o.name == "adamax") return AdamaxSettings{o.beta1, o.beta2, o.epsilon, o.bias_correction};
-  if (o.name == "sgd") return SgdSettings{o.momentum};
-  return AdamSettings{o.beta1, o.beta2, o.epsilon, o.bias_correction};
-}
-
-std::vector<std::string> moments_of(const OptimizerRule& rule) {
-  return std::visit([](const auto& settings) { return names(settings); }, rule);
-}
 
 FlatOptimizer::FlatOptimizer(const FlatGroup& group, at::Tensor rate, const OptimizerRule& rule,
                              double rate_scale)
@@ -65,12 +49,12 @@ at::Tensor FlatOptimizer::rate() const {
   return scale == 1 ? rate_ : rate_ * scale;
 }
 
-void FlatOptimizer::adapt(double stage_scale, double most_momentum) {
+void FlatOptimizer::adapt(double stage_scale, double max_momentum) {
   stage_scale_ = stage_scale;
-  most_momentum_ = most_momentum;
+  max_momentum_ = max_momentum;
 }
 
-void FlatOptimizer::forget_moments() {
+void FlatOptimizer::reset() {
   for (const at::Tensor& moment : moments_) moment.zero_();
   updates_.zero_();
 }
@@ -87,7 +71,7 @@ void FlatOptimizer::step(const at::Tensor& not_finite) {
                                not_finite,          group_.shadow()};
   OptimizerRule rule = rule_;
   if (auto* sgd = std::get_if<SgdSettings>(&rule))
-    sgd->momentum = std::min(sgd->momentum, most_momentum_);
+    sgd->momentum = std::min(sgd->momentum, max_momentum_);
   std::visit([&](const auto& settings) { apply(update, moments_, settings); }, rule);
   group_.derive();
 }

@@ -5,24 +5,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "kernels/optimizers.h"
+#include "experiment/optimizer_rule.h"
 #include "storage/safetensors.h"
-#include "train/experiment.h"
 #include "train/flat_group.h"
 
 namespace valley {
-
-// The rule with its settings; what it does is in kernels/optimizers.h.
-using OptimizerRule =
-    std::variant<kernels::AdamSettings, kernels::AdamaxSettings, kernels::SgdSettings>;
-[[nodiscard]] OptimizerRule optimizer_rule(const OptimizerOptions& options);
-
-// The buffers that a rule keeps besides the parameters, each of their size, as checkpoints name
-// them: "first", "second", both, or none.
-[[nodiscard]] std::vector<std::string> moments_of(const OptimizerRule& rule);
 
 class FlatOptimizer {
  public:
@@ -35,9 +24,9 @@ class FlatOptimizer {
   // when a reduced gradient or a sum in the tail is not finite, and stays so. Afterwards
   // gradient_norm() is that of this step.
   void step(const at::Tensor& not_finite);
-  // From the next step on: another factor of the rate, and a bound of sgd's momentum.
-  void adapt(double stage_scale, double most_momentum);
-  void forget_moments();  // they and the count of updates are zero again
+  // From the next step on: another factor of the learning rate, and a bound of sgd's momentum.
+  void adapt(double stage_scale, double max_momentum);
+  void reset();  // sets the moments and the count of updates to zero
   [[nodiscard]] const at::Tensor& gradient_norm() const { return norm_; }  // float []
   [[nodiscard]] at::Tensor rate() const;  // double []: that of the next step
 
@@ -53,7 +42,7 @@ class FlatOptimizer {
   OptimizerRule rule_;
   double rate_scale_;
   double stage_scale_ = 1;
-  double most_momentum_ = 1;
+  double max_momentum_ = 1;
   std::vector<std::string> names_;   // of moments_
   std::vector<at::Tensor> moments_;  // float [size] each
   at::Tensor updates_;               // int64 []

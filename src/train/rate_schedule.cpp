@@ -11,14 +11,10 @@
 
 namespace valley {
 
-using Rule = RateSettings::Rule;
-
 RateSettings rate_settings(const OptimizerOptions& o) {
   RateSettings s;
   s.rate = o.lr;
-  s.rule = o.lr_schedule == "step"             ? Rule::kStep
-           : o.lr_schedule == "halve-on-stall" ? Rule::kHalveOnStall
-                                               : Rule::kConstant;
+  s.rule = o.lr_schedule;
   s.window = o.stall_window;
   s.windows = o.stall_windows;
   s.improvement = o.stall_improvement;
@@ -37,8 +33,8 @@ RateSchedule::RateSchedule(const RateSettings& settings, at::Device device)
 
 std::optional<std::string> RateSchedule::observe(std::int64_t steps_done,
                                                  const std::optional<at::Tensor>& convergence) {
-  if (settings_.rule == Rule::kStep) return step_down(steps_done);
-  if (settings_.rule != Rule::kHalveOnStall || !convergence) return std::nullopt;
+  if (settings_.rule == LrSchedule::kStep) return step_down(steps_done);
+  if (settings_.rule != LrSchedule::kHalveOnStall || !convergence) return std::nullopt;
   sum_.add_(at::nan_to_num(*convergence, 0.0, 0.0, 0.0));  // a skipped step has none
   auto* steps = counts_.mutable_data_ptr<std::int64_t>();
   if (++steps[0] < settings_.window) return std::nullopt;
@@ -61,7 +57,7 @@ std::optional<std::string> RateSchedule::step_down(std::int64_t steps_done) {
 }
 
 void RateSchedule::rewind_to(std::int64_t steps_done) {
-  if (settings_.rule == Rule::kStep) rate_.fill_(stepped(steps_done));
+  if (settings_.rule == LrSchedule::kStep) rate_.fill_(stepped(steps_done));
 }
 
 std::optional<std::string> RateSchedule::end_window(double mean) {

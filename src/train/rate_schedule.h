@@ -14,15 +14,14 @@
 #include <optional>
 #include <string>
 
+#include "experiment/experiment.h"
 #include "storage/safetensors.h"
-#include "train/experiment.h"
 
 namespace valley {
 
 struct RateSettings {
-  enum class Rule { kConstant, kHalveOnStall, kStep };
   double rate = 1e-4;
-  Rule rule = Rule::kHalveOnStall;
+  LrSchedule rule = LrSchedule::kHalveOnStall;
   std::int64_t window = 5000;  // steps
   std::int64_t windows = 4;
   double improvement = 0.01;

@@ -10,7 +10,7 @@
 #include "core/stopwatch.h"
 #include "kernels/device.h"
 #include "kernels/kernels.h"
-#include "models/sampling.h"
+#include "nn/sampling.h"
 
 namespace valley {
 namespace {
@@ -75,12 +75,12 @@ StepSums StepPasses::run(const Stage& stage, double momentum, const BatchShare& 
 }
 
 void StepPasses::overlap_reductions() {
-  const std::string& asked = experiment_.performance.overlap;
+  const Switch asked = experiment_.performance.overlap;
   const bool on_cpu = communicator_.device().is_cpu();
   const bool is_free =
       !on_cpu || spare_cores(communicator_.local_size(), at::get_num_threads()) > 0;
-  if (experiment_.train.reproducible || communicator_.size() == 1 || asked == "off" ||
-      (asked == "auto" && !is_free))
+  if (experiment_.train.reproducible || communicator_.size() == 1 || asked == Switch::kOff ||
+      (asked == Switch::kAuto && !is_free))
     return;
   constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
   constexpr std::int64_t kCpuBucket = 4;   // MiB: measured (bench/RESULTS.md)
@@ -172,14 +172,8 @@ Microbatch StepPasses::microbatch(const Batch& batch, std::int64_t index) const 
   const at::Tensor labels = share.labels.defined()
                                 ? share.labels.narrow(0, index * plan_.size, plan_.size)
                                 : at::Tensor();
-  // An allocation of its own, which LibTorch aligns to 64 bytes: matrix libraries choose their path
-  // by alignment.
-  const at::Tensor images = at::empty({plan_.size, bytes.size(3), bytes.size(1), bytes.size(2)},
-                                      at::device(communicator_.device()).dtype(at::kFloat),
-                                      at::MemoryFormat::ChannelsLast);
-  kernels::images_from_bytes(bytes, images, {experiment_.data.mirror, seed}, state_.position,
-                             offset);
-  return {from_symmetric(images, model_.pixel_range()),
+  return {images_of_pixels(bytes, model_.pixel_range(), {experiment_.data.mirror, seed},
+                           state_.position, offset),
           {seed, state_.position, offset, plan_.size, plan_.weight()},
           batch.traces,
           labels};

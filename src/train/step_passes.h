@@ -20,13 +20,13 @@
 #include <vector>
 
 #include "comm/communicator.h"
-#include "models/model.h"
-#include "objectives/objective.h"
+#include "experiment/experiment.h"
+#include "methods/objective.h"
+#include "nn/model.h"
+#include "plan/microbatches.h"
 #include "train/bucketed_reduction.h"
-#include "train/experiment.h"
 #include "train/flat_optimizer.h"
 #include "train/gradient_reducer.h"
-#include "train/microbatches.h"
 
 namespace valley {
 

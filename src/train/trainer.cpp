@@ -19,7 +19,9 @@
 #include "core/log.h"
 #include "kernels/host_memory.h"
 #include "kernels/kernels.h"
-#include "models/sampling.h"
+#include "methods/metric_names.h"
+#include "methods/registry.h"
+#include "nn/sampling.h"
 
 namespace valley {
 namespace {
@@ -91,6 +93,7 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
       model_(make_model(experiment.model)),
       objective_(
           make(experiment.objective, *model_, setting_of(experiment, plan, communicator, images))),
+      needed_labels_(experiment.needed_labels()),
       stages_(objective_->stages()),
       rates_(rate_settings(experiment.optimizer), communicator.device()),
       state_(communicator.device()),
@@ -147,9 +150,9 @@ Trainer::StagePlace Trainer::stage_at(std::int64_t step) const {
 
 void Trainer::step(const at::Tensor& pixels, bool stop, const at::Tensor& labels) {
   VALLEY_CHECK(pixels.size(0) == plan_.share());
-  VALLEY_CHECK(objective_->needed_labels() == 0 || labels.size(0) == plan_.share());
+  VALLEY_CHECK(needed_labels_ == 0 || labels.size(0) == plan_.share());
   const BatchShare share{upload_.start(pixels),
-                         objective_->needed_labels() > 0 ? upload_.start(labels) : at::Tensor()};
+                         needed_labels_ > 0 ? upload_.start(labels) : at::Tensor()};
   traces_.reset();
   if (is_report_step() && !objective_->traces().empty())
     traces_.emplace(objective_->traces(), plan_.global_batch, communicator_.device());
@@ -166,11 +169,11 @@ void Trainer::take_passes(const BatchShare& share) {
   for (const Phase& phase : stage.phases) {
     for (const std::string& name : phase.updates) {
       FlatOptimizer& optimizer = *trained(name).optimizer;
-      if (step == 0 && stage.forgets_moments) {
+      if (step == 0 && stage.resets_optimizers) {
         state_.changes->pass();
-        optimizer.forget_moments();
+        optimizer.reset();
       }
-      optimizer.adapt(stage.rate_scale, stage.most_momentum);
+      optimizer.adapt(stage.lr_scale_at(step), stage.max_momentum);
     }
   }
   const double momentum =
@@ -189,12 +192,7 @@ void Trainer::take_passes(const BatchShare& share) {
 }
 
 void Trainer::record_steps() {
-  if (!objective_->repeats_on_device() && !objective_->records_chains()) {
-    throw Error(ExitCode::kConfig,
-                "performance.cuda_graph is on, but the steps of objective.name = \"{}\" depend on "
-                "what the host counts and cannot be recorded; set it to \"off\"",
-                experiment_.objective.name);
-  }
+  require_recordable(experiment_.objective, "performance.cuda_graph");
   if (!communicator_.device().is_cuda()) {
     throw Error(ExitCode::kConfig,
                 "performance.cuda_graph is on, which is for GPUs, and {} computes on the CPU; "
@@ -274,8 +272,8 @@ std::vector<Trainer::Value> Trainer::report() const {
     const std::string who = t->group.name() == "discriminator" ? "D"
                             : t->group.name() == "generator"   ? "G"
                                                                : t->group.name();
-    add("lr/" + who, "", t->optimizer->rate());
-    add("grad_norm/" + who, "", t->optimizer->gradient_norm());
+    add(metric::kLearningRateOf + who, "", t->optimizer->rate());
+    add(metric::kGradientNormOf + who, "", t->optimizer->gradient_norm());
   }
   if (traces_) {
     for (const auto& [name, value] : quantiles_of(*traces_)) add(name, "", value);
@@ -342,15 +340,11 @@ ImageMeasures Trainer::measure(const at::Tensor& pixels, const at::Tensor& label
   const at::NoGradGuard no_grad;
   const at::Device device = communicator_.device();
   const std::int64_t n = pixels.size(0);
-  const at::Tensor images =
-      at::empty({n, pixels.size(3), pixels.size(1), pixels.size(2)},
-                at::device(device).dtype(at::kFloat), at::MemoryFormat::ChannelsLast);
   const at::Tensor position = at::zeros({}, at::device(device).dtype(at::kLong));
-  kernels::images_from_bytes(pixels.to(device), images, {}, position, 0);
   const Microbatch microbatch(
-      from_symmetric(images, model_->pixel_range()),
+      images_of_pixels(pixels.to(device), model_->pixel_range(), {}, position, 0),
       {static_cast<std::uint64_t>(experiment_.train.seed), position, first, n, 1}, nullptr,
-      objective_->needed_labels() > 0 ? labels.to(device) : at::Tensor());
+      needed_labels_ > 0 ? labels.to(device) : at::Tensor());
   return objective_->measure(last_stage(), microbatch);
 }
 

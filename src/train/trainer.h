@@ -18,12 +18,12 @@
 #include <vector>
 
 #include "comm/communicator.h"
-#include "models/model.h"
-#include "objectives/objective.h"
+#include "experiment/experiment.h"
+#include "methods/objective.h"
+#include "nn/model.h"
+#include "plan/microbatches.h"
 #include "storage/checkpoint.h"
 #include "train/batch_upload.h"
-#include "train/experiment.h"
-#include "train/microbatches.h"
 #include "train/rate_schedule.h"
 #include "train/step_graph.h"
 #include "train/step_passes.h"
@@ -154,6 +154,7 @@ class Trainer {
   std::vector<std::unique_ptr<TrainedNetwork>> trained_;
   std::vector<std::unique_ptr<FlatGroup>> averages_;
   std::unique_ptr<Objective> objective_;
+  std::int64_t needed_labels_;
   std::vector<Stage> stages_;
   RateSchedule rates_;
   StepState state_;

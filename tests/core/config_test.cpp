@@ -104,12 +104,46 @@ TEST(Schema, AMisdeclaredKeyIsABug) {
   std::int64_t number = 0;
   Schema schema;
   schema.key("a.b", &number);
-  EXPECT_THROW(schema.key("a.b", &number), std::logic_error);
+  std::string text;
+  EXPECT_THROW(schema.key("a.b", &text), std::logic_error);  // a name has one type
   for (const char* name : {"", "a", "a.", ".a", "a..b", "a.b c", "a.\"b\"", "a.b."})
     EXPECT_THROW(schema.key(name, &number), std::logic_error) << name;
   EXPECT_THROW(schema.key("a.c", &number).one_of({"x"}), std::logic_error);
   EXPECT_THROW((void)schema.place("a.unknown"), std::logic_error);
   EXPECT_THROW((void)schema.was_given("a.unknown"), std::logic_error);
+}
+
+TEST(Schema, AKeyOfTwoVariablesSetsBothAndShowsTheFirst) {
+  std::int64_t first = 2;
+  std::int64_t second = 30;
+  Schema schema;
+  schema.key("a.b", &first).help("Of one.").source("x");
+  schema.key("a.b", &second).help("Of another.").source("x");
+  ASSERT_EQ(schema.keys().size(), 1U);
+  EXPECT_EQ(schema.keys()[0].default_value(), "2");
+  EXPECT_EQ(schema.keys()[0].meaning(), "Of one. Of another.");
+  EXPECT_EQ(schema.keys()[0].where_from(), "x");
+  schema.load_text("[a]\nb = 7", "test.toml", {});
+  EXPECT_EQ(first, 7);
+  EXPECT_EQ(second, 7);
+}
+
+TEST(Schema, AnEnumIsReadAndShownByItsNames) {
+  enum class Color { kRed, kGreen } color = Color::kGreen;
+  Schema schema;
+  schema.choice("a.color", &color, {"red", "green"});
+  EXPECT_EQ(schema.keys()[0].default_value(), "\"green\"");
+  EXPECT_EQ(schema.keys()[0].accepts(), "one of \"red\", \"green\"");
+  schema.load_text("", "test.toml", {"a.color=red"});
+  EXPECT_EQ(color, Color::kRed);
+  EXPECT_EQ(schema.keys()[0].value(), "\"red\"");
+  try {
+    schema.load_text("[a]\ncolor = \"grene\"", "test.toml", {});
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("did you mean \"green\"?"), std::string::npos) << e.what();
+  }
+  EXPECT_EQ(color, Color::kRed);
 }
 
 TEST(Schema, ValuesHoldEveryKey) {

@@ -7,7 +7,7 @@
 #include "evaluate/ms_ssim.h"
 #include "evaluate/stored_images.h"
 #include "evaluate/team_of_one.h"
-#include "models/sampling.h"
+#include "nn/sampling.h"
 
 namespace valley {
 namespace {

@@ -28,7 +28,7 @@ MODELS = {
     "magan": ("emoji32-magan.toml", ["objective.pretrain_epochs=1"]),  # pretraining, margin and adversarial steps in 12 steps
     "ebm": ("emoji32-ebm.toml", ["objective.langevin_steps=8", "objective.replay_size=64", "train.microbatch={half}"]),
     "dbn": ("dbn-mnist.toml", ["model.resolution=32", "model.labels=4", "model.layers=[64,64]", "objective.pretrain_epochs=1",
-                               "objective.cooling_epochs=0", "train.microbatch={half}"]),  # PCD and label units
+                               "objective.lr_decay_epochs=0", "train.microbatch={half}"]),  # PCD and label units
 }
 GRAPH = ["performance.cuda_graph=true", "performance.device_cache=on"]
 NOT_RECORDED = ("dbn",)  # its steps depend on what the host counts: Valley rejects cuda_graph

@@ -4,10 +4,12 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
-#include "../models/tiny_rbm.h"
 #include "core/error.h"
 #include "inference/filters.h"
 #include "inference/gibbs_restorer.h"
+#include "methods/dbn/networks.h"
+#include "methods/registry.h"
+#include "support/tiny_rbm.h"
 
 namespace valley {
 namespace {

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <numbers>
 
-#include "../models/tiny_rbm.h"
 #include "core/error.h"
 #include "samplers/annealing.h"
+#include "support/tiny_rbm.h"
 
 namespace valley {
 namespace {

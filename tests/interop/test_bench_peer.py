@@ -170,7 +170,7 @@ SHORT = {
     "ebgan-pt": ("ebgan-pt-64", ["model.width=16", "train.microbatch=16", "train.steps=1"]),
     "magan": ("magan-64", ["model.width=16", "objective.pretrain_epochs=0", "train.epochs=1"]),
     "ebm": ("ebm-64", ["model.width=16", "objective.langevin_steps=1", "train.steps=1"]),
-    "rbm-pcd": ("rbm-mnist", ["objective.pretrain_epochs=1", "objective.cooling_epochs=0"]),
+    "rbm-pcd": ("rbm-mnist", ["objective.pretrain_epochs=1", "objective.lr_decay_epochs=0"]),
 }
 
 

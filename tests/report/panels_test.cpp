@@ -49,8 +49,8 @@ TEST(Panels, AreInOrderAndGrouped) {
   EXPECT_EQ(panels[0].section, "Energy");
   EXPECT_EQ(keys_of(panels[0]), (std::vector<std::string>{"energy/real", "energy/fake", "margin"}));
   EXPECT_TRUE(panels[0].is_energy && panels[0].marks_cuts);
-  EXPECT_EQ(panels[1].title, "Margin");
-  EXPECT_EQ(panels[2].title, "k");
+  EXPECT_EQ(panels[1].title, "k");
+  EXPECT_EQ(panels[2].title, "Margin");
   EXPECT_EQ(panels[3].title, "Sliced Wasserstein distance (swd)");
   EXPECT_EQ(panels[3].section, "Quality of samples");
   EXPECT_EQ(panels[3].traces[1].role, "floor");

@@ -5,9 +5,9 @@
 #include <limits>
 
 #include "core/error.h"
-#include "energies.h"
 #include "samplers/langevin.h"
 #include "samplers/trajectory.h"
+#include "support/energies.h"
 
 namespace valley {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "../models/tiny_rbm.h"
+#include "support/tiny_rbm.h"
 
 namespace valley {
 namespace {

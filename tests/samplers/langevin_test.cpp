@@ -4,8 +4,8 @@
 
 #include <limits>
 
-#include "energies.h"
 #include "kernels/kernels.h"
+#include "support/energies.h"
 
 namespace valley {
 namespace {

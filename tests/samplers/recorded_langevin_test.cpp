@@ -5,8 +5,10 @@
 #include <memory>
 #include <vector>
 
-#include "energies.h"
-#include "models/model.h"
+#include "methods/ebm/energy_model.h"
+#include "methods/registry.h"
+#include "nn/model.h"
+#include "support/energies.h"
 #include "support/host_graph.h"
 
 namespace valley {

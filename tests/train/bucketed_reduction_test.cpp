@@ -6,10 +6,10 @@
 
 #include <stdexcept>
 
-#include "../comm/ranked_test.h"
+#include "comm/ranked_test.h"
 #include "kernels/device.h"
-#include "small_gans.h"
-#include "small_training.h"
+#include "support/small_gans.h"
+#include "support/small_training.h"
 
 namespace valley {
 namespace {
@@ -112,8 +112,7 @@ TEST_F(FourParameters, AreLeftAloneUntilTheirReductionIsOver) {
   }
 }
 
-std::string digest_after(const testing::NamedTraining& gan, const std::string& overlap,
-                         bool expects_early) {
+std::string digest_after(const testing::NamedTraining& gan, Switch overlap, bool expects_early) {
   set_arithmetic({Precision::kFp32, false, 1});
   Experiment e = gan.experiment;
   e.performance.overlap = overlap;
@@ -125,9 +124,9 @@ std::string digest_after(const testing::NamedTraining& gan, const std::string& o
 
 TEST(BucketedTraining, HasTheBitsOfTrainingWithout) {
   for (const testing::NamedTraining& gan : testing::small_gans()) {
-    const std::string with = digest_after(gan, "on", true);
+    const std::string with = digest_after(gan, Switch::kOn, true);
     for (const std::string& other : world().gather(with)) EXPECT_EQ(other, with) << gan.name;
-    const std::string without = digest_after(gan, "off", false);
+    const std::string without = digest_after(gan, Switch::kOff, false);
     // From three ranks on MPI's order of summing an element depends on the length of a message.
     if (world().size() == 2) {
       EXPECT_EQ(with, without) << gan.name;
@@ -138,7 +137,7 @@ TEST(BucketedTraining, HasTheBitsOfTrainingWithout) {
 TEST(BucketedTraining, IsTheDefaultOnGpus) {
   if (world().device().device().is_cpu()) GTEST_SKIP() << "on CPUs it takes a spare core";
   const Experiment e = testing::small_gans().front().experiment;
-  EXPECT_EQ(e.performance.overlap, "auto");
+  EXPECT_EQ(e.performance.overlap, Switch::kAuto);
   Trainer trainer(e, plan_microbatches(8, 2, world().size(), false), world().device(), kImages);
   run_steps(trainer, world().rank(), 3);
   EXPECT_GT(trainer.early_reductions(), 0);
@@ -147,7 +146,7 @@ TEST(BucketedTraining, IsTheDefaultOnGpus) {
 TEST(BucketedTraining, IsOffWhereBitsMustNotDependOnRanks) {
   testing::NamedTraining gan = testing::small_gans().front();
   Experiment e = gan.experiment;
-  e.performance.overlap = "on";
+  e.performance.overlap = Switch::kOn;
   e.train.reproducible = true;
   Trainer trainer(e, plan_microbatches(8, 2, world().size(), true), world().device(), kImages);
   run_steps(trainer, world().rank(), 2);

@@ -4,7 +4,8 @@
 
 #include "comm/self_communicator.h"
 #include "kernels/device.h"
-#include "small_training.h"
+#include "methods/registry.h"
+#include "support/small_training.h"
 
 namespace valley {
 namespace {

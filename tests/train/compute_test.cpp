@@ -5,7 +5,7 @@
 #include <map>
 
 #include "comm/self_communicator.h"
-#include "small_gans.h"
+#include "support/small_gans.h"
 
 namespace valley {
 namespace {
@@ -67,7 +67,7 @@ TEST(Compute, ShadowsHaveTheBitsOfConvertedWeights) {
     // These read weights as floats.
     e.performance.winograd = false;
     e.performance.narrow_convs = false;
-    e.train.precision = "bf16";
+    e.train.precision = TrainingPrecision::kBf16;
     const std::map<std::string, double> expected = trained(e);
     e.performance.bf16_shadow = false;
     EXPECT_EQ(trained(e), expected) << name;
@@ -77,7 +77,7 @@ TEST(Compute, ShadowsHaveTheBitsOfConvertedWeights) {
 // Passes read what was folded after the last update, in the bits that they would fold themselves.
 TEST(Compute, FoldedWeightsFollowEachUpdate) {
   for (const bool winograd : {false, true}) {
-    for (const char* precision : {"fp32", "bf16"}) {
+    for (const auto precision : {TrainingPrecision::kFp32, TrainingPrecision::kBf16}) {
       Experiment e = began();
       e.performance.winograd = winograd;
       e.train.precision = precision;
@@ -103,7 +103,7 @@ TEST(Compute, Bfloat16LearnsWhatFloatLearns) {
   for (const char* name : {"began", "ebgan", "magan"}) {
     Experiment e = std::string(name) == "began" ? began() : small_objective(name);
     const std::map<std::string, double> expected = trained(e);
-    e.train.precision = "bf16";
+    e.train.precision = TrainingPrecision::kBf16;
     const std::map<std::string, double> found = trained(e);
     EXPECT_NEAR(found.at("energy/real"), expected.at("energy/real"),
                 0.05 * expected.at("energy/real"))

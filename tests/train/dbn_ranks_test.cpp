@@ -2,10 +2,10 @@
 // measured of validation images.
 #include <gtest/gtest.h>
 
-#include "../comm/ranked_test.h"
+#include "comm/ranked_test.h"
 #include "kernels/device.h"
-#include "small_dbn.h"
-#include "train/run_validator.h"
+#include "run/validator.h"
+#include "support/small_dbn.h"
 
 namespace valley {
 namespace {

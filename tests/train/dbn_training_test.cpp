@@ -4,9 +4,11 @@
 
 #include "comm/self_communicator.h"
 #include "kernels/device.h"
-#include "models/dbn.h"
-#include "small_dbn.h"
-#include "train/memory_plan.h"
+#include "methods/dbn/networks.h"
+#include "methods/dbn/options.h"
+#include "methods/registry.h"
+#include "plan/memory_plan.h"
+#include "support/small_dbn.h"
 
 namespace valley {
 namespace {
@@ -57,7 +59,7 @@ TEST_F(DbnTraining, AResumeAfterAnyStepGoesOnToTheBit) {
 
 TEST_F(DbnTraining, OtherChainsWouldShow) {
   Experiment e = small_dbn(true);
-  e.objective.gibbs_steps = 1;  // small weights forget a chain within two
+  e.objective.as<DbnOptions>().gibbs_steps = 1;  // small weights forget a chain within two
   const Schema schema = e.schema();
   auto straight = make(e);
   run_digits(*straight, 0, 3);
@@ -141,7 +143,7 @@ TEST_F(DbnTraining, MomentumBeginsLowAndAnewWithEachMachine) {
 
 TEST_F(DbnTraining, FineTuningHasARateOfItsOwn) {
   Experiment e = small_dbn(false);
-  e.objective.fine_tune_lr = 0.02;
+  e.objective.as<DbnOptions>().fine_tune_lr = 0.02;
   const Schema schema = e.schema();
   auto trainer = make(e);
   run_digits(*trainer, 0, 10);
@@ -186,9 +188,9 @@ TEST_F(DbnTraining, ReportsAndMeasuresFollowTheStage) {
 
 TEST_F(DbnTraining, ItsChainsAreInThePlan) {
   Experiment e = small_dbn(false);
-  const auto model = outline_model(e.model);
+  const auto model = make_meta_model(e.model);
   const MemoryPlan without = plan_memory(*model, e);
-  e.objective.persistent_chains = true;
+  e.objective.as<DbnOptions>().persistent_chains = true;
   EXPECT_EQ(plan_memory(*model, e).checkpoint - without.checkpoint, 8 * (6 + 5));
 }
 

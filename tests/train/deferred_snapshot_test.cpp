@@ -6,9 +6,9 @@
 
 #include "comm/self_communicator.h"
 #include "kernels/device.h"
-#include "small_dbn.h"
-#include "small_gans.h"
 #include "support/host_graph.h"
+#include "support/small_dbn.h"
+#include "support/small_gans.h"
 
 namespace valley {
 namespace {

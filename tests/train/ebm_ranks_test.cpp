@@ -1,9 +1,9 @@
 // An energy trained by chains on several ranks, against one rank that owns all parts of the buffer.
 #include <gtest/gtest.h>
 
-#include "../comm/ranked_test.h"
+#include "comm/ranked_test.h"
 #include "kernels/device.h"
-#include "small_ebm.h"
+#include "support/small_ebm.h"
 
 namespace valley {
 namespace {

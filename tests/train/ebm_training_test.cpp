@@ -4,8 +4,10 @@
 
 #include "comm/self_communicator.h"
 #include "kernels/device.h"
-#include "small_ebm.h"
-#include "train/memory_plan.h"
+#include "methods/ebm/options.h"
+#include "methods/registry.h"
+#include "plan/memory_plan.h"
+#include "support/small_ebm.h"
 
 namespace valley {
 namespace {
@@ -71,7 +73,7 @@ TEST_F(EbmTraining, AnotherBufferWouldShow) {
 
 TEST_F(EbmTraining, ALossBeyondItsBoundEndsTrainingWithTheStateBefore) {
   Experiment e = small_ebm();
-  e.objective.energy_decay = 1e12;
+  e.objective.as<EbmOptions>().energy_decay = 1e12;
   const Schema schema = e.schema();
   auto trainer = make(e);
   const Checkpoint before = checkpoint_of(*trainer, schema);
@@ -102,10 +104,10 @@ TEST_F(EbmTraining, GridsShowChains) {
 
 TEST_F(EbmTraining, ItsBufferIsInThePlan) {
   Experiment e = small_ebm();
-  const auto model = outline_model(e.model);
+  const auto model = make_meta_model(e.model);
   const MemoryPlan with = plan_memory(*model, e);
   EXPECT_EQ(with.replay, 24 * 32 * 32 * 3);
-  e.objective.replay_size = 1024;
+  e.objective.as<EbmOptions>().replay_size = 1024;
   EXPECT_EQ(plan_memory(*model, e).checkpoint - with.checkpoint, 1000 * 32 * 32 * 3);
 }
 

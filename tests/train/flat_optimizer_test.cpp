@@ -25,7 +25,7 @@ class FlatOptimizerTest : public ::testing::Test {
   at::Tensor weight_, before_;
 };
 
-OptimizerRule rule(const std::string& name, double momentum = 0, bool bias_correction = true) {
+OptimizerRule rule(OptimizerName name, double momentum = 0, bool bias_correction = true) {
   OptimizerOptions o;
   o.name = name;
   o.momentum = momentum;
@@ -80,16 +80,18 @@ TEST_F(FlatOptimizerTest, SavesTheMomentsThatTheRuleHas) {
     FlatOptimizer(group, rate(), r).save(state);
     return names(state);
   };
-  EXPECT_EQ(saved_by(rule("adam")), two);
-  EXPECT_EQ(saved_by(rule("adamax")), two);
-  EXPECT_EQ(saved_by(rule("sgd")), none);
-  EXPECT_EQ(saved_by(rule("sgd", 0.9)), one);
+  EXPECT_EQ(saved_by(rule(OptimizerName::kAdam)), two);
+  EXPECT_EQ(saved_by(rule(OptimizerName::kAdamax)), two);
+  EXPECT_EQ(saved_by(rule(OptimizerName::kSgd)), none);
+  EXPECT_EQ(saved_by(rule(OptimizerName::kSgd, 0.9)), one);
 }
 
 // What a checkpoint holds is all that the next steps depend on.
 TEST_F(FlatOptimizerTest, ContinuesToTheBit) {
-  for (const OptimizerRule& r : {rule("adam"), rule("adam", 0, false), rule("adamax"),
-                                 rule("adamax", 0, false), rule("sgd"), rule("sgd", 0.9)}) {
+  for (const OptimizerRule& r :
+       {rule(OptimizerName::kAdam), rule(OptimizerName::kAdam, 0, false),
+        rule(OptimizerName::kAdamax), rule(OptimizerName::kAdamax, 0, false),
+        rule(OptimizerName::kSgd), rule(OptimizerName::kSgd, 0.9)}) {
     const FlatGroup group("g", set_, at::kCPU, true);
     group.values().fill_(1);
     FlatOptimizer first(group, rate(), r);
@@ -121,8 +123,8 @@ TEST_F(FlatOptimizerTest, ContinuesToTheBit) {
 TEST_F(FlatOptimizerTest, NamesWhatACheckpointLacks) {
   const FlatGroup group("g", set_, at::kCPU, true);
   TensorMap state;
-  FlatOptimizer(group, rate(), rule("sgd")).save(state);
-  FlatOptimizer adam(group, rate(), rule("adam"));
+  FlatOptimizer(group, rate(), rule(OptimizerName::kSgd)).save(state);
+  FlatOptimizer adam(group, rate(), rule(OptimizerName::kAdam));
   try {
     adam.load(state, "here");
     ADD_FAILURE();
@@ -135,7 +137,7 @@ TEST_F(FlatOptimizerTest, NamesWhatACheckpointLacks) {
 TEST_F(FlatOptimizerTest, ScalesTheScheduledRate) {
   const FlatGroup group("g", set_, at::kCPU, true);
   const at::Tensor scheduled = rate();
-  FlatOptimizer half(group, scheduled, rule("sgd"), 0.5);
+  FlatOptimizer half(group, scheduled, rule(OptimizerName::kSgd), 0.5);
   EXPECT_EQ(half.rate().item<double>(), 0.5e-2);
   scheduled.fill_(4e-2);
   group.gradients().fill_(1);

@@ -2,9 +2,10 @@
 // batches.
 #include <gtest/gtest.h>
 
-#include "../comm/ranked_test.h"
+#include "comm/ranked_test.h"
 #include "kernels/device.h"
-#include "small_gans.h"
+#include "methods/magan/options.h"
+#include "support/small_gans.h"
 
 namespace valley {
 namespace {
@@ -58,15 +59,15 @@ TEST(GanRanksOfWholeVectors, ReproducibleTrainingHasTheBitsOfOneRank) {
     EXPECT_EQ(many.digest, one.digest) << name;
     EXPECT_EQ(many.report, one.report) << name;
   };
-  for (const char* precision : {"fp32", "bf16"}) {
+  for (const auto precision : {TrainingPrecision::kFp32, TrainingPrecision::kBf16}) {
     Experiment e = testing::small_experiment();
     e.train.precision = precision;
-    has_the_bits(e, precision);
+    has_the_bits(e, name_of(precision));
   }
   for (const char* name : {"ebgan", "magan"}) {
     Experiment e = testing::small_objective(name);
     e.model.batch_norm = e.model.name == "ebgan";
-    e.objective.pretrain_epochs = 0;
+    e.objective.as<MaganOptions>().pretrain_epochs = 0;
     has_the_bits(e, name);
   }
 }

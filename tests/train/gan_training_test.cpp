@@ -7,7 +7,8 @@
 
 #include "comm/self_communicator.h"
 #include "kernels/device.h"
-#include "small_gans.h"
+#include "methods/magan/options.h"
+#include "support/small_gans.h"
 
 namespace valley {
 namespace {
@@ -69,7 +70,7 @@ std::map<std::string, double> numbers(const Trainer& trainer) {
 
 TEST_F(MaganTraining, StepsDAloneThenNothingThenBoth) {
   Experiment e = small_objective("magan");
-  e.objective.pretrain_epochs = 1;
+  e.objective.as<MaganOptions>().pretrain_epochs = 1;
   const Schema schema = e.schema();
   auto trainer = make(e);
   const auto values_of = [&](const std::string& network) {
@@ -103,7 +104,7 @@ TEST_F(MaganTraining, StepsDAloneThenNothingThenBoth) {
 
 TEST_F(MaganTraining, TheSumsOfAnEpochAreInCheckpoints) {
   Experiment e = small_objective("magan");
-  e.objective.pretrain_epochs = 0;
+  e.objective.as<MaganOptions>().pretrain_epochs = 0;
   const Schema schema = e.schema();
   auto trainer = make(e);
   run_steps(*trainer, 0, 2);
@@ -120,7 +121,7 @@ TEST_F(MaganTraining, TheSumsOfAnEpochAreInCheckpoints) {
 // A step that fails is taken back: neither its sums nor an epoch that it would have ended count.
 TEST_F(MaganTraining, AStepThatIsNotFiniteLeavesTheEpochAlone) {
   Experiment e = small_objective("magan");
-  e.objective.pretrain_epochs = 0;
+  e.objective.as<MaganOptions>().pretrain_epochs = 0;
   e.optimizer.lr = 1e30;
   const Schema schema = e.schema();
   auto trainer = make(e);

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <limits>
 
-#include "../comm/ranked_test.h"
+#include "comm/ranked_test.h"
 #include "gated_communicator.h"
 #include "kernels/device.h"
-#include "small_gans.h"
-#include "small_training.h"
 #include "support/host_graph.h"
+#include "support/small_gans.h"
+#include "support/small_training.h"
 #include "watched_objective.h"
 
 namespace valley {
@@ -49,7 +49,7 @@ struct AheadOutcome {
 };
 
 struct Variant {
-  const char* overlap = "on";
+  Switch overlap = Switch::kOn;
   Watch watch = {};
   bool is_repeated = false;
   std::int64_t steps = kAheadSteps;
@@ -83,7 +83,8 @@ TEST_P(PassAheadOf, ChangesNoBit) {
   int passes = 0;
   variant.watch.after_ahead = [&](const Phase& phase) { passes += phase.name == "G" ? 1 : 0; };
   const AheadOutcome ahead = train_variant(GetParam(), variant);
-  EXPECT_EQ(passes, GetParam().experiment.train.schedule == "shared" ? 0 : kAheadSteps);
+  EXPECT_EQ(passes,
+            GetParam().experiment.train.schedule == UpdateSchedule::kShared ? 0 : kAheadSteps);
   EXPECT_TRUE(ahead.is_finite);
   for (const std::string& other : world().gather(ahead.digest)) EXPECT_EQ(other, ahead.digest);
 
@@ -93,7 +94,7 @@ TEST_P(PassAheadOf, ChangesNoBit) {
   // From three ranks on MPI's order of summing an element depends on the length of a message.
   if (world().size() > 2) return;
   variant.watch.passes_ahead = true;
-  variant.overlap = "off";
+  variant.overlap = Switch::kOff;
   passes = 0;
   expect_equal(train_variant(GetParam(), variant), ahead);
   EXPECT_EQ(passes, 0);
@@ -140,7 +141,7 @@ TEST_P(SomePassAheadOf, RunsWhileTheReductionOfDIsUnderWay) {
     gate.open();
   };
   Experiment e = GetParam().experiment;
-  e.performance.overlap = "on";
+  e.performance.overlap = Switch::kOn;
   WatchedObjective::next = watch;
   Trainer trainer(e, plan_microbatches(8, testing::kPass, world().size(), false), communicator,
                   kImages, WatchedObjective::make);
@@ -154,8 +155,7 @@ TEST_P(SomePassAheadOf, RunsWhileTheReductionOfDIsUnderWay) {
 }
 
 // Checks that the networks are those before it; returns the rest.
-TensorMap state_after_bad_step(const NamedTraining& training, const std::string& overlap,
-                               bool passes_ahead) {
+TensorMap state_after_bad_step(const NamedTraining& training, Switch overlap, bool passes_ahead) {
   set_arithmetic({Precision::kFp32, true, 1});
   Experiment e = training.experiment;
   e.performance.overlap = overlap;
@@ -184,8 +184,8 @@ TensorMap state_after_bad_step(const NamedTraining& training, const std::string&
 }
 
 TEST_P(SomePassAheadOf, LeavesAStepUntakenWhoseDIsNotFinite) {
-  const TensorMap ahead = state_after_bad_step(GetParam(), "on", true);
-  const TensorMap one_by_one = state_after_bad_step(GetParam(), "on", false);
+  const TensorMap ahead = state_after_bad_step(GetParam(), Switch::kOn, true);
+  const TensorMap one_by_one = state_after_bad_step(GetParam(), Switch::kOn, false);
   for (const auto& [name, tensor] : ahead) {
     // k or the margin of such a step is not a number.
     EXPECT_TRUE(at::allclose(tensor, one_by_one.at(name), 0, 0, /*equal_nan=*/true)) << name;

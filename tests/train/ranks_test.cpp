@@ -2,10 +2,10 @@
 // must show.
 #include <gtest/gtest.h>
 
-#include "../comm/ranked_test.h"
+#include "comm/ranked_test.h"
 #include "forwarding_communicator.h"
 #include "kernels/device.h"
-#include "small_training.h"
+#include "support/small_training.h"
 
 namespace valley {
 namespace {

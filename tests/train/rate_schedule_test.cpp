@@ -49,7 +49,7 @@ TEST(RateSchedule, NeverFallsBelowTheFloor) {
 
 TEST(RateSchedule, ConstantStaysAsItIs) {
   RateSettings s = settings();
-  s.rule = RateSettings::Rule::kConstant;
+  s.rule = LrSchedule::kConstant;
   RateSchedule schedule(s, at::kCPU);
   EXPECT_EQ(rates(schedule, std::vector<double>(20, 1.0)).back(), 8e-4);
 }
@@ -102,7 +102,7 @@ TEST(RateSchedule, SaysNothingAtTheFloor) {
 RateSettings stepped() {
   RateSettings s;
   s.rate = 1e-3;
-  s.rule = RateSettings::Rule::kStep;
+  s.rule = LrSchedule::kStep;
   s.every = 3;
   s.factor = 0.1;
   return s;

@@ -11,12 +11,13 @@
 #include "comm/self_communicator.h"
 #include "core/error.h"
 #include "kernels/device.h"
+#include "methods/ebm/options.h"
 #include "samplers/recorded_langevin.h"
-#include "small_dbn.h"
-#include "small_ebm.h"
-#include "small_gans.h"
-#include "small_training.h"
 #include "support/host_graph.h"
+#include "support/small_dbn.h"
+#include "support/small_ebm.h"
+#include "support/small_gans.h"
+#include "support/small_training.h"
 
 namespace valley {
 namespace {
@@ -106,7 +107,7 @@ GraphOutcome train_recorded(const Experiment& given, Counts* counts) {
   static Experiment e;
   e = given;
   e.train.report_every = 5;
-  e.optimizer.lr_schedule = "step";
+  e.optimizer.lr_schedule = LrSchedule::kStep;
   e.optimizer.step_every = 7;
   const auto alone = make_self_communicator(at::kCPU);
   Trainer trainer(e, plan_microbatches(8, testing::kPass, 1, false), *alone, kImages);
@@ -165,7 +166,7 @@ TEST(StepGraph, OfTheEbmRepeatsAStepOfItsChains) {
   EXPECT_EQ(counts.records, 1);
   EXPECT_EQ(counts.runs, RecordedLangevin::kWarmUps);
   const std::int64_t chains = 20 * e.train.global_batch / testing::kPass;
-  EXPECT_EQ(counts.runs + counts.replays, chains * e.objective.langevin_steps);
+  EXPECT_EQ(counts.runs + counts.replays, chains * e.objective.as<EbmOptions>().langevin_steps);
   EXPECT_GT(counts.recorded.size(), 50U);
   EXPECT_FALSE(waits_for_device(counts.recorded));
   for (const auto& operations : counts.again) EXPECT_EQ(operations, counts.recorded);
@@ -203,7 +204,7 @@ TEST(StepGraph, AnotherStageIsWarmedUpAndRecordedAnew) {
 TEST(StepGraph, IsRefusedWhereItCannotBe) {
   const auto alone = make_self_communicator(at::kCPU);
   const auto refusal = [&](Experiment e) -> std::string {
-    e.performance.cuda_graph = "on";
+    e.performance.cuda_graph = Switch::kOn;
     try {
       const Trainer trainer(e, plan_microbatches(8, testing::kPass, 1, false), *alone, kImages);
     } catch (const Error& error) {

@@ -7,8 +7,10 @@
 #include "comm/self_communicator.h"
 #include "core/error.h"
 #include "kernels/device.h"
-#include "small_training.h"
-#include "train/memory_plan.h"
+#include "methods/adversarial/autoencoder_gan.h"
+#include "methods/registry.h"
+#include "plan/memory_plan.h"
+#include "support/small_training.h"
 
 namespace valley {
 namespace {
@@ -112,12 +114,12 @@ TEST_F(TrainerTest, RestoresToTheBitInTheMiddleOfAnEpoch) {
 // Of every optimizer, and of a schedule whose rate changes on both sides of the resume.
 TEST_F(TrainerTest, EveryOptimizerAndScheduleContinuesToTheBit) {
   std::string adam;
-  for (const std::string name : {"adam", "adamax", "sgd"}) {
+  for (const auto name : {OptimizerName::kAdam, OptimizerName::kAdamax, OptimizerName::kSgd}) {
     Experiment e = small_experiment();
     e.optimizer.name = name;
-    e.optimizer.bias_correction = name == "adam";
-    e.optimizer.momentum = name == "sgd" ? 0.9 : 0;
-    e.optimizer.lr_schedule = "step";
+    e.optimizer.bias_correction = name == OptimizerName::kAdam;
+    e.optimizer.momentum = name == OptimizerName::kSgd ? 0.9 : 0;
+    e.optimizer.lr_schedule = LrSchedule::kStep;
     e.optimizer.step_every = 2;
     e.optimizer.generator_lr_scale = 3;
     Schema schema = e.schema();
@@ -128,13 +130,13 @@ TEST_F(TrainerTest, EveryOptimizerAndScheduleContinuesToTheBit) {
     auto second = make(e);
     second->restore(first->snapshot(schema, "data"), schema, "data", "here");
     run_steps(*second, 0, 2);
-    EXPECT_EQ(second->digest(), straight->digest()) << name;
+    EXPECT_EQ(second->digest(), straight->digest()) << name_of(name);
     std::map<std::string, double> values;
     for (const auto& v : second->report()) values[v.name] = v.value;
-    EXPECT_DOUBLE_EQ(values.at("lr/D"), 1e-3 / 4) << name;
-    EXPECT_DOUBLE_EQ(values.at("lr/G"), 3e-3 / 4) << name;
-    EXPECT_NE(straight->digest(), adam) << name;
-    if (name == "adam") adam = straight->digest();
+    EXPECT_DOUBLE_EQ(values.at("lr/D"), 1e-3 / 4) << name_of(name);
+    EXPECT_DOUBLE_EQ(values.at("lr/G"), 3e-3 / 4) << name_of(name);
+    EXPECT_NE(straight->digest(), adam) << name_of(name);
+    if (name == OptimizerName::kAdam) adam = straight->digest();
   }
 }
 
@@ -143,7 +145,7 @@ TEST_F(TrainerTest, ACheckpointOfAnotherOptimizerIsRefusedByName) {
   Schema schema = e.schema();
   const Checkpoint saved = make(e)->snapshot(schema, "data");
   Experiment other = small_experiment();
-  other.optimizer.name = "adamax";
+  other.optimizer.name = OptimizerName::kAdamax;
   Schema other_schema = other.schema();
   try {
     make(other)->restore(saved, other_schema, "data", "here");
@@ -157,19 +159,21 @@ TEST_F(TrainerTest, ACheckpointOfAnotherOptimizerIsRefusedByName) {
 TEST_F(TrainerTest, TheMemoryPlanCountsTheOptimizersMoments) {
   Experiment e = small_experiment();
   e.train.ema_half_life = 0;
-  const auto model = outline_model(e.model);
+  const auto model = make_meta_model(e.model);
   std::int64_t bytes = 0;
   for (const NamedNetwork& n : model->networks()) bytes += 4 * n.network->parameters().count();
-  const auto buffers = [&](const std::string& name, double momentum) {
+  const auto buffers = [&](OptimizerName name, double momentum) {
     e.optimizer.name = name;
     e.optimizer.momentum = momentum;
     return plan_memory(*model, e);
   };
-  EXPECT_EQ(buffers("adam", 0).parameters, 4 * bytes);
-  EXPECT_EQ(buffers("adamax", 0).parameters, 4 * bytes);
-  EXPECT_EQ(buffers("sgd", 0.9).parameters, 3 * bytes);
-  EXPECT_EQ(buffers("sgd", 0).parameters, 2 * bytes);
-  EXPECT_EQ(buffers("adam", 0).checkpoint - buffers("sgd", 0).checkpoint, 2 * bytes);
+  EXPECT_EQ(buffers(OptimizerName::kAdam, 0).parameters, 4 * bytes);
+  EXPECT_EQ(buffers(OptimizerName::kAdamax, 0).parameters, 4 * bytes);
+  EXPECT_EQ(buffers(OptimizerName::kSgd, 0.9).parameters, 3 * bytes);
+  EXPECT_EQ(buffers(OptimizerName::kSgd, 0).parameters, 2 * bytes);
+  EXPECT_EQ(
+      buffers(OptimizerName::kAdam, 0).checkpoint - buffers(OptimizerName::kSgd, 0).checkpoint,
+      2 * bytes);
 }
 
 TEST_F(TrainerTest, RefusesToRestoreWhatDoesNotFit) {

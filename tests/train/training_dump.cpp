@@ -22,7 +22,10 @@
 #include "core/error.h"
 #include "kernels/device.h"
 #include "kernels/kernels.h"
-#include "models/sampling.h"
+#include "methods/adversarial/autoencoder_gan.h"
+#include "methods/ebm/energy_model.h"
+#include "methods/ebm/options.h"
+#include "nn/sampling.h"
 #include "train/trainer.h"
 
 namespace valley {
@@ -56,8 +59,8 @@ TensorMap chain_draws(const Experiment& e, std::int64_t position) {
     kernels::fill_uniform(out, {seed, stream, 0, 1}, first, 0);
     return out;
   };
-  at::Tensor noise =
-      at::empty({e.objective.langevin_steps, e.train.global_batch, numbers}, at::kFloat);
+  at::Tensor noise = at::empty(
+      {e.objective.as<EbmOptions>().langevin_steps, e.train.global_batch, numbers}, at::kFloat);
   for (std::int64_t step = 0; step < noise.size(0); ++step) {
     const auto block = static_cast<std::uint32_t>(step * ((numbers + 3) / 4));
     kernels::fill_normal(noise[step], {seed, RandomStream::kLangevin, 1, block}, first, 0);

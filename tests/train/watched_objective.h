@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "objectives/registry.h"
+#include "methods/registry.h"
 
 namespace valley::testing {
 
@@ -47,7 +47,6 @@ class WatchedObjective final : public Objective {
   void update_controller(const GlobalSums& sums) override { watched_->update_controller(sums); }
   [[nodiscard]] bool has_epochs() const override { return watched_->has_epochs(); }
   EpochReport end_epoch(const GlobalSums& sums) override { return watched_->end_epoch(sums); }
-  [[nodiscard]] bool couples_samples() const override { return watched_->couples_samples(); }
   [[nodiscard]] std::vector<std::string> traces() const override { return watched_->traces(); }
   [[nodiscard]] std::vector<ReportValue> report() const override { return watched_->report(); }
   [[nodiscard]] std::optional<at::Tensor> convergence() const override {

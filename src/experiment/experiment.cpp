@@ -1,0 +1,281 @@
+#include "experiment/experiment.h"
+
+#include <algorithm>
+#include <array>
+
+#include "comm/world.h"
+#include "core/error.h"
+#include "methods/limits.h"
+#include "methods/registry.h"
+#include "nn/sampling.h"
+#include "record/image_grid.h"
+
+namespace valley {
+namespace {
+
+constexpr std::int64_t kDefaultSteps = 200'000;
+constexpr std::int64_t kDefaultMicrobatches = 8;
+// Becomes true when docs/gpu.md, "What has been run", shows that the steps with CUDA graphs and
+// with the data set on the device pass on a real GPU: "auto" leaves both off until then.
+constexpr bool kValidatedOnGpus = false;
+
+// What an objective is asked about before there are data and ranks; its state has no memory.
+ObjectiveSetting check_setting(const Experiment& e) {
+  ObjectiveSetting setting(at::kMeta, latent_draw(e.model));
+  setting.schedule = e.train.schedule;
+  setting.learning_rate = e.optimizer.lr;
+  setting.resolution = e.model.resolution;
+  setting.channels = e.model.channels;
+  setting.microbatch_size = e.train.microbatch.value_or(e.train.global_batch);
+  setting.microbatches = std::max<std::int64_t>(1, e.train.global_batch / setting.microbatch_size);
+  return setting;
+}
+
+// An eighth of the global batch; where that is no whole part of it, a quarter, a half or all.
+std::int64_t default_microbatch(std::int64_t global_batch) {
+  const std::int64_t size = std::max<std::int64_t>(1, global_batch / kDefaultMicrobatches);
+  if (global_batch % size == 0) return size;
+  std::int64_t parts = kDefaultMicrobatches;
+  while (global_batch % parts != 0) parts /= 2;
+  return global_batch / parts;
+}
+
+// Keys of other methods that this one has no use for, where ignoring them would hide a mistake.
+void require_own_keys(const ObjectiveOptions& options, const Schema& schema) {
+  for (const ForeignKey& rejected : method_of(options).rejected_keys()) {
+    const auto key = std::ranges::find(schema.keys(), rejected.key, &Key::name);
+    if (key->value() == key->default_value()) continue;
+    throw Error(
+        ExitCode::kConfig, "{} ({}) is an option of {}; objective.name = \"{}\" {}: leave it out",
+        rejected.key, schema.place(rejected.key), rejected.owner, options.name, rejected.instead);
+  }
+}
+
+// Each rank reads the config, but only one process gets what is written to a pipe.
+void require_one_reader(const std::filesystem::path& file) {
+  std::error_code ignored;
+  const int ranks = launch_info().size;
+  if (ranks > 1 && std::filesystem::is_fifo(file, ignored)) {
+    throw Error(ExitCode::kConfig,
+                "{} is a pipe, which only one of the {} ranks can read; write the config to a file "
+                "that all ranks see, and name that",
+                file.string(), ranks);
+  }
+}
+
+void require_validation_possible(const Experiment& e, const Schema& schema,
+                                 const Objective& objective) {
+  if (e.data.validation.empty() && e.evaluate.validation_every) {
+    throw Error(ExitCode::kConfig,
+                "evaluate.validation_every ({}) needs images that training does not see: name a "
+                "folder of shards as data.validation",
+                schema.place("evaluate.validation_every"));
+  }
+  if (!e.data.validation.empty() && !objective.measures()) {
+    throw Error(ExitCode::kConfig,
+                "data.validation ({}): objective.name = \"{}\" measures nothing of single images; "
+                "leave it out, and compare samples with those images by `valley evaluate`",
+                schema.place("data.validation"), e.objective.name);
+  }
+}
+
+}  // namespace
+
+Experiment Experiment::with_defaults_of(const std::string& method) {
+  Experiment e;
+  e.objective.name = method;
+  e.model.name = method;
+  std::vector<std::string> values;
+  for (const KeyDefault& d : method_of(e.objective).defaults())
+    values.push_back(d.key + "=" + d.value);
+  e.schema().load_text("", "", values);
+  return e;
+}
+
+Schema Experiment::load(Experiment& experiment, const std::filesystem::path& file,
+                        const std::vector<std::string>& overrides) {
+  require_one_reader(file);
+  const std::string text = read_config(file);
+  // Parsed twice: what the defaults are depends on the objective.
+  Experiment named;
+  named.schema().load_text(text, file.string(), overrides);
+  experiment = with_defaults_of(named.objective.name);
+  Schema schema = experiment.schema();
+  schema.load_text(text, file.string(), overrides);
+  return schema;
+}
+
+void Experiment::resolve(const Schema& schema) {
+  if (data.path.empty()) {
+    throw Error(
+        ExitCode::kConfig,
+        "data.path is not set: name a folder of shards, in the file or as data.path=FOLDER");
+  }
+  const int lengths =
+      int{train.steps.has_value()} + int{train.epochs.has_value()} + int{train.kimg.has_value()};
+  if (lengths > 1) {
+    throw Error(ExitCode::kConfig,
+                "only one of train.steps ({}), train.epochs ({}) and train.kimg ({}) can be set",
+                schema.place("train.steps"), schema.place("train.epochs"),
+                schema.place("train.kimg"));
+  }
+  const Grid grid = parse_grid(samples.grid, "samples.grid");
+  if (!grid_fits(grid.columns * grid.rows, model.resolution, model.resolution, model.channels,
+                 grid.columns)) {
+    throw Error(ExitCode::kConfig,
+                "samples.grid = {} of {}x{} pixels is too large a picture; take fewer columns or "
+                "rows",
+                samples.grid, model.resolution, model.resolution);
+  }
+  settle(objective, schema);
+  require_own_keys(objective, schema);
+  if (optimizer.momentum != 0 && optimizer.name != OptimizerName::kSgd) {
+    throw Error(ExitCode::kConfig,
+                "optimizer.momentum ({}) is for optimizer.name = \"sgd\"; adam and adamax average "
+                "gradients by optimizer.beta1",
+                schema.place("optimizer.momentum"));
+  }
+  // Shapes that the networks cannot have are reported before they are compared with the data.
+  const std::unique_ptr<Model> meta = make_meta_model(model);
+  const auto networks = meta->networks();
+  if (train.precision == TrainingPrecision::kBf16 && needs_fp32()) {
+    throw Error(ExitCode::kConfig,
+                "train.precision ({}): model.name = \"{}\" computes in fp32 only; set \"fp32\" or "
+                "\"tf32\"",
+                schema.place("train.precision"), model.name);
+  }
+  if (optimizer.generator_lr_scale != 1 &&
+      std::ranges::none_of(networks, [](const auto& n) { return n.name == "generator"; })) {
+    throw Error(ExitCode::kConfig,
+                "optimizer.generator_lr_scale ({}): model.name = \"{}\" has no generator; set "
+                "optimizer.lr",
+                schema.place("optimizer.generator_lr_scale"), model.name);
+  }
+  if (!train.microbatch &&
+      (train.reproducible || couples_samples(objective) || meta->couples_samples()))
+    train.microbatch = default_microbatch(train.global_batch);
+  const std::unique_ptr<Objective> checked = make_objective(objective, *meta, check_setting(*this));
+  if (performance.cuda_graph == Switch::kOn)
+    require_recordable(objective,
+                       "performance.cuda_graph (" + schema.place("performance.cuda_graph") + ")");
+  if (train.reproducible && !train.threads) train.threads = 1;
+  require_validation_possible(*this, schema, *checked);
+}
+
+std::int64_t Experiment::needed_labels() const { return valley::needed_labels(objective, model); }
+
+std::int64_t Experiment::epoch_steps(std::uint64_t images) const {
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(images) / train.global_batch);
+}
+
+std::vector<Stage> Experiment::stages(std::uint64_t images) const {
+  ObjectiveSetting setting = check_setting(*this);
+  setting.epoch_steps = epoch_steps(images);
+  return make_objective(objective, *make_meta_model(model), setting)->stages();
+}
+
+std::int64_t Experiment::total_steps(std::uint64_t images) const {
+  const auto steps_for = [&](std::int64_t wanted) {
+    return (wanted + train.global_batch - 1) / train.global_batch;
+  };
+  if (train.steps) return *train.steps;
+  if (train.epochs) {
+    const std::uint64_t max_epochs = static_cast<std::uint64_t>(kMaxSteps) / images;
+    if (static_cast<std::uint64_t>(*train.epochs) > max_epochs) {
+      throw Error(ExitCode::kConfig,
+                  "train.epochs = {} of {} images are more than the {} images that a training can "
+                  "have; train.epochs = {} works",
+                  *train.epochs, images, kMaxSteps, std::max<std::uint64_t>(1, max_epochs));
+    }
+    return steps_for(*train.epochs * static_cast<std::int64_t>(images));
+  }
+  if (train.kimg) return steps_for(*train.kimg * 1000);
+  // Objectives whose stages all end say how long they are.
+  std::int64_t steps = 0;
+  for (const Stage& stage : stages(images)) {
+    if (stage.length == 0) return kDefaultSteps;
+    steps += stage.length;
+  }
+  return std::min(steps, kMaxSteps);
+}
+
+ComputeOptions Experiment::compute() const {
+  ComputeOptions options;
+  if (train.precision == TrainingPrecision::kBf16) options.type = at::kBFloat16;
+  options.fused_elu = performance.fused_elu;
+  options.folded_upsampling = performance.folded_upsampling;
+  options.winograd = performance.winograd;
+  options.narrow_convs = performance.narrow_convs;
+  return options;
+}
+
+bool Experiment::keeps_folded(at::DeviceType device) const {
+  const ComputeOptions options = compute();
+  return options.fused_elu && options.folded_upsampling &&
+         (device != at::kCPU || !options.winograd);
+}
+
+bool Experiment::needs_fp32() const {
+  return require_method(model.name, "model.name").needs_fp32();
+}
+
+bool Experiment::keeps_shadow() const {
+  return compute().type == at::kBFloat16 && performance.bf16_shadow;
+}
+
+bool Experiment::records_graphs(at::DeviceType device) const {
+  if (performance.cuda_graph != Switch::kAuto) return performance.cuda_graph == Switch::kOn;
+  return kValidatedOnGpus && device == at::kCUDA && method_of(objective).can_record_graphs();
+}
+
+Switch Experiment::device_cache_on(at::DeviceType device) const {
+  const bool is_off =
+      performance.device_cache == Switch::kAuto && !(kValidatedOnGpus && device == at::kCUDA);
+  return is_off ? Switch::kOff : performance.device_cache;
+}
+
+const std::map<std::string, std::string>& renamed_keys() {
+  static const std::map<std::string, std::string> all = {
+      {"objective.cooling_epochs", "objective.lr_decay_epochs"}};
+  return all;
+}
+
+bool may_change_on_resume(const std::string& key) {
+  static constexpr std::array kFree = {
+      "data.path",    "data.validation", "data.verify",        "train.steps",
+      "train.epochs", "train.kimg",      "train.report_every", "train.device",
+  };
+  if (key.starts_with("checkpoint.") || key.starts_with("samples.") ||
+      key.starts_with("evaluate.") || key.starts_with("performance."))
+    return true;
+  for (const char* free : kFree) {
+    if (key == free) return true;
+  }
+  return false;
+}
+
+namespace {
+
+// The value of a key that a run has not saved: by its earlier name, or the behavior of runs that
+// were started before the key existed.
+std::string value_before(const std::map<std::string, std::string>& saved, const std::string& key) {
+  for (const auto& [old_name, name] : renamed_keys())
+    if (name == key && saved.contains(old_name)) return saved.at(old_name);
+  return key == "train.ema_ramp_up" ? "0.0" : "(absent)";
+}
+
+}  // namespace
+
+std::vector<std::string> resume_conflicts(const std::map<std::string, std::string>& saved,
+                                          const std::map<std::string, std::string>& now) {
+  std::vector<std::string> conflicts;
+  for (const auto& [key, value] : now) {
+    if (may_change_on_resume(key)) continue;
+    const auto found = saved.find(key);
+    const std::string before = found == saved.end() ? value_before(saved, key) : found->second;
+    if (before != value) conflicts.push_back(fmt::format("{}: {} -> {}", key, before, value));
+  }
+  return conflicts;
+}
+
+}  // namespace valley

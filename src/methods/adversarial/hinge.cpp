@@ -1,0 +1,91 @@
+#include "methods/adversarial/hinge.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/relu.h>
+
+#include "methods/metric_names.h"
+
+namespace valley {
+
+std::vector<std::string> real_sums::names() { return {metric::kRealEnergy, "count"}; }
+std::vector<std::string> discriminator_sums::names() {
+  return {metric::kRealEnergy, metric::kFakeEnergy, "hinge", metric::kActiveHinge, "count"};
+}
+std::vector<std::string> generator_sums::names() {
+  return {metric::kFakeEnergy, "pulling_away", "count"};
+}
+
+namespace {
+
+// Gradients of `loss` [], the mean over a microbatch, as its share of the global mean.
+void differentiate(const at::Tensor& loss, const Microbatch& microbatch) {
+  loss.backward(at::full({}, microbatch.weight(), loss.options()));
+}
+
+}  // namespace
+
+at::Tensor HingeUpdates::real_energies(const Microbatch& microbatch) const {
+  const at::Tensor& x = microbatch.images();
+  at::Tensor energies = sample_energies(energy_, x, model_.discriminator().reconstruct(x));
+  microbatch.trace(metric::kRealEnergy, energies);
+  return energies;
+}
+
+void HingeUpdates::measure(const Microbatch& microbatch, const at::Tensor& sums) const {
+  const at::NoGradGuard no_grad;
+  sums[real_sums::kReal].add_(real_energies(microbatch).sum());
+  sums[real_sums::kCount].add_(static_cast<double>(microbatch.size()));
+}
+
+void HingeUpdates::reals(const Microbatch& microbatch, const at::Tensor& sums) const {
+  const at::Tensor energies = real_energies(microbatch);
+  differentiate(energies.mean(), microbatch);
+  sums[real_sums::kReal].add_(energies.detach().sum());
+  sums[real_sums::kCount].add_(static_cast<double>(microbatch.size()));
+}
+
+void HingeUpdates::discriminator(const Microbatch& microbatch, const at::Tensor& margin,
+                                 const at::Tensor& sums) const {
+  using namespace discriminator_sums;
+  const at::Tensor real = real_energies(microbatch);
+  differentiate(real.mean(), microbatch);
+  sums[kReal].add_(real.detach().sum());
+
+  const at::Tensor generated = generated_.of(microbatch, RandomStream::kLatentD);
+  const at::Tensor fake =
+      sample_energies(energy_, generated, model_.discriminator().reconstruct(generated));
+  microbatch.trace(metric::kFakeEnergy, fake);
+  const at::Tensor hinges = at::relu(margin.to(fake.scalar_type()) - fake);
+  differentiate(hinges.mean(), microbatch);
+  sums[kFake].add_(fake.detach().sum());
+  sums[kHinge].add_(hinges.detach().sum());
+  sums[kActive].add_((hinges.detach() > 0).sum());
+  sums[kCount].add_(static_cast<double>(microbatch.size()));
+}
+
+void HingeUpdates::begin_generator(Microbatch& microbatch) const {
+  generated_.make_ahead(microbatch, RandomStream::kLatentG);
+}
+
+void HingeUpdates::generator(const Microbatch& microbatch, PullingAway kind, double weight,
+                             const at::Tensor& sums) const {
+  using namespace generator_sums;
+  const Autoencoder& d = model_.discriminator();
+  const auto size = static_cast<double>(microbatch.size());
+  const at::Tensor generated = generated_.of(microbatch, RandomStream::kLatentG);
+  const at::Tensor codes = d.encode(generated);
+  const at::Tensor energies = sample_energies(energy_, generated, d.decode(codes));
+  at::Tensor loss = energies.mean();
+  if (kind != PullingAway::kNone) {
+    const at::Tensor term = pulling_away(kind, codes);
+    loss = loss + weight * term;
+    sums[kPullingAway].add_(term.detach(), size);
+  }
+  differentiate(loss, microbatch);
+  sums[kFake].add_(energies.detach().sum());
+  sums[kCount].add_(size);
+}
+
+}  // namespace valley

@@ -1,0 +1,29 @@
+#include "methods/adversarial/phase_work.h"
+
+#include <algorithm>
+
+#include "methods/adversarial/autoencoder_gan.h"
+
+namespace valley {
+
+std::optional<PhaseWork> adversarial_work(const Model& model, const Phase& phase) {
+  const auto* gan = dynamic_cast<const AutoencoderGan*>(&model);
+  if (gan == nullptr) return std::nullopt;
+  const auto updates = [&](const char* network) {
+    return std::ranges::find(phase.updates, network) != phase.updates.end();
+  };
+  Passes d;
+  Passes g;
+  if (phase.updates.empty()) {
+    d = {1, 0, 0};  // MAGAN measures real images
+  } else if (phase.name == "pretrain") {
+    d = {1, 1, 1};
+  } else {
+    d = updates("discriminator") ? Passes{2, 2, 2} : Passes{1, 1, 0};
+    g = updates("generator") ? Passes{1, 1, 1} : Passes{1, 0, 0};
+  }
+  return PhaseWork{{"discriminator", work_of_passes(gan->discriminator(), d)},
+                   {"generator", work_of_passes(gan->generator(), g)}};
+}
+
+}  // namespace valley

@@ -1,0 +1,45 @@
+#include "methods/began/method.h"
+
+#include "methods/adversarial/phase_work.h"
+#include "methods/began/networks.h"
+#include "methods/began/objective.h"
+#include "methods/began/options.h"
+#include "methods/metric_names.h"
+
+namespace valley {
+namespace {
+
+class BeganMethod final : public TypedMethod<BeganOptions> {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "began"; }
+  [[nodiscard]] std::unique_ptr<Model> make_model(const ModelOptions& options,
+                                                  at::Device device) const override {
+    return make_began(options, device);
+  }
+  [[nodiscard]] std::unique_ptr<Objective> objective(
+      const BeganOptions& options, const Model& model,
+      const ObjectiveSetting& setting) const override {
+    return make_began_objective(options, model, setting);
+  }
+  [[nodiscard]] std::vector<ForeignKey> rejected_keys() const override {
+    return {{"objective.margin", "EBGAN", "has k in its place"},
+            {"objective.margin_rmse", "EBGAN", "has k in its place"}};
+  }
+  [[nodiscard]] std::optional<PhaseWork> work(const BeganOptions& /*options*/, const Model& model,
+                                              const Phase& phase) const override {
+    return adversarial_work(model, phase);
+  }
+  [[nodiscard]] std::vector<Panel> panels() const override {
+    return {{kControlSection,
+             "k",
+             "Weight of the generated samples in the discriminator's loss.",
+             "",
+             {{metric::kControl, "k", ""}}}};
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_began_method() { return std::make_unique<BeganMethod>(); }
+
+}  // namespace valley

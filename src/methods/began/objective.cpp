@@ -1,0 +1,190 @@
+#include "methods/began/objective.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
+
+#include <vector>
+
+#include "core/error.h"
+#include "kernels/losses.h"
+#include "methods/adversarial/energies.h"
+#include "methods/adversarial/generated.h"
+#include "methods/adversarial/gradient_factor.h"
+#include "methods/adversarial/requirements.h"
+#include "methods/metric_names.h"
+
+namespace valley {
+namespace {
+
+constexpr const char* kState = "objective.k";
+constexpr const char* kBoth = "D and G";  // the phase of the shared schedule
+// Slots of the sums of D's phase (and of the shared one), then of G's.
+namespace began_sums {
+constexpr std::int64_t kReal = 0, kFake = 1, kCount = 2;
+constexpr std::int64_t kFakeG = 0, kCountG = 1;
+}  // namespace began_sums
+
+class Began : public Objective {
+ public:
+  Began(const BeganOptions& options, const AutoencoderGan& model, const ObjectiveSetting& setting)
+      : options_(options),
+        model_(model),
+        generated_(model, setting.latent),
+        shared_(setting.schedule == UpdateSchedule::kShared),
+        share_(model.discriminator()),
+        k_(at::zeros({}, at::TensorOptions(setting.device).dtype(at::kDouble))) {}
+
+  [[nodiscard]] std::vector<Stage> stages() const override {
+    if (shared_) return {{"adversarial", 0, {{kBoth, {"discriminator", "generator"}}}}};
+    return {{"adversarial", 0, {{"D", {"discriminator"}}, {"G", {"generator"}}}}};
+  }
+
+  [[nodiscard]] bool repeats_on_device() const override { return true; }
+  [[nodiscard]] std::vector<std::string> traces() const override {
+    return {metric::kRealEnergy, metric::kFakeEnergy};
+  }
+
+  [[nodiscard]] std::vector<std::string> sums_of(const Phase& phase) const override {
+    if (phase.name == "G") return {metric::kFakeEnergy, "count"};
+    return {metric::kRealEnergy, metric::kFakeEnergy, "count"};
+  }
+
+  void accumulate_gradients(const Phase& phase, const Microbatch& microbatch,
+                            const at::Tensor& sums) override {
+    if (phase.name == kBoth) shared_gradients(microbatch, sums);
+    if (phase.name == "D") discriminator_gradients(microbatch, sums);
+    if (phase.name == "G") generator_gradients(microbatch, sums);
+  }
+  void pass_ahead(const Phase& phase, Microbatch& microbatch) const override {
+    if (phase.name == "G") generated_.make_ahead(microbatch, RandomStream::kLatentG);
+  }
+
+  void update_controller(const GlobalSums& sums) override {
+    const at::Tensor values = kernels::began_controller(sums.at(shared_ ? kBoth : "D"),
+                                                        shared_ ? at::Tensor() : sums.at("G"), k_,
+                                                        options_.gamma, options_.lambda_k);
+    real_ = values[0];
+    fake_ = values[1];
+    fake_g_ = values[2];
+    loss_d_ = values[3];
+    convergence_ = values[4];
+  }
+
+  [[nodiscard]] std::vector<ReportValue> report() const override {
+    return {{"loss/D", "", loss_d_},
+            {"loss/G", "L(G)", fake_g_},
+            {metric::kRealEnergy, "L(x)", real_},
+            {metric::kFakeEnergy, "", fake_},
+            {metric::kControl, "k", k_},
+            {metric::kConvergence, "M", convergence_}};
+  }
+  [[nodiscard]] std::optional<at::Tensor> convergence() const override { return convergence_; }
+
+  void save(TensorMap& state) const override { state[kState] = k_; }
+  void load(const TensorMap& state, const std::string& where) override {
+    k_.copy_(require_tensor(state, kState, {}, where));
+  }
+
+ private:
+  // The two terms are differentiated one after the other, so that only one graph is alive at a
+  // time.
+  void discriminator_gradients(const Microbatch& microbatch, const at::Tensor& sums) {
+    const at::Tensor real = real_energy(microbatch);
+    real.backward(at::full({}, microbatch.weight(), real.options()));
+    const at::Tensor fake = fake_energy(microbatch);
+    fake.backward((k_ * -microbatch.weight()).to(fake.scalar_type()));
+    add(microbatch, real, fake, sums);
+  }
+
+  // One pass over the generated images serves both networks: what it gives for D counts -k times,
+  // what it gives for G once. (A single backward pass of L_D + L_G would count it 1 - k times for
+  // D.)
+  void shared_gradients(const Microbatch& microbatch, const at::Tensor& sums) {
+    const at::Tensor real = real_energy(microbatch);
+    real.backward(at::full({}, microbatch.weight(), real.options()));
+    const at::Tensor fake = fake_energy(microbatch);
+    {
+      const GradientFactor::Scope share = share_.apply(-k_.to(fake.scalar_type()));
+      fake.backward(at::full({}, microbatch.weight(), fake.options()));
+    }
+    add(microbatch, real, fake, sums);
+  }
+
+  [[nodiscard]] at::Tensor real_energy(const Microbatch& microbatch) const {
+    const at::Tensor& x = microbatch.images();
+    const at::Tensor reconstruction = model_.discriminator().reconstruct(x);
+    trace(microbatch, metric::kRealEnergy, x, reconstruction);
+    return mean_l1_energy(x, reconstruction);
+  }
+
+  [[nodiscard]] at::Tensor fake_energy(const Microbatch& microbatch) const {
+    const at::Tensor generated = generated_.of(microbatch, RandomStream::kLatentD);
+    const at::Tensor again = model_.discriminator().reconstruct(generated);
+    trace(microbatch, metric::kFakeEnergy, generated, again);
+    return mean_l1_energy(generated, again);
+  }
+
+  static void add(const Microbatch& microbatch, const at::Tensor& real, const at::Tensor& fake,
+                  const at::Tensor& sums) {
+    const auto size = static_cast<double>(microbatch.size());
+    sums[began_sums::kReal].add_(real.detach(), size);
+    sums[began_sums::kFake].add_(fake.detach(), size);
+    sums[began_sums::kCount].add_(size);
+  }
+
+  // The mean that is trained on comes from a pass of its own, so that reporting changes no bit of
+  // it.
+  static void trace(const Microbatch& microbatch, const char* name, const at::Tensor& image,
+                    const at::Tensor& reconstruction) {
+    if (!microbatch.is_traced()) return;
+    microbatch.trace(name,
+                     sample_energies(Energy::kL1Mean, image.detach(), reconstruction.detach()));
+  }
+
+  void generator_gradients(const Microbatch& microbatch, const at::Tensor& sums) {
+    const double size = static_cast<double>(microbatch.size());
+    const at::Tensor generated = generated_.of(microbatch, RandomStream::kLatentG);
+    const at::Tensor energy =
+        mean_l1_energy(generated, model_.discriminator().reconstruct(generated));
+    energy.backward(at::full({}, microbatch.weight(), energy.options()));
+    sums[began_sums::kFakeG].add_(energy.detach(), size);
+    sums[began_sums::kCountG].add_(size);
+  }
+
+  BeganOptions options_;
+  const AutoencoderGan& model_;
+  GeneratedImages generated_;
+  bool shared_;
+  GradientFactor share_;  // factor -k for the gradients of generated images in D
+  at::Tensor k_;          // double [], what k_t multiplies is this step's
+  at::Tensor real_, fake_, fake_g_, loss_d_, convergence_;  // double [], of the last step
+};
+
+void check_began_options(const BeganOptions& o) {
+  if (o.gamma <= 0 || o.gamma > 1) {
+    throw Error(ExitCode::kConfig, "objective.gamma is {}; BEGAN's diversity ratio lies in (0, 1]",
+                o.gamma);
+  }
+  if (o.lambda_k < 0)
+    throw Error(ExitCode::kConfig, "objective.lambda_k is {}; it cannot be negative", o.lambda_k);
+  if (o.energy != "l1_mean") {
+    throw Error(
+        ExitCode::kConfig,
+        "objective.energy is \"{}\"; BEGAN steers k by means over pixels, and an energy that "
+        "is summed over them would drive k to 0 or 1 at once: set objective.energy = "
+        "\"l1_mean\"",
+        o.energy);
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Objective> make_began_objective(const BeganOptions& options, const Model& model,
+                                                const ObjectiveSetting& setting) {
+  check_began_options(options);
+  const AutoencoderGan& gan = require_autoencoder_gan(model, "began");
+  return std::make_unique<Began>(options, gan, setting);
+}
+
+}  // namespace valley

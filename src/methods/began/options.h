@@ -1,0 +1,18 @@
+// Options of BEGAN's objective.
+#pragma once
+
+#include <string>
+
+#include "core/config.h"
+
+namespace valley {
+
+struct BeganOptions {
+  std::string energy = "l1_mean";  // the only one allowed: k is steered by means over pixels
+  double gamma = 0.5;              // diversity ratio E[L(G(z))] / E[L(x)] that k steers to
+  double lambda_k = 1e-3;          // gain of k
+
+  void add_keys(Schema& schema);
+};
+
+}  // namespace valley

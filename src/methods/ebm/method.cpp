@@ -1,0 +1,64 @@
+#include "methods/ebm/method.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "methods/ebm/energy_model.h"
+#include "methods/ebm/networks.h"
+#include "methods/ebm/objective.h"
+#include "methods/ebm/options.h"
+
+namespace valley {
+namespace {
+
+class EbmMethod final : public TypedMethod<EbmOptions> {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "ebm"; }
+  // The paper, and its authors' code.
+  [[nodiscard]] std::vector<KeyDefault> defaults() const override {
+    return {{"model.width", "128"},        {"model.spectral_norm", "true"},
+            {"train.global_batch", "128"}, {"optimizer.lr", "3e-4"},
+            {"optimizer.beta1", "0.0"},    {"optimizer.lr_schedule", "\"constant\""}};
+  }
+  [[nodiscard]] std::unique_ptr<Model> make_model(const ModelOptions& options,
+                                                  at::Device device) const override {
+    return make_ebm(options, device);
+  }
+  [[nodiscard]] std::unique_ptr<Objective> objective(
+      const EbmOptions& options, const Model& model,
+      const ObjectiveSetting& setting) const override {
+    return make_ebm_objective(options, model, setting);
+  }
+  [[nodiscard]] bool couples(const EbmOptions& /*options*/) const override { return true; }
+  [[nodiscard]] StateBytes state(const EbmOptions& options, const ModelOptions& model,
+                                 std::int64_t global_batch) const override {
+    const std::int64_t image = model.resolution * model.resolution * model.channels;
+    return {std::max(options.replay_size, global_batch) * image, 0};
+  }
+  // Each Langevin step is a pass forward and back to the image; then the loss over real images and
+  // ends of chains.
+  [[nodiscard]] std::optional<PhaseWork> work(const EbmOptions& options, const Model& model,
+                                              const Phase& /*phase*/) const override {
+    const auto* energy = dynamic_cast<const EnergyModel*>(&model);
+    if (energy == nullptr) return std::nullopt;
+    const auto passes = static_cast<double>(options.langevin_steps) + 2;
+    return PhaseWork{{"energy", work_of_passes(energy->energy(), {passes, passes, 2})}};
+  }
+  [[nodiscard]] std::vector<std::string> lines(const EbmOptions& options) const override {
+    return {fmt::format(
+        "chains: {} Langevin steps per update, each a pass forward and back to the pixels; then 2 "
+        "passes to the weights",
+        options.langevin_steps)};
+  }
+  [[nodiscard]] bool energies_are_errors() const override { return false; }
+  [[nodiscard]] std::string energy_unit(const std::string& /*energy_key*/) const override {
+    return "";
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Method> make_ebm_method() { return std::make_unique<EbmMethod>(); }
+
+}  // namespace valley

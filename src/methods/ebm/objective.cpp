@@ -1,0 +1,217 @@
+#include "methods/ebm/objective.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/abs.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/square.h>
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "core/error.h"
+#include "kernels/kernels.h"
+#include "methods/ebm/energy_model.h"
+#include "methods/metric_names.h"
+#include "samplers/recorded_langevin.h"
+#include "samplers/replay_buffer.h"
+
+namespace valley {
+namespace {
+
+constexpr const char* kTaken = "objective.replay_taken";
+constexpr const char* kReplay = "objective.replay";
+constexpr double kMostLoss = 1e8;
+constexpr double kLevels = 256;
+
+// Slots of the phase's sums.
+namespace ebm_sums {
+enum Slot : std::int64_t { kReal, kFake, kSquares, kNorm, kRestarted, kCount, kSlots };
+}
+
+ReplayShape replay_shape(const EbmOptions& o, const ObjectiveSetting& s) {
+  const std::int64_t steps = o.replay_size / s.microbatches / s.microbatch_size;
+  // Without a buffer the newest chains are kept all the same: training's grids show them.
+  const std::int64_t slots = std::max<std::int64_t>(1, steps) * s.microbatch_size;
+  return {s.own_microbatches, slots, s.microbatch_size, s.resolution, s.resolution, s.channels};
+}
+
+class Ebm : public Objective {
+ public:
+  Ebm(const EbmOptions& options, const EnergyNetwork& network, const ObjectiveSetting& setting)
+      : options_(options),
+        setting_(setting),
+        network_(network),
+        langevin_(options.langevin()),
+        replay_(replay_shape(options, setting),
+                options.replay_size == 0 ? 1.0 : options.replay_restart, setting.device) {}
+
+  [[nodiscard]] std::vector<Stage> stages() const override {
+    return {{"contrastive", 0, {{"E", {"energy"}}}}};
+  }
+  [[nodiscard]] std::vector<std::string> traces() const override {
+    return {metric::kRealEnergy, metric::kFakeEnergy};
+  }
+  [[nodiscard]] std::vector<std::string> sums_of(const Phase& /*phase*/) const override {
+    return {metric::kRealEnergy,   metric::kFakeEnergy, "energy/squares",
+            "chain/gradient_norm", "chain/restarted",   "count"};
+  }
+  [[nodiscard]] bool records_chains() const override { return true; }
+  void record_chains_with(std::unique_ptr<WorkGraph> graph) override {
+    recorded_.emplace(network_, langevin_, std::move(graph));
+  }
+
+  void accumulate_gradients(const Phase& /*phase*/, const Microbatch& microbatch,
+                            const at::Tensor& sums) override {
+    const at::Tensor fakes = run_chains(microbatch, sums);
+    const double share = microbatch.weight() / static_cast<double>(microbatch.size());
+
+    // One after the other, so that only one graph is alive at a time.
+    const at::Tensor real = network_.energy(dequantized(microbatch));
+    const at::Tensor real_value = real.detach();
+    real.backward((2 * options_.energy_decay * real_value + 1) * share);
+
+    const at::Tensor fake = network_.energy(fakes);
+    const at::Tensor fake_value = fake.detach();
+    const at::Tensor squares = at::square(real_value) + at::square(fake_value);
+    const at::Tensor loss = (real_value - fake_value + options_.energy_decay * squares).mean();
+    const at::Tensor slope = (2 * options_.energy_decay * fake_value - 1) * share;
+    fake.backward(
+        slope.masked_fill(at::abs(loss) > kMostLoss, std::numeric_limits<double>::quiet_NaN()));
+
+    sums[ebm_sums::kReal].add_(real_value.sum());
+    sums[ebm_sums::kFake].add_(fake_value.sum());
+    sums[ebm_sums::kSquares].add_(squares.sum());
+    sums[ebm_sums::kCount].add_(static_cast<double>(microbatch.size()));
+    microbatch.trace(metric::kRealEnergy, real_value);
+    microbatch.trace(metric::kFakeEnergy, fake_value);
+  }
+
+  void update_controller(const GlobalSums& sums) override {
+    const at::Tensor all = sums.at("E").to(at::kDouble);
+    replay_.commit(at::isfinite(all).all());
+    means_ = all / all[ebm_sums::kCount];
+  }
+
+  [[nodiscard]] std::vector<ReportValue> report() const override {
+    const at::Tensor real = means_[ebm_sums::kReal];
+    const at::Tensor fake = means_[ebm_sums::kFake];
+    return {{"loss/energy", "L", real - fake + options_.energy_decay * means_[ebm_sums::kSquares]},
+            {metric::kRealEnergy, "E(x)", real},
+            {metric::kFakeEnergy, "E(chain)", fake},
+            {metric::kEnergyGap, "gap", fake - real},
+            {"chain/gradient_norm", "slope", means_[ebm_sums::kNorm]},
+            {"chain/restarted", "", means_[ebm_sums::kRestarted]}};
+  }
+  [[nodiscard]] std::string divergence() const override {
+    return "a loss or gradient is not finite, or the loss is beyond 1e8,";
+  }
+
+  [[nodiscard]] bool measures() const override { return true; }
+  [[nodiscard]] ImageMeasures measure(const Stage& /*stage*/,
+                                      const Microbatch& microbatch) const override {
+    return {{metric::kImageEnergy, network_.energy(microbatch.images())}};
+  }
+
+  [[nodiscard]] std::optional<at::Tensor> samples(std::int64_t wanted) const override {
+    const at::Tensor chains = replay_.newest(0, wanted);
+    const std::int64_t n = std::min(wanted, replay_.slots().size(1));
+    if (chains.size(0) == n) return chains;
+    // Chains that have not begun stand where they would: in noise.
+    std::vector<std::int64_t> shape = chains.sizes().vec();
+    shape[0] = n - chains.size(0);
+    const at::Tensor noise = at::empty(shape, at::kFloat).flatten(1);
+    kernels::fill_uniform(
+        noise, {setting_.seed, RandomStream::kSampleLatent, 0.0F, static_cast<float>(kLevels)},
+        at::full({}, chains.size(0), at::kLong), 0);
+    return at::cat({chains, noise.floor().to(at::kByte).view(shape)});
+  }
+
+  void save(TensorMap& state) const override { state[kTaken] = replay_.taken(); }
+  void load(const TensorMap& state, const std::string& where) override {
+    replay_.taken().copy_(require_tensor(state, kTaken, {}, where));
+  }
+  [[nodiscard]] TensorMap save_owned() const override { return {{kReplay, replay_.slots()}}; }
+  void load_owned(const TensorMap& state, const std::string& where) override {
+    std::vector<std::int64_t> shape = replay_.slots().sizes().vec();
+    shape[0] = setting_.microbatches;
+    const at::Tensor all = require_tensor(state, kReplay, shape, where);
+    replay_.slots().copy_(all.narrow(0, setting_.first_microbatch, setting_.own_microbatches));
+  }
+
+ private:
+  // float [size, C, H, W]: where this microbatch's chains end.
+  at::Tensor run_chains(const Microbatch& microbatch, const at::Tensor& sums) {
+    const std::int64_t part = microbatch.index() - setting_.first_microbatch;
+    const Microbatch::Place& at = microbatch.place();
+    const ChainPlace place{at.seed, RandomStream::kLangevin, at.position, at.offset};
+    const ReplayBuffer::Start start = replay_.draw(part, place, microbatch.size());
+    const Chains chains = recorded_ ? recorded_->run(start.images, place)
+                                    : run_langevin(network_, start.images, langevin_, place);
+    replay_.put(part, chains.images);
+    sums[ebm_sums::kNorm].add_(chains.gradient_norms.sum());
+    sums[ebm_sums::kRestarted].add_(start.restarted.sum());
+    return chains.images;
+  }
+
+  // Real images as the authors feed them: each pixel anywhere in its level, as chains are.
+  static at::Tensor dequantized(const Microbatch& microbatch) {
+    const at::Tensor& x = microbatch.images();
+    const Microbatch::Place& place = microbatch.place();
+    const at::Tensor within = at::empty(x.sizes(), x.options(), at::MemoryFormat::ChannelsLast);
+    kernels::fill_uniform(within.permute({0, 2, 3, 1}).view({x.size(0), x[0].numel()}),
+                          {place.seed, RandomStream::kDequantize, 0.0F, 1.0F}, place.position,
+                          place.offset);
+    return (x * (kLevels - 1) + within) / kLevels;
+  }
+
+  EbmOptions options_;
+  ObjectiveSetting setting_;
+  const EnergyNetwork& network_;
+  LangevinSettings langevin_;
+  std::optional<RecordedLangevin> recorded_;  // empty: the host launches each step of a chain
+  ReplayBuffer replay_;
+  at::Tensor means_;  // double [ebm_sums::kSlots], of the last step
+};
+
+void check_ebm_options(const EbmOptions& o, const ObjectiveSetting& s) {
+  const std::int64_t batch = s.microbatch_size * s.microbatches;
+  if (o.replay_size > 0 && o.replay_size < batch) {
+    throw Error(ExitCode::kConfig,
+                "objective.replay_size = {} has no room for the {} chains of a step; set at least "
+                "objective.replay_size = {}, or 0 for chains that all begin from noise",
+                o.replay_size, batch, batch);
+  }
+  const std::int64_t most = most_langevin_steps(s.resolution * s.resolution * s.channels);
+  if (o.langevin_steps < 1 || o.langevin_steps > most) {
+    throw Error(ExitCode::kConfig,
+                "objective.langevin_steps is {}; chains of {}x{} images can take from 1 to {}",
+                o.langevin_steps, s.resolution, s.resolution, most);
+  }
+  if (o.temperature && o.langevin_noise == 0) {
+    throw Error(ExitCode::kConfig,
+                "objective.temperature = {} takes the step size from objective.langevin_noise, "
+                "which is 0; set a noise, or temperature = \"auto\"",
+                *o.temperature);
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Objective> make_ebm_objective(const EbmOptions& options, const Model& model,
+                                              const ObjectiveSetting& setting) {
+  check_ebm_options(options, setting);
+  const auto* energy = dynamic_cast<const EnergyModel*>(&model);
+  if (energy == nullptr) {
+    throw Error(ExitCode::kConfig,
+                "objective.name = \"ebm\" needs a model that is an energy; choose model.name = "
+                "\"ebm\"");
+  }
+  return std::make_unique<Ebm>(options, energy->energy(), setting);
+}
+
+}  // namespace valley

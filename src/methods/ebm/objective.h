@@ -1,0 +1,30 @@
+// An energy trained by contrast with samples of its own: Du & Mordatch, Implicit Generation and
+// Generalization in Energy-Based Models, 2019 (arXiv 1903.08689), without the term that is switched
+// off in its authors' runs (the KL term).
+//
+//   L = mean(E(x+) - E(x-)) + energy_decay * mean(E(x+)^2 + E(x-)^2)
+//
+// over a microbatch; x+ real pixels, spread evenly over their level as (255 x + u) / 256; x- ends
+// of Langevin chains (samplers/langevin.h) that begin in a replay buffer
+// (samplers/replay_buffer.h), through which no gradient flows. Model: an EnergyModel, images in [0,
+// 1].
+//
+// A microbatch whose abs(L) is above 1e8 gets gradients that are not finite, which ends training.
+//
+// State: "objective.replay_taken" int64 [], and of each microbatch its part of the buffer,
+// "objective.replay" uint8 [microbatches, slots, H, W, C].
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "methods/ebm/options.h"
+#include "methods/method.h"
+
+namespace valley {
+
+[[nodiscard]] std::unique_ptr<Objective> make_ebm_objective(const EbmOptions& options,
+                                                            const Model& model,
+                                                            const ObjectiveSetting& setting);
+
+}  // namespace valley

@@ -1,0 +1,54 @@
+#include "methods/ebm/options.h"
+
+#include "methods/limits.h"
+
+namespace valley {
+
+void EbmOptions::add_keys(Schema& s) {
+  constexpr const char* kIgebm = "Du & Mordatch, arXiv 1903.08689";
+  constexpr std::int64_t kMaxReplay = 1'000'000'000;
+  s.key("objective.langevin_steps", &langevin_steps)
+      .min(1)
+      .max(kMaxChainSteps)
+      .help("Langevin steps per update of the EBM.")
+      .source(kIgebm);
+  s.key("objective.langevin_step_size", &langevin_step_size)
+      .above(0)
+      .help("Langevin step size: the factor of the energy's gradient.")
+      .source(kIgebm);
+  s.key("objective.langevin_noise", &langevin_noise)
+      .min(0)
+      .help("Standard deviation of the noise per Langevin step, for pixels in [0, 1].")
+      .source(kIgebm);
+  s.key("objective.langevin_clamp", &langevin_clamp)
+      .min(0)
+      .help("Largest absolute value of an element of the gradient; 0: no limit.")
+      .source(kIgebm);
+  s.key("objective.temperature", &temperature)
+      .above(0)
+      .help(
+          "Sets the step size to noise^2 / (2 temperature), so that chains sample exp(-E / "
+          "temperature); auto: step size and noise as they are.");
+  s.key("objective.replay_size", &replay_size)
+      .min(0)
+      .max(kMaxReplay)
+      .help("Replay-buffer size: chains of all microbatches together; 0: no buffer.")
+      .source(kIgebm);
+  s.key("objective.replay_restart", &replay_restart)
+      .min(0)
+      .max(1)
+      .help("Share of the chains that restart from noise.")
+      .source(kIgebm);
+  s.key("objective.energy_decay", &energy_decay)
+      .min(0)
+      .help("Weight of the squares of both energies in the EBM's loss.")
+      .source(kIgebm);
+}
+
+LangevinSettings EbmOptions::langevin() const {
+  const LangevinSettings plain{langevin_steps, langevin_step_size, langevin_noise, langevin_clamp,
+                               false};
+  return temperature ? coupled(plain, *temperature) : plain;
+}
+
+}  // namespace valley

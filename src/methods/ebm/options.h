@@ -1,0 +1,26 @@
+// Options of the objective of MCMC-trained EBMs.
+#pragma once
+
+#include <cstdint>
+
+#include "core/config.h"
+#include "samplers/langevin.h"
+
+namespace valley {
+
+struct EbmOptions {
+  std::int64_t langevin_steps = 60;
+  double langevin_step_size = 10;  // factor of the energy's gradient
+  double langevin_noise = 0.005;   // standard deviation added in each step
+  double langevin_clamp = 0.01;    // bound of each element of the gradient; 0: none
+  AutoDouble temperature;          // couples the step size to the noise: noise^2 / (2 temperature)
+  std::int64_t replay_size = 10000;  // chains in the replay buffer, all microbatches together
+  double replay_restart = 0.05;      // share of chains that restart from noise
+  double energy_decay = 1.0;         // weight of E(x+)^2 + E(x-)^2
+
+  void add_keys(Schema& schema);
+  // The chains that these options describe.
+  [[nodiscard]] LangevinSettings langevin() const;
+};
+
+}  // namespace valley

@@ -1,0 +1,169 @@
+#include "methods/magan/objective.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/abs.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "core/error.h"
+#include "methods/adversarial/hinge.h"
+#include "methods/adversarial/requirements.h"
+#include "methods/metric_names.h"
+
+namespace valley {
+namespace {
+
+constexpr const char* kMargin = "objective.margin";
+constexpr const char* kPreviousSum = "objective.s_g_previous";
+// Longer than any training: what pretraining is cut to, so that no count overflows.
+constexpr std::int64_t kMostPretraining = 1'000'000'000'000'000;
+
+class Magan : public Objective {
+ public:
+  Magan(const MaganOptions& options, const HingeUpdates& updates, const ObjectiveSetting& setting)
+      : updates_(updates),
+        epoch_steps_(setting.epoch_steps),
+        pretrain_epochs_(std::min(options.pretrain_epochs, kMostPretraining / epoch_steps_)),
+        margin_(at::zeros({}, at::TensorOptions(setting.device).dtype(at::kDouble))) {}
+
+  [[nodiscard]] std::vector<Stage> stages() const override {
+    std::vector<Stage> stages;
+    if (pretrain_epochs_ > 0) {
+      stages.push_back(
+          {"pretrain", pretrain_epochs_ * epoch_steps_, {{"pretrain", {"discriminator"}}}});
+    }
+    stages.push_back({"measure", epoch_steps_, {{"measure", {}}}});
+    stages.push_back({"adversarial", 0, {{"D", {"discriminator"}}, {"G", {"generator"}}}});
+    return stages;
+  }
+  [[nodiscard]] bool repeats_on_device() const override { return true; }
+  [[nodiscard]] std::vector<std::string> traces() const override {
+    return {metric::kRealEnergy, metric::kFakeEnergy};
+  }
+  [[nodiscard]] std::vector<std::string> sums_of(const Phase& phase) const override {
+    if (phase.name == "D") return discriminator_sums::names();
+    return phase.name == "G" ? generator_sums::names() : real_sums::names();
+  }
+
+  void accumulate_gradients(const Phase& phase, const Microbatch& microbatch,
+                            const at::Tensor& sums) override {
+    if (phase.name == "pretrain") updates_.reals(microbatch, sums);
+    if (phase.name == "measure") updates_.measure(microbatch, sums);
+    if (phase.name == "D") updates_.discriminator(microbatch, margin_, sums);
+    if (phase.name == "G") updates_.generator(microbatch, PullingAway::kNone, 0, sums);
+  }
+  void pass_ahead(const Phase& phase, Microbatch& microbatch) const override {
+    if (phase.name == "G") updates_.begin_generator(microbatch);
+  }
+
+  void update_controller(const GlobalSums& sums) override {
+    convergence_.reset();
+    if (const auto found = sums.find("D"); found != sums.end()) {
+      report_adversarial(found->second.to(at::kDouble), sums.at("G").to(at::kDouble));
+      return;
+    }
+    const bool measures = sums.contains("measure");
+    const at::Tensor all = sums.at(measures ? "measure" : "pretrain").to(at::kDouble);
+    const at::Tensor real = all[real_sums::kReal] / all[real_sums::kCount];
+    report_ = {{metric::kRealEnergy, "D(x)", real}};
+    if (!measures) report_.push_back({"loss/D", "", real});
+  }
+  [[nodiscard]] std::vector<ReportValue> report() const override { return report_; }
+  [[nodiscard]] std::optional<at::Tensor> convergence() const override { return convergence_; }
+
+  [[nodiscard]] bool has_epochs() const override { return true; }
+  EpochReport end_epoch(const GlobalSums& sums) override {
+    const double before = margin_.item<double>();
+    if (const auto found = sums.find("pretrain"); found != sums.end())
+      return epoch_of_reals("pretrain", found->second, before, before);
+    if (const auto found = sums.find("measure"); found != sums.end()) {
+      const double measured = sum_of_means(found->second, real_sums::kReal, real_sums::kCount);
+      margin_.fill_(measured / steps());
+      return epoch_of_reals("measure", found->second, before, measured / steps());
+    }
+    return adversarial_epoch(sums.at("D"), sums.at("G"), before);
+  }
+
+  void save(TensorMap& state) const override {
+    state[kMargin] = margin_;
+    state[kPreviousSum] = at::full({}, previous_sum_, at::kDouble);
+  }
+  void load(const TensorMap& state, const std::string& where) override {
+    margin_.copy_(require_tensor(state, kMargin, {}, where));
+    previous_sum_ = require_tensor(state, kPreviousSum, {}, where).item<double>();
+  }
+
+ private:
+  [[nodiscard]] double steps() const { return static_cast<double>(epoch_steps_); }
+
+  // Of an epoch's sums over samples: the sum over its batches of their means.
+  [[nodiscard]] double sum_of_means(const at::Tensor& sums, std::int64_t slot,
+                                    std::int64_t count) const {
+    const double batch = sums[count].item<double>() / steps();
+    return sums[slot].item<double>() / batch;
+  }
+
+  [[nodiscard]] EpochReport epoch_of_reals(const std::string& stage, const at::Tensor& sums,
+                                           double margin, double next) const {
+    return {{"stage", stage},
+            {"S_D", sum_of_means(sums, real_sums::kReal, real_sums::kCount)},
+            {"steps", steps()},
+            {metric::kMargin, margin},
+            {"margin_next", next}};
+  }
+
+  EpochReport adversarial_epoch(const at::Tensor& d, const at::Tensor& g, double margin) {
+    const double s_d = sum_of_means(d, discriminator_sums::kReal, discriminator_sums::kCount);
+    const double s_g = sum_of_means(g, generator_sums::kFake, generator_sums::kCount);
+    const bool cut = s_g > previous_sum_ && s_d < s_g && s_d / steps() < margin;
+    const double next = cut ? s_d / steps() : margin;
+    margin_.fill_(next);
+    EpochReport report = {{"stage", "adversarial"},
+                          {"S_D", s_d},
+                          {"S_G", s_g},
+                          {"S_G_previous", previous_sum_},
+                          {"steps", steps()},
+                          {metric::kMargin, margin},
+                          {"margin_next", next}};
+    previous_sum_ = s_g;
+    return report;
+  }
+
+  void report_adversarial(const at::Tensor& d, const at::Tensor& g) {
+    using namespace discriminator_sums;
+    const at::Tensor real = d[kReal] / d[kCount];
+    const at::Tensor fake = g[generator_sums::kFake] / g[generator_sums::kCount];
+    convergence_ = real + at::abs(real - fake);
+    report_ = {{"loss/D", "", real + d[kHinge] / d[kCount]},
+               {"loss/G", "", fake},
+               {metric::kRealEnergy, "D(x)", real},
+               {metric::kFakeEnergy, "D(G)", d[kFake] / d[kCount]},
+               // A copy: the end of an epoch changes what the next step uses.
+               {metric::kMargin, "m", margin_.clone()},
+               {metric::kActiveHinge, "hinge", d[kActive] / d[kCount]},
+               {metric::kConvergence, "", *convergence_}};
+  }
+
+  HingeUpdates updates_;
+  std::int64_t epoch_steps_;
+  std::int64_t pretrain_epochs_;
+  at::Tensor margin_;  // double [], what the hinge of this step uses
+  double previous_sum_ = std::numeric_limits<double>::infinity();  // S_G of the epoch before
+  std::optional<at::Tensor> convergence_;  // double [], of the last step, if it was adversarial
+  std::vector<ReportValue> report_;
+};
+
+}  // namespace
+
+std::unique_ptr<Objective> make_magan_objective(const MaganOptions& options, const Model& model,
+                                                const ObjectiveSetting& setting) {
+  const AutoencoderGan& gan = require_autoencoder_gan(model, "magan");
+  require_alternating(setting, "magan");
+  const Energy energy = parse_energy(options.energy);
+  return std::make_unique<Magan>(options, HingeUpdates(gan, energy, setting.latent), setting);
+}
+
+}  // namespace valley

@@ -1,0 +1,50 @@
+// Every method that objective.name and model.name can name.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "methods/method.h"
+#include "methods/options.h"
+
+namespace valley {
+
+// All methods, in the order in which the config's keys are documented.
+[[nodiscard]] const std::vector<std::unique_ptr<Method>>& methods();
+[[nodiscard]] std::vector<std::string> method_names();  // sorted
+// The method with this name, or null.
+[[nodiscard]] const Method* find_method(std::string_view name);
+// Error kConfig naming `key` and the known methods.
+[[nodiscard]] const Method& require_method(std::string_view name, const std::string& key);
+
+// Networks of the method that model.name names, see Method::make_model.
+[[nodiscard]] std::unique_ptr<Model> make_model(const ModelOptions& options);
+// The same without memory for values (meta tensors): names, shapes and tables of layers.
+[[nodiscard]] std::unique_ptr<Model> make_meta_model(const ModelOptions& options);
+
+// Functions of the method that objective.name names, see Method.
+using ObjectiveFactory = std::unique_ptr<Objective> (*)(const ObjectiveOptions& options,
+                                                        const Model& model,
+                                                        const ObjectiveSetting& setting);
+[[nodiscard]] std::unique_ptr<Objective> make_objective(const ObjectiveOptions& options,
+                                                        const Model& model,
+                                                        const ObjectiveSetting& setting);
+[[nodiscard]] const Method& method_of(const ObjectiveOptions& options);
+[[nodiscard]] bool couples_samples(const ObjectiveOptions& options);
+[[nodiscard]] std::int64_t needed_labels(const ObjectiveOptions& options,
+                                         const ModelOptions& model);
+[[nodiscard]] StateBytes state_bytes(const ObjectiveOptions& options, const ModelOptions& model,
+                                     std::int64_t global_batch);
+[[nodiscard]] std::optional<PhaseWork> phase_work(const ObjectiveOptions& options,
+                                                  const Model& model, const Phase& phase);
+[[nodiscard]] std::vector<std::string> plan_lines(const ObjectiveOptions& options);
+[[nodiscard]] std::optional<std::string> objective_warning(const ObjectiveOptions& options,
+                                                           const OptimizerFacts& optimizer);
+// Error kConfig naming `setting` (performance.cuda_graph) if the steps cannot be recorded.
+void require_recordable(const ObjectiveOptions& options, const std::string& setting);
+// Sets defaults of one option that depend on whether others were given.
+void settle(ObjectiveOptions& options, const Schema& schema);
+
+}  // namespace valley

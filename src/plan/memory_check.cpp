@@ -1,0 +1,65 @@
+#include "plan/memory_check.h"
+
+#include "comm/world.h"
+#include "core/error.h"
+#include "plan/plan_report.h"
+
+namespace valley {
+namespace {
+
+std::string what_it_takes(const MemoryPlan& memory, const MicrobatchPlan& plan) {
+  const std::string replay =
+      memory.replay == 0
+          ? ""
+          : fmt::format(", the replay buffer {}", bytes_text(memory.replay / plan.ranks));
+  return fmt::format("parameters take {}{}, a pass of {} image{} about {}",
+                     bytes_text(memory.parameters), replay, plan.size, plan.size == 1 ? "" : "s",
+                     bytes_text(memory.per_image * plan.size));
+}
+
+// The next smaller size that the ranks can share; 0 where there is none.
+std::int64_t next_smaller(const MicrobatchPlan& plan) {
+  std::int64_t size = plan.size - 1;
+  while (size > 0 && plan.size % size != 0) --size;
+  return size;
+}
+
+std::string way_out(const MicrobatchPlan& plan) {
+  const std::int64_t smaller = next_smaller(plan);
+  return smaller > 0 ? fmt::format("set train.microbatch={}, or a smaller model.width", smaller)
+                     : "set a smaller model.width: the microbatch is the smallest already";
+}
+
+}  // namespace
+
+void require_parameters_fit(const MemoryPlan& memory, std::int64_t share, int ranks) {
+  if (memory.parameters <= share) {
+    if (memory.parameters + memory.replay / ranks <= share) return;
+    throw Error(ExitCode::kOutOfMemory,
+                "the replay buffer is too large: a rank keeps {} of it and {} for parameters, and "
+                "has {} of memory; set a smaller objective.replay_size",
+                bytes_text(memory.replay / ranks), bytes_text(memory.parameters),
+                bytes_text(share));
+  }
+  throw Error(ExitCode::kOutOfMemory,
+              "the networks are too large: a rank keeps {} for their parameters, and has {} of "
+              "memory; set a smaller model.width, model.hidden or model.latent (a smaller "
+              "train.microbatch does not help)",
+              bytes_text(memory.parameters), bytes_text(share));
+}
+
+std::optional<std::string> memory_warning(const MemoryPlan& memory, const MicrobatchPlan& plan,
+                                          bool is_auto, std::int64_t budget) {
+  if (peak_bytes(memory, plan) <= budget) return std::nullopt;
+  return fmt::format("memory may run out: {}, of {} that a rank should use; {}{}",
+                     what_it_takes(memory, plan), bytes_text(budget),
+                     is_auto ? "no train.microbatch fits, so auto takes the smallest; " : "",
+                     way_out(plan));
+}
+
+Error out_of_memory(const std::string& text, const MemoryPlan& memory, const MicrobatchPlan& plan) {
+  return {ExitCode::kOutOfMemory,      "{}: {} ({}); {}", this_rank(), text,
+          what_it_takes(memory, plan), way_out(plan)};
+}
+
+}  // namespace valley

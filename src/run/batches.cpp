@@ -1,0 +1,96 @@
+#include "run/batches.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "kernels/device.h"
+#include "kernels/out_of_memory.h"
+#include "plan/plan_report.h"
+
+namespace valley {
+namespace {
+
+CacheRoom room_for(World& world, const Dataset& dataset, std::int64_t step_bytes) {
+  const at::Device device = world.device().device();
+  const std::int64_t sharers = device.is_cuda() ? 1 : world.host().local_size();
+  const std::int64_t all = cached_bytes(dataset);
+  const std::int64_t part = world.size() > 1 ? all / world.size() : 0;
+  return {all + part, step_bytes, device_memory(device).free / sharers};
+}
+
+bool all_ranks_cache(World& world, Switch choice, const Dataset& dataset, std::int64_t step_bytes) {
+  if (choice == Switch::kOff) return false;
+  const bool own =
+      is_cached(choice, room_for(world, dataset, step_bytes), world.device().device().str());
+  const std::vector<std::string> answers = world.gather(own ? "yes" : "no");
+  return std::ranges::find(answers, "no") == answers.end();
+}
+
+}  // namespace
+
+bool is_cached(Switch choice, const CacheRoom& room, const std::string& device) {
+  if (choice == Switch::kOff) return false;
+  const std::int64_t left = room.free - room.step;
+  if (choice == Switch::kAuto) return room.pixels <= left / 2;
+  if (room.pixels <= left) return true;
+  throw Error(ExitCode::kConfig,
+              "performance.device_cache is \"on\", but the data set's {} do not fit into the {} "
+              "that are free for this rank on {}, of which a step takes about {}; set it to "
+              "\"auto\" or \"off\"",
+              bytes_text(room.pixels), bytes_text(room.free), device, bytes_text(room.step));
+}
+
+void require_cache_room(World& world, const Experiment& experiment, const Dataset& dataset,
+                        std::int64_t used_bytes) {
+  const at::Device device = world.device().device();
+  const Switch choice = experiment.device_cache_on(device.type());
+  if (choice == Switch::kOn)
+    static_cast<void>(is_cached(choice, room_for(world, dataset, used_bytes), device.str()));
+  world.host().barrier();
+}
+
+RunBatches::RunBatches(World& world, const Experiment& experiment,
+                       const std::shared_ptr<const Dataset>& dataset, std::int64_t first_step,
+                       std::int64_t step_bytes) {
+  const at::Device device = world.device().device();
+  LoaderOptions options;
+  options.global_batch = experiment.train.global_batch;
+  options.rank = world.rank();
+  options.ranks = world.size();
+  options.first_step = first_step;
+  options.verify = experiment.data.verify;
+  options.pinned = device.is_cuda();
+  const Order order(static_cast<std::uint64_t>(experiment.train.seed), dataset->size(),
+                    experiment.data.order);
+  if (!all_ranks_cache(world, experiment.device_cache_on(device.type()), *dataset, step_bytes)) {
+    loader_ = std::make_unique<Loader>(dataset, order, options);
+    return;
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  try {
+    DeviceCache::Gather gather;
+    if (world.size() > 1) {
+      gather = [&world](const at::Tensor& share, const at::Tensor& all) {
+        world.device().all_gather(share, all)->wait();
+      };
+    }
+    cache_ = std::make_unique<DeviceCache>(dataset, order, options, device, gather);
+  } catch (const std::exception& error) {
+    const auto text = out_of_memory_text(error);
+    if (!text) throw;
+    throw Error(ExitCode::kOutOfMemory,
+                "{}: {} while the data set was copied to {}, where it takes {}; set "
+                "performance.device_cache=off",
+                this_rank(), *text, device.str(), bytes_text(cached_bytes(*dataset)));
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  log::info_every_rank("{}: the data set's {} images lie there, {}, read in {:.1f} s", device.str(),
+                       dataset->size(), bytes_text(cached_bytes(*dataset)), seconds.count());
+}
+
+}  // namespace valley

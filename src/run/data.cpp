@@ -1,0 +1,96 @@
+#include "run/data.h"
+
+#include <fmt/ranges.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/json_text.h"
+#include "core/log.h"
+
+namespace valley {
+namespace {
+
+void require_shape(const Dataset& data, const std::string& path, const ModelOptions& model) {
+  if (data.height() == model.resolution && data.width() == model.resolution &&
+      data.channels() == model.channels)
+    return;
+  throw Error(ExitCode::kConfig,
+              "{} holds {}x{} images of {} channel{}, but model.resolution = {} and "
+              "model.channels = {}; set these to match, or build shards with --resolution {} "
+              "--channels {}",
+              path, data.width(), data.height(), data.channels(), data.channels() == 1 ? "" : "s",
+              model.resolution, model.channels, model.resolution,
+              model.channels == 1 ? "gray" : "rgb");
+}
+
+void require_labels(const Dataset& data, const std::string& path, std::int64_t classes) {
+  for (std::uint64_t i = 0; i < data.size(); ++i) {
+    const std::int64_t label = data.label(i);
+    if (label >= 0 && label < classes) continue;
+    if (label < 0) {
+      throw Error(ExitCode::kData,
+                  "{}: image {} (\"{}\") has no label, and this training needs one of each image; "
+                  "build the shards from a folder with a folder for each class (docs/sharding.md), "
+                  "or train without classes: model.labels=0 objective.fine_tune_epochs=0",
+                  path, i, data.name(i));
+    }
+    throw Error(ExitCode::kData,
+                "{}: image {} (\"{}\") has label {}, and model.labels = {} knows 0 to {}; set "
+                "model.labels to the number of classes{}",
+                path, i, data.name(i), label, classes, classes - 1,
+                data.class_names().empty() ? "" : fmt::format(", {}", data.class_names().size()));
+  }
+}
+
+// A label of one means another class than that of the other where classes were numbered apart.
+void require_same_classes(const Dataset& training, const Dataset& validation,
+                          const DataOptions& paths) {
+  if (training.class_names() == validation.class_names()) return;
+  throw Error(ExitCode::kData,
+              "{} and {} number their classes differently ({} and {}); build both from folders "
+              "with the same classes",
+              paths.path, paths.validation, fmt::join(training.class_names(), ", "),
+              fmt::join(validation.class_names(), ", "));
+}
+
+}  // namespace
+
+RunData open_run_data(World& world, const Experiment& experiment) {
+  return rank_zero_first(world, [&] {
+    const bool is_root = world.rank() == 0;
+    const DataOptions& paths = experiment.data;
+    const std::int64_t classes = experiment.needed_labels();
+    const auto open = [&](const std::string& path) -> std::shared_ptr<const Dataset> {
+      auto data = Dataset::open(path);
+      require_shape(*data, path, experiment.model);
+      if (is_root && classes > 0) require_labels(*data, path, classes);
+      return data;
+    };
+    RunData data{open(paths.path), nullptr};
+    if (paths.validation.empty()) return data;
+    data.validation = open(paths.validation);
+    if (classes > 0) require_same_classes(*data.training, *data.validation, paths);
+    if (is_root && data.training->fingerprint() == data.validation->fingerprint()) {
+      log::warn(
+          "data.validation = {} holds the training images: what is measured there shows no "
+          "overfitting",
+          paths.validation);
+    }
+    return data;
+  });
+}
+
+void require_same_data(World& world, const RunData& data) {
+  world.require_equal("the data's fingerprint", data.training->fingerprint());
+  if (data.validation)
+    world.require_equal("the validation data's fingerprint", data.validation->fingerprint());
+}
+
+void note_class_names(const Experiment& experiment, const Dataset& dataset, TensorFile& model) {
+  if (experiment.model.labels == 0) return;
+  // A name may hold bytes that are no UTF-8, which JSON cannot.
+  model.metadata["data.class_names"] = write_json(nlohmann::json(dataset.class_names()));
+}
+
+}  // namespace valley

@@ -1,0 +1,424 @@
+#include "run/training_run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/job_id.h"
+#include "core/json_text.h"
+#include "core/log.h"
+#include "core/stopwatch.h"
+#include "core/text.h"
+#include "kernels/device.h"
+#include "methods/registry.h"
+#include "plan/memory_check.h"
+#include "plan/plan_report.h"
+#include "plan/run_plan.h"
+#include "run/batches.h"
+#include "run/data.h"
+#include "run/evaluator.h"
+#include "run/failure.h"
+#include "run/preflight.h"
+#include "run/recorder.h"
+#include "run/resume.h"
+#include "run/stop_signal.h"
+#include "run/validator.h"
+#include "storage/checkpoint_writer.h"
+#include "train/trainer.h"
+
+namespace valley {
+namespace {
+
+std::string time_text() {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+// One run: the objects that live through it, and the loop.
+class TrainingRun {
+ public:
+  TrainingRun(World& world, const TrainRequest& request, Experiment& experiment, Schema& schema)
+      : world_(world), request_(request), experiment_(experiment), schema_(schema) {}
+
+  int run();
+
+ private:
+  [[nodiscard]] bool is_root() { return world_.rank() == 0; }
+  void agree();
+  int dry_run(const RunPlan& plan);
+  void check_start(const std::filesystem::path& folder,
+                   const std::optional<std::filesystem::path>& checkpoint);
+  void choose();
+  void restore();
+  void open_run();
+  void record_start();
+  [[nodiscard]] bool any_rank_was_asked_to_stop();
+  int loop();
+  [[nodiscard]] bool is_evaluation_due() const;
+  [[nodiscard]] bool is_validation_due() const;
+  [[nodiscard]] bool is_save_due() const;
+  [[nodiscard]] bool is_state_used() const {
+    return is_evaluation_due() || is_validation_due() || is_save_due();
+  }
+  void evaluate();
+  void validate();
+  void save(bool in_background);
+  void complete_save();
+  void record(const Failure& failure);
+  [[nodiscard]] int diverged(const StepStatus& status);
+  int finish(bool stopped);
+
+  World& world_;
+  const TrainRequest& request_;
+  Experiment& experiment_;
+  Schema& schema_;
+  RunData data_;
+  std::int64_t steps_ = 0;
+  MemoryPlan memory_;
+  std::string space_;                       // of checkpoints, in words, once it was checked
+  std::optional<RunDirectory> run_;         // rank 0
+  std::string run_path_;                    // once this start is on record in it; "" before
+  std::optional<RunEvaluator> evaluator_;   // where evaluate.every asks for one
+  std::optional<RunValidator> validator_;   // where data.validation has images
+  std::optional<RunRecorder> recorder_;     // rank 0
+  std::optional<CheckpointWriter> writer_;  // rank 0
+  std::string checkpoint_;                  // to restore; "": none
+  std::unique_ptr<Trainer> trainer_;
+  std::int64_t last_saved_ = -1;
+  std::int64_t saves_ = 0;      // between steps
+  double stalled_seconds_ = 0;  // that training stood still for these
+};
+
+int TrainingRun::run() {
+  data_ = open_run_data(world_, experiment_);
+  agree();
+  steps_ = experiment_.total_steps(data_.training->size());
+  const int threads = set_arithmetic_of(world_, experiment_);
+  const RunPlan plan = plan_run(world_, experiment_);
+  const MicrobatchPlan& shares = plan.shares;
+  memory_ = plan.memory;
+  static_cast<void>(rank_zero_first(world_, [&] {
+    require_evaluable(experiment_, *data_.training);
+    return true;
+  }));
+  require_cache_room(world_, experiment_, *data_.training,
+                     memory_.parameters + memory_.per_image * shares.size);
+  // All that can reject a launch has been checked: nothing was created yet, in a dry run neither.
+  if (request_.dry_run) return dry_run(plan);
+  trainer_ = with_memory_advice(memory_, shares, [&] {
+    return std::make_unique<Trainer>(experiment_, shares, world_.device(), data_.training->size());
+  });
+  choose();
+  restore();
+  const TerminateRecord at_terminate([this](const Failure& failure) { record(failure); });
+  try {
+    open_run();
+    const at::Device device = world_.device().device();
+    log::info_every_rank("{}: {} of {} images per step, {} micro-batch(es) of {}, {} thread(s), {}",
+                         device.str(), shares.share(), shares.global_batch, shares.per_rank,
+                         shares.size, threads, name_of(precision_on(experiment_, device)));
+    return with_memory_advice(memory_, shares, [&] { return loop(); });
+  } catch (...) {
+    record(current_failure());
+    throw;
+  }
+}
+
+// By whichever rank fails. Where the disk is full this fails as well, and must not hide why the run
+// ends.
+void TrainingRun::record(const Failure& failure) {
+  if (run_path_.empty()) return;
+  const auto code = static_cast<int>(failure.code);
+  try {
+    if (is_root()) {
+      run_->record_failure(code, failure.message, this_rank());
+    } else {
+      record_failure(run_path_, code, failure.message, this_rank());
+    }
+  } catch (const std::exception& second) {
+    log::warn("exit.json and run.json do not say how this start ended: {}", second.what());
+  }
+}
+
+// All ranks must mean the same: one wrong file on one host would train nonsense quietly.
+void TrainingRun::agree() {
+  world_.require_equal("the program's version", request_.version);
+  world_.require_equal("the config", schema_.to_toml());
+  require_same_data(world_, data_);
+}
+
+int TrainingRun::dry_run(const RunPlan& plan) {
+  if (is_root()) {
+    const std::string start =
+        preview_run(request_.resume, request_.out, request_.name, schema_,
+                    [this](const auto& folder, const auto& from) { check_start(folder, from); });
+    const auto model = make_meta_model(experiment_.model);
+    const std::string text = describe_plan(*model, experiment_, plan, *data_.training, steps_) +
+                             describe_cost(*model, experiment_, plan, request_.question);
+    print_to_stdout("{}\n{}{}", schema_.to_toml(), text, as_comments(space_ + "\n" + start));
+  }
+  world_.host().barrier();
+  return static_cast<int>(ExitCode::kDone);
+}
+
+// Before anything is made: that the checkpoint goes with this config and these data, and that its
+// successors have room.
+void TrainingRun::check_start(const std::filesystem::path& folder,
+                              const std::optional<std::filesystem::path>& checkpoint) {
+  if (checkpoint) {
+    require_same_training(outline_safetensors(*checkpoint / "state.safetensors").metadata, schema_,
+                          experiment_.data.path, data_.training->fingerprint(),
+                          checkpoint->string());
+  }
+  const std::int64_t first = checkpoint ? checkpoint_step(*checkpoint).value_or(0) : 0;
+  std::error_code ignored;
+  const std::size_t present =
+      std::filesystem::is_directory(folder, ignored) ? list_checkpoints(folder).size() : 0;
+  const CheckpointNeed need = checkpoint_need(memory_.checkpoint, experiment_.checkpoint, first,
+                                              steps_, static_cast<std::int64_t>(present));
+  require_checkpoint_space(folder, need);
+  space_ = describe_space(folder, need);
+}
+
+// Nothing is written before the checkpoint is taken: a resume that is refused leaves no trace.
+void TrainingRun::choose() {
+  if (is_root()) {
+    RunChoice choice =
+        choose_run(request_.resume, request_.out, request_.name, schema_,
+                   [this](const auto& folder, const auto& from) { check_start(folder, from); });
+    if (choice.run) run_.emplace(std::move(*choice.run));
+    if (choice.checkpoint) checkpoint_ = choice.checkpoint->string();
+  }
+  checkpoint_ = world_.broadcast(checkpoint_);
+}
+
+void TrainingRun::restore() {
+  if (!checkpoint_.empty()) {
+    const Checkpoint checkpoint =
+        rank_zero_first(world_, [&] { return read_checkpoint(checkpoint_); });
+    trainer_->restore(checkpoint, schema_, data_.training->fingerprint(), checkpoint_);
+  }
+  world_.require_equal("the state of the networks", trainer_->digest());
+}
+
+void TrainingRun::open_run() {
+  bool goes_on = false;
+  std::string path;
+  if (is_root()) {
+    goes_on = run_.has_value();
+    if (!run_) run_.emplace(RunDirectory::create(request_.out, request_.name));
+    log::tee_to(run_->log_file().string());
+    record_start();
+    writer_.emplace(run_->checkpoints(), experiment_.checkpoint.keep);
+    path = std::filesystem::absolute(run_->path()).string();
+    log::info("run: {}", run_->path().string());
+    if (!checkpoint_.empty())
+      log::info("resumed from {} at step {}", checkpoint_, trainer_->steps_done());
+  }
+  run_path_ = world_.broadcast(path);
+  if (!checkpoint_.empty()) {
+    // What began from another run's checkpoint has one of its own before it counts as a run.
+    if (world_.broadcast(goes_on ? "own" : "another's") == "own") {
+      last_saved_ = trainer_->steps_done();
+    } else {
+      save(false);
+    }
+  }
+  if (is_root()) write_file(run_->config_file(), schema_.to_toml());
+}
+
+void TrainingRun::record_start() {
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  const nlohmann::json start = {{"started", time_text()},
+                                {"command", request_.command},
+                                {"version", request_.version},
+                                {"versions", device_versions()},
+                                {"host", host},
+                                {"ranks", world_.size()},
+                                {"device", world_.device().device().str()},
+                                {"communicator", world_.device().name()},
+                                {"job", job_id()},
+                                {"data_fingerprint", data_.training->fingerprint()},
+                                {"resumed_from", checkpoint_}};
+  // A path may hold bytes that are no UTF-8, which JSON cannot.
+  run_->record_start(write_json(start));
+}
+
+bool TrainingRun::any_rank_was_asked_to_stop() {
+  const std::vector<std::string> answers = world_.gather(stop_was_asked_for() ? "yes" : "no");
+  return std::ranges::find(answers, "yes") != answers.end();
+}
+
+int TrainingRun::loop() {
+  // During start-up the flag waits for this place, where all ranks meet: what is saved then is the
+  // state before the first step.
+  if (trainer_->steps_done() < steps_ && any_rank_was_asked_to_stop()) return finish(true);
+  if (is_root()) {
+    recorder_.emplace(*run_, experiment_, trainer_->steps_done(), steps_, world_.device().device());
+    recorder_->begin(*trainer_, *data_.training);
+  }
+  if (trainer_->steps_done() >= steps_) {
+    log::info("nothing to do: the run is at step {} of {}", trainer_->steps_done(), steps_);
+    return finish(false);
+  }
+  if (experiment_.evaluate.every > 0) {
+    evaluator_.emplace(world_, experiment_, data_.training);
+    if (trainer_->steps_done() == 0) evaluate();
+  }
+  if (data_.validation) validator_.emplace(world_, experiment_, data_);
+  RunBatches batches(world_, experiment_, data_.training, trainer_->steps_done(),
+                     memory_.per_image * trainer_->plan().size);
+  StepStatus status;
+  bool is_first = true;
+  while (trainer_->steps_done() < steps_) {
+    if (is_root()) writer_->check();
+    const Batch& batch = batches.next();
+    // A rank that reads its data more slowly than the others is waited for here, where no timeout
+    // of the device runs.
+    if (std::exchange(is_first, false)) world_.host().barrier();
+    trainer_->step(batch.pixels, stop_was_asked_for(), batch.labels);
+    // The state is used only after its step is known to be finite.
+    status = trainer_->status(is_state_used());
+    if (status.not_finite) return diverged(status);
+    if (is_root()) recorder_->after_step(*trainer_, batches.wait_seconds(), status.stop);
+    if (status.stop) break;
+    if (is_evaluation_due()) evaluate();
+    if (is_validation_due()) validate();
+    if (is_save_due()) {
+      const Stopwatch stall(stalled_seconds_);
+      save(experiment_.checkpoint.background);
+      ++saves_;
+    }
+  }
+  status = trainer_->status(true);
+  if (status.not_finite) return diverged(status);
+  return finish(trainer_->steps_done() < steps_);
+}
+
+bool TrainingRun::is_evaluation_due() const {
+  return evaluator_ && (trainer_->steps_done() % experiment_.evaluate.every == 0 ||
+                        trainer_->steps_done() == steps_);
+}
+
+bool TrainingRun::is_validation_due() const {
+  return validator_ && validator_->is_due(trainer_->steps_done(), steps_);
+}
+
+bool TrainingRun::is_save_due() const {
+  return trainer_->steps_done() % experiment_.checkpoint.every == 0 &&
+         trainer_->steps_done() < steps_;
+}
+
+// Collective.
+void TrainingRun::evaluate() {
+  const auto begin = std::chrono::steady_clock::now();
+  const RunEvaluation found = evaluator_->evaluate(*trainer_);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  if (is_root()) recorder_->record_evaluation(*trainer_, found, seconds.count());
+}
+
+// Collective.
+void TrainingRun::validate() {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::optional<RunValidation> found = validator_->validate(*trainer_);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  if (found && is_root()) recorder_->record_validation(*trainer_, *found, seconds.count());
+}
+
+// Collective: what is saved is what every rank has. In the background, training goes on while rank
+// 0 copies and writes it; only what changes the networks next waits for the copy.
+void TrainingRun::save(bool in_background) {
+  world_.require_equal(
+      fmt::format("the state of the networks after step {}", trainer_->steps_done()),
+      trainer_->checksum());
+  const TensorMap owned = trainer_->gather_owned();
+  if (is_root()) {
+    const auto copies = in_background ? std::make_shared<DeferredCopies>() : nullptr;
+    Checkpoint checkpoint =
+        trainer_->snapshot(schema_, data_.training->fingerprint(), owned, copies.get());
+    checkpoint.state_json = write_json(nlohmann::json({{"step", trainer_->steps_done()},
+                                                       {"images", trainer_->images_seen()},
+                                                       {"saved", time_text()},
+                                                       {"version", request_.version},
+                                                       {"ranks", world_.size()}}),
+                                       2);
+    if (copies) copies->begin();
+    note_class_names(experiment_, *data_.training, checkpoint.model);
+    writer_->write(std::move(checkpoint), copies);
+    if (copies) {
+      trainer_->hold_changes([this, copies] {
+        const Stopwatch stall(stalled_seconds_);
+        copies->wait();
+      });
+    }
+    if (!in_background) writer_->finish();
+  }
+  last_saved_ = trainer_->steps_done();
+  if (!in_background) world_.host().barrier();
+}
+
+// Collective: the state as it is, on disk.
+void TrainingRun::complete_save() {
+  if (last_saved_ != trainer_->steps_done()) save(false);
+  if (is_root()) writer_->finish();
+}
+
+// Networks, moments and controller have stood still since the phase that was not finite
+// (docs/training.md says what of that step itself was taken): they are saved as the state before
+// it. All ranks find it in the same step, so rank 0 says it and the job ends in good order.
+int TrainingRun::diverged(const StepStatus& status) {
+  static_cast<void>(trainer_->status(true));
+  trainer_->rewind_to(status.step - 1);
+  complete_save();
+  constexpr auto kCode = static_cast<int>(ExitCode::kDiverged);
+  if (is_root()) {
+    recorder_->end(*trainer_);
+    const std::string why =
+        fmt::format("{} in step {}", trainer_->objective().divergence(), status.step);
+    run_->record_end(kCode, why);
+    log::error(
+        "{}; the networks as they stood are saved in {}, beside the checkpoints before. Start a "
+        "new run with a lower optimizer.lr, or look at the data",
+        why, run_->checkpoints().string());
+  }
+  world_.host().barrier();
+  return kCode;
+}
+
+int TrainingRun::finish(bool stopped) {
+  complete_save();
+  if (saves_ > 0)
+    log::info("{} checkpoint{} between steps, for which training stood still {:.1f} ms each",
+              saves_, saves_ == 1 ? "" : "s",
+              1000 * stalled_seconds_ / static_cast<double>(saves_));
+  log::info_every_rank("forwarded {} real images in this start", trainer_->forwarded());
+  if (is_root()) {
+    if (recorder_) recorder_->end(*trainer_);
+    const auto code = stopped ? ExitCode::kStoppedEarly : ExitCode::kDone;
+    const std::string why = stopped ? "stopped by a signal" : "done";
+    run_->record_end(static_cast<int>(code), why);
+    log::info("{} at step {} of {}: {}", why, trainer_->steps_done(), steps_,
+              run_->path().string());
+    if (stopped) log::info("to go on: the same command with --resume {}", run_->path().string());
+  }
+  world_.host().barrier();
+  return static_cast<int>(stopped ? ExitCode::kStoppedEarly : ExitCode::kDone);
+}
+
+}  // namespace
+
+int run_training(World& world, const TrainRequest& request, Experiment& experiment,
+                 Schema& schema) {
+  return TrainingRun(world, request, experiment, schema).run();
+}
+
+}  // namespace valley

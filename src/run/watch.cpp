@@ -1,0 +1,274 @@
+#include "run/watch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/json_text.h"
+#include "methods/metric_names.h"
+
+namespace valley {
+namespace {
+
+// Of the generated samples' mean distance against that of the data.
+constexpr double kCollapsed = 0.25;
+constexpr double kVaried = 0.35;
+// One report is one step, and one step may be odd: reports or grids in a row that must agree.
+constexpr int kAgreeing = 2;
+constexpr std::int64_t kLongReports = 20;
+constexpr std::int64_t kLongSteps = 1000;
+// An energy against the lowest one so far.
+constexpr double kRisen = 10;
+constexpr double kFallenAgain = 5;
+// A gradient's norm against the geometric mean of those before, of which it takes a few.
+constexpr double kExploded = 100;
+constexpr double kCalm = 10;
+constexpr int kNormReports = 10;
+constexpr double kNormWeight = 0.05;  // of the newest one in the mean
+// An energy-based model's loss; training of one stops at 1e8.
+constexpr double kLargeLoss = 1e4;
+constexpr double kSmallLoss = 1e3;
+
+// How much the gap between energies of validation and of training images has grown, in standard
+// errors of the gap.
+constexpr double kOverfit = 8;
+constexpr double kNoLongerOverfit = 4;
+
+std::optional<double> finite(const RunWatch::Values& values, const std::string& name) {
+  const auto found = values.find(name);
+  if (found == values.end() || !std::isfinite(found->second)) return std::nullopt;
+  return found->second;
+}
+
+// " (margin 10, energy of generated samples 3.2)", of what is known.
+std::string margin_figures(const RunWatch::Values& values) {
+  const auto margin = finite(values, metric::kMargin);
+  const auto fake = finite(values, metric::kFakeEnergy);
+  if (margin && fake)
+    return fmt::format(" (margin {:.4g}, mean energy of generated samples {:.4g})", *margin, *fake);
+  if (margin) return fmt::format(" (margin {:.4g})", *margin);
+  if (fake) return fmt::format(" (mean energy of generated samples {:.4g})", *fake);
+  return "";
+}
+
+}  // namespace
+
+bool RunWatch::Alarm::observe(bool begins, bool ends, int needed) {
+  in_a_row = begins ? in_a_row + 1 : 0;
+  if (on) {
+    on = !ends;
+    return false;
+  }
+  on = in_a_row >= needed;
+  return on;
+}
+
+bool RunWatch::Stay::observe(std::int64_t step, bool holds) {
+  if (!holds) {
+    *this = {};
+    return false;
+  }
+  if (reports++ == 0) since = step;
+  if (told || reports < kLongReports || step - since < kLongSteps) return false;
+  told = true;
+  return true;
+}
+
+std::vector<RunWarning> RunWatch::report(std::int64_t step, const Values& values) {
+  std::vector<RunWarning> out;
+  watch_k(step, values, out);
+  watch_hinge(step, values, out);
+  energies_are_errors_ ? watch_rise(values, out) : watch_loss(values, out);
+  watch_gradients(values, out);
+  return out;
+}
+
+// A generator has collapsed when the weights that are trained draw one image; averaged weights that
+// do so while the trained ones do not only lag behind.
+std::vector<RunWarning> RunWatch::samples(std::int64_t step, const SampleDistances& found) {
+  const double real = found.real;
+  const double fake = found.raw.value_or(found.fake);
+  if (step == 0 || !std::isfinite(fake) || !(real > 0)) return {};
+  const double share = fake / real;
+  const bool before = collapse_.on;
+  if (collapse_.observe(share < kCollapsed, share >= kVaried, kAgreeing)) {
+    return {
+        {"collapse",
+         fmt::format("generated samples are alike: their mean distance is {:.4g}, {:.2f} of the "
+                     "{:.4g} of the data (below {} in {} grids in a row)",
+                     fake, share, real, kCollapsed, kAgreeing)}};
+  }
+  if (before && !collapse_.on) {
+    return {{"recovery", fmt::format("generated samples are varied again: their mean distance is "
+                                     "{:.4g}, {:.2f} of the {:.4g} of the data",
+                                     fake, share, real)}};
+  }
+  const double averaged = found.fake / real;
+  if (!std::isfinite(averaged) ||
+      !lag_.observe(averaged < kCollapsed && share >= kVaried,
+                    averaged >= kVaried || share < kCollapsed, kAgreeing))
+    return {};
+  return {{"average",
+           fmt::format("samples of the averaged generator are alike (mean distance {:.4g}, {:.2f} "
+                       "of the {:.4g} of the data), those of the trained weights are not ({:.4g}): "
+                       "the average lags behind. Lower train.ema_half_life, or draw with "
+                       "`valley sample --raw`",
+                       found.fake, averaged, real, fake)}};
+}
+
+std::vector<RunWarning> RunWatch::validation(const std::string& stage, const Values& values) {
+  std::vector<RunWarning> out;
+  for (const std::string name : {metric::kFreeEnergy, metric::kImageEnergy}) {
+    const auto now = finite(values, name + "/gap");
+    const auto error = finite(values, name + "/gap_error");
+    if (!now || !error) continue;
+    const auto [place, is_new] = gaps_.try_emplace(name);
+    Gap& gap = place->second;
+    if (is_new || gap.stage != stage) gap = {stage, *now, {}};
+    gap.least = std::min(gap.least, *now);
+    const double grown = *now - std::max(gap.least, 0.0);
+    if (!gap.alarm.observe(grown > kOverfit * *error, grown < kNoLongerOverfit * *error, kAgreeing))
+      continue;
+    out.push_back(
+        {"overfitting",
+         fmt::format("{} of validation images lies {:.4g} above that of training images, {:.4g} "
+                     "more than before: {} learns these by heart; fewer epochs or hidden units, a "
+                     "larger weight cost or more data help",
+                     name, *now, grown, stage)});
+  }
+  return out;
+}
+
+void RunWatch::watch_k(std::int64_t step, const Values& values, std::vector<RunWarning>& out) {
+  const auto k = finite(values, metric::kControl);
+  if (!k) return;
+  if (k_at_zero_.observe(step, *k <= 0)) {
+    out.push_back({"saturation", fmt::format("k has stayed at 0 since step {}: the energy of "
+                                             "generated samples stays above gamma times that of "
+                                             "real ones, and D learns from real images alone",
+                                             k_at_zero_.since)});
+  }
+  if (k_at_one_.observe(step, *k >= 1)) {
+    out.push_back({"saturation", fmt::format("k has stayed at 1 since step {}: the energy of "
+                                             "generated samples stays below gamma times that of "
+                                             "real ones, and k cannot grow any more; a lower "
+                                             "objective.gamma asks for less variety",
+                                             k_at_one_.since)});
+  }
+}
+
+void RunWatch::watch_hinge(std::int64_t step, const Values& values, std::vector<RunWarning>& out) {
+  const auto active = finite(values, metric::kActiveHinge);
+  if (!active) return;
+  const bool is_first = !hinge_seen_;
+  hinge_seen_ = true;
+  const bool lasts = hinge_off_.observe(step, *active <= 0);
+  if (is_first && *active <= 0) {
+    hinge_off_.told = true;
+    out.push_back({"margin", fmt::format("the hinge is off from the start: the margin lies below "
+                                         "the energies of all generated samples{}, and D learns "
+                                         "from real images alone until they fall below it",
+                                         margin_figures(values))});
+  } else if (lasts) {
+    out.push_back({"margin", fmt::format("the hinge has been off since step {}: the margin lies "
+                                         "below the energies of all generated samples{}, and D "
+                                         "learns from real images alone",
+                                         hinge_off_.since, margin_figures(values))});
+  }
+  if (hinge_full_.observe(step, *active >= 1)) {
+    out.push_back({"margin", fmt::format("the hinge has been on for every generated sample since "
+                                         "step {}: none reaches the margin{}; a lower one would "
+                                         "let D rest where it tells them apart",
+                                         hinge_full_.since, margin_figures(values))});
+  }
+}
+
+void RunWatch::watch_rise(const Values& values, std::vector<RunWarning>& out) {
+  // In a stage without generated samples the measures mean something else.
+  const bool has_fakes = finite(values, metric::kFakeEnergy).has_value();
+  if (has_fakes != had_fakes_) rises_.clear();
+  had_fakes_ = has_fakes;
+  for (const std::string name : {metric::kConvergence, metric::kRealEnergy}) {
+    const auto value = finite(values, name);
+    if (!value) continue;
+    Rise& rise = rises_[name];
+    if (!rise.known || *value < rise.best) rise.best = *value;
+    rise.known = true;
+    const double times = *value / std::max(rise.best, 1e-30);
+    if (!rise.alarm.observe(times > kRisen, times < kFallenAgain, kAgreeing)) continue;
+    if (name == metric::kRealEnergy && rises_[metric::kConvergence].alarm.on)
+      continue;  // M, which has it in it, was told
+    out.push_back({"divergence",
+                   fmt::format("{} has risen to {:.4g}, {:.3g} times its lowest, {:.4g}: training "
+                               "comes apart; an earlier checkpoint may be the better one, and a "
+                               "lower optimizer.lr needs a new run",
+                               name == metric::kConvergence ? "the convergence measure M"
+                                                            : "the energy of real images",
+                               *value, times, rise.best)});
+  }
+}
+
+void RunWatch::watch_loss(const Values& values, std::vector<RunWarning>& out) {
+  for (const auto& [name, value] : values) {
+    if ((name != "loss" && !name.starts_with("loss/")) || !std::isfinite(value)) continue;
+    const double size = std::abs(value);
+    if (!losses_[name].observe(size > kLargeLoss, size < kSmallLoss, kAgreeing)) continue;
+    out.push_back(
+        {"divergence",
+         fmt::format("{} is {:.4g}: the energies grow without bound; a lower optimizer.lr "
+                     "or a stronger regularisation keeps them",
+                     name, value)});
+  }
+}
+
+void RunWatch::watch_gradients(const Values& values, std::vector<RunWarning>& out) {
+  for (const auto& [name, value] : values) {
+    // A network that is not being trained has a norm of 0.
+    if (!name.starts_with(metric::kGradientNormOf) || !std::isfinite(value) || value <= 0) continue;
+    Norm& norm = norms_[name];
+    const double mean = std::exp(norm.mean_log);
+    const bool known = norm.reports >= kNormReports;
+    const bool begins = known && value > kExploded * mean;
+    if (norm.alarm.observe(begins, value < kCalm * mean, kAgreeing)) {
+      out.push_back(
+          {"gradient", fmt::format("the gradient of {} has grown to a norm of {:.4g}, {:.3g} times "
+                                   "what it was before, {:.4g}",
+                                   name.substr(name.find('/') + 1), value, value / mean, mean)});
+    }
+    if (begins || norm.alarm.on) continue;  // the mean stays that of the calm before
+    norm.reports = std::min(norm.reports + 1, kNormReports);
+    const double weight = known ? kNormWeight : 1.0 / static_cast<double>(norm.reports);
+    norm.mean_log += weight * (std::log(value) - norm.mean_log);
+  }
+}
+
+void RunWatch::replay(const std::filesystem::path& stats_file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(stats_file, ignored)) return;
+  std::ifstream file(stats_file);
+  for (std::string text; std::getline(file, text);) {
+    const auto line = try_parse_json(text);
+    if (!line.is_object()) continue;
+    Values values;
+    for (const auto& [name, value] : line.items()) {
+      if (value.is_number()) values[name] = value.get<double>();
+    }
+    const auto step = static_cast<std::int64_t>(values["step"]);
+    if (!line.contains("event")) {
+      static_cast<void>(report(step, values));
+    } else if (line["event"] == "samples" && values.contains(metric::kFakeDistance) &&
+               values.contains(metric::kRealDistance)) {
+      static_cast<void>(samples(step, {values[metric::kFakeDistance], values[metric::kRealDistance],
+                                       finite(values, metric::kRawDistance)}));
+    } else if (line["event"] == "validation" && line.contains("stage") &&
+               line["stage"].is_string()) {
+      static_cast<void>(validation(line["stage"].get<std::string>(), values));
+    }
+  }
+}
+
+}  // namespace valley

@@ -1,0 +1,250 @@
+#include "run/watch.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <limits>
+
+#include "support/temporary_folder.h"
+
+namespace valley {
+namespace {
+
+using Values = RunWatch::Values;
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+// The kinds of all warnings, each with its step, of reports every 100 steps.
+std::string warned(RunWatch& watch, const std::vector<Values>& reports, std::int64_t first = 100) {
+  std::string all;
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    const std::int64_t step = first + 100 * static_cast<std::int64_t>(i);
+    for (const RunWarning& w : watch.report(step, reports[i]))
+      all += std::to_string(step) + " " + w.kind + "; ";
+  }
+  return all;
+}
+
+std::vector<Values> constant(const Values& values, std::size_t n) {
+  return std::vector<Values>(n, values);
+}
+
+std::vector<Values> traced(const std::string& name, const std::vector<double>& values) {
+  std::vector<Values> all;
+  for (const double v : values) all.push_back({{name, v}});
+  return all;
+}
+
+std::string collapses(RunWatch& watch, const std::vector<double>& distances) {
+  std::string all;
+  for (const double d : distances) {
+    const auto warnings = watch.samples(100, {d, 0.2, {}});
+    all += warnings.empty() ? '.' : warnings.front().kind == "recovery" ? 'r' : 'W';
+  }
+  return all;
+}
+
+TEST(RunWatch, WarnsOnceOfEachCollapseAndTellsItsEnd) {
+  RunWatch watch(true);
+  // Of 0.2: 0.05 is the limit, 0.07 ends a collapse.
+  EXPECT_EQ(
+      collapses(watch, {0.09, 0.049, 0.06, 0.049, 0.04, 0.03, 0.06, 0.04, 0.04, 0.08, 0.04, 0.04}),
+      "....W....r.W");
+}
+
+TEST(RunWatch, TheFirstWeightsAreNoCollapse) {
+  RunWatch watch(true);
+  EXPECT_TRUE(watch.samples(0, {0.01, 0.2, {}}).empty());
+  EXPECT_TRUE(watch.samples(100, {0.01, 0.2, {}}).empty());
+  EXPECT_FALSE(watch.samples(200, {0.01, 0.2, {}}).empty());
+}
+
+TEST(RunWatch, ACollapseIsToldWithItsFigures) {
+  RunWatch watch(true);
+  static_cast<void>(watch.samples(100, {0.02, 0.2, {}}));
+  const auto warnings = watch.samples(100, {0.02, 0.2, {}});
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_EQ(warnings[0].kind, "collapse");
+  for (const char* figure : {"0.02,", "0.10", "0.2 "})
+    EXPECT_NE(warnings[0].text.find(figure), std::string::npos) << warnings[0].text;
+}
+
+TEST(RunWatch, AnAverageThatLagsBehindIsNoCollapse) {
+  RunWatch watch(true);
+  const SampleDistances lagging{0.0, 0.2, 0.16};
+  EXPECT_TRUE(watch.samples(100, lagging).empty());
+  const auto warnings = watch.samples(200, lagging);
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_EQ(warnings[0].kind, "average");
+  EXPECT_NE(warnings[0].text.find("train.ema_half_life"), std::string::npos);
+  EXPECT_TRUE(watch.samples(300, lagging).empty());
+  EXPECT_TRUE(watch.samples(400, {0.15, 0.2, 0.16}).empty());
+  // An average of collapsed weights: one warning, for the weights.
+  EXPECT_TRUE(watch.samples(500, {0.15, 0.2, 0.01}).empty());
+  const auto collapse = watch.samples(600, {0.01, 0.2, 0.01});
+  ASSERT_EQ(collapse.size(), 1U);
+  EXPECT_EQ(collapse[0].kind, "collapse");
+  EXPECT_TRUE(watch.samples(700, {0.01, 0.2, 0.01}).empty());
+}
+
+TEST(RunWatch, DistancesThatSayNothingAreNoCollapse) {
+  RunWatch watch(true);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(watch.samples(100, {kNan, 0.2, {}}).empty());
+    EXPECT_TRUE(watch.samples(100, {0.0, 0.0, {}}).empty());  // data that are all alike
+  }
+}
+
+TEST(RunWatch, KThatStaysAtABoundIsSaturated) {
+  for (const double bound : {0.0, 1.0}) {
+    RunWatch watch(true);
+    EXPECT_EQ(warned(watch, constant({{"k", bound}}, 60)), "2000 saturation; ") << bound;
+    EXPECT_EQ(warned(watch, constant({{"k", 0.5}}, 1)), "");
+    EXPECT_EQ(warned(watch, constant({{"k", bound}}, 21)), "2000 saturation; ") << bound;
+  }
+}
+
+TEST(RunWatch, KThatLeavesItsBoundIsNot) {
+  RunWatch watch(true);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(warned(watch, constant({{"k", 0.0}}, 19)), "");
+    EXPECT_EQ(warned(watch, constant({{"k", 0.01}}, 1)), "");
+  }
+}
+
+TEST(RunWatch, ManyReportsOfFewStepsAreNotLong) {
+  RunWatch watch(true);
+  for (std::int64_t step = 1; step <= 1000; ++step)
+    EXPECT_TRUE(watch.report(step, {{"k", 0.0}}).empty()) << step;
+  EXPECT_EQ(watch.report(1001, {{"k", 0.0}}).size(), 1U);
+}
+
+TEST(RunWatch, AHingeThatIsOffFromTheStartIsToldAtOnceAndOnce) {
+  RunWatch watch(true);
+  const auto warnings = watch.report(1, {{"hinge/active", 0}, {"margin", 3}, {"energy/fake", 8}});
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_EQ(warnings[0].kind, "margin");
+  EXPECT_NE(warnings[0].text.find("off from the start"), std::string::npos) << warnings[0].text;
+  EXPECT_NE(warnings[0].text.find("margin 3, mean energy of generated samples 8"),
+            std::string::npos)
+      << warnings[0].text;
+  EXPECT_EQ(warned(watch, constant({{"hinge/active", 0}}, 60)), "");
+}
+
+TEST(RunWatch, AHingeThatGoesOffOrNeverDoes) {
+  RunWatch off(true);
+  EXPECT_EQ(warned(off, constant({{"hinge/active", 0.7}}, 30)), "");
+  EXPECT_EQ(warned(off, constant({{"hinge/active", 0}}, 30)), "2000 margin; ");
+  RunWatch full(true);
+  EXPECT_EQ(warned(full, constant({{"hinge/active", 1}}, 30)), "2000 margin; ");
+}
+
+TEST(RunWatch, APretrainingWithoutGeneratedSamplesHasNoHinge) {
+  RunWatch watch(true);
+  EXPECT_EQ(warned(watch, constant({{"hinge/active", kNan}}, 60)), "");
+  EXPECT_EQ(watch.report(7000, {{"hinge/active", 0}}).size(), 1U);
+}
+
+TEST(RunWatch, AnEnergyThatRisesFarAboveItsBestDiverges) {
+  for (const char* name : {"M", "energy/real"}) {
+    RunWatch watch(true);
+    EXPECT_EQ(warned(watch, traced(name, {0.8, 0.1, 0.05, 0.4, 0.6, 0.4})), "")
+        << name;  // one report
+    EXPECT_EQ(warned(watch, traced(name, {0.6, 0.7, 0.8, 0.3, 0.7, 0.7})), "200 divergence; ")
+        << name;
+    EXPECT_EQ(warned(watch, traced(name, {0.2, 0.7, 0.7})), "300 divergence; ") << name;
+  }
+}
+
+TEST(RunWatch, ARealEnergyThatTakesMAlongIsToldOnce) {
+  RunWatch watch(true);
+  EXPECT_EQ(warned(watch, constant({{"M", 0.1}, {"energy/real", 0.05}}, 3)), "");
+  EXPECT_EQ(warned(watch, constant({{"M", 9}, {"energy/real", 9}}, 5)), "200 divergence; ");
+}
+
+TEST(RunWatch, AnotherStageHasABestOfItsOwn) {
+  RunWatch watch(true);
+  EXPECT_EQ(warned(watch, constant({{"M", 0.1}, {"energy/fake", kNan}}, 5)), "");
+  EXPECT_EQ(warned(watch, constant({{"M", 5}, {"energy/fake", 4}}, 5)), "");
+}
+
+TEST(RunWatch, EnergiesOfEitherSignAreNoErrors) {
+  RunWatch watch(false);
+  EXPECT_EQ(warned(watch, traced("energy/real", {0.001, 0.5, -3, 0.9, 2})), "");
+  EXPECT_EQ(warned(watch, traced("loss/E", {0.1, -2e4, 5e3, -2e4, -3e4, 2e4, 10, 2e4, 2e4})),
+            "500 divergence; 900 divergence; ");
+  RunWatch errors(true);
+  EXPECT_EQ(warned(errors, traced("loss/D", {2e4, 2e4, 2e4})), "");  // of l2_sum
+}
+
+TEST(RunWatch, AGradientThatExplodes) {
+  RunWatch watch(true);
+  EXPECT_EQ(warned(watch, constant({{"grad_norm/G", 0}}, 20)), "");  // not trained yet
+  EXPECT_EQ(warned(watch, traced("grad_norm/G", {2, 900, 1, 3})), "");
+  EXPECT_EQ(warned(watch, constant({{"grad_norm/G", 2}}, 20)), "");
+  EXPECT_EQ(warned(watch, traced("grad_norm/G", {5000, 3, 5000, 6000, 7000, 1e6})),
+            "400 gradient; ");
+  EXPECT_EQ(warned(watch, traced("grad_norm/G", {2, 2, 5000, 6000})), "400 gradient; ");
+}
+
+RunWatch::Values gap(double size, double error = 0.5) {
+  return {{"free_energy/gap", size}, {"free_energy/gap_error", error}};
+}
+
+TEST(RunWatch, AGapToValidationImagesThatGrows) {
+  RunWatch watch(false);
+  for (const double size : {-0.5, 0.2, 1.0, 3.9})
+    EXPECT_TRUE(watch.validation("layers.0", gap(size)).empty());
+  EXPECT_TRUE(watch.validation("layers.0", gap(4.5)).empty());  // once may be odd
+  const auto warnings = watch.validation("layers.0", gap(5));
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_EQ(warnings[0].kind, "overfitting");
+  EXPECT_NE(warnings[0].text.find("lies 5 above"), std::string::npos) << warnings[0].text;
+  EXPECT_TRUE(watch.validation("layers.0", gap(6)).empty());  // told already
+  // Another layer has another gap, from which it is counted.
+  for (const double size : {6.0, 7.0, 8.0})
+    EXPECT_TRUE(watch.validation("layers.1", gap(size)).empty());
+  EXPECT_TRUE(watch.validation("layers.1", gap(11)).empty());
+  EXPECT_EQ(watch.validation("layers.1", gap(12)).size(), 1U);
+}
+
+TEST(RunWatch, AGapGoesOnFromWhatStatsHold) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "stats.jsonl";
+  std::ofstream(file) << R"({"event": "validation", "step": 4, "stage": "layers.0", )"
+                      << R"("free_energy/gap": 0.1, "free_energy/gap_error": 0.5})"
+                      << "\n"
+                      << R"({"event": "validation", "step": 8, "stage": "layers.0", )"
+                      << R"("free_energy/gap": 6.0, "free_energy/gap_error": 0.5})"
+                      << "\n";
+  RunWatch watch(false);
+  watch.replay(file);
+  EXPECT_EQ(watch.validation("layers.0", gap(6)).size(), 1U);
+}
+
+// As a run that was never stopped: what was told is not told again, and what began goes on.
+TEST(RunWatch, GoesOnFromWhatStatsHold) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "stats.jsonl";
+  {
+    std::ofstream out(file);
+    for (int step = 100; step <= 1900; step += 100)
+      out << R"({"step": )" << step << R"(, "k": 0, "M": null})"
+          << "\n";
+    for (int i = 0; i < 2; ++i)
+      out << R"({"event": "samples", "step": 1000, "distance/fake": 0.01, "distance/real": 0.2})"
+          << "\n";
+    out << R"({"event": "warning", "step": 1000, "kind": "collapse", "text": "..."})"
+        << "\n";
+    out << "{\"step\": 19";  // torn
+  }
+  RunWatch watch(true);
+  watch.replay(file);
+  EXPECT_TRUE(watch.samples(100, {0.01, 0.2, {}}).empty());
+  EXPECT_EQ(warned(watch, constant({{"k", 0.0}}, 3), 2000), "2000 saturation; ");
+  RunWatch fresh(true);
+  fresh.replay(folder.path() / "none.jsonl");
+  EXPECT_EQ(warned(fresh, constant({{"k", 0.0}}, 3), 2000), "");
+}
+
+}  // namespace
+}  // namespace valley
