@@ -2,7 +2,7 @@
 # CUDA toolkit and on settings of its own, and all that is needed is include folders and four libraries.
 #
 # In:  VALLEY_TORCH_ROOT  folder holding include/ and lib/; default: from Torch_DIR, else the .venv of the checkout
-# Out: LibTorch::c10, LibTorch::cpu, LibTorch_VERSION, LibTorch_CUDA_MAJOR (12, 13, ...; empty: it was built without CUDA).
+# Out: LibTorch::c10, LibTorch::cpu, LibTorch::openmp (empty where LibTorch_OPENMP_LIBRARY was not found), LibTorch_VERSION, LibTorch_CUDA_MAJOR (12, 13, ...; empty: it was built without CUDA).
 #      cmake/LibTorchCuda.cmake adds what needs the CUDA toolkit.
 if(NOT VALLEY_TORCH_ROOT AND Torch_DIR)
   get_filename_component(VALLEY_TORCH_ROOT "${Torch_DIR}/../../.." ABSOLUTE)
@@ -24,6 +24,18 @@ if(LibTorch_INCLUDE_DIR)
   string(REGEX REPLACE "[^0-9;]+" "" _torch_version "${_torch_version}")
   string(REPLACE ";" "." LibTorch_VERSION "${_torch_version}")
 endif()
+# The OpenMP library that libtorch_cpu.so loads: a second one in the process would have threads of its own.
+if(LibTorch_CPU_LIBRARY AND NOT LibTorch_OPENMP_LIBRARY)
+  execute_process(COMMAND "${CMAKE_READELF}" -d "${LibTorch_CPU_LIBRARY}" OUTPUT_VARIABLE _dynamic ERROR_QUIET)
+  if(_dynamic MATCHES "NEEDED[^\n]*\\[(libgomp[^]]*)\\]")
+    find_library(LibTorch_OPENMP_LIBRARY "${CMAKE_MATCH_1}"
+                 HINTS "${VALLEY_TORCH_ROOT}/lib" "${VALLEY_TORCH_ROOT}/../torch.libs" ${CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES})
+  endif()
+  if(NOT LibTorch_OPENMP_LIBRARY OR NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    set(LibTorch_OPENMP_LIBRARY "")
+    message(STATUS "Valley's own CPU kernels run on one thread per rank: that takes GCC and a LibTorch that uses its libgomp")
+  endif()
+endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(
   LibTorch
@@ -37,6 +49,8 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::cpu)
   add_library(LibTorch::cpu SHARED IMPORTED)
   set_target_properties(LibTorch::cpu PROPERTIES IMPORTED_LOCATION "${LibTorch_CPU_LIBRARY}"
                         INTERFACE_LINK_LIBRARIES LibTorch::c10)
+  add_library(LibTorch::openmp INTERFACE IMPORTED)
+  target_link_libraries(LibTorch::openmp INTERFACE ${LibTorch_OPENMP_LIBRARY})
 
   # The name of the CUDA runtime that it loads says which CUDA it was built with.
   set(LibTorch_CUDA_MAJOR "")

@@ -1,13 +1,13 @@
 #include "data/device_cache.h"
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <numeric>
 #include <vector>
 
 #include "core/error.h"
+#include "kernels/parallel.h"
 
 namespace valley {
 namespace {
@@ -26,7 +26,7 @@ void read_images(const Dataset& dataset, std::int64_t first, const at::Tensor& i
   dataset.prefetch(images);
   const std::uint64_t bytes = dataset.image_bytes();
   auto* const pixels = into.mutable_data_ptr<std::uint8_t>();
-  at::parallel_for(0, into.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, into.size(0), 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::uint64_t>(begin); i < static_cast<std::uint64_t>(end); ++i)
       dataset.read(images[i], {pixels + i * bytes, bytes}, verify);
   });

@@ -1,5 +1,3 @@
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cstring>
 #include <type_traits>
@@ -7,6 +5,7 @@
 
 #include "kernels/activation_launch.h"
 #include "kernels/cpu_clones.h"
+#include "kernels/parallel.h"
 
 namespace valley::kernels::cpu {
 namespace {
@@ -43,7 +42,6 @@ VALLEY_INLINE float elu(float x) {
 // Rows are taken together in tiles of at least so many numbers, so that loops over few channels run
 // as long ones do.
 constexpr std::int64_t kTile = 512;
-constexpr std::int64_t kGrain = 1 << 14;  // numbers a thread takes at least
 
 std::int64_t rows_of_tile(std::int64_t channels) {
   return std::max<std::int64_t>(1, kTile / channels);
@@ -123,26 +121,26 @@ template <typename Tile>
 void backward_maps(const EluBackward& k, const Tile& tile) {
   const std::int64_t slices = elu_backward_slices(k.rows);
   const std::int64_t rows = rows_of_tile(k.channels);
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrain * slices / (k.rows * k.channels));
-  at::parallel_for(0, slices, grain, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> sums(static_cast<std::size_t>(rows * k.channels));
-    for (std::int64_t s = begin; s < end; ++s) {
-      std::fill(sums.begin(), sums.end(), 0.0F);
-      const std::int64_t last = k.rows * (s + 1) / slices;
-      for (std::int64_t row = k.rows * s / slices; row < last; row += rows) {
-        const std::int64_t n = std::min(rows, last - row) * k.channels;
-        k.bf16 ? add_tile<Bits16>(k, tile, row * k.channels, n, sums.data())
-               : add_tile<float>(k, tile, row * k.channels, n, sums.data());
-      }
-      if (k.bias_grad == nullptr) continue;
-      float* partial = k.partial + s * k.channels;
-      std::copy_n(sums.begin(), k.channels, partial);
-      for (std::int64_t r = 1; r < rows; ++r) {
-        for (std::int64_t c = 0; c < k.channels; ++c)
-          partial[c] += sums[static_cast<std::size_t>(r * k.channels + c)];
-      }
-    }
-  });
+  parallel_for(0, slices, parallel_grain(k.rows * k.channels / slices),
+               [&](std::int64_t begin, std::int64_t end) {
+                 std::vector<float> sums(static_cast<std::size_t>(rows * k.channels));
+                 for (std::int64_t s = begin; s < end; ++s) {
+                   std::fill(sums.begin(), sums.end(), 0.0F);
+                   const std::int64_t last = k.rows * (s + 1) / slices;
+                   for (std::int64_t row = k.rows * s / slices; row < last; row += rows) {
+                     const std::int64_t n = std::min(rows, last - row) * k.channels;
+                     k.bf16 ? add_tile<Bits16>(k, tile, row * k.channels, n, sums.data())
+                            : add_tile<float>(k, tile, row * k.channels, n, sums.data());
+                   }
+                   if (k.bias_grad == nullptr) continue;
+                   float* partial = k.partial + s * k.channels;
+                   std::copy_n(sums.begin(), k.channels, partial);
+                   for (std::int64_t r = 1; r < rows; ++r) {
+                     for (std::int64_t c = 0; c < k.channels; ++c)
+                       partial[c] += sums[static_cast<std::size_t>(r * k.channels + c)];
+                   }
+                 }
+               });
   if (k.bias_grad == nullptr) return;
   std::fill_n(k.bias_grad, k.channels, 0.0F);
   for (std::int64_t s = 0; s < slices; ++s) {
@@ -163,17 +161,16 @@ void run(const BiasElu& k) {
   const std::int64_t size = rows * k.channels;
   const std::int64_t all = k.rows * k.channels;
   const std::int64_t tiles = (k.rows + rows - 1) / rows;
-  at::parallel_for(0, tiles, std::max<std::int64_t>(1, kGrain / size),
-                   [&](std::int64_t begin, std::int64_t end) {
-                     for (std::int64_t t = begin; t < end; ++t) {
-                       const std::int64_t n = std::min(size, all - t * size);
-                       if (k.bf16) {
-                         bias_elu_bf16(static_cast<Bits16*>(k.y) + t * size, bias.data(), n);
-                       } else {
-                         bias_elu_floats(static_cast<float*>(k.y) + t * size, bias.data(), n);
-                       }
-                     }
-                   });
+  parallel_for(0, tiles, parallel_grain(size), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t t = begin; t < end; ++t) {
+      const std::int64_t n = std::min(size, all - t * size);
+      if (k.bf16) {
+        bias_elu_bf16(static_cast<Bits16*>(k.y) + t * size, bias.data(), n);
+      } else {
+        bias_elu_floats(static_cast<float*>(k.y) + t * size, bias.data(), n);
+      }
+    }
+  });
 }
 
 void run(const EluBackward& k) { backward_maps(k, EluTile{}); }

@@ -1,10 +1,9 @@
-#include <ATen/Parallel.h>
-
 #include <cmath>
 #include <vector>
 
 #include "kernels/batch_norm_launch.h"
 #include "kernels/cpu_clones.h"
+#include "kernels/parallel.h"
 
 namespace valley::kernels::cpu {
 namespace {
@@ -150,7 +149,7 @@ void sum_moments(const BatchNorm& k) {
   const NormShape& s = k.shape;
   const Slices slices(s);
   const auto* x = static_cast<const T*>(k.x);
-  at::parallel_for(0, slices.count, kMinSlices, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, slices.count, kMinSlices, [&](std::int64_t begin, std::int64_t end) {
     Repeated sums(s);
     Repeated means(s);
     for (std::int64_t slice = begin; slice < end; ++slice) {
@@ -200,7 +199,7 @@ void norm(const BatchNorm& k) {
   const NormShape& s = k.shape;
   const Slices slices(s);
   const Affine affine(s, k.weight, k.bias, k.mean, k.inverse_deviation);
-  at::parallel_for(0, slices.count, kMinSlices, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, slices.count, kMinSlices, [&](std::int64_t begin, std::int64_t end) {
     for_groups(s, affine.a.size(), slices.first(begin), slices.last(end - 1),
                [&](std::int64_t at, std::int64_t n) {
                  apply_of(static_cast<const T*>(k.x) + at, affine.a.data(), affine.b.data(), k.leak,
@@ -218,7 +217,7 @@ void norm_backward(const BatchNormBackward& k) {
   const Affine affine(s, k.weight, k.bias, k.mean, k.inverse_deviation);
   Repeated mean(s);
   mean.set([&](std::int64_t c) { return k.mean[c]; });
-  at::parallel_for(0, slices.count, kMinSlices, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, slices.count, kMinSlices, [&](std::int64_t begin, std::int64_t end) {
     Repeated sums(s);
     Repeated products(s);
     for (std::int64_t slice = begin; slice < end; ++slice) {
@@ -260,7 +259,7 @@ void norm_backward(const BatchNormBackward& k) {
         static_cast<double>(k.weight[c]) * static_cast<double>(k.inverse_deviation[c]);
     return static_cast<float>(-scale * sum(c) / n - static_cast<double>(k.mean[c]) * slope(c));
   });
-  at::parallel_for(0, slices.count, kMinSlices, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, slices.count, kMinSlices, [&](std::int64_t begin, std::int64_t end) {
     for_groups(s, p.size(), slices.first(begin), slices.last(end - 1),
                [&](std::int64_t at, std::int64_t count) {
                  apply_gradients_of(g + at, x + at, affine.a.data(), affine.b.data(), p.data(),

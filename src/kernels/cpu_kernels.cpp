@@ -1,10 +1,9 @@
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <array>
 
 #include "kernels/cpu_clones.h"
 #include "kernels/launch.h"
+#include "kernels/parallel.h"
 
 namespace valley::kernels::cpu {
 
@@ -18,7 +17,7 @@ void run(const ImagesFromBytes& k) {
   const std::int64_t row = k.width * k.channels;
   const std::int64_t image = k.height * row;
   const auto first = static_cast<std::uint64_t>(*k.position + k.offset);
-  at::parallel_for(0, k.batch, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, k.batch, parallel_grain(image), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t b = begin; b < end; ++b) {
       const std::uint8_t* in = k.bytes + b * image;
       float* out = k.out + b * image;
@@ -42,6 +41,8 @@ namespace {
 
 // Philox blocks that are computed together, in vectors.
 constexpr std::int64_t kBlocksAtOnce = 16;
+// Time of one number in element-wise operations, roughly.
+constexpr std::int64_t kDrawCost = 4;
 using PhiloxWords = std::uint32_t[4][kBlocksAtOnce];
 
 // kBlocksAtOnce consecutive blocks, with the words of philox().
@@ -76,22 +77,23 @@ template <typename Kernel, typename Put>
 void draw(const Kernel& k, std::uint32_t first_block, const Put& put) {
   const auto first = static_cast<std::uint64_t>(*k.position + k.offset);
   const std::int64_t blocks = philox_blocks(k.columns);
-  at::parallel_for(0, k.rows, 1, [&](std::int64_t begin, std::int64_t end) {
-    PhiloxWords word;
-    for (std::int64_t row = begin; row < end; ++row) {
-      for (std::int64_t block = 0; block < blocks; block += kBlocksAtOnce) {
-        philox_blocks_of(k.seed, k.stream, first + static_cast<std::uint64_t>(row),
-                         first_block + static_cast<std::uint32_t>(block), word);
-        const std::int64_t ready = std::min(kBlocksAtOnce, blocks - block);
-        for (std::int64_t i = 0; i < ready; ++i) {
-          const std::int64_t column = 4 * (block + i);
-          put(k.out + row * k.columns + column,
-              PhiloxBlock{{word[0][i], word[1][i], word[2][i], word[3][i]}},
-              std::min<std::int64_t>(4, k.columns - column));
-        }
-      }
-    }
-  });
+  parallel_for(0, k.rows, parallel_grain(kDrawCost * k.columns),
+               [&](std::int64_t begin, std::int64_t end) {
+                 PhiloxWords word;
+                 for (std::int64_t row = begin; row < end; ++row) {
+                   for (std::int64_t block = 0; block < blocks; block += kBlocksAtOnce) {
+                     philox_blocks_of(k.seed, k.stream, first + static_cast<std::uint64_t>(row),
+                                      first_block + static_cast<std::uint32_t>(block), word);
+                     const std::int64_t ready = std::min(kBlocksAtOnce, blocks - block);
+                     for (std::int64_t i = 0; i < ready; ++i) {
+                       const std::int64_t column = 4 * (block + i);
+                       put(k.out + row * k.columns + column,
+                           PhiloxBlock{{word[0][i], word[1][i], word[2][i], word[3][i]}},
+                           std::min<std::int64_t>(4, k.columns - column));
+                     }
+                   }
+                 }
+               });
 }
 
 }  // namespace

@@ -1,11 +1,9 @@
-#include <ATen/Parallel.h>
-
 #include "kernels/loss_launch.h"
+#include "kernels/parallel.h"
 
 namespace valley::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kGrain = 1 << 15;  // elements a thread takes at least
 // Sums side by side, whatever the instructions' width: the same bits on every CPU.
 constexpr int kLanes = 64;
 
@@ -62,8 +60,7 @@ bool has_wide() { return false; }
 void run(const L1Mean& k) {
   const std::int64_t slices = l1_slices(k.n);
   const bool wide = has_wide();
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrain / (k.n / slices));
-  at::parallel_for(0, slices, grain, [&](std::int64_t first, std::int64_t last) {
+  parallel_for(0, slices, parallel_grain(k.n / slices), [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t s = first; s < last; ++s) {
       const std::int64_t begin = l1_slice(k.n, slices, s);
       const std::int64_t end = l1_slice(k.n, slices, s + 1);
@@ -78,7 +75,7 @@ void run(const L1Mean& k) {
 void run(const L1Gradients& k) {
   const float step = *k.upstream / static_cast<float>(k.n);
   const bool wide = has_wide();
-  at::parallel_for(0, k.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, k.n, kParallelElements, [&](std::int64_t begin, std::int64_t end) {
     wide ? gradients_wide(k, step, begin, end) : gradients(k, step, begin, end);
   });
 }

@@ -1,10 +1,9 @@
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 
 #include "core/error.h"
 #include "kernels/cpu_narrow_conv_kernels.h"
 #include "kernels/cpu_scratch.h"
+#include "kernels/parallel.h"
 
 namespace valley::kernels::cpu {
 
@@ -92,7 +91,7 @@ std::int64_t narrow_slice_floats(const NarrowShape& s) { return weights_of(s) + 
 
 void run(const WideningConv& k) {
   const NarrowShape& s = k.shape;
-  at::parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
     RowWindow window(k.x, k.bf16, s, s.few,
                      narrow_scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
     const float* rows[kTaps];
@@ -105,7 +104,7 @@ void run(const WideningConv& k) {
 
 void run(const NarrowingConv& k) {
   const NarrowShape& s = k.shape;
-  at::parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t read = RowWindow::floats(s, s.many);
     float* memory = narrow_scratch.get(static_cast<std::size_t>(read + padded(s.columns) * s.few));
     RowWindow window(k.x, k.bf16, s, s.many, memory);
@@ -122,7 +121,7 @@ void run(const NarrowingConv& k) {
 void run(const NarrowingTransposedConv& k) {
   const NarrowShape& s = k.shape;
   const std::int64_t wide = 2 * s.columns * s.few;  // a row of y
-  at::parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t read = RowWindow::floats(s, s.many);
     float* memory =
         narrow_scratch.get(static_cast<std::size_t>(read + 2 * padded(s.columns) * s.few));
@@ -144,7 +143,7 @@ void run(const NarrowWeightGradient& k) {
   const NarrowShape& s = k.shape;
   const std::int64_t slices = narrow_slices(s);
   const std::int64_t size = narrow_slice_floats(s);
-  at::parallel_for(0, slices, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, slices, 1, [&](std::int64_t begin, std::int64_t end) {
     RowWindow window(k.few, k.bf16, s, s.few,
                      narrow_scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
     const float* rows[kTaps];

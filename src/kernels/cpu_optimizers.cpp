@@ -1,13 +1,11 @@
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 
 #include "kernels/launch.h"
+#include "kernels/parallel.h"
 
 namespace valley::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kGrain = 1 << 15;  // elements a thread takes at least
 // Elements after which the shadow is written and the gradient cleared: what was just written is
 // still in the nearest cache.
 constexpr std::int64_t kBlock = 1 << 11;
@@ -140,7 +138,7 @@ bool has_wide() { return false; }
 // `range` over all elements, block by block, and what follows it in each.
 template <typename Range>
 void run_blocks(const FlatUpdate& k, bool wide, const Range& range) {
-  at::parallel_for(0, k.n, kGrain, [&](std::int64_t first, std::int64_t last) {
+  parallel_for(0, k.n, kParallelElements, [&](std::int64_t first, std::int64_t last) {
     const std::int64_t length = k.shadow != nullptr || k.clear_gradient ? kBlock : last - first;
     for (std::int64_t begin = first; begin < last; begin += length) {
       const std::int64_t end = std::min(begin + length, last);
@@ -190,7 +188,7 @@ void run(const Sgd& k) {
 void run(const MovingAverage& k) {
   if (*k.skip != 0) return;
   const bool wide = has_wide();
-  at::parallel_for(0, k.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, k.n, kParallelElements, [&](std::int64_t begin, std::int64_t end) {
     wide ? average_wide(k, begin, end) : average_plain(k, begin, end);
   });
 }

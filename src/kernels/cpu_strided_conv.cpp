@@ -1,11 +1,10 @@
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <vector>
 
 #include "core/error.h"
 #include "kernels/cpu_scratch.h"
 #include "kernels/cpu_strided_conv_tiling.h"
+#include "kernels/parallel.h"
 
 namespace valley::kernels::cpu {
 
@@ -132,7 +131,7 @@ void run(const StridedConv& k) {
   const std::int64_t floats = k.transposed ? s.small + s.large : kPhases * s.large + s.small;
   const std::int64_t most = tiles_of_phase_block(floats);
   const std::int64_t blocks = (tiling.count + most - 1) / most;
-  at::parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
     float* v = block_scratch.get(block_floats(most, k.transposed ? s.small : kPhases * s.large,
                                               k.transposed ? s.large : s.small));
     for (std::int64_t b = begin; b < end; ++b) {
@@ -154,7 +153,7 @@ void run(const StridedWeightGradient& k) {
   const std::int64_t size = sums_floats(s);
   const PhaseMap large = large_map(s, k.large_map);
   const PhaseMap small = small_map(s, k.small_map);
-  at::parallel_for(0, slices, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, slices, 1, [&](std::int64_t begin, std::int64_t end) {
     float* v = block_scratch.get(block_floats(most, in, s.small));
     float* z = v + kPhasePlaces * apart(most * in);
     for (std::int64_t slice = begin; slice < end; ++slice) {

@@ -2,13 +2,12 @@
 // as large as the weights. Each block of weights, kPartChannels by one panel, is transformed when
 // it is multiplied, so that it stays in the L2 cache; transformed tiles are stored in parts of
 // kPartChannels.
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <vector>
 
 #include "kernels/cpu_scratch.h"
 #include "kernels/cpu_strided_conv_tiling.h"
+#include "kernels/parallel.h"
 
 namespace valley::kernels::cpu {
 
@@ -163,14 +162,14 @@ void run_in_parts(const StridedConv& k) {
     const std::int64_t count = std::min(block, tiling.count - first);
     const PartTiles tiles(parts, stored_rows(count), k.transposed);
     float* v = part_tiles_scratch.get(static_cast<std::size_t>(tiles.floats()));
-    at::parallel_for(0, filled_up(count), 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, filled_up(count), 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t t = begin; t < end; ++t) {
         t < count ? read_tile_parts(from, tiling, first + t, parts, tiles, t, k.transposed,
                                     zeros.data(), v)
                   : clear_row(parts, tiles, t, v);
       }
     });
-    at::parallel_for(0, panels.count(), 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(0, panels.count(), 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i)
         write_panel(k, tiling, first, count, parts, tiles, v, panels.first(i), panels.size(i));
     });
@@ -195,7 +194,7 @@ void run_in_parts(const StridedWeightGradient& k) {
   float* v = k.scratch;
   float* z = v + tiles.floats();
   const std::int64_t panel_floats = kPhasePlaces * apart(tiling.count * panels.step);
-  at::parallel_for(0, tiling.count, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, tiling.count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) {
       read_tile_parts(large, tiling, t, parts, tiles, t, false, zeros.data(), v);
       for (std::int64_t i = 0; i < panels.count(); ++i) {
@@ -206,7 +205,7 @@ void run_in_parts(const StridedWeightGradient& k) {
       }
     }
   });
-  at::parallel_for(0, parts.count() * panels.count(), 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, parts.count() * panels.count(), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t item = begin; item < end; ++item) {
       const std::int64_t p = item / panels.count();
       const std::int64_t i = item % panels.count();

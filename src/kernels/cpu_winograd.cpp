@@ -1,11 +1,10 @@
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <vector>
 
 #include "core/error.h"
 #include "kernels/cpu_scratch.h"
 #include "kernels/cpu_winograd_kernels.h"
+#include "kernels/parallel.h"
 
 namespace valley::kernels::cpu {
 
@@ -64,7 +63,7 @@ void run(const WinogradConv& k) {
   const std::vector<float> zeros(static_cast<std::size_t>(k.in));
   const std::int64_t most = tiles_of_block(k.in, k.out);
   const std::int64_t blocks = (tiling.count() + most - 1) / most;
-  at::parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
     float* v = winograd_scratch.get(static_cast<std::size_t>(kPlaces * most * (k.in + k.out)));
     float* m = v + kPlaces * most * k.in;
     for (std::int64_t b = begin; b < end; ++b) {
@@ -104,7 +103,7 @@ void run(const WinogradWeightGradient& k) {
   const std::int64_t most = tiles_of_block(k.in, k.out);
   const std::int64_t slices = winograd_slices(k.batch, tiling.rows, tiling.columns);
   const std::int64_t size = kPlaces * k.in * k.out;
-  at::parallel_for(0, slices, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(0, slices, 1, [&](std::int64_t begin, std::int64_t end) {
     float* v = winograd_scratch.get(static_cast<std::size_t>(kPlaces * most * (k.in + k.out)));
     float* z = v + kPlaces * most * k.in;
     for (std::int64_t s = begin; s < end; ++s) {

@@ -20,8 +20,8 @@ constexpr int kPools = 2;
 // Threads that a rank starts besides: the loader's, the checkpoint writer's, reductions'.
 constexpr int kOtherThreads = 4;
 
-// A function of the OpenMP library that LibTorch brings; null where it has none. Linking one would
-// load a second library.
+// Function of the OpenMP library that LibTorch loads; null where it has none, or where it is not
+// GNU's (parallel.cpp links that one, other libraries are only looked up).
 template <typename Function>
 Function* openmp_function(const char* name) {
   return reinterpret_cast<Function*>(::dlsym(RTLD_DEFAULT, name));

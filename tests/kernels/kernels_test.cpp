@@ -5,6 +5,7 @@
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
+#include "any_threads.h"
 #include "kernels/device.h"
 
 namespace valley::kernels {
@@ -117,6 +118,23 @@ TEST(FillNormal, HasTheMomentsAndTailsOfANormal) {
   EXPECT_NEAR((x.abs() > 2).to(at::kDouble).mean().item<double>(), 0.0455, 0.002);
   // Neighbours of a row, the two of a pair among them, are independent.
   EXPECT_NEAR((x.narrow(1, 0, 400) * x.narrow(1, 1, 400)).mean().item<double>(), 0.0, 0.008);
+}
+
+TEST(ImagesFromBytes, IsTheSameForAnyNumberOfThreads) {
+  const at::Tensor bytes = at::randint(0, 256, {37, 64, 64, 3}, at::kInt).to(at::kByte);
+  testing::expect_same_for_any_threads([&] {
+    return std::vector<at::Tensor>{converted(bytes, {true, 7}, 1000)};
+  });
+}
+
+TEST(Draws, AreTheSameForAnyNumberOfThreads) {
+  testing::expect_same_for_any_threads([] {
+    at::Tensor uniform = at::empty({1000, 99}, at::kFloat);
+    fill_uniform(uniform, {3, RandomStream::kLatentG, -1, 1}, position_at(7), 2);
+    at::Tensor normal = at::empty({1000, 99}, at::kFloat);
+    fill_normal(normal, {3, RandomStream::kLangevin, 2, 5}, position_at(7), 2);
+    return std::vector<at::Tensor>{uniform, normal};
+  });
 }
 
 // The CPU is the reference of every CUDA kernel.

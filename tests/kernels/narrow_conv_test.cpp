@@ -1,7 +1,6 @@
 #include "kernels/narrow_conv.h"
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -160,10 +159,9 @@ TEST_P(NarrowTransposedConv, IsTheConvAndTheBias) {
 
 TEST_P(NarrowTransposedConv, IsTheSameForAnyThreadsBatchAndStrides) {
   const at::Tensor y = narrow_transposed_conv(x_, weight_, bias_);
-  const int before = at::get_num_threads();
-  at::set_num_threads(3);
+  testing::expect_same_for_any_threads(
+      [&] { return std::vector<at::Tensor>{narrow_transposed_conv(x_, weight_, bias_)}; });
   EXPECT_TRUE(at::equal(narrow_transposed_conv(x_, weight_.contiguous(kMapLayout), bias_), y));
-  at::set_num_threads(before);
   const std::int64_t last = x_.size(0) - 1;
   const at::Tensor image = x_.narrow(0, last, 1).contiguous(kMapLayout);
   EXPECT_TRUE(at::equal(narrow_transposed_conv(image, weight_, bias_)[0], y[last]));
