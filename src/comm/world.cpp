@@ -19,6 +19,7 @@
 #include "comm/self_communicator.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/text.h"
 
 namespace valley {
 namespace {
@@ -119,8 +120,8 @@ class JoinedWorld final : public World {
   void describe(const std::vector<RankDevices>& ranks, const std::vector<int>& gpus) {
     std::set<std::string> hosts;
     for (const RankDevices& r : ranks) hosts.insert(r.host);
-    const std::string who = fmt::format("{} rank{} on {} host{}", size(), size() == 1 ? "" : "s",
-                                        hosts.size(), hosts.size() == 1 ? "" : "s");
+    const std::string who =
+        plural(size(), "rank") + " on " + plural(static_cast<std::int64_t>(hosts.size()), "host");
     const std::string control = session_ ? ", " + MpiSession::library() : "";
     if (gpus.empty()) {
       log::info("{}: CPU{}", who, control);
@@ -159,12 +160,9 @@ std::string excerpt(const std::vector<std::string>& lines, std::size_t line) {
 
 // "rank 2", "ranks 0, 1, 3", "ranks 0, 1, 2, 3, 4, 5, 6, 7 and 56 more"
 std::string rank_list(const std::vector<int>& ranks) {
-  constexpr std::size_t kMost = 8;
-  const std::vector<int> named(
-      ranks.begin(), ranks.begin() + static_cast<std::ptrdiff_t>(std::min(ranks.size(), kMost)));
-  const std::string rest =
-      ranks.size() > kMost ? fmt::format(" and {} more", ranks.size() - kMost) : "";
-  return fmt::format("rank{} {}{}", ranks.size() == 1 ? "" : "s", fmt::join(named, ", "), rest);
+  std::vector<std::string> names;
+  for (const int rank : ranks) names.push_back(std::to_string(rank));
+  return fmt::format("rank{} {}", ranks.size() == 1 ? "" : "s", join_up_to(8, names));
 }
 
 // "first difference in line 3: `a` there, `b` on rank 2"

@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "core/error.h"
 
 namespace valley {
 namespace {
@@ -106,6 +110,36 @@ std::string nccl_version_text(int version) {
 
 std::string plural(std::int64_t n, std::string_view word) {
   return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s");
+}
+
+std::string format_bytes(std::uint64_t bytes) {
+  constexpr double kStep = 1024;
+  constexpr std::array kUnits{"KiB", "MiB", "GiB", "TiB", "PiB"};
+  double value = static_cast<double>(bytes) / kStep;
+  if (value < 1) return plural(static_cast<std::int64_t>(bytes), "byte");
+  std::size_t unit = 0;
+  for (; value >= kStep && unit + 1 < kUnits.size(); ++unit) value /= kStep;
+  return fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string first_line(std::string_view text) {
+  return std::string(text.substr(0, text.find('\n')));
+}
+
+std::string join_up_to(std::size_t max_items, const std::vector<std::string>& items) {
+  const std::size_t shown = std::min(max_items, items.size());
+  const auto end = items.begin() + static_cast<std::ptrdiff_t>(shown);
+  const std::string text = fmt::format("{}", fmt::join(items.begin(), end, ", "));
+  return shown == items.size() ? text : fmt::format("{} and {} more", text, items.size() - shown);
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  VALLEY_CHECK(::gmtime_r(&now, &parts) != nullptr);
+  std::array<char, 32> text{};
+  VALLEY_CHECK(std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts) > 0);
+  return text.data();
 }
 
 }  // namespace valley

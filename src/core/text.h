@@ -1,4 +1,4 @@
-// Text for people and terminals.
+// Text for messages and terminals.
 #pragma once
 
 #include <fmt/core.h>
@@ -12,36 +12,47 @@
 
 namespace valley {
 
-inline constexpr std::size_t kTerminalWidth = 100;  // columns that help and lists of keys keep to
+inline constexpr std::size_t kTerminalWidth = 100;  // columns of help texts and lists of keys
 
-// Bytes of the UTF-8 character that `text` begins with; 0 where it begins with none.
+// Length of the UTF-8 character at the start of `text`, in bytes; 0 if there is none.
 [[nodiscard]] std::size_t utf8_character_bytes(std::string_view text);
 [[nodiscard]] bool is_utf8(std::string_view text);
 
-// `text` with nothing in it that a terminal takes for a command: bytes that are not UTF-8, control
-// characters other than newline and tab, and overrides of the text direction become "\x1B" or
-// "\u202E". Other text is unchanged.
+// `text` without terminal commands: bytes that are not UTF-8, control characters other than newline
+// and tab, and overrides of the text direction become "\x1B" or "\u202E".
 [[nodiscard]] std::string printable(std::string_view text);
-// The same, and newlines and tabs are escaped too, so that a name stays on its line.
+// The same with newlines and tabs escaped too, so that a name stays on one line.
 [[nodiscard]] std::string printable_line(std::string_view text);
 
-// Prints to standard output what `printable` makes of the text.
+// Prints `printable` of the formatted text to standard output.
 template <typename... Args>
 void print_to_stdout(fmt::format_string<Args...> format, Args&&... args) {
   fmt::print("{}", printable(fmt::format(format, std::forward<Args>(args)...)));
 }
 
-// Columns that UTF-8 text takes, at one a character.
+// Width of UTF-8 text in columns, one per character.
 [[nodiscard]] std::size_t columns(std::string_view text);
 
-// Lines of at most `width` columns, broken at white space; a longer word stands alone.
+// Lines of at most `width` columns, broken at white space; a longer word is a line of its own.
 [[nodiscard]] std::vector<std::string> wrap(std::string_view text, std::size_t width);
 
-// Versions as CUDA and NCCL number them: 13000 is "13.0", 22809 is "2.28.9".
+// Versions in the encoding of CUDA and NCCL: 13000 is "13.0", 22809 is "2.28.9".
 [[nodiscard]] std::string cuda_version_text(int version);
 [[nodiscard]] std::string nccl_version_text(int version);
 
 // "1 core", "3 cores": `word` with a plural s unless n is 1.
 [[nodiscard]] std::string plural(std::int64_t n, std::string_view word);
+
+// "21.0 MiB", in powers of 1024; below 1 KiB "512 bytes".
+[[nodiscard]] std::string format_bytes(std::uint64_t bytes);
+
+// Text before the first newline.
+[[nodiscard]] std::string first_line(std::string_view text);
+
+// "a, b, c" or, with more than `max_items`, "a, b and 3 more".
+[[nodiscard]] std::string join_up_to(std::size_t max_items, const std::vector<std::string>& items);
+
+// Time now in UTC: "2026-01-31T12:00:00Z".
+[[nodiscard]] std::string utc_now();
 
 }  // namespace valley

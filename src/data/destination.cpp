@@ -17,6 +17,7 @@
 #include "core/file_system.h"
 #include "core/file_type.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "data/manifest.h"
 #include "data/shard_file.h"
 #include "data/source_listing.h"
@@ -85,13 +86,11 @@ bool is_of_system(std::string_view name) {
          (name.starts_with('.') || std::find(kNames.begin(), kNames.end(), name) != kNames.end());
 }
 
-// Up to three names, each in quotation marks.
-std::string some_of(const std::vector<std::string>& names) {
-  constexpr std::size_t kShown = 3;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(kShown, names.size()); ++i)
-    text += fmt::format("{}\"{}\"", i == 0 ? "" : ", ", escaped_name(names[i]));
-  return names.size() > kShown ? fmt::format("{} and {} more", text, names.size() - kShown) : text;
+// The first three names in quotation marks, and the number of the others.
+std::string quote_names(const std::vector<std::string>& names) {
+  std::vector<std::string> quoted;
+  for (const std::string& name : names) quoted.push_back('"' + escaped_name(name) + '"');
+  return join_up_to(3, quoted);
 }
 
 // Without what is_of_system().
@@ -137,7 +136,7 @@ void check_destination(const fs::path& directory, Existing existing) {
     throw Error(ExitCode::kCannotWrite,
                 "{} holds other things than a data set: {}; move {} elsewhere, or choose a new or "
                 "empty directory",
-                directory.string(), some_of(foreign), foreign.size() == 1 ? "it" : "them");
+                directory.string(), quote_names(foreign), foreign.size() == 1 ? "it" : "them");
   if (!names.empty() && existing == Existing::kRefuse)
     throw Error(ExitCode::kCannotWrite,
                 "{} already holds a data set or a part of one: go on with it by --resume, replace "
@@ -184,13 +183,10 @@ void require_free_space(const fs::path& directory, std::uint64_t bytes) {
   std::error_code status;
   const fs::space_info space = fs::space(directory, status);
   if (status || space.available >= bytes) return;
-  constexpr double kMiB = 1024.0 * 1024.0;
-  throw Error(
-      ExitCode::kCannotWrite,
-      "{}: the shards need {:.1f} MiB, but {:.1f} MiB are free there: free some space, choose "
-      "another --dest, or take fewer images (--max-images)",
-      directory.string(), static_cast<double>(bytes) / kMiB,
-      static_cast<double>(space.available) / kMiB);
+  throw Error(ExitCode::kCannotWrite,
+              "{}: the shards need {}, but {} are free there: free some space, choose another "
+              "--dest, or use fewer images (--max-images)",
+              directory.string(), format_bytes(bytes), format_bytes(space.available));
 }
 
 }  // namespace valley

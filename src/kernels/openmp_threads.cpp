@@ -14,14 +14,14 @@
 namespace valley {
 namespace {
 
-// at::set_num_threads() starts a pool of its own beside OpenMP's, and waits for ever for a thread
-// that it could not start.
+// at::set_num_threads() starts a second pool besides OpenMP's, and hangs if a thread of it cannot
+// be started.
 constexpr int kPools = 2;
-// Threads that a rank starts besides: the loader's, the checkpoint writer's, reductions'.
+// Other threads of a rank: loader, checkpoint writer, reductions.
 constexpr int kOtherThreads = 4;
 
-// Function of the OpenMP library that LibTorch loads; null where it has none, or where it is not
-// GNU's (parallel.cpp links that one, other libraries are only looked up).
+// Function of the OpenMP library that LibTorch loads; null where LibTorch was built without OpenMP.
+// Looked up by name, because that library need not be the one of this compiler.
 template <typename Function>
 Function* openmp_function(const char* name) {
   return reinterpret_cast<Function*>(::dlsym(RTLD_DEFAULT, name));
@@ -32,7 +32,7 @@ int ask_openmp(const char* name, int otherwise) {
   return function == nullptr ? otherwise : function();
 }
 
-// Threads, up to `wanted`, that can live at once beside this one.
+// Number of threads, up to `wanted`, that can run in addition to this one.
 int startable_threads(int wanted) {
   std::promise<void> end;
   const std::shared_future<void> ended = end.get_future().share();

@@ -4,12 +4,9 @@
 
 #include <new>
 
+#include "core/text.h"
+
 namespace valley {
-namespace {
-
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
-}  // namespace
 
 std::optional<std::string> out_of_memory_text(const std::exception& error) {
   if (const auto* gpu = dynamic_cast<const c10::OutOfMemoryError*>(&error))
@@ -18,13 +15,13 @@ std::optional<std::string> out_of_memory_text(const std::exception& error) {
   const auto* torch = dynamic_cast<const c10::Error*>(&error);
   if (torch == nullptr) return std::nullopt;
   const std::string what = torch->what_without_backtrace();
-  // Errors of CUDA and its libraries come as texts: c10's, cuBLAS's, cuDNN's, cuRAND's.
+  // Errors of CUDA and its libraries can be recognized only by their text.
   for (const char* text :
        {"CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
         "DEVICE_ALLOCATION_FAILED", "CURAND_STATUS_ALLOCATION_FAILED"}) {
     if (what.find(text) != std::string::npos) return "out of GPU memory: " + first_line(what);
   }
-  // The host's allocator has no exception type of its own.
+  // LibTorch's host allocator throws a plain c10::Error.
   const std::size_t at = what.find("can't allocate memory");
   if (at == std::string::npos) return std::nullopt;
   return "out of memory: " + first_line(what.substr(at));

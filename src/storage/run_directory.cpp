@@ -1,11 +1,9 @@
 #include "storage/run_directory.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
@@ -14,6 +12,7 @@
 #include "core/error.h"
 #include "core/json_text.h"
 #include "core/read_file.h"
+#include "core/text.h"
 #include "storage/checkpoint.h"
 #include "storage/directory.h"
 #include "storage/run_lock.h"
@@ -67,15 +66,6 @@ void check_name(const std::string& name) {
     throw Error(ExitCode::kUsage,
                 "'{}' cannot name a run: take letters, digits, '.', '_' and '-', at most 200",
                 name);
-}
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  VALLEY_CHECK(::gmtime_r(&now, &parts) != nullptr);
-  std::array<char, 32> text{};
-  VALLEY_CHECK(std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts) > 0);
-  return text.data();
 }
 
 std::string to_text(const Json& json) { return write_json(json, 2) + "\n"; }

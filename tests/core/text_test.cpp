@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <ctime>
+#include <string>
+
 namespace valley {
 namespace {
 
@@ -36,6 +40,41 @@ TEST(Utf8, ValidityIsThatOfTheStandard) {
   for (const char* bad : {"\x80", "\xC1\x81", "\xE0\x9F\xBF", "\xF0\x8F\xBF\xBF",
                           "\xF4\x90\x80\x80", "\xED\xBF\xBF", "a\xFF"})
     EXPECT_FALSE(is_utf8(bad)) << printable(bad);
+}
+
+TEST(Plural, OneHasNoPluralS) {
+  EXPECT_EQ(plural(1, "core"), "1 core");
+  EXPECT_EQ(plural(0, "core"), "0 cores");
+}
+
+TEST(FormatBytes, UnitIsTheLargestThatIsReached) {
+  EXPECT_EQ(format_bytes(1), "1 byte");
+  EXPECT_EQ(format_bytes(1023), "1023 bytes");
+  EXPECT_EQ(format_bytes(1024), "1.0 KiB");
+  EXPECT_EQ(format_bytes(21 << 20), "21.0 MiB");
+  EXPECT_EQ(format_bytes(std::uint64_t{3} << 29U), "1.5 GiB");
+  EXPECT_EQ(format_bytes(~std::uint64_t{0}), "16384.0 PiB");
+}
+
+TEST(FirstLine, EndsBeforeTheNewline) {
+  EXPECT_EQ(first_line("a\nb\nc"), "a");
+  EXPECT_EQ(first_line("a"), "a");
+  EXPECT_EQ(first_line(""), "");
+}
+
+TEST(JoinUpTo, CountsTheItemsThatItLeavesOut) {
+  EXPECT_EQ(join_up_to(2, {}), "");
+  EXPECT_EQ(join_up_to(2, {"a", "b"}), "a, b");
+  EXPECT_EQ(join_up_to(2, {"a", "b", "c", "d"}), "a, b and 2 more");
+}
+
+TEST(UtcNow, IsIso8601InSeconds) {
+  const std::string now = utc_now();
+  EXPECT_EQ(now.size(), 20U);
+  std::tm parts{};
+  const char* end = ::strptime(now.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  ASSERT_TRUE(end != nullptr && *end == '\0') << now;
+  EXPECT_LE(std::abs(std::difftime(::timegm(&parts), std::time(nullptr))), 2);
 }
 
 }  // namespace

@@ -289,7 +289,7 @@ TEST_F(BuilderTest, OneBuilderADirectory) {
 TEST_F(BuilderTest, TooLittleSpaceIsSaidBeforeAnythingIsWritten) {
   BuildOptions huge = options();
   huge.target.height = huge.target.width = 16384;
-  expect_error(ExitCode::kCannotWrite, {"MiB are free", "--max-images"},
+  expect_error(ExitCode::kCannotWrite, {"the shards need ", "iB are free there", "--max-images"},
                [&] { build_dataset(PatternSource(10'000'000), huge); });
   EXPECT_FALSE(fs::exists(folder_ / "set/manifest.json"));
 }
