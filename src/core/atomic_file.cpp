@@ -28,7 +28,7 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
-// Beside the file, and nobody else's: hosts may share the folder, and threads the process.
+// A unique name beside the file: hosts may share the folder, threads share the process.
 std::filesystem::path temporary_beside(const std::filesystem::path& path) {
   static std::atomic<unsigned> count = 0;
   std::array<char, 256> host{};
@@ -42,7 +42,8 @@ bool is_in_proc(const std::filesystem::path& path) {
   return ::statfs(folder_of(path).c_str(), &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
 }
 
-// The open file of this process that a link such as /proc/self/fd/1 stands for; -1 for others.
+// Descriptor of the open file of this process that a link such as /proc/self/fd/1 refers to; -1 for
+// other links.
 int open_file_behind(const std::filesystem::path& link) {
   const std::string name = link.filename().string();
   int descriptor = -1;
@@ -55,12 +56,11 @@ int open_file_behind(const std::filesystem::path& link) {
   return is_same ? descriptor : -1;
 }
 
-// The file that is written for a path: the end of its chain of symbolic links, which need not
-// exist.
+// File at the end of a path's chain of symbolic links; need not exist.
 struct Target {
   std::filesystem::path path;
-  int stream = -1;  // an open file of this process, /dev/stdout for one: written as it is
-  std::optional<struct ::stat> replaced;  // the file that is there
+  int stream = -1;  // open file of this process, such as /dev/stdout: written directly
+  std::optional<struct ::stat> replaced;  // existing file
 };
 
 std::optional<std::filesystem::path> link_in(const std::filesystem::path& path) {
@@ -70,11 +70,11 @@ std::optional<std::filesystem::path> link_in(const std::filesystem::path& path) 
   return std::filesystem::path(std::string(text.data(), static_cast<std::size_t>(n)));
 }
 
-// Programs need what is no plain file, /dev/null for one: a rename must not take its place.
+// Only regular files may be replaced: renaming over /dev/null would break other programs.
 Target find_target(const std::filesystem::path& path) {
   constexpr int kMaxLinks = 40;  // as the kernel allows
   if (!path.has_filename())
-    throw Error(ExitCode::kCannotWrite, "\"{}\" names no file to write", path.string());
+    throw Error(ExitCode::kCannotWrite, "\"{}\" does not name a file to write", path.string());
   Target target{path, -1, std::nullopt};
   for (int links = 0; const auto link = link_in(target.path); ++links) {
     if (links == kMaxLinks) throw file_error("creating", path.string(), ELOOP, true);
@@ -97,7 +97,7 @@ std::string describe(const std::filesystem::path& path, const Target& target) {
              : fmt::format("{}, to which {} links", target.path.string(), path.string());
 }
 
-// The new file gets the owner and the permissions of the old one, as far as this user may set them.
+// Copies owner and permissions of the old file to the new one, as far as this user may.
 void take_over(int descriptor, const struct ::stat& replaced) {
   struct ::stat made {};
   const bool is_known = ::fstat(descriptor, &made) == 0;
@@ -181,10 +181,10 @@ void sync_directory(const std::filesystem::path& directory) {
   // Without permission to read it, it can be written but not flushed.
   if (descriptor < 0 && errno == EACCES) return;
   if (descriptor < 0) throw file_error("opening", directory.string(), errno, true);
-  // Many file systems cannot flush directories. The rename is done by now, and atomic: an error
-  // would deny a file that is there.
+  // Many file systems cannot flush directories. The rename has succeeded, so an Error would report
+  // an existing file as not written.
   if (::fsync(descriptor) != 0 && !is_unsupported(errno))
-    log::warn("flushing the directory {}: {}; names in it may be lost when the machine fails",
+    log::warn("flushing the directory {}: {}; new files in it may be lost when the host fails",
               directory.string(), error_text(errno));
   ::close(descriptor);
 }

@@ -1,4 +1,4 @@
-// Files that are whole or absent, even when the machine dies while they are written.
+// Files that are complete or absent, even when the host crashes while they are written.
 #pragma once
 
 #include <filesystem>
@@ -9,12 +9,12 @@
 
 namespace valley {
 
-// Writes to a temporary file beside `path`; `commit` flushes it to the disk and gives it its name.
-// Without a commit the destructor removes it. Of a symbolic link the target is written, whether it
-// exists or not. A file that is replaced keeps its permissions. Every failure is an Error naming
-// the path and the bytes (ExitCode::kCannotWrite or kIo); a directory, device or named pipe is not
-// replaced. An open file of this process, such as /dev/stdout or bash's >(command), is written
-// directly.
+// Writes to a temporary file beside `path`; `commit` flushes it to the disk and renames it to
+// `path`. Without a commit the destructor removes it. A symbolic link is followed, also when its
+// target does not exist. A file that is replaced keeps its permissions. Every failure is an Error
+// naming the path and the bytes (ExitCode::kCannotWrite or kIo); a directory, device or named pipe
+// is not replaced. An open file of this process, such as /dev/stdout or bash's >(command), is
+// written directly.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& path);
@@ -29,16 +29,15 @@ class AtomicFile {
  private:
   std::filesystem::path path_;
   std::string name_;                 // for messages
-  std::filesystem::path temporary_;  // "" of an open file, which is written directly
+  std::filesystem::path temporary_;  // "" for an open file, which is written directly
   int descriptor_ = -1;
 };
 
 void write_file(const std::filesystem::path& path,
                 std::string_view text);  // one AtomicFile, written and committed
 
-// Refuses (ExitCode::kCannotWrite) what an AtomicFile could not write, before there is anything to
-// write: a folder that is not there or read-only, a directory or device of that name. Makes
-// nothing.
+// Error (ExitCode::kCannotWrite) where an AtomicFile would fail: the folder is missing or
+// read-only, or `path` is a directory or a device. Creates nothing.
 void require_writable(const std::filesystem::path& path);
 
 void sync_directory(const std::filesystem::path& directory);  // makes renames in it durable

@@ -1,9 +1,9 @@
 // Experiment files: TOML bound to typed options.
 //
 // A Schema binds each known key to a variable that holds its default. `load` reads a file and
-// dotted overrides into those variables; a key that is not in the schema is refused naming the
-// nearest known one, a value of the wrong type, out of range or not among the choices is refused
-// with file, line and key (ExitCode::kConfig). A missing file is kMissingInput. The same schema
+// dotted overrides into those variables. It rejects a key that is not in the schema, naming the
+// nearest known one, and a value of the wrong type, out of range or not among the choices, naming
+// file, line and key (ExitCode::kConfig). A missing file is kMissingInput. The same schema
 // prints every key with its type, default, meaning and source (`valley train --keys`,
 // docs/config.md) and writes the resolved config, which loads again as it is.
 //
@@ -77,9 +77,9 @@ class Key {
   [[nodiscard]] bool holds_text() const;     // true for strings and enums
   [[nodiscard]] bool is_switch() const;      // true if "on" and "off" are choices
   [[nodiscard]] std::string limits() const;  // "", ">= 1", "> 0, <= 1", ...
-  // What may be written, for people: "an integer >= 1", "one of \"fp32\", \"bf16\"", ...
+  // Valid values, for messages: "an integer >= 1", "one of \"fp32\", \"bf16\"", ...
   [[nodiscard]] std::string accepts() const;
-  [[nodiscard]] bool is_within_limits(double number) const;  // never so for a NaN
+  [[nodiscard]] bool is_within_limits(double number) const;  // false for NaN
   // Largest absolute value of a number, see Schema::bound_numbers.
   [[nodiscard]] double bound() const { return bound_; }
 
@@ -111,8 +111,8 @@ class Schema {
     return keys_.emplace_back(std::move(name), EnumTarget(variable), std::move(names));
   }
 
-  // Declares keys of which only one can be set. One that an override sets takes the place of one
-  // that the file sets, which is as if the file did not set it; unless the override says "auto".
+  // Declares mutually exclusive keys. An override of one of them, except with "auto", undoes what
+  // the file sets for the others.
   void alternatives(std::vector<std::string> names);
 
   // Accepts `old_name` for the key `name` of this version, with a warning.
@@ -123,8 +123,8 @@ class Schema {
   void bound_numbers(double largest);
 
   // `overrides` are "section.key=value" with a TOML value; a bare word or path is taken as a string
-  // where the key holds one. They win over the file, the last one over those before it. Without a
-  // "=" an override is ExitCode::kUsage. After an Error the variables hold a mixture: end there.
+  // where the key holds one. They take precedence over the file, later ones over earlier. Without a
+  // "=" an override is ExitCode::kUsage. After an Error the variables are partly assigned.
   void load(const std::filesystem::path& file, const std::vector<std::string>& overrides);
   void load_text(const std::string& toml, const std::string& file_name_for_messages,
                  const std::vector<std::string>& overrides);
@@ -142,7 +142,7 @@ class Schema {
   [[nodiscard]] const std::deque<Key>& keys() const { return keys_; }
 
  private:
-  struct TomlNode;  // a node of the parser's, which stays out of this header
+  struct TomlNode;  // wraps the parser's node type, which this header does not include
   // `name`, or the present name of a key that had it, with a warning that names `place`.
   [[nodiscard]] std::string present_name(const std::string& name, const std::string& place) const;
   void drop_alternatives(const Key& chosen);
@@ -151,11 +151,12 @@ class Schema {
   [[nodiscard]] Error unknown_key(const std::string& name, const std::string& place) const;
   [[nodiscard]] Error unknown_section(const std::string& name, const std::string& place) const;
   [[nodiscard]] const Key* find(const std::string& name) const;
-  [[nodiscard]] bool is_section(const std::string& name) const;  // or the beginning of one's name
+  [[nodiscard]] bool is_section(
+      const std::string& name) const;  // also the beginning of a section's name
   // "train" of "train.steps", each once, in order of declaration.
   [[nodiscard]] std::vector<std::string> sections() const;
 
-  std::deque<Key> keys_;  // in order of declaration; a deque keeps what `key` returned in place
+  std::deque<Key> keys_;  // in order of declaration; a deque keeps references from `key` valid
   std::map<std::string, std::string> places_;
   std::vector<std::vector<std::string>> alternatives_;
   std::map<std::string, std::string> old_names_;  // to the present ones
@@ -168,15 +169,15 @@ class Schema {
 // `text` as a TOML string, quoted and escaped.
 [[nodiscard]] std::string toml_string(std::string_view text);
 
-// Which of `choices`, the values of `key`, `text` is. Error kConfig naming all three for none of
-// them.
+// Index of `text` in `choices`, the values of `key`. Error kConfig naming all three if it is not
+// among them.
 [[nodiscard]] std::size_t choice_of(const std::string& text,
                                     const std::vector<std::string>& choices,
                                     const std::string& key);
 
-// The known name with the least edit distance to `name` (insertions, deletions, substitutions and
-// swaps of neighbours; capitals do not count), or "" when none is near: one slip for every three
-// letters, at most three, in what follows a section that both names share.
+// Known name with the smallest edit distance to `name` (insertions, deletions, substitutions,
+// transpositions of adjacent letters; ignoring case), or "" when it is too large: more than a third
+// of the letters after the section that both names share, or more than 3.
 [[nodiscard]] std::string nearest_name(const std::string& name,
                                        const std::vector<std::string>& known);
 

@@ -1,4 +1,4 @@
-// How a Schema prints: the resolved config, the keys for a terminal and for docs/config.md.
+// Output of a Schema: the resolved config, the keys for a terminal and for docs/config.md.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -35,7 +35,7 @@ void describe_for_terminal(const Key& key, std::size_t indent, std::string& out)
   }
 }
 
-// Plain text for a cell of a table; what stands in backquotes stays code.
+// Escapes text for a table cell; text in backquotes stays code.
 std::string markdown_text(std::string_view text) {
   std::string out;
   bool in_code = false;

@@ -1,4 +1,4 @@
-// How a Schema reads: a TOML file and overrides, into the bound variables.
+// Input of a Schema: a TOML file and overrides, into the bound variables.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ constexpr double kLargestExactInteger = 0x1p53;
 constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20U;
 constexpr const char* kCommandLine = "command line";
 
-// What a file says of one key, or of a section or key that is not known.
+// One key of a file and its value; the key or its section may be unknown.
 struct Entry {
   std::string name;
   const toml::node* node;
@@ -36,13 +36,13 @@ bool comes_before(const Entry& a, const Entry& b) {
 std::string shortened(std::string text) {
   if (text.size() <= kLongestQuotation) return text;
   std::size_t end = kLongestQuotation;
-  // Never in the middle of a character of UTF-8.
+  // Never within a UTF-8 character.
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
   text.resize(end);
   return text + "...";
 }
 
-std::string what_it_is(const toml::node& node) {
+std::string describe_node(const toml::node& node) {
   if (const auto text = node.value_exact<std::string>())
     return "the string " + toml_string(shortened(*text));
   if (node.is_table()) return "a table";
@@ -55,7 +55,7 @@ std::string what_it_is(const toml::node& node) {
   return node.is_boolean() ? value : "the date or time " + value;
 }
 
-// Stores one TOML value in the variable of a key, or says why not.
+// Stores one TOML value in the variable of a key, or throws an Error with the reason.
 class Assignment {
  public:
   Assignment(const Key& key, const toml::node& node, const std::string& place)
@@ -76,9 +76,9 @@ class Assignment {
   void operator()(double* target) const {
     const double number =
         node_.is_integer() ? static_cast<double>(exactly<std::int64_t>()) : exactly<double>();
-    if (!key_.is_within_limits(number)) refuse();
+    if (!key_.is_within_limits(number)) reject();
     if (std::abs(number) > key_.bound())
-      refuse(fmt::format("; numbers go up to {:.2g}", key_.bound()));
+      reject(fmt::format("; its absolute value must be at most {:.2g}", key_.bound()));
     *target = number;
   }
 
@@ -100,7 +100,7 @@ class Assignment {
   }
 
   void operator()(std::vector<std::int64_t>* target) const {
-    if (!node_.is_array()) refuse(": write it as [1, 2]");
+    if (!node_.is_array()) reject(": write it as [1, 2]");
     std::vector<std::int64_t> list;
     for (const toml::node& element : *node_.as_array()) list.push_back(integer(element));
     *target = std::move(list);
@@ -113,7 +113,7 @@ class Assignment {
     const std::vector<std::string>& choices = key_.choices();
     if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
       const std::string near = nearest_name(text, choices);
-      refuse(near.empty() ? "" : fmt::format("; did you mean {}?", toml_string(near)));
+      reject(near.empty() ? "" : fmt::format("; did you mean {}?", toml_string(near)));
     }
     return text;
   }
@@ -121,7 +121,7 @@ class Assignment {
   template <typename T>
   [[nodiscard]] T exactly() const {
     const auto value = node_.value_exact<T>();
-    if (!value) refuse();
+    if (!value) reject();
     return *value;
   }
 
@@ -134,21 +134,21 @@ class Assignment {
 
   [[nodiscard]] std::int64_t integer(const toml::node& node) const {
     const auto value = node.value_exact<std::int64_t>();
-    if (!value) refuse(way_to_integer(node));
-    if (!key_.is_within_limits(static_cast<double>(*value))) refuse();
+    if (!value) reject(integer_hint(node));
+    if (!key_.is_within_limits(static_cast<double>(*value))) reject();
     return *value;
   }
 
-  static std::string way_to_integer(const toml::node& node) {
+  static std::string integer_hint(const toml::node& node) {
     const auto number = node.value_exact<double>();
     if (!number || *number != std::trunc(*number) || std::abs(*number) > kLargestExactInteger)
       return "";
     return fmt::format("; write {}", static_cast<std::int64_t>(*number));
   }
 
-  [[noreturn]] void refuse(const std::string& way_out = "") const {
+  [[noreturn]] void reject(const std::string& way_out = "") const {
     throw Error(ExitCode::kConfig, "{}: {} takes {}, not {}{}", place_, key_.name(), key_.accepts(),
-                what_it_is(node_), way_out);
+                describe_node(node_), way_out);
   }
 
   const Key& key_;
@@ -164,20 +164,20 @@ bool is_bare_name(std::string_view name) {
   });
 }
 
-// One part of a dotted name. Quotes stay around a part that needs them: "train.steps" in quotes is
-// one part, and not the key steps of the section train.
+// One part of a dotted name, quoted where TOML needs it: "train.steps" in quotes is one part, not
+// the key `steps` of the section `train`.
 std::string name_part(std::string_view key) {
   return is_bare_name(key) ? std::string(key) : toml_string(key);
 }
 
-// Why a value is not TOML, without the place, which is that in a text made of the value.
-std::string reason_of(const Error& error) {
+// Reason of a parse error, without its position in the text that was made of the value.
+std::string error_reason(const Error& error) {
   const std::string what = error.what();
   return what.substr(what.find(": ") + 2);
 }
 
-// The value of an override. What is not TOML is text, as a shell's user expects; so is all that a
-// key for strings gets without quotes, such as data.path=2024.
+// Value of an override. Text that is not TOML is a string; so is everything without quotes if the
+// key holds strings, such as data.path=2024.
 toml::table parse_override(const std::string& argument, const std::string& text,
                            bool wants_string) {
   if (!is_utf8(text))
@@ -190,14 +190,14 @@ toml::table parse_override(const std::string& argument, const std::string& text,
     toml::table parsed = parse_toml("value = " + text, kCommandLine);
     if (parsed.size() == 1 && (!wants_string || parsed.get("value")->is_string())) return parsed;
   } catch (const Error& error) {
-    reason = reason_of(error);
+    reason = error_reason(error);
   }
   const bool is_quoted = text.starts_with('"') || text.starts_with('\'');
   if (!is_quoted) {
     try {
       return parse_toml("value = " + toml_string(text), kCommandLine);
     } catch (const Error& error) {
-      reason = reason_of(error);
+      reason = error_reason(error);
     }
   }
   throw Error(ExitCode::kConfig, "{}: {}: the value is not TOML: {}", kCommandLine, argument,
@@ -289,7 +289,7 @@ std::string Schema::present_name(const std::string& name, const std::string& pla
 }
 
 void Schema::drop_alternatives(const Key& chosen) {
-  if (chosen.value() == "\"auto\"") return;  // leaves the choice to the others
+  if (chosen.value() == "\"auto\"") return;  // the other keys apply
   for (const std::vector<std::string>& group : alternatives_) {
     if (std::find(group.begin(), group.end(), chosen.name()) == group.end()) continue;
     for (const std::string& other : group) {

@@ -1,4 +1,4 @@
-// What to say of a name that a Schema does not know.
+// Messages about names that a Schema does not know.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,9 +11,9 @@
 namespace valley {
 namespace {
 
-constexpr std::size_t kMostSlips = 3;
-constexpr std::size_t kLettersPerSlip = 3;
-constexpr std::size_t kMaxComparedLetters = 200;  // longer names are near to no known one
+constexpr std::size_t kMaxEdits = 3;
+constexpr std::size_t kLettersPerEdit = 3;
+constexpr std::size_t kMaxComparedLetters = 200;  // no known name is similar to longer ones
 constexpr std::size_t kMaxQuotedBytes = 200;
 
 std::string lower_case(std::string text) {
@@ -23,7 +23,7 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-// Optimal string alignment: Levenshtein's distance where a swap of neighbours is one step.
+// Optimal string alignment distance: Levenshtein with transpositions of adjacent letters.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
@@ -41,16 +41,16 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string_view last_part(std::string_view name) { return name.substr(name.rfind('.') + 1); }
 
-// How many letters of `name` are its own beside `known`: "train.stepz" beside "train.steps" has 5.
-std::size_t own_letters(std::string_view name, std::string_view known) {
+// Letters of `name` that are compared with `known`, without a section that both share: 5 for
+// "train.stepz" and "train.steps".
+std::size_t compared_letters(std::string_view name, std::string_view known) {
   const std::size_t section = name.rfind('.');
   const bool shared = section != std::string_view::npos && known.rfind('.') == section &&
                       name.substr(0, section) == known.substr(0, section);
   return shared ? last_part(name).size() : name.size();
 }
 
-// A name as messages have it: in quotes, and cut where it is long. Parts that TOML quotes have
-// theirs already.
+// Name for messages: quoted unless TOML has quoted a part of it, and truncated.
 std::string name_in_message(const std::string& name) {
   const std::string text = printable_line(name);
   const bool is_long = text.size() > kMaxQuotedBytes;
@@ -78,15 +78,15 @@ std::size_t choice_of(const std::string& text, const std::vector<std::string>& c
 std::string nearest_name(const std::string& name, const std::vector<std::string>& known) {
   if (name.size() > kMaxComparedLetters) return "";
   const std::string wanted = lower_case(name);
-  std::size_t least = std::numeric_limits<std::size_t>::max();
+  std::size_t smallest = std::numeric_limits<std::size_t>::max();
   std::string nearest;
   for (const std::string& candidate : known) {
     const std::string other = lower_case(candidate);
-    const std::size_t slips =
-        std::min(kMostSlips, (own_letters(wanted, other) + 1) / kLettersPerSlip);
+    const std::size_t max_edits =
+        std::min(kMaxEdits, (compared_letters(wanted, other) + 1) / kLettersPerEdit);
     const std::size_t distance = edit_distance(wanted, other);
-    if (distance > slips || distance >= least) continue;
-    least = distance;
+    if (distance > max_edits || distance >= smallest) continue;
+    smallest = distance;
     nearest = candidate;
   }
   return nearest;
@@ -94,8 +94,8 @@ std::string nearest_name(const std::string& name, const std::vector<std::string>
 
 Error Schema::unknown_section(const std::string& name, const std::string& place) const {
   if (is_section(name)) {
-    return {ExitCode::kConfig, "{}: \"{}\" is a section that stands once: write [{}]", place, name,
-            name};
+    return {ExitCode::kConfig, "{}: \"{}\" is a section, not a list of tables: write [{}]", place,
+            name, name};
   }
   const std::string quoted = name_in_message(name);
   if (const std::string plain = without_quotes(name); plain != name && find(plain) != nullptr) {
@@ -128,7 +128,7 @@ Error Schema::unknown_key(const std::string& name, const std::string& place) con
             place, quoted, plain};
   }
   std::vector<std::string> known;
-  std::vector<std::string> elsewhere;  // the right key in another section
+  std::vector<std::string> elsewhere;  // keys of this name in other sections
   for (const Key& key : keys_) {
     known.push_back(key.name());
     if (last_part(key.name()) == last_part(name)) elsewhere.push_back(key.name());

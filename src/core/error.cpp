@@ -31,7 +31,7 @@ const char* way_out(int error_number) {
     case EMFILE:
       return "; raise the limit on open files of a process (ulimit -n)";
     case ENFILE:
-      return "; the machine has no more open files: close other programs, or raise fs.file-max";
+      return "; the host has no more open files: close other programs, or raise fs.file-max";
     case ELOOP:
       return "; its symbolic links form a loop: remove them, or name another file";
     default:

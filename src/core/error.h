@@ -1,8 +1,8 @@
 // The one exception type of Valley and the exit codes that it carries.
 //
-// A user's mistake is an Error whose message names the file, key or rank and a way out. `main`
-// catches it, prints it once and ends the job with its code. Everything else that is thrown is a
-// bug and ends with ExitCode::kInternal.
+// An Error reports a user's mistake or a failure of the system; its message names the file, key or
+// rank and what to do. `main` catches it, prints it once and ends the job with its code. Every
+// other exception is a bug and ends with ExitCode::kInternal.
 #pragma once
 
 #include <fmt/core.h>
@@ -15,7 +15,7 @@ namespace valley {
 
 enum class ExitCode : int {
   kDone = 0,
-  kInternal = 1,       // an exception that nobody expected: a bug
+  kInternal = 1,       // unexpected exception: a bug
   kUsage = 2,          // wrong command line
   kConfig = 64,        // bad config
   kData = 65,          // bad data or checkpoint
@@ -23,8 +23,8 @@ enum class ExitCode : int {
   kDiverged = 70,      // a loss or gradient is not finite
   kOutOfMemory = 71,
   kCannotWrite = 73,   // disk full, quota, permission
-  kIo = 74,            // the storage failed
-  kStoppedEarly = 75,  // stopped with a checkpoint: run me again
+  kIo = 74,            // storage failure
+  kStoppedEarly = 75,  // stopped with a checkpoint: resume
   kRankLost = 76,      // a rank was lost or hung
 };
 
@@ -44,11 +44,11 @@ class Error : public std::runtime_error {
 
 // The cause of a failed system call on a path.
 enum class FileFault {
-  kPath,     // this path alone: absent, no permission, a loop of links, a name that is too long
-  kLimit,    // a limit of the process or file system: space, quota, read-only, open files, memory
-  kStorage,  // the disk, its server or the network: other paths fail alike, a later try may not
+  kPath,     // this path only: missing, no permission, a loop of links, name too long
+  kLimit,    // limit of the process or file system: space, quota, read-only, open files, memory
+  kStorage,  // disk, server or network: other paths fail too, a later attempt may succeed
 };
-// Every other error number is kStorage, also one that is unknown.
+// kStorage for every error number that is neither of the others, also for unknown ones.
 [[nodiscard]] FileFault fault_of(int error_number);
 
 // The error for a failed system call on `path`: kIo for FileFault::kStorage, else kMissingInput
@@ -57,13 +57,13 @@ enum class FileFault {
 [[nodiscard]] Error file_error(const std::string& doing, const std::string& path, int error_number,
                                bool writing);
 
-// Advice for an errno, "; the disk is full: free some space ..."; "" where that is not known.
+// Advice for an errno, "; the disk is full: free some space ..."; "" where there is none.
 [[nodiscard]] const char* way_out(int error_number);
 // Advice for the end of a message about a path that starts with "~", which only a shell replaces:
 // "; ...". Empty for other paths.
 [[nodiscard]] std::string tilde_hint(const std::string& path);
 
-// For states that only a bug can reach: throws std::logic_error with the place.
+// Throws std::logic_error with file and line: only a bug gets here.
 [[noreturn]] void fail_check(const char* expression, const char* file, int line);
 
 }  // namespace valley

@@ -41,7 +41,7 @@ void flush_file(int descriptor, const std::string& path) {
     if (!is_reported.exchange(true))
       log::warn(
           "the file system of {} cannot flush files ({}): files that were just written are "
-          "lost when the machine fails",
+          "lost when the host fails",
           path, error_text(error_number));
     return;
   }

@@ -1,12 +1,12 @@
-// Operations that a file system lacks, told apart from operations that fail.
+// Distinguishes operations that a file system does not support from operations that fail.
 #pragma once
 
 #include <string>
 
 namespace valley {
 
-// True for an errno by which a file system or kernel says that it has no such operation (flushing,
-// locks): the caller does without it. EIO, ENOSPC and the like are failures.
+// True for an errno that means that the file system or kernel does not support an operation
+// (flushing, locks); callers continue without it. EIO, ENOSPC and the like are failures.
 [[nodiscard]] bool is_unsupported(int error_number);
 
 // The same for flock(); ENOLCK and EREMOTEIO, of servers without a lock manager, count too.

@@ -1,4 +1,4 @@
-// The type of the file that a path leads to, with failures told apart from "not there".
+// Type of the file at a path; failures are not reported as "not found".
 #pragma once
 
 #include <sys/stat.h>
@@ -10,9 +10,8 @@
 
 namespace valley {
 
-// Links are followed; not_found where nothing is there, also at the end of a dangling link. Every
-// other failure is file_error's Error naming `path`: no permission, a loop of links, a failing
-// disk.
+// Follows links; not_found where there is no file, also for a dangling link. Throws file_error's
+// Error naming `path` for every other failure: no permission, a loop of links, a failing disk.
 [[nodiscard]] inline std::filesystem::file_type type_of_file(const std::filesystem::path& path,
                                                              bool writing = false) {
   using std::filesystem::file_type;

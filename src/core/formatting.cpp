@@ -6,7 +6,7 @@
 
 FMT_BEGIN_NAMESPACE
 namespace detail {
-// What fmt's headers declare as compiled elsewhere.
+// Templates that fmt's headers declare as instantiated elsewhere.
 template auto dragonbox::to_decimal(float value) noexcept -> dragonbox::decimal_fp<float>;
 template auto dragonbox::to_decimal(double value) noexcept -> dragonbox::decimal_fp<double>;
 template auto thousands_sep_impl<char>(locale_ref locale) -> thousands_sep_result<char>;

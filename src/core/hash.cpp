@@ -41,8 +41,8 @@ std::uint64_t load64(const std::byte* p) {
 
 #if defined(__x86_64__)
 // A matrix over GF(2) that advances a CRC register over a fixed number of zero bytes, as four
-// byte-indexed tables: it joins the checksums of neighbouring pieces that the processor computes
-// side by side.
+// byte-indexed tables: it combines the checksums of adjacent lanes that the processor computes in
+// parallel.
 class ZeroShift {
  public:
   explicit ZeroShift(std::size_t bytes) {

@@ -16,8 +16,8 @@ inline Bytes as_bytes(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-// CRC32C (Castagnoli, RFC 3720 appendix B.4). `crc` is the checksum of what came before, 0 at the
-// start. Uses the processor's instruction where it has one.
+// CRC32C (Castagnoli, RFC 3720 appendix B.4). `crc` is the checksum of the preceding bytes, 0 at
+// the start. Uses the processor's instruction where it has one.
 [[nodiscard]] std::uint32_t crc32c(Bytes bytes, std::uint32_t crc = 0);
 // The portable form, for processors without the instruction and for tests.
 [[nodiscard]] std::uint32_t crc32c_software(Bytes bytes, std::uint32_t crc = 0);

@@ -11,7 +11,7 @@ namespace {
 constexpr const char* kTooDeep = "it has more than 200 levels of nested arrays and objects";
 static_assert(kMaxJsonDepth == 200, "the message names the limit");
 
-// A fault that is found without parsing: the byte where it is, and what is wrong.
+// A fault: its byte and a description.
 struct JsonFault {
   std::size_t byte = 0;
   std::string what;
@@ -39,7 +39,7 @@ std::optional<JsonFault> find_fault_before_parsing(std::string_view text) {
 }
 
 // "[json.exception.parse_error.101] parse error at line 1, column 4: syntax error while parsing
-// array - unexpected ']'; expected ..." without what the place says already.
+// array - unexpected ']'; expected ..." without the position, which the message has already.
 std::string short_reason(const std::string& message) {
   const std::size_t dash = message.find(" - ");
   if (dash != std::string::npos) return message.substr(dash + 3);
@@ -47,7 +47,7 @@ std::string short_reason(const std::string& message) {
   return bracket == std::string::npos ? message : message.substr(bracket + 2);
 }
 
-// Keeps nothing of the values, only where and why parsing ended.
+// Discards values and records where and why parsing ended.
 class FaultFinder final : public nlohmann::json_sax<nlohmann::json> {
  public:
   std::optional<JsonFault> fault;

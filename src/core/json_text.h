@@ -1,4 +1,4 @@
-// The one place where JSON is parsed and written.
+// All parsing and writing of JSON.
 //
 // Parsing limits the depth, because the library copies, compares and writes values recursively.
 // Writing never fails on bytes that are not UTF-8.
@@ -44,8 +44,8 @@ template <typename Json>
 
 [[nodiscard]] std::string json_string(std::string_view text);  // quoted and escaped
 
-// Prints to standard output and ends the line. What a terminal would take for a command
-// is written as \u escapes, which mean the same in JSON.
+// Prints to standard output with a newline at the end. Characters that a terminal would interpret
+// as commands become \u escapes, which are equivalent in JSON.
 void print_json_text(std::string_view json);
 
 }  // namespace valley

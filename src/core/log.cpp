@@ -15,8 +15,7 @@
 namespace valley::log {
 namespace {
 
-// The one piece of process-wide state in Valley: where messages go, what they must leave standing,
-// and which rank they come from.
+// The only process-wide state in Valley: destinations of messages, the status line and the rank.
 struct State {
   std::mutex mutex;
   int rank = 0;
@@ -87,7 +86,7 @@ void write(Level level, bool every_rank, std::string_view message) {
   if (!every_rank && s.rank != 0) return;
   if (!s.to_stderr)
     s.to_stderr = make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>(), "%v");
-  // Names and file contents in a message must not reach a terminal as commands.
+  // Names and file contents in a message must not act as terminal commands.
   const std::string text = printable(message);
   const std::string prefix = s.size > 1 ? fmt::format("[{}] ", s.rank) : "";
   if (s.status_line != nullptr) s.status_line->hide();

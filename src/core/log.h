@@ -1,9 +1,8 @@
-// Messages for people, on stderr and (rank 0) in the run's log.txt.
+// Messages for users, on stderr and (rank 0) in the run's log.txt.
 //
-// With more than one rank each line starts with the rank, "[2] ". `info` speaks on rank 0 only,
-// because what one rank says of the job all would say; `info_every_rank`, `warn` and `error` speak
-// on each. Any thread may call. Control characters in a message are escaped (`printable` of
-// text.h).
+// With more than one rank each line starts with the rank, "[2] ". `info` writes on rank 0 only, so
+// that messages about the job appear once; `info_every_rank`, `warn` and `error` write on each. Any
+// thread may call. Control characters in a message are escaped (`printable` of text.h).
 #pragma once
 
 #include <fmt/core.h>
@@ -14,10 +13,10 @@
 
 namespace valley::log {
 
-// Called once the rank is known; before that, lines carry no prefix.
+// Call once the rank is known; before that, lines have no prefix.
 void set_rank(int rank, int size);
 
-// Copies every line into a file as well (appending). Pass an empty path to stop.
+// Appends every line to a file as well. An empty path stops that.
 void tee_to(const std::string& path);
 
 enum class Level { kInfo, kWarning, kError };

@@ -1,7 +1,7 @@
 // Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel Random Numbers:
-// As Easy as 1, 2, 3, SC 2011), keyed by (seed, stream, position). What is drawn for a position
-// never depends on what was drawn before, so any number of ranks, threads and restarts draws the
-// same numbers. Compiles for the host and for CUDA devices.
+// As Easy as 1, 2, 3, SC 2011), keyed by (seed, stream, position). A draw depends on nothing drawn
+// before, so any number of ranks, threads and restarts draws the same values. Compiles for the host
+// and for CUDA devices.
 #pragma once
 
 #include <cmath>
@@ -15,31 +15,32 @@
 
 namespace valley {
 
-// What the numbers are for. Values are part of the meaning of a seed: never renumber, only add.
+// Use of the random values. The numbers are part of the meaning of a seed: only add, never
+// renumber.
 enum class RandomStream : std::uint32_t {
-  kWeights = 1,       // position: hash64 of the tensor's name
-  kLatentD = 2,       // position: index of the sample in training order
-  kLatentG = 3,       // likewise, the generator update's own draw
-  kMirror = 4,        // likewise
-  kSampleLatent = 5,  // position: index in the sample grid, or the seed a user asked for
-  kLangevin = 6,      // noise of Markov chains; position: index of the sample in training order
-  kReplay = 7,        // which slots of a replay buffer are drawn, likewise
-  kReplayStart = 8,   // where chains begin, likewise, or the slot
-  kEvaluate = 9,      // pairs, patches and directions of `valley evaluate`
-  kBuffers = 10,      // first values of what is no parameter; position: hash64 of the name
-  kDequantize = 11,   // what real pixels lie between their levels; position: as kLatentD
-  kSampleChain = 12,  // noise of chains that draw samples; position: as kSampleLatent
-  kDamage = 15,       // damage done to images that are to be restored; position: index of the image
-  kRestoreChain = 16,  // noise of chains that restore them, likewise
-  kGibbs = 17,         // states of units in training's Gibbs chains; position: as kLatentD
-  kGibbsNoise = 18,    // of Gaussian units there, likewise
-  kSampleNoise = 19,   // of Gaussian units in chains that draw samples; position: as kSampleLatent
-  kMeasure = 20,       // which units a measure looks at; position: index among the measured images
-  kSampleLayers = 23,  // states of the layers below such a chain's, likewise
+  kWeights = 1,        // initial weights; position: hash64 of the tensor's name
+  kLatentD = 2,        // latents of the discriminator's update; position: sample in training order
+  kLatentG = 3,        // latents of the generator's update; position: as kLatentD
+  kMirror = 4,         // random flips; position: as kLatentD
+  kSampleLatent = 5,   // latents of samples; position: index in the sample grid, or the user's seed
+  kLangevin = 6,       // noise of Markov chains; position: as kLatentD
+  kReplay = 7,         // slots drawn from a replay buffer; position: as kLatentD
+  kReplayStart = 8,    // initial states of chains; position: as kLatentD, or the slot
+  kEvaluate = 9,       // pairs, patches and directions of `valley evaluate`
+  kBuffers = 10,       // initial values of buffers; position: hash64 of the name
+  kDequantize = 11,    // noise added to quantized pixels; position: as kLatentD
+  kSampleChain = 12,   // noise of sampling chains; position: as kSampleLatent
+  kDamage = 15,        // damage applied to images before restoration; position: index of the image
+  kRestoreChain = 16,  // noise of restoration chains; position: as kDamage
+  kGibbs = 17,         // states of units in Gibbs chains in training; position: as kLatentD
+  kGibbsNoise = 18,    // noise of Gaussian units there; position: as kLatentD
+  kSampleNoise = 19,   // noise of Gaussian units in sampling chains; position: as kSampleLatent
+  kMeasure = 20,       // units that a metric uses; position: index among the measured images
+  kSampleLayers = 23,  // states of lower layers in sampling chains; position: as kSampleLatent
   kAnnealing = 24,     // states in annealed importance sampling; position: the chain
-  kAnnealingNoise = 25,  // of Gaussian units there, likewise
-  kBound = 26,      // pixels and hidden units that likelihoods are means over; position: the image
-  kSynthetic = 27,  // pixels of benchmarks; position: byte of the rank's
+  kAnnealingNoise = 25,  // noise of Gaussian units there; position: the chain
+  kBound = 26,      // pixels and hidden units that likelihoods average over; position: the image
+  kSynthetic = 27,  // pixels of benchmarks; position: byte within the rank's images
 };
 
 struct PhiloxBlock {
@@ -93,7 +94,7 @@ VALLEY_HOST_DEVICE inline float uniform01(std::uint32_t word) {
   return static_cast<float>(word >> 8U) * 0x1p-24F;
 }
 
-// Two independent normal numbers, mean 0 and standard deviation 1, by Box and Muller (1958). CPU
+// Two independent normal values of mean 0 and standard deviation 1, by Box and Muller (1958). CPU
 // and GPU differ in the last bits of the logarithm.
 struct NormalPair {
   float first, second;

@@ -1,5 +1,5 @@
-// Reads a whole file within a size limit. A read never waits on a device, and on a pipe only where
-// the caller takes pipes.
+// Reads a whole file within a size limit. Never waits for a device, and for a pipe only where the
+// caller accepts pipes.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ inline constexpr std::uint64_t kMaxTextBytes = std::uint64_t{1} << 30U;  // 1 Gi
 
 struct ReadRules {
   std::uint64_t max_bytes = kMaxTextBytes;
-  // Pipes, such as <(command) or a named pipe: read once, up to the end that the writer sets.
+  // Accepts pipes, such as <(command) or a named pipe, and reads them until the writer closes them.
   bool takes_pipes = false;
   ExitCode too_large = ExitCode::kData;  // the code of an Error about more than max_bytes
 };

@@ -1,5 +1,5 @@
-// Threads on systems that may have no room for one more: memory for its stack or a process slot
-// (`ulimit -u`, a container's pids.max) ran out.
+// Starting threads on systems that may refuse them: no memory for the stack, or no process slot
+// (`ulimit -u`, a container's pids.max).
 #pragma once
 
 #include <cstddef>
@@ -12,11 +12,11 @@
 
 namespace valley {
 
-// kOutOfMemory, with a way out, for threads that do `work`, such as "reading images".
+// kOutOfMemory, with advice, for threads that do `work`, such as "reading images".
 [[nodiscard]] Error no_thread_left(std::string_view work);
 
 // Adds threads of `body` to `threads`, a vector of std::thread or std::jthread, until `count` were
-// added or the system refuses one; returns how many were.
+// added or the system refuses one; returns the number added.
 template <typename Threads, typename Body>
 std::size_t start_threads(Threads& threads, std::size_t count, const Body& body) {
   threads.reserve(threads.size() + count);

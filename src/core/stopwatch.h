@@ -1,4 +1,4 @@
-// Adds the time for which it lives to a number of seconds.
+// Adds the lifetime of an object to a counter of seconds.
 #pragma once
 
 #include <chrono>

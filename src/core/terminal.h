@@ -1,10 +1,9 @@
-// What stands behind an output of the program.
+// Type of an output of the program.
 #pragma once
 
 namespace valley {
 
-// Whether it is a terminal on which a line can be redrawn and coloured: not a file, a pipe, or one
-// that says TERM=dumb.
+// True for a terminal that can redraw and color a line: not a file, a pipe or TERM=dumb.
 [[nodiscard]] bool is_capable_terminal(int descriptor);
 
 }  // namespace valley

@@ -12,13 +12,13 @@
 namespace valley {
 namespace {
 
-// Counts levels without parsing. Up to the first fault that the parser would report, strings and
-// comments end here where they end there.
+// Counts levels without parsing. Up to the first error of the parser, strings and comments end
+// where the parser ends them.
 class TomlDepth {
  public:
   explicit TomlDepth(std::string_view text) : text_(text) {}
 
-  // The byte where the limit is passed.
+  // First byte beyond the limit.
   std::optional<std::size_t> find_excess() {
     while (at_ < text_.size()) {
       const char c = text_[at_];
@@ -80,9 +80,9 @@ class TomlDepth {
 
   std::string_view text_;
   std::size_t at_ = 0;
-  std::size_t depth_ = 0;          // of values that are open
-  std::size_t dots_ = 0;           // in the key or number at hand
-  std::size_t key_dots_ = 0;       // in the key whose value is read
+  std::size_t depth_ = 0;          // levels of the open values
+  std::size_t dots_ = 0;           // dots of the current key or number
+  std::size_t key_dots_ = 0;       // dots of the key whose value is being read
   std::vector<std::size_t> open_;  // levels that each open bracket adds
 };
 

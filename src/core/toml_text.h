@@ -1,4 +1,4 @@
-// TOML parsing with a limit of depth, because the parser's tables are built and freed recursively.
+// TOML parsing with a depth limit, because the parser builds and frees tables recursively.
 #pragma once
 
 #include <toml++/toml.h>
@@ -11,7 +11,7 @@ namespace valley {
 
 inline constexpr std::size_t kMaxTomlDepth = 100;  // nested values, and dots in one key
 
-// `text` of `file` as a table. Error kConfig for what is not TOML or too deep:
+// `text` of `file` as a table. Error kConfig if it is not TOML or too deep:
 // "run.toml:3:7: why". Lines and columns count from 1.
 [[nodiscard]] toml::table parse_toml(std::string_view text, const std::string& file);
 

@@ -1,7 +1,8 @@
-// Bias and ELU behind a conv in one pass over memory, forward and backward.
+// Bias and ELU after a convolution in one pass over memory, forward and backward.
 //
-// y: float or bfloat16 [N, C, H, W] in channels_last order; the arithmetic is float. Tensors decide
-// where a pass runs; on CUDA it is queued on the current stream. Results do not depend on threads.
+// y: float or bfloat16 [N, C, H, W] in channels_last order; the arithmetic is float. Each runs
+// on the device of its tensors, on CUDA on the current stream. Results do not depend on the number
+// of threads.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,8 +13,8 @@ namespace valley::kernels {
 // float or of y's type.
 void bias_elu_(const at::Tensor& y, const at::Tensor& bias);
 
-// grad * elu'(x), from y = elu(x): elu' = 1 where y > 0, else y + 1. Of y's type and layout; grad
-// in any. bias_grad: float [C], becomes the sum of that over N, H, W; undefined: not summed.
+// grad * elu'(x), from y = elu(x): elu' = 1 where y > 0, else y + 1. Result in y's type and layout;
+// grad in any. bias_grad: float [C], receives the sum of the result over N, H, W; may be undefined.
 [[nodiscard]] at::Tensor elu_backward(const at::Tensor& grad, const at::Tensor& y,
                                       const at::Tensor& bias_grad);
 

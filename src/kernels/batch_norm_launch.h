@@ -28,7 +28,7 @@ struct BatchNorm {
 };
 
 struct BatchNormBackward {
-  const void* gradient;  // of y
+  const void* gradient;  // gradient of y
   const void* x;
   const float* weight;
   const float* bias;

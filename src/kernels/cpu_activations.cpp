@@ -13,12 +13,12 @@ namespace {
 // e^x - 1 for x <= 0, to about an ulp: 2^n (e^r - 1) + (2^n - 1) with r in [-ln 2 / 2, ln 2 / 2],
 // e^r - 1 by its Taylor series to the 7th power.
 VALLEY_INLINE float expm1_of_negative(float x) {
-  constexpr float kLeast = -87.0F;  // e^-87 is about the smallest normal number
+  constexpr float kMin = -87.0F;  // e^-87 is about the smallest normal float
   constexpr float kLog2E = 1.44269504F;
   constexpr float kLn2High = 0.693359375F;
   constexpr float kLn2Low = -2.12194440e-4F;
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: added and subtracted, it rounds to integers
-  const float bounded = x < kLeast ? kLeast : x;
+  const float bounded = x < kMin ? kMin : x;
   const float shifted = bounded * kLog2E + kRound;
   const float n = shifted - kRound;
   const float r = (bounded - n * kLn2High) - n * kLn2Low;
@@ -39,8 +39,7 @@ VALLEY_INLINE float elu(float x) {
   return x > 0 ? x : negative;
 }
 
-// Rows are taken together in tiles of at least so many numbers, so that loops over few channels run
-// as long ones do.
+// Minimum elements of a tile of rows: loops over few channels would be too short.
 constexpr std::int64_t kTile = 512;
 
 std::int64_t rows_of_tile(std::int64_t channels) {

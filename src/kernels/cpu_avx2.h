@@ -1,5 +1,5 @@
-// Vectors of eight floats, for files that are compiled for AVX2 and FMA: what cpu_avx512.h has,
-// under the same names, and with the same bits wherever a lane is computed by itself.
+// Vectors of eight floats, for files that are compiled for AVX2 and FMA: the interface of
+// cpu_avx512.h, with the same bits for operations within a lane.
 #pragma once
 
 #include <immintrin.h>
@@ -31,7 +31,7 @@ static inline Vector leaky(Vector x, float leak) {
   return plus(_mm256_max_ps(zeros(), x), leak, _mm256_min_ps(zeros(), x));
 }
 
-using Bits16 = std::uint16_t;  // of a bfloat16
+using Bits16 = std::uint16_t;  // bits of a bfloat16
 
 static inline Vector load(const float* from) { return _mm256_loadu_ps(from); }
 static inline Vector load(const Bits16* from) {
@@ -66,7 +66,7 @@ static inline void store(Bits16* to, Vector x) {
       _mm_packus_epi32(_mm256_castsi256_si128(kept), _mm256_extracti128_si256(kept, 1)));
 }
 
-// ELU as cpu_activations.cpp has it: e^x - 1 for x <= 0 by 2^n (e^r - 1) + (2^n - 1).
+// The ELU of cpu_activations.cpp: e^x - 1 for x <= 0 by 2^n (e^r - 1) + (2^n - 1).
 static inline Vector elu(Vector x) {
   const Vector below = _mm256_max_ps(_mm256_min_ps(x, zeros()), all(-87));
   const Vector n =
@@ -79,11 +79,11 @@ static inline Vector elu(Vector x) {
   const Vector scale = _mm256_castsi256_ps(
       _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
   const Vector negative = multiply_add(scale, _mm256_mul_ps(p, r), difference(scale, all(1)));
-  // What is not a number fails the comparison and stays.
+  // NaN fails the comparison and stays.
   return _mm256_blendv_ps(x, negative, _mm256_cmp_ps(x, zeros(), _CMP_LT_OQ));
 }
 
-// The sums of so many vectors' lanes, in order.
+// Sum of the lanes of each vector, in order.
 static constexpr int kSumsAtOnce = 4;
 static inline void store_lane_sums(float* to, const Vector* v) {
   const Vector pairs = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));

@@ -1,9 +1,9 @@
-// Vectors of sixteen floats, for files that are compiled for AVX-512 whatever the rest is compiled
-// for: included inside their `#pragma GCC target`. All of it is static, so that the linker does not
-// take it for what other files have under the same names: cpu_avx2.h has them for AVX2.
+// Vectors of sixteen floats, for files that are compiled for AVX-512 regardless of the rest of the
+// program: included within their `#pragma GCC target`. Everything is static, so that the linker
+// does not merge it with the functions of the same names in cpu_avx2.h.
 #pragma once
 
-// GCC 12 takes what its own intrinsics leave open for a mistake.
+// GCC 12 warns of deliberately uninitialized variables in its own intrinsics.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -37,7 +37,7 @@ static inline Vector leaky(Vector x, float leak) {
   return plus(_mm512_max_ps(zeros(), x), leak, _mm512_min_ps(zeros(), x));
 }
 
-using Bits16 = std::uint16_t;  // of a bfloat16
+using Bits16 = std::uint16_t;  // bits of a bfloat16
 
 static inline Vector load(const float* from) { return _mm512_loadu_ps(from); }
 static inline Vector load(const Bits16* from) {
@@ -70,7 +70,7 @@ static inline void store(Bits16* to, Vector x) {
                       _mm512_cvtepi32_epi16(_mm512_srli_epi32(kept, 16)));
 }
 
-// ELU as cpu_activations.cpp has it: e^x - 1 for x <= 0 by 2^n (e^r - 1) + (2^n - 1).
+// The ELU of cpu_activations.cpp: e^x - 1 for x <= 0 by 2^n (e^r - 1) + (2^n - 1).
 static inline Vector elu(Vector x) {
   const Vector zero = _mm512_setzero_ps();
   const Vector one = _mm512_set1_ps(1);
@@ -82,7 +82,7 @@ static inline Vector elu(Vector x) {
   for (const float factor : factors) p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(factor));
   const Vector scale = _mm512_scalef_ps(one, n);
   const Vector negative = _mm512_fmadd_ps(scale, _mm512_mul_ps(p, r), difference(scale, one));
-  // What is not a number fails both comparisons and stays.
+  // NaN fails both comparisons and stays.
   const __mmask16 is_negative = _mm512_cmp_ps_mask(x, zero, _CMP_LT_OQ);
   return _mm512_mask_blend_ps(is_negative, x, negative);
 }
@@ -96,7 +96,7 @@ static inline Vector paired_twice(Vector a, Vector b) {
   return sum(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)),
              _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
 }
-// The sums of so many vectors' lanes, in order.
+// Sum of the lanes of each vector, in order.
 static constexpr int kSumsAtOnce = 8;
 static inline void store_lane_sums(float* to, const Vector* v) {
   const Vector low = paired_twice(paired(v[0], v[1]), paired(v[2], v[3]));

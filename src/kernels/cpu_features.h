@@ -1,4 +1,4 @@
-// Which instructions this CPU has, for kernels that are compiled for more than the rest is.
+// Instruction sets of this CPU, for kernels that are compiled for wider ones than the program.
 #pragma once
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -9,11 +9,11 @@
 
 namespace valley::kernels::cpu {
 
-// kAvx2: with FMA; kAvx512: F, DQ, BW and VL.
+// kAvx2 includes FMA; kAvx512 means F, DQ, BW and VL.
 enum class Vectors { kNone, kAvx2, kAvx512 };
-// The widest for which there are kernels here and that LibTorch uses: the CPU's, or fewer where the
-// environment says so (ATEN_CPU_CAPABILITY = default or avx2).
+// Widest instruction set that both these kernels and LibTorch support on this CPU; the environment
+// can limit it (ATEN_CPU_CAPABILITY=default or avx2).
 [[nodiscard]] Vectors vectors();
-[[nodiscard]] bool has_tile_units();  // AMX, which multiply bfloat16 faster than vectors
+[[nodiscard]] bool has_tile_units();  // AMX, which multiplies bfloat16 faster than vector units
 
 }  // namespace valley::kernels::cpu

@@ -4,7 +4,7 @@
 namespace valley::kernels::cpu {
 namespace {
 
-// Sums side by side, whatever the instructions' width: the same bits on every CPU.
+// Partial sums, independent of the vector width: the same bits on every CPU.
 constexpr int kLanes = 64;
 
 inline __attribute__((always_inline)) double distance(const float* a, const float* b,

@@ -11,7 +11,7 @@ namespace valley::kernels::cpu {
 
 namespace {
 
-constexpr std::int64_t kGrain = 16;  // rows a thread takes at least
+constexpr std::int64_t kGrain = 16;  // minimum rows per thread
 constexpr std::int64_t kSliceRows = 32;
 constexpr std::int64_t kMaxConvSlices = 16;
 constexpr std::int64_t kTaps = 3;
@@ -26,7 +26,7 @@ const NarrowConvKernels& narrow_kernels() {
 
 std::int64_t padded(std::int64_t columns) { return (columns + kBlock - 1) / kBlock * kBlock; }
 
-// Three rows of a map as floats, of those around one row of an image after the other.
+// Sliding window over the rows of a map: a row and its neighbors as floats.
 class RowWindow {
  public:
   static std::int64_t floats(const NarrowShape& s, std::int64_t channels) {
@@ -43,7 +43,7 @@ class RowWindow {
     std::fill_n(memory, floats(shape, channels), 0.0F);
   }
 
-  // `row` counts those of all images. Rows that the window has already are not read again.
+  // `row` is the index over all images. Does not read rows again that the window holds.
   void move_to(std::int64_t row, const float* (&rows)[kTaps]) {
     const std::int64_t in_image = row % shape_.rows;
     const bool follows = row == at_ + 1 && in_image != 0;
@@ -54,7 +54,7 @@ class RowWindow {
   }
 
  private:
-  // Whole vectors.
+  // A whole number of vectors.
   static std::int64_t stride(const NarrowShape& s, std::int64_t channels) {
     return ((padded(s.columns) + 2) * channels + 15) / 16 * 16;
   }
@@ -120,7 +120,7 @@ void run(const NarrowingConv& k) {
 
 void run(const NarrowingTransposedConv& k) {
   const NarrowShape& s = k.shape;
-  const std::int64_t wide = 2 * s.columns * s.few;  // a row of y
+  const std::int64_t wide = 2 * s.columns * s.few;  // elements of a row of y
   parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t read = RowWindow::floats(s, s.many);
     float* memory =

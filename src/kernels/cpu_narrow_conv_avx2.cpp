@@ -1,4 +1,5 @@
-// Compiled for AVX2 and FMA whatever the rest is compiled for: called only where the CPU has it.
+// Compiled for AVX2 and FMA regardless of the rest of the program; called only on CPUs that have
+// it.
 #include "kernels/cpu_narrow_conv_kernels.h"
 
 #if VALLEY_WIDE_VECTORS
@@ -6,7 +7,7 @@
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 #include "kernels/cpu_avx2.h"
-// After the vectors that it is made of.
+// Uses the vectors of the header above.
 #include "kernels/cpu_narrow_conv_loops.h"
 
 namespace valley::kernels::cpu {

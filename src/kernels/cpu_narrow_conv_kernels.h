@@ -1,9 +1,8 @@
-// The parts of convs from and to few channels that work on vectors, for cpu_narrow_conv.cpp, which
-// takes those that the CPU has instructions for.
+// Vector functions of small-channel convolutions. cpu_narrow_conv.cpp selects the set for the CPU
+// at hand.
 //
-// A row of a map is copied as floats before it is read: a pixel of zeros, the row, zeros up to a
-// whole number of blocks of kBlock pixels and one pixel more. Three of them are what a row of the
-// output is made from.
+// Rows of a map are copied as floats first: a pixel of zeros, the row, zeros up to a whole number
+// of blocks of kBlock pixels and one more pixel. An output row is computed from three such rows.
 #pragma once
 
 #include <cstdint>
@@ -14,17 +13,17 @@
 namespace valley::kernels::cpu {
 
 inline constexpr std::int64_t kBlock = 16;     // pixels
-inline constexpr std::int64_t kSumLanes = 48;  // whole vectors and pixels of 1 and of 3 channels
-using ThreeRows = const float* const (&)[3];   // the row above first
+inline constexpr std::int64_t kSumLanes = 48;  // a multiple of the vector size and of 3 channels
+using ThreeRows = const float* const (&)[3];   // in order from top to bottom
 
-// What is compiled for vectors of one kind or the other.
+// Compiled once for AVX2 and once for AVX-512.
 struct NarrowConvKernels {
-  // n numbers, float or bfloat16.
+  // Copies n elements, float or bfloat16, as floats.
   void (*copy_floats)(const void* from, bool bf16, std::int64_t n, float* to);
 
-  // A row of y. `y`: where it begins.
+  // Computes a row of y, from its first element on.
   void (*widen_row)(const WideningConv& k, ThreeRows rows, void* y);
-  // `out`: kBlock pixels at a time, few numbers each; without the bias.
+  // Writes blocks of kBlock pixels of `few` channels to `out`; without the bias.
   void (*narrow_row)(const NarrowingConv& k, ThreeRows rows, float* out);
   // One even or odd output row, without the bias.
   void (*narrow_transposed_row)(const NarrowingTransposedConv& k, ThreeRows rows, bool odd,
@@ -33,7 +32,7 @@ struct NarrowConvKernels {
   void (*store_narrow_row)(const float* row, const float* bias, std::int64_t few, std::int64_t n,
                            bool bf16, void* y);
 
-  // weights[i][j][f][m] += the sum over a row's pixels. `many`: where that row begins.
+  // weights[i][j][f][m] += the sum over the pixels of a row, which begins at `many`.
   void (*add_row)(const NarrowWeightGradient& k, ThreeRows few, const void* many, float* weights);
   // sums[i % kSumLanes] += values[i]
   void (*add_lanes)(const float* values, std::int64_t n, float* sums);

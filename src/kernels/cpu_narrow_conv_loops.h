@@ -1,7 +1,6 @@
-// The parts of convs from and to few channels that work on vectors, for the two files that compile
-// them, each for its instructions and after its vectors (cpu_avx512.h, cpu_avx2.h). Nothing here
-// may be a template or an inline function that other files have as well: the linker would keep one
-// for all.
+// Vector functions of small-channel convolutions, included by the two files that compile them,
+// after cpu_avx512.h or cpu_avx2.h. Templates and inline functions must be static: the linker would
+// merge those of both files.
 #pragma once
 
 #include "kernels/cpu_narrow_conv_kernels.h"
@@ -12,7 +11,7 @@ namespace {
 
 constexpr int kTaps = 3;
 
-// kPixels pixels of y, N vectors of channels of each, of which the first `pixels` are stored.
+// kPixels pixels of y, N vectors of channels per pixel; stores the first `pixels` of them.
 constexpr int kPixels = kRegisters / 4;
 template <typename T, int F, int N>
 void widen(ThreeRows rows, std::int64_t at, const float* weights, const float* bias, T* y,
@@ -60,7 +59,7 @@ void widen_row_of(const WideningConv& k, ThreeRows rows, T* y) {
 }
 
 // P pixels of F channels, P F a multiple of kSumsAtOnce, with kernels of Taps x Taps. Lanes are
-// channels of x, summed at the end.
+// channels of x; their sum is the result.
 template <int F, int P, int Taps>
 void narrow(const float* const* rows, std::int64_t at, const float* weights, std::int64_t many,
             float* out) {
@@ -100,8 +99,8 @@ void store_row(const float* row, const float* bias, std::int64_t few, std::int64
   }
 }
 
-// Vectors whose nine sums the registers hold.
-constexpr int kMostVectors = kRegisters / 16;
+// Vectors for which nine sums each fit into the registers.
+constexpr int kMaxVectors = kRegisters / 16;
 
 // Taps of `Rows` rows of the kernel, Rows F = 3: sums[i][j][f][0 .. N vectors) over a row's pixels.
 template <typename T, int Rows, int F, int N>
@@ -131,9 +130,9 @@ void add_row_of(const NarrowShape& shape, ThreeRows few, const T* many_map, floa
   for (int i = 0; i < kTaps; i += Rows) {
     float* w = weights + i * kTaps * F * shape.many;
     for (std::int64_t c = 0; c < shape.many;) {
-      const bool two = kMostVectors == 2 && c + 2 * kLanes <= shape.many;
-      two ? add_taps<T, Rows, F, kMostVectors>(few + i, many_map + c, w + c, shape.many,
-                                               shape.columns)
+      const bool two = kMaxVectors == 2 && c + 2 * kLanes <= shape.many;
+      two ? add_taps<T, Rows, F, kMaxVectors>(few + i, many_map + c, w + c, shape.many,
+                                              shape.columns)
           : add_taps<T, Rows, F, 1>(few + i, many_map + c, w + c, shape.many, shape.columns);
       c += two ? 2 * kLanes : kLanes;
     }

@@ -6,12 +6,11 @@
 namespace valley::kernels::cpu {
 namespace {
 
-// Elements after which the shadow is written and the gradient cleared: what was just written is
-// still in the nearest cache.
+// Elements after which the bf16 copy is written and the gradient cleared, while they are in the L1
+// cache.
 constexpr std::int64_t kBlock = 1 << 11;
 
-// The updates of PyTorch's optimizers, element by element; each is compiled twice below, once with
-// the wide instructions.
+// Updates of PyTorch's optimizers. Each is compiled twice below, once with AVX2.
 inline __attribute__((always_inline)) void adam_range(const Adam& k, AdamFactors factors,
                                                       std::int64_t begin, std::int64_t end) {
   const auto beta1 = static_cast<float>(k.beta1);
@@ -135,7 +134,8 @@ constexpr auto shadow_wide = shadow_plain;
 bool has_wide() { return false; }
 #endif
 
-// `range` over all elements, block by block, and what follows it in each.
+// Calls `range` for each block of elements, then writes the bf16 copy and clears the gradient
+// there.
 template <typename Range>
 void run_blocks(const FlatUpdate& k, bool wide, const Range& range) {
   parallel_for(0, k.n, kParallelElements, [&](std::int64_t first, std::int64_t last) {
@@ -149,7 +149,7 @@ void run_blocks(const FlatUpdate& k, bool wide, const Range& range) {
   });
 }
 
-// True where nothing is left to do but to clear the gradient, which is done.
+// True if the update is to be skipped; the gradient is cleared then.
 bool skips(const FlatUpdate& k) {
   if (*k.skip == 0) return false;
   if (k.clear_gradient) std::fill(k.gradient, k.gradient + k.n, 0.0F);

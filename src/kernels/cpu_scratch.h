@@ -1,4 +1,4 @@
-// Memory for a kernel's intermediate results that a thread keeps from call to call.
+// Memory for intermediate results of kernels, which a thread keeps between calls.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@ namespace valley::kernels::cpu {
 
 class Scratch {
  public:
-  // At a multiple of 64 bytes; what was there before is lost.
+  // Aligned to 64 bytes; previous contents are lost.
   float* get(std::size_t floats) {
     if (floats > size_) {
       memory_.reset(static_cast<float*>(::operator new(floats * sizeof(float), kAlignment)));

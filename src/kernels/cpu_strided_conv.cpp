@@ -21,7 +21,7 @@ thread_local Scratch block_scratch;
 thread_local Scratch weights_scratch;
 
 // Tiles per block; `floats`: per tile and transformed element.
-std::int64_t tiles_of_phase_block(std::int64_t floats) {
+std::int64_t max_phase_block_tiles(std::int64_t floats) {
   const std::int64_t fit = kPhaseBlockFloats / (kPhasePlaces * floats) / kManyRows * kManyRows;
   return std::max(2 * kManyRows, fit);  // each block reads all weights again
 }
@@ -31,21 +31,21 @@ std::size_t block_floats(std::int64_t tiles, std::int64_t in, std::int64_t out) 
 }
 
 // Zeroes the rows that pad a block to a multiple of kFewRows.
-void clear_rest(float* v, std::int64_t tiles, std::int64_t most, std::int64_t in) {
+void clear_rest(float* v, std::int64_t tiles, std::int64_t max_tiles, std::int64_t in) {
   for (std::int64_t p = 0; p < kPhasePlaces; ++p)
-    std::fill_n(v + p * apart(most * in) + tiles * in, (filled_up(tiles) - tiles) * in, 0.0F);
+    std::fill_n(v + p * apart(max_tiles * in) + tiles * in, (filled_up(tiles) - tiles) * in, 0.0F);
 }
 
 struct Block {
-  std::int64_t first, tiles, most;
+  std::int64_t first, tiles, max_tiles;
 };
 
 void multiply_places(const float* v, const float* u, float* m, const Block& block, std::int64_t in,
                      std::int64_t out) {
   for (std::int64_t p = 0; p < kPhasePlaces; ++p) {
-    strided_kernels().multiply_panels(v + p * apart(block.most * in), u + p * apart(in * out),
-                                      m + p * apart(block.most * out), filled_up(block.tiles), in,
-                                      out);
+    strided_kernels().multiply_panels(v + p * apart(block.max_tiles * in), u + p * apart(in * out),
+                                      m + p * apart(block.max_tiles * out), filled_up(block.tiles),
+                                      in, out);
   }
 }
 
@@ -53,40 +53,40 @@ void shrink(const StridedConv& k, const float* weights, const PhaseTiling& tilin
             const Block& block, const float* zeros, float* v) {
   const StridedShape& s = k.shape;
   const std::int64_t in = kPhases * s.large;
-  float* m = v + kPhasePlaces * apart(block.most * in);
+  float* m = v + kPhasePlaces * apart(block.max_tiles * in);
   const PhaseMap from = large_map(s, k.x);
   for (std::int64_t t = 0; t < block.tiles; ++t) {
     for (int phase = 0; phase < kPhases; ++phase) {
       strided_kernels().read_tile(from, tiling.large_around(block.first + t, phase), zeros,
-                                  v + t * in + phase * s.large, apart(block.most * in));
+                                  v + t * in + phase * s.large, apart(block.max_tiles * in));
     }
   }
-  clear_rest(v, block.tiles, block.most, in);
+  clear_rest(v, block.tiles, block.max_tiles, in);
   multiply_places(v, weights, m, block, in, s.small);
   const PhaseMap to = small_map(s, k.y);
   for (std::int64_t t = 0; t < block.tiles; ++t) {
     strided_kernels().write_tile(to, tiling.small(block.first + t), m + t * s.small,
-                                 apart(block.most * s.small), k.bias, k.leak);
+                                 apart(block.max_tiles * s.small), k.bias, k.leak);
   }
 }
 
 void grow(const StridedConv& k, const float* weights, const PhaseTiling& tiling, const Block& block,
           const float* zeros, float* v) {
   const StridedShape& s = k.shape;
-  float* m = v + kPhasePlaces * apart(block.most * s.small);
+  float* m = v + kPhasePlaces * apart(block.max_tiles * s.small);
   const PhaseMap from = small_map(s, k.x);
   const PhaseMap to = large_map(s, k.y);
   for (int phase = 0; phase < kPhases; ++phase) {
     for (std::int64_t t = 0; t < block.tiles; ++t) {
       strided_kernels().read_tile(from, tiling.small_around(block.first + t, phase), zeros,
-                                  v + t * s.small, apart(block.most * s.small));
+                                  v + t * s.small, apart(block.max_tiles * s.small));
     }
-    clear_rest(v, block.tiles, block.most, s.small);
+    clear_rest(v, block.tiles, block.max_tiles, s.small);
     multiply_places(v, weights + phase * kPhasePlaces * apart(s.small * s.large), m, block, s.small,
                     s.large);
     for (std::int64_t t = 0; t < block.tiles; ++t) {
       strided_kernels().write_tile(to, tiling.large(block.first + t, phase), m + t * s.large,
-                                   apart(block.most * s.large), k.bias, k.leak);
+                                   apart(block.max_tiles * s.large), k.bias, k.leak);
     }
   }
 }
@@ -129,13 +129,14 @@ void run(const StridedConv& k) {
   const PhaseTiling tiling(s);
   const std::vector<float> zeros(static_cast<std::size_t>(std::max(s.large, s.small)));
   const std::int64_t floats = k.transposed ? s.small + s.large : kPhases * s.large + s.small;
-  const std::int64_t most = tiles_of_phase_block(floats);
-  const std::int64_t blocks = (tiling.count + most - 1) / most;
+  const std::int64_t max_tiles = max_phase_block_tiles(floats);
+  const std::int64_t blocks = (tiling.count + max_tiles - 1) / max_tiles;
   parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
-    float* v = block_scratch.get(block_floats(most, k.transposed ? s.small : kPhases * s.large,
+    float* v = block_scratch.get(block_floats(max_tiles, k.transposed ? s.small : kPhases * s.large,
                                               k.transposed ? s.large : s.small));
     for (std::int64_t b = begin; b < end; ++b) {
-      const Block block{b * most, std::min(most, tiling.count - b * most), most};
+      const Block block{b * max_tiles, std::min(max_tiles, tiling.count - b * max_tiles),
+                        max_tiles};
       k.transposed ? grow(k, weights, tiling, block, zeros.data(), v)
                    : shrink(k, weights, tiling, block, zeros.data(), v);
     }
@@ -148,32 +149,32 @@ void run(const StridedWeightGradient& k) {
   const PhaseTiling tiling(s);
   const std::vector<float> zeros(static_cast<std::size_t>(std::max(s.large, s.small)));
   const std::int64_t in = kPhases * s.large;
-  const std::int64_t most = tiles_of_phase_block(in + s.small);
+  const std::int64_t max_tiles = max_phase_block_tiles(in + s.small);
   const std::int64_t slices = strided_slices(s);
   const std::int64_t size = sums_floats(s);
   const PhaseMap large = large_map(s, k.large_map);
   const PhaseMap small = small_map(s, k.small_map);
   parallel_for(0, slices, 1, [&](std::int64_t begin, std::int64_t end) {
-    float* v = block_scratch.get(block_floats(most, in, s.small));
-    float* z = v + kPhasePlaces * apart(most * in);
+    float* v = block_scratch.get(block_floats(max_tiles, in, s.small));
+    float* z = v + kPhasePlaces * apart(max_tiles * in);
     for (std::int64_t slice = begin; slice < end; ++slice) {
       float* sums = k.scratch + slice * size;
       const std::int64_t begins = tiling.count * slice / slices;
       const std::int64_t last = tiling.count * (slice + 1) / slices;
-      for (std::int64_t first = begins; first < last; first += most) {
-        const std::int64_t tiles = std::min(most, last - first);
+      for (std::int64_t first = begins; first < last; first += max_tiles) {
+        const std::int64_t tiles = std::min(max_tiles, last - first);
         for (std::int64_t t = 0; t < tiles; ++t) {
           for (int phase = 0; phase < kPhases; ++phase) {
             strided_kernels().read_tile(large, tiling.large_around(first + t, phase), zeros.data(),
-                                        v + t * in + phase * s.large, apart(most * in));
+                                        v + t * in + phase * s.large, apart(max_tiles * in));
           }
           strided_kernels().read_gradient(small, tiling.small(first + t), zeros.data(),
-                                          z + t * s.small, apart(most * s.small));
+                                          z + t * s.small, apart(max_tiles * s.small));
         }
         const auto products =
             first == begins ? strided_kernels().put_matrices : strided_kernels().add_matrices;
         for (std::int64_t p = 0; p < kPhasePlaces; ++p) {
-          products(v + p * apart(most * in), z + p * apart(most * s.small),
+          products(v + p * apart(max_tiles * in), z + p * apart(max_tiles * s.small),
                    sums + p * apart(in * s.small), tiles, in, s.small);
         }
       }

@@ -1,4 +1,4 @@
-// What Winograd's and the narrow convs' loops have in common: included by both, under their rules.
+// Loops that Winograd and small-channel convolutions share; included by both, under their rules.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Compiled for AVX-512 whatever the rest is compiled for: called only where the CPU has it.
+// Compiled for AVX-512 regardless of the rest of the program; called only on CPUs that have it.
 #include "kernels/cpu_winograd_kernels.h"
 
 #if VALLEY_WIDE_VECTORS
@@ -6,7 +6,7 @@
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma")
 #include "kernels/cpu_avx512.h"
-// After the vectors that it is made of.
+// Uses the vectors of the header above.
 #include "kernels/cpu_winograd_loops.h"
 
 namespace valley::kernels::cpu {

@@ -1,5 +1,5 @@
-// The parts of Winograd's convs that work on vectors, for cpu_winograd.cpp, which takes those that
-// the CPU has instructions for. See cpu_winograd_tiles.h for the matrices.
+// Vector functions of Winograd convolutions. cpu_winograd.cpp selects the set for the CPU at hand.
+// See cpu_winograd_tiles.h for the matrices.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@
 
 namespace valley::kernels::cpu {
 
-inline constexpr int kEdge = 6;  // of a transformed tile
-inline constexpr int kStep = 4;  // outputs along an edge
-inline constexpr int kTaps = 3;  // of a kernel
-inline constexpr int kZero = 2;  // the row and column that upsampled input leaves zero
+inline constexpr int kEdge = 6;  // side of a transformed tile
+inline constexpr int kStep = 4;  // outputs per side
+inline constexpr int kTaps = 3;  // side of a kernel
+inline constexpr int kZero = 2;  // row and column that are zero for upsampled input
 inline constexpr std::int64_t kPlaces = kEdge * kEdge;
 
-// Of the conv's output.
+// Tiles of the convolution's output.
 struct Tiling {
   std::int64_t batch, rows, columns;
   [[nodiscard]] std::int64_t down() const { return (rows + kStep - 1) / kStep; }
@@ -24,9 +24,9 @@ struct Tiling {
   [[nodiscard]] std::int64_t count() const { return batch * down() * across(); }
 };
 struct TilePlace {
-  std::int64_t image, row, column;  // of the tile's first output
+  std::int64_t image, row, column;  // first output of the tile
 };
-// A map whose pixels tiles are read from.
+// Map from which tiles are read.
 struct TileMap {
   const void* data;  // [batch, height, width, channels]
   bool bf16;
@@ -34,17 +34,17 @@ struct TileMap {
   bool upsamples;
 };
 
-// What is compiled for vectors of one kind or the other.
+// Compiled once for AVX2 and once for AVX-512.
 struct WinogradKernels {
-  // A tile's 36 places are rows of channels that lie `stride` rows apart.
+  // The 36 elements of a transformed tile are rows of channels, `stride` rows apart.
   //
-  // B^T d B; `zeros`: as many as there are channels.
+  // B^T d B; `zeros`: one per channel.
   void (*read_tile)(const TileMap& map, const TilePlace& place, const float* zeros, float* out,
                     std::int64_t stride);
-  // A y A^T of a tile of the gradient.
+  // A y A^T for a tile of the gradient.
   void (*read_gradient)(const WinogradWeightGradient& k, const Tiling& tiling,
                         const TilePlace& place, float* out, std::int64_t stride);
-  // A^T m A, bias and ELU; and the same in sums over 2x2 outputs, without bias.
+  // A^T m A, bias and ELU; write_sums: sums of 2x2 outputs of A^T m A, without bias.
   void (*write_tile)(const WinogradConv& k, const Tiling& tiling, const TilePlace& place,
                      const float* m, std::int64_t stride);
   void (*write_sums)(const WinogradConv& k, const Tiling& tiling, const TilePlace& place,
@@ -57,7 +57,7 @@ struct WinogradKernels {
                        std::int64_t in, std::int64_t out);
   void (*add_floats)(float* sums, const float* values, std::int64_t n);  // n a multiple of 16
   void (*transform_weights)(const WinogradWeights& k);                   // G w G^T
-  void (*gather_weights)(const WinogradWeightGradient& k);  // G^T w G, of the first slice
+  void (*gather_weights)(const WinogradWeightGradient& k);  // G^T w G for the first slice
 };
 [[nodiscard]] const WinogradKernels& winograd_avx512();
 [[nodiscard]] const WinogradKernels& winograd_avx2();

@@ -1,6 +1,6 @@
-// The parts of Winograd's convs that work on vectors, for the two files that compile them, each for
-// its instructions and after its vectors (cpu_avx512.h, cpu_avx2.h). Nothing here may be a template
-// or an inline function that other files have as well: the linker would keep one for all.
+// Vector functions of Winograd convolutions, included by the two files that compile them, after
+// cpu_avx512.h or cpu_avx2.h. Templates and inline functions must be static: the linker would merge
+// those of both files.
 #pragma once
 
 #include "kernels/cpu_product_loops.h"
@@ -16,7 +16,7 @@ void read_tile_of(const TileMap& map, const TilePlace& place, const T* zeros, fl
                   std::int64_t stride) {
   const int shift = map.upsamples ? 1 : 0;
   const T* pixels[kEdge][kEdge];
-  std::int64_t columns[kEdge];  // offsets, negative outside
+  std::int64_t columns[kEdge];  // offsets, negative outside of the map
   for (int j = 0; j < kEdge; ++j) {
     const std::int64_t column = place.column + j - 1;
     const bool inside = column >= 0 && column < map.width << shift;

@@ -1,6 +1,6 @@
-// Winograd's transforms for one 6x6 tile of vectors, F(4x4, 3x3) with the points 0, 1, -1, 2, -2
-// and infinity (Lavin & Gray 2016, arXiv 1509.09308, section 4.3; B, G and A are the matrices of
-// there), a channel to a lane. For cpu_winograd_loops.h alone.
+// Winograd transforms of one 6x6 tile, F(4x4, 3x3) with the points 0, 1, -1, 2, -2 and infinity
+// (Lavin & Gray 2016, arXiv 1509.09308, section 4.3, with its matrices B, G and A); each lane of a
+// vector is a channel. Included only by cpu_winograd_loops.h.
 #pragma once
 
 #include "kernels/cpu_winograd_kernels.h"
@@ -33,7 +33,7 @@ static inline void transform_weight(const Vector (&g)[kTaps], Vector (&t)[kEdge]
   t[5] = g[2];
 }
 
-// G^T m, the way back of transform_weight.
+// G^T m, the adjoint of transform_weight.
 static inline void gather_weight(const Vector (&m)[kEdge], Vector (&g)[kTaps]) {
   const Vector near = sum(m[1], m[2]);
   const Vector far = sum(m[3], m[4]);
@@ -54,14 +54,14 @@ static inline void transform_output(const Vector (&m)[kEdge], Vector (&y)[kStep]
   y[3] = sum(plus(near_odd, 8, far_odd), m[5]);
 }
 
-// Its first output plus the second, and its third plus the fourth: m[kZero] has no part in them.
+// Sum of outputs 1 and 2, and of outputs 3 and 4; neither depends on m[kZero].
 static inline void transform_output_sums(const Vector (&m)[kEdge], Vector (&y)[kStep / 2]) {
   const Vector near = scaled(m[1], 2);
   y[0] = difference(plus(sum(m[0], near), 3, m[3]), m[4]);
   y[1] = plus(plus(sum(near, m[5]), 12, m[3]), -4, m[4]);
 }
 
-// A y, the way back of transform_output.
+// A y, the adjoint of transform_output.
 static inline void spread_output(const Vector (&y)[kStep], Vector (&m)[kEdge]) {
   const Vector even = sum(y[0], y[2]);
   const Vector odd = sum(y[1], y[3]);

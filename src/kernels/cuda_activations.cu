@@ -1,16 +1,16 @@
-// A block is a rectangle of threads: x along a row's channels, `kWidth` of them a thread, y along
-// rows. A thread keeps its channels for all its rows, so that a bias is read once and a sum of the
-// bias' gradient stays in registers.
+// Blocks are two-dimensional: x along the channels of a row, kWidth channels per thread, y along
+// rows. A thread has the same channels in all its rows, so that it reads their bias once and keeps
+// the sum of the bias gradient in registers.
 #include "kernels/activation_launch.h"
 #include "kernels/cuda_launch.cuh"
 
 namespace valley::kernels::cuda {
 namespace {
 
-constexpr int kMostColumns = 32;  // threads along a row
+constexpr int kMaxColumns = 32;  // threads along a row
 constexpr std::int64_t kMaxRowBlocks = 2048;
-// Rows that a thread reads before it writes the first of them: enough are on their way from memory
-// then, which no compiler may arrange where what is read and what is written can be the same.
+// Rows that a thread reads before it writes the first of them, so that enough loads are in flight.
+// The compiler cannot reorder them, because input and output may alias.
 constexpr int kForwardRows = 4;
 constexpr int kBackwardRows = 2;
 
@@ -53,8 +53,8 @@ __global__ void bias_elu(BiasElu k) {
   }
 }
 
-// Adds up the sums of a block's rows of threads, in an order that only its shape decides, into
-// those of its first row.
+// Adds the sums of all rows of threads of a block to those of the first row. The order depends only
+// on the shape of the block.
 template <int kWidth>
 __device__ void sum_over_rows(float (&sum)[kWidth]) {
   __shared__ float shared[kThreads * kWidth];
@@ -77,7 +77,7 @@ __global__ void elu_backward(EluBackward k) {
   const std::int64_t columns = k.channels / kWidth;
   const std::int64_t column = own_column();
   const std::int64_t begin = k.rows * blockIdx.x / gridDim.x;
-  // Threads beyond the last channel have no rows, but take part in the sums.
+  // Threads beyond the last channel read no rows, but must reach the barriers of the sum.
   const std::int64_t end = column < columns ? k.rows * (blockIdx.x + 1) / gridDim.x : begin;
   const auto* grad = static_cast<const Packed*>(k.grad) + column;
   const auto* y = static_cast<const Packed*>(k.y) + column;
@@ -112,7 +112,7 @@ __global__ void elu_backward(EluBackward k) {
     k.partial[blockIdx.x * k.channels + column * kWidth + i] = sum[i];
 }
 
-// A block sums kMostColumns channels over the slices.
+// A block sums kMaxColumns channels over the slices.
 __global__ void sum_slices(EluBackward k, std::int64_t slices) {
   const std::int64_t channel = own_column();
   float sum[1] = {};
@@ -124,10 +124,10 @@ __global__ void sum_slices(EluBackward k, std::int64_t slices) {
   if (threadIdx.y == 0 && channel < k.channels) k.bias_grad[channel] = sum[0];
 }
 
-// The narrowest power of two that covers a row of packs, so that few threads stand idle.
+// Smallest power of two that covers a row of packs, so that few threads are idle.
 dim3 block_shape(std::int64_t columns) {
   unsigned x = 1;
-  while (x < kMostColumns && x < columns) x *= 2;
+  while (x < kMaxColumns && x < columns) x *= 2;
   return {x, kThreads / x};
 }
 
@@ -163,7 +163,7 @@ void backward(const EluBackward& k) {
   const dim3 grid(static_cast<unsigned>(slices), blocks_across(columns, block));
   start(elu_backward<T, kWidth>, grid, block, k);
   if (k.bias_grad == nullptr) return;
-  const dim3 sums(kMostColumns, kThreads / kMostColumns);
+  const dim3 sums(kMaxColumns, kThreads / kMaxColumns);
   start(sum_slices, dim3(1, blocks_across(k.channels, sums)), sums, k, slices);
 }
 

@@ -1,5 +1,5 @@
-// How a kernel of launch.h is started on a GPU, and the loop that its threads share: element i is
-// the work of one thread, which goes on with i + stride().
+// Launch of a kernel of launch.h on a GPU, and its grid-stride loop: the thread of element i
+// continues with element i + stride().
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,7 @@ __device__ inline std::int64_t stride() {
   return static_cast<std::int64_t>(gridDim.x) * blockDim.x;
 }
 
-// What a thread reads and writes at once.
+// Elements that a thread loads or stores with one instruction.
 template <typename T, int kWidth>
 struct alignas(sizeof(T) * kWidth) Pack {
   T at[kWidth];

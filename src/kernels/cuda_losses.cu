@@ -4,7 +4,7 @@
 namespace valley::kernels::cuda {
 namespace {
 
-// Of a block's kThreads numbers, in a fixed order; the sum is thread 0's.
+// Sum of the values of a block's kThreads threads, in a fixed order; returned in thread 0.
 __device__ double sum_of_block(double own) {
   __shared__ double shared[kThreads];
   shared[threadIdx.x] = own;
@@ -15,7 +15,7 @@ __device__ double sum_of_block(double own) {
   return shared[0];
 }
 
-// blockIdx.x is the slice. Numbers are read in packs where all of them are aligned.
+// blockIdx.x is the slice. Reads packs if both pointers are aligned.
 template <int kWidth>
 __global__ void sum_of_slice(L1Mean k) {
   using Packed = Pack<float, kWidth>;

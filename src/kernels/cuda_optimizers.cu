@@ -3,14 +3,14 @@
 namespace valley::kernels::cuda {
 namespace {
 
-// What is left to do where a pass has element i's new value.
+// Stores the new value of element i, its bf16 copy and the cleared gradient.
 __device__ void finish(const FlatUpdate& k, std::int64_t i, float value) {
   k.value[i] = value;
   if (k.shadow != nullptr) k.shadow[i] = bfloat16_bits(value);
   if (k.clear_gradient) k.gradient[i] = 0;
 }
 
-// True where the pass ends here.
+// True if the update is to be skipped.
 __device__ bool skips(const FlatUpdate& k) {
   if (*k.skip == 0) return false;
   if (k.clear_gradient) {

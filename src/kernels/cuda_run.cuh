@@ -1,5 +1,5 @@
-// What of CUDA's C++ the kernels need beside its keywords: a grid started on the current stream. A
-// test puts another file in the place of this one and runs the same kernels on a CPU.
+// Launch of a grid on the current stream. Tests replace this file and run the same kernels on a
+// CPU.
 #pragma once
 
 #include <c10/cuda/CUDAException.h>
@@ -13,7 +13,7 @@ namespace valley::kernels::cuda {
 
 using Bfloat16 = __nv_bfloat16;
 
-// The most blocks of a grid whose threads loop.
+// Maximum blocks of a grid with a grid-stride loop.
 inline std::int64_t max_blocks() { return 4096; }
 
 template <typename... Arguments>

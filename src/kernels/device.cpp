@@ -26,8 +26,8 @@ namespace {
 
 constexpr std::int64_t kKibibyte = 1024;
 
-// The resident memory of this program at its most. What getrusage says also counts the process that
-// it was forked from.
+// Peak resident memory of this program. getrusage would include the process that it was forked
+// from.
 std::int64_t peak_resident() {
   constexpr std::string_view kField = "VmHWM:";
   std::ifstream status("/proc/self/status");
@@ -40,15 +40,15 @@ std::int64_t peak_resident() {
 }
 
 DeviceMemory host_memory() {
-  struct sysinfo machine {};
-  ::sysinfo(&machine);
-  const auto unit = static_cast<std::int64_t>(machine.mem_unit);
-  return {static_cast<std::int64_t>(machine.totalram) * unit,
-          static_cast<std::int64_t>(machine.freeram + machine.bufferram) * unit, peak_resident()};
+  struct sysinfo host {};
+  ::sysinfo(&host);
+  const auto unit = static_cast<std::int64_t>(host.mem_unit);
+  return {static_cast<std::int64_t>(host.totalram) * unit,
+          static_cast<std::int64_t>(host.freeram + host.bufferram) * unit, peak_resident()};
 }
 
-// Of "4", and of "4,2" (a number a nesting level) the first.
-std::optional<int> asked_for_threads() {
+// First number of OMP_NUM_THREADS: "4", or "4,2" with one number per nesting level.
+std::optional<int> requested_threads() {
   const char* text = std::getenv("OMP_NUM_THREADS");
   if (text == nullptr) return std::nullopt;
   int number = 0;
@@ -59,20 +59,19 @@ std::optional<int> asked_for_threads() {
 }
 
 struct Cores {
-  int count;   // that this process may run on
-  bool bound;  // to some of the machine's
+  int count;   // cores that this process may run on
+  bool bound;  // true if they are not all of the host's
 };
 
-// A launcher that binds gives each rank cores of its own; one that does not leaves all of them to
-// everyone.
+// With a launcher that binds ranks, each has its own cores; otherwise all ranks share the host's.
 Cores cores_of_process() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
-  const int machine = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const int host_cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const int places = cpus_of_places();
   const int count = places > 0                                              ? places
                     : ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed)
-                                                                            : machine;
+                                                                            : host_cores;
   return {count, count < static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN))};
 }
 
@@ -94,19 +93,19 @@ int set_arithmetic(const Arithmetic& arithmetic) {
   context.setBenchmarkCuDNN(!arithmetic.reproducible);
   context.setDeterministicCuDNN(arithmetic.reproducible);
   context.setDeterministicAlgorithms(arithmetic.reproducible, /*warn_only=*/false);
-  // Else each new tensor is filled with NaN first, in reproducible mode alone.
+  // The default of reproducible mode fills each new tensor with NaN.
   context.setDeterministicFillUninitializedMemory(false);
   fix_team_size();
   const GrantedThreads granted = granted_threads(arithmetic.threads);
   if (granted.count < arithmetic.threads)
-    log::warn("{} of {} threads are used: {} allows no more; raise that limit for more speed",
+    log::warn("{} of {} threads are used, because of {}; raise that limit to use all of them",
               granted.count, arithmetic.threads, granted.limit);
   at::set_num_threads(granted.count);
   return granted.count;
 }
 
 int threads_for_rank(int local_size) {
-  if (const auto asked = asked_for_threads()) return *asked;
+  if (const auto asked = requested_threads()) return *asked;
   const Cores cores = cores_of_process();
   return std::max(1, cores.bound ? cores.count : cores.count / std::max(1, local_size));
 }

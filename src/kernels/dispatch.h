@@ -1,10 +1,10 @@
-// From tensors to the plain pointers of launch.h: which side a kernel runs on, and checks that
-// several passes share. For this folder's sources only.
+// Runs a kernel of launch.h on the device of its tensors; checks that kernels share. For the
+// sources of this folder only.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-// Before `run` below: a qualified name is looked up where the template stands.
+// Included before `run` below: qualified names are looked up where a template is defined.
 #include "kernels/activation_launch.h"
 #include "kernels/launch.h"
 #include "kernels/loss_launch.h"

@@ -10,7 +10,7 @@ namespace {
 constexpr const char* kModule = "libvalley_gpu.so";
 
 const GpuFunctions* load_gpu_module() {
-  // Searched where the program's other libraries are: beside it, or in ../lib of an installation.
+  // The loader searches beside the program and in ../lib of an installation.
   void* module = ::dlopen(kModule, RTLD_NOW | RTLD_GLOBAL);
   void* function = module == nullptr ? nullptr : ::dlsym(module, "valley_gpu_functions");
   if (function == nullptr) {

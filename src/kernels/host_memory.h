@@ -1,12 +1,12 @@
-// Memory of the host between the passes of a training.
+// Host memory between the steps of training.
 #pragma once
 
 namespace valley {
 
-// From now on memory that is freed stays with this process, for its next allocation of that size.
-// Without it glibc returns a pass's large tensors to the system as they are freed, and the next
-// pass has each of their pages faulted in and cleared again. Process-wide; the peak stays what it
-// was but for fragments, and is held until the process ends. Nothing but with glibc.
+// Keeps freed memory in this process for later allocations. By default glibc returns large tensors
+// to the system when they are freed, so the next step faults in and clears each of their pages
+// again. Process-wide; the peak grows by fragmentation only, and memory is held until the process
+// ends. No effect without glibc.
 void keep_freed_memory();
 
 }  // namespace valley

@@ -1,7 +1,7 @@
-// The passes over memory that Valley does itself, on the CPU and on CUDA devices.
+// Element-wise kernels for CPUs and CUDA devices.
 //
-// Tensors decide where a pass runs; on CUDA it is queued on the current stream and never blocks the
-// host. Element-wise: results do not depend on threads, and CPU and GPU agree to the bit where
+// Each runs on the device of its tensors; on CUDA it is queued on the current stream and never
+// blocks the host. Results do not depend on the number of threads; CPU and GPU agree bitwise where
 // stated.
 #pragma once
 
@@ -13,11 +13,11 @@
 
 namespace valley::kernels {
 
-// Pixels to what networks read: out = bytes / 127.5 - 1, in [-1, 1].
+// Converts pixels to network input: out = bytes / 127.5 - 1, in [-1, 1].
 //   bytes  uint8 [B, H, W, C], contiguous
 //   out    float [B, C, H, W], channels_last
 // With `mirror`, sample i is flipped left to right when the lowest bit of Philox(seed, kMirror,
-// position + offset + i) is set. CPU and GPU agree to the bit.
+// position + offset + i) is set. CPU and GPU agree bitwise.
 struct Mirror {
   bool on = false;
   std::uint64_t seed = 0;
@@ -25,14 +25,14 @@ struct Mirror {
 void images_from_bytes(const at::Tensor& bytes, const at::Tensor& out, const Mirror& mirror,
                        const at::Tensor& position, std::int64_t offset);
 
-// What networks write, as pixels: round((x + 1) * 127.5), clamped to 0..255.
+// Converts network output to pixels: round((x + 1) * 127.5), clamped to 0..255.
 //   images  float [B, C, H, W] in [-1, 1]; returns uint8 [B, H, W, C] on the same device
 [[nodiscard]] at::Tensor bytes_from_images(const at::Tensor& images);
 
-// Fills row i of out (float [B, n]) with uniform numbers in [low, high), drawn from Philox(seed,
-// stream, position + offset + i), four of a block, from block `first_block` on.
-//   position  int64 [] on out's device: the index of the global batch's first sample
-// CPU and GPU agree to the bit for low = -1, high = 1 and low = 0, high = 1.
+// Fills row i of out (float [B, n]) with uniform values in [low, high), drawn from Philox(seed,
+// stream, position + offset + i), four per block, starting at block `first_block`.
+//   position  int64 [] on out's device: index of the first sample of the global batch
+// CPU and GPU agree bitwise for low = -1, high = 1 and low = 0, high = 1.
 struct UniformDraw {
   std::uint64_t seed = 0;
   RandomStream stream = RandomStream::kLatentD;
@@ -43,12 +43,13 @@ struct UniformDraw {
 void fill_uniform(const at::Tensor& out, const UniformDraw& draw, const at::Tensor& position,
                   std::int64_t offset);
 
-// Fills row i of out (float [B, n]) with normal numbers of mean 0 and standard deviation
-// `deviation`, drawn from Philox(seed, stream, position + offset + i): four numbers a block, from
-// block `first_block` on, so that one position can draw for many steps of a chain. The same bits on
-// every CPU and thread; a GPU's differ in the last ones.
-//   later  int64 [] on out's device, or undefined: blocks to add to `first_block`, for a recorded
-//          pass that draws other numbers each time
+// Fills row i of out (float [B, n]) with normal values of mean 0 and standard deviation
+// `deviation`, drawn from Philox(seed, stream, position + offset + i): four values per block,
+// starting at block `first_block`, so that each step of a chain can use other blocks. Bitwise equal
+// on all CPUs; GPUs differ in the last bits.
+//   later  int64 [] on out's device, or undefined: number of blocks to add to `first_block`, so
+//   that
+//          replays of a CUDA graph draw different values
 struct NormalDraw {
   std::uint64_t seed = 0;
   RandomStream stream = RandomStream::kLangevin;

@@ -1,6 +1,6 @@
-// What kernels.cpp asks of a device: plain pointers, so that neither side needs the other's
-// headers. cuda_kernels.cu has the device's side, no_cuda.cpp stands in for it in builds without
-// CUDA, cpu_kernels.cpp has the host's.
+// Interface between kernels.cpp and its implementations, in plain pointers, so that nvcc does not
+// compile LibTorch's headers: cpu_kernels.cpp, cuda_kernels.cu and, in builds without CUDA,
+// no_cuda.cpp.
 #pragma once
 
 #include <cmath>
@@ -43,7 +43,7 @@ struct FillNormal {
   const std::int64_t* later;  // blocks after first_block; null: 0
 };
 
-// What the optimizers' passes share; see optimizers.h.
+// Arguments that all optimizers share; see optimizers.h.
 struct FlatUpdate {
   float* value;
   float* gradient;
@@ -51,7 +51,7 @@ struct FlatUpdate {
   const double* rate;
   const std::int64_t* updates;
   const std::int32_t* skip;
-  std::uint16_t* shadow;  // of value, the bits of bfloat16 numbers; null without
+  std::uint16_t* shadow;  // bf16 copy of value, or null
   bool clear_gradient;
 };
 
@@ -81,7 +81,7 @@ struct MovingAverage {
   float* average;
   const float* value;
   std::int64_t n;
-  float weight;  // of the new value
+  float weight;  // weight of the new value
   const std::int32_t* skip;
 };
 
@@ -110,7 +110,7 @@ VALLEY_HOST_DEVICE inline std::uint32_t first_block_of(const FillNormal& k) {
   return k.first_block + (k.later != nullptr ? static_cast<std::uint32_t>(*k.later) : 0U);
 }
 
-// A pixel as networks read it.
+// Pixel in the range of network inputs.
 VALLEY_HOST_DEVICE inline float pixel_value(std::uint8_t byte) {
   return static_cast<float>(byte) / 127.5F - 1.0F;
 }
@@ -120,15 +120,14 @@ VALLEY_HOST_DEVICE inline bool is_mirrored(std::uint64_t seed, std::uint64_t pos
           1U) != 0;
 }
 
-// The upper half of a float, rounded to nearest, ties to even: as bfloat16 numbers are stored.
+// Bits of the bfloat16 nearest to a float, ties to even.
 VALLEY_HOST_DEVICE inline std::uint16_t bfloat16_bits(float x) {
   const auto bits = __builtin_bit_cast(std::uint32_t, x);
   const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U;
   return static_cast<std::uint16_t>(x == x ? rounded : 0x7FC0U);
 }
 
-// What Adam's update of one element needs besides the element, computed once a pass, in double
-// precision.
+// Factors of Adam's update, computed once per update in double precision.
 struct AdamFactors {
   float step;          // rate / (1 - beta1^t)
   float second_scale;  // 1 / sqrt(1 - beta2^t)
@@ -142,11 +141,11 @@ VALLEY_HOST_DEVICE inline AdamFactors adam_factors(const Adam& k) {
           static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(k.beta2, t)))};
 }
 
-// The same of Adamax: its step, and where epsilon stands.
+// Factors of Adamax; epsilon is in one of two places.
 struct AdamaxFactors {
   float step;
-  float norm_epsilon;      // beside beta2 u
-  float gradient_epsilon;  // beside abs(g)
+  float norm_epsilon;      // added to beta2 u
+  float gradient_epsilon;  // added to abs(g)
 };
 
 VALLEY_HOST_DEVICE inline AdamaxFactors adamax_factors(const Adamax& k) {

@@ -1,5 +1,5 @@
-// What losses.cpp asks of a device, in plain pointers as in launch.h: cuda_losses.cu has the
-// device's side, no_cuda.cpp stands in for it, cpu_losses.cpp has the host's.
+// Interface between losses.cpp and its implementations, in plain pointers as in launch.h:
+// cpu_losses.cpp, cuda_losses.cu and, in builds without CUDA, no_cuda.cpp.
 #pragma once
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 
 namespace valley::kernels {
 
-// mean <- the mean of abs(a - b) over n > 0 numbers. Slice s of l1_slices(n) holds the numbers
-// [l1_slice(n, s), l1_slice(n, s + 1)); each slice is summed by itself, then the slices in order.
+// mean <- the mean of abs(a - b) over n > 0 elements. Slice s of l1_slices(n) holds the elements
+// [l1_slice(n, s), l1_slice(n, s + 1)); each slice is summed separately, then the slices in order.
 struct L1Mean {
   const float* a;
   const float* b;
@@ -19,7 +19,7 @@ struct L1Mean {
   float* mean;      // []
 };
 
-// Enough for a GPU's processors, few enough to be summed by one of them.
+// Enough slices for all multiprocessors of a GPU, few enough for one of them to sum.
 inline std::int64_t l1_slices(std::int64_t n) {
   return std::clamp<std::int64_t>(n / 4096, 1, 1024);
 }
@@ -28,8 +28,8 @@ VALLEY_HOST_DEVICE inline std::int64_t l1_slice(std::int64_t n, std::int64_t sli
   return n / slices * s + n % slices * s / slices;
 }
 
-// What follows from d = upstream * mean(abs(a - b)): a_gradient <- upstream / n where a > b,
-// -upstream / n where a < b, 0 elsewhere; b_gradient <- the opposite. Null: not wanted.
+// Gradients of upstream * mean(abs(a - b)): a_gradient <- upstream / n where a > b, -upstream / n
+// where a < b, 0 elsewhere; b_gradient <- the negative of that. Either may be null.
 struct L1Gradients {
   const float* a;
   const float* b;
@@ -46,13 +46,13 @@ VALLEY_HOST_DEVICE inline float signed_step(float a, float b, float step) {
 // See losses.h.
 struct BeganController {
   const float* discriminator;  // sums: real, fake, count
-  const float* generator;      // sums: fake, count; null: the generator's images are those of D
+  const float* generator;      // sums: fake, count; null: the generator is trained on D's images
   double* k;                   // []
   double gamma, lambda;
   double* values;  // [5]
 };
 
-// Operator by operator, as ATen would round it where the compiler contracts nothing.
+// One operation at a time, rounded as by separate ATen operators if the compiler contracts none.
 VALLEY_HOST_DEVICE inline void began_control(const BeganController& c) {
   const double real = static_cast<double>(c.discriminator[0]) / c.discriminator[2];
   const double fake = static_cast<double>(c.discriminator[1]) / c.discriminator[2];

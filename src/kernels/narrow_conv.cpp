@@ -18,7 +18,7 @@ cpu::NarrowShape shape_of(const at::Tensor& x, std::int64_t few, std::int64_t ma
   return {x.size(0), x.size(2), x.size(3), few, many};
 }
 
-// [B, O, H, W], not yet written.
+// Uninitialized [B, O, H, W].
 at::Tensor output_of(const at::Tensor& x, std::int64_t out) {
   return at::empty({x.size(0), out, x.size(2), x.size(3)}, x.options(), kMapLayout);
 }
@@ -32,7 +32,7 @@ at::Tensor widening(const at::Tensor& x, const at::Tensor& weight, const at::Ten
   return y;
 }
 
-// Without bias where that is undefined.
+// `bias` may be undefined.
 at::Tensor narrowing(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const at::Tensor w = weight.permute({2, 0, 3, 1}).contiguous();
   const at::Tensor y = output_of(x, weight.size(0));
@@ -73,7 +73,7 @@ at::Tensor narrow_transposed_conv(const at::Tensor& x, const at::Tensor& weight,
   VALLEY_CHECK(weight.scalar_type() == at::kFloat && weight.size(2) == 4 && weight.size(3) == 4);
   VALLEY_CHECK(is_few(few) && narrow_conv_fits(x, many, few) && x.size(1) == many);
   VALLEY_CHECK(!bias.defined() || is_flat(bias, few));
-  // Every second row of the flipped kernel belongs to even output rows, the others to odd ones.
+  // Even output rows use every second row of the flipped kernel, odd ones the other rows.
   const at::Tensor w = at::flip(weight, {2, 3})
                            .reshape({many, few, 2, 2, 2, 2})
                            .permute({3, 5, 2, 1, 4, 0})
@@ -106,7 +106,7 @@ at::Tensor narrow_conv_weight_gradient(const at::Tensor& gradient, const at::Ten
       few.const_data_ptr(), many.const_data_ptr(), is_bf16(x), scratch.mutable_data_ptr<float>(),
       weights.mutable_data_ptr<float>(),
       bias_gradient.defined() ? bias_gradient.mutable_data_ptr<float>() : nullptr, shape});
-  // A pixel of the output reads pixels of the input around it, and is read by them the other way.
+  // Convolutions to few channels sum over mirrored offsets.
   return widens ? weights.permute({3, 2, 0, 1}) : at::flip(weights, {0, 1}).permute({2, 3, 0, 1});
 }
 

@@ -1,6 +1,6 @@
-// What narrow_conv.cpp asks of cpu_narrow_conv.cpp, in plain pointers. Maps are channels_last,
-// [batch, rows, columns, few] and [batch, rows, columns, many], float or, with `bf16`, bfloat16;
-// what is multiplied and summed is float.
+// Interface between narrow_conv.cpp and cpu_narrow_conv.cpp, in plain pointers. Maps are
+// channels_last, [batch, rows, columns, few] and [batch, rows, columns, many], float or, with
+// `bf16`, bfloat16; products and sums are float.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +14,19 @@ struct NarrowShape {
 };
 
 struct WideningConv {
-  const void* x;         // of few channels
+  const void* x;         // few channels
   const float* weights;  // [3, 3, few, many]
   const float* bias;     // [many]; ELU follows
-  void* y;               // of many
+  void* y;               // many channels
   bool bf16;
   NarrowShape shape;
 };
 
 struct NarrowingConv {
-  const void* x;         // of many channels
-  const float* weights;  // [3, few, 3, many]: the row of the kernel first
+  const void* x;         // many channels
+  const float* weights;  // [3, few, 3, many]: kernel row, channel, kernel column, channel
   const float* bias;     // [few], or null
-  void* y;               // of few
+  void* y;               // few channels
   bool bf16;
   NarrowShape shape;
 };
@@ -34,26 +34,26 @@ struct NarrowingConv {
 // Transposed convolution with a 4x4 kernel, stride 2 and padding 1: each output is a sum over 2x2
 // pixels, whose weights depend on whether its row and its column are even or odd.
 struct NarrowingTransposedConv {
-  const void* x;         // of many channels
-  const float* weights;  // [2, 2, 2, few, 2, many]: odd row, odd column, row of the 2x2
+  const void* x;         // many channels
+  const float* weights;  // [odd row, odd column, row of the 2x2, few, column, many]
   const float* bias;     // [few], or null
   void* y;               // [batch, 2 rows, 2 columns, few]
   bool bf16;
-  NarrowShape shape;  // of x
+  NarrowShape shape;  // shape of x
 };
 
 // weights[i][j][f][m]: the sum over images and pixels p of few[p + (i - 1, j - 1)][f] many[p][m],
-// what lies outside being zero.
+// with zeros outside of the map.
 struct NarrowWeightGradient {
   const void* few;
   const void* many;
   bool bf16;
   float* slices;   // [narrow_slices, narrow_slice_floats], scratch
   float* weights;  // [3, 3, few, many]
-  float* sums;     // [few]: of the map of few channels over images and pixels; or null
+  float* sums;     // [few]: sums of the map of few channels over images and pixels, or null
   NarrowShape shape;
 };
-// The sum is made in so many parts, whatever the threads.
+// Number of partial sums, independent of the number of threads.
 [[nodiscard]] std::int64_t narrow_slices(const NarrowShape& shape);
 [[nodiscard]] std::int64_t narrow_slice_floats(const NarrowShape& shape);
 

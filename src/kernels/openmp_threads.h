@@ -1,5 +1,5 @@
-// Threads of OpenMP's parallel regions. oneDNN plans its work for the number of threads that was
-// set and waits for all of them at a spinning barrier: a team that is smaller hangs for ever.
+// Team size of OpenMP's parallel regions. oneDNN divides its work by the number of threads that was
+// set and waits for all of them at a spinning barrier: with a smaller team it hangs.
 #pragma once
 
 #include <string>
@@ -7,23 +7,23 @@
 namespace valley {
 
 struct GrantedThreads {
-  int count = 1;      // threads that a parallel region gets
-  std::string limit;  // name of the limit that makes it smaller than wanted; "" if there is none
+  int count = 1;      // threads of a parallel region
+  std::string limit;  // name of the limit that reduces `count`; "" if there is none
 };
 
-// Threads of `wanted` that OpenMP (OMP_THREAD_LIMIT) and the system (ulimit -u, pids limit of a
-// container) grant this process now; at least 1. Starts and ends threads to find out.
+// Number of threads, 1 to `wanted`, that OpenMP (OMP_THREAD_LIMIT) and the system (ulimit -u, pids
+// limit of a container) grant this process now. Starts and ends threads to find out.
 [[nodiscard]] GrantedThreads granted_threads(int wanted);
 
-// Makes every parallel region of the calling thread have as many threads as were set: without
-// adjustment to the load (OMP_DYNAMIC), and with regions allowed at all (OMP_MAX_ACTIVE_LEVELS=0).
+// Makes parallel regions of the calling thread use exactly the number of threads that was set:
+// disables adjustment to the load (OMP_DYNAMIC) and enables regions (OMP_MAX_ACTIVE_LEVELS=0).
 void fix_team_size();
 
-// CPUs of OpenMP's places (OMP_PLACES, OMP_PROC_BIND, GOMP_CPU_AFFINITY); 0 where threads are not
-// bound. The main thread's own CPU mask has no more than one place then.
+// Number of CPUs in OpenMP's places (OMP_PLACES, OMP_PROC_BIND, GOMP_CPU_AFFINITY), since the CPU
+// mask of a bound main thread has only one place; 0 where threads are not bound.
 [[nodiscard]] int cpus_of_places();
 
-// True when the system refuses this process one more thread.
+// True if the system refuses to start another thread of this process.
 [[nodiscard]] bool threads_are_refused();
 
 }  // namespace valley

@@ -1,4 +1,4 @@
-// How memory that ran out is told from other exceptions.
+// Recognizes exceptions of failed allocations.
 #pragma once
 
 #include <exception>
@@ -7,8 +7,8 @@
 
 namespace valley {
 
-// What LibTorch and the standard library throw when an allocation fails, on a GPU or on the host,
-// as a sentence without a stack trace; nothing for any other exception.
+// Message, without a stack trace, for exceptions that LibTorch and the standard library throw when
+// an allocation fails on a GPU or the host; nullopt for any other exception.
 [[nodiscard]] std::optional<std::string> out_of_memory_text(const std::exception& error);
 
 }  // namespace valley

@@ -1,4 +1,4 @@
-// The type in which LibTorch is asked for convs and matrix products.
+// Element type of LibTorch's convolutions and matrix products.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,8 +7,8 @@
 
 namespace valley::kernels {
 
-// For maps or rows of `type` on `device`: that type, but float for bfloat16 on x86 CPUs without
-// AVX-512, where LibTorch multiplies bfloat16 a number at a time. Results belong in `type` again.
+// `type`, but float for bfloat16 on x86 CPUs without AVX-512, where LibTorch multiplies bfloat16
+// without vector instructions. Callers convert the results back to `type`.
 [[nodiscard]] inline at::ScalarType product_type(at::ScalarType type, at::DeviceType device) {
   const bool is_slow = type == at::kBFloat16 && device == at::kCPU && VALLEY_WIDE_VECTORS != 0 &&
                        cpu::vectors() != cpu::Vectors::kAvx512;

@@ -10,7 +10,8 @@
 namespace valley::kernels {
 namespace {
 
-constexpr std::int64_t kMinSide = 3;  // of the small map: smaller ones use too little of a 4x4 tile
+constexpr std::int64_t kMinSide =
+    3;  // minimum of the small map: smaller ones fill too little of a 4x4 tile
 
 bool is_4x4(const at::Tensor& weight) {
   return weight.dim() == 4 && weight.scalar_type() == at::kFloat && weight.size(2) == 4 &&

@@ -38,9 +38,9 @@ void for_each_on_threads(std::int64_t first, std::int64_t last, std::int64_t thr
   };
   std::vector<std::jthread> helpers;
   const std::int64_t wanted = std::max<std::int64_t>(1, std::min(threads, last - first)) - 1;
-  // Where the system has none, this thread does their part.
+  // If the system refuses threads, this thread does their work.
   start_threads(helpers, static_cast<std::size_t>(wanted), [&run] {
-    // What OpenMP would start from here is decided by each thread for itself.
+    // The size of OpenMP teams is a setting of each thread.
     at::set_num_threads(1);
     run();
   });

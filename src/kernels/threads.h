@@ -1,5 +1,5 @@
-// Work for several threads, each of which runs LibTorch's operations alone: what is computed within
-// one piece of it has the bits of one thread, however many there are.
+// Independent pieces of work on several threads, each with single-threaded LibTorch operators: the
+// bits of a piece do not depend on the number of threads.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace valley {
 
-// LibTorch's threads of this process are set to one for as long as this lives. Of several at once,
-// one must outlive the others.
+// Sets the intra-op threads of this process to 1 for its lifetime. If there are several, one must
+// outlive the others.
 class SingleThreaded {
  public:
   SingleThreaded();
@@ -20,9 +20,9 @@ class SingleThreaded {
   int before_;
 };
 
-// Calls work(i) for each i in [first, last), in any order, on up to `threads` threads, of which the
-// caller's is one; on that LibTorch has as many threads as before (SingleThreaded). The first
-// exception ends it and is thrown again here.
+// Calls work(i) for each i in [first, last), in any order, on up to `threads` threads including the
+// caller's. The caller's thread keeps its number of intra-op threads (see SingleThreaded), the
+// others have one. Stops at the first exception and rethrows it.
 void for_each_on_threads(std::int64_t first, std::int64_t last, std::int64_t threads,
                          const std::function<void(std::int64_t)>& work);
 

@@ -9,9 +9,9 @@
 namespace valley::kernels {
 namespace {
 
-constexpr std::int64_t kPlaces = 36;  // of a tile
+constexpr std::int64_t kPlaces = 36;  // elements of a transformed tile
 
-// [36, I, O]; `reversed`: [36, O, I] of the weights turned by half a turn, for the way back.
+// [36, I, O]; `reversed`: [36, O, I] of the kernels rotated by 180 degrees, for the gradient of x.
 at::Tensor transformed(const at::Tensor& weight, bool reversed) {
   VALLEY_CHECK(weight.scalar_type() == at::kFloat);
   const at::Tensor plain =

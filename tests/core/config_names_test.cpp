@@ -101,7 +101,7 @@ TEST(UnknownSection, ASectionIsNotAKeyNorAList) {
             "run.toml:1: \"train\" is a section, not a key; `valley train --keys train` lists its "
             "keys");
   EXPECT_EQ(name_error("[[train]]\nsteps = 5\n"),
-            "run.toml:1: \"train\" is a section that stands once: write [train]");
+            "run.toml:1: \"train\" is a section, not a list of tables: write [train]");
   EXPECT_EQ(name_error("[train.deeper]\nsteps = 5\n"),
             "run.toml:1: unknown section \"train.deeper\"; the sections are data, model, train, "
             "objective, optimizer");
