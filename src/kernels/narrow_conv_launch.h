@@ -1,4 +1,4 @@
-// Interface between narrow_conv.cpp and cpu_narrow_conv.cpp, in plain pointers. Maps are
+// Interface between narrow_conv.cpp and cpu_conv/small_channel.cpp, in plain pointers. Maps are
 // channels_last, [batch, rows, columns, few] and [batch, rows, columns, many], float or, with
 // `bf16`, bfloat16; products and sums are float.
 #pragma once

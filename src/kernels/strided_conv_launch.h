@@ -1,4 +1,4 @@
-// Interface between strided_conv.cpp and cpu_strided_conv.cpp, in plain pointers. Maps are
+// Interface between strided_conv.cpp and cpu_conv/strided.cpp, in plain pointers. Maps are
 // channels_last: large [batch, 2 rows, 2 columns, channels], small [batch, rows, columns,
 // channels]; float or, with `bf16`, bfloat16. Transforms, products and sums are float.
 #pragma once

@@ -1,5 +1,5 @@
-// Interface between winograd.cpp and cpu_winograd.cpp, in plain pointers. Maps are channels_last;
-// transformed weights are [36, from, to]: a matrix for each element of a 6x6 tile.
+// Interface between winograd.cpp and cpu_conv/winograd.cpp, in plain pointers. Maps are
+// channels_last; transformed weights are [36, from, to]: a matrix for each element of a 6x6 tile.
 #pragma once
 
 #include <cstdint>

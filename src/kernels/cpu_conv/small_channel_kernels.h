@@ -1,4 +1,4 @@
-// Vector functions of small-channel convolutions. cpu_narrow_conv.cpp selects the set for the CPU
+// Vector functions of small-channel convolutions. small_channel.cpp selects the set for the CPU
 // at hand.
 //
 // Rows of a map are copied as floats first: a pixel of zeros, the row, zeros up to a whole number

@@ -1,6 +1,6 @@
 // Vectors of sixteen floats, for files that are compiled for AVX-512 regardless of the rest of the
 // program: included within their `#pragma GCC target`. Everything is static, so that the linker
-// does not merge it with the functions of the same names in cpu_avx2.h.
+// does not merge it with the functions of the same names in avx2.h.
 #pragma once
 
 // GCC 12 warns of deliberately uninitialized variables in its own intrinsics.

@@ -1,5 +1,5 @@
 // Vectors of eight floats, for files that are compiled for AVX2 and FMA: the interface of
-// cpu_avx512.h, with the same bits for operations within a lane.
+// avx512.h, with the same bits for operations within a lane.
 #pragma once
 
 #include <immintrin.h>

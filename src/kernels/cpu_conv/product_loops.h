@@ -1,10 +1,10 @@
-// Products of small row-major float matrices for Winograd convolutions: included after cpu_avx512.h
-// or cpu_avx2.h, under the rules of cpu_winograd_loops.h.
+// Products of small row-major float matrices for Winograd convolutions: included after avx512.h
+// or avx2.h, under the rules of winograd_loops.h.
 #pragma once
 
 #include <cstdint>
 
-#include "kernels/cpu_products.h"
+#include "kernels/cpu_conv/products.h"
 
 namespace valley::kernels::cpu {
 namespace {

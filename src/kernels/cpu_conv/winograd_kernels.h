@@ -1,11 +1,11 @@
-// Vector functions of Winograd convolutions. cpu_winograd.cpp selects the set for the CPU at hand.
-// See cpu_winograd_tiles.h for the matrices.
+// Vector functions of Winograd convolutions. winograd.cpp selects the set for the CPU at hand.
+// See winograd_tiles.h for the matrices.
 #pragma once
 
 #include <cstdint>
 
+#include "kernels/cpu_conv/products.h"
 #include "kernels/cpu_features.h"
-#include "kernels/cpu_products.h"
 #include "kernels/winograd_launch.h"
 
 namespace valley::kernels::cpu {

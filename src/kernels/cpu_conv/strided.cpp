@@ -2,8 +2,8 @@
 #include <vector>
 
 #include "core/error.h"
-#include "kernels/cpu_scratch.h"
-#include "kernels/cpu_strided_conv_tiling.h"
+#include "kernels/cpu_conv/scratch.h"
+#include "kernels/cpu_conv/strided_tiling.h"
 #include "kernels/parallel.h"
 
 namespace valley::kernels::cpu {

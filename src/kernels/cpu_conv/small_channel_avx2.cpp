@@ -1,14 +1,14 @@
 // Compiled for AVX2 and FMA regardless of the rest of the program; called only on CPUs that have
 // it.
-#include "kernels/cpu_narrow_conv_kernels.h"
+#include "kernels/cpu_conv/small_channel_kernels.h"
 
 #if VALLEY_WIDE_VECTORS
 
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
-#include "kernels/cpu_avx2.h"
+#include "kernels/cpu_conv/avx2.h"
 // Uses the vectors of the header above.
-#include "kernels/cpu_narrow_conv_loops.h"
+#include "kernels/cpu_conv/small_channel_loops.h"
 
 namespace valley::kernels::cpu {
 

@@ -1,9 +1,9 @@
 // Winograd transforms of one 6x6 tile, F(4x4, 3x3) with the points 0, 1, -1, 2, -2 and infinity
 // (Lavin & Gray 2016, arXiv 1509.09308, section 4.3, with its matrices B, G and A); each lane of a
-// vector is a channel. Included only by cpu_winograd_loops.h.
+// vector is a channel. Included only by winograd_loops.h.
 #pragma once
 
-#include "kernels/cpu_winograd_kernels.h"
+#include "kernels/cpu_conv/winograd_kernels.h"
 
 namespace valley::kernels::cpu {
 

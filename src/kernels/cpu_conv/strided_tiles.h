@@ -1,5 +1,5 @@
 // Winograd transforms of one 5x5 tile, F(4x4, 2x2) with the points 0, 1, -1, 2 and infinity; each
-// lane of a vector is a channel. Included only by cpu_strided_conv_loops.h.
+// lane of a vector is a channel. Included only by strided_loops.h.
 //
 //         2 -1 -2  1  0          1/2    0          1  1  1  1  0
 //         0 -2 -1  1  0         -1/2 -1/2          0  1 -1  2  0
@@ -8,7 +8,7 @@
 //         0  2 -1 -2  1            0    1
 #pragma once
 
-#include "kernels/cpu_strided_conv_kernels.h"
+#include "kernels/cpu_conv/strided_kernels.h"
 
 namespace valley::kernels::cpu {
 

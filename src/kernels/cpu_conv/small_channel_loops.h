@@ -1,10 +1,10 @@
 // Vector functions of small-channel convolutions, included by the two files that compile them,
-// after cpu_avx512.h or cpu_avx2.h. Templates and inline functions must be static: the linker would
+// after avx512.h or avx2.h. Templates and inline functions must be static: the linker would
 // merge those of both files.
 #pragma once
 
-#include "kernels/cpu_narrow_conv_kernels.h"
-#include "kernels/cpu_vector_loops.h"
+#include "kernels/cpu_conv/small_channel_kernels.h"
+#include "kernels/cpu_conv/vector_loops.h"
 
 namespace valley::kernels::cpu {
 namespace {

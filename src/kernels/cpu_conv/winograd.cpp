@@ -2,8 +2,8 @@
 #include <vector>
 
 #include "core/error.h"
-#include "kernels/cpu_scratch.h"
-#include "kernels/cpu_winograd_kernels.h"
+#include "kernels/cpu_conv/scratch.h"
+#include "kernels/cpu_conv/winograd_kernels.h"
 #include "kernels/parallel.h"
 
 namespace valley::kernels::cpu {

@@ -1,12 +1,12 @@
 // Vector functions of 4x4 convolutions with stride 2, included by the two files that compile them,
-// under the rules of cpu_winograd_loops.h.
+// under the rules of winograd_loops.h.
 #pragma once
 
-#include "kernels/cpu_product_loops.h"
-#include "kernels/cpu_strided_conv_kernels.h"
-#include "kernels/cpu_strided_conv_tiles.h"
-#include "kernels/cpu_transpose.h"
-#include "kernels/cpu_vector_loops.h"
+#include "kernels/cpu_conv/product_loops.h"
+#include "kernels/cpu_conv/strided_kernels.h"
+#include "kernels/cpu_conv/strided_tiles.h"
+#include "kernels/cpu_conv/transpose.h"
+#include "kernels/cpu_conv/vector_loops.h"
 
 namespace valley::kernels::cpu {
 namespace {

@@ -1,17 +1,17 @@
 // Compiled for AVX-512 regardless of the rest of the program; called only on CPUs that have it.
-#include "kernels/cpu_narrow_conv_kernels.h"
+#include "kernels/cpu_conv/winograd_kernels.h"
 
 #if VALLEY_WIDE_VECTORS
 
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma")
-#include "kernels/cpu_avx512.h"
+#include "kernels/cpu_conv/avx512.h"
 // Uses the vectors of the header above.
-#include "kernels/cpu_narrow_conv_loops.h"
+#include "kernels/cpu_conv/winograd_loops.h"
 
 namespace valley::kernels::cpu {
 
-const NarrowConvKernels& narrow_conv_avx512() { return kNarrowConvKernels; }
+const WinogradKernels& winograd_avx512() { return kWinogradKernels; }
 
 }  // namespace valley::kernels::cpu
 

@@ -1,11 +1,11 @@
-// Vector functions of 4x4 convolutions with stride 2. cpu_strided_conv.cpp selects the set for the
-// CPU at hand. See cpu_strided_conv_tiles.h for the matrices.
+// Vector functions of 4x4 convolutions with stride 2. strided.cpp selects the set for the
+// CPU at hand. See strided_tiles.h for the matrices.
 #pragma once
 
 #include <cstdint>
 
+#include "kernels/cpu_conv/products.h"
 #include "kernels/cpu_features.h"
-#include "kernels/cpu_products.h"
 #include "kernels/strided_conv_launch.h"
 
 namespace valley::kernels::cpu {

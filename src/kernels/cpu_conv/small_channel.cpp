@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "kernels/cpu_narrow_conv_kernels.h"
-#include "kernels/cpu_scratch.h"
+#include "kernels/cpu_conv/scratch.h"
+#include "kernels/cpu_conv/small_channel_kernels.h"
 #include "kernels/parallel.h"
 
 namespace valley::kernels::cpu {

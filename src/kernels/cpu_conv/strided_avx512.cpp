@@ -1,13 +1,13 @@
 // Compiled for AVX-512 regardless of the rest of the program; called only on CPUs that have it.
-#include "kernels/cpu_strided_conv_kernels.h"
+#include "kernels/cpu_conv/strided_kernels.h"
 
 #if VALLEY_WIDE_VECTORS
 
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma")
-#include "kernels/cpu_avx512.h"
+#include "kernels/cpu_conv/avx512.h"
 // Uses the vectors of the header above.
-#include "kernels/cpu_strided_conv_loops.h"
+#include "kernels/cpu_conv/strided_loops.h"
 
 namespace valley::kernels::cpu {
 

@@ -1,12 +1,12 @@
 // Vector functions of Winograd convolutions, included by the two files that compile them, after
-// cpu_avx512.h or cpu_avx2.h. Templates and inline functions must be static: the linker would merge
+// avx512.h or avx2.h. Templates and inline functions must be static: the linker would merge
 // those of both files.
 #pragma once
 
-#include "kernels/cpu_product_loops.h"
-#include "kernels/cpu_vector_loops.h"
-#include "kernels/cpu_winograd_kernels.h"
-#include "kernels/cpu_winograd_tiles.h"
+#include "kernels/cpu_conv/product_loops.h"
+#include "kernels/cpu_conv/vector_loops.h"
+#include "kernels/cpu_conv/winograd_kernels.h"
+#include "kernels/cpu_conv/winograd_tiles.h"
 
 namespace valley::kernels::cpu {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/cpu_scratch.h"
-#include "kernels/cpu_strided_conv_tiling.h"
+#include "kernels/cpu_conv/scratch.h"
+#include "kernels/cpu_conv/strided_tiling.h"
 #include "kernels/parallel.h"
 
 namespace valley::kernels::cpu {

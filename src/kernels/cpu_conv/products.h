@@ -1,4 +1,4 @@
-// Block sizes of the matrix products in cpu_product_loops.h.
+// Block sizes of the matrix products in product_loops.h.
 #pragma once
 
 #include <cstdint>

@@ -1,10 +1,10 @@
 // Tiles and maps of 4x4 convolutions with stride 2, and how large layers are computed: shared by
-// cpu_strided_conv.cpp and cpu_strided_conv_parts.cpp.
+// strided.cpp and strided_parts.cpp.
 #pragma once
 
 #include <cstdint>
 
-#include "kernels/cpu_strided_conv_kernels.h"
+#include "kernels/cpu_conv/strided_kernels.h"
 
 namespace valley::kernels::cpu {
 
