@@ -36,7 +36,7 @@ std::string gpu_obstacle() {
   int count = 0;
   const cudaError_t error = count_gpus(count);
   if (error == cudaSuccess || error == cudaErrorNoDevice) return "";
-  // Without a driver the runtime reports one that is too old.
+  // Without a driver the runtime reports that the driver is too old.
   int driver = 0;
   if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
     return host_offers_gpus()
@@ -76,12 +76,12 @@ void use_gpu(int index) {
     const cudaDeviceProp gpu = properties(index);
     throw Error(
         ExitCode::kConfig,
-        "{}: {} has compute capability {}.{}, and this valley has kernels for {} alone; build "
+        "{}: {} has compute capability {}.{}, but this valley has kernels for {} only; build "
         "it with CMAKE_ARGS=-DCMAKE_CUDA_ARCHITECTURES={}{} (LibTorch needs 75 or more), or "
         "set train.device=cpu",
         this_rank(), gpu.name, gpu.major, gpu.minor, kernel_architectures(), gpu.major, gpu.minor);
   }
-  // Without it the caching allocator knows no device yet, and its statistics cannot be read.
+  // Initializes the caching allocator, whose statistics cannot be read before.
   at::globalContext().lazyInitDevice(at::kCUDA);
 }
 

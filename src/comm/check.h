@@ -1,11 +1,11 @@
-// CHECK_MPI(call): throws an Error with the expression, its place, the rank and MPI's own words.
+// CHECK_MPI(call): throws an Error with the expression, file and line, the rank and MPI's message.
 // For .cpp files that include mpi.h; MPI_ERRORS_RETURN must be set on the communicator (MpiSession
 // and make_mpi_communicator do).
 #pragma once
 
 namespace valley {
 
-// kRankLost where the network or another rank failed, kInternal where the call itself was wrong.
+// kRankLost if the network or another rank failed, kInternal if the call was invalid.
 [[noreturn]] void fail_mpi(int code, const char* expression, const char* file, int line);
 
 }  // namespace valley

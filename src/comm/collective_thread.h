@@ -1,9 +1,8 @@
-// Reductions on a thread of their own, so that whoever asks for one goes on computing.
+// Reductions on a separate thread, so that the caller continues to compute.
 //
-// For communicators whose calls return only when the reduction has been made (MPI). The thread
-// makes the calls one at a time in the order in which they were given; meanwhile nobody else may
-// call the communicator, which is free again once every Work that was given out has been waited
-// for. It waits as MPI waits, which is by polling: it needs a core that nothing else uses.
+// For communicators with blocking calls (MPI). The thread makes the calls one at a time, in the
+// order of submission; the communicator must not be used otherwise until all Works have been waited
+// for. MPI waits by polling, so the thread needs a core of its own.
 #pragma once
 
 #include <condition_variable>
@@ -21,18 +20,18 @@ class CollectiveThread {
  public:
   // `communicator` must outlive this.
   explicit CollectiveThread(Communicator& communicator);
-  // Waits for what was given; destroyed by an exception it does not, because the other ranks may
-  // never come: the process is about to end.
+  // Waits for submitted calls, except during stack unwinding: other ranks may never make them, and
+  // the process is about to end.
   ~CollectiveThread();
   CollectiveThread(const CollectiveThread&) = delete;
   CollectiveThread& operator=(const CollectiveThread&) = delete;
 
-  // Communicator::all_reduce on the thread. Until Work::wait has returned, which throws what the
-  // call threw, the tensor's memory belongs to the reduction. Any thread, one at a time.
+  // Submits Communicator::all_reduce. The tensor must not be accessed before Work::wait has
+  // returned, which rethrows exceptions of the call. Any thread, one at a time.
   [[nodiscard]] std::unique_ptr<Work> all_reduce(const at::Tensor& tensor, ReduceOp op);
 
  private:
-  // Shared with the thread, which may outlive this object while the process ends.
+  // Shared with the thread, which may outlive this object at the end of the process.
   struct Queue {
     std::mutex mutex;
     std::condition_variable changed;

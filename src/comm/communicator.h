@@ -1,10 +1,9 @@
 // Collectives between the ranks of a job.
 //
 // Contract: every call but `abort` is collective, made by all ranks in the same order with equal
-// shapes and types. Tensors are contiguous (or dense in memory) and live on `device()`. What a call
-// does is ordered after work already queued on the calling thread's stream; its result is ready for
-// work queued after `Work::wait`. On CPUs the call itself has finished by then. One thread calls at
-// a time.
+// shapes and types. Tensors are contiguous (or dense in memory) and on `device()`. A call runs
+// after work already queued on the calling thread's stream; its result is ready for work queued
+// after `Work::wait`. On CPUs the call has then finished. One thread calls at a time.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,7 +18,7 @@ namespace valley {
 
 enum class ReduceOp { kSum, kMin, kMax };
 
-// A collective under way.
+// A pending collective.
 class Work {
  public:
   virtual ~Work() = default;
@@ -43,8 +42,8 @@ class Communicator {
   [[nodiscard]] virtual std::unique_ptr<Work> all_reduce(const at::Tensor& tensor, ReduceOp op) = 0;
 
   // Sum over all ranks in a fixed binary tree, in place: rank r's partner in round i is r xor 2^i.
-  // The same bits on every rank, and the same bits for any power-of-two number of ranks that hold
-  // subtrees of one tree. Refused (std::logic_error) for a size that is no power of two.
+  // Bitwise equal on every rank, and for any power-of-two number of ranks that hold subtrees of the
+  // same tree. std::logic_error if the number of ranks is not a power of two.
   [[nodiscard]] virtual std::unique_ptr<Work> tree_reduce(const at::Tensor& tensor) = 0;
 
   [[nodiscard]] virtual std::unique_ptr<Work> broadcast(const at::Tensor& tensor, int root) = 0;
@@ -53,21 +52,21 @@ class Communicator {
   [[nodiscard]] virtual std::unique_ptr<Work> all_gather(const at::Tensor& in,
                                                          const at::Tensor& out) = 0;
 
-  virtual void barrier() = 0;  // returns on no rank before all have called; blocks the host
+  virtual void barrier() = 0;  // returns after all ranks have called it; blocks the host
 
-  // Throws Error (kRankLost) once the backend has noticed that the job cannot go on. Not
+  // Throws Error (kRankLost) once the backend has noticed that the job cannot continue. Not
   // collective; any thread; never blocks.
   virtual void check_health() {}
 
-  // Blocks the host until `is_ready` returns true, which work that was queued before makes true.
-  // Throws Error (kRankLost) when the backend notices in the meantime that the job cannot continue,
-  // and after its timeout. `what` completes "rank 0 waited 600 s for ...".
+  // Blocks the host until `is_ready` returns true, as a result of work that was queued before.
+  // Throws Error (kRankLost) if the backend notices meanwhile that the job cannot continue, and
+  // after its timeout. `what` completes "rank 0 waited 600 s for ...".
   virtual void wait_until(const std::function<bool()>& is_ready, const std::string& /*what*/) {
     for (Pause pause; !is_ready(); pause()) check_health();
   }
 
-  // Ends the whole job at once from any one rank, with `exit_code`; never returns, never hangs.
-  // Says `why` first. Any thread.
+  // Ends the whole job immediately from any one rank, with `exit_code`; never returns, never hangs.
+  // Logs `why` first. Any thread.
   [[noreturn]] virtual void abort(const std::string& why, int exit_code) = 0;
 };
 

@@ -1,17 +1,17 @@
-// CHECK_CUDA(call): throws an Error with the expression, its place, the rank and CUDA's own words.
-// For .cpp files of the CUDA build.
+// CHECK_CUDA(call): throws an Error with the expression, file and line, the rank and CUDA's
+// message. For .cpp files of the CUDA build.
 #pragma once
 
 #include <string_view>
 
 namespace valley {
 
-// A path of __FILE__ without its folders.
+// File name of a path.
 [[nodiscard]] inline std::string_view file_name(std::string_view path) {
   return path.substr(path.rfind('/') + 1);
 }
 
-// `code` is a cudaError_t: c10::OutOfMemoryError for that one, else an Error (kInternal).
+// `code` is a cudaError_t. Throws c10::OutOfMemoryError if memory ran out, else Error (kInternal).
 [[noreturn]] void fail_cuda(int code, const char* expression, const char* file, int line);
 
 }  // namespace valley

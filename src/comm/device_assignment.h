@@ -1,5 +1,5 @@
-// Which GPU each rank of a job takes. Pure: every rank computes all ranks' answers from the same
-// facts, so that what is refused is refused on every rank with the same words.
+// Assignment of GPUs to the ranks of a job. Pure functions: every rank computes the assignment of
+// all ranks from the same input, so that all ranks throw the same Error.
 #pragma once
 
 #include <string>
@@ -10,11 +10,11 @@
 
 namespace valley {
 
-// What one rank has.
+// Devices of one rank.
 struct RankDevices {
   std::string host;
   bool built_with_cuda = false;
-  bool shares_gpus = false;       // whether its ranks may share a GPU: asked_to_share_gpus
+  bool shares_gpus = false;       // ranks may share a GPU: asked_to_share_gpus
   std::vector<std::string> gpus;  // backend.h's visible_gpus()
   std::string obstacle;           // backend.h's gpu_obstacle(): one line
 
@@ -22,22 +22,22 @@ struct RankDevices {
   [[nodiscard]] static RankDevices from_text(std::string_view text);
 };
 
-// What VALLEY_SHARE_GPU says: "1" lets ranks share a GPU, which is for functional tests; not set or
-// "0" does not. Error kConfig for anything else. `value`: null where it is not set.
+// True if VALLEY_SHARE_GPU lets ranks share a GPU, for functional tests: "1", not "0" or unset
+// (`value` is null). Error kConfig for any other value.
 [[nodiscard]] bool asked_to_share_gpus(const char* value);
 
 // For each rank the index into its own `gpus`; empty when the job runs on CPUs. `ranks` is in rank
-// order. A rank takes the first GPU it sees that no earlier rank of its host has taken, which gives
-// one each where all see all, and also where the launcher shows each rank its own. Throws Error
-// (kConfig) as World::join says. A host whose GPUs cannot be used is rejected for kAuto too: a job
-// must not train on CPUs beside a GPU by accident.
+// order. A rank takes the first visible GPU that no earlier rank of its host has taken, so that
+// each has its own, whether the launcher shows all GPUs to all ranks or one to each. Throws Error
+// (kConfig) as World::join does. Rejects a host whose GPUs cannot be used for kAuto too, so that
+// jobs do not train on CPUs by accident.
 [[nodiscard]] std::vector<int> assign_gpus(DeviceChoice choice,
                                            const std::vector<RankDevices>& ranks);
 
-// What NCCL_HOSTID is to be in `rank`, before any call of NCCL's; "" where it is not needed. NCCL
-// refuses two ranks on one GPU of one host, so where `gpus`, the answer of assign_gpus, has ranks
-// share one, every rank of the job gives itself out for a host of its own. They then meet over the
-// network and not over NVLink.
+// Value of NCCL_HOSTID for `rank`, to be set before the first call of NCCL; "" if not needed. NCCL
+// rejects two ranks on one GPU of a host, so if ranks share a GPU in `gpus`, the result of
+// assign_gpus, every rank pretends to be on a host of its own. They then communicate over the
+// network instead of NVLink.
 [[nodiscard]] std::string nccl_host_id(const std::vector<RankDevices>& ranks,
                                        const std::vector<int>& gpus, int rank);
 

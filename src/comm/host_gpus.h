@@ -1,4 +1,4 @@
-// GPUs of the host that a process sees or not.
+// GPUs of the host, visible to the process or not.
 #pragma once
 
 #include <filesystem>

@@ -36,8 +36,8 @@ LaunchInfo launch_info(const Environment& variable) {
   }
   if (const auto info = pair(get("PMI_RANK"), get("PMI_SIZE"))) return *info;
 
-  // Slurm's own variables are also set where MPI is not: in a batch script, or in a shell on a
-  // compute node. Only with a process manager's beside them are there ranks to talk to.
+  // Slurm's variables are also set without MPI, in batch scripts and in shells on compute nodes.
+  // Only with those of a process manager are there other ranks.
   const std::optional<int> pmix_rank = get("PMIX_RANK");
   if (!pmix_rank && !get("PMI_RANK") && variable("PMI_FD") == nullptr) return {};
   const std::optional<int> rank = pmix_rank ? pmix_rank : get("SLURM_PROCID");

@@ -32,7 +32,7 @@ MPI_Datatype mpi_type(at::ScalarType type) {
     case at::kByte:
       return MPI_UINT8_T;
     default:
-      VALLEY_CHECK(!"a type that check_reducible lets through");
+      VALLEY_CHECK(!"a type that check_reducible accepts");
       return MPI_DATATYPE_NULL;
   }
 }
@@ -75,7 +75,7 @@ std::byte* bytes_of(const at::Tensor& tensor) {
   return static_cast<std::byte*>(tensor.mutable_data_ptr());
 }
 
-// A communicator of MPI's, freed unless an exception is ending the job.
+// An MPI communicator; not freed during stack unwinding.
 class Handle {
  public:
   Handle() = default;
@@ -141,8 +141,8 @@ class MpiCommunicator final : public Communicator {
     return std::make_unique<FinishedWork>();
   }
 
-  // Rows longer than a chunk go as a broadcast each: the counts of MPI_Allgather are ints, and long
-  // rows are rare (saving, not training).
+  // Rows longer than a chunk are broadcast one by one: the counts of MPI_Allgather are ints, and
+  // long rows are rare (checkpoints, not steps).
   std::unique_ptr<Work> all_gather(const at::Tensor& in, const at::Tensor& out) override {
     check_gather(*this, in, out);
     const auto row = static_cast<std::int64_t>(in.nbytes());

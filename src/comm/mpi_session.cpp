@@ -28,8 +28,8 @@ bool mpi_is_running() {
   return initialized != 0 && finalized == 0;
 }
 
-// The reason travels through the launcher, which drops what it has not passed on when it is told to
-// abort (seen with srun in one of eight aborts): it gets a moment to take it and to pass it on.
+// The message is forwarded by the launcher, which drops pending output at an abort (with srun in
+// one of eight aborts): wait for it.
 void let_launcher_read() {
   using namespace std::chrono_literals;
   constexpr int kMost = 100;
@@ -41,7 +41,7 @@ void let_launcher_read() {
   std::this_thread::sleep_for(300ms);
 }
 
-// A call that MPI itself finds wrong is a bug; anything else came from outside.
+// A call that MPI rejects as invalid is a bug; other errors have external causes.
 bool is_callers_fault(int error_class) {
   switch (error_class) {
     case MPI_ERR_BUFFER:
@@ -83,8 +83,8 @@ void fail_mpi(int code, const char* expression, const char* file, int line) {
 
 MpiSession::MpiSession(const LaunchInfo& expected)
     : exceptions_when_built_(std::uncaught_exceptions()) {
-  // Ranks that wait give their core to whoever wants it, such as a loader's thread or a neighbour's
-  // rank; on cores of their own they lose nothing by it. Open MPI reads this when it starts.
+  // Ranks that wait yield their core to other threads, such as the loader's, and to other ranks.
+  // This costs nothing if each has its own core. Open MPI reads this at startup.
   ::setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
   int provided = MPI_THREAD_SINGLE;
   CHECK_MPI(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided));
@@ -123,8 +123,8 @@ void abort_job(int exit_code) {
   std::fflush(nullptr);
   if (mpi_is_running()) {
     let_launcher_read();
-    // MPI_Abort asks the launcher; should that not answer, the alarm ends this process, and a
-    // launcher that still lives ends the job because of it.
+    // MPI_Abort asks the launcher to end the job. If that does not respond, the alarm ends this
+    // process, and the launcher, if it still runs, ends the job.
     std::signal(SIGALRM, SIG_DFL);
     sigset_t alarm_only;
     sigemptyset(&alarm_only);

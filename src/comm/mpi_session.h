@@ -1,8 +1,7 @@
-// MPI for the life of a process: MPI_Init_thread when built, MPI_Finalize when destroyed. Built
-// before anything that uses MPI and destroyed after all of it. A process can have one only: MPI
-// cannot be started twice.
+// MPI_Init_thread in the constructor, MPI_Finalize in the destructor. Must outlive all other uses
+// of MPI; one per process, because MPI cannot be initialized twice.
 //
-// Destroyed by an exception it leaves MPI running, because MPI_Finalize waits for the other ranks:
+// Does not call MPI_Finalize during stack unwinding, because that would wait for the other ranks:
 // `abort_job` ends the job then.
 #pragma once
 
@@ -14,8 +13,8 @@ namespace valley {
 
 class MpiSession {
  public:
-  // Error (kConfig) when MPI finds another number of ranks than the launcher started, or does not
-  // allow calls from several threads in turn.
+  // Error (kConfig) if MPI finds a different number of ranks than the launcher started, or does not
+  // support calls from several threads in turn.
   explicit MpiSession(const LaunchInfo& expected);
   ~MpiSession();
   MpiSession(MpiSession&&) = delete;

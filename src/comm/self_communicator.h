@@ -1,4 +1,4 @@
-// A job of one rank, on any device: every collective leaves or copies what is there.
+// Communicator of a job of one rank, on any device: collectives copy or do nothing.
 #pragma once
 
 #include <memory>

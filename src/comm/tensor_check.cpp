@@ -44,7 +44,7 @@ void check_tree(const Communicator& communicator, const at::Tensor& tensor) {
   check_reducible(communicator, "tree_reduce", tensor);
   if (!std::has_single_bit(static_cast<unsigned>(communicator.size()))) {
     refuse(communicator, "tree_reduce",
-           fmt::format("{} ranks are no power of two", communicator.size()));
+           fmt::format("the number of ranks, {}, is not a power of two", communicator.size()));
   }
 }
 

@@ -1,5 +1,5 @@
-// What every backend refuses alike: calls that no tensor of this kind can be given to. All throw
-// std::logic_error, because only a bug in the caller gets here.
+// Checks of arguments that all backends share. They throw std::logic_error: only a bug in the
+// caller violates them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,16 +8,16 @@
 
 namespace valley {
 
-// Defined, on the communicator's device, dense in memory.
+// Requires a tensor that is defined, on the communicator's device and dense in memory.
 void check_tensor(const Communicator& communicator, const char* call, const at::Tensor& tensor);
-// Also of a type that can be added up.
+// The same, and of a type that can be reduced.
 void check_reducible(const Communicator& communicator, const char* call, const at::Tensor& tensor);
-// Also on a power of two of ranks.
+// The same, and that the number of ranks is a power of two.
 void check_tree(const Communicator& communicator, const at::Tensor& tensor);
 void check_broadcast(const Communicator& communicator, const at::Tensor& tensor, int root);
 void check_gather(const Communicator& communicator, const at::Tensor& in, const at::Tensor& out);
 
-// A collective that is over when its call returns.
+// Work of a collective that has finished.
 class FinishedWork final : public Work {
  public:
   void wait() override {}

@@ -47,14 +47,14 @@ const char* name_of(DeviceChoice choice) {
   }
 }
 
-// Tasks that srun started without a process manager's interface cannot find each other: each would
-// train on its own, in the same directory.
+// Tasks that srun starts without a process manager cannot find each other: each would train alone,
+// in the same directory.
 void refuse_lone_tasks(const LaunchInfo& launch) {
   const char* tasks = std::getenv("SLURM_STEP_NUM_TASKS");
   if (launch.launched || tasks == nullptr || std::atoi(tasks) < 2) return;
   throw Error(ExitCode::kConfig,
               "srun started {} tasks but gave them no way to find each other; start with `srun "
-              "--mpi=pmix` (`srun --mpi=list` says what there is), or with mpirun",
+              "--mpi=pmix` (`srun --mpi=list` lists the interfaces), or with mpirun",
               tasks);
 }
 
@@ -106,14 +106,15 @@ class JoinedWorld final : public World {
     describe(ranks, gpus);
   }
 
-  // Before NCCL is asked for anything: it reads this once.
+  // Before the first call of NCCL, which reads this once.
   void share_gpu(const std::string& host_id) {
     if (host_id.empty()) return;
     ::setenv("NCCL_HOSTID", host_id.c_str(), 1);
     if (rank() == 0) {
       log::warn(
-          "VALLEY_SHARE_GPU=1: ranks share GPUs and meet over sockets; this tests what a job does, "
-          "not how fast");
+          "VALLEY_SHARE_GPU=1: ranks share GPUs and communicate over sockets; use this for "
+          "functional "
+          "tests only: it is slow");
     }
   }
 
@@ -223,7 +224,7 @@ void World::require_equal(const std::string& what, const std::string& text) {
   for (int r = 0; r < size(); ++r) holders[texts[static_cast<std::size_t>(r)]].push_back(r);
   if (holders.size() == 1) return;
 
-  // What most ranks have is taken for right; where two are as many, what rank 0 has.
+  // The most common text is the reference; in a tie, that of rank 0.
   const std::string* common = &texts[0];
   for (const auto& [candidate, ranks] : holders) {
     if (ranks.size() > holders[*common].size()) common = &candidate;

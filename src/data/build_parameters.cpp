@@ -54,7 +54,7 @@ void require_same_parameters(const std::string& earlier, const std::string& now,
   if (!differences.empty())
     throw Error(
         ExitCode::kUsage,
-        "{} was begun with other parameters, so it cannot be resumed:{}\nUse the same ones, "
+        "{} was started with other parameters, so it cannot be resumed:{}\nUse the same ones, "
         "--overwrite, or another --dest",
         where, differences);
 }

@@ -1,4 +1,5 @@
-// What the bytes of a data set depend on, as JSON, and the identifier derived from it.
+// All parameters that determine the bytes of a data set, as JSON, and the identifier derived from
+// them.
 #pragma once
 
 #include <string>
@@ -14,7 +15,7 @@ namespace valley {
 // A UUID (RFC 9562, version 8) from the SHA-256 of the parameters: the same build, the same UUID.
 [[nodiscard]] std::string uuid_of_parameters(const std::string& parameters_json);
 
-// Throws kUsage naming the parameters that differ, if any.
+// Error kUsage naming the parameters that differ, if any.
 void require_same_parameters(const std::string& earlier, const std::string& now,
                              const std::string& where);
 

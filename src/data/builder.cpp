@@ -55,7 +55,7 @@ std::size_t longest_name(const ImageSource& source) {
   return longest;
 }
 
-std::uint64_t most_images(const ImageSource& source, const BuildOptions& options) {
+std::uint64_t max_images(const ImageSource& source, const BuildOptions& options) {
   return std::min(source.size(), options.max_images.value_or(UINT64_MAX));
 }
 
@@ -83,7 +83,7 @@ class Builder {
   [[nodiscard]] std::uint64_t candidate_at(std::uint64_t position) const {
     return options_.shuffle_seed ? permutation_(position) : position;
   }
-  [[nodiscard]] std::uint64_t room() const;  // how many more images may come
+  [[nodiscard]] std::uint64_t room() const;  // number of images that may still be added
   [[nodiscard]] ShardHeader header() const;
   void fill(ShardWriter& shard, OrderedDecoder& decoder);
   void commit(ShardWriter& shard);
@@ -102,7 +102,7 @@ class Builder {
   FeistelPermutation permutation_;
   Manifest manifest_;
   std::vector<RejectedImage> rejects_;
-  std::uint64_t position_ = 0;  // of the next candidate
+  std::uint64_t position_ = 0;  // next candidate
   std::uint64_t resumed_images_ = 0;
   std::size_t name_width_ = 1;
   Clock::time_point began_ = Clock::now();
@@ -156,10 +156,9 @@ void Builder::resume(const std::string& parameters) {
   require_same_listing(directory_, source_.listing());
   require_same_parameters(manifest_.parameters_json, parameters, directory_.string());
   if (manifest_.writer_version != kWriter)
-    throw Error(
-        ExitCode::kUsage,
-        "{} was begun by {}; this is {}, whose bytes may differ: --overwrite builds it anew",
-        directory_.string(), manifest_.writer_version, kWriter);
+    throw Error(ExitCode::kUsage,
+                "{} was started by {}; this is {}, whose bytes may differ: --overwrite rebuilds it",
+                directory_.string(), manifest_.writer_version, kWriter);
   position_ = manifest_.next_candidate;
   if (position_ > source_.size())
     throw Error(ExitCode::kData, "{}: next_candidate is {}, but the source has {}",
@@ -171,7 +170,7 @@ void Builder::resume(const std::string& parameters) {
     static_cast<void>(open_and_hash_shard(directory_, manifest_, i));
 }
 
-// The rejects first: a manifest never counts what rejects.jsonl lacks.
+// Rejects first, so that a manifest never counts rejects that rejects.jsonl lacks.
 void Builder::keep_journal() {
   write_rejects(directory_, rejects_);
   manifest_.next_candidate = position_;
@@ -186,11 +185,10 @@ void Builder::reject(Decoded& decoded) {
   if (!options_.fail_on_reject) return;
   write_rejects(directory_, rejects_);
   const RejectedImage& last = rejects_.back();
-  throw Error(
-      ExitCode::kData,
-      "{}: {} ({}), and --on-error is fail. The data set is unfinished: mend the source and "
-      "build anew with --overwrite, or go on with --resume and --on-error skip",
-      last.name, last.reason, last.detail);
+  throw Error(ExitCode::kData,
+              "{}: {} ({}), and --on-error is fail. The data set is unfinished: fix the source and "
+              "rebuild with --overwrite, or continue with --resume and --on-error skip",
+              last.name, last.reason, last.detail);
 }
 
 void Builder::check_error_rate(std::uint64_t of) {
@@ -200,8 +198,8 @@ void Builder::check_error_rate(std::uint64_t of) {
   throw Error(
       ExitCode::kData,
       "{} of {} images are rejected ({:.2f} %), more than --max-error-rate {} allows: {}; "
-      "see {}. The data set is unfinished: mend the source and build anew with --overwrite, "
-      "or go on with --resume and a higher --max-error-rate (1 takes whatever is good)",
+      "see {}. The data set is unfinished: fix the source and rebuild with --overwrite, "
+      "or continue with --resume and a higher --max-error-rate (1 allows any number of rejects)",
       rejects_.size(), of, 100 * rate, options_.max_error_rate, describe(count_by_reason(rejects_)),
       (directory_ / kRejectsFile).string());
 }
@@ -256,7 +254,7 @@ BuildReport Builder::run() {
   const std::uint64_t shards_to_come = (room() + options_.shard_images - 1) / options_.shard_images;
   require_free_space(directory_,
                      room() * manifest_.image_bytes() + shards_to_come * kShardOverhead);
-  // A complete data set may be in use: it never turns unfinished again.
+  // A complete data set may be in use: it never becomes unfinished again.
   if (!manifest_.complete) keep_journal();
   if (!manifest_.complete && room() > 0) {
     name_width_ = longest_name(source_);
@@ -292,7 +290,7 @@ BuildPlan plan_build(const ImageSource& source, const BuildOptions& options) {
   check_destination(options.destination, options.existing);
   BuildPlan plan;
   plan.candidates = source.size();
-  plan.images = most_images(source, options);
+  plan.images = max_images(source, options);
   plan.shards = (plan.images + options.shard_images - 1) / options.shard_images;
   plan.bytes =
       plan.images * static_cast<std::uint64_t>(options.target.height * options.target.width *

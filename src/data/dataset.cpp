@@ -13,7 +13,7 @@
 namespace valley {
 namespace {
 
-// One descriptor a shard stays open; a soft limit of 1,024 is soon reached with millions of images.
+// One descriptor per shard stays open; millions of images can exceed a soft limit of 1,024.
 void allow_descriptors(std::uint64_t wanted) {
   ::rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;

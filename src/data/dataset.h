@@ -1,10 +1,10 @@
-// A data-set directory opened for reading: manifest checked, shards opened once through HDF5 and
-// then read with pread alone.
+// Reads a data-set directory: checks the manifest, opens shards once through HDF5 and then reads
+// with pread only.
 //
 // Opening verifies for every shard: file size, `meta_sha256` (all bytes outside the pixel data)
 // *before* HDF5 sees the file, then format, version, layout, `complete`, counts and the data offset
-// against the manifest. What does not match is an Error (kData) that names the shard; a missing
-// directory or shard is kMissingInput. `read` may be called from several threads.
+// against the manifest. Error (kData) naming the shard for any mismatch; kMissingInput for a
+// missing directory or shard. `read` may be called from several threads.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ class Dataset {
   [[nodiscard]] virtual std::int64_t width() const = 0;
   [[nodiscard]] virtual std::int64_t channels() const = 0;  // 1 or 3
   [[nodiscard]] virtual std::string fingerprint()
-      const = 0;  // of content and order, independent of the sharding
+      const = 0;  // hash of content and order, independent of the sharding
   [[nodiscard]] virtual const std::filesystem::path& directory() const = 0;
   [[nodiscard]] virtual const std::vector<std::string>& class_names() const = 0;
   [[nodiscard]] std::uint64_t image_bytes() const {
@@ -34,12 +34,12 @@ class Dataset {
   }
 
   // Reads image `index` (in data-set order) into `pixels` [H, W, C], image_bytes() long. With
-  // `verify`, its CRC32C is compared: Error kData naming shard and row. EIO and ESTALE are retried,
-  // then kIo.
+  // `verify`, compares its CRC32C: Error kData naming shard and row. Retries EIO and ESTALE, then
+  // Error kIo.
   virtual void read(std::uint64_t index, std::span<std::uint8_t> pixels, bool verify) const = 0;
   [[nodiscard]] virtual std::int64_t label(std::uint64_t index) const = 0;  // -1: none
   [[nodiscard]] virtual std::string name(std::uint64_t index) const = 0;
-  // Hints the kernel that these images are wanted soon.
+  // Advises the kernel that these images will be read soon.
   virtual void prefetch(std::span<const std::uint64_t> indices) const = 0;
 };
 

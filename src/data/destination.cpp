@@ -43,8 +43,8 @@ std::optional<std::uint64_t> shard_number(std::string_view name) {
   return std::stoull(std::string(name));
 }
 
-// All files of a data set but its shards. Each is written as an AtomicFile, or under a name of the
-// same form, so this list also tells which temporary files a builder may leave.
+// All files of a data set except shards. Each is an AtomicFile, or has a temporary name of the same
+// form, so this list also determines which temporary files a builder may leave.
 constexpr std::array kDatasetFiles{kManifestFile, kIndexFile, kRejectsFile, kSumsFile,
                                    kListingFile};
 
@@ -71,8 +71,8 @@ bool is_ours(std::string_view name) {
          shard_number(name).has_value() || is_temporary(name);
 }
 
-// Files and folders that systems put anywhere: hidden ones (".DS_Store", "._x", ".nfs0000...") and
-// those of Windows, of disks' roots and of Synology. They are never read or removed.
+// Files and folders that operating systems create: hidden ones (".DS_Store", "._x", ".nfs0000...")
+// and those of Windows, disk roots and Synology. They are never read or removed.
 bool is_of_system(std::string_view name) {
   constexpr std::array<std::string_view, 8> kNames{"Thumbs.db",
                                                    "ehthumbs.db",
@@ -89,11 +89,11 @@ bool is_of_system(std::string_view name) {
 // The first three names in quotation marks, and the number of the others.
 std::string quote_names(const std::vector<std::string>& names) {
   std::vector<std::string> quoted;
-  for (const std::string& name : names) quoted.push_back('"' + escaped_name(name) + '"');
+  for (const std::string& name : names) quoted.push_back(fmt::format("\"{}\"", escaped_name(name)));
   return join_up_to(3, quoted);
 }
 
-// Without what is_of_system().
+// Names without those of is_of_system().
 std::vector<std::string> names_in(const fs::path& directory) {
   std::vector<std::string> names;
   std::error_code status;
@@ -116,7 +116,7 @@ void remove_file(const fs::path& path) {
 
 void check_destination(const fs::path& directory, Existing existing) {
   if (!is_there(directory, true)) {
-    // A directory named "~" is hardly what is meant.
+    // A directory named "~" is not intended.
     const std::string hint = tilde_hint(directory.string());
     if (hint.empty()) return;
     throw Error(ExitCode::kCannotWrite, "there is no directory {}{}", directory.string(), hint);
@@ -133,14 +133,15 @@ void check_destination(const fs::path& directory, Existing existing) {
       !holds_dataset(directory))
     foreign.emplace_back(kManifestFile);
   if (!foreign.empty())
-    throw Error(ExitCode::kCannotWrite,
-                "{} holds other things than a data set: {}; move {} elsewhere, or choose a new or "
-                "empty directory",
-                directory.string(), quote_names(foreign), foreign.size() == 1 ? "it" : "them");
+    throw Error(
+        ExitCode::kCannotWrite,
+        "{} holds files that are not part of a data set: {}; move {} elsewhere, or choose a new or "
+        "empty directory",
+        directory.string(), quote_names(foreign), foreign.size() == 1 ? "it" : "them");
   if (!names.empty() && existing == Existing::kRefuse)
     throw Error(ExitCode::kCannotWrite,
-                "{} already holds a data set or a part of one: go on with it by --resume, replace "
-                "it by --overwrite, or choose another directory",
+                "{} already holds a data set or a part of one: continue it with --resume, replace "
+                "it with --overwrite, or choose another directory",
                 directory.string());
 }
 
@@ -153,13 +154,13 @@ DestinationLock::DestinationLock(const fs::path& directory) {
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
   const int error_number = errno;
   if (error_number != EWOULDBLOCK) {
-    // Some network file systems have no locks, or none of directories: the user alone takes care.
+    // Some network file systems have no locks, or none for directories: only warn.
     log::warn("{} cannot be locked ({}): do not start a second build in it", directory.string(),
               error_text(error_number));
     return;
   }
   ::close(descriptor_);
-  throw Error(ExitCode::kCannotWrite, "{}: another valley shard build is at work in it",
+  throw Error(ExitCode::kCannotWrite, "{}: another valley shard build is writing to it",
               directory.string());
 }
 

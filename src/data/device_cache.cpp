@@ -12,14 +12,14 @@
 namespace valley {
 namespace {
 
-// Images on their way to a device: enough to keep all threads and the copy busy.
+// Size of the staging buffer: enough to keep all threads and the copy busy.
 constexpr std::int64_t kStagedBytes = std::int64_t{64} << 20;
 
 at::TensorOptions on_host(at::ScalarType type, bool pinned) {
   return at::TensorOptions().dtype(type).pinned_memory(pinned);
 }
 
-// Images [first, first + into.size(0)) into `into`, uint8 [n, H, W, C] on the host.
+// Reads images [first, first + into.size(0)) into `into`, uint8 [n, H, W, C] on the host.
 void read_images(const Dataset& dataset, std::int64_t first, const at::Tensor& into, bool verify) {
   std::vector<std::uint64_t> images(static_cast<std::size_t>(into.size(0)));
   std::iota(images.begin(), images.end(), static_cast<std::uint64_t>(first));
@@ -94,7 +94,7 @@ const Batch& DeviceCache::next() {
   ++batch_.step;
   batch_.first_position =
       static_cast<std::uint64_t>(batch_.step * options_.global_batch + options_.rank * share_);
-  // Fresh memory each time: the allocator of pinned memory keeps it until its copy is through.
+  // Allocated each time: the allocator of pinned memory keeps it until its copy has finished.
   const at::Tensor images = at::empty({share_}, on_host(at::kLong, options_.pinned));
   auto* const index = images.mutable_data_ptr<std::int64_t>();
   for (std::int64_t row = 0; row < share_; ++row) {

@@ -1,6 +1,6 @@
-// A whole data set's pixels on a device, as bytes: batches are gathered there by index, and nothing
-// is read or copied during training but the indices. What a batch holds is what a Loader of the
-// same options delivers, to the bit.
+// All pixels of a data set on a device, as bytes: batches are gathered there by index, so that
+// training copies only indices. Batches are bitwise equal to those of a Loader with the same
+// options.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,7 +15,7 @@
 
 namespace valley {
 
-// Bytes that the pixels of `dataset` and their labels take.
+// Size of the pixels and labels of `dataset` in bytes.
 [[nodiscard]] std::int64_t cached_bytes(const Dataset& dataset);
 
 class DeviceCache {
@@ -23,20 +23,20 @@ class DeviceCache {
   // Collective: gathers `share` of all ranks, uint8 [n, H, W, C], into `all`, [ranks, n, H, W, C].
   using Gather = std::function<void(const at::Tensor& share, const at::Tensor& all)>;
 
-  // Reads images with the calling thread's intra-op threads; their checksums are compared unless
-  // options.verify is kOff. With `gather` each rank reads one part of the data set and gets the
-  // others from the other ranks; without, it reads all images. `order` is of dataset->size() images
-  // and global_batch a multiple of `ranks`. Collective with `gather`. Errors as Dataset::read;
-  // memory that is not there is c10's error.
+  // Reads images with the calling thread's intra-op threads and compares checksums unless
+  // options.verify is kOff. With `gather` each rank reads one part of the data set and receives the
+  // others from other ranks (collective); without, it reads all images. `order` has dataset->size()
+  // images; global_batch is a multiple of `ranks`. Errors of Dataset::read; c10's error if memory
+  // runs out.
   DeviceCache(const std::shared_ptr<const Dataset>& dataset, const Order& order,
               const LoaderOptions& options, at::Device device, const Gather& gather = {});
 
-  // The next step's batch, whose tensors are on the device: valid until the next call, for work on
-  // the calling thread's current stream. Never waits for the device.
+  // Batch of the next step, on the device, for work on the calling thread's current stream; valid
+  // until the next call. Never waits for the device.
   [[nodiscard]] const Batch& next();
 
  private:
-  // Images [first, first + n) into `into`, whose first n rows they become.
+  // Reads images [first, first + n) into the first n rows of `into`.
   void fill(const Dataset& dataset, std::int64_t first, std::int64_t n, const at::Tensor& into);
 
   Order order_;

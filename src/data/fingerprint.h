@@ -1,4 +1,4 @@
-// The identity of a data set's content and order, independent of how it is cut into shards: SHA-256
+// Fingerprint of a data set's content and order, independent of the sharding: SHA-256
 // over, for each image in order, its name, a NUL byte, its label (int64) and the CRC32C of its
 // pixels (uint32), both little-endian.
 #pragma once
@@ -16,7 +16,7 @@ class Fingerprint {
  public:
   void add(std::string_view name, std::int64_t label, std::uint32_t crc32c);
   void add(const ShardRows& rows);
-  [[nodiscard]] std::string hex() { return sha_.hex(); }  // ends it
+  [[nodiscard]] std::string hex() { return sha_.hex(); }  // final; no `add` afterwards
 
  private:
   Sha256 sha_;

@@ -52,7 +52,7 @@ std::map<std::string, std::string> read_sums(const std::filesystem::path& direct
   std::string line;
   for (int number = 1; std::getline(text, line); ++number) {
     if (line.size() < kDigits + 3 || line.compare(kDigits, 2, "  ") != 0)
-      throw Error(ExitCode::kData, "{}:{} is no line of sha256sum", path.string(), number);
+      throw Error(ExitCode::kData, "{}:{} is not a line of sha256sum", path.string(), number);
     sums[line.substr(kDigits + 2)] = line.substr(0, kDigits);
   }
   return sums;

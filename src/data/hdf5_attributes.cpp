@@ -7,7 +7,7 @@
 namespace valley {
 namespace {
 
-constexpr std::size_t kMaxBytes = std::size_t{64} << 20U;  // of one attribute, when reading
+constexpr std::size_t kMaxBytes = std::size_t{64} << 20U;  // limit for one attribute when reading
 
 Hdf5Handle scalar_space(const Hdf5File& file) {
   return file.own(::H5Screate(H5S_SCALAR), ::H5Sclose, "making a scalar");
@@ -64,7 +64,7 @@ std::size_t Hdf5Attributes::count_of(const std::string& name, std::int64_t attri
       file_.own(::H5Aget_space(attribute), ::H5Sclose, "reading the attribute " + name);
   const ::hssize_t count = ::H5Sget_simple_extent_npoints(space.id());
   if (count < 0 || static_cast<std::size_t>(count) > kMaxBytes)
-    file_.fail(fmt::format("the attribute {} has an extent that cannot be", name));
+    file_.fail(fmt::format("the attribute {} has an invalid extent", name));
   return static_cast<std::size_t>(count);
 }
 

@@ -1,5 +1,5 @@
 // Attributes of an HDF5 object: fixed-length UTF-8 strings and 64-bit integers, the only types that
-// shards use. Reading is strict: another type or shape is kData naming file and attribute.
+// shards use. Reading is strict: Error kData naming file and attribute for another type or shape.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace valley {
 
 class Hdf5Attributes {
  public:
-  // Of the object `id` (a file means its root group), which must outlive this.
+  // Attributes of the object `id` (for a file: its root group), which must outlive this.
   Hdf5Attributes(const Hdf5File& file, std::int64_t id) : file_(file), id_(id) {}
 
   void write(const std::string& name, const std::string& text) const;

@@ -25,10 +25,10 @@ constexpr ::hsize_t kAlignment = 2U << 20U;
 std::string innermost_message() {
   std::string text;
   ::H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_innermost, &text);
-  return text.empty() ? "HDF5 gives no reason" : text;
+  return text.empty() ? "HDF5 reports no reason" : text;
 }
 
-// HDF5 puts the errno of a failed system call into its message; nothing where it has none.
+// errno of a failed system call, which HDF5 puts into its message; nullopt if there is none.
 std::optional<int> errno_in(std::string_view message) {
   constexpr std::string_view kMark = "errno = ";
   const auto mark = message.find(kMark);
@@ -58,7 +58,7 @@ void Hdf5File::check(std::int64_t status, const std::string& doing) const {
   std::string message = innermost_message();
   if (message.ends_with('\n')) message.pop_back();
   const std::optional<int> number = errno_in(message);
-  // A missing lock is not damage, whatever its errno.
+  // A failed lock is not damage, for any errno.
   if (number && message.find("lock file") != std::string::npos)
     throw Error(ExitCode::kIo,
                 "{}: {}: it could not be opened, since its file system gives no lock: {}; Valley "

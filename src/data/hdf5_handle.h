@@ -1,7 +1,7 @@
-// RAII for HDF5 identifiers, and errors that name the file and what was being done.
+// RAII for HDF5 identifiers, and errors that name the file and the operation.
 //
-// HDF5's own printing of errors is switched off; its innermost message goes into ours. HDF5 calls
-// are made from one thread at a time: Debian's library has no lock of its own.
+// HDF5's printing of errors is disabled; its innermost message is part of ours. Only one thread at
+// a time may call HDF5: Debian's library is not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ class Hdf5Handle {
   Hdf5Handle& operator=(Hdf5Handle&&) = delete;
 
   [[nodiscard]] std::int64_t id() const { return id_; }
-  // Closing may write, so it may fail: for files, call this rather than leave it to the destructor.
+  // Closing may write and therefore fail: call this for files instead of relying on the destructor.
   [[nodiscard]] int close() { return close_(std::exchange(id_, -1)); }
 
  private:
@@ -37,25 +37,24 @@ class Hdf5Handle {
 // Checks the results of calls on one file.
 class Hdf5File {
  public:
-  // Failures are kIo when the storage fails or gives no lock, else kCannotWrite when `writing`,
-  // else kData.
+  // Errors: kIo for failures of storage or locks, else kCannotWrite if `writing`, else kData.
   Hdf5File(std::filesystem::path path, bool writing);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] Hdf5Handle own(std::int64_t id, Hdf5Handle::Close close,
                                const std::string& doing) const;
   void check(std::int64_t status, const std::string& doing) const;  // negative: Error
-  [[noreturn]] void fail(const std::string& what) const;            // in words of our own
+  [[noreturn]] void fail(const std::string& what) const;            // with this text
 
  private:
   std::filesystem::path path_;
   ExitCode code_;
 };
 
-// Access properties of all our files: no locking (network file systems), format of HDF5 1.8 with
+// Access properties of all files: no locking (network file systems), format of HDF5 1.8 with
 // checksummed metadata, raw data above 1 MiB aligned to 2 MiB.
 [[nodiscard]] Hdf5Handle file_access_properties(const Hdf5File& file);
-// Creation properties that keep times out, so that the bytes depend on the contents alone.
+// Creation properties without times, so that the bytes depend only on the contents.
 [[nodiscard]] Hdf5Handle file_creation_properties(const Hdf5File& file);
 [[nodiscard]] Hdf5Handle string_type(const Hdf5File& file, std::size_t bytes);  // UTF-8, NUL-padded
 

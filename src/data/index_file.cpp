@@ -14,7 +14,7 @@
 namespace valley {
 namespace {
 
-// `row` is the shape of one image's entry.
+// `row`: shape of the entry of one image.
 void write_virtual_dataset(const Hdf5File& file, std::int64_t id, const Manifest& manifest,
                            const char* name, std::int64_t type, const std::vector<::hsize_t>& row) {
   const std::string doing = fmt::format("writing the virtual data set /{}", name);

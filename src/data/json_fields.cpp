@@ -51,10 +51,10 @@ std::string JsonFields::sha256(const char* field) const {
   return text;
 }
 
-std::uint64_t JsonFields::count(const char* field, std::uint64_t most) const {
-  const std::string expected = fmt::format("an integer from 0 to {}", most);
+std::uint64_t JsonFields::count(const char* field, std::uint64_t max) const {
+  const std::string expected = fmt::format("an integer from 0 to {}", max);
   const json& value = at(field, expected);
-  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most) fail(field, expected);
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > max) fail(field, expected);
   return value.get<std::uint64_t>();
 }
 

@@ -1,5 +1,5 @@
-// Reads fields of a JSON object strictly: a missing field, another type or a value out of range is
-// an Error (kData) naming the file and the field's path ("shards[3].bytes").
+// Reads fields of a JSON object strictly: Error (kData) naming the file and the field's path
+// ("shards[3].bytes") for a missing field, another type or a value out of range.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,13 @@ namespace valley {
 
 class JsonFields {
  public:
-  // `object` must outlive this; `where` is the path so far, "" at the root.
+  // `object` must outlive this; `where` is the path of the object, "" at the root.
   JsonFields(const nlohmann::json& object, std::string file, std::string where);
 
   [[nodiscard]] std::string text(const char* field) const;
   [[nodiscard]] std::string sha256(const char* field) const;  // 64 lower-case hexadecimal digits
-  // At most `most`, by default what fits a signed 64-bit number (file offsets, HDF5 integers).
-  [[nodiscard]] std::uint64_t count(const char* field, std::uint64_t most = INT64_MAX) const;
+  // At most `max`, by default the largest signed 64-bit integer (file offsets, HDF5 integers).
+  [[nodiscard]] std::uint64_t count(const char* field, std::uint64_t max = INT64_MAX) const;
   [[nodiscard]] std::vector<std::uint64_t> counts(const char* field) const;
   [[nodiscard]] std::vector<double> numbers(const char* field) const;
   [[nodiscard]] std::vector<std::string> texts(const char* field) const;

@@ -28,27 +28,28 @@ Verify parse_verify(const std::string& name) {
 
 namespace {
 
-// A thread takes this much of a batch at a time: enough to make the lock cheap, little enough to
-// share a batch of large images among threads.
+// Size of the piece of a batch that a thread reads at a time: large enough to make the lock cheap,
+// small enough to divide a batch of large images among threads.
 constexpr std::uint64_t kChunkBytes = 1 << 20;
-// How much beyond the batch being read the kernel is told of.
+// Size of the kernel's readahead beyond the current batch.
 constexpr std::uint64_t kHintBytes = 64 << 20;
 
 at::Tensor host_buffer(at::IntArrayRef shape, at::ScalarType type, bool pinned) {
   try {
     return at::empty(shape, at::TensorOptions().dtype(type).pinned_memory(pinned));
   } catch (const c10::Error& error) {
-    throw Error(ExitCode::kOutOfMemory,
-                "no {}host memory for a batch of {} images in the loader's ring: {}; fewer batches "
-                "in the ring or a smaller global batch take less",
-                pinned ? "pinned " : "", shape[0], error.what_without_backtrace());
+    throw Error(
+        ExitCode::kOutOfMemory,
+        "no {}host memory for a batch of {} images in the loader's ring: {}; use fewer batches "
+        "in the ring or a smaller global batch",
+        pinned ? "pinned " : "", shape[0], error.what_without_backtrace());
   }
 }
 
 }  // namespace
 
-// Batches are handed to the reading threads in pieces, in the order of steps. A slot holds step s
-// from its first piece until the caller asks for step s + 1.
+// Threads read pieces of batches in the order of steps. A slot holds step s from its first piece
+// until the caller requests step s + 1.
 class Loader::Ring {
  public:
   Ring(std::shared_ptr<const Dataset> dataset, const Order& order, const LoaderOptions& options);
@@ -72,7 +73,7 @@ class Loader::Ring {
     std::int64_t step;
     std::int64_t first_row;
     std::int64_t rows;
-    // Steps to hint to the kernel before reading, [first_hint, end_hint).
+    // Steps [first_hint, end_hint) to announce to the kernel before reading.
     std::int64_t first_hint;
     std::int64_t end_hint;
   };
@@ -101,9 +102,9 @@ class Loader::Ring {
   std::condition_variable batch_is_ready_;
   std::condition_variable_any work_is_there_;
   // All below is guarded by mutex_.
-  std::int64_t oldest_step_;   // that the caller holds or will get next
-  bool caller_holds_ = false;  // the batch of oldest_step_
-  std::int64_t step_to_read_;  // where the next piece comes from
+  std::int64_t oldest_step_;   // step that the caller holds or will get next
+  bool caller_holds_ = false;  // true if the caller holds the batch of oldest_step_
+  std::int64_t step_to_read_;  // step of the next piece
   std::int64_t row_to_read_ = 0;
   std::int64_t step_to_hint_;
   std::int64_t ready_batches_ = 0;
@@ -112,7 +113,7 @@ class Loader::Ring {
   Counters counters_;
   std::uint64_t queue_depths_ = 0;  // summed over calls of next()
 
-  std::vector<std::jthread> threads_;  // last: they end before what they use
+  std::vector<std::jthread> threads_;  // last member: destroyed before the data that they use
 };
 
 Loader::Ring::Ring(std::shared_ptr<const Dataset> dataset, const Order& order,
@@ -140,7 +141,7 @@ Loader::Ring::Ring(std::shared_ptr<const Dataset> dataset, const Order& order,
     slot.pixels = slot.batch.pixels.mutable_data_ptr<std::uint8_t>();
     slot.labels = slot.batch.labels.mutable_data_ptr<std::int64_t>();
   }
-  // Fewer threads than asked for read the same batches.
+  // With fewer threads than requested the batches are the same.
   const auto read = [this](const std::stop_token& stop) { read_until_stopped(stop); };
   if (start_threads(threads_, static_cast<std::size_t>(options.threads), read) == 0)
     throw no_thread_left("reading batches");
@@ -158,7 +159,7 @@ void Loader::Ring::read_until_stopped(const std::stop_token& stop) {
   }
 }
 
-// Waits for a free slot. Nothing when the loader is stopped or has failed.
+// Waits for a free slot; nullopt if the loader was stopped or has failed.
 std::optional<Loader::Ring::Piece> Loader::Ring::take_piece(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   work_is_there_.wait(lock, stop,
@@ -195,7 +196,7 @@ void Loader::Ring::hint(const Piece& piece) const {
   }
 }
 
-// False when it was stopped on the way.
+// False if it was stopped meanwhile.
 bool Loader::Ring::read(const Piece& piece, const std::stop_token& stop) const {
   const auto bytes = dataset_->image_bytes();
   for (std::int64_t row = piece.first_row; row < piece.first_row + piece.rows; ++row) {
@@ -220,8 +221,8 @@ void Loader::Ring::finish(const Piece& piece) {
   batch_is_ready_.notify_one();
 }
 
-// Steps before the failing one are with other threads already and will be finished, so that which
-// batch the error takes the place of does not depend on timing.
+// Other threads finish the steps before the failing one, so that the batch that throws does not
+// depend on timing.
 void Loader::Ring::fail(std::int64_t step, std::exception_ptr error) {
   const std::lock_guard lock(mutex_);
   if (error_ && step_of_error_ <= step) return;

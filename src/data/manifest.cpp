@@ -51,8 +51,8 @@ ShardEntry entry_from_json(const JsonFields& fields) {
   return entry;
 }
 
-// What a reader relies on: names that stay inside the directory, an O(1) index, pixels inside the
-// file.
+// Invariants that readers rely on: file names within the directory, an O(1) index, pixels within
+// the file.
 void check_entry(const Manifest& manifest, std::uint64_t index, bool is_last,
                  const JsonFields& fields) {
   const ShardEntry& entry = manifest.shards[index];
@@ -72,8 +72,8 @@ void check_entry(const Manifest& manifest, std::uint64_t index, bool is_last,
                                            "{} bytes",
                                            entry.images, image_bytes, entry.bytes));
   const auto channels = static_cast<std::size_t>(manifest.channels);
-  if (entry.sum.size() != channels) fields.fail("sum", "one integer a channel");
-  if (entry.sum_squares.size() != channels) fields.fail("sum_squares", "one integer a channel");
+  if (entry.sum.size() != channels) fields.fail("sum", "one integer per channel");
+  if (entry.sum_squares.size() != channels) fields.fail("sum_squares", "one integer per channel");
 }
 
 std::map<std::int64_t, std::uint64_t> histogram_from_json(const JsonFields& root) {
@@ -191,7 +191,7 @@ Manifest parse_manifest(const std::string& text, const std::string& name) {
   manifest.deviation = root.numbers("deviation");
   if (manifest.complete && (manifest.mean.size() != static_cast<std::size_t>(manifest.channels) ||
                             manifest.deviation.size() != manifest.mean.size()))
-    root.fail("mean", "one number a channel, as should deviation");
+    root.fail("mean", "one number per channel, like deviation");
   manifest.class_names = root.texts("class_names");
   manifest.class_histogram = histogram_from_json(root);
   manifest.candidates = root.count("candidates");

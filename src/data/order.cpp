@@ -20,9 +20,9 @@ namespace {
 
 constexpr unsigned kRounds = 8;
 constexpr std::uint64_t kBlock = 32;          // images
-constexpr std::uint64_t kWindow = 16 * 1024;  // images, about
+constexpr std::uint64_t kWindow = 16 * 1024;  // images, approximately
 
-// The third argument of hash64: what a key is for. Values are part of the meaning of a seed.
+// Third argument of hash64: use of the key. Values are part of the meaning of a seed.
 enum Stage : std::uint64_t {
   kGlobalStage = 0,
   kBlockStage = 1,
@@ -30,16 +30,16 @@ enum Stage : std::uint64_t {
   kFirstWindowStage = 3,  // window w has kFirstWindowStage + w
 };
 
-// Eight rounds on halves of fewer bits favour some orders of a handful of images measurably.
-constexpr unsigned kLeastHalfBits = 4;
+// With fewer bits per half, eight rounds measurably favor some orders of a few images.
+constexpr unsigned kMinHalfBits = 4;
 
 // The smallest b with 2^(2b) >= n.
 unsigned half_bits_for(std::uint64_t n) {
   const auto bits = static_cast<unsigned>(std::bit_width(n - 1));
-  return std::max(kLeastHalfBits, (bits + 1) / 2);
+  return std::max(kMinHalfBits, (bits + 1) / 2);
 }
 
-// Cuts `blocks` into windows that differ by one block at most, the larger ones first.
+// Divides `blocks` into windows that differ by at most one block, the larger ones first.
 struct WindowSpan {
   std::uint64_t index;
   std::uint64_t first_block;
@@ -71,13 +71,13 @@ std::uint64_t FeistelPermutation::operator()(std::uint64_t index) const {
   VALLEY_CHECK(index < n_);
   if (n_ == 1) return 0;
   const std::uint64_t mask = (std::uint64_t{1} << half_bits_) - 1;
-  // The network permutes 2^(2 half_bits) numbers, of which n are ours. Following it until it comes
-  // back below n (it does: its cycle holds `index`) permutes those below n.
+  // The network permutes [0, 2^(2 half_bits)), a superset of [0, n). Cycle walking: repeating it
+  // until the result is below n (which happens, as its cycle contains `index`) permutes [0, n).
   do {
     std::uint64_t left = index >> half_bits_;
     std::uint64_t right = index & mask;
     for (std::uint64_t round = 0; round < kRounds; ++round) {
-      // The halves have 32 bits at most, so the round number has the upper word to itself.
+      // Halves have at most 32 bits, so the round number fits into the upper word.
       const std::uint64_t mixed = mix64(key_ ^ (round << 32U) ^ right);
       left = std::exchange(right, left ^ (mixed & mask));
     }
@@ -98,14 +98,14 @@ std::uint64_t Order::image_at(std::uint64_t position) const {
   return FeistelPermutation(n_, hash64(seed_, epoch, kGlobalStage))(index);
 }
 
-// The images, rotated, are cut into whole blocks and a rest shorter than one. The whole blocks are
-// permuted and the rest stays last: because of the rotation it is another part of the data in each
-// epoch.
+// The images are rotated and divided into whole blocks and a shorter remainder. Whole blocks are
+// permuted and the remainder stays last; because of the rotation it consists of other images in
+// each epoch.
 std::uint64_t Order::windowed(std::uint64_t epoch, std::uint64_t index) const {
   const std::uint64_t blocks = n_ / kBlock;
   const std::uint64_t rotation = hash64(seed_, epoch, kRotationStage) % n_;
 
-  // Where in the sequence of permuted blocks: another place of the same window.
+  // Index in the sequence of permuted blocks, within the same window.
   const std::uint64_t cut = std::max<std::uint64_t>(1, blocks);
   const auto window = window_of_block(std::min(index / kBlock, cut - 1), cut);
   const std::uint64_t first = window.first_block * kBlock;

@@ -1,5 +1,5 @@
-// Which image comes when: a pure function of (seed, number of images, position), with no rank count
-// in it.
+// Order of images: a pure function of (seed, number of images, position), independent of the number
+// of ranks.
 //
 // Position p counts the images seen since the start of training; its epoch is p / n. Each epoch is
 // a permutation of all n images, so batches may straddle epochs and nothing is padded or dropped.
@@ -14,12 +14,12 @@ namespace valley {
 
 enum class OrderKind {
   kGlobal,  // one permutation of all images
-  kWindow,  // for disks and networks: blocks of 32 neighbours are permuted, grouped into windows of
-            // about 16 thousand images, permuted inside
+  kWindow,  // for disks and networks: permutes blocks of 32 adjacent images, and the images within
+            // windows of about 16 thousand
 };
-// Of data.order, in the order of the enum: "global", "window".
+// Values of data.order, in the order of the enum: "global", "window".
 [[nodiscard]] std::vector<std::string> order_names();
-[[nodiscard]] OrderKind parse_order(const std::string& name);  // Error kConfig naming those
+[[nodiscard]] OrderKind parse_order(const std::string& name);  // Error kConfig naming the values
 
 // A permutation of [0, n), n >= 1, keyed by 64 bits.
 class FeistelPermutation {

@@ -20,7 +20,7 @@ OrderedDecoder::OrderedDecoder(const ImageSource& source, const Target& target,
       next_to_take_(first),
       slots_(std::size_t{4} * jobs + 16) {
   VALLEY_CHECK(jobs >= 1);
-  // Fewer threads than asked for decode the same images.
+  // With fewer threads than requested the images are the same.
   if (start_threads(threads_, jobs, [this] { work(); }) == 0)
     throw no_thread_left("decoding images");
 }

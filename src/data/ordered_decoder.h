@@ -1,5 +1,5 @@
-// Decodes and fits images on several threads and hands them over in order, so that what is made of
-// them does not depend on the number of threads.
+// Decodes and fits images on several threads and returns them in order, so that results do not
+// depend on the number of threads.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@
 
 namespace valley {
 
-// One image, ready to be stored, or why not.
+// A decoded image, or the reason for rejecting it.
 struct Decoded {
   std::uint64_t candidate = 0;  // its index in the source
   std::optional<Reject> reject;
@@ -26,13 +26,13 @@ struct Decoded {
   std::uint32_t crc32c = 0;
   std::array<std::uint32_t, 2> orig_size{};  // height, width
   PixelSums sums;
-  std::exception_ptr failure = nullptr;  // not the image's fault
+  std::exception_ptr failure = nullptr;  // failure other than of the image
 };
 
 class OrderedDecoder {
  public:
-  // Positions [first, end) in the order that `candidate_at` gives; it is called from any thread, as
-  // is the source. At most 4 * jobs + 16 images are held.
+  // Positions [first, end) in the order of `candidate_at`; calls it and the source from any thread.
+  // Holds at most 4 * jobs + 16 images.
   OrderedDecoder(const ImageSource& source, const Target& target,
                  std::function<std::uint64_t(std::uint64_t)> candidate_at, std::uint64_t first,
                  std::uint64_t end, unsigned jobs);
@@ -40,8 +40,7 @@ class OrderedDecoder {
   OrderedDecoder(const OrderedDecoder&) = delete;
   OrderedDecoder& operator=(const OrderedDecoder&) = delete;
 
-  // The image at the next position; not to be called more than end - first times. Rethrows what
-  // went wrong on a thread.
+  // Image at the next position; call at most end - first times. Rethrows exceptions of threads.
   [[nodiscard]] Decoded next();
 
  private:

@@ -7,9 +7,9 @@
 namespace valley {
 namespace {
 
-// A multiple of the channels and of a vector register: the compiler adds whole registers.
+// A multiple of the channels and of the register size, so that the compiler adds whole registers.
 constexpr std::size_t kLanes = 48;
-constexpr std::size_t kChunks = 65536;  // 255^2 times so many fits 32 bits
+constexpr std::size_t kChunks = 65536;  // 255^2 times this fits into 32 bits
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// Exact sums over stored values, a channel: whole numbers, so the order of adding does not matter.
+// Exact sums of stored values per channel: integers, so the order of addition does not matter.
 #pragma once
 
 #include <array>

@@ -19,7 +19,7 @@ namespace valley {
 namespace {
 
 constexpr int kRetries = 7;
-constexpr std::chrono::milliseconds kFirstPause{16};  // doubled each time: 2 s in all
+constexpr std::chrono::milliseconds kFirstPause{16};  // doubled each time: 2 s in total
 constexpr std::size_t kReadPiece = std::size_t{1} << 20U;
 
 bool may_pass(int error_number) { return error_number == EIO || error_number == ESTALE; }
@@ -79,7 +79,7 @@ std::uint64_t PositionedFile::size() const {
 
 void PositionedFile::read_at(std::uint64_t offset, std::span<std::byte> to) const {
   int failures = 0;
-  int fresh = -1;  // a stale handle of NFS stays stale: only opening the file again helps
+  int fresh = -1;  // a stale NFS handle requires opening the file again
   const auto close_fresh = [&fresh] {
     if (fresh >= 0) ::close(std::exchange(fresh, -1));
   };
@@ -92,7 +92,7 @@ void PositionedFile::read_at(std::uint64_t offset, std::span<std::byte> to) cons
       to = to.subspan(static_cast<std::size_t>(n));
     } else if (n == 0) {
       close_fresh();
-      throw Error(ExitCode::kData, "{} ends at byte {}, but {} bytes at {} are wanted: truncated?",
+      throw Error(ExitCode::kData, "{} ends at byte {}, but {} bytes at {} are needed: truncated?",
                   path_.string(), size(), to.size(), offset);
     } else if (error_number != EINTR) {
       close_fresh();

@@ -1,5 +1,5 @@
-// A file read and written at given offsets (pread, pwrite): no file position, so several threads
-// may use one object at once.
+// File that is read and written at given offsets (pread, pwrite), so that several threads can use
+// one object at the same time.
 #pragma once
 
 #include <sys/types.h>
@@ -16,10 +16,10 @@ namespace valley {
 
 class PositionedFile {
  public:
-  // The system call, so that tests can make it fail.
+  // Signature of pread, which tests replace.
   using Pread = ::ssize_t (*)(int descriptor, void* buffer, std::size_t bytes, ::off_t offset);
 
-  // Errors name the file: kMissingInput when it cannot be opened for reading.
+  // Errors name the file: kMissingInput if it cannot be opened for reading.
   static PositionedFile open_to_read(const std::filesystem::path& path, Pread pread = nullptr);
   static PositionedFile open_to_write(const std::filesystem::path& path);  // an existing file
   ~PositionedFile();
@@ -29,13 +29,14 @@ class PositionedFile {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] std::uint64_t size() const;  // bytes, now
 
-  // Fills `to`. EINTR is repeated at once; EIO and ESTALE (network file systems) are tried again
-  // through a fresh descriptor, with growing pauses of two seconds in all, then kIo. A file that
-  // ends too early is kData.
+  // Fills `to`. Retries EINTR immediately, EIO and ESTALE (network file systems) with a new
+  // descriptor and growing pauses of two seconds in total, then Error kIo. Error kData if the file
+  // is too short.
   void read_at(std::uint64_t offset, std::span<std::byte> to) const;
   void write_at(std::uint64_t offset, Bytes bytes) const;
-  void will_need(std::uint64_t offset, std::uint64_t bytes) const;  // a hint: never fails
-  void sync() const;                                                // to the disk
+  void will_need(std::uint64_t offset,
+                 std::uint64_t bytes) const;  // advice to the kernel: never fails
+  void sync() const;                          // flushes to disk
 
  private:
   PositionedFile(std::filesystem::path path, int descriptor, Pread pread);
@@ -44,15 +45,15 @@ class PositionedFile {
   Pread pread_;
 };
 
-// SHA-256 of a file with a hole: what lies outside [begin, begin + length).
+// SHA-256 of a file outside the range [begin, begin + length).
 struct FileHashes {
   std::string whole;
   std::string outside;
 };
-// Reads only what lies outside.
+// Reads only bytes outside the range.
 [[nodiscard]] std::string hash_outside(const PositionedFile& file, std::uint64_t begin,
                                        std::uint64_t length);
-// Both in one pass over the file.
+// Both hashes in one pass over the file.
 [[nodiscard]] FileHashes hash_whole_and_outside(const PositionedFile& file, std::uint64_t begin,
                                                 std::uint64_t length);
 

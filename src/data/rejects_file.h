@@ -1,4 +1,4 @@
-// rejects.jsonl: a line for each candidate that could not be stored, with the reason.
+// rejects.jsonl: a line per candidate that could not be stored, with the reason.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,15 @@ namespace valley {
 struct RejectedImage {
   std::uint64_t position = 0;  // in build order
   std::string name;
-  std::string reason;  // one of a few
+  std::string reason;  // one of a fixed set
   std::string detail;
 };
 
 void write_rejects(const std::filesystem::path& directory,
                    const std::vector<RejectedImage>& rejects);  // atomic
 
-// Those with a position below `end`; lines beyond were written by a builder that died before it
-// committed their shard. kData naming file and line.
+// Rejects with a position below `end`; later lines are from a builder that was killed before it
+// committed their shard. Error kData naming file and line.
 [[nodiscard]] std::vector<RejectedImage> read_rejects(const std::filesystem::path& directory,
                                                       std::uint64_t end);
 

@@ -40,7 +40,7 @@ PositionedFile open_and_hash_shard(const std::filesystem::path& directory, const
   if (hash != entry.meta_sha256)
     throw Error(ExitCode::kData,
                 "{}: the SHA-256 of its metadata (all bytes outside the pixels) is {}..., but the "
-                "manifest says {}...: the file is damaged or of another build",
+                "manifest says {}...: the file is damaged or belongs to another build",
                 path.string(), hash.substr(0, 12), entry.meta_sha256.substr(0, 12));
   return file;
 }

@@ -1,6 +1,5 @@
-// Opens a shard that a manifest lists and checks it against the manifest, metadata hash first: HDF5
-// sees a file only after all of its bytes outside the pixels are known to be those that were
-// written.
+// Opens a shard and checks it against the manifest, the metadata hash first: HDF5 opens a file only
+// after all bytes outside the pixels have been verified.
 #pragma once
 
 #include <cstdint>
@@ -18,12 +17,12 @@ struct OpenShard {
   ShardRows rows;
 };
 
-// Shard `index` of the manifest. Errors name the shard: kMissingInput when it is not there, kData
+// Shard `index` of the manifest. Errors name the shard: kMissingInput if it is missing, kData
 // for a wrong size, hash, attribute, shape or offset.
 [[nodiscard]] OpenShard open_shard(const std::filesystem::path& directory, const Manifest& manifest,
                                    std::uint64_t index);
 
-// The same without HDF5: size and metadata hash alone.
+// The same without HDF5: only size and metadata hash.
 [[nodiscard]] PositionedFile open_and_hash_shard(const std::filesystem::path& directory,
                                                  const Manifest& manifest, std::uint64_t index);
 

@@ -64,13 +64,14 @@ void write_rows(const Hdf5File& file, std::int64_t id, const char* name, std::in
 ShardHeader read_header(const Hdf5File& file, std::int64_t id) {
   const Hdf5Attributes root(file, id);
   if (!root.has("format") || root.text("format") != kShardFormat)
-    file.fail("is no shard of Valley (its attribute \"format\" says otherwise)");
+    file.fail("is not a shard of Valley (its attribute \"format\" differs)");
   const std::int64_t version = root.number("format_version");
   if (version != kShardFormatVersion)
     file.fail(fmt::format("has format version {}; this program reads version {}", version,
                           kShardFormatVersion));
   if (!root.has("complete") || root.number("complete") != 1)
-    file.fail("is incomplete: its writer died; run valley shard build again with --resume");
+    file.fail(
+        "is incomplete: its writer was interrupted; run valley shard build again with --resume");
   if (root.text("layout") != kLayout)
     file.fail(fmt::format("has layout {}; this program reads {}", root.text("layout"), kLayout));
   ShardHeader header;
@@ -91,7 +92,7 @@ ShardHeader read_header(const Hdf5File& file, std::int64_t id) {
   return header;
 }
 
-// Opens a dataset and insists on its shape, kind of type and contiguous layout.
+// Opens a dataset and checks its shape, kind of type and contiguous layout.
 class RowReader {
  public:
   RowReader(const Hdf5File& file, std::int64_t id, const char* name, const Extent& extent,

@@ -1,9 +1,9 @@
 // One shard: an HDF5 file of raw images and their labels, names and checksums
 // (docs/shard-format.md).
 //
-// A shard is made in three steps: `create_shard_file` lays it out, the pixels are written with
-// pwrite at the returned offset, `complete_shard_file` adds the rows and, last, `complete = 1`.
-// HDF5 is called from one thread at a time.
+// A shard is written in three steps: `create_shard_file` creates the layout, pixels are written
+// with pwrite at the returned offset, `complete_shard_file` adds the rows and finally `complete =
+// 1`. Only one thread at a time may call HDF5.
 #pragma once
 
 #include <array>
@@ -19,15 +19,16 @@ namespace valley {
 inline constexpr std::string_view kShardFormat = "valley-shard";
 inline constexpr std::int64_t kShardFormatVersion = 1;
 inline constexpr std::string_view kLayout = "HWC";
-inline constexpr std::uint64_t kShardGranularity = 32;  // images; all but the last are multiples
+inline constexpr std::uint64_t kShardGranularity =
+    32;  // images; a multiple in all shards except the last
 
 [[nodiscard]] std::string shard_file_name(std::uint64_t index);  // "shard-00007.h5"
 
-// The root attributes.
+// Root attributes.
 struct ShardHeader {
   std::string dataset_uuid;
   std::uint64_t shard_index = 0;
-  std::uint64_t global_offset = 0;  // of its first image in the data set
+  std::uint64_t global_offset = 0;  // index of its first image in the data set
   std::int64_t height = 0;
   std::int64_t width = 0;
   std::int64_t channels = 0;
@@ -44,7 +45,7 @@ struct ShardHeader {
   friend bool operator==(const ShardHeader&, const ShardHeader&) = default;
 };
 
-// Texts of one width, NUL-padded, as HDF5 stores them.
+// Strings of fixed width, NUL-padded, as in HDF5.
 class FixedStrings {
  public:
   explicit FixedStrings(std::size_t width) : width_(width) {}
@@ -60,7 +61,7 @@ class FixedStrings {
   std::string bytes_;
 };
 
-// What a shard holds of each image beside its pixels.
+// Data of each image besides its pixels.
 struct ShardRows {
   FixedStrings names{1};
   std::vector<std::int64_t> labels;  // -1: none
@@ -69,8 +70,8 @@ struct ShardRows {
   [[nodiscard]] std::uint64_t size() const { return labels.size(); }
 };
 
-// Replaces `path` by a shard of `n` images, still without rows. Returns the offset of its pixels in
-// the file. Errors: kCannotWrite.
+// Replaces `path` by a shard of `n` images without rows. Returns the offset of its pixels in the
+// file. Errors: kCannotWrite.
 std::uint64_t create_shard_file(const std::filesystem::path& path, const ShardHeader& header,
                                 std::uint64_t n, std::size_t name_width);
 void complete_shard_file(const std::filesystem::path& path, const ShardRows& rows);
@@ -81,8 +82,8 @@ struct ShardContents {
   ShardRows rows;
 };
 
-// Reads all but the pixels of a complete shard of `n` images. Call it only on files whose metadata
-// hash matched. Errors: kData naming file and object for whatever is not as the format says.
+// Reads everything but the pixels of a complete shard of `n` images. Call it only on files whose
+// metadata hash matches. Errors: kData naming file and object for any violation of the format.
 [[nodiscard]] ShardContents read_shard_file(const std::filesystem::path& path, std::uint64_t n);
 
 }  // namespace valley

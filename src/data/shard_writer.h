@@ -27,8 +27,8 @@ class ShardWriter {
   [[nodiscard]] std::uint64_t size() const { return rows_.size(); }
   [[nodiscard]] bool is_full() const { return size() == capacity_; }
 
-  // At least one image. A shard that did not fill is cut to what it holds; its bytes are those of a
-  // shard that was planned so.
+  // Requires at least one image. Truncates a shard that is not full; its bytes equal those of a
+  // shard of that capacity.
   [[nodiscard]] ShardEntry commit();
 
  private:

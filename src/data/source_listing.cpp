@@ -25,7 +25,7 @@ Lines lines_of(std::string_view text) {
   return lines;
 }
 
-// Differences of one kind, of which a person wants to see a few.
+// Differences of one kind: their number and the first few.
 class Differences {
  public:
   explicit Differences(std::string what) : what_(std::move(what)) {}
@@ -72,8 +72,8 @@ void require_same_listing(const std::filesystem::path& directory, const std::str
   const std::string before = read_file(directory / kListingFile);
   if (before == now) return;
   throw Error(ExitCode::kUsage,
-              "the source changed since the build in {} began, so it cannot be resumed:{}\nBring "
-              "the source back to what it was, or build anew with --overwrite",
+              "the source changed since the build in {} began, so it cannot be resumed:{}\nRestore "
+              "the source, or rebuild with --overwrite",
               directory.string(), compare(lines_of(before), lines_of(now)));
 }
 

@@ -1,5 +1,5 @@
-// What a source held when its build began, kept beside the shards until the build is done: when a
-// resume finds another source, it says which images were added, removed or changed.
+// Contents of a source at the start of its build, stored beside the shards until the build is done,
+// so that a resume can report which images were added, removed or changed.
 #pragma once
 
 #include <filesystem>
@@ -10,11 +10,11 @@ namespace valley {
 
 inline constexpr std::string_view kListingFile = ".source-listing.tmp";
 
-// `listing` is ImageSource::listing(); an empty one keeps nothing.
+// `listing` is ImageSource::listing(); an empty one is not stored.
 void keep_listing(const std::filesystem::path& directory, const std::string& listing);
 
-// Throws kUsage naming the first few differences and the ways out, unless `now` is what was kept or
-// nothing was.
+// Error kUsage naming the first few differences and what to do, if `now` differs from the stored
+// listing; no check without one.
 void require_same_listing(const std::filesystem::path& directory, const std::string& now);
 
 void remove_listing(const std::filesystem::path& directory);

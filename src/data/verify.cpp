@@ -32,8 +32,8 @@ class Verifier {
   void note(std::string_view file, std::string what, std::optional<std::uint64_t> row = {}) {
     report_.problems.push_back({std::string(file), row, std::move(what)});
   }
-  // Runs a check whose Errors are problems of `file`, but for those of a failing storage: they say
-  // nothing about what the file holds, and pass through.
+  // Runs a check whose Errors are problems of `file`, except failures of storage, which are
+  // rethrown.
   template <typename Check>
   bool attempt(std::string_view file, Check check) {
     try {
@@ -55,7 +55,7 @@ class Verifier {
   bool deep_;
   const Progress& progress_;
   Manifest manifest_;
-  Manifest found_;  // the totals as computed again
+  Manifest found_;  // recomputed totals
   Fingerprint fingerprint_;
   bool all_shards_readable_ = true;
   std::uint64_t rows_seen_ = 0;
@@ -69,7 +69,7 @@ void Verifier::check_small_files() {
       attempt(name, [&] {
         const std::string hash = sha256_of_file(directory_ / name);
         if (hash != sums[std::string(name)])
-          note(name, fmt::format("metadata: its SHA-256 is not that of {}", kSumsFile));
+          note(name, fmt::format("metadata: its SHA-256 differs from {}", kSumsFile));
       });
     }
     for (const ShardEntry& entry : manifest_.shards) {
@@ -104,10 +104,10 @@ void Verifier::check_whole(std::uint64_t index, const OpenShard& shard) {
   const ShardEntry& entry = manifest_.shards[index];
   const ShardEntry& found = found_.shards[index];
   if (hash_whole_and_outside(shard.file, shard.data_offset, 0).whole != entry.sha256)
-    note(entry.file, "the SHA-256 of the file is not that of the manifest");
+    note(entry.file, "the SHA-256 of the file differs from the manifest");
   if (found.sum != entry.sum || found.sum_squares != entry.sum_squares)
     note(kManifestFile,
-         fmt::format("metadata: the sums of {} are not those of its pixels", entry.file));
+         fmt::format("metadata: the sums of {} differ from those of its pixels", entry.file));
   fingerprint_.add(shard.rows);
   for (const std::int64_t label : shard.rows.labels) ++found_.class_histogram[label];
 }
@@ -127,14 +127,14 @@ void Verifier::check_totals() {
   set_statistics(found_);
   const std::string fingerprint = fingerprint_.hex();
   if (fingerprint != manifest_.fingerprint)
-    note(kManifestFile, "metadata: the fingerprint is not that of the shards");
+    note(kManifestFile, "metadata: the fingerprint differs from that of the shards");
   if (found_.class_histogram != manifest_.class_histogram)
-    note(kManifestFile, "metadata: class_histogram is not that of the labels");
+    note(kManifestFile, "metadata: class_histogram differs from that of the labels");
   const auto is_near = [](double a, double b) { return std::abs(a - b) < 1e-9; };
   if (!std::equal(found_.mean.begin(), found_.mean.end(), manifest_.mean.begin(), is_near) ||
       !std::equal(found_.deviation.begin(), found_.deviation.end(), manifest_.deviation.begin(),
                   is_near))
-    note(kManifestFile, "metadata: mean and deviation are not those of the pixels");
+    note(kManifestFile, "metadata: mean and deviation differ from those of the pixels");
 }
 
 VerifyReport Verifier::run() {
@@ -142,7 +142,7 @@ VerifyReport Verifier::run() {
   const bool has_manifest = attempt(kManifestFile, [this] {
     manifest_ = read_manifest(directory_);
     if (!manifest_.complete)
-      note(kManifestFile, "metadata: the build is unfinished; go on with it by --resume");
+      note(kManifestFile, "metadata: the build is unfinished; continue it with --resume");
   });
   check_small_files();
   if (has_manifest) {

@@ -22,16 +22,15 @@ class CudaGraph final : public WorkGraph {
   void run(const std::function<void()>& work) override { on_stream(work); }
 
   void record(const std::function<void()>& work) override {
-    // A capture allocates from a pool of its own. The memory of the graph before and the cached
-    // blocks of the steps before go back to the device first, else the activations of a step need
-    // room twice.
+    // A capture allocates from a separate memory pool. Return the memory of the previous graph and
+    // cached blocks to the device first, or the activations of a step would need memory twice.
     graph_.reset();
     C10_CUDA_CHECK(cudaDeviceSynchronize());
     c10::cuda::CUDACachingAllocator::emptyCache();
     graph_ = std::make_unique<at::cuda::CUDAGraph>();
     on_stream([&] {
       try {
-        // Thread-local: the loader's threads may allocate and copy while this is recorded.
+        // Thread-local: the loader's threads may allocate and copy during capture.
         graph_->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
         work();
         graph_->capture_end();
@@ -39,7 +38,7 @@ class CudaGraph final : public WorkGraph {
         throw;
       } catch (const c10::Error& error) {
         throw Error(ExitCode::kConfig,
-                    "performance.cuda_graph is on, but a step could not be recorded: {}; set it "
+                    "performance.cuda_graph is on, but a step could not be captured: {}; set it "
                     "to \"off\"",
                     error.what_without_backtrace());
       }

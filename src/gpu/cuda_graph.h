@@ -1,4 +1,4 @@
-// Work recorded as a CUDA graph by LibTorch, whose allocator keeps the graph's memory apart.
+// CUDA graphs through LibTorch, whose allocator has a memory pool for each.
 #pragma once
 
 #include <memory>

@@ -13,7 +13,7 @@ namespace valley {
 
 void fail_nccl(int code, const char* detail, const char* expression, const char* file, int line) {
   const auto result = static_cast<ncclResult_t>(code);
-  // NCCL allocates buffers of its own when it connects, and reports a failure as text alone.
+  // NCCL allocates buffers when it connects, and reports a failed allocation only as text.
   TORCH_CHECK_WITH(OutOfMemoryError,
                    std::string_view(detail).find("out of memory") == std::string_view::npos,
                    expression, " failed: ", detail);

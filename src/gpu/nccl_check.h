@@ -1,9 +1,10 @@
-// CHECK_NCCL(call): throws an Error with the expression, its place, the rank and NCCL's own words.
+// CHECK_NCCL(call): throws an Error with the expression, file and line, the rank and NCCL's
+// message.
 #pragma once
 
 namespace valley {
 
-// `code` is a ncclResult_t: kInternal where the call itself was wrong, kRankLost otherwise.
+// `code` is a ncclResult_t: kInternal if the call was invalid, kRankLost otherwise.
 // `detail` is ncclGetLastError's text, or "".
 [[noreturn]] void fail_nccl(int code, const char* detail, const char* expression, const char* file,
                             int line);

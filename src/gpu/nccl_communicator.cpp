@@ -32,10 +32,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using c10::cuda::CUDAStream;
 
-// Scratch memory of tree_reduce is bounded by this; larger tensors go in pieces.
+// Limit on the scratch memory of tree_reduce; larger tensors are processed in pieces.
 constexpr std::int64_t kTreePieceBytes = std::int64_t{32} << 20;
 
-// A point in a stream's order, without a time stamp.
+// CUDA event without timing.
 class Event {
  public:
   Event() { CHECK_CUDA(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }
@@ -123,7 +123,7 @@ class NcclCommunicator final : public Communicator {
   // The first result that is not ncclInProgress; calls `fail`, which throws, after `timeout`.
   template <typename Fail>
   ncclResult_t wait_while_in_progress(ncclResult_t result, const Fail& fail);
-  // Waits until NCCL has queued what `call` asked for.
+  // Waits until NCCL has queued the work of `call`.
   void settle(ncclResult_t result, const char* call);
   void connect(Communicator& host);
 
@@ -133,8 +133,8 @@ class NcclCommunicator final : public Communicator {
   int exceptions_when_built_ = std::uncaught_exceptions();
   CUDAStream stream_;
   ncclComm_t comm_ = nullptr;
-  at::Tensor token_;    // what barrier reduces
-  at::Tensor scratch_;  // what tree_reduce receives into: bytes, allocated on stream_
+  at::Tensor token_;    // reduced by barrier
+  at::Tensor scratch_;  // receive buffer of tree_reduce: bytes, allocated on stream_
 };
 
 class NcclWork final : public Work {
@@ -165,7 +165,7 @@ NcclCommunicator::NcclCommunicator(Communicator& host, at::Device device,
   const c10::cuda::CUDAGuard on_device(device_);
   token_ = at::zeros({1}, at::TensorOptions(device_).dtype(at::kInt));
   connect(host);
-  // NCCL connects the GPUs in the first collective: here, where no rank is busy with its data.
+  // NCCL connects the GPUs in the first collective: make it here, before ranks read data.
   barrier();
 }
 
@@ -191,7 +191,7 @@ void NcclCommunicator::connect(Communicator& host) {
 }
 
 NcclCommunicator::~NcclCommunicator() {
-  // Everything here can wait for the other ranks, and an exception is about to end the job.
+  // All of this could wait for other ranks; during stack unwinding the job is about to end.
   if (comm_ == nullptr || std::uncaught_exceptions() > exceptions_when_built_) return;
   ncclResult_t result = ncclSuccess;
   ncclCommGetAsyncError(comm_, &result);
@@ -233,7 +233,7 @@ void NcclCommunicator::check_health() {
   ncclResult_t result = ncclSuccess;
   CHECK_NCCL(ncclCommGetAsyncError(comm_, &result));
   if (result != ncclSuccess && result != ncclInProgress) {
-    fail_nccl(result, ncclGetLastError(comm_), "a collective under way", __FILE__, __LINE__);
+    fail_nccl(result, ncclGetLastError(comm_), "a pending collective", __FILE__, __LINE__);
   }
 }
 
@@ -270,11 +270,11 @@ std::unique_ptr<Work> NcclCommunicator::tree_reduce(const at::Tensor& tensor) {
     const std::int64_t item = static_cast<std::int64_t>(tensor.element_size());
     const std::int64_t step = std::min(kTreePieceBytes / item, tensor.numel());
     if (!scratch_.defined() || scratch_.numel() < step * item) {
-      // Whole elements of every type fit, because a later call may be for another one.
+      // A multiple of every element size: a later call may have another type.
       const std::int64_t bytes = (step * item + 7) / 8 * 8;
       scratch_ = at::empty({bytes}, at::TensorOptions(device_).dtype(at::kByte));
     }
-    // Elements in the order of memory, whatever the strides.
+    // Elements in memory order, for any strides.
     const at::Tensor flat =
         tensor.detach().as_strided({tensor.numel()}, {1}, tensor.storage_offset());
     const at::Tensor received = scratch_.view(tensor.scalar_type());
@@ -338,11 +338,10 @@ void NcclCommunicator::wait_until(const std::function<bool()>& is_ready, const s
   for (Pause pause; !is_ready(); pause()) {
     check_health();
     if (Clock::now() > deadline) {
-      throw Error(
-          ExitCode::kRankLost,
-          "{} waited {} s for {}; see the other ranks' messages for the one that is lost or "
-          "hung, and start again; if none is, with a longer performance.rank_timeout",
-          this_rank(), timeout_.count(), what);
+      throw Error(ExitCode::kRankLost,
+                  "{} waited {} s for {}; see the other ranks' messages for one that is lost or "
+                  "hangs, and start again; if there is none, raise performance.rank_timeout",
+                  this_rank(), timeout_.count(), what);
     }
   }
 }

@@ -1,13 +1,13 @@
-// CUDA tensors over NCCL, on a stream of its own with high priority. A call queues its work after
-// what the calling thread's current stream holds and returns; Work::wait queues an event. The host
-// waits for the device in `barrier` and `wait_until` alone.
+// CUDA tensors over NCCL, on a separate stream with high priority. A call queues its work after the
+// work on the calling thread's current stream and returns; Work::wait queues an event. The host
+// waits for the device only in `barrier` and `wait_until`.
 //
-// NCCL runs in its non-blocking mode: a rank that is missing ends in an Error (kRankLost) after
-// `timeout` and not in a hang. Its price is a thread of NCCL's for each call outside a CUDA graph,
-// 20 to 40 microseconds of host time (docs/architecture.md).
+// NCCL runs in non-blocking mode: a missing rank causes an Error (kRankLost) after `timeout`
+// instead of a hang. In exchange NCCL starts a thread for each call outside a CUDA graph, 20 to 40
+// microseconds of host time (docs/architecture.md).
 //
-// After a failure nothing is torn down, because aborting a communicator can hang itself: the Error
-// is meant to end the process.
+// A communicator is not destroyed after a failure, because that can hang: the Error should end the
+// process.
 #pragma once
 
 #include <chrono>
@@ -17,10 +17,10 @@
 
 namespace valley {
 
-// Collective over `host`, which carries the bootstrap; `device` is this rank's GPU. Connects all
-// ranks to each other, so that the first collective of the caller does not wait for that. Warns
-// when the loaded NCCL is not the one compiled against. `timeout`: limit of connecting, of queueing
-// a collective and of each wait of the host for the device.
+// Collective over `host`, which transfers the NCCL id; `device` is this rank's GPU. Connects all
+// ranks, so that the first collective of the caller does not wait for that. Warns if the loaded
+// NCCL is not the version at compile time. `timeout`: limit on connecting, on queueing a collective
+// and on each wait of the host for the device.
 [[nodiscard]] std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host,
                                                                    at::Device device,
                                                                    std::chrono::seconds timeout);

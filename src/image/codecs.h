@@ -1,5 +1,5 @@
-// The image codecs that this program was built with: `valley doctor` and `valley --version` show
-// them, and a file whose codec is missing is rejected by the text that names the package.
+// Image codecs of this build. `valley doctor` and `valley --version` list them; files of a missing
+// codec are rejected with the name of the package to install.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@ namespace valley {
 
 struct ImageCodec {
   std::string format;   // "JPEG", "PNG", "WebP"
-  bool available;       // false: left out when the program was configured
-  std::string library;  // with its version, "libjpeg-turbo 2.1.5"; empty where not available
-  std::string package;  // the Debian package to build with, "libjpeg-dev"
+  bool available;       // false: its library was not found when the program was configured
+  std::string library;  // name and version, "libjpeg-turbo 2.1.5"; empty if not available
+  std::string package;  // Debian package to install, "libjpeg-dev"
 };
 
 // In this order: JPEG, PNG, WebP.

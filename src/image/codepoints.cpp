@@ -28,7 +28,7 @@ std::uint32_t parse_one(std::string_view text, std::string_view part) {
       value > kLast)
     throw Error(
         ExitCode::kUsage,
-        "--codepoints: \"{}\" is no code point or range; write hexadecimal numbers from 0 to "
+        "--codepoints: \"{}\" is not a code point or range; write hexadecimal numbers from 0 to "
         "10FFFF such as 2639-263A,1F600",
         part);
   return value;

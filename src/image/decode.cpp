@@ -37,20 +37,20 @@ bool is_opaque(const Image& image) {
   return true;
 }
 
-// In place: what is written lies before what is still to be read.
+// In place: the write position is never beyond the read position.
 void composite(Image& image, unsigned background) {
   const auto channels = static_cast<std::size_t>(image.channels);
-  const std::size_t colours = channels - 1;
+  const std::size_t colors = channels - 1;
   const std::size_t pixels = image.pixels.size() / channels;
   const std::uint8_t* from = image.pixels.data();
   std::uint8_t* to = image.pixels.data();
-  for (std::size_t i = 0; i < pixels; ++i, from += channels, to += colours) {
-    const unsigned alpha = from[colours];
-    for (std::size_t c = 0; c < colours; ++c)
+  for (std::size_t i = 0; i < pixels; ++i, from += channels, to += colors) {
+    const unsigned alpha = from[colors];
+    for (std::size_t c = 0; c < colors; ++c)
       to[c] = static_cast<std::uint8_t>((from[c] * alpha + background * (255 - alpha) + 127) / 255);
   }
   image.channels -= 1;
-  image.pixels.resize(pixels * colours);
+  image.pixels.resize(pixels * colors);
 }
 
 }  // namespace

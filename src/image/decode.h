@@ -1,4 +1,5 @@
-// A file's bytes to an image: the format found by its content, turned by EXIF, alpha composited.
+// Decodes the bytes of an image file: detects the format, applies the EXIF orientation, composites
+// alpha.
 #pragma once
 
 #include <string_view>
@@ -19,18 +20,18 @@ struct DecodeOptions {
   bool apply_exif = true;
 };
 
-// What a file is by its first bytes. What is no image is kUnknown, whatever its name.
+// Format of a file by its first bytes, regardless of its name.
 enum class Format { kJpeg, kPng, kWebp, kUnknown };
 [[nodiscard]] Format format_of(std::string_view file);
 
-// Gray files give one channel, all others three, and one more with kKeep where they have alpha.
-// Over a background b, a colour c of alpha a is (c a + b (255 - a)) / 255, rounded to the nearest.
-// Never throws for what the bytes hold: each flaw is a Reject (docs/sharding.md lists the reasons).
+// Gray files give one channel, others three, plus alpha with kKeep if they have it. Over a
+// background b, a color c of alpha a becomes (c a + b (255 - a)) / 255, rounded to nearest. Never
+// throws because of the contents: invalid files are Rejects (docs/sharding.md lists the reasons).
 [[nodiscard]] std::variant<Image, Reject> decode_image(std::string_view file,
                                                        const DecodeOptions& options,
                                                        DecodeLimits& limits);
 
-// That a file cannot be read because its codec was left out of this program.
+// Reject for a file whose codec this build lacks.
 [[nodiscard]] Reject missing_codec(std::string_view format, std::string_view package);
 
 }  // namespace valley

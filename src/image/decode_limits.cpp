@@ -40,9 +40,10 @@ void DecodeLimits::release() {
 
 std::optional<Reject> DecodeLimits::admit_file(std::uint64_t bytes) {
   if (bytes > max_bytes())
-    return Reject{"too large", fmt::format("a file of {:.0f} MB; at most {:.0f} MB are read, which "
-                                           "--max-pixels raises",
-                                           megabytes(bytes), megabytes(max_bytes()))};
+    return Reject{"too large",
+                  fmt::format("a file of {:.0f} MB; at most {:.0f} MB are allowed, which "
+                              "--max-pixels raises",
+                              megabytes(bytes), megabytes(max_bytes()))};
   file_bytes_ = bytes;
   if (bytes > kSmallFile) take(max_bytes());
   return std::nullopt;
@@ -63,7 +64,7 @@ std::optional<Reject> DecodeLimits::admit(const ImageHeader& header) {
   if (bytes > max_bytes())
     return Reject{"too large",
                   fmt::format("decoding {}x{} takes {:.0f} MB; at most {:.0f} MB are "
-                              "taken, which --max-pixels raises",
+                              "allowed, which --max-pixels raises",
                               width, height, megabytes(bytes), megabytes(max_bytes()))};
   if (std::min(height, width) < min_size_)
     return Reject{"too small",

@@ -1,5 +1,5 @@
-// What decoding one image may cost. A header is checked against it before memory is taken for the
-// pixels, so a small file that claims to be huge costs nothing.
+// Limits on decoding one image. Headers are checked before memory for pixels is allocated, so that
+// a small file that claims to be huge is rejected early.
 #pragma once
 
 #include <condition_variable>
@@ -12,8 +12,8 @@
 
 namespace valley {
 
-// Memory that threads share: who wants more than is left waits until others have given theirs back.
-// A single claim may be larger than all of it; then it waits to be alone.
+// Memory budget shared by threads: a claim waits until others have released enough. A claim larger
+// than the whole budget waits until there are no others.
 class MemoryBudget {
  public:
   explicit MemoryBudget(std::uint64_t bytes) : bytes_(bytes) {}
@@ -27,12 +27,12 @@ class MemoryBudget {
   std::condition_variable has_room_;
 };
 
-// What a codec has read of an image before it decodes.
+// Header of an image, as read by a codec before decoding.
 struct ImageHeader {
   std::uint64_t height = 0;
   std::uint64_t width = 0;
   std::uint64_t channels = 0;       // decoded, with alpha
-  std::uint64_t working_bytes = 0;  // that the codec needs beside the pixels
+  std::uint64_t working_bytes = 0;  // memory that the codec needs besides the pixels
   int orientation = 1;
 };
 
@@ -41,21 +41,21 @@ class DecodeLimits {
   static constexpr std::uint64_t kMaxSide = 65535;
   static constexpr std::uint64_t kBytesPerPixel = 5;
 
-  // Sides shorter than `min_size` are rejected, and so are more than `max_pixels`. Without a budget
-  // memory is not shared.
+  // Rejects sides shorter than `min_size` and more than `max_pixels`. Without a budget memory is
+  // not shared.
   DecodeLimits(std::uint64_t min_size, std::uint64_t max_pixels, MemoryBudget* budget = nullptr)
       : min_size_(min_size), max_pixels_(max_pixels), budget_(budget) {}
   ~DecodeLimits() { release(); }
   DecodeLimits(const DecodeLimits&) = delete;
   DecodeLimits& operator=(const DecodeLimits&) = delete;
 
-  // The most that one image may take: its file, its pixels and what its codec works with.
+  // Maximum memory of one image: its file, its pixels and the working memory of its codec.
   [[nodiscard]] std::uint64_t max_bytes() const { return kBytesPerPixel * max_pixels_; }
 
-  // A file of this size is about to be read. What is large takes all memory at once: taking more
-  // later, with some in hand, could block two threads for ever.
+  // Call before reading a file of this size. Claims the maximum memory for large files at once:
+  // claiming more later could deadlock two threads.
   [[nodiscard]] std::optional<Reject> admit_file(std::uint64_t bytes);
-  // The codec is about to decode. Waits for its share of the budget; `release` gives it back.
+  // Call before decoding. Waits for a share of the budget; `release` returns it.
   [[nodiscard]] std::optional<Reject> admit(const ImageHeader& header);
   void release();
 

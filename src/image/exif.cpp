@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t kOrientationTag = 0x0112;
 constexpr std::uint64_t kEntryBytes = 12;
-constexpr std::uint64_t kInlineBytes = 4;  // a value of at most so many lies in its entry
+constexpr std::uint64_t kInlineBytes = 4;  // values up to this size are stored in the entry
 
 enum class FieldType : std::uint64_t {
   kByte = 1,
@@ -32,17 +32,17 @@ enum class FieldType : std::uint64_t {
   kLong8 = 16,
 };
 
-// Bytes of one value; 0 for a type that there is not.
+// Size of one value in bytes; 0 for an unknown type.
 std::uint64_t bytes_of_type(std::uint64_t type) {
   constexpr std::array<std::uint64_t, 17> kBytes{0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8};
   return type < kBytes.size() ? kBytes[type] : 0;
 }
 
-// Numbers of a TIFF structure in its own byte order; 0 beyond its end.
+// Integers of a TIFF structure in its byte order; 0 beyond its end.
 class Tiff {
  public:
   explicit Tiff(std::string_view data) : data_(data), is_little_(data.starts_with("II")) {}
-  // Pillow also takes the two forms with the bytes of 42 exchanged. BigTIFF (43) is in no EXIF.
+  // Pillow also accepts 42 with swapped bytes. EXIF does not use BigTIFF (43).
   [[nodiscard]] bool is_valid() const {
     return data_.size() >= 8 && (data_.starts_with("II") || data_.starts_with("MM")) &&
            (number(2, 2) == 42 || number(2, 2) == 42U << 8U);
@@ -66,7 +66,7 @@ class Tiff {
   bool is_little_;
 };
 
-// The first value of a field. NaN for bytes and texts, which Pillow takes for no numbers.
+// First value of a field; NaN for bytes and strings, which Pillow does not treat as numbers.
 double Tiff::value(std::uint64_t type, std::uint64_t offset) const {
   const std::uint64_t bits = number(offset, bytes_of_type(type));
   const auto signed_at = [this](std::uint64_t at) {
@@ -118,7 +118,7 @@ void flip(Image& image) {
                      image.row(image.height - 1 - y));
 }
 
-// Blocks keep both sides in the cache.
+// Blocks, so that source and destination stay in the cache.
 Image transposed(const Image& image) {
   constexpr std::int64_t kBlock = 32;
   const auto channels = static_cast<std::size_t>(image.channels);

@@ -20,7 +20,7 @@ std::int64_t scaled(std::int64_t length, std::int64_t numerator, std::int64_t de
   return std::max<std::int64_t>(1, (length * numerator + denominator / 2) / denominator);
 }
 
-// In place: a row moves towards the beginning only.
+// In place: rows only move towards the beginning.
 Image cropped(Image image, std::int64_t top, std::int64_t left, std::int64_t height,
               std::int64_t width) {
   if (height == image.height && width == image.width) return image;
@@ -44,7 +44,7 @@ Image center_crop(Image image, const Target& target) {
   return cropped(std::move(image), top, left, height, width);
 }
 
-// Halves go to the even number, as in Python.
+// Rounds halves to even, as in Python.
 std::int64_t rounded(double value) { return static_cast<std::int64_t>(std::nearbyint(value)); }
 
 std::int64_t wide_rows(std::int64_t height, std::int64_t width, const Target& target) {
@@ -139,7 +139,7 @@ std::optional<Reject> unfit(std::int64_t height, std::int64_t width, const Targe
 
 Image fit(Image image, const Target& target) {
   VALLEY_CHECK(target.channels == 1 || target.channels == 3);
-  // All channels are resampled alike: one that would only be repeated is, at the end.
+  // Gray is resampled as one channel and repeated at the end.
   if (target.channels == 1) image = with_channels(std::move(image), 1);
   switch (target.transform) {
     case Transform::kNone:

@@ -1,4 +1,4 @@
-// Brings a decoded image to the shape that a data set stores: channels first, then geometry.
+// Converts a decoded image to the shape of a data set: first its channels, then its size.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,11 @@ namespace valley {
 
 enum class Transform {
   kNone,        // stretched
-  kCenterCrop,  // the largest centred part of the target's aspect ratio (a square target: the short
-                // side), then resized
-  kPad,         // resized to fit inside, centred on the background
-  kCenterCropWide,      // as StyleGAN's dataset_tool.py does it: see content_height
-  kCenterCropDhariwal,  // as ADM's image_datasets.py does it: halved by box filters while the short
+  kCenterCrop,  // the largest centered part of the target's aspect ratio (a square target: the
+                // short side), then resized
+  kPad,                 // resized to fit inside, centered on the background
+  kCenterCropWide,      // as in StyleGAN's dataset_tool.py: see content_height
+  kCenterCropDhariwal,  // as in ADM's image_datasets.py: halved by box filters while the short
                         // side is at least twice the target, then bicubic, then cropped
 };
 
@@ -33,21 +33,22 @@ struct Target {
   std::int64_t channels = 3;  // 1 or 3
   Transform transform = Transform::kCenterCrop;
   Filter filter = Filter::kLanczos;
-  std::uint8_t background = 255;  // of kPad, in every channel
-  // Of kCenterCropWide, whose height and width are equal: the height of the picture between black
+  std::uint8_t background = 255;  // background of kPad, in every channel
+  // For kCenterCropWide, whose height and width are equal: the height of the image between black
   // bars. Rows are cropped to round(width * image height / image width), then the rest is stretched
   // to content_height x width.
   std::int64_t content_height = 0;
 };
 
-// Why an image of this size cannot be brought to the target: kCenterCropWide enlarges none.
+// Reason why an image of this size cannot be fitted: kCenterCropWide does not enlarge.
 [[nodiscard]] std::optional<Reject> unfit(std::int64_t height, std::int64_t width,
                                           const Target& target);
 
-// What `unfit` accepts. kCenterCropDhariwal takes square targets and has filters of its own.
+// Requires that `unfit` returns nullopt. kCenterCropDhariwal requires a square target and ignores
+// `filter`.
 [[nodiscard]] Image fit(Image image, const Target& target);
 
-// Gray is ITU-R 601 luma in 16-bit fixed point, as Pillow's "L"; RGB of gray repeats it.
+// Gray is ITU-R 601 luma in 16-bit fixed point, as Pillow's "L"; RGB repeats gray.
 [[nodiscard]] Image with_channels(Image image, std::int64_t channels);
 
 }  // namespace valley

@@ -42,8 +42,7 @@ std::string_view kind_of(mode_t mode) {
   return "a device";
 }
 
-// Names of files that people keep beside class folders. A link to one of them that leads nowhere
-// does not become a class.
+// Extensions of files that are common beside class folders: a dangling link to one is not a class.
 bool is_document(const fs::path& path) {
   constexpr std::array<std::string_view, 26> kEndings{
       ".txt", ".md",  ".rst", ".pdf", ".html", ".xml", ".json", ".jsonl", ".csv",
@@ -72,7 +71,7 @@ class Walk {
 
  private:
   struct Folder {
-    std::string path;  // empty: the root
+    std::string path;  // "" for the root
     bool is_link = false;
   };
   void visit(const Folder& folder);
@@ -88,16 +87,16 @@ class Walk {
   fs::path root_;
   FolderListing listing_;
   std::set<std::pair<dev_t, ino_t>> visited_;
-  std::deque<std::string> folders_;  // to visit
-  std::set<std::string> links_;      // to folders; visited after all that is no link
+  std::deque<std::string> folders_;  // folders to visit
+  std::set<std::string> links_;      // links to folders; visited after all other folders
   std::vector<std::string> folders_like_images_;
 };
 
-// An entry whose stat() failed. What may be a folder is listed with a '/', so that it keeps its
-// class; a file without an image's name is passed over as ever.
+// Entry whose stat() failed. Possible folders are listed with a '/', so that they keep their class;
+// files without an image's extension are skipped.
 void Walk::reject_unseen(std::string path, const fs::directory_entry& entry, bool is_image,
                          Reject reject) {
-  std::error_code none;  // the type is the one that readdir() gave
+  std::error_code none;  // the type comes from readdir()
   const bool is_link = entry.is_symlink(none);
   const bool is_folder = !is_link && entry.is_directory(none);
   if (is_image && !is_folder) {
@@ -160,7 +159,7 @@ void Walk::visit(const Folder& folder) {
   add(folder.path + "/", std::move(reject));
 }
 
-// `failure` also where readdir() fails after some entries, which stay listed.
+// If readdir() fails after some entries, `failure` is set and they stay listed.
 void Walk::list(const Folder& folder, const fs::path& path, std::error_code& failure) {
   fs::directory_iterator entry(path, failure);
   for (; !failure && entry != fs::directory_iterator(); entry.increment(failure))
@@ -169,7 +168,7 @@ void Walk::list(const Folder& folder, const fs::path& path, std::error_code& fai
 
 bool before(const FolderEntry& a, const FolderEntry& b) { return a.path < b.path; }
 
-// With the entries in order, what lies in a folder comes first after its path.
+// In sorted order, the entries of a folder directly follow its path.
 void Walk::reject_empty_folders() {
   std::vector<FolderEntry> empty;
   for (const std::string& folder : folders_like_images_) {
@@ -205,10 +204,10 @@ Reject unreadable(const fs::path& path, int error_number) {
   const FileFault fault = fault_of(error_number);
   if (fault == FileFault::kPath) return {"cannot be read", std::strerror(error_number)};
   throw Error(ExitCode::kIo,
-              "reading {}: {}: {}, so it is not known which images there are; run again once it "
+              "reading {}: {}: {}, so the images are not known; run again once it "
               "works (a valley shard build with --resume)",
               path.string(), std::strerror(error_number),
-              fault == FileFault::kLimit ? "a limit of this machine is reached"
+              fault == FileFault::kLimit ? "a limit of this host is reached"
                                          : "the storage or its network failed");
 }
 

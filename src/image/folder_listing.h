@@ -1,4 +1,4 @@
-// What a folder of images holds: the same list on every machine and file system.
+// Lists a folder of images: the same list on every host and file system.
 #pragma once
 
 #include <cstdint>
@@ -14,34 +14,33 @@
 namespace valley {
 
 struct FolderEntry {
-  std::string path{};  // below the folder, with '/' between, as the bytes that the file system has
+  std::string path{};  // relative to the folder, with '/', as bytes of the file system
   std::uint64_t bytes = 0;
   std::int64_t modified_ns = 0;    // since 1970
-  std::optional<Reject> reject{};  // what is known to be no image without looking into it
+  std::optional<Reject> reject{};  // set if it is known not to be an image before it is opened
 };
 
 struct FolderListing {
-  std::vector<FolderEntry> entries;             // ordered by the bytes of their paths
-  std::map<std::string, std::uint64_t> others;  // files passed over: extension, as it is -> number
+  std::vector<FolderEntry> entries;             // sorted by the bytes of their paths
+  std::map<std::string, std::uint64_t> others;  // skipped files: extension -> number
   std::uint64_t hidden = 0;                     // files and folders whose names start with a dot
-  std::vector<std::string> repeated_links;      // links to folders that are listed elsewhere
+  std::vector<std::string> repeated_links;      // links to folders that are listed already
 };
 
-// The reject of a path that a system call failed on, for FileFault::kPath. Error kIo naming the
-// path for all other faults: a failing disk says nothing about one image.
+// Reject for a path for which a system call failed with FileFault::kPath. Error kIo naming the path
+// for other faults, such as a failing disk.
 [[nodiscard]] Reject unreadable(const std::filesystem::path& path, int error_number);
 
-// All files below whose names end in .png .jpg .jpeg .jpe .webp, in any case; so named things that
-// are no files (pipes, devices), links that lead nowhere and folders that cannot be read are
-// entries with a reject. A folder so named is a folder, and a reject where it holds no image. A
-// folder that cannot be looked into, or a dangling link that may have led to one, is an entry with
-// a reject whose path ends in '/', so that its class keeps its number. Links are followed, each
-// folder once. Errors: kMissingInput when `folder` itself cannot be read; kIo naming the path when
-// the storage fails.
+// All files below `folder` whose names end in .png .jpg .jpeg .jpe .webp, in any case. With such
+// names, pipes, devices, dangling links and folders without images are entries with a reject. A
+// folder that cannot be read, or a dangling link that may have led to one, is an entry with a
+// reject whose path ends in '/', so that its class keeps its number. Follows links, each folder
+// once. Errors: kMissingInput if `folder` itself cannot be read; kIo naming the path if storage
+// fails.
 [[nodiscard]] FolderListing list_folder(const std::filesystem::path& folder);
 
-// A path as UTF-8 without control characters: every other byte, and '\', is written "\xNN", so
-// different paths have different names.
+// Path as UTF-8 without control characters: other bytes, and '\', become "\xNN", so that different
+// paths have different names.
 [[nodiscard]] std::string escaped_name(std::string_view path);
 
 }  // namespace valley

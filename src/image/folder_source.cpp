@@ -24,7 +24,7 @@ constexpr std::uint64_t kBytesPerJob = std::uint64_t{64} << 20U;
 
 class File {
  public:
-  // A named pipe that took the file's place must not block, nor a terminal become ours.
+  // Do not block on a pipe, or get a controlling terminal, if the file has been replaced.
   explicit File(const fs::path& path)
       : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {}
   ~File() {
@@ -49,14 +49,14 @@ class FolderReader final : public ImageReader {
 
   [[nodiscard]] std::variant<Image, Reject> load(std::uint64_t index) override {
     const FolderEntry& entry = entries_[index];
-    limits_.release();  // what a load that failed still holds
+    limits_.release();  // claims of a failed load
     if (entry.reject) return *entry.reject;
     try {
       if (std::optional<Reject> reject = read(entry)) return *std::move(reject);
       return decode_image(content_, decode_, limits_);
     } catch (const std::bad_alloc&) {
       throw Error(ExitCode::kOutOfMemory,
-                  "out of memory at {}; go on with --resume and fewer --jobs, or build anew with a "
+                  "out of memory at {}; continue with --resume and fewer --jobs, or rebuild with a "
                   "smaller --max-pixels",
                   (folder_ / entry.path).string());
     }
@@ -85,7 +85,8 @@ std::optional<Reject> FolderReader::read(const FolderEntry& entry) {
   struct stat status {};
   if (file.descriptor() < 0) {
     const int error_number = errno;
-    // A socket or a device without a driver took the file's place: ENXIO, as of a failing disk.
+    // ENXIO if a socket or a device without a driver has replaced the file, but also from failing
+    // disks.
     if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
       return no_file_any_more;
     return unreadable(path, error_number);
@@ -101,7 +102,7 @@ std::optional<Reject> FolderReader::read(const FolderEntry& entry) {
     const ::ssize_t n = ::read(file.descriptor(), content_.data() + done, content_.size() - done);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return unreadable(path, errno);
-    if (n == 0) return Reject{"changed", "it got shorter while it was read"};
+    if (n == 0) return Reject{"changed", "it became shorter while it was read"};
     done += static_cast<std::size_t>(n);
   }
   return std::nullopt;
@@ -145,7 +146,7 @@ std::vector<std::string> notes_of(const FolderListing& listing) {
   return notes;
 }
 
-// A file of labels that lies in the folder is used, not passed over.
+// A label file in the folder is not a skipped file.
 void forget_label_file(FolderListing& listing, const fs::path& folder, const LabelOptions& labels) {
   std::error_code none;
   const fs::path relative = labels.kind == LabelKind::kAuto

@@ -1,9 +1,9 @@
-// A folder of PNG, JPEG and WebP files as a source of images, with the folders in it as classes.
+// A folder of PNG, JPEG and WebP files as a source of images, with its subfolders as classes.
 //
-// Images are ordered by the bytes of their paths and named by them. The identity of the source is
-// each file's name, size and label: what can be known without reading all of it. What a file holds
-// is told by its content, not by its name. A file that changes its size, vanishes or turns into
-// something else while the folder is being read is a reject.
+// Images are sorted by the bytes of their paths and named by them. The identity of the source
+// consists of each file's name, size and label, which are known without reading the files. The
+// format of a file is detected from its content, not its name. A file that changes its size,
+// vanishes or is replaced while the folder is being read is a reject.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +22,14 @@ namespace valley {
 struct FolderOptions {
   DecodeOptions decode{};
   LabelOptions labels{};
-  std::uint64_t min_size = 1;             // pixels of the shorter side
-  std::uint64_t max_pixels = 64'000'000;  // also bounds the memory: DecodeLimits::kBytesPerPixel
-  unsigned jobs = 1;                      // threads that will read
+  std::uint64_t min_size = 1;             // minimum pixels of the shorter side
+  std::uint64_t max_pixels = 64'000'000;  // also limits memory: DecodeLimits::kBytesPerPixel
+  unsigned jobs = 1;                      // number of reading threads
 };
 
 class FolderSource final : public ImageSource {
  public:
-  // Lists the folder. Errors: kMissingInput when it cannot be read; those of find_labels.
+  // Lists the folder. Errors: kMissingInput if it cannot be read; those of find_labels.
   FolderSource(std::filesystem::path folder, FolderOptions options);
 
   [[nodiscard]] std::uint64_t size() const override { return entries_.size(); }
@@ -41,11 +41,11 @@ class FolderSource final : public ImageSource {
     return labels_.class_names;
   }
   [[nodiscard]] std::string identity_json() const override;
-  // Errors of its readers' `load`: kIo when the storage fails, which is no image's fault.
+  // `load` of its readers: Error kIo if storage fails.
   [[nodiscard]] std::unique_ptr<ImageReader> open_reader() const override;
   [[nodiscard]] std::string listing() const override;
 
-  // What was passed over, and what is odd about the labels, for people; empty: nothing.
+  // Messages about skipped files and unusual labels; may be empty.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
   [[nodiscard]] const std::string& label_warning() const { return labels_.warning; }
 

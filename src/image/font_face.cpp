@@ -20,7 +20,7 @@ std::string freetype_message(::FT_Error status) {
   return text != nullptr ? text : fmt::format("FreeType error {}", status);
 }
 
-// Of the pixel (x, y): coverage for one channel, the composite for three.
+// Sets pixel (x, y): coverage for one channel, the composite for three.
 struct Ink {
   const ::FT_Bitmap& bitmap;
   std::uint8_t background;
@@ -31,7 +31,7 @@ struct Ink {
   void draw(std::int64_t y, std::int64_t x, std::uint8_t* to) const {
     const std::uint8_t* row = bitmap.buffer + y * bitmap.pitch;
     if (bitmap.pixel_mode == FT_PIXEL_MODE_BGRA) {
-      const std::uint8_t* bgra = row + 4 * x;  // colours are premultiplied
+      const std::uint8_t* bgra = row + 4 * x;  // colors are premultiplied
       const int behind = (255 - bgra[3]) * background / 255;
       for (int c = 0; c < 3; ++c)
         to[c] = static_cast<std::uint8_t>(std::min(255, bgra[2 - c] + behind));
@@ -80,7 +80,7 @@ FontFace::FontFace(std::shared_ptr<const std::string> bytes, std::string name, s
         ::FT_New_Memory_Face(handles_->library, reinterpret_cast<const ::FT_Byte*>(bytes_->data()),
                              static_cast<::FT_Long>(bytes_->size()), 0, &handles_->face);
   if (status != 0)
-    throw Error(ExitCode::kData, "{} is no font that FreeType can read: {}", name_,
+    throw Error(ExitCode::kData, "{} is not a font that FreeType can read: {}", name_,
                 freetype_message(status));
   choose_size(size);
 }
@@ -142,7 +142,7 @@ bool FontFace::has_ink(std::uint32_t glyph) const {
          (face->glyph->format != FT_GLYPH_FORMAT_OUTLINE || face->glyph->outline.n_points > 0);
 }
 
-// Glyphs of a hostile font are measured before they are decoded or drawn.
+// Glyphs of hostile fonts are checked before they are decoded or drawn.
 std::optional<Reject> FontFace::check_size(std::uint32_t glyph) const {
   ::FT_Face face = handles_->face;
   const ::FT_Int32 flags = uses_strikes_ ? FT_LOAD_COLOR | FT_LOAD_BITMAP_METRICS_ONLY
@@ -154,7 +154,7 @@ std::optional<Reject> FontFace::check_size(std::uint32_t glyph) const {
   if (face->glyph->format == FT_GLYPH_FORMAT_OUTLINE) {
     ::FT_BBox box{};
     ::FT_Outline_Get_CBox(&face->glyph->outline, &box);
-    // The cell grows with what leaves it, so a far-away dot is as large as all between.
+    // The cell grows to hold all ink, so a distant dot makes it large.
     width = std::max(std::abs(box.xMin), std::abs(box.xMax)) / 64;
     height = std::max(std::abs(box.yMin), std::abs(box.yMax)) / 64;
   }

@@ -1,10 +1,10 @@
-// A font file opened with FreeType, at one size: glyphs by index, as images.
+// A font file opened with FreeType at one size: glyphs as images, by index.
 //
-// Colour bitmaps (CBDT, sbix) come from the smallest strike that is at least as large as wanted,
-// else the largest, as they are. Outlines are drawn antialiased into a square cell that the line's
-// ascent and descent fill from top to bottom, so letters keep their baseline; the ink is centred
-// from left to right. Where ink leaves the cell, the cell grows about its centre to hold it. Plain
-// outlines and gray bitmaps give one channel, what has colour three. One thread at a time.
+// Color bitmaps (CBDT, sbix) come unscaled from the smallest strike that is at least the requested
+// size, else from the largest. Outlines are drawn antialiased into a square cell whose height is
+// ascent plus descent, so that letters keep their baseline, and centered horizontally. The cell
+// grows about its center if ink exceeds it. Plain outlines and gray bitmaps have one channel,
+// colored glyphs three. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +21,9 @@ namespace valley {
 
 class FontFace {
  public:
-  // `bytes` is the file's content, which lives as long as the face; `name` is for messages; `size`
-  // is the wanted height of an image in pixels. White background and black ink, or the reverse.
-  // Errors: kData when FreeType cannot read it.
+  // `bytes`: content of the file, which must outlive the face; `name`: for messages; `size`:
+  // requested height of an image in pixels. Black ink on white, or the reverse. Errors: kData if
+  // FreeType cannot read it.
   FontFace(std::shared_ptr<const std::string> bytes, std::string name, std::int64_t size,
            bool on_white);
   ~FontFace();
@@ -31,11 +31,11 @@ class FontFace {
   FontFace& operator=(FontFace&&) = delete;
 
   [[nodiscard]] std::uint32_t glyph_count() const;
-  // 0: the font has none.
+  // 0 if the font has no glyph.
   [[nodiscard]] std::uint32_t glyph_of(char32_t codepoint) const;
-  // For each glyph the lowest code point that leads to it, 0 where none does.
+  // Lowest code point of each glyph, 0 if there is none.
   [[nodiscard]] std::vector<char32_t> codepoint_of_glyphs() const;
-  // Whether it would show anything; cheap, as nothing is decoded.
+  // True if the glyph has ink; cheap, because nothing is decoded.
   [[nodiscard]] bool has_ink(std::uint32_t glyph) const;
   [[nodiscard]] std::variant<Image, Reject> render(std::uint32_t glyph) const;
 
@@ -50,7 +50,7 @@ class FontFace {
   bool on_white_;
   bool uses_strikes_ = false;
   std::int64_t cell_ = 0;      // pixels
-  std::int64_t baseline_ = 0;  // from the top of the cell
+  std::int64_t baseline_ = 0;  // distance from the top of the cell
 };
 
 }  // namespace valley

@@ -75,7 +75,7 @@ fs::path find_font(const std::string& named, const std::vector<fs::path>& folder
   const bool is_emoji = fs::path(named).filename() == "NotoColorEmoji.ttf";
   throw Error(ExitCode::kMissingInput, "{}: no such file{}{}{}", named, tilde_hint(named),
               is_bare ? fmt::format("; also searched: {}", searched) : "",
-              is_emoji ? "; on Debian and Ubuntu the package fonts-noto-color-emoji brings it "
+              is_emoji ? "; on Debian and Ubuntu it is in the package fonts-noto-color-emoji "
                          "(apt-get install fonts-noto-color-emoji)"
                        : "");
 }
@@ -93,7 +93,7 @@ FontSource::FontSource(const fs::path& file, FontOptions options)
   for (const char32_t codepoint : options_.codepoints)
     entries_.push_back({codepoint_name(codepoint), face.glyph_of(codepoint)});
   if (!options_.codepoints.empty()) return;
-  // Glyph 0 is what is drawn for the lack of a glyph.
+  // Glyph 0 is drawn for missing glyphs.
   for (std::uint32_t glyph = 1; glyph < face.glyph_count(); ++glyph) {
     if (face.has_ink(glyph)) entries_.push_back({name_of(glyph), glyph});
   }
@@ -101,7 +101,7 @@ FontSource::FontSource(const fs::path& file, FontOptions options)
 
 std::string FontSource::identity_json() const {
   std::vector<std::uint32_t> codepoints(options_.codepoints.begin(), options_.codepoints.end());
-  // Escaped, not replaced: files that differ in a byte that is not UTF-8 stay different.
+  // Escaped, not replaced, so that names that differ in invalid UTF-8 stay different.
   const std::string name = is_utf8(file_name_) ? file_name_ : escaped_name(file_name_);
   return write_json(nlohmann::ordered_json{{"kind", "font"},
                                            {"file", name},

@@ -1,9 +1,9 @@
-// A font as a source of images: one image a glyph.
+// A font as a source of images: one image per glyph.
 //
-// Without code points: every glyph that shows something, in the order of the font, so sequences
-// that no single code point reaches (flags, families) are there too. With code points: those, in
-// the order given; one that the font lacks is a reject, never silent. Names are "U+1F600" where a
-// code point leads to the glyph (the lowest, if several do), else "glyph-00123".
+// Without code points: every glyph with ink, in the order of the font, including glyphs of
+// sequences (flags, families). With code points: those, in the order given; a code point without a
+// glyph is a reject. Names are "U+1F600" for glyphs with a code point (the lowest, if there are
+// several), else "glyph-00123".
 #pragma once
 
 #include <cstdint>
@@ -17,22 +17,22 @@
 namespace valley {
 
 struct FontOptions {
-  std::int64_t size = 256;             // wanted height of an image, in pixels
-  bool on_white = true;                // background of what is transparent; ink is the opposite
+  std::int64_t size = 256;             // requested height of an image, in pixels
+  bool on_white = true;                // white background and black ink, or the reverse
   std::vector<char32_t> codepoints{};  // empty: all glyphs
 };
 
 // A path that exists, or the bare name of a file under the usual font folders (/usr/share/fonts,
 // /usr/local/share/fonts, ~/.fonts, ~/.local/share/fonts, searched in this order). Otherwise
-// kMissingInput naming what was searched and, for the emoji font, the package that brings it.
+// Error kMissingInput naming the searched folders and, for the emoji font, its package.
 [[nodiscard]] std::filesystem::path find_font(const std::string& named);
-// The same in folders of the caller's choice.
+// The same in the given folders.
 [[nodiscard]] std::filesystem::path find_font(const std::string& named,
                                               const std::vector<std::filesystem::path>& folders);
 
 class FontSource final : public ImageSource {
  public:
-  // Errors: kMissingInput, or kData when the file is no font.
+  // Errors: kMissingInput, or kData if the file is not a font.
   FontSource(const std::filesystem::path& file, FontOptions options);
 
   [[nodiscard]] std::uint64_t size() const override { return entries_.size(); }

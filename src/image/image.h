@@ -1,4 +1,4 @@
-// A decoded image: 8 bits a channel, row-major, interleaved.
+// A decoded image: 8 bits per channel, row-major, interleaved.
 #pragma once
 
 #include <cstddef>

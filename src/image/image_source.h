@@ -1,5 +1,5 @@
-// Where the images of a data set come from. One class a kind of source (a font; folders, archives
-// and others beside it), made known to `valley shard build` in app/shard_build.cpp.
+// Source of the images of a data set. One class per kind of source (fonts, folders), selected by
+// `valley shard build` in app/shard_build.cpp.
 #pragma once
 
 #include <cstdint>
@@ -12,24 +12,23 @@
 
 namespace valley {
 
-// Why an image cannot be used. `reason` is one of a few short texts, for counting.
+// Reason why an image cannot be used. `reason` is one of a few short texts, for counting.
 struct Reject {
   std::string reason;
   std::string detail;
 };
 
-// Decodes; one a thread, as decoders keep state.
+// Decodes images; one object per thread, because decoders have state.
 class ImageReader {
  public:
   virtual ~ImageReader() = default;
-  // Without alpha, in the channels and size that it has.
+  // Returns the image without alpha, in its own channels and size.
   [[nodiscard]] virtual std::variant<Image, Reject> load(std::uint64_t index) = 0;
-  // The image of the last load is no longer in memory.
+  // Call once the image of the last load is no longer in memory.
   virtual void done() {}
 };
 
-// The list of candidates, in a fixed order that does not depend on the machine. Any thread may
-// call.
+// The list of candidates, in a fixed order that does not depend on the host. Any thread may call.
 class ImageSource {
  public:
   virtual ~ImageSource() = default;
@@ -37,11 +36,11 @@ class ImageSource {
   [[nodiscard]] virtual std::string name(std::uint64_t index) const = 0;    // unique, UTF-8
   [[nodiscard]] virtual std::int64_t label(std::uint64_t index) const = 0;  // -1: none
   [[nodiscard]] virtual std::vector<std::string> class_names() const = 0;
-  // What the images depend on, as a JSON object: kind, content hash, options; no path.
+  // Everything that the images depend on, as a JSON object: kind, content hash, options; no path.
   [[nodiscard]] virtual std::string identity_json() const = 0;
   [[nodiscard]] virtual std::unique_ptr<ImageReader> open_reader() const = 0;
-  // A line a candidate, "ATTRIBUTES\tNAME", for saying which of them changed between a build and
-  // its resume. Empty: the identity alone says that something changed.
+  // A line per candidate, "ATTRIBUTES\tNAME", to report which of them changed between a build and
+  // its resume; may be empty.
   [[nodiscard]] virtual std::string listing() const { return {}; }
 };
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 
-// jpeglib.h needs what is included above, and the numbers in jerror.h depend on jpeglib.h.
+// jpeglib.h needs the includes above, and the constants of jerror.h depend on jpeglib.h.
 // clang-format off
 #include <jpeglib.h>
 #include <jerror.h>
@@ -25,8 +25,8 @@ constexpr int kMaxScans = 100;  // encoders write about ten
 constexpr int kExifMarker = JPEG_APP0 + 1;
 constexpr unsigned kLongestMarker = 0xFFFF;
 
-// Warnings after which pixels are not those of the image. Others (bytes between markers, an unknown
-// revision) leave it whole.
+// Warnings after which pixels are wrong. Others (bytes between markers, an unknown revision) do not
+// affect them.
 bool is_damage(int code) {
   constexpr std::array kCodes{
       static_cast<int>(JWRN_HIT_MARKER), static_cast<int>(JWRN_HUFF_BAD_CODE),
@@ -54,8 +54,8 @@ const char* reason_of(int code) {
   }
 }
 
-// libjpeg's decompressor over bytes in memory. It reports errors by a jump, which must not pass
-// over C++ objects: what runs under `guarded` has none on its stack.
+// libjpeg's decompressor over bytes in memory. It reports errors with longjmp, which must not skip
+// destructors: functions that run under `guarded` have no such objects.
 class Decompressor {
  public:
   explicit Decompressor(std::string_view file) {
@@ -90,7 +90,7 @@ class Decompressor {
   Decompressor(const Decompressor&) = delete;
   Decompressor& operator=(const Decompressor&) = delete;
 
-  // Whether `step` came to its end; if not, `failure` says why.
+  // True if `step` completed; otherwise sets `failure`.
   template <typename Step>
   [[nodiscard]] bool guarded(Step step) {
     if (setjmp(escape_) != 0) return false;
@@ -154,7 +154,7 @@ int orientation_of(const jpeg_decompress_struct& info) {
   return 1;
 }
 
-// All coefficients are kept until the last scan has come.
+// All coefficients are kept until the last scan.
 std::uint64_t coefficient_bytes(jpeg_decompress_struct& info) {
   if (jpeg_has_multiple_scans(&info) == FALSE) return 0;
   std::uint64_t blocks = 0;
@@ -166,7 +166,7 @@ std::uint64_t coefficient_bytes(jpeg_decompress_struct& info) {
   return blocks * sizeof(JBLOCK);
 }
 
-// Adobe's inverted inks: 255 is none. a * b / 255 is rounded to the nearest, as in Pillow.
+// Adobe's inverted inks: 255 means no ink. a * b / 255 is rounded to nearest, as in Pillow.
 void cmyk_to_rgb(Image& image) {
   const std::size_t pixels = image.pixels.size() / 4;
   const std::uint8_t* from = image.pixels.data();

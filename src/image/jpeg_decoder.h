@@ -16,9 +16,9 @@ inline constexpr std::string_view kJpegPackage = "libjpeg-dev";
 // "libjpeg-turbo 2.1.5"; empty in a build without it.
 [[nodiscard]] std::string jpeg_library();
 
-// The pixels are those of Pillow's convert("RGB") (of "L" for gray files): the accurate integer
-// DCT, smooth chroma upsampling, CMYK taken as inverted whatever the file says. What Pillow shows
-// with gray or garbled parts (data that ends early, damaged codes) is a reject.
+// Pixels equal those of Pillow's convert("RGB") ("L" for gray files): accurate integer DCT, smooth
+// chroma upsampling, CMYK always inverted. Truncated or damaged files, which Pillow shows with gray
+// or garbled parts, are rejects.
 [[nodiscard]] std::variant<Raster, Reject> decode_jpeg(std::string_view file, DecodeLimits& limits);
 
 }  // namespace valley

@@ -20,7 +20,7 @@ namespace {
 
 using nlohmann::json;
 
-// Empty for what lies in no folder.
+// "" for files outside of folders.
 std::string_view class_of(std::string_view path) {
   const auto slash = path.find('/');
   return slash == std::string_view::npos ? std::string_view{} : path.substr(0, slash);
@@ -58,12 +58,12 @@ class LabelFile {
   [[nodiscard]] bool has_labels() const {
     return root_.contains("labels") && !root_["labels"].is_null();
   }
-  // Also where the list is empty, which StyleGAN's tools write for images without labels.
+  // Called also for an empty list, which StyleGAN's tools write for images without labels.
   [[nodiscard]] bool has_any_label() const { return has_labels() && !root_["labels"].empty(); }
   [[nodiscard]] Labels labels_of(const std::vector<std::string>& paths) const;
 
  private:
-  // Error kData with examples of both and the likely reason: the file was meant for these images.
+  // Error kData with examples of both and the likely reason, because no entry matches an image.
   [[noreturn]] void fail_without_match(const std::vector<std::string>& label_paths,
                                        const std::vector<std::string>& images) const;
   [[noreturn]] void fail(const std::string& what) const {
@@ -79,12 +79,12 @@ class LabelFile {
 
 std::unordered_map<std::string, std::int64_t> LabelFile::read_labels() const {
   const json& list = root_["labels"];
-  if (!list.is_array()) fail("\"labels\" is no list");
+  if (!list.is_array()) fail("\"labels\" is not a list");
   std::unordered_map<std::string, std::int64_t> labels;
   for (const json& entry : list) {
     const bool is_pair = entry.is_array() && entry.size() == 2 && entry[0].is_string();
     if (!is_pair || !entry[1].is_number_integer() || entry[1] < 0 || entry[1] > INT32_MAX)
-      fail(fmt::format("the entry {} is no path with a class number",
+      fail(fmt::format("the entry {} is not a path with a class number",
                        write_json(entry).substr(0, 200)));
     std::string path = entry[0].get<std::string>();
     if (path.starts_with("./")) path.erase(0, 2);
@@ -101,12 +101,12 @@ std::vector<std::string> LabelFile::read_class_names(std::int64_t largest) const
   const bool is_text = list.is_array() && std::all_of(list.begin(), list.end(),
                                                       [](const json& n) { return n.is_string(); });
   if (!is_text || list.size() <= static_cast<std::size_t>(largest))
-    fail(fmt::format("\"class_names\" is no list of at least {} texts", largest + 1));
+    fail(fmt::format("\"class_names\" is not a list of at least {} texts", largest + 1));
   return list.get<std::vector<std::string>>();
 }
 
-// Up to `count` of the texts, in order, as names in quotation marks. A backslash stays one, so that
-// people see what the file holds.
+// The first `count` of the sorted texts as quoted names. Backslashes are not escaped, so that they
+// appear as in the file.
 std::string examples_of(std::vector<std::string> texts, std::size_t count) {
   constexpr std::string_view kBackslash = "\\x5C";
   std::sort(texts.begin(), texts.end());
@@ -149,7 +149,7 @@ bool any_match(const std::vector<std::string>& label_paths, const std::vector<st
                      [&](const std::string& path) { return changed.contains(change(path)); });
 }
 
-// The likely reason why no path of a label is the path of an image.
+// Likely reason why no path of a label is the path of an image.
 std::string mismatch_reason(const std::vector<std::string>& label_paths,
                             const std::vector<std::string>& images) {
   const auto any_label = [&](const auto& holds) {
@@ -164,7 +164,7 @@ std::string mismatch_reason(const std::vector<std::string>& label_paths,
       any_label([](const std::string& path) { return std::filesystem::path(path).is_absolute(); }))
     return "its paths are absolute; write them relative to the folder of images";
   if (any_match(label_paths, images, in_lower_case))
-    return "its paths differ from the images' in upper and lower case alone";
+    return "its paths differ from the images' only in upper and lower case";
   if (any_match(label_paths, images, without_extension))
     return "its paths end in other extensions than the images'";
   if (same_file)
@@ -174,7 +174,7 @@ std::string mismatch_reason(const std::vector<std::string>& label_paths,
         return in_lower_case(without_extension(file_name(with_slashes(path))));
       }))
     return "its paths differ from the images' in folders, extensions or case";
-  return "it may be the file of another folder";
+  return "it may belong to another folder";
 }
 
 Labels LabelFile::labels_of(const std::vector<std::string>& paths) const {
@@ -222,8 +222,7 @@ Labels no_labels(std::size_t images) {
   return {.kind = LabelKind::kNone, .of = std::vector<std::int64_t>(images, -1), .class_names = {}};
 }
 
-// A dangling link counts: it stands for a file that should be there, and opening it fails naming
-// it.
+// True for a dangling link too, so that opening it fails with its name.
 bool has_dataset_file(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / kDatasetFile;
   std::error_code none;
@@ -240,7 +239,7 @@ Labels labels_of_any_kind(const std::filesystem::path& folder,
     } catch (const Error& error) {
       throw Error(error.code(),
                   "{}. The file was found in the folder of images: if it does not hold their "
-                  "labels, move or rename it; valley shard build passes it over with --labels dirs "
+                  "labels, move or rename it; valley shard build ignores it with --labels dirs "
                   "or --labels none",
                   error.what());
     }
@@ -250,8 +249,9 @@ Labels labels_of_any_kind(const std::filesystem::path& folder,
   Labels none = no_labels(paths.size());
   if (!labels.class_names.empty())
     none.warning = fmt::format(
-        "one folder, {}, is no class, so the images get no labels; --labels dirs makes it one, and "
-        "--source {} takes the folders in it",
+        "there is only one folder, {}, so the images get no labels; --labels dirs makes it a "
+        "class, and "
+        "--source {} uses the folders in it",
         labels.class_names[0], (folder / class_of(paths[0])).string());
   return none;
 }
@@ -265,7 +265,7 @@ LabelOptions parse_labels(const std::string& text) {
   if (text == "none") return {LabelKind::kNone};
   if (text.starts_with(kJsonPrefix) && text.size() > kJsonPrefix.size())
     return {LabelKind::kJson, text.substr(kJsonPrefix.size())};
-  throw Error(ExitCode::kUsage, "--labels {}: there are auto, dirs, json:FILE and none", text);
+  throw Error(ExitCode::kUsage, "--labels {}: must be auto, dirs, json:FILE or none", text);
 }
 
 Labels find_labels(const std::filesystem::path& folder, const std::vector<std::string>& paths,

@@ -1,4 +1,4 @@
-// In place of jpeg_decoder.cpp where libjpeg-turbo was not found when the program was configured.
+// Replaces jpeg_decoder.cpp if libjpeg-turbo was not found when the program was configured.
 #include "image/decode.h"
 #include "image/jpeg_decoder.h"
 

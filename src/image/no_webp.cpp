@@ -1,4 +1,4 @@
-// In place of webp_decoder.cpp where libwebp was not found when the program was configured.
+// Replaces webp_decoder.cpp if libwebp was not found when the program was configured.
 #include "image/decode.h"
 #include "image/webp_decoder.h"
 

@@ -38,11 +38,11 @@ struct Chunk {
   }
 };
 
-// The parts of the file that libpng reads, in pieces that follow each other.
+// The parts of the file that libpng reads, as consecutive pieces.
 struct Layout {
   std::vector<std::string_view> pieces;
   Chunk header;
-  std::vector<char> palette;  // the chunk PLTE with all entries, where the file's has fewer
+  std::vector<char> palette;  // completed PLTE chunk, if the file's has fewer entries
   PngOrientation orientation;
   bool has_transparency = false;
 };
@@ -58,8 +58,8 @@ void put_big_endian(std::vector<char>& to, std::uint32_t value) {
   for (unsigned shift = 32; shift > 0;) to.push_back(static_cast<char>(value >> (shift -= 8)));
 }
 
-// The chunk with as many entries as the bit depth has indices; those that the file lacks are (i, i,
-// i), as in Pillow 9.4. Empty where nothing is to be added, or the chunk is not sound.
+// PLTE chunk with an entry for every index of the bit depth; missing entries are (i, i, i), as in
+// Pillow 9.4. Empty if no entry is missing or the chunk is invalid.
 std::vector<char> full_palette(const Chunk& palette, const Chunk& header) {
   const auto depth = static_cast<unsigned char>(header.data()[8]);
   const auto color_type = static_cast<unsigned char>(header.data()[9]);
@@ -78,8 +78,8 @@ std::vector<char> full_palette(const Chunk& palette, const Chunk& header) {
   return chunk;
 }
 
-// Critical chunks (a capital first letter) and tRNS go to libpng, which checks the CRCs of the
-// former.
+// Critical chunks (first letter in upper case), whose CRCs libpng checks, and tRNS are passed to
+// libpng.
 std::variant<Layout, Reject> lay_out(std::string_view file) {
   Layout layout;
   append(layout.pieces, file.substr(0, kSignatureBytes));
@@ -111,8 +111,8 @@ std::variant<Layout, Reject> lay_out(std::string_view file) {
   }
 }
 
-// libpng's reader over pieces of memory. It reports errors by a jump, which must not pass over C++
-// objects: what runs under `guarded` has none on its stack.
+// libpng's reader over pieces of memory. It reports errors with longjmp, which must not skip
+// destructors: functions that run under `guarded` have no such objects.
 class Reader {
  public:
   explicit Reader(const std::vector<std::string_view>& pieces)
@@ -185,13 +185,13 @@ class Reader {
   png_infop info_ = nullptr;
   const std::string_view* next_;
   const std::string_view* end_;
-  std::size_t done_ = 0;  // bytes of *next_
+  std::size_t done_ = 0;  // bytes of *next_ that were read
   int passes_ = 1;
   std::jmp_buf escape_{};
-  std::array<char, 256> detail_{"libpng has no memory"};
+  std::array<char, 256> detail_{"libpng ran out of memory"};
 };
 
-// By the colour type of the header.
+// Number of channels of a color type.
 std::uint64_t channels_of(const Layout& layout) {
   constexpr std::array<std::uint64_t, 7> kChannels{1, 0, 3, 3, 2, 0, 4};
   const auto type = static_cast<unsigned char>(layout.header.data()[9]);
@@ -214,7 +214,7 @@ std::variant<Raster, Reject> decode_png(std::string_view file, DecodeLimits& lim
   const std::uint32_t width = big_endian(layout.header.data());
   const std::uint32_t height = big_endian(layout.header.data().substr(4));
   const std::uint64_t channels = channels_of(layout);
-  if (channels == 0) return Reject{"damaged", "an unknown colour type"};
+  if (channels == 0) return Reject{"damaged", "an unknown color type"};
   if (std::optional<Reject> reject = limits.admit({height, width, channels, 0, raster.orientation}))
     return *std::move(reject);
 

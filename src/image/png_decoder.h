@@ -1,5 +1,5 @@
-// PNG files: every colour type and bit depth, interlaced or not. Of an animated PNG, the still
-// picture.
+// PNG files: every color type and bit depth, interlaced or not. Of an animated PNG, the still
+// image.
 #pragma once
 
 #include <string>
@@ -15,11 +15,10 @@ namespace valley {
 // "libpng 1.6.39, zlib 1.2.13"
 [[nodiscard]] std::string png_library();
 
-// Of 16 bits a channel the high byte counts, as in Pillow. Colour profiles and gamma are ignored.
-// An index beyond the palette's entries is the gray (i, i, i), as in Pillow 9.4. The chunks that
-// pixels depend on, among them texts that tell the orientation, must be whole (their CRC is
-// checked); libpng sees no others, so whatever other compressed texts or profiles hold is never
-// unpacked.
+// Uses the high byte of 16-bit channels, as Pillow. Ignores color profiles and gamma. An index i
+// beyond the palette is the gray (i, i, i), as in Pillow 9.4. Chunks that affect pixels, including
+// texts with the orientation, must have a correct CRC; others are not passed to libpng, so that
+// other compressed texts and profiles are never decompressed.
 [[nodiscard]] std::variant<Raster, Reject> decode_png(std::string_view file, DecodeLimits& limits);
 
 }  // namespace valley

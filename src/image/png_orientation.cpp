@@ -20,15 +20,15 @@ constexpr std::size_t kMaxText = std::size_t{1} << 20U;
 
 std::string_view keyword_of(std::string_view data) { return data.substr(0, data.find('\0')); }
 
-// Removes and returns the bytes before the first NUL; all of them where there is none.
+// Removes and returns the bytes before the first NUL, or all bytes if there is none.
 std::string_view take_text(std::string_view& rest) {
   const std::string_view text = keyword_of(rest);
   rest.remove_prefix(std::min(rest.size(), text.size() + 1));
   return text;
 }
 
-// The bytes that unpack before the data end; nothing for a damaged stream, or one of more than
-// kMaxText. Takes the bytes that it unpacks from `budget`.
+// Decompressed bytes, also of truncated data; nullopt for a damaged stream or more than kMaxText
+// bytes. Subtracts their number from `budget`.
 std::optional<std::string> unpacked(std::string_view packed, std::size_t& budget) {
   ::z_stream stream{};
   if (::inflateInit(&stream) != Z_OK) return std::nullopt;
@@ -46,12 +46,12 @@ std::optional<std::string> unpacked(std::string_view packed, std::size_t& budget
   }
   ::inflateEnd(&stream);
   budget -= std::min(budget, text.size());
-  // Z_BUF_ERROR: the data end early.
+  // Z_BUF_ERROR: truncated data.
   const bool is_sound = status == Z_STREAM_END || status == Z_BUF_ERROR;
   return is_sound && text.size() <= limit ? std::optional(std::move(text)) : std::nullopt;
 }
 
-// The text of a chunk tEXt, zTXt or iTXt; nothing where it cannot be read.
+// Text of a chunk tEXt, zTXt or iTXt; nullopt if it cannot be read.
 std::optional<std::string> text_of(std::string_view type, std::string_view data,
                                    std::size_t& budget) {
   take_text(data);  // the keyword
@@ -59,15 +59,15 @@ std::optional<std::string> text_of(std::string_view type, std::string_view data,
   if (type == "zTXt") return data.size() > 1 ? unpacked(data.substr(1), budget) : std::string{};
   if (data.size() < 2) return std::nullopt;
   const bool is_packed = data[0] != 0;
-  if (is_packed && data[1] != 0) return std::nullopt;  // an unknown method
+  if (is_packed && data[1] != 0) return std::nullopt;  // unknown method
   data.remove_prefix(2);
   take_text(data);  // the language
   take_text(data);  // the translated keyword
   return is_packed ? unpacked(data, budget) : std::string(data);
 }
 
-// The bytes after a header of three lines: white space, the profile's name, its length. Nothing
-// where a character is no hexadecimal digit.
+// Hexadecimal bytes after a header of three lines: white space, the profile's name, its length.
+// nullopt if there are other characters.
 std::string bytes_of_profile(std::string_view text) {
   for (int line = 0; line < 3; ++line) {
     const auto end = text.find('\n');
@@ -88,7 +88,7 @@ std::string bytes_of_profile(std::string_view text) {
   return digits.size() % 2 == 0 ? bytes : std::string{};
 }
 
-// tiff:Orientation="6" or <tiff:Orientation>6; 1 where there is neither.
+// tiff:Orientation="6" or <tiff:Orientation>6; 1 if there is neither.
 int xmp_orientation(std::string_view xmp) {
   constexpr std::string_view kName = "tiff:Orientation";
   for (auto at = xmp.find(kName); at != std::string_view::npos; at = xmp.find(kName, at + 1)) {

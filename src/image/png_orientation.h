@@ -1,5 +1,5 @@
-// The orientation that a PNG's chunks tell, as Pillow 9.4 reads them: eXIf, or a text "exif"; else
-// ImageMagick's text "Raw profile type exif"; and where that EXIF has no orientation, XMP.
+// Orientation in the chunks of a PNG, as in Pillow 9.4: from eXIf or a text "exif"; else from
+// ImageMagick's text "Raw profile type exif"; else, if that EXIF has no orientation, from XMP.
 #pragma once
 
 #include <cstddef>
@@ -9,21 +9,21 @@
 
 namespace valley {
 
-// Gets the chunks in the order of the file. Chunks after the first IDAT count only where none
-// before it holds EXIF, and of several of a kind the last one does. Compressed texts are unpacked
-// up to 1 MiB each and 64 MiB in all; longer ones tell nothing.
+// Receives chunks in the order of the file. Chunks after the first IDAT count only if none before
+// it holds EXIF; of several chunks of a kind the last one counts. Decompresses texts up to 1 MiB
+// each and 64 MiB in total; ignores longer ones.
 class PngOrientation {
  public:
-  // True for a chunk that `add` reads, whose CRC must then be right.
+  // True for a chunk that `add` reads, whose CRC must be correct.
   [[nodiscard]] bool takes(std::string_view type, std::string_view data);
   void add(std::string_view type, std::string_view data);
   [[nodiscard]] int value() const;  // 1 to 8
 
  private:
   bool is_closed_ = false;
-  std::size_t budget_ = std::size_t{64} << 20U;  // bytes that may still be unpacked
+  std::size_t budget_ = std::size_t{64} << 20U;  // bytes that may still be decompressed
   std::optional<std::string> exif_;
-  std::optional<std::string> raw_profile_;  // hexadecimal, below three lines of a header
+  std::optional<std::string> raw_profile_;  // hexadecimal, after a header of three lines
   std::string xmp_;
 };
 

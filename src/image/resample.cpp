@@ -12,7 +12,7 @@
 
 #include "core/error.h"
 
-// The sums are of integers, so every clone gives the same bits.
+// Integer sums: every clone gives the same bits.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define VALLEY_CLONES __attribute__((target_clones("avx2", "default")))
 #else
@@ -23,8 +23,8 @@ namespace valley {
 namespace {
 
 constexpr int kFractionBits = 32 - 8 - 2;  // 8 for the pixel, 2 for overshoot and sign
-constexpr std::size_t kLanes = 8;          // of a vector register
-constexpr std::size_t kSide = 16;          // of a block that is transposed in registers
+constexpr std::size_t kLanes = 8;          // lanes of a vector register
+constexpr std::size_t kSide = 16;          // side of a block that is transposed in registers
 
 using Sums = std::int32_t __attribute__((vector_size(kLanes * sizeof(std::int32_t))));
 using Values = std::uint8_t __attribute__((vector_size(kLanes)));
@@ -62,12 +62,12 @@ constexpr std::array<FilterKind, 4> kFilters{{{"lanczos", 3.0, lanczos},
                                               {"bilinear", 1.0, bilinear},
                                               {"box", 0.5, box}}};
 
-// For each output position the source positions that it sums, and their weights.
+// Source positions and weights of each output position.
 struct Kernel {
   struct Window {
     std::int64_t first;
     std::int64_t count;
-    std::size_t weights;  // index of the first
+    std::size_t weights;  // index of the first weight
   };
   std::vector<Window> windows;
   std::vector<std::int32_t> weights;
@@ -86,13 +86,13 @@ Kernel make_kernel(std::int64_t in, std::int64_t out, const FilterKind& filter) 
   Kernel kernel;
   std::vector<double> exact;
   for (std::int64_t o = 0; o < out; ++o) {
-    const double centre = (static_cast<double>(o) + 0.5) * scale;
-    const auto first = std::max<std::int64_t>(0, static_cast<std::int64_t>(centre - support + 0.5));
-    const auto end = std::min(in, static_cast<std::int64_t>(centre + support + 0.5));
+    const double center = (static_cast<double>(o) + 0.5) * scale;
+    const auto first = std::max<std::int64_t>(0, static_cast<std::int64_t>(center - support + 0.5));
+    const auto end = std::min(in, static_cast<std::int64_t>(center + support + 0.5));
     exact.clear();
     double sum = 0.0;
     for (std::int64_t x = 0; x < end - first; ++x) {
-      exact.push_back(filter.weight((static_cast<double>(x + first) - centre + 0.5) * inverse));
+      exact.push_back(filter.weight((static_cast<double>(x + first) - center + 0.5) * inverse));
       sum += exact.back();
     }
     kernel.windows.push_back({first, end - first, kernel.weights.size()});
@@ -102,7 +102,7 @@ Kernel make_kernel(std::int64_t in, std::int64_t out, const FilterKind& filter) 
   return kernel;
 }
 
-// The weighted sum of one window for kVectors * kLanes neighbouring lanes.
+// Weighted sum of one window for kVectors * kLanes adjacent lanes.
 template <std::size_t kVectors>
 [[gnu::always_inline]] inline void sum_window(const std::uint8_t* from, std::size_t stride,
                                               const std::int32_t* weights, std::int64_t count,
@@ -111,8 +111,7 @@ template <std::size_t kVectors>
   for (Sums& sum : sums) sum = Sums{} + (1 << (kFractionBits - 1));
   for (std::int64_t x = 0; x < count; ++x, from += stride) {
     for (std::size_t v = 0; v < kVectors; ++v) {
-      // Spelled out, this is one widening load; __builtin_convertvector of GCC 12 takes twice as
-      // long.
+      // This compiles to one widening load; __builtin_convertvector of GCC 12 takes twice as long.
       Sums values;
       for (std::size_t i = 0; i < kLanes; ++i) values[i] = from[v * kLanes + i];
       sums[v] += values * weights[x];
@@ -135,8 +134,8 @@ template <std::size_t kVectors>
   *to = static_cast<std::uint8_t>(std::clamp(sum >> kFractionBits, 0, 255));
 }
 
-// to[o][lane] = sum over the window of from[x][lane] * weight, rounded and clipped. A lane is what
-// lies side by side in memory and is treated alike.
+// to[o][lane] = sum over the window of from[x][lane] * weight, rounded and clipped. Lanes are
+// adjacent in memory and have the same weights.
 VALLEY_CLONES void convolve(const std::uint8_t* from, std::size_t lanes, const Kernel& kernel,
                             std::uint8_t* to) {
   for (const Kernel::Window& window : kernel.windows) {
@@ -192,8 +191,8 @@ void transpose(const std::uint8_t* from, std::size_t rows, std::size_t columns, 
   }
 }
 
-// Several rows at once, transposed so that what belongs to one source column lies side by side: the
-// same convolution then serves both directions, and vectorises in both.
+// Processes several rows at a time, transposed so that values of a source column are adjacent: the
+// same vectorized convolution then serves both directions.
 Image resample_rows(const Image& image, std::int64_t width, const FilterKind& filter) {
   const Kernel kernel = make_kernel(image.width, width, filter);
   Image result(image.height, width, image.channels);
@@ -235,7 +234,7 @@ Filter parse_filter(const std::string& name) {
   for (std::size_t i = 0; i < kFilters.size(); ++i) {
     if (kFilters[i].name == name) return static_cast<Filter>(i);
   }
-  throw Error(ExitCode::kUsage, "unknown filter \"{}\"; there are {}", name,
+  throw Error(ExitCode::kUsage, "unknown filter \"{}\"; valid filters are {}", name,
               fmt::join(filter_names(), ", "));
 }
 

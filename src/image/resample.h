@@ -1,9 +1,8 @@
-// Resizing, bit for bit as Pillow does it, because how a data set is resized moves published
-// metrics.
+// Resizing, bitwise equal to Pillow, because resizing affects published metrics.
 //
-// The method: separable convolution whose support grows with the reduction (so it is antialiased),
-// weights normalised in double and rounded to 22-bit fixed point, rows first, rounded and clipped
-// to 8 bits, then columns.
+// Separable convolution whose support grows with the reduction factor (antialiasing), weights
+// normalized in double and rounded to 22-bit fixed point; first rows, rounded and clipped to 8
+// bits, then columns.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +20,7 @@ enum class Filter { kLanczos, kBicubic, kBilinear, kBox };
 [[nodiscard]] const std::vector<std::string>& filter_names();
 [[nodiscard]] Filter parse_filter(const std::string& name);  // kUsage for an unknown name
 
-// `image` stretched to height x width, both at least 1.
+// Stretches `image` to height x width, both at least 1.
 [[nodiscard]] Image resample(const Image& image, std::int64_t height, std::int64_t width,
                              Filter filter);
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kRiffHeader = 12;  // "RIFF", size, "WEBP"
 constexpr std::size_t kChunkHeader = 8;  // type, size
-constexpr std::uint64_t kCanvases = 3;   // that the animation decoder keeps
+constexpr std::uint64_t kCanvases = 3;   // buffers of the animation decoder
 constexpr int kLossless = 2;             // WebPBitstreamFeatures::format
 
 const std::uint8_t* bytes_of(std::string_view file) {
@@ -27,8 +27,7 @@ std::uint64_t little_endian(std::string_view bytes) {
   return value;
 }
 
-// The data of the chunk EXIF; empty: there is none. As for libwebp, only files whose chunk VP8X
-// says so have one.
+// Data of the chunk EXIF; may be empty. As in libwebp, only if the chunk VP8X announces it.
 std::string_view exif_chunk(std::string_view file) {
   std::string_view rest = file.substr(kRiffHeader);
   if (!rest.starts_with("VP8X") || rest.size() <= kChunkHeader ||
@@ -47,9 +46,9 @@ Reject failure(VP8StatusCode status) {
     case VP8_STATUS_NOT_ENOUGH_DATA:
       return {"truncated", "the file ends before the image does"};
     case VP8_STATUS_OUT_OF_MEMORY:
-      return {"too large", "libwebp has no memory"};
+      return {"too large", "libwebp ran out of memory"};
     case VP8_STATUS_UNSUPPORTED_FEATURE:
-      return {"unsupported", "a feature that libwebp does not know"};
+      return {"unsupported", "a feature that libwebp does not support"};
     default:
       return {"damaged", "libwebp finds errors in its data"};
   }
@@ -66,7 +65,7 @@ std::optional<Reject> decode_still(std::string_view file, Image& pixels) {
   const VP8StatusCode status = ::WebPDecode(bytes_of(file), file.size(), &config);
   ::WebPFreeDecBuffer(&config.output);
   if (status == VP8_STATUS_OK) return std::nullopt;
-  // What ends early within its data is "suspended".
+  // Truncated data is reported as "suspended".
   return failure(status == VP8_STATUS_SUSPENDED ? VP8_STATUS_NOT_ENOUGH_DATA : status);
 }
 
@@ -81,7 +80,7 @@ std::optional<Reject> decode_first_frame(std::string_view file, Image& pixels) {
   std::uint8_t* canvas = nullptr;
   int timestamp = 0;
   if (decoder == nullptr || ::WebPAnimDecoderGetNext(decoder.get(), &canvas, &timestamp) == 0)
-    return Reject{"damaged", "libwebp finds errors in its first picture, or it is cut off"};
+    return Reject{"damaged", "libwebp finds errors in its first image, or it is truncated"};
   const auto channels = static_cast<std::size_t>(pixels.channels);
   for (std::size_t from = 0, to = 0; to < pixels.pixels.size(); from += 4, to += channels)
     std::copy_n(canvas + from, channels, pixels.pixels.data() + to);
@@ -97,7 +96,7 @@ std::string webp_library() {
 
 std::variant<Raster, Reject> decode_webp(std::string_view file, DecodeLimits& limits) {
   if (little_endian(file.substr(4)) + kChunkHeader > file.size())
-    return Reject{"truncated", "the file is shorter than its header says"};
+    return Reject{"truncated", "the file is shorter than in its header"};
   WebPBitstreamFeatures features;
   const VP8StatusCode status = WebPGetFeatures(bytes_of(file), file.size(), &features);
   if (status != VP8_STATUS_OK) return failure(status);

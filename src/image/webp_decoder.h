@@ -1,4 +1,4 @@
-// WebP files, lossy and lossless. Of an animation, the first picture.
+// WebP files, lossy and lossless. Of an animation, the first image.
 #pragma once
 
 #include <string>

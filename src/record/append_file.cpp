@@ -40,7 +40,7 @@ void AppendFile::append(std::string_view piece) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       const int error_number = errno;
-      // Part of a piece would garble the next one.
+      // A partial piece would corrupt the next one.
       [[maybe_unused]] const int result = ::ftruncate(descriptor_, begin);
       throw file_error(fmt::format("writing {} bytes to", piece.size()), path_.string(),
                        error_number, true);

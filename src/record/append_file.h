@@ -1,5 +1,4 @@
-// A file that grows by whole pieces: each reaches it in one write or, when there is no room, not at
-// all.
+// File to which whole pieces are appended: each in one write or, if there is no space, not at all.
 #pragma once
 
 #include <filesystem>
@@ -11,7 +10,7 @@ class AppendFile {
  public:
   enum class Begin { kAtTheEnd, kEmpty };
 
-  // Creates the file where there is none. Every failure is an Error naming the path
+  // Creates the file if it does not exist. Every failure is an Error naming the path
   // (ExitCode::kCannotWrite or kIo).
   explicit AppendFile(std::filesystem::path path, Begin begin = Begin::kAtTheEnd);
   AppendFile(AppendFile&& other) noexcept;
@@ -19,7 +18,7 @@ class AppendFile {
   ~AppendFile();
 
   void append(std::string_view piece);
-  // Flushes to the disk and gives the file another name in its folder, replacing what had it.
+  // Flushes to disk and renames the file within its folder, replacing an existing one.
   void rename(const std::filesystem::path& path);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }

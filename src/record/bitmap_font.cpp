@@ -10,7 +10,7 @@ namespace {
 constexpr char kFirst = ' ';
 constexpr std::size_t kRowStep = kGlyphWidth + 1;  // rows have a blank between them
 
-// From ' ' to '~', a glyph a line: its rows from the top; the eighth is left out where it is empty.
+// From ' ' to '~', one glyph per line: its rows from the top; an empty eighth row is omitted.
 constexpr std::array<std::string_view, 95> kGlyphs = {
     "..... ..... ..... ..... ..... ..... .....",        // space
     "..#.. ..#.. ..#.. ..#.. ..#.. ..... ..#..",        // !

@@ -1,4 +1,4 @@
-// Letters of 5 x 8 dots, for words and numbers in pictures that need no font file.
+// Letters of 5 x 8 dots, for text in images without a font file.
 #pragma once
 
 #include <cstdint>
@@ -6,9 +6,9 @@
 namespace valley {
 
 inline constexpr std::int64_t kGlyphWidth = 5;
-inline constexpr std::int64_t kGlyphHeight = 8;  // seven above the base line, one for descenders
+inline constexpr std::int64_t kGlyphHeight = 8;  // seven above the baseline, one for descenders
 
-// Whether the dot (x, y) of a character of ASCII is set; of any other an empty box's.
+// True if the dot (x, y) of an ASCII character is set; other characters are empty boxes.
 [[nodiscard]] bool glyph_dot(char character, std::int64_t x, std::int64_t y);
 
 }  // namespace valley

@@ -24,7 +24,7 @@ Canvas::Canvas(std::int64_t width, std::int64_t height, Colour background)
     : width_(width), height_(height) {
   VALLEY_CHECK(width > 0 && height > 0);
   if (!is_picture_size(height, width, kChannels))
-    throw Error(ExitCode::kConfig, "a picture of {} x {} pixels is too large; show fewer images",
+    throw Error(ExitCode::kConfig, "an image of {} x {} pixels is too large; show fewer images",
                 width, height);
   pixels_.resize(static_cast<std::size_t>(width * height * kChannels));
   fill_rect(0, 0, width, height, background);
@@ -54,7 +54,7 @@ void Canvas::fill_rect(std::int64_t x, std::int64_t y, std::int64_t width, std::
 
 void Canvas::line(std::int64_t x0, std::int64_t y0, std::int64_t x1, std::int64_t y1,
                   Colour colour) {
-  // As many dots as the longer side has: the other coordinate is the nearest to the straight line.
+  // One dot per pixel of the longer side; the other coordinate is rounded to the straight line.
   const std::int64_t steps = std::max(std::abs(x1 - x0), std::abs(y1 - y0));
   const auto between = [steps](std::int64_t from, std::int64_t to, std::int64_t step) {
     if (steps == 0) return from;

@@ -1,6 +1,6 @@
-// A picture that is drawn: rectangles, lines, images and words, for figures that need no toolkit.
+// Draws rectangles, lines, images and text, for charts without a toolkit.
 //
-// Pixels count from the top left corner. What lies outside is left out. Same calls, same bytes.
+// Coordinates start at the top left corner. Drawing is clipped. Same calls, same bytes.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct Colour {
 inline constexpr Colour kBlack{0, 0, 0};
 inline constexpr Colour kWhite{255, 255, 255};
 inline constexpr Colour kGray{128, 128, 128};
-// Apart for eyes that do not tell red from green, and in print.
+// Distinguishable for red-green color blindness and in print.
 inline constexpr Colour kBlue{31, 119, 180};
 inline constexpr Colour kOrange{255, 127, 14};
 
@@ -34,17 +34,17 @@ class Canvas {
 
   [[nodiscard]] std::int64_t width() const { return width_; }
   [[nodiscard]] std::int64_t height() const { return height_; }
-  [[nodiscard]] Colour at(std::int64_t x, std::int64_t y) const;  // of a pixel inside
+  [[nodiscard]] Colour at(std::int64_t x, std::int64_t y) const;  // color of a pixel inside
 
-  // `opacity`: 0 leaves what is there, 1 covers it.
+  // `opacity`: 0 is transparent, 1 is opaque.
   void fill_rect(std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
                  Colour colour, double opacity = 1);
   // One pixel wide, both ends drawn.
   void line(std::int64_t x0, std::int64_t y0, std::int64_t x1, std::int64_t y1, Colour colour);
   // An image with its top left corner at (x, y), each pixel `zoom` wide and high.
   void blit(std::int64_t x, std::int64_t y, const ImageView& image, std::int64_t zoom = 1);
-  // One line of ASCII, its top left corner at (x, y), each dot `scale` wide and high; other bytes
-  // are boxes.
+  // One line of ASCII with its top left corner at (x, y), each dot `scale` wide and high; other
+  // bytes are boxes.
   void text(std::int64_t x, std::int64_t y, std::string_view text, Colour colour = kBlack,
             std::int64_t scale = 1);
 
@@ -58,11 +58,11 @@ class Canvas {
   std::vector<std::uint8_t> pixels_;  // [H, W, 3]
 };
 
-// Pixels that a line of text takes, without the space after its last letter.
+// Width of a line of text in pixels, without the space after its last letter.
 [[nodiscard]] std::int64_t text_width(std::string_view text, std::int64_t scale = 1);
 [[nodiscard]] std::int64_t text_height(std::int64_t scale = 1);
 
-// `text` of at most `width` pixels: what is too long ends in "...".
+// Truncates `text` to `width` pixels, with "..." at the end.
 [[nodiscard]] std::string cut_to_width(std::string_view text, std::int64_t width,
                                        std::int64_t scale = 1);
 

@@ -10,11 +10,11 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kLine = 11;          // of a caption, from one to the next
-constexpr std::int64_t kMinImageSide = 64;  // that small images are enlarged to, or a little more
-constexpr std::int64_t kTitle = 26;         // from a title to the images
+constexpr std::int64_t kLine = 11;          // distance between lines of a caption
+constexpr std::int64_t kMinImageSide = 64;  // minimum side after enlarging
+constexpr std::int64_t kTitle = 26;         // distance from a title to the images
 
-// Sizes in pixels that all blocks have in common.
+// Sizes in pixels, equal in all blocks.
 struct CaptionLayout {
   std::int64_t zoom;
   std::int64_t image_width;
@@ -46,7 +46,7 @@ CaptionLayout caption_layout(const std::vector<CaptionedBlock>& blocks, std::int
       for (const std::string& line : image.lines) widest = std::max(widest, text_width(line));
     }
   }
-  // A long caption is cut rather than pulling all images apart.
+  // Long captions are truncated; otherwise they would widen all columns.
   layout.cell_width = std::min(widest, 2 * layout.image_width) + chart::kGap;
   layout.cell_height =
       height * layout.zoom + kLine / 2 + static_cast<std::int64_t>(lines) * kLine + chart::kGap;

@@ -1,4 +1,4 @@
-// Images in rows with words under each, in blocks with a title each, as one picture.
+// One image of rows of captioned images, in blocks with titles.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace valley {
 
 struct CaptionedImage {
   std::vector<std::uint8_t> pixels;  // [H, W, C]
-  std::vector<std::string> lines;    // under it, ASCII
+  std::vector<std::string> lines;    // caption, ASCII
 };
 
 struct CaptionedBlock {
@@ -20,9 +20,9 @@ struct CaptionedBlock {
   std::vector<CaptionedImage> images;
 };
 
-// Images of height x width x channels, at most `columns` in a row, small ones enlarged by a whole
-// number to about 64 pixels. Blocks stand under each other. Error kConfig where the picture would
-// be too large.
+// Images of height x width x channels, at most `columns` per row, small ones enlarged by an integer
+// factor to about 64 pixels. Blocks are below each other. Error kConfig if the result would be too
+// large.
 Png write_captioned(const std::filesystem::path& path, const std::vector<CaptionedBlock>& blocks,
                     std::int64_t height, std::int64_t width, std::int64_t channels,
                     std::int64_t columns);

@@ -1,4 +1,4 @@
-// The look that charts have in common. Lengths are in pixels.
+// Common style of charts. Lengths are in pixels.
 #pragma once
 
 #include <cstdint>

@@ -12,8 +12,8 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kMaxNameWidth = 180;  // pixels of a class's name
-constexpr double kDark = 0.5;                // from this share on letters are white
+constexpr std::int64_t kMaxNameWidth = 180;  // pixels
+constexpr double kDark = 0.5;                // letters are white from this share on
 
 struct MatrixLayout {
   std::int64_t classes;
@@ -22,8 +22,7 @@ struct MatrixLayout {
   std::int64_t top;
 };
 
-// Squares as wide as the longest number or name above them, a little apart from each other where
-// there are few classes.
+// Squares as wide as the longest number or name above them, with gaps if there are few classes.
 MatrixLayout matrix_layout(const std::vector<std::string>& names,
                            std::span<const std::uint64_t> counts) {
   MatrixLayout layout{static_cast<std::int64_t>(names.size()), 0, 0, 0};
@@ -65,9 +64,9 @@ void draw_names(Canvas& canvas, const MatrixLayout& l, const std::vector<std::st
 void draw_cell(Canvas& canvas, const MatrixLayout& l, std::int64_t x, std::int64_t y,
                std::uint64_t count, double share, bool is_right) {
   if (count == 0) return;
-  constexpr double kLeast = 0.06;  // one image of many is to be seen
+  constexpr double kMin = 0.06;  // so that a single image is visible
   canvas.fill_rect(x + 1, y + 1, l.cell - 1, l.cell - 1, is_right ? kBlue : kOrange,
-                   kLeast + (1 - kLeast) * share);
+                   kMin + (1 - kMin) * share);
   const std::string text = fmt::to_string(count);
   if (text_width(text, chart::kLetterScale) >= l.cell) return;
   canvas.text(x + (l.cell - text_width(text, chart::kLetterScale)) / 2 + 1,

@@ -1,4 +1,4 @@
-// Which classes are taken for which, as a picture: a square a pair of them, dark where it is often.
+// Chart of a confusion matrix: one square per pair of classes, darker for larger shares.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@
 
 namespace valley {
 
-// counts: [label, predicted] of as many classes as there are names. A square's shade is the share
-// of its label's images, a row's sum. Numbers are written into squares that have room for them.
-// Error kConfig for more classes than a picture holds.
+// counts: [label, predicted] for the named classes. The shade of a square is its share of the
+// images of its label (row). Numbers are written into squares that are large enough. Error kConfig
+// for more classes than fit into an image.
 Png write_confusion(const std::filesystem::path& path, const std::vector<std::string>& names,
                     std::span<const std::uint64_t> counts);
 

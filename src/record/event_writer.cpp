@@ -19,9 +19,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "events.out.tfevents.";
-// Tells our files from those that a user may have put beside them.
+// Distinguishes these files from others in the folder.
 constexpr std::string_view kSuffix = ".valley";
-// TensorBoard reads every file whose name holds "tfevents": this one is not to be read yet.
+// Temporary name without "tfevents", so that TensorBoard does not read the file yet.
 constexpr const char* kUnfinished = ".events-unfinished.tmp";
 constexpr const char* kConfigTag = "config";
 constexpr std::size_t kCopiedAtOnce = std::size_t{1} << 20U;
@@ -30,7 +30,7 @@ double wall_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// Oldest first, which is also the order in which TensorBoard reads them.
+// Oldest first, the order in which TensorBoard reads them.
 std::vector<fs::path> event_files(const fs::path& run) {
   std::vector<fs::path> files;
   std::error_code error;
@@ -51,7 +51,7 @@ std::int64_t time_of(const fs::path& file) {
   return seconds;
 }
 
-// Sorts after the files before it, whatever the clock of this host says.
+// Sorts after existing files, for any clock of this host.
 fs::path next_file(const fs::path& run, const std::vector<fs::path>& files) {
   auto seconds = static_cast<std::int64_t>(wall_time());
   if (!files.empty()) seconds = std::max(seconds, time_of(files.back()) + 1);
@@ -74,10 +74,10 @@ bool holds(const EventContent& content, const std::string& tag) {
   return std::ranges::find(content.tags, tag) != content.tags.end();
 }
 
-// What a file written before holds, and whether a start may go on in it.
+// Contents of an existing file, and whether a launch can append to it.
 struct History {
   bool can_go_on = false;
-  std::set<std::string> tags;  // of the events that stay
+  std::set<std::string> tags;  // tags of the events that are kept
 };
 
 History read_history(const fs::path& file, std::int64_t resume_step, std::string_view config) {
@@ -96,13 +96,14 @@ History read_history(const fs::path& file, std::int64_t resume_step, std::string
   }
   const bool is_whole = reader.position() == reader.file_size();
   if (!is_whole)
-    log::warn("{}: the {} bytes from byte {} on are torn or damaged and are left out",
+    log::warn("{}: the {} bytes from byte {} on are truncated or damaged and are skipped",
               file.string(), reader.file_size() - reader.position(), reader.position());
   history.can_go_on = is_whole && !has_later && text == config_markdown(config);
   return history;
 }
 
-// All but the config, which is that of the last start, and the records that open a file.
+// Copies all events except the config, which is that of the last launch, and the records at the
+// start of a file.
 void copy_history(const fs::path& from, std::int64_t resume_step, AppendFile& to) {
   RecordReader reader(from);
   std::string piece;
@@ -117,7 +118,7 @@ void copy_history(const fs::path& from, std::int64_t resume_step, AppendFile& to
   to.append(piece);
 }
 
-// Leaves of the files before the last one only that one, and it empty.
+// Removes all previous files except the last one, which it empties.
 void retire(std::vector<fs::path> files, const fs::path& current) {
   std::erase(files, current);
   for (const fs::path& file : files) {

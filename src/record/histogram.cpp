@@ -20,11 +20,11 @@ constexpr std::int64_t kRight = 30;
 constexpr std::int64_t kPlotWidth = kBins * kBinPixels;
 constexpr std::int64_t kPlotHeight = 300;
 constexpr std::int64_t kBelow = 70;
-constexpr std::int64_t kRow = 24;  // of the legend
+constexpr std::int64_t kRow = 24;  // height of a row of the legend
 constexpr double kHistogramOpacity = 0.45;
 constexpr double kPercent = 100;
 
-// 1, 2 or 5 times a power of ten: the least that is no smaller than `step`.
+// Smallest of 1, 2 or 5 times a power of ten that is at least `step`.
 double round_up(double step) {
   const double power = std::pow(10, std::floor(std::log10(step)));
   for (const double factor : {1.0, 2.0, 5.0}) {
@@ -35,8 +35,8 @@ double round_up(double step) {
 
 class Plot {
  public:
-  Plot(const Range& range, double most, std::int64_t top, Canvas& canvas)
-      : range_(range), most_(most), top_(top), canvas_(canvas) {}
+  Plot(const Range& range, double max_share, std::int64_t top, Canvas& canvas)
+      : range_(range), max_share_(max_share), top_(top), canvas_(canvas) {}
 
   void draw_axes(const std::string& unit) const;
   void draw_bars(const std::vector<double>& shares, Colour colour) const;
@@ -49,17 +49,17 @@ class Plot {
     return kHistogramLeft + static_cast<std::int64_t>(std::lround(share * kPlotWidth));
   }
   [[nodiscard]] std::int64_t y_of(double share) const {
-    return bottom() - static_cast<std::int64_t>(std::lround(share / most_ * kPlotHeight));
+    return bottom() - static_cast<std::int64_t>(std::lround(share / max_share_ * kPlotHeight));
   }
 
   Range range_;
-  double most_;  // the share at the upper end
+  double max_share_;  // share at the upper end
   std::int64_t top_;
   Canvas& canvas_;
 };
 
 void Plot::draw_axes(const std::string& unit) const {
-  const std::vector<double> shares = axis_ticks({0, most_ * kPercent}, 6);
+  const std::vector<double> shares = axis_ticks({0, max_share_ * kPercent}, 6);
   const std::vector<std::string> share_labels = tick_labels(shares);
   for (std::size_t i = 0; i < shares.size(); ++i) {
     const std::int64_t y = y_of(shares[i] / kPercent);
@@ -136,7 +136,7 @@ Range range_of(std::span<const HistogramSet> sets) {
       range.high = std::max<double>(range.high, value);
     }
   }
-  // Of one number only, or of numbers so near that a bin would be narrower than a float's step.
+  // Widen the range if bins would be narrower than the spacing of floats.
   const double least = std::max(1e-6 * std::max(std::abs(range.low), std::abs(range.high)), 1e-30);
   if (range.high - range.low < least) {
     const double middle = (range.low + range.high) / 2;
@@ -159,9 +159,9 @@ std::vector<double> histogram_shares(std::span<const float> values, const Range&
   return shares;
 }
 
-std::vector<double> axis_ticks(const Range& range, int most) {
-  VALLEY_CHECK(range.low < range.high && most > 1);
-  const double step = round_up((range.high - range.low) / (most - 1));
+std::vector<double> axis_ticks(const Range& range, int max_ticks) {
+  VALLEY_CHECK(range.low < range.high && max_ticks > 1);
+  const double step = round_up((range.high - range.low) / (max_ticks - 1));
   std::vector<double> ticks;
   const double slack = 1e-9 * step;
   for (double i = std::ceil((range.low - slack) / step); i * step <= range.high + slack; ++i)
@@ -170,17 +170,17 @@ std::vector<double> axis_ticks(const Range& range, int most) {
 }
 
 std::vector<std::string> tick_labels(const std::vector<double>& ticks) {
-  constexpr int kMostDigits = 6;
+  constexpr int kMaxDigits = 6;
   double largest = 0;
   for (const double tick : ticks) largest = std::max(largest, std::abs(tick));
   const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : largest;
   const int decimals =
       step > 0 ? std::max(0, -static_cast<int>(std::floor(std::log10(step * (1 + 1e-9))))) : 0;
-  const bool is_plain = largest < 1e6 && decimals <= kMostDigits;
+  const bool is_plain = largest < 1e6 && decimals <= kMaxDigits;
   std::vector<std::string> labels;
   for (const double tick : ticks)
     labels.push_back(is_plain ? fmt::format("{:.{}f}", tick, decimals)
-                              : fmt::format("{:.{}g}", tick, kMostDigits));
+                              : fmt::format("{:.{}g}", tick, kMaxDigits));
   return labels;
 }
 
@@ -188,16 +188,16 @@ Png write_histogram(const std::filesystem::path& path, std::span<const Histogram
                     const std::string& unit) {
   const Range range = range_of(sets);
   std::vector<std::vector<double>> shares;
-  double most = 0;
+  double max_share = 0;
   for (const HistogramSet& set : sets) {
     VALLEY_CHECK(!set.values.empty());
     shares.push_back(histogram_shares(set.values, range, kBins));
-    most = std::max(most, *std::max_element(shares.back().begin(), shares.back().end()));
+    max_share = std::max(max_share, *std::max_element(shares.back().begin(), shares.back().end()));
   }
   const std::int64_t top = static_cast<std::int64_t>(sets.size()) * kRow + 2 * chart::kTick;
   Canvas canvas(kHistogramLeft + kPlotWidth + kRight, top + kPlotHeight + kBelow);
   constexpr double kHeadroom = 1.05;
-  const Plot plot(range, most * kHeadroom, top, canvas);
+  const Plot plot(range, max_share * kHeadroom, top, canvas);
   plot.draw_axes(unit);
   for (std::size_t i = 0; i < sets.size(); ++i) plot.draw_bars(shares[i], sets[i].colour);
   for (std::size_t i = 0; i < sets.size(); ++i) plot.draw_outline(shares[i], sets[i].colour);

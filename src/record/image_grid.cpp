@@ -15,10 +15,10 @@ namespace {
 
 constexpr std::int64_t kTileGap = 2;
 constexpr std::uint8_t kWhiteByte = 255;
-constexpr std::int64_t kMaxSide = 1'000'000;               // libpng's own limit for readers
-constexpr std::int64_t kMaxBytes = std::int64_t{1} << 30;  // its sizes are 32 bits wide
+constexpr std::int64_t kMaxSide = 1'000'000;               // libpng's limit for readers
+constexpr std::int64_t kMaxBytes = std::int64_t{1} << 30;  // libpng has 32-bit sizes
 
-// Of a grid of `cells` images of `pixels` along one side.
+// Side of a grid of `cells` images of `pixels` each.
 std::int64_t grid_side(std::int64_t cells, std::int64_t pixels) {
   return cells * (pixels + kTileGap) + kTileGap;
 }
@@ -26,7 +26,7 @@ std::int64_t grid_side(std::int64_t cells, std::int64_t pixels) {
 std::size_t bytes_of(std::int64_t height, std::int64_t width, std::int64_t channels) {
   VALLEY_CHECK(height > 0 && width > 0 && (channels == 1 || channels == 3));
   if (!is_picture_size(height, width, channels))
-    throw Error(ExitCode::kConfig, "a picture of {} x {} pixels is too large; take fewer images",
+    throw Error(ExitCode::kConfig, "an image of {} x {} pixels is too large; use fewer images",
                 width, height);
   return static_cast<std::size_t>(height * width * channels);
 }
@@ -39,7 +39,7 @@ bool is_picture_size(std::int64_t height, std::int64_t width, std::int64_t chann
 
 Png write_png(const std::filesystem::path& path, const ImageView& image) {
   VALLEY_CHECK(image.pixels.size() == bytes_of(image.height, image.width, image.channels));
-  // libpng's simplified interface: no longjmp past C++ objects, and no chunk that holds the time.
+  // libpng's simplified interface: no longjmp past C++ objects, no chunk with the time.
   ::png_image png{};
   png.version = PNG_IMAGE_VERSION;
   png.width = static_cast<::png_uint_32>(image.width);

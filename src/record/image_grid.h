@@ -16,7 +16,7 @@ struct ImageView {
   std::int64_t channels = 0;
 };
 
-// A PNG file's bytes, and what they show.
+// Bytes of a PNG file and the size of its image.
 struct Png {
   std::string bytes;
   std::int64_t height = 0;
@@ -24,19 +24,18 @@ struct Png {
   std::int64_t channels = 0;
 };
 
-// Atomic; same pixels, same bytes. Returns what it wrote.
+// Writes atomically; same pixels, same bytes. Returns the file.
 Png write_png(const std::filesystem::path& path, const ImageView& image);
 
-// Whether readers of PNG take a picture of this size: up to a million pixels a side and 1 GiB.
+// True if PNG readers accept an image of this size: up to a million pixels per side and 1 GiB.
 [[nodiscard]] bool is_picture_size(std::int64_t height, std::int64_t width, std::int64_t channels);
 
-// Whether the picture that write_grid would make is such a one.
+// The same for the image that write_grid would write.
 [[nodiscard]] bool grid_fits(std::int64_t n, std::int64_t height, std::int64_t width,
                              std::int64_t channels, std::int64_t columns);
 
-// Lays n images [n, H, W, C] out in rows of `columns` on white, 2 pixels apart and 2 pixels from
-// the edges: columns * (W + 2) + 2 pixels wide. Writes them as one PNG. Fewer images than cells
-// leave the rest white. Returns what it wrote.
+// Writes n images [n, H, W, C] as one PNG, in rows of `columns` on white, with gaps and margins of
+// 2 pixels: columns * (W + 2) + 2 pixels wide. Unused cells are white. Returns the file.
 Png write_grid(const std::filesystem::path& path, std::span<const std::uint8_t> images,
                std::int64_t n, std::int64_t height, std::int64_t width, std::int64_t channels,
                std::int64_t columns);

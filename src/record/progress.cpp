@@ -22,7 +22,7 @@ std::size_t terminal_columns() {
   return size.ws_col;
 }
 
-// One call, so that a line of another thread does not come between.
+// One call, so that lines of other threads do not interleave.
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);

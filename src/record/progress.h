@@ -1,10 +1,10 @@
-// The line of progress: redrawn in place on a terminal, a plain line every so often elsewhere. On
-// stderr, rank 0.
+// Progress line on stderr of rank 0: redrawn in place on a terminal, otherwise a plain line from
+// time to time.
 //
 //   step 1200 | 19.2 kimg | L(x) 0.081 L(G) 0.040 k 0.12 M 0.09 | 412 img/s | data 1% comm 3%
 //   | 21.0 GiB | ETA 2h10
 //
-// On a terminal the line stays below the messages of core/log.h, which pass above it.
+// On a terminal the line stays below the messages of core/log.h.
 #pragma once
 
 #include <chrono>
@@ -26,15 +26,15 @@ struct ProgressReport {
   std::int64_t images = 0;
   std::vector<std::pair<std::string, double>> metrics;  // short names, in order
   double images_per_second = 0;
-  double data_share = 0;  // of the time of a step, 0..1
+  double data_share = 0;  // share of the time of a step, 0..1
   double comm_share = 0;
   double memory_gib = 0;  // peak of this rank
   double eta_seconds = 0;
 };
 
-// Losses ("L...") have three decimals, other metrics two; a value too small for that has two
-// significant digits, a large one fewer decimals. A part that is not known is left out: no images
-// per second, no memory (0), no ETA (negative or not finite).
+// Losses ("L...") have three decimals, other metrics two; smaller values have two significant
+// digits, large ones fewer decimals. Omits unknown parts: images per second, memory (0), ETA
+// (negative or not finite).
 [[nodiscard]] std::string format_progress(const ProgressReport& report);
 [[nodiscard]] std::string format_duration(double seconds);  // "42s", "3m05", "2h10", "3d04h"
 
@@ -42,16 +42,16 @@ struct ProgressReport {
 class Progress final : public log::StatusLine {
  public:
   explicit Progress(double seconds_between_plain_lines = 10);
-  ~Progress();  // as finish
+  ~Progress();  // calls finish
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // On a terminal draws the line anew, cut to the terminal's width. Elsewhere prints it when it is
-  // the first or enough seconds have passed since the last one printed.
+  // On a terminal redraws the line, truncated to the terminal's width. Otherwise prints it if it is
+  // the first or enough seconds have passed since the last one.
   void show(const ProgressReport& report);
-  void hide() override;  // on a terminal: wipes the line, so that a message can take its place
+  void hide() override;        // on a terminal: erases the line for a message
   void show_again() override;  // on a terminal: draws it below the message
-  void finish();               // leaves the last line standing
+  void finish();               // leaves the last line visible
 
  private:
   void draw();
@@ -60,11 +60,11 @@ class Progress final : public log::StatusLine {
   const bool is_terminal_;
   std::mutex mutex_;
   bool line_is_drawn_ = false;
-  std::string unprinted_;  // the last report, when it is not on the screen for good
+  std::string unprinted_;  // last report, if it was not printed permanently
   std::optional<std::chrono::steady_clock::time_point> last_plain_;
 };
 
-// The first `columns` columns of UTF-8 text in which each character takes one.
+// First `columns` columns of UTF-8 text, one per character.
 [[nodiscard]] std::string cut_to_columns(const std::string& text, std::size_t columns);
 
 }  // namespace valley

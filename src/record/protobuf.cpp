@@ -17,7 +17,7 @@ constexpr std::uint64_t kGroupMask = 0x7F;
 constexpr std::uint64_t kMore = 0x80;
 constexpr unsigned kWordBits = 64;
 
-// Least significant byte first, whatever the machine.
+// Little-endian on every host.
 template <typename Word>
 void put_fixed(std::string& out, Word word) {
   for (std::size_t i = 0; i < sizeof word; ++i)

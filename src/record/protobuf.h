@@ -1,6 +1,5 @@
-// As much of the protocol buffers' wire format as TensorBoard's events need: messages are built
-// field by field, and their fields walked through.
-// https://protobuf.dev/programming-guides/encoding
+// The part of the protocol buffers' wire format that TensorBoard events need: building messages
+// field by field and iterating over their fields. https://protobuf.dev/programming-guides/encoding
 #pragma once
 
 #include <cstdint>
@@ -31,12 +30,12 @@ class ProtoMessage {
 // One field of an encoded message.
 struct ProtoField {
   std::uint32_t number = 0;
-  std::uint64_t value = 0;  // of a varint, or the bits of a fixed number
-  std::string_view bytes;   // of a string, bytes or message; views the message
+  std::uint64_t value = 0;  // value of a varint, or bits of a fixed-size number
+  std::string_view bytes;   // contents of a string, bytes or message; a view of the message
 };
 
-// Takes the first field off `message`. Nothing at its end, and nothing (with `message` left not
-// empty) where it is malformed.
+// Removes the first field from `message`. nullopt at its end, and (with `message` not empty) if it
+// is malformed.
 [[nodiscard]] std::optional<ProtoField> next_field(std::string_view& message);
 
 }  // namespace valley

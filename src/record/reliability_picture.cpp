@@ -13,7 +13,7 @@ namespace valley {
 namespace {
 
 constexpr std::int64_t kDiagramLeft = 80;
-constexpr std::int64_t kDiagramSide = 360;  // of the diagram
+constexpr std::int64_t kDiagramSide = 360;  // side of the diagram
 constexpr std::int64_t kCounts = 100;       // height of the histogram below
 constexpr double kDiagramOpacity = 0.6;
 
@@ -54,8 +54,7 @@ void draw_bars(Canvas& canvas, const Panel& panel, std::span<const double> heigh
   }
 }
 
-// A dot at (confidence, accuracy) of each bin: above the diagonal it is right more often than it
-// says.
+// Dots at (confidence, accuracy) of each bin; above the diagonal the classifier is underconfident.
 void draw_dots(Canvas& canvas, const Panel& panel, std::span<const ReliabilityBin> bins) {
   constexpr std::int64_t kRadius = 3;
   for (const ReliabilityBin& bin : bins) {
@@ -105,7 +104,7 @@ Png write_reliability(const std::filesystem::path& path, std::span<const Reliabi
   draw_bars(canvas, diagram, accuracies, kBlue);
   canvas.line(diagram.x(0), diagram.y(0), diagram.x(1), diagram.y(1), kGray);
   draw_dots(canvas, diagram, bins);
-  canvas.text(kDiagramLeft + chart::kGap, diagram.y(1) + chart::kGap, "share that is right", kBlack,
+  canvas.text(kDiagramLeft + chart::kGap, diagram.y(1) + chart::kGap, "accuracy", kBlack,
               chart::kLetterScale);
   draw_frame(canvas, counts, 0.5);
   draw_bars(canvas, counts, shares, kGray);

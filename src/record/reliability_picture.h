@@ -1,5 +1,5 @@
-// Whether what is said with a probability is right as often, as a picture: a reliability diagram
-// (DeGroot and Fienberg 1983), with how many images say so under it.
+// Reliability diagram (DeGroot and Fienberg 1983): accuracy over confidence, above a histogram of
+// confidences.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,14 @@
 
 namespace valley {
 
-// What was said with a probability in one of so many equal parts of 0 to 1.
+// Predictions whose confidence is in one of equal parts of [0, 1].
 struct ReliabilityBin {
   double count = 0;
   double confidence = 0;  // mean
-  double accuracy = 0;    // how often it was right
+  double accuracy = 0;    // share of correct predictions
 };
 
-// `title`: above, one line of ASCII. At least one bin has a count.
+// `title`: one line of ASCII above the chart. At least one bin must have a count.
 Png write_reliability(const std::filesystem::path& path, std::span<const ReliabilityBin> bins,
                       const std::string& title);
 

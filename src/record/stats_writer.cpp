@@ -39,8 +39,8 @@ std::string json_value(const StatsValue& value) {
       value);
 }
 
-// What a killed writer may leave at the end: no newline, or the zeros of blocks that were never
-// filled.
+// Possible leftovers of a killed writer at the end: a line without newline, or zeros of unwritten
+// blocks.
 bool is_whole(std::string_view line) {
   return line.ends_with('\n') && !try_parse_json(line).is_discarded();
 }

@@ -25,8 +25,8 @@ std::uint64_t little_endian(std::string_view bytes) {
   return word;
 }
 
-// A checksum over bytes that hold checksums would be weak: the format rotates it and adds a
-// constant.
+// The format rotates the checksum and adds a constant, because CRCs of data that contain CRCs are
+// weak.
 std::uint32_t masked_crc32c(std::string_view bytes) {
   constexpr std::uint32_t kMaskDelta = 0xA282EAD8U;
   const std::uint32_t crc = crc32c(as_bytes(bytes));

@@ -13,14 +13,14 @@ namespace valley {
 
 [[nodiscard]] std::string frame_record(std::string_view bytes);
 
-// Reads the records of a file from its beginning, up to the first that is not whole: the torn end
-// that a killed writer may leave, or damage.
+// Reads the records of a file up to the first incomplete or damaged one, such as the end of a file
+// whose writer was killed.
 class RecordReader {
  public:
-  explicit RecordReader(std::filesystem::path path);  // throws Error when it cannot be read
+  explicit RecordReader(std::filesystem::path path);  // throws Error if it cannot be read
 
   [[nodiscard]] std::optional<std::string> next();
-  // Bytes of the whole records read so far.
+  // Bytes of the complete records read so far.
   [[nodiscard]] std::uint64_t position() const { return position_; }
   [[nodiscard]] std::uint64_t file_size() const { return size_; }
 

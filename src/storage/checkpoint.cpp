@@ -26,9 +26,9 @@ constexpr const char* kModelFile = "model.safetensors";
 constexpr const char* kStateFile = "state.safetensors";
 constexpr const char* kStateJson = "state.json";
 constexpr std::uint64_t kOverheadBytes = 65536;     // COMMIT, directory entries, partial blocks
-constexpr std::uint64_t kMaxCommitBytes = 1 << 20;  // many times what three files need
+constexpr std::uint64_t kMaxCommitBytes = 1 << 20;  // many times the size for three files
 
-// A directory that is removed unless it was renamed.
+// Directory that is removed unless it was renamed.
 class TemporaryDirectory {
  public:
   explicit TemporaryDirectory(fs::path path) : path_(std::move(path)) {
@@ -45,7 +45,7 @@ class TemporaryDirectory {
   fs::path path_;
 };
 
-// An atomic file that knows its checksum when it is written.
+// AtomicFile that computes its checksum.
 class RecordedFile {
  public:
   explicit RecordedFile(const fs::path& path) : file_(path) {}
@@ -96,8 +96,8 @@ void require_space(const fs::path& folder, const fs::path& path, std::uint64_t n
         path.string(), needed + kOverheadBytes, *free);
 }
 
-// Gives the finished directory its name. At every moment a checkpoint of that step, if there was
-// one, is found under its name or set aside.
+// Renames the finished directory to its final name. An existing checkpoint of that step can be read
+// at any moment, under its name or as .old-step-NNNNNNNN.
 void place(const fs::path& temporary, const fs::path& folder, std::int64_t step) {
   const fs::path path = folder / checkpoint_name(step);
   const fs::path foreign = temporary_path(folder, step, "foreign");
@@ -128,7 +128,7 @@ CommitRecord read_commit(const fs::path& checkpoint) {
   const std::uint64_t bytes = fs::file_size(file, error);
   if (error)
     throw Error(ExitCode::kMissingInput,
-                "{} is no checkpoint: it has no COMMIT, so it was not written to the end",
+                "{} is not a checkpoint: it has no COMMIT, so it was not completed",
                 checkpoint.string());
   if (bytes > kMaxCommitBytes)
     throw Error(ExitCode::kData, "{}: damaged; use an earlier checkpoint", file.string());

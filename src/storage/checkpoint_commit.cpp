@@ -28,17 +28,18 @@ CommitRecord parse_commit(const std::string& text, const std::string& file) {
   try {
     const nlohmann::json commit = try_parse_json(text);
     if (commit.at("format") == kFormat && commit.at("version") != kVersion)
-      throw Error(ExitCode::kData, "{}: version {} of checkpoints is not known here; update valley",
-                  file, write_json(commit.at("version")));
+      throw Error(ExitCode::kData,
+                  "{}: version {} of checkpoints is newer than this program; update valley", file,
+                  write_json(commit.at("version")));
     CommitRecord record;
     record.step = commit.at("step").get<std::int64_t>();
     for (const auto& [name, entry] : commit.at("files").items())
       record.files[name] = {entry.at("bytes").get<std::uint64_t>(),
                             entry.at("sha256").get<std::string>()};
-    // Byte for byte, its own checksum with the rest.
+    // Compares all bytes, including its own checksum.
     if (format_commit(record) == text) return record;
   } catch (const nlohmann::json::exception&) {
-    // The same answer as for a COMMIT that parses but was altered.
+    // Same error as for a COMMIT that parses but was altered.
   }
   throw Error(ExitCode::kData, "{}: damaged; use an earlier checkpoint", file);
 }

@@ -17,10 +17,10 @@ struct CommitRecord {
 };
 
 // {"files": {name: {"bytes": n, "sha256": hex}}, "format": "valley-checkpoint",
-//  "sha256": of this object in compact form without this key, "step": n, "version": 1}
+//  "sha256": hash of this object in compact form without this key, "step": n, "version": 1}
 [[nodiscard]] std::string format_commit(const CommitRecord& record);
 
-// Takes exactly what format_commit makes: any other byte is an Error (kData) naming `file`.
+// Accepts exactly the output of format_commit; otherwise Error (kData) naming `file`.
 [[nodiscard]] CommitRecord parse_commit(const std::string& text, const std::string& file);
 
 }  // namespace valley

@@ -33,19 +33,19 @@ bool is_good(const fs::path& checkpoint) {
     verify_checkpoint(checkpoint);
     return true;
   } catch (const Error& error) {
-    log::warn("passing over the checkpoint {}: {}", checkpoint.string(), error.what());
+    log::warn("skipping the checkpoint {}: {}", checkpoint.string(), error.what());
     return false;
   }
 }
 
-// The same, but throws the error of a disk that fails: such a checkpoint may be whole, and what is
-// resumed from an older one would take its place.
+// The same, but throws errors of storage: the checkpoint may be good, and a run resumed from an
+// older one would replace it.
 bool is_good_to_resume(const fs::path& checkpoint) {
   try {
     verify_checkpoint(checkpoint);
   } catch (const Error& error) {
     if (error.code() == ExitCode::kIo) throw;
-    log::warn("passing over the checkpoint {}: {}", checkpoint.string(), error.what());
+    log::warn("skipping the checkpoint {}: {}", checkpoint.string(), error.what());
     return false;
   }
   return true;
@@ -64,7 +64,7 @@ std::map<std::int64_t, fs::path> checkpoints_by_step(const fs::path& folder) {
   return by_step;
 }
 
-// In two steps, so that no moment shows a committed checkpoint with files missing.
+// Renames before removing, so that a committed checkpoint never lacks files.
 void remove_checkpoint(const fs::path& folder, std::int64_t step, const fs::path& checkpoint) {
   const fs::path doomed = temporary_path(folder, step, "pruned");
   remove_tree(doomed);
@@ -129,7 +129,7 @@ void prune_checkpoints(const fs::path& folder, std::int64_t keep) {
   const auto kept = static_cast<std::size_t>(keep);
   if (kept == 0 || checkpoints.size() <= kept) return;
 
-  // Stops at the first good one: most often that is the newest, and one is read.
+  // Stops at the first good one, usually the newest, so that only one is read.
   const auto good = std::find_if(checkpoints.rbegin(), checkpoints.rend(),
                                  [](const auto& entry) { return is_good(entry.second); });
   const std::int64_t spared = good == checkpoints.rend() ? -1 : good->first;

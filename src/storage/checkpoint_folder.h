@@ -1,9 +1,9 @@
 // The names inside a folder of checkpoints. Used by checkpoint*.cpp only.
 //
 //   step-00000001                 a checkpoint, once it holds COMMIT
-//   .tmp-step-00000001-...        being written or removed; worthless when its process is gone
-//   .old-step-00000001            set aside while another checkpoint of the same step takes its
-//   name: it counts as step-00000001 as long as there is no committed directory of that name
+//   .tmp-step-00000001-...        being written or removed; a leftover if its process has ended
+//   .old-step-00000001            previous checkpoint of the same step while it is replaced: counts
+//                                 as step-00000001 until a committed directory has that name
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ inline constexpr const char* kCommitFile = "COMMIT";
 
 [[nodiscard]] bool is_committed(const std::filesystem::path& checkpoint);
 
-// Removes what interrupted writers left and gives a checkpoint that was set aside its name back.
-// Only for the one writer of the folder.
+// Removes leftovers of interrupted writers and renames an .old-step checkpoint back. Only for the
+// single writer of the folder.
 void clear_leftovers(const std::filesystem::path& folder);
 
 }  // namespace valley

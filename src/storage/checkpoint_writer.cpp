@@ -30,7 +30,7 @@ void CheckpointWriter::write(Checkpoint checkpoint, std::shared_ptr<DeferredCopi
 }
 
 void CheckpointWriter::write_pending() noexcept {
-  const c10::ParallelGuard alone(true);  // no threads of its own: the cores are training's
+  const c10::ParallelGuard alone(true);  // one thread: training uses the other cores
   try {
     if (copies_) std::exchange(copies_, nullptr)->make();
     write_checkpoint(folder_, *pending_);

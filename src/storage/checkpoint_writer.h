@@ -1,8 +1,8 @@
-// Checkpoints written while training goes on.
+// Asynchronous writing of checkpoints.
 //
-// `write` hands a checkpoint to a thread that writes it and removes the ones that are no longer
-// kept; the next `write` waits for it. What cannot be written is thrown by the next call, so that a
-// training does not go on for long without its checkpoints.
+// `write` passes a checkpoint to a thread, which writes it and removes those that are no longer
+// kept; the next `write` waits for it. The next call throws if writing failed, so that training
+// does not continue for long without checkpoints.
 #pragma once
 
 #include <atomic>
@@ -20,20 +20,20 @@ namespace valley {
 
 class CheckpointWriter {
  public:
-  // Into `folder`, of which the newest `keep` stay (0: all).
+  // Writes into `folder` and keeps the newest `keep` checkpoints there (0: all).
   CheckpointWriter(std::filesystem::path folder, std::int64_t keep);
-  ~CheckpointWriter();  // waits for what is being written
+  ~CheckpointWriter();  // waits for the thread
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
 
-  // Returns at once unless another checkpoint is still being written, or the system has no thread
-  // to spare: then it writes this one itself. The tensors must not be written to afterwards;
-  // `copies`, which may be null, fill some of them and are made first. Throws what the earlier
-  // checkpoint's writing threw.
+  // Returns at once unless another checkpoint is still being written, or the system refuses a
+  // thread: then it writes this one itself. The tensors must not change afterwards; `copies`, which
+  // may be null, fill some of them and are made first. Rethrows exceptions of the previous
+  // checkpoint.
   void write(Checkpoint checkpoint, std::shared_ptr<DeferredCopies> copies = nullptr);
-  // Throws what the last checkpoint's writing threw, once, if it has ended by now.
+  // Rethrows the exception of the last checkpoint, once, if its writing has ended.
   void check();
-  // Waits for the last checkpoint to be on disk, or throws why it is not.
+  // Waits until the last checkpoint is on disk; rethrows its exception.
   void finish();
 
  private:
@@ -42,10 +42,10 @@ class CheckpointWriter {
   std::filesystem::path folder_;
   std::int64_t keep_;
   std::optional<Checkpoint> pending_;       // while it is being written
-  std::shared_ptr<DeferredCopies> copies_;  // of it, until they are made
+  std::shared_ptr<DeferredCopies> copies_;  // its copies, until they are made
   std::thread thread_;
-  std::exception_ptr failure_;       // of the thread; read after it was joined
-  std::atomic<bool> ended_ = false;  // it will not write any more
+  std::exception_ptr failure_;       // exception of the thread; read after joining it
+  std::atomic<bool> ended_ = false;  // the thread has finished
 };
 
 }  // namespace valley

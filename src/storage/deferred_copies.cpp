@@ -26,7 +26,7 @@ void DeferredCopies::begin() {
 }
 
 void DeferredCopies::make() {
-  // A thread that waits must not wait for ever because a copy failed.
+  // Threads that wait must not hang if a copy fails.
   struct Notice {
     std::atomic<bool>& made;
     ~Notice() {

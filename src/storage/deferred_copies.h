@@ -1,5 +1,5 @@
-// Copies that are made while training continues, as long as it only reads the tensors that are
-// copied: by another thread from the host's memory, by a stream of its own from a GPU's.
+// Copies of tensors while training continues and only reads them: by another thread from host
+// memory, on a separate stream from GPU memory.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,15 +14,15 @@ namespace valley {
 
 class DeferredCopies {
  public:
-  // Before `begin`. Both have the same shape, and no thread reads `to` before `make` has ended. All
-  // of one device; where that is a GPU, `to` is in pinned memory.
+  // Call before `begin`. Both have the same shape, and no thread reads `to` before `make` has
+  // ended. All `from` are on the same device; if that is a GPU, `to` is in pinned memory.
   void add(at::Tensor from, at::Tensor to);
-  // Queues copies from a GPU after the work that the calling stream holds. Once, before `make`.
+  // Queues copies from a GPU after the work on the calling stream. Call once, before `make`.
   void begin();
-  // Makes copies on the thread that calls it, or waits there for those of a GPU. Once.
+  // Makes copies on the calling thread, or waits for those of a GPU. Call once.
   void make();
-  // Before the tensors that are copied change: on the host waits until `make` has ended, on a GPU
-  // holds the calling stream back until the copies are made. Any thread, after `begin`.
+  // Call before the source tensors change: on the host waits until `make` has ended; on a GPU makes
+  // the calling stream wait for the copies. Any thread, after `begin`.
   void wait();
 
  private:

@@ -1,4 +1,4 @@
-// Operations on directories whose failures are Errors that name the path.
+// Operations on directories; failures are Errors naming the path.
 #pragma once
 
 #include <cstdint>
@@ -10,22 +10,21 @@
 
 namespace valley {
 
-// Makes `path` and its missing parents, durably.
+// Creates `path` and its missing parents, durably.
 void make_directories(const std::filesystem::path& path);
 
-// False when `path` exists already; another failure is an Error.
+// False if `path` exists; Error for other failures.
 [[nodiscard]] bool make_directory(const std::filesystem::path& path);
 
 void rename_entry(const std::filesystem::path& from, const std::filesystem::path& to);
 
-// Removes `path` with all below it. What cannot be removed stays: for leftovers that only cost
-// space.
+// Removes `path` recursively and ignores failures: for leftovers that only use space.
 void remove_tree(const std::filesystem::path& path) noexcept;
 
-// The names in a directory, sorted; none when it does not exist.
+// Sorted names in a directory; empty if it does not exist.
 [[nodiscard]] std::vector<std::string> entry_names(const std::filesystem::path& directory);
 
-// The number in `text` when it is all digits, at least `min_digits` of them, and fits.
+// Value of `text` if it consists of at least `min_digits` digits and fits.
 [[nodiscard]] std::optional<std::int64_t> parse_digits(std::string_view text,
                                                        std::size_t min_digits);
 

@@ -26,7 +26,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kNumberDigits = 5;
 
-// The number of a run "NNNNN-name".
+// Number of a run "NNNNN-name".
 std::optional<std::int64_t> run_number(std::string_view name) {
   const std::size_t dash = name.find('-');
   if (dash == std::string_view::npos) return std::nullopt;
@@ -45,9 +45,9 @@ bool number_is_taken(const fs::path& out, std::int64_t number) {
                              [&](const std::string& name) { return run_number(name) == number; });
 }
 
-// Makes a directory that stands for the next free number whatever the run's name: mkdir decides
-// between two jobs, and renaming it to the run's name passes the number on without a gap. One that
-// a killed job left behind blocks its number only. Returns the number.
+// Reserves the next free number for any run name by creating a directory of that number; mkdir
+// fails in all but one of concurrent jobs. The directory is later renamed to the run's name. A
+// leftover of a killed job blocks only its number. Returns the number.
 std::int64_t claim_number(const fs::path& out, fs::path& claim) {
   for (std::int64_t number = highest_number(out) + 1;; ++number) {
     claim = out / fmt::format(".claim-{:05}", number);
@@ -63,9 +63,10 @@ void check_name(const std::string& name) {
            c == '_' || c == '-';
   };
   if (name.empty() || name.size() > 200 || !std::ranges::all_of(name, is_allowed))
-    throw Error(ExitCode::kUsage,
-                "'{}' cannot name a run: take letters, digits, '.', '_' and '-', at most 200",
-                name);
+    throw Error(
+        ExitCode::kUsage,
+        "'{}' is not a valid name of a run: use letters, digits, '.', '_' and '-', at most 200",
+        name);
 }
 
 std::string to_text(const Json& json) { return write_json(json, 2) + "\n"; }
@@ -77,13 +78,13 @@ Json read_records(const fs::path& file) {
   if (!records.is_array() ||
       !std::ranges::all_of(records, [](const Json& record) { return record.is_object(); }))
     throw Error(ExitCode::kData,
-                "{}: not a JSON array of objects; rename it and run again to begin another",
+                "{}: not a JSON array of objects; rename it and run again, which creates a new one",
                 file.string());
   return records;
 }
 
-// What exit.json says. The launch scripts tell this start's from an older one by the id that they
-// gave it.
+// Contents of exit.json. The launch id lets launch scripts distinguish it from that of an earlier
+// launch.
 Json end_record(int exit_code, const std::string& why) {
   Json end = {{"exit_code", exit_code}, {"why", why}, {"ended", utc_now()}};
   if (const char* launch = std::getenv("VALLEY_LAUNCH_ID")) end["launch"] = launch;
@@ -109,12 +110,12 @@ ModelLocation newest_in(const fs::path& folder, const fs::path& named) {
   const auto newest = newest_good_checkpoint(folder);
   if (!newest && !list_checkpoints(folder).empty())
     throw Error(ExitCode::kData,
-                "{}: every checkpoint is damaged, as the warnings say; put back a copy of one",
+                "{}: every checkpoint is damaged (see the warnings); restore a copy of one",
                 named.string());
   if (!newest)
     throw Error(
         ExitCode::kMissingInput,
-        "{} holds no whole checkpoint: looked for {}/step-*/ with COMMIT and the files that "
+        "{} holds no complete checkpoint: looked for {}/step-*/ with COMMIT and the files that "
         "it lists",
         named.string(), folder.string());
   return {*newest / "model.safetensors", *newest};
@@ -125,7 +126,7 @@ void require_run(const fs::path& path) {
   if (!fs::is_directory(path, ignored))
     throw Error(ExitCode::kMissingInput, "there is no run directory {}", path.string());
   if (!fs::is_regular_file(path / "config.toml", ignored))
-    throw Error(ExitCode::kMissingInput, "{} is no run directory: it holds no config.toml",
+    throw Error(ExitCode::kMissingInput, "{} is not a run directory: it holds no config.toml",
                 path.string());
 }
 
@@ -145,7 +146,7 @@ RunDirectory RunDirectory::create(const fs::path& out, const std::string& name) 
   const std::int64_t number = claim_number(out, claim);
   const fs::path path = out / fmt::format("{:05}-{}", number, name);
   try {
-    // Locked under its passing name, so that no other job can take the new run over.
+    // Locked before it gets its final name, so that no other job can use the new run.
     RunDirectory run(path, take_run_lock(claim, path));
     rename_entry(claim, path);
     sync_directory(out);
@@ -172,7 +173,7 @@ void RunDirectory::record_start(const std::string& json_object) {
   VALLEY_CHECK(record.is_object());
   const fs::path file = path_ / "run.json";
   Json records = read_records(file);
-  // What another rank, or one that was cut short, could not add to the record itself.
+  // Adds what another rank or a killed process could not add to the record.
   const Json end = end_in(path_);
   if (end.is_object() && !records.empty() && !records.back().contains("exit_code"))
     records.back().update(end);
@@ -186,7 +187,7 @@ void RunDirectory::record_start(const std::string& json_object) {
 
 void RunDirectory::record_end(int exit_code, const std::string& why) {
   const Json end = end_record(exit_code, why);
-  // First what the launch scripts read.
+  // exit.json first: launch scripts read it.
   write_file(path_ / "exit.json", to_text(end));
   add_to_last_start(path_, end);
 }
@@ -226,7 +227,7 @@ ModelLocation locate_model(const fs::path& named) {
   if (fs::is_regular_file(named, ignored)) {
     if (named.extension() == ".safetensors") return {named, std::nullopt};
     throw Error(ExitCode::kMissingInput,
-                "{} is no model: name a .safetensors file, a checkpoint or a run directory",
+                "{} is not a model: name a .safetensors file, a checkpoint or a run directory",
                 named.string());
   }
   if (!fs::is_directory(named, ignored))
@@ -242,7 +243,7 @@ ModelLocation locate_model(const fs::path& named) {
   if (!list_checkpoints(named).empty()) return newest_in(named, named);
   if (fs::exists(named / "model.safetensors", ignored))
     throw Error(ExitCode::kMissingInput,
-                "{0} has no COMMIT, so it is no whole checkpoint; to use its model all the same, "
+                "{0} has no COMMIT, so it is not a complete checkpoint; to use its model anyway, "
                 "name {0}/model.safetensors",
                 named.string());
   throw Error(ExitCode::kMissingInput,

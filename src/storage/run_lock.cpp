@@ -29,14 +29,14 @@ std::string describe_holder(int descriptor) {
   const ::ssize_t n = ::pread(descriptor, text.data(), text.size(), 0);
   const auto holder = try_parse_json({text.data(), n < 0 ? 0 : static_cast<std::size_t>(n)});
   if (!holder.is_object() || !holder.contains("host") || !holder.contains("pid"))
-    return "another process";  // which has not written its name yet
+    return "another process";  // has not written its name yet
   const std::string job = holder.value("job", "");
   return fmt::format("process {} on host {}{}", write_json(holder["pid"]),
                      holder["host"].is_string() ? holder["host"].get<std::string>() : "unknown",
                      job.empty() ? ", started without a job id" : ", job " + job);
 }
 
-// The lock holds without it: the text is for messages only.
+// The text is for messages only; the lock does not depend on it.
 void write_holder(int descriptor) {
   const nlohmann::json holder = {{"host", host_name()}, {"pid", ::getpid()}, {"job", job_id()}};
   const std::string text = write_json(holder) + "\n";

@@ -5,16 +5,16 @@
 
 namespace valley {
 
-// Takes the lock of `directory` and writes this process's host, pid and job into it; returns the
-// descriptor that holds it, until it is closed. Error kUsage naming the holder when another process
-// has it; `name` is what messages call the directory.
+// Locks `directory` and writes this process's host, pid and job into the lock file; returns the
+// descriptor, which holds the lock until it is closed. Error kUsage naming the holder if another
+// process has it; `name`: the directory in messages.
 [[nodiscard]] int take_run_lock(const std::filesystem::path& directory,
                                 const std::filesystem::path& name);
 
-// The same refusal, of a directory whose lock another process has, without taking or making it.
+// The same Error if another process holds the lock, without taking or creating it.
 void require_run_unlocked(const std::filesystem::path& directory);
 
-// Empties and closes.
+// Empties and closes the lock file.
 void release_run_lock(int descriptor) noexcept;
 
 }  // namespace valley

@@ -47,8 +47,8 @@ struct Place {
   std::uint64_t begin = 0;
 };
 
-// Widest elements first, so that each tensor is aligned to its element; then by name. `places`
-// comes back sorted by name, for the header.
+// Sorted by descending element size, so that each tensor is aligned, then by name. `places` is
+// sorted by name on return, for the header.
 void lay_out(std::vector<Place>& places, Plan& plan) {
   std::ranges::stable_sort(places, std::ranges::greater{},
                            [](const Place& place) { return place.element->bits; });
@@ -109,12 +109,12 @@ Plan make_plan(const TensorFile& contents) {
   return plan;
 }
 
-// Copies bytes [offset, offset + into.size()) of the file, which lie in it, or throws.
+// Copies bytes [offset, offset + into.size()) of the file; throws if it cannot.
 using ReadAt = std::function<void(std::uint64_t offset, std::span<std::byte> into)>;
 
 struct CheckedHeader {
   SafetensorsHeader header;
-  std::uint64_t data = 0;  // where in the file the tensors' bytes begin
+  std::uint64_t data = 0;  // offset of the data section in the file
 };
 
 CheckedHeader read_header(const std::string& file, std::uint64_t size, const ReadAt& read_at) {
@@ -158,7 +158,7 @@ TensorFile read_strictly(const std::string& file, std::uint64_t size, const Read
     const at::Tensor tensor = at::empty(entry.shape, at::TensorOptions(entry.element->type));
     const std::span bytes(static_cast<std::byte*>(tensor.data_ptr()), entry.end - entry.begin);
     if (!bytes.empty()) read_at(data + entry.begin, bytes);
-    // Any other value in a bool is undefined behaviour further on.
+    // Other values of a bool would be undefined behavior.
     if (entry.element->type == at::ScalarType::Bool &&
         std::ranges::any_of(bytes, [](std::byte b) { return b > std::byte{1}; }))
       refuse_safetensors(file,
@@ -182,10 +182,10 @@ void read_fully(int descriptor, std::uint64_t offset, std::span<std::byte> into,
 
 bool all_are_wanted(const std::string& /*name*/) { return true; }
 
-// A file that is open: its name, its size and a way to read it.
+// Open file: name, size and reading.
 class OpenFile {
  public:
-  // Reads instead of a mapping: a file that shrinks meanwhile is then an error, not a SIGBUS.
+  // Not mapped into memory: a file that shrinks meanwhile would cause SIGBUS.
   explicit OpenFile(const std::filesystem::path& path)
       : name_(path.string()), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     if (!descriptor_) throw file_error("opening", name_, errno, false);
@@ -292,7 +292,7 @@ void require_tensor(const TensorFileOutline& outline, const std::string& name,
   if (found->second.type == at::ScalarType::Undefined)
     refuse_type(where, name, found->second.dtype);
   if (found->second.type != at::ScalarType::Float)
-    throw Error(ExitCode::kData, "{}: tensor {} is {}; a model's numbers are F32", where,
+    throw Error(ExitCode::kData, "{}: tensor {} is {}; a model's tensors are F32", where,
                 quoted_name(name), found->second.dtype);
 }
 

@@ -1,13 +1,12 @@
-// Named tensors in a file that every safetensors reader understands, read strictly: no byte of a
-// file is trusted.
+// Safetensors files, readable by any implementation and parsed strictly: no byte of a file is
+// trusted.
 //
 // Written: names sorted, tensors contiguous and in row-major order (data: widest elements first, so
-// that each tensor is aligned to its element), data start aligned to 64 bytes, nothing that depends
-// on time. Read: header at most 100 MB, starts with '{', no
-// duplicate names, offsets within the file, without holes or overlap, sizes checked without
-// overflow, depth bounded. Tensors of types that LibTorch has no arithmetic for, or that are not
-// known here, may be there, but are not read. A file that breaks a rule is an Error (kData) naming
-// the file and the rule.
+// that each tensor is aligned to its element), data section aligned to 64 bytes, nothing that
+// depends on time. Read: header at most 100 MB, starts with '{', no duplicate names, offsets within
+// the file without gaps or overlap, sizes checked without overflow, limited depth. Tensors of types
+// that are unknown or that LibTorch has no arithmetic for are accepted but not read. Error (kData)
+// naming the file and the rule that it breaks.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -31,17 +30,17 @@ struct TensorFile {
 };
 
 void write_safetensors(const std::filesystem::path& path, const TensorFile& contents);  // atomic
-// The bytes of that file, handed to `sink` in pieces, for a writer that hashes or places them.
+// Passes the bytes of that file to `sink` in pieces, for a caller that hashes or writes them.
 void stream_safetensors(const TensorFile& contents, const std::function<void(Bytes)>& sink);
-[[nodiscard]] std::uint64_t safetensors_bytes(const TensorFile& contents);  // their number
+[[nodiscard]] std::uint64_t safetensors_bytes(const TensorFile& contents);  // size of that file
 
 [[nodiscard]] TensorFile read_safetensors(const std::filesystem::path& path);
 
-// What a file says that it holds. Its header is read and checked, its tensors are not: no memory is
-// taken for what it may claim.
+// Contents of a file according to its header, which is checked. Tensors are not read, and no memory
+// is allocated for their claimed sizes.
 struct TensorOutline {
   std::vector<std::int64_t> shape;
-  at::ScalarType type;  // Undefined: a type that is not read
+  at::ScalarType type;  // Undefined: not read
   std::string dtype;    // as in the file, "F8_E4M3"
 };
 struct TensorFileOutline {
@@ -49,7 +48,7 @@ struct TensorFileOutline {
   std::map<std::string, std::string> metadata;
 };
 [[nodiscard]] TensorFileOutline outline_safetensors(const std::filesystem::path& path);
-// Reads the tensors for which `wanted` says so, and all metadata.
+// Reads the tensors for which `wanted` returns true, and all metadata.
 [[nodiscard]] TensorFile read_safetensors(const std::filesystem::path& path,
                                           const std::function<bool(const std::string&)>& wanted);
 
@@ -60,7 +59,7 @@ struct TensorFileOutline {
 // from `shape`, both shapes.
 [[nodiscard]] at::Tensor require_tensor(const TensorMap& tensors, const std::string& name,
                                         at::IntArrayRef shape, const std::string& where);
-// The same of a tensor that was not read; its numbers must be floats of 32 bits as well.
+// The same for a tensor that was not read; its type must be F32 as well.
 void require_tensor(const TensorFileOutline& outline, const std::string& name,
                     at::IntArrayRef shape, const std::string& where);
 

@@ -17,7 +17,7 @@ constexpr std::size_t kMaxDimensions = 64;
 constexpr const char* kMetadataKey = "__metadata__";
 
 constexpr auto kNotRead = at::ScalarType::Undefined;
-// The types that are read, and those of the format (safetensors 0.7) that are passed over.
+// Types that are read, and types of the format (safetensors 0.7) that are skipped.
 constexpr ElementType kElementTypes[] = {
     {"F64", at::ScalarType::Double, 64},
     {"F32", at::ScalarType::Float, 32},
@@ -43,7 +43,7 @@ constexpr ElementType kElementTypes[] = {
     {"F4", kNotRead, 4},
 };
 
-// Elements of `shape`, counting a dimension of 0 as 1 for the check: strides are computed that way.
+// Number of elements of `shape`; the overflow check counts dimensions of 0 as 1, as strides do.
 std::optional<std::uint64_t> elements_of(const std::vector<std::int64_t>& shape,
                                          std::uint64_t max_elements) {
   std::uint64_t elements = 1;
@@ -57,7 +57,7 @@ std::optional<std::uint64_t> elements_of(const std::vector<std::int64_t>& shape,
   return is_empty ? 0 : elements;
 }
 
-// Takes the parser's events and allows exactly
+// Handles events of the JSON parser and allows exactly
 //   { "__metadata__": {text: text, ...}, name: {"dtype": text, "shape": [n...], "data_offsets": [n,
 //   n]}, ... }
 class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
@@ -69,7 +69,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool /*value*/) override { refuse_value("a boolean"); }
   bool number_integer(number_integer_t /*value*/) override { refuse_value("a negative number"); }
   bool number_float(number_float_t /*value*/, const string_t& /*text*/) override {
-    refuse_value("a number that is no 64-bit integer");
+    refuse_value("a number that is not a 64-bit integer");
   }
   bool binary(binary_t& /*value*/) override { refuse_value("binary data"); }
 
@@ -116,8 +116,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   bool key(string_t& value) override {
     key_ = std::move(value);
     if (place_ == Place::kTop) {
-      if (!names_.insert(key_).second)
-        refuse(fmt::format("{} stands there twice", quoted_name(key_)));
+      if (!names_.insert(key_).second) refuse(fmt::format("{} occurs twice", quoted_name(key_)));
       entry_ = TensorEntry{};
       entry_.name = key_;
       fields_.clear();
@@ -189,8 +188,8 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   std::vector<std::uint64_t> offsets_;
 };
 
-// Compares the bytes of a tensor with its shape and type. Elements of fewer than 8 bits fill whole
-// bytes together; the size of an unknown type is not known.
+// Compares the bytes of a tensor with its shape and type, unless the type is unknown. Elements of
+// fewer than 8 bits must fill whole bytes.
 void check_size(const TensorEntry& tensor, const std::string& file) {
   const std::string name = quoted_name(tensor.name);
   constexpr auto kMaxBits = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
@@ -222,8 +221,8 @@ void check_layout(std::vector<TensorEntry>& tensors, std::uint64_t data_bytes,
                                            tensor.end, data_bytes));
     if (tensor.begin != position)
       refuse_safetensors(file, fmt::format("{} {} at byte {} of the data", name,
-                                           tensor.begin < position ? "overlaps its neighbour"
-                                                                   : "leaves a hole before it",
+                                           tensor.begin < position ? "overlaps its neighbor"
+                                                                   : "leaves a gap before it",
                                            tensor.begin));
     check_size(tensor, file);
     position = tensor.end;
@@ -257,14 +256,14 @@ std::string quoted_name(std::string_view name) {
 }
 
 void refuse_safetensors(const std::string& file, const std::string& rule) {
-  throw Error(ExitCode::kData, "{}: not a sound safetensors file: {}", file, rule);
+  throw Error(ExitCode::kData, "{}: not a valid safetensors file: {}", file, rule);
 }
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes,
                                            const std::string& file) {
   if (json.empty() || json.front() != '{')
     refuse_safetensors(file, "its header does not start with '{'");
-  // The parser takes a zero byte for the end of its input.
+  // The parser ends at a zero byte.
   if (json.find('\0') != std::string_view::npos)
     refuse_safetensors(file, "its header holds a zero byte");
   const std::size_t last = json.find_last_not_of(' ');

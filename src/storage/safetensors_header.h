@@ -13,7 +13,7 @@ namespace valley {
 
 struct ElementType {
   const char* name;     // as in the header: "F32"
-  at::ScalarType type;  // Undefined: tensors of this type are not read
+  at::ScalarType type;  // Undefined: not read
   std::uint64_t bits;
 };
 [[nodiscard]] const ElementType* find_element_type(std::string_view name);  // null: unknown
@@ -22,7 +22,7 @@ struct ElementType {
 struct TensorEntry {
   std::string name;
   std::string dtype;
-  const ElementType* element = nullptr;  // null: a type that is not known here
+  const ElementType* element = nullptr;  // null: unknown type
   std::vector<std::int64_t> shape;
   std::uint64_t begin = 0;  // in the data section
   std::uint64_t end = 0;
@@ -34,15 +34,15 @@ struct SafetensorsHeader {
 };
 
 // `json` is the header with its padding, `data_bytes` the size of the data section, `file` for
-// messages. Error (kData) naming the file and the rule that it breaks. On return every entry's
-// range lies in the data section and holds exactly its shape's elements, where their size is known.
+// messages. Error (kData) naming the file and the rule that it breaks. On return every range lies
+// in the data section and has the size of its shape and type, if the type is known.
 [[nodiscard]] SafetensorsHeader parse_safetensors_header(std::string_view json,
                                                          std::uint64_t data_bytes,
                                                          const std::string& file);
 
 [[noreturn]] void refuse_safetensors(const std::string& file, const std::string& rule);
 
-// A name from a file for a message: control characters escaped, long ones cut, in quotes.
+// Name from a file for messages: quoted, control characters escaped, truncated.
 [[nodiscard]] std::string quoted_name(std::string_view name);
 
 }  // namespace valley

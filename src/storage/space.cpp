@@ -43,7 +43,7 @@ std::optional<std::uint64_t> free_bytes(const fs::path& path) {
 void require_directory_possible(const fs::path& path) {
   const fs::path nearest = nearest_existing(path);
   std::error_code ignored;
-  // A directory named "~" is hardly what is meant.
+  // A directory named "~" is not intended.
   if (const std::string hint = tilde_hint(path.string());
       !hint.empty() && !fs::exists(path, ignored))
     throw Error(ExitCode::kCannotWrite, "there is no directory {}{}", path.string(), hint);

@@ -1,4 +1,4 @@
-// What is checked of a place before anything is written there. Nothing is made.
+// Checks of a path before anything is written there. They create nothing.
 #pragma once
 
 #include <cstdint>
@@ -7,12 +7,10 @@
 
 namespace valley {
 
-// Bytes that may be written below `path`, which need not exist yet; nothing where the file system
-// does not say.
+// Free bytes at `path`, which need not exist; nullopt if the file system does not report them.
 [[nodiscard]] std::optional<std::uint64_t> free_bytes(const std::filesystem::path& path);
 
-// Error kCannotWrite naming what is in the way when `path` is no directory in which files can be
-// made and none can be made of that name.
+// Error kCannotWrite with the reason unless `path` is a writable directory or can be created.
 void require_directory_possible(const std::filesystem::path& path);
 
 }  // namespace valley

@@ -178,7 +178,7 @@ def test_fonts_whose_names_differ_in_a_byte_that_is_not_utf8_are_different(tmp_p
         shutil.copy(found[0], font)
         result = build(font, dest, "--codepoints", "2639,1F600,41", "--max-error-rate", "1", "--json", *more)
         assert result.returncode == code, result.stderr
-    assert b"was begun with other parameters" in result.stderr
+    assert b"was started with other parameters" in result.stderr
 
 
 def test_names_do_not_reach_a_terminal_as_commands(tmp_path):

@@ -125,7 +125,7 @@ TEST(FontFace, DamagedFilesAreRefusedByName) {
       FAIL() << "accepted";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ExitCode::kData);
-      EXPECT_NE(std::string(error.what()).find("bad.ttf is no font"), std::string::npos);
+      EXPECT_NE(std::string(error.what()).find("bad.ttf is not a font"), std::string::npos);
     }
   }
 }

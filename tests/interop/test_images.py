@@ -278,7 +278,7 @@ def test_a_class_whose_images_are_all_rejected_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(("content", "part"), [
-    ("{", "no JSON object"), ('{"labels": {}}', "is no list"), ('{"other": 1}', 'no "labels"'),
+    ("{", "no JSON object"), ('{"labels": {}}', "is not a list"), ('{"other": 1}', 'no "labels"'),
     ('{"labels": [["a.png", "cat"]]}', '["a.png","cat"]'), ('{"labels": [["a.png", -1]]}', '["a.png",-1]'),
     ('{"labels": [["a.png", 1], ["a.png", 2]]}', "two labels, 1 and 2"),
     ('{"labels": [["a.png", 2]], "class_names": ["x"]}', "at least 3 texts")])

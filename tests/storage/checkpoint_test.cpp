@@ -139,7 +139,7 @@ TEST(Checkpoint, AFlippedByteInAnyFileIsRefusedAndTheEarlierTaken) {
     ::testing::internal::CaptureStderr();
     EXPECT_EQ(newest_good_checkpoint(folder.path()), folder / "step-00000001");
     const std::string warning = ::testing::internal::GetCapturedStderr();
-    EXPECT_NE(warning.find("warning: passing over the checkpoint " + path.string()),
+    EXPECT_NE(warning.find("warning: skipping the checkpoint " + path.string()),
               std::string::npos)
         << warning;
     EXPECT_NE(warning.find(name), std::string::npos) << warning;

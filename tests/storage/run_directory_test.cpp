@@ -49,7 +49,7 @@ TEST(RunDirectory, AClaimLeftByAKilledJobBlocksItsNumberOnly) {
 TEST(RunDirectory, NamesThatAreNoNamesAreRefused) {
   const TemporaryFolder folder;
   for (const char* name : {"", "a/b", "../x", "a b", "a\n"})
-    expect_error(ExitCode::kUsage, {"cannot name a run"},
+    expect_error(ExitCode::kUsage, {"is not a valid name of a run"},
                  [&] { RunDirectory::create(folder.path(), name); });
   put_file(folder / "file", "");
   expect_error(ExitCode::kCannotWrite, {(folder / "file").string()},
@@ -293,7 +293,7 @@ TEST(LocateModel, SaysWhatItLookedFor) {
   expect_error(ExitCode::kMissingInput, {"weights.pt", ".safetensors"},
                locate(folder / "weights.pt"));
   fs::create_directories(folder / "run/checkpoints");
-  expect_error(ExitCode::kMissingInput, {(folder / "run").string(), "no whole checkpoint"},
+  expect_error(ExitCode::kMissingInput, {(folder / "run").string(), "no complete checkpoint"},
                locate(folder / "run"));
   put_file(folder / "step-00000001/model.safetensors", "");
   expect_error(ExitCode::kMissingInput, {"no COMMIT", "step-00000001/model.safetensors"},

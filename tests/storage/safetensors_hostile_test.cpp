@@ -154,17 +154,17 @@ TEST(HostileSafetensors, OffsetsAndShapes) {
   expect_refused(one("U8", "[8]", "[8,0]"), "ends before it begins");
   expect_refused(one("U8", "[8]", "[0,9]"), "ends at byte 9");
   expect_refused(one("U8", "[8]", "[0,18446744073709551615]"), "ends at byte");
-  expect_refused(one("U8", "[8]", "[0,18446744073709551616]"), "no 64-bit integer");
+  expect_refused(one("U8", "[8]", "[0,18446744073709551616]"), "not a 64-bit integer");
   expect_refused(one("U8", "[8]", "[-1,8]"), "a negative number");
-  expect_refused(one("U8", "[8]", "[0.0,8]"), "no 64-bit integer");
+  expect_refused(one("U8", "[8]", "[0.0,8]"), "not a 64-bit integer");
   expect_refused(one("U8", "[8]", "[0]"), "two data_offsets");
   expect_refused(one("U8", "[8]", "[0,4,8]"), "more than two");
   expect_refused(one("U8", "[8]", "[\"0\",8]"), "a string");
-  expect_refused(one("U8", "[4]", "[4,8]"), "a hole");
+  expect_refused(one("U8", "[4]", "[4,8]"), "a gap");
   expect_refused(one("U8", "[4]", "[0,4]"), "4 bytes of its data belong to no tensor");
   expect_refused(one("F32", "[8]", "[0,8]"), "8 bytes where its shape and dtype make 32");
   expect_refused(one("U8", "[-8]", "[0,8]"), "a negative number");
-  expect_refused(one("U8", "[8.5]", "[0,8]"), "no 64-bit integer");
+  expect_refused(one("U8", "[8.5]", "[0,8]"), "not a 64-bit integer");
   expect_refused(one("U8", "[null]", "[0,8]"), "null");
   expect_refused(one("U8", "[true]", "[0,8]"), "a boolean");
   expect_refused(one("U8", "8", "[0,8]"), "a number");
@@ -172,7 +172,7 @@ TEST(HostileSafetensors, OffsetsAndShapes) {
   expect_refused(one("f32", "[2]", "[0,8]"), "has the type 'f32', which valley does not read");
   // The size of an unknown type is not known, its place is.
   expect_refused(one("Q3_K", "[8]", "[0,9]"), "ends at byte 9");
-  expect_refused(one("Q3_K", "[8]", "[1,8]"), "a hole");
+  expect_refused(one("Q3_K", "[8]", "[1,8]"), "a gap");
   expect_refused(one("Q3_K", "[4611686018427387904,4]", "[0,8]"), "overflows");
   expect_refused(one("F4", "[15]", "[0,8]"),
                  "15 elements of 4 bits, which do not fill whole bytes");
@@ -202,7 +202,7 @@ TEST(HostileSafetensors, KeysAndValues) {
   const std::string tensor = R"({"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
   EXPECT_TRUE(parses_or_is_refused(file_of("{\"a\":" + tensor + "}", 0)));
   expect_refused(file_of("{\"a\":" + tensor + ",\"a\":" + tensor + "}", 0),
-                 "'a' stands there twice");
+                 "'a' occurs twice");
   // The same name once written with an escape.
   expect_refused(file_of("{\"a\":" + tensor + ",\"\\u0061\":" + tensor + "}", 0), "twice");
   expect_refused(
