@@ -13,7 +13,7 @@ namespace valley::app {
 namespace {
 
 constexpr std::int64_t kExtremeColumns = 10;
-constexpr Colour kColours[] = {kBlue, kOrange};
+constexpr Color kColours[] = {kBlue, kOrange};
 
 // Images of a set from the lowest energy up; equal ones in their order.
 std::vector<std::uint64_t> ranked(const EnergySet& set) {

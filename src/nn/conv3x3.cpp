@@ -25,7 +25,7 @@ bool takes_winograd(const at::Tensor& x, std::int64_t in, std::int64_t out,
 // which is as fast without an activation.
 bool takes_narrow(const at::Tensor& x, std::int64_t in, std::int64_t out,
                   const ComputeOptions& compute) {
-  return compute.narrow_convs && in < out && kernels::narrow_conv_fits(x, in, out);
+  return compute.narrow_convs && in < out && kernels::small_channel_conv_fits(x, in, out);
 }
 
 class Conv3x3Function : public torch::autograd::Function<Conv3x3Function> {
@@ -59,11 +59,11 @@ class Conv3x3Function : public torch::autograd::Function<Conv3x3Function> {
     at::Tensor of_bias;
     if (context->needs_input_grad(0)) {
       of_x = winograd ? kernels::winograd_input_gradient(g, w, false)
-                      : kernels::narrow_conv_input_gradient(g, w);
+                      : kernels::small_channel_conv_input_gradient(g, w);
     }
     if (context->needs_input_grad(1)) {
       of_w = winograd ? kernels::winograd_weight_gradient(g, x, false)
-                      : kernels::narrow_conv_weight_gradient(g, x, {});
+                      : kernels::small_channel_conv_weight_gradient(g, x, {});
     }
     if (context->needs_input_grad(2)) of_bias = g.sum({0, 2, 3}, false, at::kFloat);
     return {of_x, of_w, of_bias, at::Tensor()};

@@ -35,7 +35,7 @@ StridedWay strided_way(const at::Tensor& x, const ConvShape& s, const ComputeOpt
   if (compute.winograd && kernels::strided_conv_fits(x, s.out, s.transposed))
     return StridedWay::kWinograd;
   const bool narrows = s.transposed ? s.out < s.in : s.in < s.out;
-  if (!compute.narrow_convs || !narrows || !kernels::narrow_conv_fits(x, s.in, s.out))
+  if (!compute.narrow_convs || !narrows || !kernels::small_channel_conv_fits(x, s.in, s.out))
     return StridedWay::kLibTorch;
   if (s.transposed) return StridedWay::kToImage;
   const bool is_even = x.size(2) % 2 == 0 && x.size(3) % 2 == 0;
@@ -53,7 +53,7 @@ at::Tensor from_image(const at::Tensor& x, const at::Tensor& weight, const at::T
 
 at::Tensor to_image(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                     double leak) {
-  at::Tensor y = kernels::narrow_transposed_conv(x, weight, bias);
+  at::Tensor y = kernels::small_channel_transposed_conv(x, weight, bias);
   return leak == 1 ? y : at::leaky_relu_(y, leak);
 }
 
@@ -118,7 +118,7 @@ class Conv4x4Function : public torch::autograd::Function<Conv4x4Function> {
           of_w = kernels::strided_conv_weight_gradient(transposed ? g : x, transposed ? x : g);
         break;
       case StridedWay::kFromImage:
-        if (needs_x) of_x = kernels::narrow_transposed_conv(g, w, {});
+        if (needs_x) of_x = kernels::small_channel_transposed_conv(g, w, {});
         of_w = libtorch_backward(g, x, w, false, false, needs_w).second;
         break;
       case StridedWay::kToImage:

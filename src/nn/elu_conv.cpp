@@ -62,7 +62,7 @@ Way way_of(const at::Tensor& x, const at::Tensor& weight, const EluConvShape& sh
   if (shape.stride != 1) return Way::kDirect;
   if (shape.winograd && kernels::winograd_fits(x, in, out)) return Way::kWinograd;
   const bool is_narrow = shape.narrow && !shape.upsamples && in < out;
-  return is_narrow && kernels::narrow_conv_fits(x, in, out) ? Way::kNarrow : Way::kDirect;
+  return is_narrow && kernels::small_channel_conv_fits(x, in, out) ? Way::kNarrow : Way::kDirect;
 }
 
 class EluConvFunction : public torch::autograd::Function<EluConvFunction> {
@@ -78,7 +78,7 @@ class EluConvFunction : public torch::autograd::Function<EluConvFunction> {
     if (way == Way::kWinograd) {
       y = kernels::winograd_conv(input, weight, bias, upsamples);
     } else if (way == Way::kNarrow) {
-      y = kernels::narrow_conv(input, weight, bias);
+      y = kernels::small_channel_conv(input, weight, bias);
     } else {
       const Direct direct(shape);
       w = direct.weight(weight, kept.value_or(at::Tensor()), kernels::product_type(x));
@@ -112,8 +112,8 @@ class EluConvFunction : public torch::autograd::Function<EluConvFunction> {
       if (needs_x) of_x = kernels::winograd_input_gradient(g, w, upsamples);
       if (needs_w) of_w = kernels::winograd_weight_gradient(g, x, upsamples);
     } else if (way == Way::kNarrow) {
-      if (needs_x) of_x = kernels::narrow_conv_input_gradient(g, w);
-      if (needs_w) of_w = kernels::narrow_conv_weight_gradient(g, x, {});
+      if (needs_x) of_x = kernels::small_channel_conv_input_gradient(g, w);
+      if (needs_w) of_w = kernels::small_channel_conv_weight_gradient(g, x, {});
     } else if (needs_x || needs_w) {
       const Direct direct({context->saved_data["stride"].toInt(), upsamples});
       std::tie(of_x, of_w) = direct.backward(g, x, w, needs_x, needs_w);

@@ -19,7 +19,7 @@ class ImageConvFunction : public torch::autograd::Function<ImageConvFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const at::Tensor& bias) {
     context->save_for_backward({x, weight});
-    return kernels::narrow_conv(x, weight, bias);
+    return kernels::small_channel_conv(x, weight, bias);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -36,7 +36,7 @@ class ImageConvFunction : public torch::autograd::Function<ImageConvFunction> {
     }
     if (context->needs_input_grad(1) || context->needs_input_grad(2)) {
       of_bias = at::empty({weight.size(0)}, weight.options());
-      of_weight = kernels::narrow_conv_weight_gradient(g, x, of_bias);
+      of_weight = kernels::small_channel_conv_weight_gradient(g, x, of_bias);
     }
     return {of_x, of_weight, of_bias};
   }
@@ -49,7 +49,7 @@ at::Tensor image_conv(const Conv2d& conv, const at::Tensor& x) {
   const at::Tensor input = x.contiguous(kernels::kMapLayout);
   const bool is_3x3 = s.kernel == 3 && s.stride == 1 && s.padding == 1 && !s.transposed;
   const bool fits = is_3x3 && conv.bias().defined() && s.out < s.in &&
-                    kernels::narrow_conv_fits(input, s.in, s.out);
+                    kernels::small_channel_conv_fits(input, s.in, s.out);
   return fits ? ImageConvFunction::apply(input, conv.weight(), conv.bias()) : conv(x);
 }
 

@@ -20,7 +20,7 @@ std::uint8_t blend(std::uint8_t below, std::uint8_t above, double opacity) {
 
 }  // namespace
 
-Canvas::Canvas(std::int64_t width, std::int64_t height, Colour background)
+Canvas::Canvas(std::int64_t width, std::int64_t height, Color background)
     : width_(width), height_(height) {
   VALLEY_CHECK(width > 0 && height > 0);
   if (!is_picture_size(height, width, kChannels))
@@ -30,16 +30,16 @@ Canvas::Canvas(std::int64_t width, std::int64_t height, Colour background)
   fill_rect(0, 0, width, height, background);
 }
 
-Colour Canvas::at(std::int64_t x, std::int64_t y) const {
+Color Canvas::at(std::int64_t x, std::int64_t y) const {
   VALLEY_CHECK(x >= 0 && x < width_ && y >= 0 && y < height_);
   const std::uint8_t* pixel = pixels_.data() + (y * width_ + x) * kChannels;
   return {pixel[0], pixel[1], pixel[2]};
 }
 
-void Canvas::dot(std::int64_t x, std::int64_t y, Colour colour) { fill_rect(x, y, 1, 1, colour); }
+void Canvas::dot(std::int64_t x, std::int64_t y, Color colour) { fill_rect(x, y, 1, 1, colour); }
 
 void Canvas::fill_rect(std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
-                       Colour colour, double opacity) {
+                       Color colour, double opacity) {
   const std::int64_t right = std::min(x + width, width_);
   const std::int64_t bottom = std::min(y + height, height_);
   for (std::int64_t row = std::max<std::int64_t>(y, 0); row < bottom; ++row) {
@@ -53,7 +53,7 @@ void Canvas::fill_rect(std::int64_t x, std::int64_t y, std::int64_t width, std::
 }
 
 void Canvas::line(std::int64_t x0, std::int64_t y0, std::int64_t x1, std::int64_t y1,
-                  Colour colour) {
+                  Color colour) {
   // One dot per pixel of the longer side; the other coordinate is rounded to the straight line.
   const std::int64_t steps = std::max(std::abs(x1 - x0), std::abs(y1 - y0));
   const auto between = [steps](std::int64_t from, std::int64_t to, std::int64_t step) {
@@ -72,14 +72,14 @@ void Canvas::blit(std::int64_t x, std::int64_t y, const ImageView& image, std::i
   const std::uint8_t* pixel = image.pixels.data();
   for (std::int64_t row = 0; row < image.height; ++row) {
     for (std::int64_t column = 0; column < image.width; ++column, pixel += image.channels) {
-      const Colour colour = image.channels == 1 ? Colour{pixel[0], pixel[0], pixel[0]}
-                                                : Colour{pixel[0], pixel[1], pixel[2]};
+      const Color colour = image.channels == 1 ? Color{pixel[0], pixel[0], pixel[0]}
+                                                : Color{pixel[0], pixel[1], pixel[2]};
       fill_rect(x + column * zoom, y + row * zoom, zoom, zoom, colour);
     }
   }
 }
 
-void Canvas::text(std::int64_t x, std::int64_t y, std::string_view text, Colour colour,
+void Canvas::text(std::int64_t x, std::int64_t y, std::string_view text, Color colour,
                   std::int64_t scale) {
   VALLEY_CHECK(scale > 0);
   for (const char character : text) {

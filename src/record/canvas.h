@@ -13,45 +13,45 @@
 
 namespace valley {
 
-struct Colour {
+struct Color {
   std::uint8_t red = 0;
   std::uint8_t green = 0;
   std::uint8_t blue = 0;
-  friend bool operator==(const Colour&, const Colour&) = default;
+  friend bool operator==(const Color&, const Color&) = default;
 };
 
-inline constexpr Colour kBlack{0, 0, 0};
-inline constexpr Colour kWhite{255, 255, 255};
-inline constexpr Colour kGray{128, 128, 128};
+inline constexpr Color kBlack{0, 0, 0};
+inline constexpr Color kWhite{255, 255, 255};
+inline constexpr Color kGray{128, 128, 128};
 // Distinguishable for red-green color blindness and in print.
-inline constexpr Colour kBlue{31, 119, 180};
-inline constexpr Colour kOrange{255, 127, 14};
+inline constexpr Color kBlue{31, 119, 180};
+inline constexpr Color kOrange{255, 127, 14};
 
 class Canvas {
  public:
   // Error kConfig for more pixels than a PNG has (record/image_grid.h).
-  Canvas(std::int64_t width, std::int64_t height, Colour background = kWhite);
+  Canvas(std::int64_t width, std::int64_t height, Color background = kWhite);
 
   [[nodiscard]] std::int64_t width() const { return width_; }
   [[nodiscard]] std::int64_t height() const { return height_; }
-  [[nodiscard]] Colour at(std::int64_t x, std::int64_t y) const;  // color of a pixel inside
+  [[nodiscard]] Color at(std::int64_t x, std::int64_t y) const;  // color of a pixel inside
 
   // `opacity`: 0 is transparent, 1 is opaque.
   void fill_rect(std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
-                 Colour colour, double opacity = 1);
+                 Color colour, double opacity = 1);
   // One pixel wide, both ends drawn.
-  void line(std::int64_t x0, std::int64_t y0, std::int64_t x1, std::int64_t y1, Colour colour);
+  void line(std::int64_t x0, std::int64_t y0, std::int64_t x1, std::int64_t y1, Color colour);
   // An image with its top left corner at (x, y), each pixel `zoom` wide and high.
   void blit(std::int64_t x, std::int64_t y, const ImageView& image, std::int64_t zoom = 1);
   // One line of ASCII with its top left corner at (x, y), each dot `scale` wide and high; other
   // bytes are boxes.
-  void text(std::int64_t x, std::int64_t y, std::string_view text, Colour colour = kBlack,
+  void text(std::int64_t x, std::int64_t y, std::string_view text, Color colour = kBlack,
             std::int64_t scale = 1);
 
   Png save(const std::filesystem::path& path) const;  // by write_png
 
  private:
-  void dot(std::int64_t x, std::int64_t y, Colour colour);
+  void dot(std::int64_t x, std::int64_t y, Color colour);
 
   std::int64_t width_;
   std::int64_t height_;

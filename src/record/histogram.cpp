@@ -39,8 +39,8 @@ class Plot {
       : range_(range), max_share_(max_share), top_(top), canvas_(canvas) {}
 
   void draw_axes(const std::string& unit) const;
-  void draw_bars(const std::vector<double>& shares, Colour colour) const;
-  void draw_outline(const std::vector<double>& shares, Colour colour) const;
+  void draw_bars(const std::vector<double>& shares, Color colour) const;
+  void draw_outline(const std::vector<double>& shares, Color colour) const;
 
  private:
   [[nodiscard]] std::int64_t bottom() const { return top_ + kPlotHeight; }
@@ -88,7 +88,7 @@ void Plot::draw_axes(const std::string& unit) const {
                bottom() + 2 * chart::kTick + kRow, shown, kBlack, chart::kLetterScale);
 }
 
-void Plot::draw_bars(const std::vector<double>& shares, Colour colour) const {
+void Plot::draw_bars(const std::vector<double>& shares, Color colour) const {
   for (std::size_t i = 0; i < shares.size(); ++i) {
     const std::int64_t y = y_of(shares[i]);
     canvas_.fill_rect(kHistogramLeft + static_cast<std::int64_t>(i) * kBinPixels, y, kBinPixels,
@@ -96,7 +96,7 @@ void Plot::draw_bars(const std::vector<double>& shares, Colour colour) const {
   }
 }
 
-void Plot::draw_outline(const std::vector<double>& shares, Colour colour) const {
+void Plot::draw_outline(const std::vector<double>& shares, Color colour) const {
   std::int64_t before = bottom();
   for (std::size_t i = 0; i <= shares.size(); ++i) {
     const std::int64_t x = kHistogramLeft + static_cast<std::int64_t>(i) * kBinPixels;

@@ -44,7 +44,7 @@ void draw_frame(Canvas& canvas, const Panel& panel, double step) {
   canvas.line(kDiagramLeft, panel.bottom, kDiagramLeft + kDiagramSide, panel.bottom, kBlack);
 }
 
-void draw_bars(Canvas& canvas, const Panel& panel, std::span<const double> heights, Colour colour) {
+void draw_bars(Canvas& canvas, const Panel& panel, std::span<const double> heights, Color colour) {
   const auto n = static_cast<double>(heights.size());
   for (std::size_t i = 0; i < heights.size(); ++i) {
     const std::int64_t from = panel.x(static_cast<double>(i) / n);

@@ -84,7 +84,7 @@ TEST(ImageConv, GivesOnlyTheGradientsThatAreAskedFor) {
 // A way of its own it is: by the name of its node.
 TEST(ImageConv, TakesItsOwnWayWhereThatFits) {
   const Setting s(16, 3);
-  if (!kernels::narrow_conv_fits(s.x, 16, 3)) GTEST_SKIP() << "this CPU has no AVX2";
+  if (!kernels::small_channel_conv_fits(s.x, 16, 3)) GTEST_SKIP() << "this CPU has no AVX2";
   EXPECT_NE(image_conv(s.conv, s.x).grad_fn()->name().find("ImageConv"), std::string::npos);
   const Setting other(8, 3);
   EXPECT_EQ(image_conv(other.conv, other.x).grad_fn()->name().find("ImageConv"), std::string::npos);

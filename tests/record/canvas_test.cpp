@@ -42,7 +42,7 @@ TEST(Canvas, FillsWhatIsInsideAndBlends) {
   canvas.fill_rect(2, 1, 100, 100, kBlack);
   EXPECT_EQ(rows_of(canvas), (Rows{"....", "####", "..##"}));
   canvas.fill_rect(0, 0, 1, 1, {0, 100, 255}, 0.5);
-  EXPECT_EQ(canvas.at(0, 0), (Colour{128, 178, 255}));
+  EXPECT_EQ(canvas.at(0, 0), (Color{128, 178, 255}));
   canvas.fill_rect(9, 9, 2, 2, kBlack);
   canvas.fill_rect(0, 0, 0, 5, kBlack);
   EXPECT_EQ(canvas.at(1, 0), kWhite);
@@ -66,14 +66,14 @@ TEST(Canvas, ImagesAreZoomedAndKeepTheirColours) {
   Canvas canvas(6, 3);
   canvas.blit(1, 0, {rgb, 1, 2, 3}, 2);
   EXPECT_EQ(canvas.at(0, 0), kWhite);
-  EXPECT_EQ(canvas.at(1, 0), (Colour{1, 2, 3}));
-  EXPECT_EQ(canvas.at(2, 1), (Colour{1, 2, 3}));
-  EXPECT_EQ(canvas.at(4, 1), (Colour{4, 5, 6}));
+  EXPECT_EQ(canvas.at(1, 0), (Color{1, 2, 3}));
+  EXPECT_EQ(canvas.at(2, 1), (Color{1, 2, 3}));
+  EXPECT_EQ(canvas.at(4, 1), (Color{4, 5, 6}));
   EXPECT_EQ(canvas.at(4, 2), kWhite);
   EXPECT_EQ(canvas.at(5, 1), kWhite);
   const std::vector<std::uint8_t> gray = {7, 8};
   canvas.blit(5, 1, {gray, 2, 1, 1});
-  EXPECT_EQ(canvas.at(5, 2), (Colour{8, 8, 8}));
+  EXPECT_EQ(canvas.at(5, 2), (Color{8, 8, 8}));
   EXPECT_THROW(canvas.blit(0, 0, {gray, 2, 2, 1}), std::logic_error);
 }
 

@@ -16,11 +16,11 @@ constexpr std::int64_t kSliceRows = 32;
 constexpr std::int64_t kMaxConvSlices = 16;
 constexpr std::int64_t kTaps = 3;
 
-thread_local Scratch narrow_scratch;
+thread_local Scratch small_channel_scratch;
 
-const NarrowConvKernels& narrow_kernels() {
-  static const NarrowConvKernels& chosen =
-      vectors() == Vectors::kAvx512 ? narrow_conv_avx512() : narrow_conv_avx2();
+const SmallChannelKernels& small_channel_kernels() {
+  static const SmallChannelKernels& chosen =
+      vectors() == Vectors::kAvx512 ? small_channel_avx512() : small_channel_avx2();
   return chosen;
 }
 
@@ -29,11 +29,11 @@ std::int64_t padded(std::int64_t columns) { return (columns + kBlock - 1) / kBlo
 // Sliding window over the rows of a map: a row and its neighbors as floats.
 class RowWindow {
  public:
-  static std::int64_t floats(const NarrowShape& s, std::int64_t channels) {
+  static std::int64_t floats(const SmallChannelShape& s, std::int64_t channels) {
     return kTaps * stride(s, channels);
   }
 
-  RowWindow(const void* map, bool bf16, const NarrowShape& shape, std::int64_t channels,
+  RowWindow(const void* map, bool bf16, const SmallChannelShape& shape, std::int64_t channels,
             float* memory)
       : map_(static_cast<const char*>(map)),
         bf16_(bf16),
@@ -55,7 +55,7 @@ class RowWindow {
 
  private:
   // A whole number of vectors.
-  static std::int64_t stride(const NarrowShape& s, std::int64_t channels) {
+  static std::int64_t stride(const SmallChannelShape& s, std::int64_t channels) {
     return ((padded(s.columns) + 2) * channels + 15) / 16 * 16;
   }
   float* place(std::int64_t row) { return memory_ + row % kTaps * stride(shape_, channels_); }
@@ -64,88 +64,88 @@ class RowWindow {
     if (in_image < 0 || in_image >= shape_.rows) {
       std::fill_n(to + channels_, n, 0.0F);
     } else {
-      narrow_kernels().copy_floats(map_ + row * n * (bf16_ ? 2 : 4), bf16_, n, to + channels_);
+      small_channel_kernels().copy_floats(map_ + row * n * (bf16_ ? 2 : 4), bf16_, n, to + channels_);
     }
   }
 
   const char* map_;
   bool bf16_;
-  const NarrowShape& shape_;
+  const SmallChannelShape& shape_;
   std::int64_t channels_;
   float* memory_;
   std::int64_t at_ = -2;
 };
 
-char* row_of(void* map, bool bf16, const NarrowShape& s, std::int64_t channels, std::int64_t row) {
+char* row_of(void* map, bool bf16, const SmallChannelShape& s, std::int64_t channels, std::int64_t row) {
   return static_cast<char*>(map) + row * s.columns * channels * (bf16 ? 2 : 4);
 }
 
-std::int64_t weights_of(const NarrowShape& s) { return kTaps * kTaps * s.few * s.many; }
+std::int64_t weights_of(const SmallChannelShape& s) { return kTaps * kTaps * s.few * s.many; }
 
 }  // namespace
 
-std::int64_t narrow_slices(const NarrowShape& s) {
+std::int64_t small_channel_slices(const SmallChannelShape& s) {
   return std::clamp<std::int64_t>(s.batch * s.rows / kSliceRows, 1, kMaxConvSlices);
 }
-std::int64_t narrow_slice_floats(const NarrowShape& s) { return weights_of(s) + kSumLanes; }
+std::int64_t small_channel_slice_floats(const SmallChannelShape& s) { return weights_of(s) + kSumLanes; }
 
-void run(const WideningConv& k) {
-  const NarrowShape& s = k.shape;
+void run(const SmallInputConv& k) {
+  const SmallChannelShape& s = k.shape;
   parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
     RowWindow window(k.x, k.bf16, s, s.few,
-                     narrow_scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
+                     small_channel_scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
     const float* rows[kTaps];
     for (std::int64_t row = begin; row < end; ++row) {
       window.move_to(row, rows);
-      narrow_kernels().widen_row(k, rows, row_of(k.y, k.bf16, s, s.many, row));
+      small_channel_kernels().widen_row(k, rows, row_of(k.y, k.bf16, s, s.many, row));
     }
   });
 }
 
-void run(const NarrowingConv& k) {
-  const NarrowShape& s = k.shape;
+void run(const SmallOutputConv& k) {
+  const SmallChannelShape& s = k.shape;
   parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t read = RowWindow::floats(s, s.many);
-    float* memory = narrow_scratch.get(static_cast<std::size_t>(read + padded(s.columns) * s.few));
+    float* memory = small_channel_scratch.get(static_cast<std::size_t>(read + padded(s.columns) * s.few));
     RowWindow window(k.x, k.bf16, s, s.many, memory);
     const float* rows[kTaps];
     for (std::int64_t row = begin; row < end; ++row) {
       window.move_to(row, rows);
-      narrow_kernels().narrow_row(k, rows, memory + read);
-      narrow_kernels().store_narrow_row(memory + read, k.bias, s.few, s.columns * s.few, k.bf16,
+      small_channel_kernels().narrow_row(k, rows, memory + read);
+      small_channel_kernels().store_narrow_row(memory + read, k.bias, s.few, s.columns * s.few, k.bf16,
                                         row_of(k.y, k.bf16, s, s.few, row));
     }
   });
 }
 
-void run(const NarrowingTransposedConv& k) {
-  const NarrowShape& s = k.shape;
+void run(const SmallOutputTransposedConv& k) {
+  const SmallChannelShape& s = k.shape;
   const std::int64_t wide = 2 * s.columns * s.few;  // elements of a row of y
   parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t read = RowWindow::floats(s, s.many);
     float* memory =
-        narrow_scratch.get(static_cast<std::size_t>(read + 2 * padded(s.columns) * s.few));
+        small_channel_scratch.get(static_cast<std::size_t>(read + 2 * padded(s.columns) * s.few));
     RowWindow window(k.x, k.bf16, s, s.many, memory);
     const float* rows[kTaps];
     for (std::int64_t row = begin; row < end; ++row) {
       window.move_to(row, rows);
       for (const bool odd : {false, true}) {
-        narrow_kernels().narrow_transposed_row(k, rows, odd, memory + read);
+        small_channel_kernels().narrow_transposed_row(k, rows, odd, memory + read);
         const std::int64_t at = (2 * row + (odd ? 1 : 0)) * wide;
-        narrow_kernels().store_narrow_row(memory + read, k.bias, s.few, wide, k.bf16,
+        small_channel_kernels().store_narrow_row(memory + read, k.bias, s.few, wide, k.bf16,
                                           static_cast<char*>(k.y) + at * (k.bf16 ? 2 : 4));
       }
     }
   });
 }
 
-void run(const NarrowWeightGradient& k) {
-  const NarrowShape& s = k.shape;
-  const std::int64_t slices = narrow_slices(s);
-  const std::int64_t size = narrow_slice_floats(s);
+void run(const SmallChannelWeightGradient& k) {
+  const SmallChannelShape& s = k.shape;
+  const std::int64_t slices = small_channel_slices(s);
+  const std::int64_t size = small_channel_slice_floats(s);
   parallel_for(0, slices, 1, [&](std::int64_t begin, std::int64_t end) {
     RowWindow window(k.few, k.bf16, s, s.few,
-                     narrow_scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
+                     small_channel_scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
     const float* rows[kTaps];
     const auto* many = static_cast<const char*>(k.many);
     const std::int64_t row_bytes = s.columns * s.many * (k.bf16 ? 2 : 4);
@@ -155,14 +155,14 @@ void run(const NarrowWeightGradient& k) {
       const std::int64_t last = s.batch * s.rows * (slice + 1) / slices;
       for (std::int64_t row = s.batch * s.rows * slice / slices; row < last; ++row) {
         window.move_to(row, rows);
-        narrow_kernels().add_row(k, rows, many + row * row_bytes, sums);
+        small_channel_kernels().add_row(k, rows, many + row * row_bytes, sums);
         if (k.sums != nullptr)
-          narrow_kernels().add_lanes(rows[1] + s.few, s.columns * s.few, sums + weights_of(s));
+          small_channel_kernels().add_lanes(rows[1] + s.few, s.columns * s.few, sums + weights_of(s));
       }
     }
   });
   for (std::int64_t slice = 1; slice < slices; ++slice)
-    narrow_kernels().add_floats(k.slices, k.slices + slice * size, size);
+    small_channel_kernels().add_floats(k.slices, k.slices + slice * size, size);
   std::copy_n(k.slices, weights_of(s), k.weights);
   if (k.sums == nullptr) return;
   std::fill_n(k.sums, s.few, 0.0F);
@@ -171,12 +171,12 @@ void run(const NarrowWeightGradient& k) {
 
 #else
 
-std::int64_t narrow_slices(const NarrowShape& /*shape*/) { return 1; }
-std::int64_t narrow_slice_floats(const NarrowShape& /*shape*/) { return 0; }
-void run(const WideningConv& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
-void run(const NarrowingConv& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
-void run(const NarrowingTransposedConv& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
-void run(const NarrowWeightGradient& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
+std::int64_t small_channel_slices(const SmallChannelShape& /*shape*/) { return 1; }
+std::int64_t small_channel_slice_floats(const SmallChannelShape& /*shape*/) { return 0; }
+void run(const SmallInputConv& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
+void run(const SmallOutputConv& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
+void run(const SmallOutputTransposedConv& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
+void run(const SmallChannelWeightGradient& /*k*/) { VALLEY_CHECK(!"no AVX2"); }
 
 #endif
 

@@ -12,7 +12,7 @@
 
 namespace valley::kernels::cpu {
 
-const NarrowConvKernels& narrow_conv_avx2() { return kNarrowConvKernels; }
+const SmallChannelKernels& small_channel_avx2() { return kSmallChannelKernels; }
 
 }  // namespace valley::kernels::cpu
 

@@ -11,7 +11,7 @@
 
 namespace valley::kernels::cpu {
 
-const NarrowConvKernels& narrow_conv_avx512() { return kNarrowConvKernels; }
+const SmallChannelKernels& small_channel_avx512() { return kSmallChannelKernels; }
 
 }  // namespace valley::kernels::cpu
 

@@ -45,7 +45,7 @@ void widen(ThreeRows rows, std::int64_t at, const float* weights, const float* b
 }
 
 template <typename T, int F>
-void widen_row_of(const WideningConv& k, ThreeRows rows, T* y) {
+void widen_row_of(const SmallInputConv& k, ThreeRows rows, T* y) {
   const std::int64_t many = k.shape.many;
   for (std::int64_t c = 0; c < many;) {
     const bool two = c + 2 * kLanes <= many;
@@ -126,7 +126,7 @@ void add_taps(const float* const* few, const T* many_map, float* weights, std::i
 }
 
 template <typename T, int Rows, int F>
-void add_row_of(const NarrowShape& shape, ThreeRows few, const T* many_map, float* weights) {
+void add_row_of(const SmallChannelShape& shape, ThreeRows few, const T* many_map, float* weights) {
   for (int i = 0; i < kTaps; i += Rows) {
     float* w = weights + i * kTaps * F * shape.many;
     for (std::int64_t c = 0; c < shape.many;) {
@@ -140,13 +140,13 @@ void add_row_of(const NarrowShape& shape, ThreeRows few, const T* many_map, floa
 }
 
 template <typename T>
-void add_row_of(const NarrowShape& shape, ThreeRows few, const T* many_map, float* weights) {
+void add_row_of(const SmallChannelShape& shape, ThreeRows few, const T* many_map, float* weights) {
   shape.few == 1 ? add_row_of<T, 3, 1>(shape, few, many_map, weights)
                  : add_row_of<T, 1, 3>(shape, few, many_map, weights);
 }
 
 template <typename T>
-void widen_row_of(const WideningConv& k, ThreeRows rows, T* y) {
+void widen_row_of(const SmallInputConv& k, ThreeRows rows, T* y) {
   k.shape.few == 1 ? widen_row_of<T, 1>(k, rows, y) : widen_row_of<T, 3>(k, rows, y);
 }
 
@@ -162,7 +162,7 @@ void copy_floats(const void* from, bool bf16, std::int64_t n, float* to) {
     store_first(to + i, load_first(bits + i, n - i), n - i);
 }
 
-void widen_row(const WideningConv& k, ThreeRows rows, void* y) {
+void widen_row(const SmallInputConv& k, ThreeRows rows, void* y) {
   k.bf16 ? widen_row_of(k, rows, static_cast<Bits16*>(y))
          : widen_row_of(k, rows, static_cast<float*>(y));
 }
@@ -172,7 +172,7 @@ constexpr int kGray = kRegisters / 2;
 constexpr int kColor = kRegisters / 4;
 static_assert(kBlock % kGray == 0 && kBlock % kColor == 0);
 
-void narrow_row(const NarrowingConv& k, ThreeRows rows, float* out) {
+void narrow_row(const SmallOutputConv& k, ThreeRows rows, float* out) {
   const std::int64_t end = (k.shape.columns + kBlock - 1) / kBlock * kBlock;
   if (k.shape.few == 1) {
     for (std::int64_t at = 0; at < end; at += kGray)
@@ -184,7 +184,7 @@ void narrow_row(const NarrowingConv& k, ThreeRows rows, float* out) {
 }
 
 template <int F, int P>
-void narrow_transposed_row_of(const NarrowingTransposedConv& k, ThreeRows rows, bool odd,
+void narrow_transposed_row_of(const SmallOutputTransposedConv& k, ThreeRows rows, bool odd,
                               float* out) {
   constexpr int kHalf = 2;
   const std::int64_t size = kHalf * F * kHalf * k.shape.many;
@@ -201,7 +201,7 @@ void narrow_transposed_row_of(const NarrowingTransposedConv& k, ThreeRows rows, 
   }
 }
 
-void narrow_transposed_row(const NarrowingTransposedConv& k, ThreeRows rows, bool odd, float* out) {
+void narrow_transposed_row(const SmallOutputTransposedConv& k, ThreeRows rows, bool odd, float* out) {
   k.shape.few == 1 ? narrow_transposed_row_of<1, kGray>(k, rows, odd, out)
                    : narrow_transposed_row_of<3, kColor>(k, rows, odd, out);
 }
@@ -212,7 +212,7 @@ void store_narrow_row(const float* row, const float* bias, std::int64_t few, std
        : store_row(row, bias, few, n, static_cast<float*>(y));
 }
 
-void add_row(const NarrowWeightGradient& k, ThreeRows few, const void* many, float* weights) {
+void add_row(const SmallChannelWeightGradient& k, ThreeRows few, const void* many, float* weights) {
   k.bf16 ? add_row_of(k.shape, few, static_cast<const Bits16*>(many), weights)
          : add_row_of(k.shape, few, static_cast<const float*>(many), weights);
 }
@@ -224,7 +224,7 @@ void add_lanes(const float* values, std::int64_t n, float* sums) {
   }
 }
 
-constexpr NarrowConvKernels kNarrowConvKernels{
+constexpr SmallChannelKernels kSmallChannelKernels{
     copy_floats,      widen_row, narrow_row, narrow_transposed_row,
     store_narrow_row, add_row,   add_lanes,  add_floats};
 
