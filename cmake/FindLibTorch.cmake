@@ -1,9 +1,9 @@
-# LibTorch as the PyPI package `torch` (or an unpacked libtorch) brings it, without TorchConfig.cmake: that file insists on a
-# CUDA toolkit and on settings of its own, and all that is needed is include folders and four libraries.
+# LibTorch from the PyPI package `torch` or an unpacked libtorch, without TorchConfig.cmake, which requires a CUDA toolkit and sets
+# compiler options: only include folders and four libraries are needed.
 #
 # In:  VALLEY_TORCH_ROOT  folder holding include/ and lib/; default: from Torch_DIR, else the .venv of the checkout
-# Out: LibTorch::c10, LibTorch::cpu, LibTorch::openmp (empty where LibTorch_OPENMP_LIBRARY was not found), LibTorch_VERSION, LibTorch_CUDA_MAJOR (12, 13, ...; empty: it was built without CUDA).
-#      cmake/LibTorchCuda.cmake adds what needs the CUDA toolkit.
+# Out: LibTorch::c10, LibTorch::cpu, LibTorch::openmp (empty where LibTorch_OPENMP_LIBRARY was not found), LibTorch_VERSION, LibTorch_CUDA_MAJOR (12, 13, ...; empty: built without CUDA).
+#      cmake/LibTorchCuda.cmake adds targets that need the CUDA toolkit.
 if(NOT VALLEY_TORCH_ROOT AND Torch_DIR)
   get_filename_component(VALLEY_TORCH_ROOT "${Torch_DIR}/../../.." ABSOLUTE)
 endif()
@@ -33,7 +33,7 @@ if(LibTorch_CPU_LIBRARY AND NOT LibTorch_OPENMP_LIBRARY)
   endif()
   if(NOT LibTorch_OPENMP_LIBRARY OR NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     set(LibTorch_OPENMP_LIBRARY "")
-    message(STATUS "Valley's own CPU kernels run on one thread per rank: that takes GCC and a LibTorch that uses its libgomp")
+    message(STATUS "Valley's own CPU kernels run on one thread per rank: several threads require GCC and a LibTorch that uses libgomp")
   endif()
 endif()
 include(FindPackageHandleStandardArgs)
@@ -52,7 +52,7 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::cpu)
   add_library(LibTorch::openmp INTERFACE IMPORTED)
   target_link_libraries(LibTorch::openmp INTERFACE ${LibTorch_OPENMP_LIBRARY})
 
-  # The name of the CUDA runtime that it loads says which CUDA it was built with.
+  # CUDA version at build time, from the name of the CUDA runtime that it loads.
   set(LibTorch_CUDA_MAJOR "")
   find_library(LibTorch_C10_CUDA_LIBRARY c10_cuda PATHS "${VALLEY_TORCH_ROOT}/lib" NO_DEFAULT_PATH)
   if(LibTorch_C10_CUDA_LIBRARY)

@@ -1,4 +1,4 @@
-# libwebp and libwebpdemux (Debian: libwebp-dev), which bring no find module of CMake's.
+# libwebp and libwebpdemux (Debian: libwebp-dev), for which CMake has no find module.
 #
 # Out: WebP::webp, WebP::demux
 find_path(WebP_INCLUDE_DIR webp/demux.h)

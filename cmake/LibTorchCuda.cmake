@@ -1,5 +1,5 @@
-# LibTorch's CUDA half, after the CUDA toolkit was found: one NCCL and one CUDA runtime in the process, those that the
-# Python package itself loads. Their folders are those of the wheels for CUDA 13 and for CUDA 12.
+# CUDA libraries of LibTorch, after the CUDA toolkit was found. Uses the NCCL and CUDA runtime that the Python package loads, so that
+# the process has only one of each; searches the folders of the wheels for CUDA 13 and CUDA 12.
 #
 # In:  VALLEY_TORCH_ROOT, LibTorch_CUDA_MAJOR and the targets of FindLibTorch.cmake, CUDAToolkit_INCLUDE_DIRS
 # Out: LibTorch::cuda, LibTorch::c10_cuda, LibTorch::cudart, LibTorch::nccl, LibTorch::nccl_headers
@@ -17,7 +17,7 @@ set_target_properties(LibTorch::cudart PROPERTIES IMPORTED_LOCATION "${LibTorch_
 add_library(LibTorch::c10_cuda SHARED IMPORTED)
 set_target_properties(LibTorch::c10_cuda PROPERTIES IMPORTED_LOCATION "${LibTorch_C10_CUDA_LIBRARY}"
                       INTERFACE_LINK_LIBRARIES "LibTorch::c10;LibTorch::cudart")
-# Nothing refers to a symbol of torch_cuda: without --no-as-needed the linker drops it and no CUDA tensor can be made.
+# No code refers to a symbol of torch_cuda: without --no-as-needed the linker drops it and CUDA tensors cannot be created.
 add_library(LibTorch::cuda INTERFACE IMPORTED)
 target_link_libraries(LibTorch::cuda INTERFACE LibTorch::cpu LibTorch::c10_cuda
                       "-Wl,--push-state,--no-as-needed,${LibTorch_CUDA_LIBRARY},--pop-state")

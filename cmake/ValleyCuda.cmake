@@ -1,11 +1,10 @@
-# Whether CUDA kernels and NCCL are built, and with which nvcc.
+# Decides whether CUDA kernels and NCCL are built, and selects nvcc.
 #
 # In:  VALLEY_CUDA          AUTO (on where nvcc and a LibTorch with CUDA are found), ON, OFF
 #      LibTorch_CUDA_MAJOR  from FindLibTorch.cmake
 # Out: VALLEY_CUDA ON or OFF; where ON, the language CUDA, the toolkit and LibTorch's CUDA targets
 
-# The nvcc that launch/setup.sh installed beside LibTorch, else a toolkit's, whose installer leaves it to the user to put nvcc on
-# the path.
+# The nvcc that launch/setup.sh installed beside LibTorch, else that of a toolkit, which is often not on the PATH.
 if(VALLEY_CUDA AND NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
   find_program(VALLEY_NVCC nvcc HINTS "${VALLEY_TORCH_ROOT}/../nvidia/cu${LibTorch_CUDA_MAJOR}/bin" ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES bin)
   mark_as_advanced(VALLEY_NVCC)
@@ -14,16 +13,16 @@ if(VALLEY_CUDA AND NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
   endif()
 endif()
 
-# Kernels of one CUDA and a LibTorch of another would put two CUDA runtimes into one process: said before anything is
-# compiled. A LibTorch without CUDA is a choice of the CPU, unless CUDA was asked for.
+# Kernels and LibTorch of different CUDA versions would load two CUDA runtimes into one process: report that before compiling. With
+# a LibTorch without CUDA, build for the CPU unless CUDA was requested.
 function(valley_compare_cuda_versions)
   if(NOT LibTorch_CUDA_MAJOR)
     if(VALLEY_CUDA STREQUAL "AUTO")
-      message(STATUS "The LibTorch in ${VALLEY_TORCH_ROOT} is one without CUDA: building for the CPU")
+      message(STATUS "The LibTorch in ${VALLEY_TORCH_ROOT} was built without CUDA: building for the CPU")
       set(VALLEY_CUDA OFF PARENT_SCOPE)
       return()
     endif()
-    message(FATAL_ERROR "CUDA is wanted (VALLEY_CUDA=${VALLEY_CUDA}), but the LibTorch in ${VALLEY_TORCH_ROOT} was built "
+    message(FATAL_ERROR "CUDA was requested (VALLEY_CUDA=${VALLEY_CUDA}), but the LibTorch in ${VALLEY_TORCH_ROOT} was built "
       "without it. "
       "Name one with CUDA by -DTorch_DIR=.../torch/share/cmake/Torch, or pass -DVALLEY_CUDA=OFF.")
   endif()

@@ -1,12 +1,11 @@
-# The libraries that Valley builds with, besides LibTorch: found as packages (CMAKE_PREFIX_PATH adds prefixes), and the
-# small ones else taken from a folder that the user fills. Nothing is ever downloaded. All that is missing is named in
-# one message, with what to set (docs/building.md).
+# Libraries besides LibTorch: found as packages (CMAKE_PREFIX_PATH adds prefixes); small ones also in a folder of the user. Nothing is
+# downloaded. One message lists all missing libraries and the settings for them (docs/building.md).
 #
 # In:  VALLEY_DEPENDENCIES  folder with the small libraries as archives of their pinned releases or as unpacked folders
-# Out: imported targets, under the names that the packages give them
+# Out: imported targets, with the names of the packages
 set(VALLEY_DEPENDENCIES "" CACHE PATH "Folder of archives or checkouts of the small libraries; see docs/building.md")
 
-# valley_missing(<text>): one more thing that is missing; valley_refuse_missing() ends with all of them.
+# valley_missing(<text>): adds a missing library; valley_refuse_missing() stops with a list of them.
 function(valley_missing text)
   set_property(GLOBAL APPEND_STRING PROPERTY VALLEY_MISSING "\n  - ${text}")
 endfunction()
@@ -19,7 +18,7 @@ function(valley_refuse_missing)
   endif()
 endfunction()
 
-# A library that only a package brings. COMPONENTS as for find_package; HINT says what to set.
+# A library that is found only as a package. COMPONENTS as for find_package; `hint`: what to set.
 macro(valley_require package name hint)
   find_package(${package} QUIET ${ARGN})
   if(NOT ${package}_FOUND)
@@ -27,13 +26,13 @@ macro(valley_require package name hint)
   endif()
 endmacro()
 
-# Unpacks the folder `part` of an archive and its licence once and sets `out` to what holds it. An archive that is not the
-# pinned one is refused: what is compiled would not be what was tested.
+# Unpacks the folder `part` of an archive and its license once and sets `out` to the folder that contains them. Rejects archives other
+# than the pinned one, which was tested.
 function(valley_unpack archive sha256 part out)
   file(SHA256 "${archive}" found)
   if(NOT found STREQUAL sha256)
     message(FATAL_ERROR "${archive} is not the release that Valley pins. Its SHA-256 is\n  ${found}, expected\n  ${sha256}\n"
-      "Fetch that release again; to use another version, put it there as an unpacked folder.")
+      "Download that release again, or put another version there as an unpacked folder.")
   endif()
   set(folder "${CMAKE_BINARY_DIR}/dependencies/${sha256}")
   if(NOT EXISTS "${folder}/done")
@@ -66,7 +65,7 @@ function(valley_local name version sha256 header out)
   endif()
 endfunction()
 
-# A library that is used as headers alone: from VALLEY_DEPENDENCIES if it is there, else its package.
+# A header-only library: from VALLEY_DEPENDENCIES if it is there, else its package.
 #   valley_headers(<target> <package> <name> <version> HEADER ... SHA256 ... [DEFINITIONS ...] [LIBRARIES ...])
 function(valley_headers target package name version)
   cmake_parse_arguments(ARG "" "SHA256;HEADER" "DEFINITIONS;LIBRARIES" ${ARGN})
@@ -86,7 +85,7 @@ function(valley_headers target package name version)
   endif()
 endfunction()
 
-# spdlog's package insists on fmt's, and that defines the targets that an fmt of the folder has defined already.
+# spdlog's package requires that of fmt, which would define the targets of an fmt in the folder again.
 function(valley_refuse_half_of_fmt_and_spdlog)
   set(base "${VALLEY_DEPENDENCIES}")
   if(base)
@@ -98,13 +97,13 @@ function(valley_refuse_half_of_fmt_and_spdlog)
   endif()
 endfunction()
 
-# The pinned releases are those that Debian 12 has, the tested ones.
+# The pinned releases are those of Debian 12, which are tested.
 macro(valley_find_headers)
   valley_refuse_half_of_fmt_and_spdlog()
   valley_headers(
     fmt::fmt-header-only fmt fmt 9.1.0 HEADER fmt/core.h
     SHA256 5dea48d1fcddc3ec571ce2058e13910a0d4a6bab4cc09a809d8b1dd1c88ae6f2)
-  # Its headers, without the definition that has each file compile all of it: src/core/formatting.cpp does that once.
+  # Headers of fmt, without the definition for header-only use: src/core/formatting.cpp compiles it once.
   add_library(valley_fmt INTERFACE)
   target_include_directories(
     valley_fmt SYSTEM INTERFACE $<TARGET_PROPERTY:fmt::fmt-header-only,INTERFACE_INCLUDE_DIRECTORIES>)

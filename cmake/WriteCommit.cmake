@@ -1,5 +1,5 @@
-# Writes HEADER, which defines VALLEY_COMMIT: the commit that the checkout SOURCE is on, with "+" after it when files were
-# changed since, or "" where SOURCE is no checkout of git's. The file is touched only when that changes.
+# Writes HEADER, which defines VALLEY_COMMIT: the commit of the git checkout SOURCE, followed by "+" if files have changed, or "" if
+# SOURCE is not a git checkout. Does not touch the file if its contents stay the same.
 cmake_minimum_required(VERSION 3.25)
 find_program(GIT git)
 set(commit "")
@@ -8,7 +8,7 @@ if(GIT)
     COMMAND "${GIT}" -C "${SOURCE}" rev-parse --show-toplevel
     OUTPUT_VARIABLE top OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   get_filename_component(source "${SOURCE}" REALPATH)
-  # Unpacked from an archive inside another repository, it is not that one's commit.
+  # An unpacked archive inside another repository does not have the commit of that one.
   if(top STREQUAL source)
     execute_process(
       COMMAND "${GIT}" -C "${SOURCE}" describe --always --abbrev=12 --dirty=+ "--exclude=*"

@@ -27,8 +27,8 @@ at::Tensor widening(const at::Tensor& x, const at::Tensor& weight, const at::Ten
   const at::Tensor w = weight.permute({2, 3, 1, 0}).contiguous();
   const at::Tensor y = output_of(x, weight.size(0));
   cpu::run(cpu::SmallInputConv{x.const_data_ptr(), w.const_data_ptr<float>(),
-                             bias.const_data_ptr<float>(), y.mutable_data_ptr(), is_bf16(x),
-                             shape_of(x, weight.size(1), weight.size(0))});
+                               bias.const_data_ptr<float>(), y.mutable_data_ptr(), is_bf16(x),
+                               shape_of(x, weight.size(1), weight.size(0))});
   return y;
 }
 
@@ -37,9 +37,9 @@ at::Tensor narrowing(const at::Tensor& x, const at::Tensor& weight, const at::Te
   const at::Tensor w = weight.permute({2, 0, 3, 1}).contiguous();
   const at::Tensor y = output_of(x, weight.size(0));
   cpu::run(cpu::SmallOutputConv{x.const_data_ptr(), w.const_data_ptr<float>(),
-                              bias.defined() ? bias.const_data_ptr<float>() : nullptr,
-                              y.mutable_data_ptr(), is_bf16(x),
-                              shape_of(x, weight.size(0), weight.size(1))});
+                                bias.defined() ? bias.const_data_ptr<float>() : nullptr,
+                                y.mutable_data_ptr(), is_bf16(x),
+                                shape_of(x, weight.size(0), weight.size(1))});
   return y;
 }
 
@@ -54,9 +54,11 @@ bool small_channel_conv_fits(const at::Tensor& x, std::int64_t in, std::int64_t 
   return own_conv_takes(x) && ((is_few(in) && is_many(out)) || (is_many(in) && is_few(out)));
 }
 
-at::Tensor small_channel_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+at::Tensor small_channel_conv(const at::Tensor& x, const at::Tensor& weight,
+                              const at::Tensor& bias) {
   VALLEY_CHECK(is_weight(weight) && is_flat(bias, weight.size(0)));
-  VALLEY_CHECK(small_channel_conv_fits(x, weight.size(1), weight.size(0)) && x.size(1) == weight.size(1));
+  VALLEY_CHECK(small_channel_conv_fits(x, weight.size(1), weight.size(0)) &&
+               x.size(1) == weight.size(1));
   return is_few(weight.size(1)) ? widening(x, weight, bias) : narrowing(x, weight, bias);
 }
 
@@ -67,7 +69,7 @@ at::Tensor small_channel_conv_input_gradient(const at::Tensor& gradient, const a
 }
 
 at::Tensor small_channel_transposed_conv(const at::Tensor& x, const at::Tensor& weight,
-                                  const at::Tensor& bias) {
+                                         const at::Tensor& bias) {
   const std::int64_t many = weight.size(0);
   const std::int64_t few = weight.size(1);
   VALLEY_CHECK(weight.scalar_type() == at::kFloat && weight.size(2) == 4 && weight.size(3) == 4);
@@ -81,13 +83,14 @@ at::Tensor small_channel_transposed_conv(const at::Tensor& x, const at::Tensor& 
   const at::Tensor y =
       at::empty({x.size(0), few, 2 * x.size(2), 2 * x.size(3)}, x.options(), kMapLayout);
   cpu::run(cpu::SmallOutputTransposedConv{x.const_data_ptr(), w.const_data_ptr<float>(),
-                                        bias.defined() ? bias.const_data_ptr<float>() : nullptr,
-                                        y.mutable_data_ptr(), is_bf16(x), shape_of(x, few, many)});
+                                          bias.defined() ? bias.const_data_ptr<float>() : nullptr,
+                                          y.mutable_data_ptr(), is_bf16(x),
+                                          shape_of(x, few, many)});
   return y;
 }
 
 at::Tensor small_channel_conv_weight_gradient(const at::Tensor& gradient, const at::Tensor& x,
-                                       const at::Tensor& bias_gradient) {
+                                              const at::Tensor& bias_gradient) {
   const std::int64_t in = x.size(1);
   const std::int64_t out = gradient.size(1);
   VALLEY_CHECK(small_channel_conv_fits(x, in, out) && is_map(gradient));

@@ -20,12 +20,12 @@ namespace valley::kernels {
 //   bias    float [O]
 //   returns [B, O, H, W], channels_last
 [[nodiscard]] at::Tensor small_channel_conv(const at::Tensor& x, const at::Tensor& weight,
-                                     const at::Tensor& bias);
+                                            const at::Tensor& bias);
 
 // Gradient of an x [B, I, H, W] of 1 or 3 channels, from the gradient of the output, [B, O, H, W];
 // channels_last. (For an x of many channels LibTorch is as fast.)
 [[nodiscard]] at::Tensor small_channel_conv_input_gradient(const at::Tensor& gradient,
-                                                    const at::Tensor& weight);
+                                                           const at::Tensor& weight);
 
 // conv_transpose(x) + bias with a 4x4 kernel, stride 2 and padding 1, to 1 or 3 channels; also the
 // gradient of the input image of a strided convolution.
@@ -33,13 +33,14 @@ namespace valley::kernels {
 //   weight  float [I, O, 4, 4], any strides
 //   bias    float [O], or undefined
 //   returns [B, O, 2H, 2W], channels_last
-[[nodiscard]] at::Tensor small_channel_transposed_conv(const at::Tensor& x, const at::Tensor& weight,
-                                                const at::Tensor& bias);
+[[nodiscard]] at::Tensor small_channel_transposed_conv(const at::Tensor& x,
+                                                       const at::Tensor& weight,
+                                                       const at::Tensor& bias);
 
 // Gradient of the weight, float [O, I, 3, 3]. bias_gradient: float [O], receives the gradient of
 // the bias of a convolution to 1 or 3 channels; may be undefined.
 [[nodiscard]] at::Tensor small_channel_conv_weight_gradient(const at::Tensor& gradient,
-                                                     const at::Tensor& x,
-                                                     const at::Tensor& bias_gradient);
+                                                            const at::Tensor& x,
+                                                            const at::Tensor& bias_gradient);
 
 }  // namespace valley::kernels

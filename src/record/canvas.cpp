@@ -36,24 +36,24 @@ Color Canvas::at(std::int64_t x, std::int64_t y) const {
   return {pixel[0], pixel[1], pixel[2]};
 }
 
-void Canvas::dot(std::int64_t x, std::int64_t y, Color colour) { fill_rect(x, y, 1, 1, colour); }
+void Canvas::dot(std::int64_t x, std::int64_t y, Color color) { fill_rect(x, y, 1, 1, color); }
 
 void Canvas::fill_rect(std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
-                       Color colour, double opacity) {
+                       Color color, double opacity) {
   const std::int64_t right = std::min(x + width, width_);
   const std::int64_t bottom = std::min(y + height, height_);
   for (std::int64_t row = std::max<std::int64_t>(y, 0); row < bottom; ++row) {
     for (std::int64_t column = std::max<std::int64_t>(x, 0); column < right; ++column) {
       std::uint8_t* pixel = pixels_.data() + (row * width_ + column) * kChannels;
-      pixel[0] = blend(pixel[0], colour.red, opacity);
-      pixel[1] = blend(pixel[1], colour.green, opacity);
-      pixel[2] = blend(pixel[2], colour.blue, opacity);
+      pixel[0] = blend(pixel[0], color.red, opacity);
+      pixel[1] = blend(pixel[1], color.green, opacity);
+      pixel[2] = blend(pixel[2], color.blue, opacity);
     }
   }
 }
 
 void Canvas::line(std::int64_t x0, std::int64_t y0, std::int64_t x1, std::int64_t y1,
-                  Color colour) {
+                  Color color) {
   // One dot per pixel of the longer side; the other coordinate is rounded to the straight line.
   const std::int64_t steps = std::max(std::abs(x1 - x0), std::abs(y1 - y0));
   const auto between = [steps](std::int64_t from, std::int64_t to, std::int64_t step) {
@@ -62,7 +62,7 @@ void Canvas::line(std::int64_t x0, std::int64_t y0, std::int64_t x1, std::int64_
     return from + static_cast<std::int64_t>(std::llround(static_cast<double>(to - from) * share));
   };
   for (std::int64_t step = 0; step <= steps; ++step)
-    dot(between(x0, x1, step), between(y0, y1, step), colour);
+    dot(between(x0, x1, step), between(y0, y1, step), color);
 }
 
 void Canvas::blit(std::int64_t x, std::int64_t y, const ImageView& image, std::int64_t zoom) {
@@ -72,21 +72,21 @@ void Canvas::blit(std::int64_t x, std::int64_t y, const ImageView& image, std::i
   const std::uint8_t* pixel = image.pixels.data();
   for (std::int64_t row = 0; row < image.height; ++row) {
     for (std::int64_t column = 0; column < image.width; ++column, pixel += image.channels) {
-      const Color colour = image.channels == 1 ? Color{pixel[0], pixel[0], pixel[0]}
-                                                : Color{pixel[0], pixel[1], pixel[2]};
-      fill_rect(x + column * zoom, y + row * zoom, zoom, zoom, colour);
+      const Color color = image.channels == 1 ? Color{pixel[0], pixel[0], pixel[0]}
+                                               : Color{pixel[0], pixel[1], pixel[2]};
+      fill_rect(x + column * zoom, y + row * zoom, zoom, zoom, color);
     }
   }
 }
 
-void Canvas::text(std::int64_t x, std::int64_t y, std::string_view text, Color colour,
+void Canvas::text(std::int64_t x, std::int64_t y, std::string_view text, Color color,
                   std::int64_t scale) {
   VALLEY_CHECK(scale > 0);
   for (const char character : text) {
     for (std::int64_t row = 0; row < kGlyphHeight; ++row) {
       for (std::int64_t column = 0; column < kGlyphWidth; ++column) {
         if (glyph_dot(character, column, row))
-          fill_rect(x + column * scale, y + row * scale, scale, scale, colour);
+          fill_rect(x + column * scale, y + row * scale, scale, scale, color);
       }
     }
     x += kAdvance * scale;

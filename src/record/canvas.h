@@ -38,20 +38,20 @@ class Canvas {
 
   // `opacity`: 0 is transparent, 1 is opaque.
   void fill_rect(std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
-                 Color colour, double opacity = 1);
+                 Color color, double opacity = 1);
   // One pixel wide, both ends drawn.
-  void line(std::int64_t x0, std::int64_t y0, std::int64_t x1, std::int64_t y1, Color colour);
+  void line(std::int64_t x0, std::int64_t y0, std::int64_t x1, std::int64_t y1, Color color);
   // An image with its top left corner at (x, y), each pixel `zoom` wide and high.
   void blit(std::int64_t x, std::int64_t y, const ImageView& image, std::int64_t zoom = 1);
   // One line of ASCII with its top left corner at (x, y), each dot `scale` wide and high; other
   // bytes are boxes.
-  void text(std::int64_t x, std::int64_t y, std::string_view text, Color colour = kBlack,
+  void text(std::int64_t x, std::int64_t y, std::string_view text, Color color = kBlack,
             std::int64_t scale = 1);
 
   Png save(const std::filesystem::path& path) const;  // by write_png
 
  private:
-  void dot(std::int64_t x, std::int64_t y, Color colour);
+  void dot(std::int64_t x, std::int64_t y, Color color);
 
   std::int64_t width_;
   std::int64_t height_;

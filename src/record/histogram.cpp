@@ -39,8 +39,8 @@ class Plot {
       : range_(range), max_share_(max_share), top_(top), canvas_(canvas) {}
 
   void draw_axes(const std::string& unit) const;
-  void draw_bars(const std::vector<double>& shares, Color colour) const;
-  void draw_outline(const std::vector<double>& shares, Color colour) const;
+  void draw_bars(const std::vector<double>& shares, Color color) const;
+  void draw_outline(const std::vector<double>& shares, Color color) const;
 
  private:
   [[nodiscard]] std::int64_t bottom() const { return top_ + kPlotHeight; }
@@ -88,21 +88,21 @@ void Plot::draw_axes(const std::string& unit) const {
                bottom() + 2 * chart::kTick + kRow, shown, kBlack, chart::kLetterScale);
 }
 
-void Plot::draw_bars(const std::vector<double>& shares, Color colour) const {
+void Plot::draw_bars(const std::vector<double>& shares, Color color) const {
   for (std::size_t i = 0; i < shares.size(); ++i) {
     const std::int64_t y = y_of(shares[i]);
     canvas_.fill_rect(kHistogramLeft + static_cast<std::int64_t>(i) * kBinPixels, y, kBinPixels,
-                      bottom() - y, colour, kHistogramOpacity);
+                      bottom() - y, color, kHistogramOpacity);
   }
 }
 
-void Plot::draw_outline(const std::vector<double>& shares, Color colour) const {
+void Plot::draw_outline(const std::vector<double>& shares, Color color) const {
   std::int64_t before = bottom();
   for (std::size_t i = 0; i <= shares.size(); ++i) {
     const std::int64_t x = kHistogramLeft + static_cast<std::int64_t>(i) * kBinPixels;
     const std::int64_t y = i < shares.size() ? y_of(shares[i]) : bottom();
-    canvas_.line(x, before, x, y, colour);
-    if (i < shares.size() && y < bottom()) canvas_.line(x, y, x + kBinPixels, y, colour);
+    canvas_.line(x, before, x, y, color);
+    if (i < shares.size() && y < bottom()) canvas_.line(x, y, x + kBinPixels, y, color);
     before = y;
   }
 }
@@ -111,11 +111,11 @@ void draw_legend(std::span<const HistogramSet> sets, Canvas& canvas) {
   constexpr std::int64_t kBox = 16;
   std::int64_t y = chart::kTick;
   for (const HistogramSet& set : sets) {
-    canvas.fill_rect(kHistogramLeft, y, kBox, kBox, set.colour, kHistogramOpacity);
+    canvas.fill_rect(kHistogramLeft, y, kBox, kBox, set.color, kHistogramOpacity);
     for (const auto& [x0, y0, x1, y1] :
          {std::array{0, 0, 1, 0}, {1, 0, 1, 1}, {1, 1, 0, 1}, {0, 1, 0, 0}})
       canvas.line(kHistogramLeft + x0 * kBox, y + y0 * kBox, kHistogramLeft + x1 * kBox,
-                  y + y1 * kBox, set.colour);
+                  y + y1 * kBox, set.color);
     const std::string text = fmt::format("{} ({} images)", set.name, set.values.size());
     canvas.text(kHistogramLeft + 2 * kBox, y + 1,
                 cut_to_width(text, canvas.width() - kHistogramLeft - 2 * kBox - chart::kTick,
@@ -199,8 +199,8 @@ Png write_histogram(const std::filesystem::path& path, std::span<const Histogram
   constexpr double kHeadroom = 1.05;
   const Plot plot(range, max_share * kHeadroom, top, canvas);
   plot.draw_axes(unit);
-  for (std::size_t i = 0; i < sets.size(); ++i) plot.draw_bars(shares[i], sets[i].colour);
-  for (std::size_t i = 0; i < sets.size(); ++i) plot.draw_outline(shares[i], sets[i].colour);
+  for (std::size_t i = 0; i < sets.size(); ++i) plot.draw_bars(shares[i], sets[i].color);
+  for (std::size_t i = 0; i < sets.size(); ++i) plot.draw_outline(shares[i], sets[i].color);
   draw_legend(sets, canvas);
   return canvas.save(path);
 }

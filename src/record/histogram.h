@@ -14,7 +14,7 @@ namespace valley {
 struct HistogramSet {
   std::string name;  // shown in the legend with the number of values
   std::span<const float> values;
-  Color colour;
+  Color color;
 };
 
 // Range of all sets, never empty.

@@ -44,13 +44,13 @@ void draw_frame(Canvas& canvas, const Panel& panel, double step) {
   canvas.line(kDiagramLeft, panel.bottom, kDiagramLeft + kDiagramSide, panel.bottom, kBlack);
 }
 
-void draw_bars(Canvas& canvas, const Panel& panel, std::span<const double> heights, Color colour) {
+void draw_bars(Canvas& canvas, const Panel& panel, std::span<const double> heights, Color color) {
   const auto n = static_cast<double>(heights.size());
   for (std::size_t i = 0; i < heights.size(); ++i) {
     const std::int64_t from = panel.x(static_cast<double>(i) / n);
     const std::int64_t to = panel.x(static_cast<double>(i + 1) / n);
     const std::int64_t top = panel.y(heights[i]);
-    canvas.fill_rect(from + 1, top, to - from - 1, panel.bottom - top, colour, kDiagramOpacity);
+    canvas.fill_rect(from + 1, top, to - from - 1, panel.bottom - top, color, kDiagramOpacity);
   }
 }
 

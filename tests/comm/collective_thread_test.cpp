@@ -13,13 +13,13 @@ namespace {
 
 using testing::world;
 
-TEST(CollectiveThread, ReducesInOrderWhileOthersGoOn) {
+TEST(CollectiveThread, ReducesInOrderWhileTheCallerContinues) {
   CollectiveThread thread(world().host());
   const int size = world().size();
   std::vector<at::Tensor> tensors;
   std::vector<std::unique_ptr<Work>> works;
   for (int i = 0; i < 20; ++i) {
-    // Of different lengths: calls that changed places would not match on the other ranks.
+    // Different lengths: reordered calls would not match on the other ranks.
     tensors.push_back(
         at::full({1 + 1000 * i}, static_cast<double>(i * (world().rank() + 1)), at::kFloat));
     works.push_back(thread.all_reduce(tensors.back(), ReduceOp::kSum));
@@ -34,7 +34,7 @@ TEST(CollectiveThread, ReducesInOrderWhileOthersGoOn) {
   works.front()->wait();  // again: nothing
 }
 
-TEST(CollectiveThread, WaitThrowsWhatTheCallThrew) {
+TEST(CollectiveThread, WaitRethrowsTheExceptionOfTheCall) {
   CollectiveThread thread(world().host());
   const std::unique_ptr<Work> bad =
       thread.all_reduce(at::full({4}, 1.0, at::kHalf), ReduceOp::kSum);

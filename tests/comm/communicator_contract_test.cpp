@@ -28,8 +28,8 @@ using testing::world;
 constexpr at::ScalarType kTypes[] = {at::kFloat, at::kDouble, at::kLong, at::kInt, at::kByte};
 
 // Element i of rank r's tensor: small enough that eight ranks' sum fits a byte, different on every
-// rank, with a minimum and maximum that move from rank to rank, and with a period that divides no
-// chunk, so that a misplaced chunk shows.
+// rank, with minimum and maximum on different ranks, and with a period that does not divide a
+// chunk, so that a misplaced chunk is detected.
 constexpr std::int64_t kPeriod = 13;
 std::int64_t element(int rank, std::int64_t i) { return (rank * 5 + i * 3) % kPeriod; }
 
@@ -84,7 +84,7 @@ class Contract : public ::testing::TestWithParam<const char*> {
   Communicator* comm_ = nullptr;
 };
 
-TEST_P(Contract, KnowsItsPlace) {
+TEST_P(Contract, ReportsRankAndSize) {
   EXPECT_EQ(comm_->rank(), launch_info().rank);
   EXPECT_EQ(comm_->size(), launch_info().size);
   EXPECT_EQ(comm_->local_rank(), comm_->rank());  // these tests run on one host
@@ -110,7 +110,7 @@ TEST_P(Contract, AllReduceGivesExactlyKnownSums) {
   }
 }
 
-TEST_P(Contract, AllReduceGivesTheLeastAndTheGreatest) {
+TEST_P(Contract, AllReduceGivesMinAndMax) {
   for (const at::ScalarType type : kTypes) {
     for (const std::int64_t n : fewer_sizes(type)) {
       expect_reduced(*comm_, mine(n, type), ReduceOp::kMin);
@@ -202,7 +202,7 @@ TEST_P(Contract, CollectivesQueuedInARowSeeEachOthersResults) {
   EXPECT_TRUE(at::equal(t.cpu(), expected));
 }
 
-TEST_P(Contract, BarrierHoldsAllUntilTheLastHasCome) {
+TEST_P(Contract, BarrierWaitsForTheLastRank) {
   // Ranks of one host share the steady clock.
   const auto now = [] {
     return std::chrono::duration_cast<std::chrono::microseconds>(
@@ -220,7 +220,7 @@ TEST_P(Contract, BarrierHoldsAllUntilTheLastHasCome) {
   }
 }
 
-TEST_P(Contract, RefusesWhatItCannotTake) {
+TEST_P(Contract, RejectsInvalidTensors) {
   const auto on_device = at::TensorOptions(comm_->device());
   const at::Tensor strided = at::zeros({8, 8}, on_device).slice(1, 0, 8, 2);
   const at::Tensor elsewhere = at::empty({4}, at::TensorOptions(at::kMeta));

@@ -35,11 +35,11 @@ void expect_part(const std::string& text, const std::string& part) {
   EXPECT_NE(text.find(part), std::string::npos) << text;
 }
 
-TEST(AssignGpus, AutoTakesTheCpuWhereNobodySeesAGpu) {
+TEST(AssignGpus, AutoSelectsTheCpuWhenNoGpuIsVisible) {
   EXPECT_TRUE(assign_gpus(DeviceChoice::kAuto, {rank_with("a", {}), rank_with("b", {})}).empty());
 }
 
-TEST(AssignGpus, AGpuThatCannotBeUsedIsNotPassedOverSilently) {
+TEST(AssignGpus, UnusableGpuIsRejectedForAuto) {
   RankDevices old = rank_with("b", {});
   old.obstacle = "its driver is too old";
   const std::string error = assignment_error(DeviceChoice::kAuto, {rank_with("a", {}), old});
@@ -67,15 +67,15 @@ TEST(HostOffersGpus, FindsDeviceFilesUnlessTheyAreHidden) {
   ::unsetenv("CUDA_VISIBLE_DEVICES");
 }
 
-TEST(AssignGpus, TheCpuWhenAskedForIt) {
+TEST(AssignGpus, CpuIsSelectedOnRequest) {
   EXPECT_TRUE(assign_gpus(DeviceChoice::kCpu, {rank_with("a", {"x"})}).empty());
 }
 
-TEST(AssignGpus, OneRankTakesTheFirst) {
+TEST(AssignGpus, OneRankGetsTheFirstGpu) {
   EXPECT_EQ(assign_gpus(DeviceChoice::kAuto, {rank_with("a", {"x", "y"})}), std::vector<int>{0});
 }
 
-TEST(AssignGpus, OneEachInTheOrderOfRanksOnEveryHost) {
+TEST(AssignGpus, RanksOfAHostGetOneGpuEachInOrder) {
   const Gpus a = {"a0", "a1"};
   const Gpus b = {"b0", "b1"};
   EXPECT_EQ(assign_gpus(DeviceChoice::kCuda, {rank_with("a", a), rank_with("b", b),
@@ -83,12 +83,12 @@ TEST(AssignGpus, OneEachInTheOrderOfRanksOnEveryHost) {
             (std::vector<int>{0, 0, 1, 1}));
 }
 
-TEST(AssignGpus, RanksThatTheLauncherShowsOneGpuEachTakeThatOne) {
+TEST(AssignGpus, RanksWithOneVisibleGpuGetThatOne) {
   EXPECT_EQ(assign_gpus(DeviceChoice::kAuto, {rank_with("a", {"x"}), rank_with("a", {"y"})}),
             (std::vector<int>{0, 0}));
 }
 
-TEST(AssignGpus, MoreRanksThanGpusAreRefusedNamingHostAndWayOut) {
+TEST(AssignGpus, MoreRanksThanGpusAreRejectedWithAdvice) {
   const auto r = rank_with("node7", {"x", "y"});
   for (const DeviceChoice choice : {DeviceChoice::kAuto, DeviceChoice::kCuda}) {
     const std::string message = assignment_error(choice, {r, r, r});
@@ -99,7 +99,7 @@ TEST(AssignGpus, MoreRanksThanGpusAreRefusedNamingHostAndWayOut) {
   }
 }
 
-TEST(AssignGpus, OneGpuShownToTwoRanksIsRefusedToo) {
+TEST(AssignGpus, OneGpuVisibleToTwoRanksIsRejected) {
   const std::string message =
       assignment_error(DeviceChoice::kAuto, {rank_with("a", {"x"}), rank_with("a", {"x"})});
   expect_part(message, "2 ranks on host a, which has 1 GPU for them");
@@ -111,7 +111,7 @@ TEST(AssignGpus, FunctionalTestsMayShareGpus) {
   EXPECT_EQ(assign_gpus(DeviceChoice::kAuto, {r, r, r}), (std::vector<int>{0, 1, 0}));
 }
 
-TEST(ShareGpus, IsAskedForByOneWord) {
+TEST(ShareGpus, IsEnabledByOne) {
   EXPECT_FALSE(asked_to_share_gpus(nullptr));
   EXPECT_FALSE(asked_to_share_gpus(""));
   EXPECT_FALSE(asked_to_share_gpus("0"));
@@ -119,7 +119,7 @@ TEST(ShareGpus, IsAskedForByOneWord) {
   EXPECT_THROW(static_cast<void>(asked_to_share_gpus("yes")), Error);
 }
 
-TEST(ShareGpus, RanksThatDoAreHostsOfTheirOwnToNccl) {
+TEST(ShareGpus, RanksThatShareGpusHaveDifferentNcclHostIds) {
   RankDevices r = rank_with("a", {"x", "y"});
   r.shares_gpus = true;
   const std::vector<RankDevices> three = {r, r, r};
@@ -130,7 +130,7 @@ TEST(ShareGpus, RanksThatDoAreHostsOfTheirOwnToNccl) {
   EXPECT_FALSE(ids.contains(""));
 }
 
-TEST(ShareGpus, RanksThatNeedNotAreLeftAlone) {
+TEST(ShareGpus, RanksWithOwnGpusHaveNoNcclHostId) {
   RankDevices a = rank_with("a", {"x", "y"});
   a.shares_gpus = true;
   const std::vector<RankDevices> two = {a, a};
@@ -141,13 +141,13 @@ TEST(ShareGpus, RanksThatNeedNotAreLeftAlone) {
   EXPECT_EQ(nccl_host_id({rank_with("a", {})}, {}, 0), "");
 }
 
-TEST(AssignGpus, HostsWithAndWithoutGpusAreRefused) {
+TEST(AssignGpus, MixedHostsWithAndWithoutGpusAreRejected) {
   const std::string message =
       assignment_error(DeviceChoice::kAuto, {rank_with("a", {"x"}), rank_with("b", {})});
   expect_part(message, "rank 1 on host b sees no GPU, but rank 0 on host a does");
 }
 
-TEST(AssignGpus, AskingForGpusThatAreNotThereIsRefused) {
+TEST(AssignGpus, RequestForMissingGpusIsRejected) {
   expect_part(assignment_error(DeviceChoice::kCuda, {rank_with("a", {})}),
               "GPUs were asked for, but rank 0 on host a sees none");
   RankDevices cpu_build = rank_with("a", {});
@@ -155,7 +155,7 @@ TEST(AssignGpus, AskingForGpusThatAreNotThereIsRefused) {
   expect_part(assignment_error(DeviceChoice::kCuda, {cpu_build}), "was built without CUDA");
 }
 
-TEST(RankDevices, SurviveBeingSentAsText) {
+TEST(RankDevices, RoundTripThroughText) {
   for (const Gpus& gpus : {Gpus{}, Gpus{"0a1b", "ffee"}}) {
     const RankDevices sent{"host.name", true, false, gpus, gpus.empty() ? "an old driver" : ""};
     const RankDevices got = RankDevices::from_text(sent.to_text());

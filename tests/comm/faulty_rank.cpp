@@ -2,7 +2,7 @@
 //
 //   faulty_rank MODE RANK TOKEN     TOKEN marks the job's processes
 //
-// Says "fault at N" first, N in microseconds of the machine's steady clock.
+// Prints "fault at N" first, N in microseconds of the host's steady clock.
 #include <ATen/ops/ones.h>
 
 #include <chrono>

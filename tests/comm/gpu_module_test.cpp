@@ -5,8 +5,8 @@
 namespace valley {
 namespace {
 
-// In a build with CUDA this loads the module with LibTorch's CUDA half and NCCL, which needs no
-// GPU, and resolves all that the module takes from the program.
+// In a build with CUDA this loads the module with LibTorch's CUDA library and NCCL, which does not
+// need a GPU, and resolves all symbols that the module uses from the program.
 TEST(GpuModule, LoadsTheNcclThatItWasCompiledAgainst) {
   EXPECT_EQ(gpu_collectives(), built_gpu_collectives());
 }

@@ -1,6 +1,6 @@
-// One failing rank takes the job down: promptly, with its exit code, saying which rank, and leaving
-// no process. The codes are what Open MPI 4.1's mpirun gives. FAULTY_RANK and MPIEXEC come from
-// CMake.
+// A failing rank ends the job promptly, with its exit code and a message that names the rank,
+// without leftover processes. The codes are those of Open MPI 4.1's mpirun. FAULTY_RANK and MPIEXEC
+// come from CMake.
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -48,7 +48,7 @@ double steady_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// faulty_rank says when, on the clock that all processes of a machine share.
+// faulty_rank prints the time, on the clock that all processes of a host share.
 double seconds_since_fault(const std::string& messages) {
   const std::string mark = "fault at ";
   const std::size_t place = messages.find(mark);
@@ -106,15 +106,15 @@ TEST(JobEnd, AbortFromAThreadWhileTheRankIsInACollective) {
   expect_end("thread", 1, 76, "[1] error: rank 1 on host ");
 }
 
-TEST(JobEnd, AnErrorBeforeMpiIsUpEndsAllWithItsCode) {
+TEST(JobEnd, ErrorBeforeMpiInitEndsAllWithItsCode) {
   expect_end("early", 1, 66, "error: rank 1 on host ");
 }
 
 TEST(JobEnd, AKilledRankEndsAll) { expect_end("kill", 1, 137, "rank 1"); }
 
-TEST(JobEnd, ARankThatLeavesWithoutAWordEndsAll) { expect_end("exit", 1, 1, "rank 1"); }
+TEST(JobEnd, RankThatExitsSilentlyEndsAll) { expect_end("exit", 1, 1, "rank 1"); }
 
-TEST(JobEnd, ARefusalOnAllRanksEndsWithItsCode) {
+TEST(JobEnd, ErrorOnAllRanksEndsWithItsCode) {
   expect_end("disagree", 0, 64, "ranks 2, 3 do not have what ranks 0, 1 have");
 }
 

@@ -21,14 +21,14 @@ void expect(const LaunchInfo& info, int rank, int size, bool launched) {
   EXPECT_EQ(info.launched, launched);
 }
 
-TEST(LaunchInfo, NothingMeansOneRank) { expect(in({}), 0, 1, false); }
+TEST(LaunchInfo, EmptyEnvironmentIsOneRank) { expect(in({}), 0, 1, false); }
 
 TEST(LaunchInfo, OpenMpisMpirun) {
   expect(in({{"OMPI_COMM_WORLD_RANK", "3"}, {"OMPI_COMM_WORLD_SIZE", "8"}}), 3, 8, true);
   expect(in({{"OMPI_COMM_WORLD_RANK", "0"}, {"OMPI_COMM_WORLD_SIZE", "1"}}), 0, 1, true);
 }
 
-TEST(LaunchInfo, MpirunInsideASlurmAllocationIsTakenAtItsWord) {
+TEST(LaunchInfo, MpirunTakesPrecedenceOverSlurm) {
   expect(in({{"OMPI_COMM_WORLD_RANK", "1"},
              {"OMPI_COMM_WORLD_SIZE", "2"},
              {"PMIX_RANK", "1"},
@@ -41,7 +41,7 @@ TEST(LaunchInfo, SrunWithPmix) {
   expect(in({{"PMIX_RANK", "5"}, {"SLURM_PROCID", "5"}, {"SLURM_NTASKS", "6"}}), 5, 6, true);
 }
 
-TEST(LaunchInfo, AStepsOwnSizeGoesBeforeTheJobs) {
+TEST(LaunchInfo, SizeOfAStepTakesPrecedenceOverThatOfTheJob) {
   expect(in({{"PMIX_RANK", "1"}, {"SLURM_STEP_NUM_TASKS", "2"}, {"SLURM_NTASKS", "6"}}), 1, 2,
          true);
 }
@@ -51,11 +51,11 @@ TEST(LaunchInfo, PmiOfHydraAndSrun) {
   expect(in({{"PMI_FD", "9"}, {"SLURM_PROCID", "3"}, {"SLURM_NTASKS", "4"}}), 3, 4, true);
 }
 
-TEST(LaunchInfo, ABatchScriptOrALoginShellOfSlurmIsNoLauncher) {
+TEST(LaunchInfo, SlurmBatchScriptAndShellAreNotLaunchers) {
   expect(in({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}, {"SLURM_JOB_ID", "77"}}), 0, 1, false);
 }
 
-TEST(LaunchInfo, NonsenseIsNoLauncher) {
+TEST(LaunchInfo, InvalidVariablesAreIgnored) {
   expect(in({{"OMPI_COMM_WORLD_RANK", "x"}, {"OMPI_COMM_WORLD_SIZE", "4"}}), 0, 1, false);
   expect(in({{"OMPI_COMM_WORLD_RANK", "4"}, {"OMPI_COMM_WORLD_SIZE", "4"}}), 0, 1, false);
   expect(in({{"OMPI_COMM_WORLD_RANK", "-1"}, {"OMPI_COMM_WORLD_SIZE", "4"}}), 0, 1, false);

@@ -18,14 +18,14 @@ namespace {
 
 World* the_world = nullptr;
 
-// What ranks other than 0 say: their failures.
+// Output of ranks other than 0: only failures.
 class FailurePrinter final : public ::testing::EmptyTestEventListener {
  public:
   explicit FailurePrinter(int rank) : rank_(rank) {}
   void OnTestStart(const ::testing::TestInfo& info) override {
     test_ = std::string(info.test_suite_name()) + "." + info.name();
   }
-  // GoogleTest holds its lock meanwhile: asking it for the current test would wait for ever.
+  // GoogleTest holds its lock meanwhile: asking it for the current test would deadlock.
   void OnTestPartResult(const ::testing::TestPartResult& result) override {
     if (!result.failed()) return;
     std::fprintf(stderr, "[%d] %s: %s:%d: %s\n", rank_, test_.c_str(),
@@ -38,7 +38,7 @@ class FailurePrinter final : public ::testing::EmptyTestEventListener {
   std::string test_;
 };
 
-// GPUs where each rank of this host can have one, so that the suite also passes on a machine with
+// GPUs where each rank of this host can have one, so that the suite also passes on a host with
 // fewer GPUs than ranks.
 DeviceChoice devices() {
   const char* local_size = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");

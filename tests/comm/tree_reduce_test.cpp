@@ -1,5 +1,5 @@
-// The order of additions of tree_reduce: the same bits as one binary tree over all leaves, whatever
-// the number of ranks that share them.
+// Order of additions of tree_reduce: bitwise equal to one binary tree over all leaves, for any
+// number of ranks.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
@@ -20,8 +20,8 @@ using testing::world;
 
 constexpr int kLeaves = 8;
 
-// Numbers of either sign over thirty binary orders of magnitude: any other order of additions
-// rounds differently somewhere.
+// Values of both signs over thirty binary orders of magnitude: any other order of additions changes
+// the rounding.
 at::Tensor leaf(int index, std::int64_t n) {
   at::Tensor t = at::empty({n}, at::kFloat);
   auto* data = t.mutable_data_ptr<float>();
@@ -86,7 +86,7 @@ TEST_F(TreeReduce, WouldDifferInAnyOtherOrder) {
   EXPECT_FALSE(same_bits(tree_sum(crossed), tree_sum(all)));
 }
 
-TEST_F(TreeReduce, IsTheSameWhateverTheChunk) {
+TEST_F(TreeReduce, DoesNotDependOnTheChunkSize) {
   if (!launch_info().launched) GTEST_SKIP() << "not under mpirun: there is no MPI to send chunks";
   const int share = kLeaves / world().size();
   const at::Tensor expected = tree_sum(leaves(0, kLeaves, 1001));

@@ -13,7 +13,7 @@ namespace {
 
 using testing::world;
 
-// The message of the Error that every rank must get, or "" where this one got none.
+// Message of the Error that every rank must get, or "" without one.
 std::string agreement_error(const std::string& what, const std::string& text) {
   try {
     world().require_equal(what, text);
@@ -52,7 +52,7 @@ TEST(World, BroadcastsRankZerosString) {
   EXPECT_EQ(world().broadcast(world().rank() == 0 ? longer : "short"), longer);
 }
 
-TEST(World, RequireEqualPassesWhereAllAgree) {
+TEST(World, RequireEqualPassesForEqualText) {
   EXPECT_EQ(agreement_error("the config", "a\nb\n"), "");
   EXPECT_EQ(agreement_error("the config", ""), "");
 }
@@ -71,7 +71,7 @@ TEST(World, RequireEqualNamesTheOddRankAndTheFirstLineThatDiffers) {
       << message;
 }
 
-TEST(World, RequireEqualBlamesRankZeroWhenItIsTheOddOne) {
+TEST(World, RequireEqualNamesRankZeroWhenItDiffers) {
   if (world().size() < 3) GTEST_SKIP() << "needs a majority";
   const std::string message = agreement_error("the data", world().rank() == 0 ? "a\nb" : "a");
   EXPECT_NE(message.find("rank 0 does not have what ranks 1, 2"), std::string::npos) << message;

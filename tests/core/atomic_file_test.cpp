@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-TEST(AtomicFile, IsAbsentUntilCommittedAndWholeAfter) {
+TEST(AtomicFile, IsAbsentBeforeCommitAndCompleteAfter) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "state.json";
   AtomicFile file(path);
@@ -32,7 +32,7 @@ TEST(AtomicFile, IsAbsentUntilCommittedAndWholeAfter) {
   EXPECT_EQ(folder.entries(), 1U);
 }
 
-TEST(AtomicFile, TheOldContentStaysUntilTheCommit) {
+TEST(AtomicFile, OldContentIsKeptUntilCommit) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "f";
   write_file(path, "a longer old content");
@@ -45,7 +45,7 @@ TEST(AtomicFile, TheOldContentStaysUntilTheCommit) {
   EXPECT_EQ(read_file(path), "new");
 }
 
-TEST(AtomicFile, WithoutACommitNothingIsLeft) {
+TEST(AtomicFile, WithoutCommitNoFileIsLeft) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "f";
   {
@@ -56,7 +56,7 @@ TEST(AtomicFile, WithoutACommitNothingIsLeft) {
   EXPECT_EQ(folder.entries(), 0U);
 }
 
-TEST(AtomicFile, AProcessThatDiesWritingLeavesTheOldFileAndBlocksNoOther) {
+TEST(AtomicFile, KilledWriterLeavesTheOldFileAndDoesNotBlockOthers) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "f";
   write_file(path, "old");
@@ -74,7 +74,7 @@ TEST(AtomicFile, AProcessThatDiesWritingLeavesTheOldFileAndBlocksNoOther) {
   EXPECT_EQ(read_file(path), "new");
 }
 
-TEST(AtomicFile, MovingHandsOverTheCommit) {
+TEST(AtomicFile, MoveTransfersTheCommit) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "f";
   {
@@ -88,7 +88,7 @@ TEST(AtomicFile, MovingHandsOverTheCommit) {
   EXPECT_EQ(folder.entries(), 1U);
 }
 
-TEST(AtomicFile, ANameWithoutAFolderIsInTheWorkingDirectory) {
+TEST(AtomicFile, NameWithoutFolderIsInTheWorkingDirectory) {
   const TemporaryFolder folder;
   const fs::path before = fs::current_path();
   fs::current_path(folder.path());
@@ -97,7 +97,7 @@ TEST(AtomicFile, ANameWithoutAFolderIsInTheWorkingDirectory) {
   EXPECT_EQ(read_file(folder.path() / "bare"), "x");
 }
 
-TEST(AtomicFile, CarriesEveryByte) {
+TEST(AtomicFile, PreservesEveryByteValue) {
   const TemporaryFolder folder;
   std::string text(200001, '\0');
   for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 31 % 256);
@@ -106,7 +106,7 @@ TEST(AtomicFile, CarriesEveryByte) {
   EXPECT_EQ(fs::file_size(folder.path() / "f"), text.size());
 }
 
-TEST(AtomicFile, AMissingFolderCannotBeWrittenTo) {
+TEST(AtomicFile, MissingFolderIsCannotWrite) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "missing" / "f";
   const Error error = error_of([&] { write_file(path, "x"); });
@@ -114,7 +114,7 @@ TEST(AtomicFile, AMissingFolderCannotBeWrittenTo) {
   EXPECT_EQ(std::string(error.what()), "creating " + path.string() + ": No such file or directory");
 }
 
-TEST(AtomicFile, AFolderInItsPlaceIsRefusedAndNothingIsLeft) {
+TEST(AtomicFile, DirectoryAtThePathIsRejectedWithoutLeftovers) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "f";
   fs::create_directories(path);
@@ -141,7 +141,7 @@ class OrdinaryUser {
   bool was_root_;
 };
 
-TEST(AtomicFile, AReadOnlyFolderNamesThePermissions) {
+TEST(AtomicFile, ReadOnlyFolderErrorNamesPermissions) {
   const TemporaryFolder folder;
   ASSERT_EQ(::chmod(folder.path().c_str(), 0555), 0);
   const fs::path path = folder.path() / "f";
@@ -156,8 +156,8 @@ TEST(AtomicFile, AReadOnlyFolderNamesThePermissions) {
   EXPECT_TRUE(contains(error.what(), "check the permissions")) << error.what();
 }
 
-// A limit on the size of files fails a write half way, as a full disk does.
-TEST(AtomicFile, AWriteThatDoesNotFitNamesTheBytesAndLeavesTheOldFile) {
+// A limit on file size fails a write half way, like a full disk.
+TEST(AtomicFile, WriteBeyondFreeSpaceNamesTheBytesAndKeepsTheOldFile) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "f";
   write_file(path, "old");
@@ -171,7 +171,7 @@ TEST(AtomicFile, AWriteThatDoesNotFitNamesTheBytesAndLeavesTheOldFile) {
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
   std::signal(SIGXFSZ, old_handler);
   EXPECT_EQ(error.code(), ExitCode::kCannotWrite);
-  // The first 4096 went in; the error names what did not.
+  // The first 4096 were written; the error names the others.
   EXPECT_EQ(std::string(error.what()),
             "writing 5904 bytes to " + path.string() +
                 ": File too large; raise the limit on the size of files (ulimit -f), or write to a "
@@ -199,14 +199,14 @@ TEST(ReadFile, AnEmptyFileIsEmpty) {
   EXPECT_EQ(read_file(folder.path() / "f"), "");
 }
 
-TEST(SyncDirectory, TakesAFolderAndRefusesAMissingOne) {
+TEST(SyncDirectory, AcceptsAFolderAndRejectsAMissingOne) {
   const TemporaryFolder folder;
   EXPECT_NO_THROW(sync_directory(folder.path()));
   const Error error = error_of([&] { sync_directory(folder.path() / "missing"); });
   EXPECT_EQ(error.code(), ExitCode::kCannotWrite);
 }
 
-TEST(AtomicFile, WhatIsNoPlainFileIsNotReplaced) {
+TEST(AtomicFile, SpecialFilesAreNotReplaced) {
   const TemporaryFolder folder;
   const fs::path pipe = folder.path() / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
@@ -220,7 +220,7 @@ TEST(AtomicFile, WhatIsNoPlainFileIsNotReplaced) {
   EXPECT_EQ(folder.entries(), 2U);
 }
 
-TEST(AtomicFile, TheTargetOfALinkIsWritten) {
+TEST(AtomicFile, WritesTheTargetOfALink) {
   const TemporaryFolder folder;
   fs::create_directories(folder.path() / "real");
   write_file(folder.path() / "real" / "f", "old");
@@ -259,7 +259,7 @@ TEST(AtomicFile, LinksWithoutATargetThatCanBeWrittenAreRejectedAndKept) {
   EXPECT_EQ(folder.entries(), 4U);
 }
 
-TEST(AtomicFile, AFileThatIsReplacedKeepsItsPermissions) {
+TEST(AtomicFile, ReplacedFileKeepsItsPermissions) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "f";
   fs::create_symlink("f", folder.path() / "link");
@@ -273,7 +273,7 @@ TEST(AtomicFile, AFileThatIsReplacedKeepsItsPermissions) {
   }
 }
 
-TEST(AtomicFile, AnOpenFileOfTheProcessIsWrittenDirectly) {
+TEST(AtomicFile, OpenFileOfTheProcessIsWrittenDirectly) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::pipe(ends.data()), 0);
   for (const char* folder : {"/dev/fd/", "/proc/self/fd/"}) {
@@ -287,7 +287,7 @@ TEST(AtomicFile, AnOpenFileOfTheProcessIsWrittenDirectly) {
   for (const int end : ends) ::close(end);
 }
 
-TEST(AtomicFile, WhetherItCouldBeWrittenIsAskedWithoutATrace) {
+TEST(AtomicFile, RequireWritableCreatesNothing) {
   const TemporaryFolder folder;
   EXPECT_NO_THROW(require_writable(folder.path() / "f"));
   EXPECT_EQ(error_of([&] { require_writable(folder.path() / "none" / "f"); }).code(),

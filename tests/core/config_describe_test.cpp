@@ -112,7 +112,7 @@ TEST(ToToml, LongMeaningsAreWrappedComments) {
   EXPECT_NO_THROW(schema.load_text(schema.to_toml(), "again.toml", {}));
 }
 
-TEST(ToToml, KeysOfASectionStandTogetherHoweverDeclared) {
+TEST(ToToml, KeysOfASectionAreTogetherForAnyOrderOfDeclaration) {
   std::int64_t n = 1;
   Schema schema;
   schema.key("a.x", &n);
@@ -178,7 +178,7 @@ TEST(DescribeKeys, WrapsAtTheTerminal) {
   EXPECT_GT(widest, 90U);  // characters are counted, not bytes
 }
 
-TEST(DescribeMarkdown, IsATableASectionWithANotice) {
+TEST(DescribeMarkdown, HasATablePerSectionAndANotice) {
   const TestConfig config;
   const std::string text = config.schema.describe_keys_markdown();
   EXPECT_TRUE(text.starts_with("<!-- Generated ")) << text;

@@ -10,33 +10,33 @@ namespace {
 const std::vector<std::string> kKnown = {"train.steps", "train.seed",       "train.global_batch",
                                          "model.name",  "model.resolution", "objective.gamma"};
 
-TEST(NearestName, FindsOneSlipOfEachKind) {
-  EXPECT_EQ(nearest_name("train.step", kKnown), "train.steps");    // missing
-  EXPECT_EQ(nearest_name("train.stteps", kKnown), "train.steps");  // too much
-  EXPECT_EQ(nearest_name("train.stepz", kKnown), "train.steps");   // wrong
-  EXPECT_EQ(nearest_name("train.setps", kKnown), "train.steps");   // swapped
+TEST(NearestName, FindsOneEditOfEachKind) {
+  EXPECT_EQ(nearest_name("train.step", kKnown), "train.steps");    // missing letter
+  EXPECT_EQ(nearest_name("train.stteps", kKnown), "train.steps");  // extra letter
+  EXPECT_EQ(nearest_name("train.stepz", kKnown), "train.steps");   // wrong letter
+  EXPECT_EQ(nearest_name("train.setps", kKnown), "train.steps");   // transposed letters
   EXPECT_EQ(nearest_name("trian.steps", kKnown), "train.steps");   // in the section
   EXPECT_EQ(nearest_name("train.globalbatch", kKnown), "train.global_batch");
   EXPECT_EQ(nearest_name("Train.Steps", kKnown), "train.steps");         // capitals
-  EXPECT_EQ(nearest_name("objektive.gama", kKnown), "objective.gamma");  // two, in a long name
+  EXPECT_EQ(nearest_name("objektive.gama", kKnown), "objective.gamma");  // two edits in a long name
 }
 
-TEST(NearestName, ASwapCountsOnce) {
-  // Four letters allow one slip, so this fails where a swap counts as two.
+TEST(NearestName, TranspositionCountsOnce) {
+  // Four letters allow one edit, so this fails if a transposition counts as two.
   EXPECT_EQ(nearest_name("naem", {"name"}), "name");
   EXPECT_EQ(nearest_name("nmae", {"name"}), "name");
   EXPECT_EQ(nearest_name("eman", {"name"}), "");
 }
 
-TEST(NearestName, SaysNothingWhenNoneIsNear) {
+TEST(NearestName, IsEmptyWhenNoNameIsSimilar) {
   EXPECT_EQ(nearest_name("train.foo", kKnown), "");
-  EXPECT_EQ(nearest_name("train.size", kKnown), "");  // the shared section does not make it near
+  EXPECT_EQ(nearest_name("train.size", kKnown), "");  // the shared section does not make it similar
   EXPECT_EQ(nearest_name("x", kKnown), "");
   EXPECT_EQ(nearest_name("", kKnown), "");
   EXPECT_EQ(nearest_name("train.steps", {}), "");
 }
 
-TEST(NearestName, TakesTheNearestAndTheFirstOfEquals) {
+TEST(NearestName, PrefersTheNearestThenTheFirst) {
   EXPECT_EQ(nearest_name("bf18", {"fp32", "bf12", "bf16"}), "bf12");
   EXPECT_EQ(nearest_name("began", {"egan", "began", "magan"}), "began");
   EXPECT_EQ(nearest_name("beganx", {"egan", "began"}), "began");
@@ -63,7 +63,7 @@ TEST(UnknownKey, NamesTheSectionThatHasIt) {
             "run.toml:1: unknown key \"gamma\"; did you mean \"objective.gamma\"?");
 }
 
-TEST(UnknownKey, PointsToTheListWhenNothingIsNear) {
+TEST(UnknownKey, NamesTheListingCommandWhenNoKeyIsSimilar) {
   EXPECT_EQ(
       name_error("[train]\nfoo = 1\n"),
       "run.toml:2: unknown key \"train.foo\"; `valley train --keys train` lists the known ones");

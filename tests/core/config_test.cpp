@@ -46,7 +46,7 @@ TEST(Key, StringsAreEscaped) {
   EXPECT_EQ(value_of(std::string("grün")), "\"grün\"");
 }
 
-TEST(Key, SaysItsTypeLimitsAndChoices) {
+TEST(Key, DescribesTypeLimitsAndChoices) {
   const TestConfig config;
   const auto& keys = config.schema.keys();
   ASSERT_EQ(keys.size(), 8U);
@@ -69,7 +69,7 @@ TEST(Key, SaysItsTypeLimitsAndChoices) {
   EXPECT_EQ(keys[7].meaning(), "Learning rate.");
 }
 
-TEST(Key, LimitsAreInclusiveOrNotAndNeverTakeANaN) {
+TEST(Key, LimitsAreInclusiveOrExclusiveAndRejectNaN) {
   double x = 0.5;
   const Key key = Key("a.b", &x).above(0).max(1);
   EXPECT_FALSE(key.is_within_limits(0));
@@ -91,7 +91,7 @@ TEST(Key, TheDefaultStaysWhenTheValueChanges) {
   EXPECT_EQ(config.schema.keys()[3].value(), "5");
 }
 
-TEST(Schema, ReferencesStayGoodWhileKeysAreAdded) {
+TEST(Schema, ReferencesStayValidWhileKeysAreAdded) {
   std::int64_t number = 0;
   Schema schema;
   Key& first = schema.key("a.first", &number);

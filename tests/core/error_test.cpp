@@ -31,13 +31,13 @@ TEST(Error, ExitCodesAreTheDocumentedNumbers) {
   EXPECT_EQ(static_cast<int>(ExitCode::kRankLost), 76);
 }
 
-TEST(FileError, NamesWhatWasDoneThePathAndTheReason) {
+TEST(FileError, NamesOperationPathAndReason) {
   const Error error = file_error("opening", "shards/a.h5", ENOENT, false);
   EXPECT_EQ(error.code(), ExitCode::kMissingInput);
   EXPECT_STREQ(error.what(), "opening shards/a.h5: No such file or directory");
 }
 
-TEST(FileError, WritingFailuresCannotWriteAndSayTheWayOut) {
+TEST(FileError, FailedWritesAreCannotWriteWithAdvice) {
   for (const int number : {ENOSPC, EDQUOT, EACCES, EPERM, EROFS, ENOENT, EFBIG})
     EXPECT_EQ(file_error("writing", "f", number, true).code(), ExitCode::kCannotWrite) << number;
   EXPECT_TRUE(contains(file_error("writing", "f", ENOSPC, true).what(), "free some space"));
@@ -46,14 +46,14 @@ TEST(FileError, WritingFailuresCannotWriteAndSayTheWayOut) {
   EXPECT_TRUE(contains(file_error("writing", "f", EROFS, true).what(), "mounted read-only"));
 }
 
-TEST(FileError, AFailingDeviceIsIoWhicheverWay) {
+TEST(FileError, FailingDeviceIsIoForReadsAndWrites) {
   for (const bool writing : {false, true}) {
     EXPECT_EQ(file_error("on", "f", EIO, writing).code(), ExitCode::kIo);
     EXPECT_EQ(file_error("on", "f", ESTALE, writing).code(), ExitCode::kIo);
   }
 }
 
-TEST(FaultOf, TellsPathsLimitsAndStorageApart) {
+TEST(FaultOf, DistinguishesPathsLimitsAndStorage) {
   for (const int number : {ENOENT, ENOTDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG})
     EXPECT_EQ(fault_of(number), FileFault::kPath) << number;
   for (const int number : {ENOSPC, EDQUOT, EROFS, EFBIG, EMFILE, ENFILE, ENOMEM})
@@ -72,7 +72,7 @@ TEST(FileError, APathWithBracesIsNotAFormat) {
                "opening {0}: No such file or directory");
 }
 
-TEST(Check, PassesAndFailsWithThePlace) {
+TEST(Check, FailureNamesFileAndLine) {
   EXPECT_NO_THROW(VALLEY_CHECK(1 + 1 == 2));
   try {
     VALLEY_CHECK(1 + 1 == 3);

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kEnotsupp = 524;
 
-TEST(FileSystem, OperationsThatItLacksAreToldFromFailures) {
+TEST(FileSystem, UnsupportedOperationsAreDistinguishedFromFailures) {
   for (const int number : {EINVAL, ENOSYS, ENOTSUP, EOPNOTSUPP, ENOTTY, kEnotsupp}) {
     EXPECT_TRUE(is_unsupported(number)) << number;
     EXPECT_TRUE(has_no_locks(number)) << number;
@@ -32,7 +32,7 @@ TEST(FileSystem, EnotsuppHasAText) {
 }
 
 // A pipe cannot be flushed: fsync() fails with EINVAL.
-TEST(FileSystem, WhatCannotBeFlushedIsReportedOnceAndGoesOn) {
+TEST(FileSystem, UnsupportedFlushIsReportedOnceAndIgnored) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::pipe(ends.data()), 0);
   testing::internal::CaptureStderr();
@@ -44,7 +44,7 @@ TEST(FileSystem, WhatCannotBeFlushedIsReportedOnceAndGoesOn) {
   for (const int end : ends) ::close(end);
 }
 
-TEST(FileSystem, AFlushThatFailsIsAnError) {
+TEST(FileSystem, FailedFlushIsAnError) {
   const Error error = error_of([] { flush_file(-1, "f"); });
   EXPECT_EQ(error.code(), ExitCode::kCannotWrite);
   EXPECT_TRUE(contains(error.what(), "flushing f")) << error.what();

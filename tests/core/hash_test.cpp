@@ -41,13 +41,13 @@ TEST_P(Crc32cForms, KnownVectors) {
   EXPECT_EQ(crc(as_bytes("123456789"), 0), 0xE3069283U);
 }
 
-TEST_P(Crc32cForms, NothingLeavesTheChecksumAsItWas) {
+TEST_P(Crc32cForms, EmptyInputKeepsTheChecksum) {
   const Crc crc = GetParam();
   EXPECT_EQ(crc({}, 0), 0U);
   EXPECT_EQ(crc({}, 0xE3069283U), 0xE3069283U);
 }
 
-TEST_P(Crc32cForms, PiecesAddUpToTheWhole) {
+TEST_P(Crc32cForms, PiecesGiveTheHashOfTheWhole) {
   const Crc crc = GetParam();
   const std::vector<std::byte> bytes = noise(40000);
   const Bytes all(bytes);
@@ -67,7 +67,7 @@ TEST_P(Crc32cForms, AnyFlippedBitChangesIt) {
   }
 }
 
-TEST(Crc32c, TheProcessorAgreesWithTheSoftwareAtEveryLengthAndOffset) {
+TEST(Crc32c, HardwareEqualsSoftwareAtEveryLengthAndOffset) {
   const std::vector<std::byte> bytes = noise(16 * 4096 + 64);
   const Bytes all(bytes);
   std::vector<std::size_t> lengths(300);
@@ -96,7 +96,7 @@ TEST(Sha256, KnownVectors) {
             "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
-TEST(Sha256, PiecesAddUpToTheWhole) {
+TEST(Sha256, PiecesGiveTheHashOfTheWhole) {
   const std::vector<std::byte> bytes = noise(100000);
   Sha256 sha;
   for (std::size_t at = 0; at < bytes.size(); at += 777)
@@ -124,7 +124,7 @@ TEST(Sha256, AMissingFileIsNamed) {
   EXPECT_TRUE(contains(error.what(), "nowhere/weights")) << error.what();
 }
 
-TEST(Sha256, AFolderIsRefused) {
+TEST(Sha256, FolderIsRejected) {
   const TemporaryFolder folder;
   const Error error = error_of([&] { (void)sha256_of_file(folder.path()); });
   EXPECT_EQ(error.code(), ExitCode::kMissingInput);

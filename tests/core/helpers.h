@@ -1,4 +1,4 @@
-// What several tests of the core need.
+// Helpers of the tests of core.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -18,7 +18,7 @@ std::string job_in(const std::map<std::string, std::string>& variables) {
   return job_id();
 }
 
-TEST(JobId, IsTheNameThatTheBatchSystemTakes) {
+TEST(JobId, MatchesTheFormatOfTheBatchSystem) {
   EXPECT_EQ(job_in({}), "");
   EXPECT_EQ(job_in({{"SLURM_JOB_ID", "77"}}), "77");
   EXPECT_EQ(

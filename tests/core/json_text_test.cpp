@@ -68,7 +68,7 @@ TEST(WriteJson, BytesThatAreNotUtf8DoNotThrow) {
             "{\"path\":\"caf\u00E9\u009B\"}");  // as it is
 }
 
-TEST(PrintJson, TerminalCommandsAreEscapedAndTheValueStays) {
+TEST(PrintJson, TerminalCommandsAreEscapedWithoutChangingTheValue) {
   const json value = {{"name", "a\u009B31m\x7f\u202E\x1b\nb"}};
   ::testing::internal::CaptureStdout();
   print_json_text(write_json(value, 1));

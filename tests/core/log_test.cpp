@@ -18,7 +18,7 @@
 namespace valley {
 namespace {
 
-// Log state is the process's: each test starts as one rank without a file.
+// Log state is process-wide: each test starts as one rank without a file.
 class LogTest : public ::testing::Test {
  protected:
   void SetUp() override { reset(); }
@@ -28,7 +28,7 @@ class LogTest : public ::testing::Test {
     log::tee_to("");
   }
 
-  // What `call` writes to the descriptor of stderr.
+  // Output of `call` on the descriptor of stderr.
   template <typename Call>
   std::string stderr_of(Call&& call) {
     const std::filesystem::path path = folder_.path() / "stderr";
@@ -58,13 +58,13 @@ TEST_F(LogTest, OneRankHasNoPrefix) {
   EXPECT_EQ(stderr_of(say_one_of_each), "step 1200\nhere\nwarning: slow disk\nerror: gone\n");
 }
 
-TEST_F(LogTest, RankZeroOfManySpeaksWithItsNumber) {
+TEST_F(LogTest, RankZeroOfSeveralHasAPrefix) {
   log::set_rank(0, 4);
   EXPECT_EQ(stderr_of(say_one_of_each),
             "[0] step 1200\n[0] here\n[0] warning: slow disk\n[0] error: gone\n");
 }
 
-TEST_F(LogTest, OtherRanksLeaveInfoToRankZero) {
+TEST_F(LogTest, OtherRanksDoNotWriteInfo) {
   log::set_rank(2, 4);
   EXPECT_EQ(stderr_of(say_one_of_each), "[2] here\n[2] warning: slow disk\n[2] error: gone\n");
 }
@@ -92,7 +92,7 @@ TEST_F(LogTest, TheFileGetsEveryLineWithItsTime) {
   }
 }
 
-TEST_F(LogTest, TheFileIsAppendedToAndLeftAlone) {
+TEST_F(LogTest, FileIsAppendedToUntilTeeStops) {
   const std::string path = (folder_.path() / "log.txt").string();
   write_file(path, "before\n");
   log::tee_to(path);
@@ -105,7 +105,7 @@ TEST_F(LogTest, TheFileIsAppendedToAndLeftAlone) {
   EXPECT_TRUE(lines[1].ends_with(" during")) << lines[1];
 }
 
-TEST_F(LogTest, AFileSaysWhatIsWrittenAtOnce) {
+TEST_F(LogTest, LinesReachTheFileImmediately) {
   const std::string path = (folder_.path() / "log.txt").string();
   log::tee_to(path);
   (void)stderr_of([] { log::info("flushed"); });
@@ -113,13 +113,13 @@ TEST_F(LogTest, AFileSaysWhatIsWrittenAtOnce) {
 }
 
 TEST_F(LogTest, AFileThatCannotBeOpenedIsOneError) {
-  const std::string path = folder_.path().string();  // a folder, which nobody can write to
+  const std::string path = folder_.path().string();  // a folder cannot be written to
   const Error error = error_of([&] { log::tee_to(path); });
   EXPECT_EQ(error.code(), ExitCode::kCannotWrite);
   EXPECT_TRUE(contains(error.what(), "opening " + path + ": Is a directory")) << error.what();
 }
 
-TEST_F(LogTest, LinesOfThreadsStayWhole) {
+TEST_F(LogTest, LinesOfThreadsDoNotInterleave) {
   constexpr int kThreads = 4;
   constexpr int kLines = 200;
   const std::string said = stderr_of([] {

@@ -34,7 +34,7 @@ TEST(Philox, EveryPartOfTheCounterAndKeyMatters) {
 }
 
 TEST(Philox, StreamsKeepTheirNumbers) {
-  // Renumbering would silently change what a seed means.
+  // Renumbering would silently change the meaning of seeds.
   EXPECT_EQ(static_cast<std::uint32_t>(RandomStream::kWeights), 1U);
   EXPECT_EQ(static_cast<std::uint32_t>(RandomStream::kLatentD), 2U);
   EXPECT_EQ(static_cast<std::uint32_t>(RandomStream::kLatentG), 3U);

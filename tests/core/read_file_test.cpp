@@ -26,11 +26,11 @@ std::string error_text(const fs::path& path, ExitCode code, const ReadRules& rul
   return error.what();
 }
 
-TEST(ReadFile, ANamedPipeIsReadToTheEndThatItsWriterSets) {
+TEST(ReadFile, NamedPipeIsReadUntilItsWriterCloses) {
   const TemporaryFolder folder;
   const fs::path pipe = folder.path() / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  const std::string sent(300'000, 'x');  // more than a pipe holds
+  const std::string sent(300'000, 'x');  // more than the capacity of a pipe
   std::thread writer([&] { std::ofstream(pipe) << sent; });
   const std::string got = read_file(pipe, kPipes);
   writer.join();
@@ -64,7 +64,7 @@ TEST(ReadFile, DevicesDirectoriesAndSocketsAreRejected) {
   ::close(socket);
 }
 
-TEST(ReadFile, MoreThanTheLimitIsRejectedOfFilesAndOfPipes) {
+TEST(ReadFile, FilesAndPipesBeyondTheLimitAreRejected) {
   const TemporaryFolder folder;
   const fs::path file = folder.path() / "f";
   write_file(file, "12345");

@@ -12,7 +12,7 @@
 namespace valley {
 namespace {
 
-TEST(StartThreads, StartsAsManyAsAskedFor) {
+TEST(StartThreads, StartsTheRequestedNumber) {
   std::atomic<int> ran = 0;
   std::vector<std::jthread> threads;
   EXPECT_EQ(start_threads(threads, 3, [&] { ++ran; }), 3);
@@ -21,14 +21,14 @@ TEST(StartThreads, StartsAsManyAsAskedFor) {
   EXPECT_EQ(ran, 3);
 }
 
-TEST(StartThreads, SaysHowManyTheSystemGranted) {
+TEST(StartThreads, ReturnsTheNumberThatTheSystemGranted) {
   const NoThreads none;
   std::vector<std::jthread> threads;
   EXPECT_EQ(start_threads(threads, 3, [] {}), 0);
   EXPECT_TRUE(threads.empty());
 }
 
-TEST(StartThread, SaysWhatItWasForWhenTheSystemRefuses) {
+TEST(StartThread, ErrorNamesTheWorkWhenTheSystemRefuses) {
   const NoThreads none;
   try {
     start_thread("reductions", [] {}).join();

@@ -52,7 +52,7 @@ TEST_F(BuilderTest, StoresEveryImageOnceWithItsPixelsNameAndLabel) {
   EXPECT_FALSE(is_sorted) << "shuffled by default";
 }
 
-TEST_F(BuilderTest, WithoutShufflingTheOrderIsTheSources) {
+TEST_F(BuilderTest, WithoutShufflingKeepsTheOrderOfTheSource) {
   BuildOptions plain = options();
   plain.shuffle_seed.reset();
   build_dataset(PatternSource(40), plain);
@@ -102,7 +102,7 @@ TEST_F(BuilderTest, MaxImagesTakesTheFirstOfTheOrder) {
   for (std::uint64_t i = 0; i < 40; ++i) EXPECT_EQ(first->name(i), all->name(i));
 }
 
-TEST_F(BuilderTest, TotalsAreThoseOfTheImages) {
+TEST_F(BuilderTest, TotalsMatchTheImages) {
   build_dataset(PatternSource(50), options());
   const Manifest manifest = read_manifest(folder_ / "set");
   EXPECT_EQ(manifest.class_histogram,
@@ -121,7 +121,7 @@ TEST_F(BuilderTest, TotalsAreThoseOfTheImages) {
   EXPECT_NEAR(manifest.deviation[1], std::sqrt(squares / (50 * 64) - mean * mean), 1e-9);
 }
 
-TEST_F(BuilderTest, RejectsAreLeftOutAndEachIsListed) {
+TEST_F(BuilderTest, RejectsAreSkippedAndListed) {
   const PatternSource source(100, [](std::uint64_t i) -> std::optional<Reject> {
     if (i == 3 || i == 60) return Reject{"truncated", fmt::format("at {}", i)};
     if (i == 99) return Reject{"no glyph", ""};
@@ -164,7 +164,7 @@ TEST_F(BuilderTest, TooManyRejectsFailAndAHigherRateResumes) {
   EXPECT_EQ(hashes(folder_ / "set"), hashes(folder_ / "fresh"));
 }
 
-TEST_F(BuilderTest, NothingButRejectsIsAnError) {
+TEST_F(BuilderTest, OnlyRejectsIsAnError) {
   const PatternSource source(3, [](std::uint64_t) { return Reject{"bad", ""}; });
   BuildOptions lenient = options();
   lenient.max_error_rate = 1;
@@ -243,7 +243,7 @@ TEST_F(BuilderTest, ResumeWithOtherParametersNamesThem) {
                [&] { build_dataset(PatternSource(50), other); });
 }
 
-TEST_F(BuilderTest, ResumeRefusesADamagedShard) {
+TEST_F(BuilderTest, ResumeRejectsADamagedShard) {
   build_dataset(PatternSource(50), options());
   flip_byte(folder_ / "set/shard-00000.h5", 20);
   BuildOptions resumed = options();
@@ -252,7 +252,7 @@ TEST_F(BuilderTest, ResumeRefusesADamagedShard) {
                [&] { build_dataset(PatternSource(50), resumed); });
 }
 
-TEST_F(BuilderTest, AnExistingSetIsKeptUnlessToldOtherwise) {
+TEST_F(BuilderTest, ExistingDataSetIsKeptByDefault) {
   build_dataset(PatternSource(50), options());
   const auto before = hashes(folder_ / "set");
   expect_error(ExitCode::kCannotWrite, {"--resume", "--overwrite"},
@@ -265,7 +265,7 @@ TEST_F(BuilderTest, AnExistingSetIsKeptUnlessToldOtherwise) {
   EXPECT_TRUE(verify_dataset(folder_ / "set", true).problems.empty());
 }
 
-TEST_F(BuilderTest, DirectoriesOfOthersAreNeverTouched) {
+TEST_F(BuilderTest, ForeignDirectoriesAreNotChanged) {
   fs::create_directories(folder_ / "set");
   put_file(folder_ / "set/thesis.tex", "precious");
   for (const Existing existing : {Existing::kRefuse, Existing::kResume, Existing::kOverwrite}) {
@@ -280,13 +280,13 @@ TEST_F(BuilderTest, DirectoriesOfOthersAreNeverTouched) {
                [this] { build_dataset(PatternSource(5), options("file")); });
 }
 
-TEST_F(BuilderTest, OneBuilderADirectory) {
+TEST_F(BuilderTest, OneBuilderPerDirectory) {
   const DestinationLock lock(folder_ / "set");
   expect_error(ExitCode::kCannotWrite, {"another valley shard build"},
                [this] { build_dataset(PatternSource(5), options()); });
 }
 
-TEST_F(BuilderTest, TooLittleSpaceIsSaidBeforeAnythingIsWritten) {
+TEST_F(BuilderTest, TooLittleSpaceIsReportedBeforeWriting) {
   BuildOptions huge = options();
   huge.target.height = huge.target.width = 16384;
   expect_error(ExitCode::kCannotWrite, {"the shards need ", "iB are free there", "--max-images"},
@@ -294,7 +294,7 @@ TEST_F(BuilderTest, TooLittleSpaceIsSaidBeforeAnythingIsWritten) {
   EXPECT_FALSE(fs::exists(folder_ / "set/manifest.json"));
 }
 
-TEST_F(BuilderTest, OptionsThatCannotBeAreRefused) {
+TEST_F(BuilderTest, InvalidOptionsAreRejected) {
   const auto refused = [this](const char* part, const std::function<void(BuildOptions&)>& change) {
     BuildOptions wrong = options();
     change(wrong);

@@ -36,8 +36,7 @@ class DatasetTest : public ShardTest {
     change(root);
     put_file(set_ / kManifestFile, root.dump());
   }
-  // Makes the manifest agree with a shard that a test changed, so that only later checks can
-  // object.
+  // Updates the manifest for a shard that a test changed, so that only later checks fail.
   void forge_hashes(std::size_t shard) {
     const ShardEntry& entry = manifest_.shards[shard];
     const PositionedFile file = PositionedFile::open_to_read(set_ / entry.file);
@@ -87,9 +86,9 @@ TEST_F(DatasetTest, AFlippedPixelNamesShardAndRow) {
   dataset->read(36, pixels, true);
 }
 
-// The metadata hash is compared before HDF5 sees the file: whatever byte is hit, the message is
-// ours.
-TEST_F(DatasetTest, EveryKindOfFlippedMetadataIsRefusedBeforeHdf5) {
+// The metadata hash is compared before HDF5 opens the file, so the message does not depend on the
+// changed byte.
+TEST_F(DatasetTest, FlippedMetadataIsRejectedBeforeHdf5) {
   const ShardEntry& entry = manifest_.shards[0];
   const std::uint64_t end_of_pixels = entry.data_offset + entry.images * 192;
   for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{9}, entry.data_offset / 2,
@@ -116,7 +115,7 @@ TEST_F(DatasetTest, AMissingShardIsMissingInput) {
   open_fails(ExitCode::kMissingInput, {"shard-00001.h5"});
 }
 
-TEST_F(DatasetTest, AShardOfAnotherSetIsRefused) {
+TEST_F(DatasetTest, AShardOfAnotherSetIsRejected) {
   BuildOptions other = options("other");
   other.shuffle_seed = 5;
   build_dataset(PatternSource(70), other);
@@ -127,7 +126,7 @@ TEST_F(DatasetTest, AShardOfAnotherSetIsRefused) {
   open_fails(ExitCode::kData, {"shard-00001.h5", "dataset_uuid"});
 }
 
-TEST_F(DatasetTest, SwappedShardsAreRefused) {
+TEST_F(DatasetTest, SwappedShardsAreRejected) {
   fs::rename(set_ / "shard-00000.h5", set_ / "x");
   fs::rename(set_ / "shard-00001.h5", set_ / "shard-00000.h5");
   fs::rename(set_ / "x", set_ / "shard-00001.h5");
@@ -136,12 +135,12 @@ TEST_F(DatasetTest, SwappedShardsAreRefused) {
   open_fails(ExitCode::kData, {"shard-00000.h5", "shard_index"});
 }
 
-TEST_F(DatasetTest, AWrongCountInTheManifestIsRefused) {
+TEST_F(DatasetTest, AWrongCountInTheManifestIsRejected) {
   change_manifest([](json& root) { root["images"] = 71; });
   open_fails(ExitCode::kData, {"manifest.json", "images", "70"});
 }
 
-TEST_F(DatasetTest, ACountThatAgreesWithItselfButNotWithTheShardIsRefused) {
+TEST_F(DatasetTest, ACountThatAgreesWithItselfButNotWithTheShardIsRejected) {
   change_manifest([](json& root) {
     root["images"] = 69;
     root["shards"][2]["n"] = 5;
@@ -152,7 +151,7 @@ TEST_F(DatasetTest, ACountThatAgreesWithItselfButNotWithTheShardIsRefused) {
   open_fails(ExitCode::kData, {"shard-00002.h5", "shape"});
 }
 
-TEST_F(DatasetTest, AWrongOffsetIsRefused) {
+TEST_F(DatasetTest, AWrongOffsetIsRejected) {
   change_manifest([](json& root) {
     root["shards"][0]["data_offset"] = root["shards"][0]["data_offset"].get<int>() - 64;
   });
@@ -161,8 +160,8 @@ TEST_F(DatasetTest, AWrongOffsetIsRefused) {
   open_fails(ExitCode::kData, {"shard-00000.h5", "data offset"});
 }
 
-// What HDF5 programs may do to a shard; the hashes are forged so that the next check has to object.
-TEST_F(DatasetTest, AShardWhoseWriterDiedIsIncomplete) {
+// Changes of a shard by HDF5 programs; the hashes are forged so that the next check must fail.
+TEST_F(DatasetTest, ShardOfAKilledWriterIsIncomplete) {
   const std::string path = (set_ / "shard-00000.h5").string();
   const ::hid_t file = ::H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
   ASSERT_GE(::H5Adelete(file, "complete"), 0);
@@ -184,7 +183,7 @@ TEST_F(DatasetTest, AnotherFormatVersionIsNamed) {
   open_fails(ExitCode::kData, {"shard-00000.h5", "format version 2"});
 }
 
-TEST_F(DatasetTest, AFileThatIsNoHdf5IsRefusedByName) {
+TEST_F(DatasetTest, FileThatIsNotHdf5IsRejectedByName) {
   const std::uint64_t bytes = manifest_.shards[0].bytes;
   put_file(set_ / "shard-00000.h5", std::string(bytes, 'x'));
   forge_hashes(0);
@@ -216,7 +215,7 @@ TEST_F(DatasetTest, MissingDirectoriesAndForeignOnesAreNamed) {
   expect_error(ExitCode::kMissingInput, {"manifest.json"}, [this] { Dataset::open(folder_); });
 }
 
-TEST_F(DatasetTest, VerifyFindsNothingWrongWithAGoodSet) {
+TEST_F(DatasetTest, VerifyAcceptsAGoodDataSet) {
   for (const bool deep : {false, true}) {
     const VerifyReport report = verify_dataset(set_, deep);
     EXPECT_TRUE(report.problems.empty());

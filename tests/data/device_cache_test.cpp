@@ -47,7 +47,7 @@ TEST(DeviceCacheOnCuda, DeliversTheBatchesOfTheLoader) {
   expect_batches_of_the_loader(at::Device(at::kCUDA, 0));
 }
 
-TEST(DeviceCache, ReadsEachImageOnceAndVerifiesItUnlessTold) {
+TEST(DeviceCache, ReadsAndVerifiesEachImageOnceUnlessDisabled) {
   for (const Verify verify : {Verify::kOff, Verify::kFirstEpoch, Verify::kAlways}) {
     const auto dataset = std::make_shared<FakeDataset>(20);
     LoaderOptions options;
@@ -62,8 +62,8 @@ TEST(DeviceCache, ReadsEachImageOnceAndVerifiesItUnlessTold) {
   }
 }
 
-// The ranks one after the other: each hands in its part, and gets what the others will hand in.
-TEST(DeviceCache, PartsOfAllRanksMakeTheWhole) {
+// Simulates the ranks one after the other: each submits its part and receives those of the others.
+TEST(DeviceCache, PartsOfAllRanksFormTheDataSet) {
   for (const int ranks : {1, 2, 4, 8}) {
     const Order order(5, 37, OrderKind::kGlobal);
     LoaderOptions options;
@@ -91,7 +91,7 @@ TEST(DeviceCache, PartsOfAllRanksMakeTheWhole) {
   }
 }
 
-TEST(DeviceCache, AnImageThatCannotBeReadIsTheErrorOfReadingIt) {
+TEST(DeviceCache, ReadErrorIsRethrown) {
   const auto dataset = std::make_shared<FakeDataset>(20);
   dataset->on_read = [](std::uint64_t image) {
     if (image == 13) throw std::runtime_error("image 13 is broken");

@@ -1,5 +1,4 @@
-// A data set in memory for tests: images whose bytes follow from their index, and a record of what
-// was asked of it.
+// Data set in memory for tests: the bytes of images are a function of their index; records calls.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The loader on a data-set directory as the builder writes it.
+// The loader on a data-set directory written by the builder.
 #include <ATen/Functions.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -135,7 +135,7 @@ TEST_F(LoaderOnShards, NamesShardAndRowOfAFlippedBit) {
   }
 }
 
-TEST_F(LoaderOnShards, ChecksNoPixelsBehindTheFirstEpochUnlessAsked) {
+TEST_F(LoaderOnShards, ChecksPixelsOnlyInTheFirstEpochByDefault) {
   damage(71);
   const std::shared_ptr<const Dataset> dataset = Dataset::open(directory_);
   const Order order(8, dataset->size(), OrderKind::kGlobal);

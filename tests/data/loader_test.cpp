@@ -49,7 +49,7 @@ TEST(Loader, DeliversTheImagesOfTheOrder) {
   options.threads = 2;
   Loader loader(dataset, order, options);
   std::vector<int> seen(37);
-  for (std::int64_t step = 0; step < 37; ++step) {  // eight epochs; batches straddle their borders
+  for (std::int64_t step = 0; step < 37; ++step) {  // eight epochs; batches straddle epochs
     const Batch& batch = loader.next();
     ASSERT_EQ(batch.step, step);
     ASSERT_EQ(batch.first_position, static_cast<std::uint64_t>(step) * 8);
@@ -71,7 +71,7 @@ TEST(Loader, DeliversTheImagesOfTheOrder) {
   EXPECT_EQ(seen, std::vector<int>(37, 8));
 }
 
-TEST(Loader, SharesOfRanksMakeUpTheGlobalBatch) {
+TEST(Loader, SharesOfRanksFormTheGlobalBatch) {
   const auto dataset = std::make_shared<FakeDataset>(101);
   for (const auto kind : {OrderKind::kGlobal, OrderKind::kWindow}) {
     const Order order(9, 101, kind);
@@ -122,7 +122,7 @@ TEST(Loader, ThreadsAndDepthChangeNothing) {
   }
 }
 
-TEST(Loader, GoesOnWhereAnotherStopped) {
+TEST(Loader, ContinuesWhereAnotherStopped) {
   const auto dataset = std::make_shared<FakeDataset>(29);
   const Order order(2, 29, OrderKind::kWindow);
   LoaderOptions options;
@@ -149,7 +149,7 @@ TEST(Loader, BatchesLargerThanTheDataSet) {
   EXPECT_EQ(at::eq(labels, 1).sum().item().toLong(), 3);
 }
 
-TEST(Loader, ABatchStaysUntilTheNextIsAskedFor) {
+TEST(Loader, BatchIsValidUntilTheNextCall) {
   const auto dataset = std::make_shared<FakeDataset>(64);
   LoaderOptions options;
   options.depth = 2;
@@ -157,12 +157,12 @@ TEST(Loader, ABatchStaysUntilTheNextIsAskedFor) {
   for (int i = 0; i < 10; ++i) {
     const Batch& batch = loader.next();
     const auto before = batch.pixels.clone();
-    std::this_thread::sleep_for(5ms);  // the thread has filled all that it may by now
+    std::this_thread::sleep_for(5ms);  // enough for the thread to fill the ring
     EXPECT_TRUE(at::equal(before, batch.pixels));
   }
 }
 
-// Reads `steps` batches of 4 from 10 images and says how many reads were verified.
+// Reads `steps` batches of 4 from 10 images and returns the number of verified reads.
 std::uint64_t verified_reads(Verify verify, std::int64_t first_step, int steps) {
   const auto dataset = std::make_shared<FakeDataset>(10);
   LoaderOptions options;
@@ -176,7 +176,7 @@ std::uint64_t verified_reads(Verify verify, std::int64_t first_step, int steps) 
   return dataset->verified();
 }
 
-TEST(Loader, VerifiesAsAsked) {
+TEST(Loader, VerifiesAsConfigured) {
   EXPECT_EQ(verified_reads(Verify::kOff, 0, 6), 0U);
   EXPECT_EQ(verified_reads(Verify::kAlways, 0, 6), 24U);
   EXPECT_EQ(verified_reads(Verify::kFirstEpoch, 0, 6), 10U);
@@ -201,7 +201,7 @@ TEST(Loader, HintsAheadInTheOrderOfReading) {
   }
 }
 
-TEST(Loader, RefusesWhatItsCallerShouldHaveRefused) {
+TEST(Loader, RejectsInvalidOptions) {
   const auto dataset = std::make_shared<FakeDataset>(16);
   const Order order(1, 16, OrderKind::kGlobal);
   const auto make = [&](const std::function<void(LoaderOptions&)>& change) {
@@ -222,16 +222,16 @@ TEST(Loader, RefusesWhatItsCallerShouldHaveRefused) {
   EXPECT_THROW(Loader(nullptr, order, {}), std::logic_error);
 }
 
-TEST(Loader, SaysHowToNeedLessMemory) {
+TEST(Loader, OutOfMemoryErrorNamesWaysToReduceMemory) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "the sanitizer ends the process when memory is refused";
 #endif
-  const auto dataset = std::make_shared<FakeDataset>(16, 1 << 20);  // 3 TiB an image
+  const auto dataset = std::make_shared<FakeDataset>(16, 1 << 20);  // 3 TiB per image
   LoaderOptions options;
   options.global_batch = 1024;
   try {
     const Loader loader(dataset, Order(1, 16, OrderKind::kGlobal), options);
-    FAIL() << "there is no such machine";
+    FAIL() << "no host has that much memory";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::kOutOfMemory);
     const std::string message = error.what();

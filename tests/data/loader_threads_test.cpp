@@ -1,4 +1,4 @@
-// What the loader's threads do when reading fails, is slow or is cut short.
+// Threads of the loader when reading fails, is slow or is interrupted.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -18,7 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(LoaderThreads, AnErrorComesInPlaceOfItsBatch) {
+TEST(LoaderThreads, ErrorIsThrownInsteadOfItsBatch) {
   for (const std::int64_t threads : {1, 3}) {
     for (const std::int64_t side : {4, 450}) {
       const auto dataset = std::make_shared<FakeDataset>(30, side);
@@ -51,7 +51,7 @@ TEST(LoaderThreads, AnErrorComesInPlaceOfItsBatch) {
 TEST(LoaderThreads, TheEarliestOfSeveralErrorsWins) {
   const auto dataset = std::make_shared<FakeDataset>(40);
   const Order order(4, 40, OrderKind::kGlobal);
-  // The later error comes at once, the earlier one takes its time on another thread.
+  // The later error occurs immediately, the earlier one after a delay on another thread.
   const auto early = order.image_at(2 * 5);
   dataset->on_read = [&order, early](std::uint64_t index) {
     if (index == early) {
@@ -76,7 +76,7 @@ TEST(LoaderThreads, TheEarliestOfSeveralErrorsWins) {
   }
 }
 
-TEST(LoaderThreads, ErrorsOfOtherKindsAndOfHintsComeThrough) {
+TEST(LoaderThreads, OtherExceptionsAndErrorsOfHintsAreRethrown) {
   const auto dataset = std::make_shared<FakeDataset>(40);
   dataset->on_read = [](std::uint64_t) { throw std::bad_alloc(); };
   const Order order(4, 40, OrderKind::kGlobal);
@@ -89,7 +89,7 @@ TEST(LoaderThreads, ErrorsOfOtherKindsAndOfHintsComeThrough) {
   EXPECT_THROW(static_cast<void>(hinting.next()), std::runtime_error);
 }
 
-TEST(LoaderThreads, ASystemThatRefusesThemIsNamed) {
+TEST(LoaderThreads, RefusedThreadsAreReported) {
   const auto dataset = std::make_shared<FakeDataset>(40);
   const Order order(4, 40, OrderKind::kGlobal);
   const NoThreads none;
@@ -102,7 +102,7 @@ TEST(LoaderThreads, ASystemThatRefusesThemIsNamed) {
   }
 }
 
-TEST(LoaderThreads, CountsWhatItDelivers) {
+TEST(LoaderThreads, CountsBatchesAndBytes) {
   const auto dataset = std::make_shared<FakeDataset>(64);
   LoaderOptions options;
   options.global_batch = 8;
@@ -115,7 +115,7 @@ TEST(LoaderThreads, CountsWhatItDelivers) {
   EXPECT_EQ(counters.bytes, 5U * 4 * 48);
 }
 
-TEST(LoaderThreads, CountersTellASlowReaderFromASlowCaller) {
+TEST(LoaderThreads, CountersDistinguishSlowReadersFromSlowCallers) {
   LoaderOptions options;
   options.global_batch = 2;
   options.depth = 4;
@@ -124,7 +124,7 @@ TEST(LoaderThreads, CountersTellASlowReaderFromASlowCaller) {
   slow->on_read = [](std::uint64_t) { std::this_thread::sleep_for(5ms); };
   Loader starved(slow, order, options);
   for (int i = 0; i < 10; ++i) static_cast<void>(starved.next());
-  EXPECT_GT(starved.counters().wait_seconds, 0.05);  // of 10 batches of two times 5 ms
+  EXPECT_GT(starved.counters().wait_seconds, 0.05);  // 10 batches of two images, 5 ms each
   EXPECT_LT(starved.counters().mean_queue_depth, 1.5);
 
   Loader idle(std::make_shared<FakeDataset>(64), order, options);
@@ -155,7 +155,7 @@ TEST(LoaderThreads, ReadsNoMoreThanTheRingHolds) {
   expect_to_stop_at(4 * 2);
 }
 
-TEST(LoaderThreads, EndsInTheMiddleOfAnything) {
+TEST(LoaderThreads, CanBeDestroyedAtAnyTime) {
   const Order order(1, 50, OrderKind::kGlobal);
   for (int run = 0; run < 200; ++run) {
     const auto dataset = std::make_shared<FakeDataset>(50);

@@ -42,7 +42,7 @@ Manifest example() {
   return manifest;
 }
 
-TEST(Manifest, IsReadAsItWasWritten) {
+TEST(Manifest, RoundTrips) {
   const Manifest manifest = example();
   const std::string text = to_json(manifest);
   const Manifest again = parse_manifest(text, "m");
@@ -135,7 +135,7 @@ TEST(Manifest, EveryMissingFieldIsNamed) {
   }
 }
 
-TEST(Manifest, TextThatIsNoManifestIsRefused) {
+TEST(Manifest, InvalidManifestTextIsRejected) {
   const std::string good = to_json(example());
   for (const std::string& text :
        {std::string(), std::string("null"), std::string("[]"), std::string("{"),
@@ -145,7 +145,7 @@ TEST(Manifest, TextThatIsNoManifestIsRefused) {
 
 class ManifestFile : public ShardTest {};
 
-TEST_F(ManifestFile, WhatIsMissingIsNamedWithAWayOut) {
+TEST_F(ManifestFile, MissingFilesAreNamedWithAdvice) {
   expect_error(ExitCode::kMissingInput, {"no-such-set", "valley shard build"},
                [this] { static_cast<void>(read_manifest(folder_ / "no-such-set")); });
   expect_error(ExitCode::kMissingInput, {folder_.string(), "manifest.json"},

@@ -34,8 +34,8 @@ bool is_permutation_of_all(const std::vector<std::uint64_t>& images) {
   return true;
 }
 
-// How many standard deviations the chi-squared statistic of `counts` against equal chances lies
-// above its mean.
+// Standard deviations by which the chi-squared statistic of `counts` for equal probabilities
+// exceeds its mean.
 double chi_squared_excess(const std::vector<std::uint64_t>& counts) {
   const double total = static_cast<double>(std::accumulate(counts.begin(), counts.end(), 0ULL));
   const double expected = total / static_cast<double>(counts.size());
@@ -71,7 +71,7 @@ TEST(FeistelPermutation, StaysInRangeForHugeSizes) {
   }
 }
 
-TEST(FeistelPermutation, RefusesWhatItCannotPermute) {
+TEST(FeistelPermutation, RejectsIndicesOutOfRange) {
   EXPECT_THROW(FeistelPermutation(0, 1), std::logic_error);
   EXPECT_THROW(static_cast<void>(FeistelPermutation(8, 1)(8)), std::logic_error);
 }
@@ -104,7 +104,7 @@ TEST(Order, EachEpochHoldsEachImageOnceWithSeveralWindows) {
   }
 }
 
-TEST(Order, RefusesAnEmptyDataSet) {
+TEST(Order, RejectsAnEmptyDataSet) {
   EXPECT_THROW(Order(1, 0, OrderKind::kGlobal), std::logic_error);
 }
 
@@ -113,7 +113,7 @@ TEST(Order, EpochsAndSeedsDiffer) {
   constexpr std::uint64_t kImages = 10000;
   for (const auto kind : kKinds) {
     const Order order(1, kImages, kind);
-    const Order neighbour(2, kImages, kind);
+    const Order other_seed(2, kImages, kind);
     const auto first = sequence(order, 0, kImages);
     const auto agreeing = [&](const std::vector<std::uint64_t>& other) {
       std::size_t count = 0;
@@ -122,14 +122,14 @@ TEST(Order, EpochsAndSeedsDiffer) {
     };
     for (std::uint64_t epoch = 1; epoch <= 20; ++epoch) {
       EXPECT_LT(agreeing(sequence(order, epoch * kImages, kImages)), 10U) << "epoch " << epoch;
-      EXPECT_LT(agreeing(sequence(neighbour, epoch * kImages, kImages)), 10U) << "epoch " << epoch;
+      EXPECT_LT(agreeing(sequence(other_seed, epoch * kImages, kImages)), 10U) << "epoch " << epoch;
     }
-    EXPECT_LT(agreeing(sequence(neighbour, 0, kImages)), 10U);
+    EXPECT_LT(agreeing(sequence(other_seed, 0, kImages)), 10U);
     EXPECT_EQ(first, sequence(Order(1, kImages, kind), 0, kImages));
   }
 }
 
-TEST(Order, EachOrderOfAFewImagesIsAsLikely) {
+TEST(Order, OrdersOfAFewImagesAreEquallyLikely) {
   constexpr std::uint64_t kImages = 6;
   for (const auto kind : kKinds) {
     const Order order(3, kImages, kind);
@@ -144,7 +144,7 @@ TEST(Order, EachOrderOfAFewImagesIsAsLikely) {
   }
 }
 
-TEST(Order, EveryImageIsAsLikelyInEveryPlace) {
+TEST(Order, ImagesAreEquallyLikelyAtEveryPosition) {
   for (const auto kind : kKinds) {
     for (const std::uint64_t n : {5, 16, 33, 64, 100, 257}) {
       for (const std::uint64_t place : {std::uint64_t{0}, n / 2, n - 1}) {
@@ -161,7 +161,8 @@ TEST(Order, EveryImageIsAsLikelyInEveryPlace) {
   }
 }
 
-// With several windows, blocks and a rest: the image at a place falls into equal parts of the data.
+// Several windows, blocks and a remainder: the image at a position is equally likely in equal parts
+// of the data.
 TEST(Order, WindowsDrawFromAllOfTheData) {
   constexpr std::uint64_t kImages = 3 * 16384 + 17;
   constexpr std::uint64_t kParts = 50;
@@ -190,7 +191,7 @@ TEST(Order, SuccessiveImagesAreUnrelated) {
   }
 }
 
-TEST(Order, PlaceAndImageAreUncorrelated) {
+TEST(Order, PositionAndImageAreUncorrelated) {
   constexpr std::uint64_t kImages = 100000;
   const Order order(23, kImages, OrderKind::kGlobal);
   for (std::uint64_t epoch = 0; epoch < 3; ++epoch) {
@@ -224,14 +225,14 @@ TEST(Order, BatchesStraddleEpochsAndStillCoverAll) {
   }
 }
 
-// A window of 16 thousand positions touches its own 512 blocks of 32 neighbours, so a disk or a
-// page cache sees runs; the global order touches nearly all.
+// A window of 16 thousand positions touches only 512 blocks of 32 adjacent images, so that disks
+// and page caches read runs; the global order touches nearly all.
 TEST(Order, AWindowTouchesFewBlocks) {
   constexpr std::uint64_t kWindow = 16384;
   constexpr std::uint64_t kImages = 20 * kWindow + 13;
   const auto touched = [](OrderKind kind, std::uint64_t epoch, std::uint64_t window) {
     const Order order(41, kImages, kind);
-    // A block of the rotated grid is read as one run of 32, wherever it starts.
+    // A block of the rotated grid is read as one run of 32, at any start.
     auto images = sequence(order, epoch * kImages + window * kWindow, kWindow);
     std::sort(images.begin(), images.end());
     std::size_t runs = 1;
@@ -260,7 +261,7 @@ TEST(Order, BordersOfBlocksMoveWithTheEpoch) {
       break;
     }
   }
-  EXPECT_GT(borders.size(), 20U);  // of 32; 64 draws leave 4 out on average
+  EXPECT_GT(borders.size(), 20U);  // of 32 borders; 64 draws miss 4 on average
 }
 
 // The order is part of the meaning of a seed: a change here makes runs irreproducible and resumed

@@ -13,7 +13,7 @@
 namespace valley {
 namespace {
 
-int g_failures = 0;  // calls that are still to fail
+int g_failures = 0;  // remaining calls that fail
 int g_error = 0;
 int g_calls = 0;
 
@@ -51,28 +51,28 @@ TEST_F(PositionedFileTest, ShortReadsAreCompleted) {
   EXPECT_EQ(g_calls, 2);
 }
 
-TEST_F(PositionedFileTest, InterruptionsAreRepeatedAtOnce) {
+TEST_F(PositionedFileTest, InterruptionsAreRetriedImmediately) {
   const auto began = std::chrono::steady_clock::now();
   EXPECT_EQ(read_with(100, EINTR), "45678");
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(1));
 }
 
-TEST_F(PositionedFileTest, PassingFaultsOfTheStorageAreTriedAgain) {
+TEST_F(PositionedFileTest, TransientStorageFaultsAreRetried) {
   EXPECT_EQ(read_with(2, EIO), "45678");
   EXPECT_EQ(read_with(3, ESTALE), "45678");
 }
 
-TEST_F(PositionedFileTest, LastingFaultsAreIoErrorsNamingTheFile) {
+TEST_F(PositionedFileTest, PermanentFaultsAreIoErrorsNamingTheFile) {
   expect_error(ExitCode::kIo, {path_.string(), "5 bytes at 4"}, [this] { read_with(1000, EIO); });
   EXPECT_EQ(g_calls, 8);
 }
 
-TEST_F(PositionedFileTest, OtherFaultsAreNotTriedAgain) {
+TEST_F(PositionedFileTest, OtherFaultsAreNotRetried) {
   expect_error(ExitCode::kMissingInput, {path_.string()}, [this] { read_with(1, EBADF); });
   EXPECT_EQ(g_calls, 1);
 }
 
-TEST_F(PositionedFileTest, TheEndOfTheFileIsDataThatIsMissing) {
+TEST_F(PositionedFileTest, ReadBeyondTheEndIsADataError) {
   const PositionedFile file = PositionedFile::open_to_read(path_);
   std::string text(5, '?');
   expect_error(ExitCode::kData, {path_.string(), "ends at byte 10"},
@@ -92,7 +92,7 @@ TEST_F(PositionedFileTest, AMissingFileIsNamed) {
                [this] { PositionedFile::open_to_read(folder_ / "nothing"); });
 }
 
-TEST_F(PositionedFileTest, HashesWithAHole) {
+TEST_F(PositionedFileTest, HashesOutsideOfARange) {
   const PositionedFile file = PositionedFile::open_to_read(path_);
   EXPECT_EQ(hash_outside(file, 3, 4), sha256_hex(as_bytes("012789")));
   EXPECT_EQ(hash_outside(file, 0, 10), sha256_hex({}));

@@ -1,5 +1,5 @@
-// Shared by the tests of shards: a source whose images are known, a directory that cleans up after
-// itself, files with a byte changed.
+// Shared by the tests of shards: a source of known images, a temporary directory, files with a
+// changed byte.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -16,7 +16,7 @@ TEST(Codepoints, NumbersAndRangesInTheOrderGiven) {
   EXPECT_EQ(parse_codepoints("10FFFF"), (Codepoints{0x10FFFF}));
 }
 
-TEST(Codepoints, RepeatedOnesCountOnce) {
+TEST(Codepoints, RepetitionsAreIgnored) {
   EXPECT_EQ(parse_codepoints("41-43,42,40-41"), (Codepoints{0x41, 0x42, 0x43, 0x40}));
 }
 
@@ -34,7 +34,7 @@ TEST(Codepoints, MistakesAreNamed) {
   EXPECT_THROW(static_cast<void>(parse_codepoints("43-41")), Error);
 }
 
-TEST(Codepoints, NamesHaveFourDigitsAtLeast) {
+TEST(Codepoints, NamesHaveAtLeastFourDigits) {
   EXPECT_EQ(codepoint_name(0x41), "U+0041");
   EXPECT_EQ(codepoint_name(0x1F600), "U+1F600");
 }

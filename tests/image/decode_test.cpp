@@ -26,7 +26,7 @@ std::string reason(const std::variant<Image, Reject>& result) {
   return reject == nullptr ? "none" : reject->reason;
 }
 
-TEST(Codecs, AllAreHereAndNameTheirLibraries) {
+TEST(Codecs, AllAreAvailableAndNameTheirLibraries) {
   const std::vector<ImageCodec> codecs = image_codecs();
   ASSERT_EQ(codecs.size(), 3U);
   EXPECT_EQ(codecs[0].format, "JPEG");
@@ -66,11 +66,11 @@ TEST(Decode, TheSizeIsCheckedBeforeThePixels) {
   }
 }
 
-TEST(Decode, WhatTheCodecKeepsCounts) {
+TEST(Decode, WorkingMemoryOfTheCodecCounts) {
   const Image image = test_picture(400, 500, 3);
   DecodeLimits baseline(1, 200'000);
   EXPECT_EQ(reason(decode_image(jpeg_of(image), {}, baseline)), "none");
-  // Six bytes a pixel and more: colours, and coefficients of 4:2:0 until the last scan.
+  // At least six bytes per pixel: colors, and coefficients of 4:2:0 until the last scan.
   DecodeLimits progressive(1, 200'000);
   const auto result = decode_image(jpeg_of(image, true), {}, progressive);
   ASSERT_EQ(reason(result), "too large");
@@ -112,8 +112,8 @@ TEST(Exif, ReadsBothByteOrdersAndNothingBeyondTheEnd) {
   EXPECT_EQ(exif_orientation(nine), 1);
 }
 
-// Flipped bits, changed bytes, cut ends: whatever a file holds, the decoders return. Built with
-// -DVALLEY_SANITIZE=ON, this also says that they stay within their memory.
+// Flipped bits, changed bytes, truncation: the decoders return for any content. Built with
+// -DVALLEY_SANITIZE=ON, this also checks that they stay within their memory.
 TEST(Decode, SurvivesMutatedFiles) {
   const Image rgb = test_picture(24, 40, 3);
   const Image rgba = test_picture(24, 40, 4);
@@ -128,7 +128,7 @@ TEST(Decode, SurvivesMutatedFiles) {
     for (std::size_t f = 0; f < files.size(); ++f) {
       std::string file = files[f];
       const std::uint64_t draw = hash64(round, f, 0);
-      // Headers have more to get wrong than pixels.
+      // Headers have more ways to fail than pixels.
       const std::size_t reach =
           draw % 2 == 0 ? std::min<std::size_t>(64, file.size()) : file.size();
       for (std::uint64_t i = 0; i <= draw / 2 % 3; ++i) {
@@ -145,7 +145,7 @@ TEST(Decode, SurvivesMutatedFiles) {
   EXPECT_GT(rejected, 200U);
 }
 
-TEST(MemoryBudget, HoldsBackWhoWantsMoreThanIsLeft) {
+TEST(MemoryBudget, ClaimWaitsUntilEnoughIsReleased) {
   MemoryBudget budget(100);
   budget.take(60);
   std::atomic<bool> has_taken = false;
@@ -159,7 +159,7 @@ TEST(MemoryBudget, HoldsBackWhoWantsMoreThanIsLeft) {
   budget.give_back(60);
   other.join();
   EXPECT_TRUE(has_taken);
-  budget.take(1000);  // alone, it may have all it wants
+  budget.take(1000);  // the only claim may exceed the budget
   budget.give_back(1000);
 }
 

@@ -34,7 +34,7 @@ TEST(Fit, CenterCropKeepsTheTargetsAspectRatio) {
                                                       20, 21, 22, 23, 24, 25, 26, 27}));
 }
 
-TEST(Fit, PadCentresOnTheBackground) {
+TEST(Fit, PadCentersOnTheBackground) {
   Target target = gray_target(4, 4, Transform::kPad);
   target.background = 200;
   EXPECT_EQ(fit(ramp(2, 4), target).pixels,
@@ -68,9 +68,9 @@ TEST(Fit, ExtremeShapesGiveTheTargetsShape) {
 }
 
 TEST(Fit, GrayIsLumaAndRgbOfGrayRepeatsIt) {
-  Image colours(1, 4, 3);
-  colours.pixels = {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255};
-  EXPECT_EQ(with_channels(colours, 1).pixels, (std::vector<std::uint8_t>{76, 150, 29, 255}));
+  Image colors(1, 4, 3);
+  colors.pixels = {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255};
+  EXPECT_EQ(with_channels(colors, 1).pixels, (std::vector<std::uint8_t>{76, 150, 29, 255}));
   EXPECT_EQ(with_channels(ramp(1, 2), 3).pixels, (std::vector<std::uint8_t>{0, 0, 0, 1, 1, 1}));
 }
 

@@ -34,7 +34,7 @@ class FolderTest : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
-TEST_F(FolderTest, IsOrderedByBytesWithExtensionsInAnyCase) {
+TEST_F(FolderTest, IsSortedByBytesWithExtensionsInAnyCase) {
   for (const char* name : {"b.png", "a/x.JPG", "a-b.jpeg", "B.WebP", "\xC3\xA4.jpe", "a/.h.png",
                            ".git/x.png", "notes.txt", "png", "x.png.bak"})
     put(name, "");
@@ -68,16 +68,16 @@ TEST_F(FolderTest, AMissingFolderIsAMissingInput) {
   }
 }
 
-TEST(EscapedName, KeepsUtf8AndWritesAllElseInHexadecimal) {
+TEST(EscapedName, KeepsUtf8AndEscapesOtherBytes) {
   EXPECT_EQ(escaped_name("a/\xC3\xA4 \xF0\x9F\x98\x80.png"), "a/\xC3\xA4 \xF0\x9F\x98\x80.png");
   EXPECT_EQ(escaped_name("\xE4\n\t\\\x7F"), "\\xE4\\x0A\\x09\\x5C\\x7F");
   EXPECT_EQ(escaped_name("\xC0\xAF"), "\\xC0\\xAF");                    // overlong
   EXPECT_EQ(escaped_name("\xED\xA0\x80"), "\\xED\\xA0\\x80");           // half of a surrogate pair
   EXPECT_EQ(escaped_name("\xF4\x90\x80\x80"), "\\xF4\\x90\\x80\\x80");  // beyond U+10FFFF
-  EXPECT_EQ(escaped_name("\xE2\x82"), "\\xE2\\x82");                    // cut off
+  EXPECT_EQ(escaped_name("\xE2\x82"), "\\xE2\\x82");                    // truncated
 }
 
-TEST_F(FolderTest, WhatChangesAfterTheListingIsARejectByName) {
+TEST_F(FolderTest, FilesThatChangeAfterTheListingAreRejects) {
   for (const char* name : {"gone.png", "grown.png", "kept.png", "pipe.png", "secret.png"})
     put_image(name);
   const FolderSource source(folder_.path(), {});
@@ -112,7 +112,8 @@ TEST_F(FolderTest, TheIdentityIsNamesSizesAndLabelsButNotTimes) {
   EXPECT_NE(identity({.min_size = 2}), first);
   fs::rename(folder_ / "b/2.png", folder_ / "b/3.png");
   EXPECT_NE(identity(), first);
-  EXPECT_EQ(first.find(folder_.path().string()), std::string::npos) << "no path of this machine";
+  EXPECT_EQ(first.find(folder_.path().string()), std::string::npos)
+      << "contains a path of this host";
 }
 
 TEST_F(FolderTest, AutomaticLabelsNeedTwoClasses) {

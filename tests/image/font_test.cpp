@@ -70,7 +70,7 @@ void expect_rectangle(const Image& image, std::int64_t top, std::int64_t left, s
   }
 }
 
-TEST(FontFace, OutlineStandsOnTheBaselineAndIsCentredBetweenTheSides) {
+TEST(FontFace, OutlineIsOnTheBaselineAndCentered) {
   const Image image = drawn(tiny_face(100), U'A');
   ASSERT_EQ(image.height, 100);
   ASSERT_EQ(image.width, 100);
@@ -86,7 +86,7 @@ TEST(FontFace, BlackBackgroundHasWhiteInk) {
   expect_rectangle(drawn(tiny_face(100, false), U'A'), 40, 30, 40, 40, 255, 0);
 }
 
-TEST(FontFace, CellGrowsAboutItsCentreToHoldAllInk) {
+TEST(FontFace, CellGrowsAboutItsCenterToHoldAllInk) {
   const Image image = drawn(tiny_face(100), U'C');  // 120 pixels high, 40 of them above the cell
   ASSERT_EQ(image.height, 180);
   ASSERT_EQ(image.width, 180);
@@ -97,7 +97,7 @@ TEST(FontFace, SizeFollowsTheResolution) {
   expect_rectangle(drawn(tiny_face(50), U'A'), 20, 15, 20, 20, 0, 255);
 }
 
-TEST(FontFace, KnowsWhichGlyphsShowSomething) {
+TEST(FontFace, DetectsGlyphsWithInk) {
   const FontFace face = tiny_face(32);
   EXPECT_TRUE(face.has_ink(face.glyph_of(U'A')));
   EXPECT_FALSE(face.has_ink(face.glyph_of(U' ')));
@@ -110,7 +110,7 @@ TEST(FontFace, GiantGlyphsAreRejectedBeforeTheyAreDrawn) {
   EXPECT_EQ(std::get<Reject>(face.render(face.glyph_of(U'X'))).reason, "too large");
 }
 
-TEST(FontFace, MonochromeBitmapsAreTakenAsTheyAre) {
+TEST(FontFace, MonochromeBitmapsAreNotScaled) {
   const FontFace face(std::make_shared<const std::string>(kBdf), "bdf", 64, true);
   const Image image = drawn(face, U'A');
   ASSERT_EQ(image.height, 2);
@@ -118,7 +118,7 @@ TEST(FontFace, MonochromeBitmapsAreTakenAsTheyAre) {
   expect_rectangle(image, 0, 0, 2, 4, 0, 255);
 }
 
-TEST(FontFace, DamagedFilesAreRefusedByName) {
+TEST(FontFace, DamagedFilesAreRejectedByName) {
   for (const std::string& bytes : {std::string(), std::string("no font"), std::string(5000, 'x')}) {
     try {
       const FontFace face(std::make_shared<const std::string>(bytes), "bad.ttf", 64, true);
@@ -130,7 +130,7 @@ TEST(FontFace, DamagedFilesAreRefusedByName) {
   }
 }
 
-TEST(FontFace, EveryTruncationAndEveryFlippedByteIsSurvived) {
+TEST(FontFace, TruncationsAndFlippedBytesDoNotCrash) {
   const std::string good = tiny_font::bytes();
   const auto use = [](std::string bytes) {
     try {
@@ -160,7 +160,7 @@ class FontSourceTest : public ::testing::Test {
   fs::path folder_;
 };
 
-TEST_F(FontSourceTest, WithoutCodepointsTakesEveryGlyphThatShowsSomething) {
+TEST_F(FontSourceTest, WithoutCodepointsContainsEveryGlyphWithInk) {
   const FontSource source(folder_ / "a/b/Tiny.ttf", {.size = 32});
   ASSERT_EQ(source.size(), 4U);  // neither the space nor glyph 0
   EXPECT_EQ(source.name(0), "U+0041");
@@ -204,17 +204,17 @@ std::string message_of_missing(const std::string& name, const std::vector<fs::pa
   return "found";
 }
 
-TEST_F(FontSourceTest, AMissingFontSaysWhereItWasSoughtAndWhatBringsIt) {
+TEST_F(FontSourceTest, MissingFontErrorNamesSearchedFoldersAndPackage) {
   const std::string emoji = message_of_missing("NotoColorEmoji.ttf", {folder_, "/no/such"});
   EXPECT_NE(emoji.find(folder_.string()), std::string::npos);
   EXPECT_NE(emoji.find("/no/such"), std::string::npos);
   EXPECT_NE(emoji.find("fonts-noto-color-emoji"), std::string::npos);
   const std::string other = message_of_missing("x/Other.ttf", {folder_});
-  EXPECT_EQ(other.find("searched"), std::string::npos);  // a path is not sought elsewhere
+  EXPECT_EQ(other.find("searched"), std::string::npos);  // a path is not searched in other folders
   EXPECT_EQ(other.find("fonts-noto"), std::string::npos);
 }
 
-// What the quickstart trains on; the package is among those that launch/setup.sh installs.
+// Data of the quickstart; launch/setup.sh installs the package.
 class NotoColorEmoji : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -227,7 +227,7 @@ class NotoColorEmoji : public ::testing::Test {
   fs::path path_;
 };
 
-TEST_F(NotoColorEmoji, HasAllItsColourImages) {
+TEST_F(NotoColorEmoji, HasAllItsColorImages) {
   const FontSource source(path_, {});
   EXPECT_GT(source.size(), 3000U);  // 3,926 in version 2.042
   std::set<std::string> names;
@@ -265,7 +265,7 @@ TEST_F(NotoColorEmoji, TransparencyShowsTheBackground) {
     const std::uint8_t* corner = image.row(0);
     const std::uint8_t* middle = image.row(64) + 3 * 68;
     for (int c = 0; c < 3; ++c) EXPECT_EQ(corner[c], on_white ? 255 : 0);
-    EXPECT_GT(middle[0], 200);  // a yellow face: much red, little blue
+    EXPECT_GT(middle[0], 200);  // a yellow face: high red, low blue
     EXPECT_LT(middle[2], 150);
   }
 }

@@ -1,4 +1,4 @@
-// Linked with no_jpeg.cpp and no_webp.cpp, as a program that was configured without the codecs.
+// Linked with no_jpeg.cpp and no_webp.cpp, like a program that was configured without the codecs.
 #include <gtest/gtest.h>
 
 #include "image/codecs.h"
@@ -18,7 +18,7 @@ TEST(NoCodecs, FilesAreRejectedNamingThePackage) {
   EXPECT_NE(webp.detail.find("libwebp-dev"), std::string::npos) << webp.detail;
 }
 
-TEST(NoCodecs, TheListSaysWhatIsMissing) {
+TEST(NoCodecs, ListNamesMissingCodecs) {
   const std::vector<ImageCodec> codecs = image_codecs();
   EXPECT_FALSE(codecs[0].available);
   EXPECT_EQ(codecs[0].package, "libjpeg-dev");

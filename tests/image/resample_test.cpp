@@ -1,4 +1,4 @@
-// Equality with Pillow is tested in tests/interop/test_shards.py; here, what needs no Pillow.
+// Equality with Pillow is tested in tests/interop/test_shards.py.
 #include "image/resample.h"
 
 #include <gtest/gtest.h>
@@ -35,7 +35,7 @@ TEST(Resample, HalvingWithABoxIsTheRoundedMean) {
   EXPECT_EQ(resample(image, 1, 2, Filter::kBox).pixels, (std::vector<std::uint8_t>{5, 64}));
 }
 
-TEST(Resample, DoublingWithALineInterpolates) {
+TEST(Resample, DoublingWithALinearFilterInterpolates) {
   EXPECT_EQ(resample(gray(1, 2, {0, 100}), 1, 4, Filter::kBilinear).pixels,
             (std::vector<std::uint8_t>{0, 25, 75, 100}));
 }
@@ -59,7 +59,7 @@ TEST(Resample, TheSameSizeIsTheSameImage) {
   for (const Filter filter : kAll) EXPECT_EQ(resample(image, 13, 17, filter).pixels, image.pixels);
 }
 
-TEST(Resample, AConstantStaysWhateverTheSizes) {
+TEST(Resample, ConstantImageIsUnchangedForAnySize) {
   for (const Filter filter : kAll) {
     for (const std::int64_t side : {1, 7, 16, 33, 100}) {
       const Image result = resample(Image(33, 20, 3, 201), side, side + 1, filter);
@@ -68,9 +68,8 @@ TEST(Resample, AConstantStaysWhateverTheSizes) {
   }
 }
 
-// Vector registers, tails and transposed blocks must agree with one pixel at a time: a channel
-// alone takes other paths through them than the same channel among three, and a crop of rows others
-// again.
+// Vector registers, tails and transposed blocks must agree: a single channel uses other code paths
+// than the same channel among three, and so does a crop of rows.
 TEST(Resample, ChannelsAndRowsDoNotInfluenceEachOther) {
   for (const Filter filter : kAll) {
     for (const std::int64_t width : {1, 5, 16, 31, 64, 101}) {

@@ -1,4 +1,4 @@
-// A TrueType font made on the spot, with outlines whose pixels are known: 1,000 units to the em,
+// Generated TrueType font with outlines whose pixels are known: 1,000 units to the em,
 // ascent 800, descent 200, rectangles only.
 #pragma once
 
@@ -19,7 +19,7 @@ inline const std::vector<Glyph> kGlyphs{
     {0x42, true, 0, -200, 400, 200},   // B: reaches down to the descent
     {0x43, true, 0, 0, 300, 1200},     // C: taller than the ascent
     {0x20, false, 0, 0, 0, 0},         // a space
-    {0x58, true, 0, 0, 32000, 32000},  // X: larger than what may be drawn
+    {0x58, true, 0, 0, 32000, 32000},  // X: larger than the limit
 };
 
 class Table {
@@ -62,7 +62,7 @@ inline Table cmap_table() {
   return t;
 }
 
-// The bytes of the font. Glyph 0 has an outline too: it is drawn for what the font lacks.
+// The bytes of the font. Glyph 0 has an outline too: it is drawn for missing glyphs.
 inline std::string bytes() {
   const int count = static_cast<int>(kGlyphs.size()) + 1;
   Table glyf, loca, hmtx;

@@ -13,7 +13,8 @@
 namespace valley::kernels {
 namespace {
 
-// Shape and type: few channels and many, sizes that fill no vector, more than one thread's share.
+// Shape and type: few channels and many, sizes that are not multiples of a vector, work for several
+// threads.
 using ActivationCase = std::tuple<std::vector<std::int64_t>, at::ScalarType>;
 
 class Activations : public ::testing::TestWithParam<ActivationCase> {
@@ -85,7 +86,7 @@ INSTANTIATE_TEST_SUITE_P(
                                          std::vector<std::int64_t>{3, 700, 9, 1}),
                        ::testing::Values(at::kFloat, at::kBFloat16)));
 
-TEST(BiasElu, KeepsWhatIsNotFiniteAndWhatIsFarBelowZero) {
+TEST(BiasElu, HandlesNonFiniteAndLargeNegativeInputs) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const float infinity = std::numeric_limits<float>::infinity();
   for (const auto type : {at::kFloat, at::kBFloat16}) {
@@ -97,7 +98,7 @@ TEST(BiasElu, KeepsWhatIsNotFiniteAndWhatIsFarBelowZero) {
   }
 }
 
-// Where e^x - 1 as a difference would have lost the digits.
+// Near 0, where the difference e^x - 1 loses digits.
 TEST(BiasElu, IsExactNearZero) {
   const at::Tensor x = -at::logspace(-30, 0, 4096, 2.0, at::kFloat).view({4096, 1, 1, 1});
   const at::Tensor y = x.clone();
@@ -106,7 +107,7 @@ TEST(BiasElu, IsExactNearZero) {
   EXPECT_LT(((y.to(at::kDouble) - expected) / expected).abs().max().item<double>(), 3e-7);
 }
 
-TEST(EluBackward, TakesGradientsOfAnotherTypeAndLayout) {
+TEST(EluBackward, AcceptsGradientsOfAnotherTypeAndLayout) {
   const at::Tensor y = at::randn({2, 8, 4, 4}).to(at::kBFloat16).contiguous(kMapLayout);
   const at::Tensor grad = at::randn({2, 8, 4, 4});
   const at::Tensor expected = elu_backward(grad.to(at::kBFloat16).contiguous(kMapLayout), y, {});

@@ -1,4 +1,4 @@
-// Results of kernels that must not depend on the number of threads.
+// Checks that results of kernels do not depend on the number of threads.
 #pragma once
 
 #include <ATen/Functions.h>

@@ -45,7 +45,7 @@ class BatchNormKernels : public ::testing::TestWithParam<NormCase> {
   at::Tensor x_, weight_, bias_, gradient_;
 };
 
-TEST_P(BatchNormKernels, HasTheResultsAndGradientsOfDoublePrecision) {
+TEST_P(BatchNormKernels, ResultsAndGradientsMatchDoublePrecision) {
   const at::Tensor x = x_.to(at::kDouble).requires_grad_(true);
   const at::Tensor w = weight_.to(at::kDouble).requires_grad_(true);
   const at::Tensor b = bias_.to(at::kDouble).requires_grad_(true);
@@ -80,7 +80,7 @@ TEST_P(BatchNormKernels, Bfloat16IsFloatRounded) {
     EXPECT_TRUE(at::equal(narrow[i], wide[i].to(narrow[i].scalar_type()))) << i;
 }
 
-TEST_P(BatchNormKernels, TakesGradientsInAnyLayout) {
+TEST_P(BatchNormKernels, AcceptsGradientsInAnyLayout) {
   const auto before = all();
   gradient_ = gradient_.contiguous();
   EXPECT_TRUE(at::equal(all()[3], before[3]));

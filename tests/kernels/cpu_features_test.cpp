@@ -21,7 +21,7 @@ Vectors of_this_cpu() {
 }
 
 // ctest runs it with and without the setting.
-TEST(CpuFeatures, AreThoseOfTheCpuUnlessLibTorchWasToldLess) {
+TEST(CpuFeatures, AreThoseOfTheCpuUnlessTheEnvironmentLimitsLibTorch) {
   const char* told = std::getenv("ATEN_CPU_CAPABILITY");
   Vectors most = Vectors::kAvx512;
   if (told != nullptr && std::string(told) == "avx2") most = Vectors::kAvx2;

@@ -1,6 +1,6 @@
-// The GPU's side of every kernel against the CPU's, by their launch structs. Compiled twice: for a
-// GPU, where these tests are skipped without one, and with the kernels themselves compiled for the
-// CPU (emulated/), so that what they compute is tested everywhere.
+// Compares the CUDA version of every kernel with the CPU version through their launch structs.
+// Compiled twice: for GPUs (skipped without one) and with the CUDA kernels compiled for the CPU
+// (emulated/), so that they are tested everywhere.
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -123,7 +123,7 @@ TEST_P(DeviceSide, RandomNumbersAreThoseOfTheCpu) {
   }
 }
 
-// What an optimizer's pass reads and writes.
+// Buffers of an optimizer.
 struct Buffers {
   at::Tensor value, gradient, first, second, shadow, rate, updates, skip;
 
@@ -223,7 +223,7 @@ TEST_P(DeviceSide, AveragesAreThoseOfTheCpu) {
   }
 }
 
-// Whole packs and others; of fewer numbers than a slice, and of several slices.
+// Whole packs and others; less than a slice, and several slices.
 TEST_P(DeviceSide, MeanDistancesAndTheirGradientsAreThoseOfTheCpu) {
   const at::Tensor upstream = at::full({}, -0.375F);
   for (const std::int64_t n : {1, 3, 4, 255, 4096, 9701, 13'000}) {
@@ -278,7 +278,7 @@ struct Activation {
   at::ScalarType type, bias_type;
 };
 
-// Rows of whole packs and others; of fewer rows than a block has, and of several slices.
+// Rows of whole packs and others; fewer rows than a block, and several slices.
 const std::vector<Activation>& activations() {
   static const std::vector<Activation> all = {
       {1, 8, at::kFloat, at::kFloat},        {37, 3, at::kFloat, at::kFloat},
@@ -287,7 +287,7 @@ const std::vector<Activation>& activations() {
       {129, 100, at::kBFloat16, at::kFloat}, {70, 300, at::kBFloat16, at::kBFloat16},
       {37, 3, at::kBFloat16, at::kBFloat16}, {33, 1, at::kFloat, at::kFloat},
       {300, 64, at::kFloat, at::kBFloat16},  {41, 5, at::kFloat, at::kBFloat16},
-      {40000, 4, at::kFloat, at::kFloat}};  // as many slices as there may be
+      {40000, 4, at::kFloat, at::kFloat}};  // maximum number of slices
   return all;
 }
 

@@ -12,7 +12,7 @@
 namespace valley {
 namespace {
 
-TEST(Device, HostMemoryIsThatOfTheMachine) {
+TEST(Device, HostMemoryIsPlausible) {
   const DeviceMemory memory = device_memory(at::kCPU);
   EXPECT_GT(memory.total, std::int64_t{1} << 28);
   EXPECT_GT(memory.peak, std::int64_t{1} << 20);
@@ -27,7 +27,7 @@ TEST(Device, ArithmeticSetsTheThreads) {
   EXPECT_EQ(at::get_num_threads(), before);
 }
 
-TEST(Device, ThreadsThatTheSystemRefusesAreNotSet) {
+TEST(Device, ThreadsRefusedByTheSystemAreNotSet) {
   const int before = at::get_num_threads();
   {
     const NoThreads none;

@@ -9,7 +9,7 @@
 namespace valley {
 namespace {
 
-// Pages that the system had to bring in while 64 MiB were written and dropped.
+// Page faults while 64 MiB are written and freed.
 std::int64_t faults_of_a_pass() {
   struct rusage before {};
   struct rusage after {};
@@ -19,7 +19,7 @@ std::int64_t faults_of_a_pass() {
   return after.ru_minflt - before.ru_minflt;
 }
 
-TEST(HostMemory, IsKeptForTheNextPass) {
+TEST(HostMemory, IsKeptForLaterAllocations) {
 #ifndef __GLIBC__
   GTEST_SKIP() << "a C library without these settings";
 #endif

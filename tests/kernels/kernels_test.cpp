@@ -33,11 +33,11 @@ TEST(ImagesFromBytes, MapsZeroTo255OntoMinusOneToOne) {
   EXPECT_EQ(out.max().item<float>(), 1.0F);
 }
 
-TEST(ImagesFromBytes, AndBackGivesEveryByteAgain) {
+TEST(ImagesFromBytes, RoundTripPreservesEveryByte) {
   EXPECT_TRUE(at::equal(bytes_from_images(converted(all_bytes(), {}, 0)), all_bytes()));
 }
 
-TEST(BytesFromImages, ClampsWhatLiesOutside) {
+TEST(BytesFromImages, ClampsValuesOutOfRange) {
   const at::Tensor images = at::tensor({-7.0F, -1.0F, 0.0F, 1.0F, 9.0F, 0.5F}).view({1, 1, 2, 3});
   const at::Tensor expected =
       at::tensor({0, 0, 128, 255, 255, 191}, at::kInt).to(at::kByte).view({1, 2, 3, 1});
@@ -92,7 +92,7 @@ TEST(FillNormal, IsAFunctionOfSeedStreamPositionAndBlock) {
   at::Tensor part = at::empty({3, 12}, at::kFloat);
   fill_normal(part, {11, RandomStream::kLangevin, 2, 5}, position_at(102), 3);
   EXPECT_TRUE(at::equal(part, whole.narrow(0, 5, 3)));
-  // A later block of the same row begins where an earlier one goes on.
+  // A later first block skips the values of earlier blocks.
   fill_normal(part, {11, RandomStream::kLangevin, 2, 6}, position_at(105), 0);
   EXPECT_TRUE(at::equal(part.narrow(1, 0, 8), whole.narrow(0, 5, 3).narrow(1, 4, 8)));
   fill_normal(part, {12, RandomStream::kLangevin, 2, 5}, position_at(105), 0);
@@ -116,7 +116,7 @@ TEST(FillNormal, HasTheMomentsAndTailsOfANormal) {
   EXPECT_NEAR(x.var().item<double>(), 1.0, 0.012);
   EXPECT_NEAR(x.pow(4).mean().item<double>(), 3.0, 0.08);
   EXPECT_NEAR((x.abs() > 2).to(at::kDouble).mean().item<double>(), 0.0455, 0.002);
-  // Neighbours of a row, the two of a pair among them, are independent.
+  // Adjacent values of a row, including those of a pair, are independent.
   EXPECT_NEAR((x.narrow(1, 0, 400) * x.narrow(1, 1, 400)).mean().item<double>(), 0.0, 0.008);
 }
 

@@ -19,8 +19,8 @@ struct Pair {
   at::Tensor a, b;
 };
 
-// Equal in places, so that all three signs occur. Sizes of less than a slice, of some with a rest,
-// and of many.
+// Partly equal, so that all three signs occur. Sizes below a slice, of some slices with a
+// remainder, and of many.
 Pair some_pair(at::IntArrayRef shape) {
   at::manual_seed(1);
   Pair pair{at::randn(shape), at::randn(shape)};
@@ -45,13 +45,13 @@ TEST(L1Mean, IsTheMeanDistance) {
   }
 }
 
-TEST(L1Mean, SaysWhereANumberIsNone) {
+TEST(L1Mean, PropagatesNaN) {
   Pair p = some_pair({3, 3, 61, 53});
   p.a.view(-1)[17] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_TRUE(std::isnan(l1_mean(p.a, p.b).item<float>()));
 }
 
-TEST(L1, DoesNotDependOnHowTheTwoLie) {
+TEST(L1, DoesNotDependOnTheLayout) {
   const Pair p = some_pair({4, 3, 16, 16});
   const at::Tensor upstream = at::full({}, 2.0F);
   const at::Tensor last = p.b.contiguous(at::MemoryFormat::ChannelsLast);
@@ -102,7 +102,7 @@ TEST(BeganController, FollowsTheEquations) {
   EXPECT_NEAR(k.item<double>(), 0.25 + 0.1 * balance, 1e-15);
 }
 
-TEST(BeganController, TakesDsImagesWhereTheGeneratorHasNone) {
+TEST(BeganController, UsesDiscriminatorImagesWithoutGeneratorSums) {
   const at::Tensor d = at::tensor({3.0F, 2.0F, 4.0F});
   const at::Tensor k = at_k(0.5);
   const at::Tensor values = began_controller(d, {}, k, 0.5, 1);
@@ -111,7 +111,7 @@ TEST(BeganController, TakesDsImagesWhereTheGeneratorHasNone) {
   EXPECT_NEAR(k.item<double>(), 0.375, 1e-15);
 }
 
-TEST(BeganController, KeepsKWithinItsBoundsAndANumber) {
+TEST(BeganController, ClampsKAndIgnoresNaN) {
   const at::Tensor g = at::tensor({0.0F, 1.0F});
   const float none = std::numeric_limits<float>::quiet_NaN();
   for (const auto& [real, expected] : {std::pair{9.0F, 1.0}, {-9.0F, 0.0}, {none, 0.25}}) {

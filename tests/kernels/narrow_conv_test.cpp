@@ -59,10 +59,10 @@ class SmallChannelConv : public ::testing::TestWithParam<SmallChannelCase> {
   std::vector<at::Tensor> expected_;  // output, gradient of x, of weight; in double precision
 };
 
-// Of the largest of up to a million errors of sums in float, in the order of direct convs.
+// Bound on the maximum of up to a million rounding errors of direct convolutions in float.
 constexpr double kSmallChannelTolerance = 1e-5;
 
-TEST_P(SmallChannelConv, IsTheConvAndTheBiasAndWhereItWidensElu) {
+TEST_P(SmallChannelConv, EqualsConvBiasAndEluForSmallInputs) {
   const at::Tensor y = small_channel_conv(x_, weight_, bias_);
   EXPECT_TRUE(y.is_contiguous(kMapLayout));
   const at::Tensor sum = expected_[0] + bias_.view({1, -1, 1, 1});
@@ -77,18 +77,21 @@ TEST_P(SmallChannelConv, GradientOfAnImage) {
 }
 
 TEST_P(SmallChannelConv, GradientsOfTheWeightAndTheBias) {
-  EXPECT_LT(error(small_channel_conv_weight_gradient(gradient_, x_, {}), expected_[2]), kSmallChannelTolerance);
+  EXPECT_LT(error(small_channel_conv_weight_gradient(gradient_, x_, {}), expected_[2]),
+            kSmallChannelTolerance);
   if (widens()) return;
   const at::Tensor of_bias = at::full_like(bias_, 7);
   (void)small_channel_conv_weight_gradient(gradient_, x_, of_bias);
   const at::Tensor expected = gradient_.to(at::kDouble).sum({0, 2, 3});
   const auto values = static_cast<double>(gradient_.numel() / gradient_.size(1));
-  EXPECT_LT((of_bias - expected).abs().max().item<double>(), kSmallChannelTolerance * std::sqrt(values));
+  EXPECT_LT((of_bias - expected).abs().max().item<double>(),
+            kSmallChannelTolerance * std::sqrt(values));
 }
 
-TEST_P(SmallChannelConv, TakesWeightsOfAnyStrides) {
+TEST_P(SmallChannelConv, AcceptsWeightsOfAnyStrides) {
   const at::Tensor strided = weight_.transpose(0, 1).contiguous().transpose(0, 1);
-  EXPECT_TRUE(at::equal(small_channel_conv(x_, strided, bias_), small_channel_conv(x_, weight_, bias_)));
+  EXPECT_TRUE(
+      at::equal(small_channel_conv(x_, strided, bias_), small_channel_conv(x_, weight_, bias_)));
   if (!widens()) return;
   EXPECT_TRUE(at::equal(small_channel_conv_input_gradient(gradient_, strided),
                         small_channel_conv_input_gradient(gradient_, weight_)));
@@ -98,7 +101,7 @@ TEST_P(SmallChannelConv, IsTheSameForAnyNumberOfThreads) {
   testing::expect_same_for_any_threads([&] { return all(x_, gradient_); });
 }
 
-// Only what is read and written is rounded.
+// Only inputs and outputs are rounded.
 TEST_P(SmallChannelConv, Bfloat16IsFloatRounded) {
   const at::Tensor x = x_.to(at::kBFloat16);
   const at::Tensor gradient = gradient_.to(at::kBFloat16);
@@ -112,12 +115,12 @@ TEST_P(SmallChannelConv, Bfloat16IsFloatRounded) {
   }
 }
 
-// Reproducible training cuts batches into microbatches wherever it likes.
-TEST_P(SmallChannelConv, AnImageIsTheSameInAnyBatch) {
+// Reproducible training divides batches into micro-batches of any size.
+TEST_P(SmallChannelConv, ImageDoesNotDependOnItsBatch) {
   const std::int64_t last = x_.size(0) - 1;
   const at::Tensor image = x_.narrow(0, last, 1).contiguous(kMapLayout);
-  EXPECT_TRUE(
-      at::equal(small_channel_conv(image, weight_, bias_)[0], small_channel_conv(x_, weight_, bias_)[last]));
+  EXPECT_TRUE(at::equal(small_channel_conv(image, weight_, bias_)[0],
+                        small_channel_conv(x_, weight_, bias_)[last]));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -157,11 +160,12 @@ TEST_P(SmallChannelTransposedConv, IsTheConvAndTheBias) {
   EXPECT_TRUE(at::equal(shifted, y + bias_.view({1, -1, 1, 1})));
 }
 
-TEST_P(SmallChannelTransposedConv, IsTheSameForAnyThreadsBatchAndStrides) {
+TEST_P(SmallChannelTransposedConv, DoesNotDependOnThreadsBatchAndStrides) {
   const at::Tensor y = small_channel_transposed_conv(x_, weight_, bias_);
   testing::expect_same_for_any_threads(
       [&] { return std::vector<at::Tensor>{small_channel_transposed_conv(x_, weight_, bias_)}; });
-  EXPECT_TRUE(at::equal(small_channel_transposed_conv(x_, weight_.contiguous(kMapLayout), bias_), y));
+  EXPECT_TRUE(
+      at::equal(small_channel_transposed_conv(x_, weight_.contiguous(kMapLayout), bias_), y));
   const std::int64_t last = x_.size(0) - 1;
   const at::Tensor image = x_.narrow(0, last, 1).contiguous(kMapLayout);
   EXPECT_TRUE(at::equal(small_channel_transposed_conv(image, weight_, bias_)[0], y[last]));
@@ -181,7 +185,7 @@ INSTANTIATE_TEST_SUITE_P(
                       TransposedCase{1, 32, 3, 1, 1}, TransposedCase{8, 16, 3, 32, 32},
                       TransposedCase{1, 80, 3, 9, 19}, TransposedCase{2, 16, 1, 14, 14}));
 
-TEST(SmallChannelConvFits, OnlyImagesOnOneSideAndWholeVectorsOnTheOther) {
+TEST(SmallChannelConvFits, OneSideHasOneOrThreeChannelsTheOtherMultiplesOf16) {
   const at::Tensor x = at::zeros({1, 3, 4, 4}).contiguous(kMapLayout);
   const bool here = small_channel_conv_fits(x, 3, 16);
   EXPECT_EQ(small_channel_conv_fits(x, 32, 1), here);

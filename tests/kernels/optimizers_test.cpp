@@ -16,7 +16,7 @@
 namespace valley::kernels {
 namespace {
 
-constexpr std::int64_t kMany = 100'003;  // no multiple of any vector's width
+constexpr std::int64_t kMany = 100'003;  // not a multiple of any vector size
 
 struct State {
   at::Tensor value, gradient, first, second;
@@ -61,7 +61,7 @@ TEST(Adam, IsThePaperFormulaInDoublePrecision) {
   EXPECT_TRUE(close(s.second, v));
 }
 
-TEST(Adam, TakesTheMomentsAsTheyAreWithoutBiasCorrection) {
+TEST(Adam, UsesUncorrectedMomentsWithoutBiasCorrection) {
   const State s = some_state(kMany);
   const at::Tensor g = exact(s.gradient);
   const at::Tensor m = 0.5 * exact(s.first) + 0.5 * g;
@@ -71,7 +71,7 @@ TEST(Adam, TakesTheMomentsAsTheyAreWithoutBiasCorrection) {
   EXPECT_TRUE(close(s.value, expected));
 }
 
-// An epsilon that is large beside some gradients and small beside others shows where it stands.
+// An epsilon that is larger than some gradients and smaller than others, to test where it is added.
 constexpr double kLargeEpsilon = 0.05;
 
 TEST(Adamax, IsThePaperFormulaWithEpsilonBesideTheGradient) {
@@ -97,7 +97,7 @@ TEST(Adamax, IsTheMaganAuthorsUpdateWithoutBiasCorrection) {
   EXPECT_TRUE(close(s.second, u));
 }
 
-TEST(Adamax, StandsStillWhereNoGradientEverWas) {
+TEST(Adamax, DoesNotMoveElementsWithoutGradient) {
   for (const bool corrected : {true, false}) {
     State s = some_state(100);
     s.gradient.zero_();
@@ -109,7 +109,7 @@ TEST(Adamax, StandsStillWhereNoGradientEverWas) {
   }
 }
 
-TEST(Sgd, GoesDownTheGradient) {
+TEST(Sgd, DescendsTheGradient) {
   const State s = some_state(kMany);
   const at::Tensor expected = exact(s.value) - 1e-3 * exact(s.gradient);
   sgd(s.update(), at::Tensor(), {});
@@ -144,7 +144,7 @@ const std::vector<OptimizerCase>& cases() {
   return all;
 }
 
-TEST(Optimizers, ChangeNothingWhenToldToSkip) {
+TEST(Optimizers, ChangeNothingWithSkip) {
   for (const OptimizerCase& c : cases()) {
     const State s = some_state(1000);
     const State before = some_state(1000);
@@ -175,11 +175,11 @@ State shadowed_state(std::int64_t n, bool clear) {
   return s;
 }
 
-TEST(Optimizers, WriteTheShadowThatTheValueRoundsTo) {
+TEST(Optimizers, WriteTheRoundedBf16Copy) {
   for (const OptimizerCase& c : cases()) {
     const State plain = some_state(kMany);
     const State s = shadowed_state(kMany, false);
-    // Ties, both ways, and what has no neighbour above; a step of 0 leaves them as they are.
+    // Ties in both directions and the largest finite value; a step of 0 leaves them unchanged.
     s.rate.zero_();
     plain.rate.zero_();
     for (const State* state : {&s, &plain}) {
@@ -199,7 +199,7 @@ TEST(Optimizers, WriteTheShadowThatTheValueRoundsTo) {
   }
 }
 
-TEST(Optimizers, ClearTheGradientOnceItWasUsed) {
+TEST(Optimizers, ClearTheGradientAfterUse) {
   for (const OptimizerCase& c : cases()) {
     const State plain = some_state(kMany);
     const State s = shadowed_state(kMany, true);
@@ -211,7 +211,7 @@ TEST(Optimizers, ClearTheGradientOnceItWasUsed) {
   }
 }
 
-TEST(Optimizers, ClearAGradientThatTheySkipAndLeaveTheShadow) {
+TEST(Optimizers, ClearTheGradientButNotTheBf16CopyWithSkip) {
   for (const OptimizerCase& c : cases()) {
     const State s = shadowed_state(1000, true);
     s.skip.fill_(1);

@@ -53,7 +53,7 @@ class StridedConvs : public ::testing::TestWithParam<StridedCase> {
   at::Tensor down_, up_, gradient_;  // in double precision
 };
 
-// Bound of the largest of up to a million errors; those of direct convolutions reach 1e-5.
+// Bound on the maximum of up to a million errors; those of direct convolutions reach 1e-5.
 constexpr double kStridedTolerance = 5e-5;
 
 TEST_P(StridedConvs, IsTheConv) {
@@ -75,7 +75,7 @@ TEST_P(StridedConvs, BiasAndLeakyReluFollow) {
   EXPECT_LT(error(found[1], at::relu(up_ + large_bias_.view({1, -1, 1, 1}))), kStridedTolerance);
 }
 
-TEST_P(StridedConvs, NotANumberStaysSo) {
+TEST_P(StridedConvs, NaNIsPropagated) {
   large_[0][0][2][2] = std::nan("");
   const at::Tensor y = strided_conv(large_, weight_, small_bias_, 0, false);
   EXPECT_TRUE(y[0][0][1][1].isnan().item<bool>());
@@ -85,7 +85,7 @@ TEST_P(StridedConvs, GradientOfTheWeight) {
   EXPECT_LT(error(strided_conv_weight_gradient(large_, small_), gradient_), kStridedTolerance);
 }
 
-TEST_P(StridedConvs, TakesWeightsOfAnyStrides) {
+TEST_P(StridedConvs, AcceptsWeightsOfAnyStrides) {
   const std::vector<at::Tensor> plain = all();
   weight_ = weight_.contiguous(kMapLayout);
   const std::vector<at::Tensor> strided = all();
@@ -96,7 +96,7 @@ TEST_P(StridedConvs, IsTheSameForAnyNumberOfThreads) {
   testing::expect_same_for_any_threads([&] { return all(); });
 }
 
-// Only what is read and written is rounded.
+// Only inputs and outputs are rounded.
 TEST_P(StridedConvs, Bfloat16IsFloatRounded) {
   large_ = large_.to(at::kBFloat16);
   small_ = small_.to(at::kBFloat16);
@@ -109,8 +109,8 @@ TEST_P(StridedConvs, Bfloat16IsFloatRounded) {
     EXPECT_TRUE(at::equal(narrow[i], wide[i].to(narrow[i].scalar_type()))) << i;
 }
 
-// Reproducible training cuts batches into microbatches wherever it likes.
-TEST_P(StridedConvs, AnImageIsTheSameInAnyBatch) {
+// Reproducible training divides batches into micro-batches of any size.
+TEST_P(StridedConvs, ImageDoesNotDependOnItsBatch) {
   const std::int64_t last = large_.size(0) - 1;
   const std::vector<at::Tensor> before = all();
   large_ = large_.narrow(0, last, 1).contiguous(kMapLayout);
@@ -128,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(
                       StridedCase{2, 112, 80, 5, 6}, StridedCase{11, 64, 144, 8, 8},
                       StridedCase{1, 80, 112, 3, 4}));
 
-TEST(StridedConvFits, OnlyWholeVectorsOfFloatsInChannelsLast) {
+TEST(StridedConvFits, RequiresMultiplesOf16ChannelsInChannelsLast) {
   const at::Tensor x = at::zeros({1, 16, 8, 8}).contiguous(kMapLayout);
   const bool here = strided_conv_fits(x, 16, false);
   EXPECT_EQ(strided_conv_fits(x, 32, true), here);

@@ -50,7 +50,7 @@ class Winograd : public ::testing::TestWithParam<WinogradCase> {
   std::vector<at::Tensor> expected_;  // output, gradient of x, of weight; in double precision
 };
 
-// Of the largest of up to a million errors; those of direct convs reach 1e-5.
+// Bound on the maximum of up to a million errors; those of direct convolutions reach 1e-5.
 constexpr double kWinogradTolerance = 1e-4;
 
 TEST_P(Winograd, IsTheConv) {
@@ -58,7 +58,7 @@ TEST_P(Winograd, IsTheConv) {
   EXPECT_TRUE(y.is_contiguous(kMapLayout));
   const double found = error(y, expected_[0]);
   EXPECT_LT(found, kWinogradTolerance);
-  // What the header says of its rounding.
+  // The rounding error stated in the header.
   RecordProperty("error_over_direct", std::to_string(found / error(direct_, expected_[0])));
 }
 
@@ -78,7 +78,7 @@ TEST_P(Winograd, GradientOfTheWeight) {
             kWinogradTolerance);
 }
 
-TEST_P(Winograd, TakesWeightsOfAnyStrides) {
+TEST_P(Winograd, AcceptsWeightsOfAnyStrides) {
   const bool upsamples = GetParam().upsamples;
   const at::Tensor strided = weight_.contiguous(kMapLayout);
   EXPECT_TRUE(at::equal(winograd_conv(x_, strided, bias_, upsamples),
@@ -96,7 +96,7 @@ TEST_P(Winograd, IsTheSameForAnyNumberOfThreads) {
   });
 }
 
-// Only what is read and written is rounded.
+// Only inputs and outputs are rounded.
 TEST_P(Winograd, Bfloat16IsFloatRounded) {
   const bool upsamples = GetParam().upsamples;
   const at::Tensor x = x_.to(at::kBFloat16);
@@ -113,8 +113,8 @@ TEST_P(Winograd, Bfloat16IsFloatRounded) {
                         winograd_weight_gradient(wide_gradient, wide, upsamples)));
 }
 
-// Reproducible training cuts batches into microbatches wherever it likes.
-TEST_P(Winograd, AnImageIsTheSameInAnyBatch) {
+// Reproducible training divides batches into micro-batches of any size.
+TEST_P(Winograd, ImageDoesNotDependOnItsBatch) {
   const bool upsamples = GetParam().upsamples;
   const at::Tensor last = x_.narrow(0, x_.size(0) - 1, 1).contiguous(kMapLayout);
   EXPECT_TRUE(at::equal(winograd_conv(last, weight_, bias_, upsamples)[0],
@@ -130,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(
                       WinogradCase{3, 48, 32, 7, 5, true}, WinogradCase{1, 32, 16, 1, 1, true},
                       WinogradCase{2, 128, 64, 8, 8, true}, WinogradCase{8, 32, 32, 32, 32, true}));
 
-TEST(WinogradFits, OnlyWholeVectorsOfFloatsInChannelsLast) {
+TEST(WinogradFits, RequiresMultiplesOf16ChannelsInChannelsLast) {
   const at::Tensor x = at::zeros({1, 16, 4, 4}).contiguous(kMapLayout);
   const bool here = winograd_fits(x, 16, 16);
   EXPECT_EQ(winograd_fits(x, 16, 32), here);

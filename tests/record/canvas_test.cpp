@@ -14,7 +14,7 @@
 namespace valley {
 namespace {
 
-// Rows of a canvas: '#' for what is not the background.
+// Rows of a canvas: '#' for pixels that are not background.
 std::vector<std::string> rows_of(const Canvas& canvas) {
   std::vector<std::string> rows;
   for (std::int64_t y = 0; y < canvas.height(); ++y) {
@@ -35,7 +35,7 @@ TEST(Canvas, IsItsBackground) {
   EXPECT_THROW(static_cast<void>(canvas.at(3, 0)), std::logic_error);
 }
 
-TEST(Canvas, FillsWhatIsInsideAndBlends) {
+TEST(Canvas, FillsAreClippedAndBlended) {
   Canvas canvas(4, 3);
   canvas.fill_rect(-5, 1, 7, 1, kBlack);
   EXPECT_EQ(rows_of(canvas), (Rows{"....", "##..", "...."}));
@@ -61,7 +61,7 @@ TEST(Canvas, LinesHaveBothEndsInEveryDirection) {
   EXPECT_EQ(rows_of(point), (Rows{"..", ".#"}));
 }
 
-TEST(Canvas, ImagesAreZoomedAndKeepTheirColours) {
+TEST(Canvas, ImagesAreZoomedAndKeepTheirColors) {
   const std::vector<std::uint8_t> rgb = {1, 2, 3, 4, 5, 6};
   Canvas canvas(6, 3);
   canvas.blit(1, 0, {rgb, 1, 2, 3}, 2);
@@ -90,7 +90,7 @@ TEST(Canvas, WritesLettersAtTheirPlaceAndScale) {
   EXPECT_EQ(large.at(2, 11), kWhite);
 }
 
-TEST(Canvas, TextIsAsWideAsItSays) {
+TEST(Canvas, TextHasTheComputedWidth) {
   EXPECT_EQ(text_width(""), 0);
   EXPECT_EQ(text_width("#"), 5);
   EXPECT_EQ(text_width("##", 3), 33);
@@ -100,10 +100,10 @@ TEST(Canvas, TextIsAsWideAsItSays) {
   EXPECT_EQ(cut_to_width("energies", 0), "...");
 }
 
-// Two letters of one shape would be one misread.
-TEST(BitmapFont, EveryCharacterHasAShapeOfItsOwn) {
+// Two letters of the same shape would be ambiguous.
+TEST(BitmapFont, EveryCharacterHasADifferentShape) {
   std::set<std::string> shapes;
-  for (int code = ' '; code <= '~' + 1; ++code) {  // one beyond: the box of the unknown
+  for (int code = ' '; code <= '~' + 1; ++code) {  // one beyond: the box of unknown characters
     std::string shape;
     for (std::int64_t y = 0; y < kGlyphHeight; ++y)
       for (std::int64_t x = 0; x < kGlyphWidth; ++x)
@@ -115,7 +115,7 @@ TEST(BitmapFont, EveryCharacterHasAShapeOfItsOwn) {
   EXPECT_FALSE(glyph_dot('#', 5, 2));
 }
 
-TEST(Canvas, SamePicturesAreSameFiles) {
+TEST(Canvas, EqualImagesGiveEqualFiles) {
   const TemporaryFolder folder;
   for (const char* name : {"a.png", "b.png"}) {
     Canvas canvas(40, 20);
@@ -128,7 +128,7 @@ TEST(Canvas, SamePicturesAreSameFiles) {
   EXPECT_EQ(read_file(folder / "a.png"), read_file(folder / "b.png"));
 }
 
-TEST(Canvas, TooLargeAPictureIsRefused) {
+TEST(Canvas, TooLargeImageIsRejected) {
   try {
     const Canvas canvas(1'000'001, 1);
     ADD_FAILURE();

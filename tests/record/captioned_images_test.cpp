@@ -17,7 +17,7 @@ CaptionedBlock block_of(std::size_t n, std::size_t bytes) {
   return block;
 }
 
-TEST(CaptionedImages, SmallOnesAreEnlargedAndRowsAreAsLongAsAsked) {
+TEST(CaptionedImages, SmallImagesAreEnlargedAndRowsHaveTheGivenLength) {
   const TemporaryFolder folder;
   const std::vector<CaptionedBlock> blocks = {block_of(5, 16 * 16), block_of(2, 16 * 16)};
   const Png wide = write_captioned(folder / "a.png", blocks, 16, 16, 1, 10);
@@ -29,7 +29,7 @@ TEST(CaptionedImages, SmallOnesAreEnlargedAndRowsAreAsLongAsAsked) {
   EXPECT_EQ(large.width, 8 + 100 + 8);
 }
 
-TEST(CaptionedImages, TooManyAreRefused) {
+TEST(CaptionedImages, TooManyAreRejected) {
   const TemporaryFolder folder;
   EXPECT_THROW(write_captioned(folder / "a.png", {block_of(20'000, 1)}, 1, 1, 1, 20'000), Error);
   EXPECT_EQ(folder.entries(), 0U);

@@ -1,4 +1,4 @@
-// The bytes expected here were made by the `tensorboard` package 2.21 (its event_pb2 and
+// The expected bytes were written by the `tensorboard` package 2.21 (its event_pb2 and
 // RecordWriter).
 #include "record/event.h"
 
@@ -21,13 +21,13 @@ TEST(Event, ScalarsAreThoseOfTensorBoard) {
             "0900001040fc54d94110ac022a190a0d0a066c6f73732f44150000003f0a080a016b1500000000");
 }
 
-TEST(Event, APictureIsThatOfTensorBoard) {
+TEST(Event, ImageEqualsThatOfTensorBoard) {
   EXPECT_EQ(hex(image_event(kTime, 7, "samples/fakes", {"PNG", 2, 300, 3})),
             "0900001040fc54d94110072a1f0a1d0a0d73616d706c65732f66616b6573220c080210ac021803220350"
             "4e47");
 }
 
-TEST(Event, ATextIsThatOfTensorBoard) {
+TEST(Event, TextEqualsThatOfTensorBoard) {
   EXPECT_EQ(hex(text_event(kTime, 0, "config", "x = 1")),
             "0900001040fc54d9412a230a210a06636f6e666967420b08071200420578203d20314a0a0a060a04746578"
             "742002");

@@ -30,7 +30,7 @@ std::vector<fs::path> entries(const TemporaryFolder& run) {
   return paths;
 }
 
-// Step and first tag of each event; "" where it has no summary.
+// Step and first tag of each event; "" for an event without a summary.
 using Found = std::vector<std::pair<std::int64_t, std::string>>;
 
 Found events_of(const fs::path& file) {
@@ -54,7 +54,7 @@ std::string config_of(const fs::path& file) {
   return text;
 }
 
-// A run that got to step 30.
+// A run that reached step 30.
 class EventWriterTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -86,7 +86,7 @@ TEST_F(EventWriterTest, AllEventsAreInOneFileThatTensorBoardReads) {
   EXPECT_EQ(config_of(first_), "```\nx = 1\n```\n");
 }
 
-TEST_F(EventWriterTest, AStartThatDropsNothingGoesOnInTheSameFile) {
+TEST_F(EventWriterTest, ResumeThatDropsNothingAppendsToTheSameFile) {
   const std::string before = read_file(first_);
   EventWriter writer(run_.path(), 30, "x = 1");
   EXPECT_EQ(writer.path(), first_);
@@ -97,7 +97,7 @@ TEST_F(EventWriterTest, AStartThatDropsNothingGoesOnInTheSameFile) {
   EXPECT_EQ(entries(run_).size(), 1U);
 }
 
-TEST_F(EventWriterTest, TextsStayUpToTheStepAndAreNoConfig) {
+TEST_F(EventWriterTest, TextsUpToTheStepAreKept) {
   {
     EventWriter writer(run_.path(), 30, "x = 1");
     writer.add_text(35, "warnings", "early");
@@ -109,10 +109,10 @@ TEST_F(EventWriterTest, TextsStayUpToTheStepAndAreNoConfig) {
   EXPECT_EQ(config_of(again.path()), "early");  // the last text
   const fs::path file = again.path();
   EventWriter third(run_.path(), 35, "x = 1");
-  EXPECT_EQ(third.path(), file);  // the config is still known to be the same
+  EXPECT_EQ(third.path(), file);  // the config is recognized as unchanged
 }
 
-TEST_F(EventWriterTest, LaterStepsDoNotStay) {
+TEST_F(EventWriterTest, LaterStepsAreDropped) {
   EventWriter writer(run_.path(), 20, "x = 1");
   EXPECT_TRUE(writer.has_earlier("samples/reals"));
   EXPECT_FALSE(writer.has_earlier("samples/fakes"));
@@ -123,7 +123,7 @@ TEST_F(EventWriterTest, LaterStepsDoNotStay) {
   EXPECT_EQ(events_of(writer.path()).size(), until_20_.size() + 1);
 }
 
-TEST_F(EventWriterTest, OfTheFilesBeforeOneStaysAndItIsEmpty) {
+TEST_F(EventWriterTest, OnePreviousFileIsKeptEmpty) {
   const fs::path second = start(20);
   const fs::path third = start(10);
   EXPECT_EQ(entries(run_), (std::vector<fs::path>{second, third}));
@@ -138,7 +138,7 @@ TEST_F(EventWriterTest, AnotherConfigReplacesTheConfig) {
   EXPECT_EQ(config_of(second), "```\nx = 2\n```\n");
 }
 
-TEST_F(EventWriterTest, ATornEndIsLeftOut) {
+TEST_F(EventWriterTest, IncompleteEndIsSkipped) {
   const std::string whole = read_file(first_);
   std::ofstream(first_, std::ios::binary | std::ios::app)
       << frame_record(scalars_event(1, 29, {{"loss/D", 1}})).substr(0, 20);
@@ -147,35 +147,35 @@ TEST_F(EventWriterTest, ATornEndIsLeftOut) {
   EXPECT_EQ(events_of(second), all_);
 }
 
-TEST_F(EventWriterTest, WhatAKilledStartLeftBehindDoesNoHarm) {
+TEST_F(EventWriterTest, LeftoversOfAKilledLaunchAreIgnored) {
   // Killed while it wrote the new file.
   std::ofstream(run_ / ".events-unfinished.tmp") << "part of it";
   const fs::path second = start(20);
   EXPECT_EQ(events_of(second), until_20_);
   EXPECT_EQ(entries(run_).size(), 2U);
-  // Killed before it emptied the file before.
+  // Killed before it emptied the previous file.
   std::ofstream(first_) << "as it was";
   EXPECT_EQ(start(20), second);
   EXPECT_EQ(fs::file_size(first_), 0U);
-  // Killed before the first event was whole.
+  // Killed before the first event was complete.
   fs::resize_file(second, 5);
   EXPECT_EQ(events_of(start(20)), opening_);
 }
 
-TEST_F(EventWriterTest, FilesSortEvenWhenTheClockWentBack) {
+TEST_F(EventWriterTest, FilesSortAfterExistingOnesWhenTheClockGoesBack) {
   fs::rename(first_, run_ / "events.out.tfevents.4000000000.node.valley");
   const std::string name = start(20).filename().string();
   EXPECT_TRUE(name.starts_with("events.out.tfevents.4000000001.")) << name;
 }
 
-TEST_F(EventWriterTest, FilesOfOtherProgramsStay) {
+TEST_F(EventWriterTest, FilesOfOtherProgramsAreKept) {
   const fs::path foreign = run_ / "events.out.tfevents.5000000000.node.123.0";
   std::ofstream(foreign) << "not ours";
   EXPECT_EQ(events_of(start(20)), until_20_);
   EXPECT_EQ(read_file(foreign), "not ours");
 }
 
-TEST_F(EventWriterTest, AFolderThatIsNotThereIsNamed) {
+TEST_F(EventWriterTest, MissingFolderIsNamed) {
   try {
     const EventWriter writer(run_ / "absent", 0, "");
     ADD_FAILURE();
@@ -185,7 +185,7 @@ TEST_F(EventWriterTest, AFolderThatIsNotThereIsNamed) {
   }
 }
 
-// What `body` gives in a process whose files may have `bytes` bytes at most.
+// Result of `body` in a process with a file size limit of `bytes`.
 template <typename Body>
 int with_file_limit(::rlim_t bytes, const Body& body) {
   const ::pid_t child = ::fork();
@@ -206,7 +206,7 @@ int with_file_limit(::rlim_t bytes, const Body& body) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-TEST_F(EventWriterTest, WithoutSpaceTheFileStaysAsItWas) {
+TEST_F(EventWriterTest, WithoutSpaceTheFileIsUnchanged) {
   constexpr int kCannotWrite = static_cast<int>(ExitCode::kCannotWrite);
   const std::string before = read_file(first_);
   EXPECT_EQ(with_file_limit(before.size() + 10,

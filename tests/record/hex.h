@@ -1,4 +1,4 @@
-// Bytes as hexadecimal digits, for comparison with what other programs wrote.
+// Bytes as hexadecimal digits, for comparison with output of other programs.
 #pragma once
 
 #include <fmt/core.h>

@@ -54,7 +54,7 @@ TEST(Histogram, TicksAreRoundAndWithin) {
   }
 }
 
-TEST(Histogram, ThePictureHasTheColoursOfItsSets) {
+TEST(Histogram, ImageHasTheColorsOfItsSets) {
   const TemporaryFolder folder;
   const std::vector<float> a = {1, 2, 2, 3};
   const std::vector<float> b = {2, 2.5F, 7};

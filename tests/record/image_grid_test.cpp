@@ -53,7 +53,7 @@ Picture noise(std::int64_t height, std::int64_t width, std::int64_t channels) {
   return picture;
 }
 
-TEST(WritePng, PixelsComeBack) {
+TEST(WritePng, RoundTripPreservesPixels) {
   const TemporaryFolder folder;
   for (const std::int64_t channels : {1, 3}) {
     for (const auto& [height, width] : {std::pair{1, 1}, {5, 3}, {64, 1}, {1, 300}, {33, 47}}) {
@@ -79,7 +79,7 @@ TEST(WritePng, SamePixelsSameBytesWithoutTime) {
     EXPECT_EQ(bytes.find(chunk), std::string::npos) << chunk;
 }
 
-TEST(WritePng, WhatCannotBeWrittenIsNamedAndLeavesNothing) {
+TEST(WritePng, WriteErrorNamesTheFileAndLeavesNothing) {
   const TemporaryFolder folder;
   const Picture picture = noise(2, 2, 3);
   try {
@@ -123,7 +123,7 @@ TEST(WriteGrid, EachPixelIsWhereTheHeaderSays) {
   }
 }
 
-TEST(WriteGrid, KeepsTheOrderOfColoursAndRows) {
+TEST(WriteGrid, KeepsTheOrderOfChannelsAndRows) {
   const TemporaryFolder folder;
   const Picture image = noise(6, 5, 3);
   write_grid(folder / "grid.png", image.pixels, 1, 6, 5, 3, 2);
@@ -136,7 +136,7 @@ TEST(WriteGrid, KeepsTheOrderOfColoursAndRows) {
   for (std::int64_t y = 0; y < grid.height; ++y) EXPECT_EQ(grid.at(y, 12, 1), 255);
 }
 
-TEST(WriteGrid, RefusesSizesThatDoNotFit) {
+TEST(WriteGrid, RejectsSizesThatDoNotFit) {
   const TemporaryFolder folder;
   const std::vector<std::uint8_t> images(12);
   EXPECT_THROW(write_grid(folder / "a.png", images, 2, 3, 3, 1, 2), std::logic_error);

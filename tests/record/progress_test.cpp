@@ -38,7 +38,7 @@ const std::string kLine =
 
 TEST(FormatProgress, IsTheDocumentedLine) { EXPECT_EQ(format_progress(report(1200)), kLine); }
 
-TEST(FormatProgress, LeavesOutWhatIsNotKnown) {
+TEST(FormatProgress, OmitsUnknownParts) {
   EXPECT_EQ(format_progress({}), "step 0 | 0.0 kimg | data 0% comm 0% | ETA 0s");
   ProgressReport r;
   r.step = 7;
@@ -95,7 +95,7 @@ TEST(CutToColumns, CountsCharactersAndNotBytes) {
   EXPECT_EQ(cut_to_columns("\xC3\xA9\xCF\x80z", 1), "\xC3\xA9");
 }
 
-TEST(Progress, ElsewherePrintsFirstLastAndEverySoOften) {
+TEST(Progress, WithoutATerminalPrintsFirstLastAndPeriodicLines) {
   ::testing::internal::CaptureStderr();
   {
     Progress progress(3600);
@@ -122,11 +122,11 @@ TEST(Progress, ElsewherePrintsFirstLastAndEverySoOften) {
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
-// What `body` writes to stderr when that is a terminal of `columns` columns. The terminal makes
-// "\r\n" of a newline.
+// Output of `body` on stderr when that is a terminal of `columns` columns. The terminal converts a
+// newline to "\r\n".
 std::string on_terminal(unsigned short columns, const char* kind,
                         const std::function<void()>& body) {
-  const std::string end = "<end>";  // what was written arrives later, but in order
+  const std::string end = "<end>";  // output arrives later, but in order
   int controller = -1;
   int terminal = -1;
   struct ::winsize size {};
@@ -197,13 +197,13 @@ TEST(Progress, OfTwoLinesMessagesPassAboveTheNewer) {
       newer.show(report(1200));
       log::info("one");
     }
-    log::info("two");  // no line is known any more, and nothing is called that is gone
+    log::info("two");  // no line is set; the destroyed one must not be called
   });
   EXPECT_EQ(text, drawn(format_progress(report(1))) + drawn(kLine) + drawn("") + "one\r\n" +
                       drawn(kLine) + "\r\ntwo\r\n\r\n");
 }
 
-TEST(Progress, ElsewhereMessagesMoveNothing) {
+TEST(Progress, WithoutATerminalMessagesMoveNothing) {
   ::testing::internal::CaptureStderr();
   {
     Progress progress(3600);

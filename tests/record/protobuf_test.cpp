@@ -32,7 +32,7 @@ TEST(ProtoMessage, OtherTypesAreThoseOfTheSpecification) {
   EXPECT_EQ(ProtoMessage().add_varint(16, 1).bytes(), "\x80\x01\x01"s);  // a field of two bytes
 }
 
-TEST(NextField, GivesBackWhatWasAdded) {
+TEST(NextField, ReturnsTheAddedFields) {
   const std::string long_text(300, 'x');
   const std::uint64_t largest = std::numeric_limits<std::uint64_t>::max();
   const std::string bytes = ProtoMessage()
@@ -54,11 +54,11 @@ TEST(NextField, GivesBackWhatWasAdded) {
   EXPECT_TRUE(rest.empty());
 }
 
-TEST(NextField, EndsWhereAMessageIsMalformed) {
+TEST(NextField, EndsAtAMalformedField) {
   for (const std::string& bytes : {
            "\x08"s,                                              // no value
            "\x08\x80"s,                                          // a varint without its end
-           "\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01"s,  // of eleven bytes
+           "\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01"s,  // a varint of eleven bytes
            "\x0D\x00\x00\x00"s,                                  // a float of three bytes
            "\x09\x00\x00\x00\x00"s,                              // a double of four
            "\x12\x05test"s,                                      // a string that ends too early

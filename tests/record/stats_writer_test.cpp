@@ -60,7 +60,7 @@ TEST(StatsLine, StringsAreEscaped) {
   EXPECT_TRUE(nlohmann::json::accept(format_stats_line({{"x", "\xFF"}})));
 }
 
-TEST(StatsWriter, AppendsAndEachLineIsThereAtOnce) {
+TEST(StatsWriter, LinesAreAppendedImmediately) {
   const TemporaryFolder folder;
   StatsWriter writer(folder / "stats.jsonl", 0);
   writer.write(line(1, 0.5));
@@ -71,7 +71,7 @@ TEST(StatsWriter, AppendsAndEachLineIsThereAtOnce) {
             "{\"step\": 1, \"loss/D\": 0.5}\n{\"step\": 2, \"loss/D\": 0.25}\n");
 }
 
-TEST(StatsWriter, AResumeDropsLaterStepsAndATornLine) {
+TEST(StatsWriter, ResumeDropsLaterStepsAndAnIncompleteLine) {
   const TemporaryFolder folder;
   const fs::path path = folder / "stats.jsonl";
   const std::string kept =
@@ -82,15 +82,15 @@ TEST(StatsWriter, AResumeDropsLaterStepsAndATornLine) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1) << "a temporary file";
 
   put_file(path,
-           kept + "{\"step\": 1}");  // whole but for the newline, which may be all that is missing
+           kept + "{\"step\": 1}");  // complete except for the newline
   StatsWriter(path, 20).write({{"step", std::int64_t{21}}});
   EXPECT_EQ(read_file(path), kept + "{\"step\": 21}\n");
-  put_file(path, kept + std::string(7, '\0') + "\n");  // blocks that the disk never got
+  put_file(path, kept + std::string(7, '\0') + "\n");  // unwritten blocks
   const StatsWriter resumed(path, 20);
   EXPECT_EQ(read_file(path), kept);
 }
 
-TEST(StatsWriter, AResumeThatDropsNothingLeavesTheFileAlone) {
+TEST(StatsWriter, ResumeThatDropsNothingKeepsTheFile) {
   const TemporaryFolder folder;
   const fs::path path = folder / "stats.jsonl";
   put_file(path, "{\"step\": 1}\n");
@@ -114,7 +114,7 @@ TEST(StatsWriter, AFileThatCannotBeOpenedIsNamed) {
   }
 }
 
-TEST(StatsWriter, ALineThatDoesNotFitLeavesTheFileAsItWas) {
+TEST(StatsWriter, LineBeyondFreeSpaceLeavesTheFileUnchanged) {
   const TemporaryFolder folder;
   const ::pid_t child = ::fork();
   if (child == 0) {
@@ -122,7 +122,7 @@ TEST(StatsWriter, ALineThatDoesNotFitLeavesTheFileAsItWas) {
     StatsWriter writer(folder / "stats.jsonl", 0);
     writer.write(line(1, 0.5));
     ::signal(SIGXFSZ, SIG_IGN);
-    const struct ::rlimit limit = {40, 40};  // room for one line and a half
+    const struct ::rlimit limit = {40, 40};  // space for one and a half lines
     ::setrlimit(RLIMIT_FSIZE, &limit);
     try {
       writer.write(line(2, 0.5));

@@ -7,8 +7,8 @@
 
 #include "core/error.h"
 #include "hex.h"
-#include "support/temporary_folder.h"
 #include "support/put_file.h"
+#include "support/temporary_folder.h"
 
 namespace valley {
 namespace {
@@ -21,7 +21,7 @@ std::vector<std::string> records_of(RecordReader& reader) {
   return records;
 }
 
-// Made by RecordWriter of the `tensorboard` package 2.21.
+// Written by RecordWriter of the `tensorboard` package 2.21.
 TEST(FrameRecord, IsThatOfTensorBoard) {
   EXPECT_EQ(hex(frame_record("")), "000000000000000029039807d8ea82a2");
   EXPECT_EQ(hex(frame_record("123456789")), "090000000000000037f97139313233343536373839e5b08ac7");
@@ -29,7 +29,7 @@ TEST(FrameRecord, IsThatOfTensorBoard) {
 
 class RecordReaderTest : public ::testing::Test {
  protected:
-  // What is read of a file that holds `bytes`, which must end within `whole` bytes.
+  // Records of a file that holds `bytes`; reading must end within `whole` bytes.
   std::vector<std::string> read(const std::string& bytes, std::uint64_t whole) {
     put_file(folder_ / "file", bytes);
     RecordReader reader(folder_ / "file");
@@ -45,19 +45,19 @@ class RecordReaderTest : public ::testing::Test {
   const std::string kept_ = frame_record("a") + frame_record(large_);
 };
 
-TEST_F(RecordReaderTest, ReadsWhatWasFramed) {
+TEST_F(RecordReaderTest, ReadsFramedRecords) {
   EXPECT_EQ(read(kept_ + frame_record(""), kept_.size() + 16),
             (std::vector<std::string>{"a", large_, ""}));
   EXPECT_TRUE(read("", 0).empty());
 }
 
-TEST_F(RecordReaderTest, EndsBeforeATornRecordWhereverItIsTorn) {
+TEST_F(RecordReaderTest, EndsBeforeATruncatedRecord) {
   const std::string last = frame_record("the last");
   for (std::size_t n = 1; n < last.size(); ++n)
     EXPECT_EQ(read(kept_ + last.substr(0, n), kept_.size()), two_) << n;
 }
 
-TEST_F(RecordReaderTest, EndsBeforeARecordOfWhichABitIsWrong) {
+TEST_F(RecordReaderTest, EndsBeforeARecordWithAFlippedBit) {
   const std::string last = frame_record("the last");
   for (std::size_t i = 0; i < last.size(); ++i) {
     std::string damaged = last;
@@ -67,7 +67,7 @@ TEST_F(RecordReaderTest, EndsBeforeARecordOfWhichABitIsWrong) {
   EXPECT_EQ(read(kept_ + std::string(64, '\0'), kept_.size()), two_) << "blocks never filled";
 }
 
-TEST_F(RecordReaderTest, AFileThatIsNotThereIsNamed) {
+TEST_F(RecordReaderTest, MissingFileIsNamed) {
   try {
     const RecordReader reader(folder_ / "absent");
     ADD_FAILURE();

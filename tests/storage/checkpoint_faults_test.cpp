@@ -1,5 +1,6 @@
-// What a checkpoint survives: its writer killed at every call that changes the file system and at
-// random moments, every such call failing, and the disk filling up before and during the write.
+// Faults during writing of checkpoints: the writer is killed at every call that changes the file
+// system and at random moments, every such call fails, and the disk fills up before and during
+// writing.
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <sys/statvfs.h>
@@ -42,7 +43,7 @@ int wait_for(::pid_t child) {
   return status;
 }
 
-// The number of calls that writing `next` over `before` makes.
+// Number of calls for writing `next` over `before`.
 int count_calls(const Checkpoint& before, const Checkpoint& next) {
   const TemporaryFolder folder;
   write_checkpoint(folder.path(), before);
@@ -51,8 +52,8 @@ int count_calls(const Checkpoint& before, const Checkpoint& next) {
   return faults::disarm();
 }
 
-// Kills the writer of `next` at each of its calls. A reader then finds `before` or `next`, whole;
-// the next writer goes on and clears what was left.
+// Kills the writer of `next` at each of its calls. A reader then finds `before` or `next`,
+// complete; the next writer succeeds and removes leftovers.
 void kill_at_every_call(const Checkpoint& before, const Checkpoint& next) {
   const int calls = count_calls(before, next);
   EXPECT_GT(calls, 20);
@@ -117,8 +118,8 @@ TEST(CheckpointFaults, KilledAtRandomMoments) {
   write_checkpoint(folder.path(), sample_checkpoint(1, 0, kElements));
   const auto begin = std::chrono::steady_clock::now();
   write_checkpoint(folder.path(), sample_checkpoint(1, 0, kElements));
-  // The time of a write on a machine that does other things too is no constant: kills that come
-  // too late shorten what follows, kills in time lengthen it, so that both stay common.
+  // The time of a write varies on a busy host: kills that come too late shorten the next delay,
+  // kills in time lengthen it, so that both remain frequent.
   auto latest_kill = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin);
 
   std::array<int, 2> started{};
@@ -145,7 +146,7 @@ TEST(CheckpointFaults, KilledAtRandomMoments) {
     ASSERT_TRUE(newest);
     const Checkpoint read = read_checkpoint(*newest);
     ASSERT_TRUE(read.step == step || read.step == next) << read.step;
-    // Whole: every part has the value that state.json tells.
+    // Complete: every part has the value in state.json.
     const double value = read.state.tensors.at("k").item<double>();
     EXPECT_EQ(read.state_json, fmt::format("{{\"value\": {:.0f}}}\n", value));
     for (const auto& [name, tensor] : read.model.tensors)
@@ -202,7 +203,7 @@ void fill_disk(const fs::path& folder) {
   }
 }
 
-TEST(CheckpointFaults, ADiskTooSmallIsRefusedUpFront) {
+TEST(CheckpointFaults, TooLittleSpaceIsRejectedBeforeWriting) {
   const TemporaryFolder folder;
   const auto result = on_tiny_disk(folder.path(), 2 << 20, [&] {
     const fs::path checkpoints = folder / "checkpoints";
@@ -224,7 +225,7 @@ TEST(CheckpointFaults, ADiskTooSmallIsRefusedUpFront) {
   EXPECT_EQ(result, TinyDiskResult::kPassed);
 }
 
-TEST(CheckpointFaults, ADiskThatFillsUpDuringTheWrite) {
+TEST(CheckpointFaults, DiskThatFillsUpDuringWritingIsReported) {
   const TemporaryFolder folder;
   const auto result = on_tiny_disk(folder.path(), 2 << 20, [&] {
     const fs::path checkpoints = folder / "checkpoints";
@@ -233,7 +234,7 @@ TEST(CheckpointFaults, ADiskThatFillsUpDuringTheWrite) {
     int failed = 0;
     for (int call = 0;; ++call) {
       SCOPED_TRACE(call);
-      // Another program takes the rest of the disk after the space was found enough.
+      // Another program uses the rest of the disk after the check of free space.
       faults::act_at(call, [&] { fill_disk(folder.path()); });
       bool was_written = true;
       try {

@@ -34,7 +34,7 @@ void flip_bit(const fs::path& path, std::size_t byte, unsigned bit) {
   put_file(path, text);
 }
 
-TEST(Checkpoint, ComesBackAndHoldsWhatCommitSays) {
+TEST(Checkpoint, RoundTripMatchesCommit) {
   const TemporaryFolder folder;
   const Checkpoint written = sample_checkpoint(12000);
   const fs::path path = write_checkpoint(folder / "runs/checkpoints", written);
@@ -75,7 +75,7 @@ TEST(Checkpoint, ReplacesOneOfTheSameStep) {
   EXPECT_EQ(names_in(folder.path()), std::set<std::string>{"step-00000005"});
 }
 
-TEST(Checkpoint, TakesTheNameFromADirectoryWithoutCommit) {
+TEST(Checkpoint, ReplacesADirectoryWithoutCommit) {
   const TemporaryFolder folder;
   put_file(folder / "step-00000005/model.safetensors", "half");
   EXPECT_TRUE(list_checkpoints(folder.path()).empty());
@@ -101,7 +101,7 @@ TEST(Checkpoint, ListsCommittedOnesOldestFirst) {
   EXPECT_EQ(newest_good_checkpoint(folder.path()), folder / "step-100000000");
 }
 
-TEST(Checkpoint, OneSetAsideCountsUntilAnotherTakesItsName) {
+TEST(Checkpoint, OldCheckpointCountsUntilItsReplacementIsCommitted) {
   const TemporaryFolder folder;
   const fs::path aside = folder / ".old-step-00000009";
   const auto set_aside = [&] { fs::rename(folder / "step-00000009", aside); };
@@ -128,7 +128,7 @@ TEST(Checkpoint, OneSetAsideCountsUntilAnotherTakesItsName) {
   EXPECT_EQ(leftovers(folder.path()), "");
 }
 
-TEST(Checkpoint, AFlippedByteInAnyFileIsRefusedAndTheEarlierTaken) {
+TEST(Checkpoint, FlippedByteIsRejectedAndTheEarlierCheckpointUsed) {
   for (const std::string& name : kFiles) {
     const TemporaryFolder folder;
     write_checkpoint(folder.path(), sample_checkpoint(1));
@@ -139,14 +139,13 @@ TEST(Checkpoint, AFlippedByteInAnyFileIsRefusedAndTheEarlierTaken) {
     ::testing::internal::CaptureStderr();
     EXPECT_EQ(newest_good_checkpoint(folder.path()), folder / "step-00000001");
     const std::string warning = ::testing::internal::GetCapturedStderr();
-    EXPECT_NE(warning.find("warning: skipping the checkpoint " + path.string()),
-              std::string::npos)
+    EXPECT_NE(warning.find("warning: skipping the checkpoint " + path.string()), std::string::npos)
         << warning;
     EXPECT_NE(warning.find(name), std::string::npos) << warning;
   }
 }
 
-TEST(Checkpoint, EveryFlippedBitOfCommitIsRefused) {
+TEST(Checkpoint, EveryFlippedBitOfCommitIsRejected) {
   const TemporaryFolder folder;
   const fs::path path = write_checkpoint(folder.path(), sample_checkpoint(2, 0, 4));
   const std::string commit = read_file(path / "COMMIT");
@@ -159,7 +158,7 @@ TEST(Checkpoint, EveryFlippedBitOfCommitIsRefused) {
   }
 }
 
-TEST(Checkpoint, WhatIsMissingOrCutIsNamed) {
+TEST(Checkpoint, MissingAndTruncatedFilesAreNamed) {
   const TemporaryFolder folder;
   const fs::path path = write_checkpoint(folder.path(), sample_checkpoint(2));
   const auto read = [&] { static_cast<void>(read_checkpoint(path)); };
@@ -204,7 +203,7 @@ TEST(Checkpoint, PruneNeverRemovesTheOnlyGoodOne) {
   EXPECT_EQ(newest_good_checkpoint(folder.path()), folder / "step-00000002");
 }
 
-TEST(Checkpoint, AFolderThatCannotBeMadeIsNamed) {
+TEST(Checkpoint, FolderThatCannotBeCreatedIsNamed) {
   const TemporaryFolder folder;
   put_file(folder / "file", "");
   expect_error(ExitCode::kCannotWrite, {(folder / "file").string()},

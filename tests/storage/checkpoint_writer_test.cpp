@@ -20,7 +20,7 @@
 namespace valley {
 namespace {
 
-TEST(CheckpointWriter, ADiskThatHangsHoldsUpNobodyButTheNextCheckpoint) {
+TEST(CheckpointWriter, HangingDiskDelaysOnlyTheNextCheckpoint) {
   const TemporaryFolder folder;
   CheckpointWriter writer(folder.path(), 0);
   std::promise<void> disk;
@@ -53,14 +53,14 @@ TEST(CheckpointWriter, KeepsTheNewest) {
   {
     CheckpointWriter writer(folder.path(), 2);
     for (std::int64_t step = 1; step <= 5; ++step) writer.write(sample_checkpoint(step));
-  }  // which waits
+  }  // the destructor waits
   const auto kept = list_checkpoints(folder.path());
   ASSERT_EQ(kept.size(), 2);
   EXPECT_EQ(kept.front(), folder / "step-00000004");
   expect_same(read_checkpoint(kept.back()), sample_checkpoint(5));
 }
 
-TEST(CheckpointWriter, WritesItselfWhenTheSystemHasNoThread) {
+TEST(CheckpointWriter, WritesOnTheCallingThreadWhenNoThreadStarts) {
   const TemporaryFolder folder;
   CheckpointWriter writer(folder.path(), 0);
   const NoThreads none;
@@ -74,7 +74,7 @@ TEST(CheckpointWriter, WritesItselfWhenTheSystemHasNoThread) {
   EXPECT_EQ(newest_good_checkpoint(folder.path()), folder / "step-00000002");
 }
 
-// A checkpoint whose copies are made on the writer's thread, and what they are made from.
+// A checkpoint whose copies are made on the writer's thread, and their source.
 struct Deferred {
   Deferred() : checkpoint(sample_checkpoint(1)), copies(std::make_shared<DeferredCopies>()) {
     at::Tensor& moments = checkpoint.state.tensors.at("moments");
@@ -103,7 +103,7 @@ TEST(CheckpointWriter, MakesCopiesBeforeItWrites) {
   write(folder / "itself");
 }
 
-TEST(CheckpointWriter, AFailedCopyHoldsUpNobodyAndIsThrown) {
+TEST(CheckpointWriter, FailedCopyIsRethrownWithoutBlocking) {
   const TemporaryFolder folder;
   Deferred deferred;
   deferred.copies->add(at::zeros({3}), at::zeros({4}));
@@ -114,8 +114,8 @@ TEST(CheckpointWriter, AFailedCopyHoldsUpNobodyAndIsThrown) {
   EXPECT_TRUE(list_checkpoints(folder.path()).empty());
 }
 
-// Each way of asking for it tells once what happened, and the writer can be used again.
-TEST(CheckpointWriter, WhatCouldNotBeWrittenIsThrownByTheNextCall) {
+// Each call reports the error once, and the writer can be used again.
+TEST(CheckpointWriter, WriteErrorIsThrownByTheNextCall) {
   const TemporaryFolder folder;
   CheckpointWriter writer(folder.path(), 0);
   writer.write(sample_checkpoint(1));

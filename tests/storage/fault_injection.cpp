@@ -25,7 +25,7 @@ std::function<void()> fault_action;
 int flush_refusal = 0;
 int lock_refusal = 0;
 
-// True: the call is to fail, with errno set. `first_half` is what is done before a fault.
+// True if the call must fail; sets errno. `first_half` is executed before a fault.
 template <typename FirstHalf>
 bool fails(Kind kind, FirstHalf&& first_half) {
   if (mode == Mode::kOff || (mode == Mode::kFail && kind == Kind::kRemoval)) return false;

@@ -24,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-TEST(RunDirectory, NumbersCountUpWhateverTheName) {
+TEST(RunDirectory, NumbersIncreaseAcrossNames) {
   const TemporaryFolder folder;
   const fs::path out = folder / "some/runs";
   EXPECT_EQ(RunDirectory::create(out, "began").path(), out / "00000-began");
@@ -40,13 +40,13 @@ TEST(RunDirectory, NumbersCountUpWhateverTheName) {
   EXPECT_EQ(run.log_file(), run.path() / "log.txt");
 }
 
-TEST(RunDirectory, AClaimLeftByAKilledJobBlocksItsNumberOnly) {
+TEST(RunDirectory, LeftoverReservationBlocksOnlyItsNumber) {
   const TemporaryFolder folder;
   fs::create_directories(folder / ".claim-00000");
   EXPECT_EQ(RunDirectory::create(folder.path(), "a").path(), folder / "00001-a");
 }
 
-TEST(RunDirectory, NamesThatAreNoNamesAreRefused) {
+TEST(RunDirectory, InvalidNamesAreRejected) {
   const TemporaryFolder folder;
   for (const char* name : {"", "a/b", "../x", "a b", "a\n"})
     expect_error(ExitCode::kUsage, {"is not a valid name of a run"},
@@ -56,7 +56,7 @@ TEST(RunDirectory, NamesThatAreNoNamesAreRefused) {
                [&] { RunDirectory::create(folder / "file", "a"); });
 }
 
-TEST(RunDirectory, JobsThatStartAtOnceGetDifferentNumbers) {
+TEST(RunDirectory, ConcurrentJobsGetDifferentNumbers) {
   const TemporaryFolder folder;
   constexpr int kJobs = 8;
   constexpr int kRunsEach = 10;
@@ -84,7 +84,7 @@ TEST(RunDirectory, JobsThatStartAtOnceGetDifferentNumbers) {
   EXPECT_EQ(*numbers.rbegin(), "00079");
 }
 
-TEST(RunDirectory, OpenRefusesWhatIsNoRun) {
+TEST(RunDirectory, OpenRejectsOtherDirectories) {
   const TemporaryFolder folder;
   expect_error(ExitCode::kMissingInput, {"absent"}, [&] { RunDirectory::open(folder / "absent"); });
   expect_error(ExitCode::kMissingInput, {folder.path().string(), "config.toml"},
@@ -124,7 +124,7 @@ TEST(RunDirectory, ALockHeldByAnotherProcessNamesIt) {
   for (const int end : {ready[0], ready[1], done[0], done[1]}) ::close(end);
 }
 
-// Ends the refusals of a test.
+// Ends the injected failures of a test.
 struct Refusal {
   Refusal(int flush_error, int lock_error) { faults::refuse(flush_error, lock_error); }
   ~Refusal() { faults::refuse(0, 0); }
@@ -207,7 +207,7 @@ TEST(RunDirectory, RecordsStartsAndEnds) {
   EXPECT_EQ(records()[1]["exit_code"], 0);
 }
 
-TEST(RunDirectory, TheFirstFailureStaysAndTheNextStartTakesItUp) {
+TEST(RunDirectory, FirstFailureIsKeptAndRecordedByTheNextLaunch) {
   const TemporaryFolder folder;
   RunDirectory run = RunDirectory::create(folder.path(), "a");
   const auto records = [&] { return nlohmann::json::parse(read_file(run.path() / "run.json")); };
@@ -234,7 +234,7 @@ TEST(RunDirectory, TheFirstFailureStaysAndTheNextStartTakesItUp) {
   EXPECT_FALSE(exit().contains("launch"));
 }
 
-TEST(RunDirectory, ARunJsonThatIsNoneIsRefusedButTheExitCodeIsWritten) {
+TEST(RunDirectory, InvalidRunJsonIsRejectedButTheExitCodeIsWritten) {
   const TemporaryFolder folder;
   RunDirectory run = RunDirectory::create(folder.path(), "a");
   for (const char* text : {"{}", "[1]", "[{", ""}) {
@@ -279,7 +279,7 @@ TEST(LocateModel, FindsRunsCheckpointsAndFiles) {
   EXPECT_EQ(locate_model(model).checkpoint, std::nullopt);
 }
 
-TEST(LocateModel, SaysWhatItLookedFor) {
+TEST(LocateModel, ErrorNamesTheFilesThatItLookedFor) {
   const TemporaryFolder folder;
   const auto locate = [](const fs::path& named) {
     return [named] { static_cast<void>(locate_model(named)); };
@@ -300,7 +300,7 @@ TEST(LocateModel, SaysWhatItLookedFor) {
                locate(folder / "step-00000001"));
 }
 
-TEST(LocateModel, ANamedCheckpointThatIsDamagedIsRefusedARunFallsBack) {
+TEST(LocateModel, DamagedCheckpointIsRejectedButARunUsesAnEarlierOne) {
   const TemporaryFolder folder;
   const fs::path checkpoints = folder / "checkpoints";
   const fs::path first = write_checkpoint(checkpoints, sample_checkpoint(1));

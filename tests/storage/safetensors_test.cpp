@@ -30,7 +30,7 @@ std::string header_of(const std::string& file) {
   return file.substr(sizeof length, length);
 }
 
-TEST(Safetensors, EveryTypeComesBackBitForBit) {
+TEST(Safetensors, RoundTripOfEveryTypeIsBitwiseEqual) {
   const TemporaryFolder folder;
   TensorFile written;
   for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kHalf, at::kBFloat16, at::kLong,
@@ -45,7 +45,7 @@ TEST(Safetensors, EveryTypeComesBackBitForBit) {
     EXPECT_TRUE(same_bytes(read.tensors.at(name), tensor)) << name;
 }
 
-TEST(Safetensors, ScalarsEmptyTensorsViewsAndOddNamesComeBack) {
+TEST(Safetensors, RoundTripOfScalarsEmptyTensorsViewsAndUnusualNames) {
   const TemporaryFolder folder;
   const at::Tensor matrix = at::arange(12, at::kFloat).reshape({3, 4});
   TensorFile written;
@@ -63,7 +63,7 @@ TEST(Safetensors, ScalarsEmptyTensorsViewsAndOddNamesComeBack) {
     EXPECT_TRUE(same_bytes(read.tensors.at(name), tensor.detach())) << name;
 }
 
-TEST(Safetensors, NoTensorsAndMetadataComeBack) {
+TEST(Safetensors, RoundTripOfMetadataWithoutTensors) {
   const TemporaryFolder folder;
   const std::map<std::string, std::string> metadata = {{"model.name", "began"}, {"b", "\"\n\t"}};
   write_safetensors(folder / "a.safetensors", {{}, metadata});
@@ -123,7 +123,7 @@ TEST(Safetensors, ReadTensorsOwnTheirMemory) {
   EXPECT_TRUE(read.tensors.at("a").equal(at::ones({4}, at::kFloat)));
 }
 
-TEST(Safetensors, WhatCannotBeReadOrWrittenIsNamed) {
+TEST(Safetensors, ErrorsNameTheFileOrTensor) {
   const TemporaryFolder folder;
   expect_error(ExitCode::kMissingInput, {"none.safetensors"},
                [&] { static_cast<void>(read_safetensors(folder / "none.safetensors")); });
@@ -140,7 +140,7 @@ TEST(Safetensors, WhatCannotBeReadOrWrittenIsNamed) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
-TEST(Safetensors, RequireTensorNamesWhatDiffers) {
+TEST(Safetensors, RequireTensorNamesTheDifference) {
   const TensorMap tensors = {{"w", at::ones({2, 3})}};
   EXPECT_TRUE(require_tensor(tensors, "w", {2, 3}, "file").equal(tensors.at("w")));
   expect_error(ExitCode::kData, {"file", "'w'", "[2, 3]", "[3, 2]"}, [&] {
@@ -150,7 +150,7 @@ TEST(Safetensors, RequireTensorNamesWhatDiffers) {
                [&] { static_cast<void>(require_tensor(tensors, "bias", {3}, "file")); });
 }
 
-TEST(Safetensors, AnOutlineSaysWhatTheTensorsAreWithoutReadingThem) {
+TEST(Safetensors, OutlineDescribesTensorsWithoutReadingThem) {
   const TemporaryFolder folder;
   const TensorFile written{{{"a", at::ones({2, 3})}, {"b", at::ones({4}, at::kDouble)}},
                            {{"k", "v"}}};
@@ -169,7 +169,7 @@ TEST(Safetensors, AnOutlineSaysWhatTheTensorsAreWithoutReadingThem) {
   expect_error(ExitCode::kData, {"f", "'c'"}, [&] { require_tensor(outline, "c", {4}, "f"); });
 }
 
-TEST(Safetensors, OnlyWhatIsWantedIsRead) {
+TEST(Safetensors, OnlyRequestedTensorsAreRead) {
   const TemporaryFolder folder;
   write_safetensors(folder / "a.safetensors",
                     {{{"a", at::ones({2})}, {"b", at::ones({2})}}, {{"k", "v"}}});
@@ -180,8 +180,8 @@ TEST(Safetensors, OnlyWhatIsWantedIsRead) {
   EXPECT_EQ(read.metadata.at("k"), "v");
 }
 
-// Other programs store such tensors beside a model's.
-TEST(Safetensors, TensorsOfTypesThatAreNotReadArePassedOver) {
+// Other programs store such tensors in model files.
+TEST(Safetensors, TensorsOfUnsupportedTypesAreSkipped) {
   const std::vector<std::array<std::string, 2>> kinds = {
       {"F8_E4M3", "[8]"}, {"F8_E5M2", "[2,4]"}, {"F8_E8M0", "[8]"}, {"F4", "[16]"},
       {"F6_E2M3", "[8]"}, {"F6_E3M2", "[8]"},   {"U16", "[4]"},     {"U32", "[2]"},

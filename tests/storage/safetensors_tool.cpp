@@ -1,5 +1,4 @@
-// safetensors_tool copy IN OUT: reads a file with our reader and writes what it holds with our
-// writer. For the interop tests.
+// safetensors_tool copy IN OUT: reads a file and writes its contents again. For the interop tests.
 #include <cstdio>
 #include <exception>
 #include <string>

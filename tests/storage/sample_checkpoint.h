@@ -1,4 +1,4 @@
-// Small checkpoints whose every part tells their step and variant.
+// Small checkpoints in which every part encodes the step and the variant.
 #pragma once
 
 #include <ATen/Functions.h>
@@ -43,7 +43,7 @@ inline void expect_same(const Checkpoint& a, const Checkpoint& b) {
   expect_same_tensors(a.state, b.state);
 }
 
-// The entries of `folder` that a reader of checkpoints does not expect there.
+// Unexpected entries in a folder of checkpoints.
 inline std::string leftovers(const std::filesystem::path& folder) {
   std::string names;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {

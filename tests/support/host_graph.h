@@ -1,5 +1,4 @@
-// A graph of the host's in place of the device's: it keeps what it is given to record, and calls it
-// again.
+// WorkGraph on the host: stores the captured function and calls it again.
 #pragma once
 
 #include <cstdint>

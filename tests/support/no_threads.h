@@ -1,5 +1,5 @@
-// A process that gets no further thread while this lives: their stacks would not fit into the
-// address space, which is how the system refuses one that has no memory left.
+// Makes the system refuse threads for the lifetime of this object: their stacks would not fit into
+// the address space, as when memory has run out.
 #pragma once
 
 #include <pthread.h>

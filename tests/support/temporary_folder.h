@@ -1,5 +1,5 @@
-// A folder of its own for a test, removed at the end; in memory where the system has such a place,
-// because these tests flush a lot.
+// Temporary folder of a test; in memory if the system has such a file system, because these tests
+// flush frequently.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -64,7 +64,8 @@ class RowWindow {
     if (in_image < 0 || in_image >= shape_.rows) {
       std::fill_n(to + channels_, n, 0.0F);
     } else {
-      small_channel_kernels().copy_floats(map_ + row * n * (bf16_ ? 2 : 4), bf16_, n, to + channels_);
+      small_channel_kernels().copy_floats(map_ + row * n * (bf16_ ? 2 : 4), bf16_, n,
+                                          to + channels_);
     }
   }
 
@@ -76,7 +77,8 @@ class RowWindow {
   std::int64_t at_ = -2;
 };
 
-char* row_of(void* map, bool bf16, const SmallChannelShape& s, std::int64_t channels, std::int64_t row) {
+char* row_of(void* map, bool bf16, const SmallChannelShape& s, std::int64_t channels,
+             std::int64_t row) {
   return static_cast<char*>(map) + row * s.columns * channels * (bf16 ? 2 : 4);
 }
 
@@ -87,13 +89,16 @@ std::int64_t weights_of(const SmallChannelShape& s) { return kTaps * kTaps * s.f
 std::int64_t small_channel_slices(const SmallChannelShape& s) {
   return std::clamp<std::int64_t>(s.batch * s.rows / kSliceRows, 1, kMaxConvSlices);
 }
-std::int64_t small_channel_slice_floats(const SmallChannelShape& s) { return weights_of(s) + kSumLanes; }
+std::int64_t small_channel_slice_floats(const SmallChannelShape& s) {
+  return weights_of(s) + kSumLanes;
+}
 
 void run(const SmallInputConv& k) {
   const SmallChannelShape& s = k.shape;
   parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    RowWindow window(k.x, k.bf16, s, s.few,
-                     small_channel_scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
+    RowWindow window(
+        k.x, k.bf16, s, s.few,
+        small_channel_scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
     const float* rows[kTaps];
     for (std::int64_t row = begin; row < end; ++row) {
       window.move_to(row, rows);
@@ -106,14 +111,15 @@ void run(const SmallOutputConv& k) {
   const SmallChannelShape& s = k.shape;
   parallel_for(0, s.batch * s.rows, kGrain, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t read = RowWindow::floats(s, s.many);
-    float* memory = small_channel_scratch.get(static_cast<std::size_t>(read + padded(s.columns) * s.few));
+    float* memory =
+        small_channel_scratch.get(static_cast<std::size_t>(read + padded(s.columns) * s.few));
     RowWindow window(k.x, k.bf16, s, s.many, memory);
     const float* rows[kTaps];
     for (std::int64_t row = begin; row < end; ++row) {
       window.move_to(row, rows);
       small_channel_kernels().narrow_row(k, rows, memory + read);
-      small_channel_kernels().store_narrow_row(memory + read, k.bias, s.few, s.columns * s.few, k.bf16,
-                                        row_of(k.y, k.bf16, s, s.few, row));
+      small_channel_kernels().store_narrow_row(memory + read, k.bias, s.few, s.columns * s.few,
+                                               k.bf16, row_of(k.y, k.bf16, s, s.few, row));
     }
   });
 }
@@ -133,7 +139,7 @@ void run(const SmallOutputTransposedConv& k) {
         small_channel_kernels().narrow_transposed_row(k, rows, odd, memory + read);
         const std::int64_t at = (2 * row + (odd ? 1 : 0)) * wide;
         small_channel_kernels().store_narrow_row(memory + read, k.bias, s.few, wide, k.bf16,
-                                          static_cast<char*>(k.y) + at * (k.bf16 ? 2 : 4));
+                                                 static_cast<char*>(k.y) + at * (k.bf16 ? 2 : 4));
       }
     }
   });
@@ -144,8 +150,9 @@ void run(const SmallChannelWeightGradient& k) {
   const std::int64_t slices = small_channel_slices(s);
   const std::int64_t size = small_channel_slice_floats(s);
   parallel_for(0, slices, 1, [&](std::int64_t begin, std::int64_t end) {
-    RowWindow window(k.few, k.bf16, s, s.few,
-                     small_channel_scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
+    RowWindow window(
+        k.few, k.bf16, s, s.few,
+        small_channel_scratch.get(static_cast<std::size_t>(RowWindow::floats(s, s.few))));
     const float* rows[kTaps];
     const auto* many = static_cast<const char*>(k.many);
     const std::int64_t row_bytes = s.columns * s.many * (k.bf16 ? 2 : 4);
@@ -157,7 +164,8 @@ void run(const SmallChannelWeightGradient& k) {
         window.move_to(row, rows);
         small_channel_kernels().add_row(k, rows, many + row * row_bytes, sums);
         if (k.sums != nullptr)
-          small_channel_kernels().add_lanes(rows[1] + s.few, s.columns * s.few, sums + weights_of(s));
+          small_channel_kernels().add_lanes(rows[1] + s.few, s.columns * s.few,
+                                            sums + weights_of(s));
       }
     }
   });

@@ -33,7 +33,8 @@ struct SmallChannelKernels {
                            bool bf16, void* y);
 
   // weights[i][j][f][m] += the sum over the pixels of a row, which begins at `many`.
-  void (*add_row)(const SmallChannelWeightGradient& k, ThreeRows few, const void* many, float* weights);
+  void (*add_row)(const SmallChannelWeightGradient& k, ThreeRows few, const void* many,
+                  float* weights);
   // sums[i % kSumLanes] += values[i]
   void (*add_lanes)(const float* values, std::int64_t n, float* sums);
   void (*add_floats)(float* sums, const float* values, std::int64_t n);  // sums += values

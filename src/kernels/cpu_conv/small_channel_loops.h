@@ -201,7 +201,8 @@ void narrow_transposed_row_of(const SmallOutputTransposedConv& k, ThreeRows rows
   }
 }
 
-void narrow_transposed_row(const SmallOutputTransposedConv& k, ThreeRows rows, bool odd, float* out) {
+void narrow_transposed_row(const SmallOutputTransposedConv& k, ThreeRows rows, bool odd,
+                           float* out) {
   k.shape.few == 1 ? narrow_transposed_row_of<1, kGray>(k, rows, odd, out)
                    : narrow_transposed_row_of<3, kColor>(k, rows, odd, out);
 }

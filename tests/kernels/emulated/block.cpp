@@ -24,20 +24,20 @@ constexpr std::size_t kStack = std::size_t{64} << 10;
 // time.
 using Place = void* [5];
 
-// A stack on which threads run one after the other. A thread that waits at a barrier keeps it, and
-// the threads behind it run on another one: kernels without barriers need one stack alone.
+// A stack on which threads run one after the other. A thread that waits at a barrier keeps its
+// stack, and later threads run on another one: kernels without barriers need only one stack.
 struct Stack {
   ucontext_t start{};
   bool has_started = false;
   Place place{};
   std::unique_ptr<char[]> memory = std::make_unique<char[]>(kStack);
-  dim3 thread;  // that waits
+  dim3 thread;  // waiting thread
 };
 
 Place scheduler;
 std::vector<std::unique_ptr<Stack>> stacks;
 std::vector<Stack*> idle, waiting;
-std::vector<Stack*> resumed;  // behind the barrier, the next one at `next_resumed`
+std::vector<Stack*> resumed;  // stacks past the barrier; the next one is at `next_resumed`
 std::size_t next_resumed = 0;
 Stack* current;
 std::vector<std::size_t> turns;  // the threads of a block, in the order in which they start
@@ -59,8 +59,8 @@ bool take_resumed() {
 // __builtin_longjmp must be in another function than the __builtin_setjmp that it returns to.
 [[noreturn, gnu::noinline]] void jump(Place& place) { __builtin_longjmp(place, 1); }
 
-// On with the next thread behind the barrier, else with the scheduler, until it is this stack's
-// turn again. Jumps, since swapcontext makes a call of the system each time.
+// Switches to the next thread past the barrier, else to the scheduler, until it is this stack's
+// turn again. Uses jumps, because swapcontext makes a system call each time.
 [[gnu::noinline]] void leave(Stack& own) {
   if (__builtin_setjmp(own.place) == 0) jump(take_resumed() ? current->place : scheduler);
 }
@@ -82,13 +82,13 @@ Stack* make_stack() {
   Stack* stack = stacks.emplace_back(std::make_unique<Stack>()).get();
   ::getcontext(&stack->start);
   stack->start.uc_stack.ss_sp = stack->memory.get();
-  // Tops at different distances, or all stacks would meet in the same lines of the cache.
+  // Different offsets, so that the stacks do not use the same cache lines.
   stack->start.uc_stack.ss_size = kStack - stacks.size() % 64 * 192;
   ::makecontext(&stack->start, run_threads, 0);
   return stack;
 }
 
-// Until all threads that can have a turn had it.
+// Runs until every runnable thread has had its turn.
 [[gnu::noinline]] void go_on_with_current() {
   if (__builtin_setjmp(scheduler) != 0) return;
   if (current->has_started) jump(current->place);

@@ -11,14 +11,13 @@ struct dim3 {
   unsigned x, y, z;
 };
 
-extern dim3 gridDim, blockDim, blockIdx, threadIdx;  // of the thread whose turn it is
+extern dim3 gridDim, blockDim, blockIdx, threadIdx;  // those of the running thread
 
-// The order in which the threads of a block take their turns. A result that depends on it is a
-// race.
+// Order in which the threads of a block run. A result that depends on it indicates a race.
 enum class ThreadOrder { kForward, kReversed, kRandom };
 extern ThreadOrder thread_order;
 
-// The most blocks of a grid whose threads loop: few let each thread go round more than once.
+// Maximum blocks of a grid with a grid-stride loop: with few, each thread loops more than once.
 extern std::int64_t max_blocks;
 
 // Runs `thread` once for every thread of the grid. Throws std::logic_error if a thread ends while

@@ -1,8 +1,8 @@
-// In the place of src/kernels/cuda_run.cuh: CUDA's keywords and built-in variables for a C++
-// compiler, and a grid that runs on the calling thread, so that kernels can be tested where there
-// is no GPU. Blocks run one after the other; the threads of a block take turns, each from one
-// __syncthreads() to the next, in an order that a test chooses: a race between the threads of a
-// block shows as a result that depends on it. Finds wrong indices, bounds and sums besides.
+// Replaces src/kernels/cuda_run.cuh: CUDA's keywords and built-in variables for a C++ compiler, and
+// grids that run on the calling thread, so that kernels can be tested without a GPU. Blocks run one
+// after the other; the threads of a block take turns, each from one __syncthreads() to the next, in
+// an order that the test chooses: a result that depends on it indicates a race. Also finds wrong
+// indices, bounds and sums.
 #pragma once
 
 #include <cmath>
