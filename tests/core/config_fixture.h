@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "helpers.h"
 
 namespace valley {
 
@@ -45,5 +46,14 @@ struct TestConfig {
     schema.load_text(toml, "run.toml", overrides);
   }
 };
+
+inline std::string load_error(const std::string& toml,
+                              const std::vector<std::string>& overrides = {},
+                              ExitCode code = ExitCode::kConfig) {
+  TestConfig config;
+  const Error error = error_of([&] { config.load(toml, overrides); });
+  EXPECT_EQ(error.code(), code);
+  return error.what();
+}
 
 }  // namespace valley
