@@ -25,6 +25,7 @@
 
 #include "counters.h"
 #include "device.h"
+#include "nccl_shared.h"
 #include "settings.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
@@ -32,98 +33,7 @@
 namespace valley::fake {
 namespace {
 
-constexpr std::size_t kChunk = std::size_t{64} << 10;  // bytes
-constexpr int kMaxRanks = 8;
 constexpr std::size_t kGradients = 1000;  // elements: smaller sums are not gradients
-
-enum class Kind { kNone, kAllReduce, kBroadcast, kAllGather };
-constexpr const char* kNames[] = {"", "NCCL all-reduce", "NCCL broadcast", "NCCL all-gather"};
-
-struct Call {
-  Kind kind;
-  std::size_t count;
-  ncclDataType_t type;
-  ncclRedOp_t op;
-  int root;
-};
-
-bool operator==(const Call& a, const Call& b) {
-  return a.kind == b.kind && a.count == b.count && a.type == b.type && a.op == b.op &&
-         a.root == b.root;
-}
-
-// Data that one rank publishes to all others.
-struct Place {
-  std::atomic<int> process;  // its process id, once it is there
-  int device;
-  char host_id[64];  // NCCL_HOSTID
-  Call call;
-  alignas(16) char data[kChunk];
-};
-
-// Point-to-point buffer between two ranks: one chunk at a time.
-struct Mailbox {
-  std::atomic<int> is_full;
-  std::size_t bytes;
-  alignas(16) char data[kChunk];
-};
-
-struct Shared {
-  std::atomic<int> arrived;
-  std::atomic<int> round;
-  Place places[kMaxRanks];
-  Mailbox mail[kMaxRanks][kMaxRanks];  // from, to
-};
-
-struct Transfer {
-  bool sends;
-  const char* from;
-  char* to;
-  std::size_t bytes;
-  int peer;
-  std::size_t done = 0;
-};
-
-std::size_t size_of(ncclDataType_t type) {
-  switch (type) {
-    case ncclFloat64:
-    case ncclInt64:
-    case ncclUint64:
-      return 8;
-    case ncclFloat32:
-    case ncclInt32:
-    case ncclUint32:
-      return 4;
-    default:
-      return 1;
-  }
-}
-
-template <typename T>
-void reduce(ncclRedOp_t op, T* out, const T* in, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i)
-    out[i] = op == ncclMin   ? std::min(out[i], in[i])
-             : op == ncclMax ? std::max(out[i], in[i])
-                             : out[i] + in[i];
-}
-
-void reduce(const Call& call, char* out, const char* in, std::size_t bytes) {
-  const auto as = [&]<typename T>(T) {
-    reduce(call.op, reinterpret_cast<T*>(out), reinterpret_cast<const T*>(in), bytes / sizeof(T));
-  };
-  switch (call.type) {
-    case ncclFloat64:
-      return as(double{});
-    case ncclFloat32:
-      return as(float{});
-    case ncclInt64:
-      return as(std::int64_t{});
-    case ncclInt32:
-      return as(std::int32_t{});
-    default:
-      return as(std::uint8_t{});
-  }
-}
 
 [[noreturn]] void hang() {
   for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
