@@ -261,7 +261,7 @@ TEST(Order, BordersOfBlocksMoveWithTheEpoch) {
       break;
     }
   }
-  EXPECT_GT(borders.size(), 20U);  // of 32 borders; 64 draws miss 4 on average
+  EXPECT_GT(borders.size(), 20U);  // out of 32; 64 draws miss 4 on average
 }
 
 // The order is part of the meaning of a seed: a change here makes runs irreproducible and resumed
