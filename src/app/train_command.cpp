@@ -124,6 +124,8 @@ void print_keys(const TrainArguments& a) {
 }
 
 void train(TrainArguments& a) {
+  if (a.request.json && !a.request.dry_run)
+    throw Error(ExitCode::kUsage, "--json prints the plan of --dry-run: add --dry-run");
   if (a.request.out.empty()) throw Error(ExitCode::kUsage, "--out names no folder");
   std::vector<std::string> overrides;
   const std::filesystem::path file = config_file(a, overrides);
@@ -161,6 +163,8 @@ void add_train_command(CLI::App& app, const std::string& command_line) {
       ->capture_default_str();
   command->add_flag("--dry-run", a->request.dry_run,
                     "Check everything, print the resolved config and the plan, stop");
+  command->add_flag("--json", a->request.json,
+                    "With --dry-run: one JSON object on stdout instead of text");
   command
       ->add_option("--bus-bandwidth", a->bus_gigabytes,
                    "With --dry-run: GB/s of the network, as valley bench allreduce has it")

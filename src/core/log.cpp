@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/status_line.h"
 #include "core/text.h"
+#include "core/warning_recorder.h"
 
 namespace valley::log {
 namespace {
@@ -23,6 +24,7 @@ struct State {
   std::shared_ptr<spdlog::logger> to_stderr;
   std::shared_ptr<spdlog::logger> to_file;
   StatusLine* status_line = nullptr;
+  std::vector<std::string>* recorded_warnings = nullptr;
 };
 
 State& state() {
@@ -80,10 +82,28 @@ void unset_status_line(const StatusLine& line) {
   if (state().status_line == &line) state().status_line = nullptr;
 }
 
+WarningRecorder::WarningRecorder() {
+  const std::scoped_lock lock(state().mutex);
+  VALLEY_CHECK(state().recorded_warnings == nullptr);
+  state().recorded_warnings = &texts_;
+}
+
+WarningRecorder::~WarningRecorder() {
+  const std::scoped_lock lock(state().mutex);
+  state().recorded_warnings = nullptr;
+}
+
+std::vector<std::string> WarningRecorder::texts() const {
+  const std::scoped_lock lock(state().mutex);
+  return texts_;
+}
+
 void write(Level level, bool every_rank, std::string_view message) {
   const std::scoped_lock lock(state().mutex);
   State& s = state();
   if (!every_rank && s.rank != 0) return;
+  if (level == Level::kWarning && s.recorded_warnings != nullptr)
+    s.recorded_warnings->emplace_back(message);
   if (!s.to_stderr)
     s.to_stderr = make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>(), "%v");
   // Names and file contents in a message must not act as terminal commands.

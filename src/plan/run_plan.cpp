@@ -21,11 +21,7 @@ RunPlan plan(World& world, const Experiment& experiment) {
                 "leave it out",
                 this_rank());
   }
-  const DeviceMemory device = device_memory(world.device().device());
-  const std::int64_t ranks = world.device().device().is_cuda() ? 1 : world.host().local_size();
-  // Of the whole memory, not of what is free just now: the plan must be the same on every rank and
-  // in every start.
-  const std::int64_t all = device.total / ranks;
+  const std::int64_t all = memory_per_rank(world);
   require_parameters_fit(plan.memory, all, world.size());
   const auto budget = static_cast<std::int64_t>(kMemoryShare * static_cast<double>(all));
   if (!t.microbatch) {
@@ -57,6 +53,12 @@ int set_arithmetic_of(World& world, const Experiment& experiment) {
            ? Precision::kTf32
            : Precision::kFp32,
        t.reproducible, threads});
+}
+
+std::int64_t memory_per_rank(World& world) {
+  const DeviceMemory device = device_memory(world.device().device());
+  const std::int64_t ranks = world.device().device().is_cuda() ? 1 : world.host().local_size();
+  return device.total / ranks;
 }
 
 RunPlan plan_run(World& world, const Experiment& experiment) {

@@ -22,6 +22,10 @@ struct RunPlan {
   MemoryPlan memory;
 };
 
+// Bytes of memory that each rank can use: its GPU's, or an equal share of its host's. Of the whole
+// memory, not of the free part: it must be the same on every rank and at every launch.
+[[nodiscard]] std::int64_t memory_per_rank(World& world);
+
 // Collective, the same on every rank and in every start. Warns (rank 0) of memory that may run out
 // and of settings that are known to go astray. Errors: those of plan_microbatches, and
 // kOutOfMemory for parameters that no microbatch helps.

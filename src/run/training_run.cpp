@@ -4,8 +4,10 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <utility>
 
+#include "comm/backend.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/job_id.h"
@@ -13,9 +15,12 @@
 #include "core/log.h"
 #include "core/stopwatch.h"
 #include "core/text.h"
+#include "core/warning_recorder.h"
 #include "kernels/device.h"
 #include "methods/registry.h"
+#include "plan/cost_report.h"
 #include "plan/memory_check.h"
+#include "plan/plan_json.h"
 #include "plan/plan_report.h"
 #include "plan/run_plan.h"
 #include "run/batches.h"
@@ -54,6 +59,7 @@ class TrainingRun {
   [[nodiscard]] bool is_root() { return world_.rank() == 0; }
   void agree();
   int dry_run(const RunPlan& plan);
+  [[nodiscard]] PlanDevices plan_devices();
   void check_start(const std::filesystem::path& folder,
                    const std::optional<std::filesystem::path>& checkpoint);
   void choose();
@@ -83,14 +89,15 @@ class TrainingRun {
   RunData data_;
   std::int64_t steps_ = 0;
   MemoryPlan memory_;
-  std::string space_;                       // of checkpoints, in words, once it was checked
-  std::optional<RunDirectory> run_;         // rank 0
-  std::string run_path_;                    // once this start is on record in it; "" before
-  std::optional<RunEvaluator> evaluator_;   // where evaluate.every asks for one
-  std::optional<RunValidator> validator_;   // where data.validation has images
-  std::optional<RunRecorder> recorder_;     // rank 0
-  std::optional<CheckpointWriter> writer_;  // rank 0
-  std::string checkpoint_;                  // to restore; "": none
+  std::string space_;                             // of checkpoints, in words, once it was checked
+  std::optional<log::WarningRecorder> warnings_;  // for the plan as JSON
+  std::optional<RunDirectory> run_;               // rank 0
+  std::string run_path_;                          // once this start is on record in it; "" before
+  std::optional<RunEvaluator> evaluator_;         // where evaluate.every asks for one
+  std::optional<RunValidator> validator_;         // where data.validation has images
+  std::optional<RunRecorder> recorder_;           // rank 0
+  std::optional<CheckpointWriter> writer_;        // rank 0
+  std::string checkpoint_;                        // to restore; "": none
   std::unique_ptr<Trainer> trainer_;
   std::int64_t last_saved_ = -1;
   std::int64_t saves_ = 0;      // between steps
@@ -98,6 +105,7 @@ class TrainingRun {
 };
 
 int TrainingRun::run() {
+  if (request_.dry_run && request_.json) warnings_.emplace();
   data_ = open_run_data(world_, experiment_);
   agree();
   steps_ = experiment_.total_steps(data_.training->size());
@@ -155,15 +163,32 @@ void TrainingRun::agree() {
   require_same_data(world_, data_);
 }
 
+// Collective.
+PlanDevices TrainingRun::plan_devices() {
+  const std::vector<std::string> names = world_.gather(host_name());
+  const bool is_cuda = world_.device().device().is_cuda();
+  return {is_cuda ? "cuda" : "cpu", is_cuda ? static_cast<std::int64_t>(visible_gpus().size()) : 0,
+          world_.size(),
+          static_cast<std::int64_t>(std::set<std::string>(names.begin(), names.end()).size())};
+}
+
 int TrainingRun::dry_run(const RunPlan& plan) {
+  const PlanDevices devices = plan_devices();
   if (is_root()) {
-    const std::string start =
+    const std::string launch =
         preview_run(request_.resume, request_.out, request_.name, schema_,
                     [this](const auto& folder, const auto& from) { check_start(folder, from); });
     const auto model = make_meta_model(experiment_.model);
-    const std::string text = describe_plan(*model, experiment_, plan, *data_.training, steps_) +
-                             describe_cost(*model, experiment_, plan, request_.question);
-    print_to_stdout("{}\n{}{}", schema_.to_toml(), text, as_comments(space_ + "\n" + start));
+    const CostEstimate cost = estimate_cost(*model, experiment_, plan, request_.question);
+    if (request_.json) {
+      const PlanFacts facts{devices, memory_per_rank(world_), steps_, launch,
+                            space_,  warnings_->texts()};
+      print_json_text(write_plan_json(schema_, *model, plan, cost, *data_.training, facts));
+    } else {
+      print_to_stdout("{}\n{}{}{}", schema_.to_toml(),
+                      describe_plan(*model, experiment_, plan, *data_.training, steps_),
+                      describe_cost(cost), as_comments(space_ + "\n" + launch));
+    }
   }
   world_.host().barrier();
   return static_cast<int>(ExitCode::kDone);

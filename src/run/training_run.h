@@ -6,7 +6,7 @@
 
 #include "comm/world.h"
 #include "experiment/experiment.h"
-#include "plan/cost_report.h"
+#include "plan/cost_estimate.h"
 
 namespace valley {
 
@@ -15,6 +15,7 @@ struct TrainRequest {
   std::filesystem::path out = "runs";
   std::string resume = "none";  // none, auto or a path
   bool dry_run = false;
+  bool json = false;           // the plan of a dry run as JSON
   ReductionQuestion question;  // of the dry run
   std::string version;         // of the program, for run.json and the agreement of ranks
   std::string command;         // as typed, for run.json

@@ -13,6 +13,7 @@
 
 #include "core/atomic_file.h"
 #include "core/read_file.h"
+#include "core/warning_recorder.h"
 #include "helpers.h"
 
 namespace valley {
@@ -138,6 +139,18 @@ TEST_F(LogTest, LinesOfThreadsDoNotInterleave) {
     const std::string word(100, static_cast<char>('a' + t));
     EXPECT_EQ(std::count(lines.begin(), lines.end(), word), kLines);
   }
+}
+
+TEST_F(LogTest, RecorderKeepsWarningsOfItsLifetimeOnly) {
+  std::vector<std::string> texts;
+  stderr_of([&] {
+    log::warn("before");
+    const log::WarningRecorder recorder;
+    say_one_of_each();
+    texts = recorder.texts();
+  });
+  EXPECT_EQ(texts, std::vector<std::string>{"slow disk"});
+  stderr_of([] { log::warn("after"); });  // the recorder is gone
 }
 
 }  // namespace

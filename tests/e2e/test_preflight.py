@@ -48,6 +48,34 @@ def test_a_plan_says_what_a_start_would_do(program, plan):
     assert not program.out.exists()
 
 
+def test_dry_run_json_is_one_object_with_config_devices_memory_and_warnings(plan):
+    result = plan("train.global_batch=1048576", "train.microbatch=1048576", "--json")
+    found = json.loads(result.stdout)
+    assert found["config"]["train.global_batch"] == 1048576 and found["config"]["train.precision"] is None
+    assert found["config"]["train.reproducible"] is False
+    assert found["devices"] == {"type": "cpu", "usable_gpus": 0, "ranks": 1, "hosts": 1}
+    assert found["memory"]["needed_bytes"] > found["memory"]["available_bytes"] > 0
+    [warning] = found["warnings"]
+    assert warning.startswith("memory may run out") and f"warning: {warning}" in result.stderr
+    assert found["model"]["parameters"] == sum(n["parameters"] for n in found["model"]["networks"].values()) > 0
+    assert found["launch"].startswith("a new run in ") and found["steps"] > 0
+    # Scripts read it by line.
+    assert '    "train.global_batch": 1048576,\n' in result.stdout
+
+
+def test_dry_run_json_counts_ranks_and_names_the_all_reduce_asked_for(program):
+    found = json.loads(program.train(2, "--dry-run", "--json", "--bus-ranks", "4", "--bus-bandwidth", "5").stdout)
+    assert found["devices"]["ranks"] == 2 and found["devices"]["hosts"] == 1
+    reduction = found["cost"]["all_reduce"]
+    assert reduction["ranks"] == 4 and reduction["bus_bandwidth"] == 5e9
+    assert reduction["seconds"] == pytest.approx(2 * 3 / 4 * reduction["bytes"] / 5e9)
+    assert found["cost"]["reduced_bytes"] == reduction["bytes"]
+
+
+def test_json_without_dry_run_is_rejected(program):
+    assert "add --dry-run" in program.train(None, "--json", expect=USAGE).error
+
+
 def test_the_room_that_is_planned_for_is_that_of_a_checkpoint(plan, run):
     size = sum(file.stat().st_size for file in checkpoint(run).iterdir())
     text = plan().stdout
