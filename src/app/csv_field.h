@@ -1,11 +1,11 @@
-// One field of a file of comma-separated values (RFC 4180).
+// Fields of comma-separated values (RFC 4180).
 #pragma once
 
 #include <string>
 
 namespace valley::app {
 
-// Quoted where it must be.
+// `field`, quoted if necessary.
 [[nodiscard]] inline std::string csv_field(const std::string& field) {
   if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
   std::string text = "\"";

@@ -1,5 +1,3 @@
-#include "app/doctor_command.h"
-
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -10,7 +8,8 @@
 #include <memory>
 #include <string>
 
-#include "app/option_checks.h"
+#include "app/commands.h"
+#include "app/options.h"
 #include "comm/world.h"
 #include "core/json_text.h"
 #include "core/terminal.h"
@@ -21,13 +20,13 @@ namespace valley::app {
 namespace {
 
 constexpr const char* kDoctorHelp =
-    "Say what this machine has and what would stop a run.\n"
-    "Ends with 0 when nothing would, else with the code that a run would end with.\n\n"
+    "Check this host, or the hosts of a job, for problems that would stop a run.\n"
+    "The exit code is 0 without such problems, else the one that a run would end with.\n\n"
     "Examples:\n"
-    "  valley doctor                                          this machine, and runs in runs/\n"
-    "  valley doctor --data data/emoji-64 --out /scratch/runs a data set and another folder too\n"
-    "  mpirun -n 16 --hostfile hosts valley doctor            the hosts of a job, and between "
-    "them\n"
+    "  valley doctor                                          this host, runs in runs/\n"
+    "  valley doctor --data data/emoji-64 --out /scratch/runs a data set and another folder\n"
+    "  mpirun -n 16 --hostfile hosts valley doctor            the hosts of a job and their "
+    "network\n"
     "  srun --mpi=pmix --nodes=2 --ntasks-per-node=8 valley doctor --json";
 
 struct DoctorArguments {
@@ -36,11 +35,12 @@ struct DoctorArguments {
   bool probe = false;
 };
 
-// mpirun gives its ranks a terminal of their own, also where what they print goes into a file.
-doctor::TextStyle style_of_stdout() {
+// Plain text under a launcher: mpirun gives its ranks a terminal even if their output goes to a
+// file.
+doctor::TextStyle stdout_style() {
   if (::isatty(STDOUT_FILENO) != 1 || launch_info().launched) return {};
-  const bool is_coloured = std::getenv("NO_COLOR") == nullptr && is_capable_terminal(STDOUT_FILENO);
-  doctor::TextStyle style{is_coloured, kTerminalWidth};
+  const bool is_colored = std::getenv("NO_COLOR") == nullptr && is_capable_terminal(STDOUT_FILENO);
+  doctor::TextStyle style{is_colored, kTerminalWidth};
   ::winsize size{};
   if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
     style.width = std::min<std::size_t>(size.ws_col, kTerminalWidth);
@@ -56,7 +56,8 @@ void run_doctor(const DoctorArguments& a) {
     if (a.json) {
       print_json_text(to_json(report));
     } else {
-      fmt::print("{}", to_text(report, style_of_stdout()));  // with colors; printable otherwise
+      // Not print_result, which would escape the colors; the rest of the text is printable.
+      fmt::print("{}", to_text(report, stdout_style()));
     }
     std::fflush(stdout);
   });
@@ -68,16 +69,16 @@ void run_doctor(const DoctorArguments& a) {
 void add_doctor_command(CLI::App& app) {
   auto a = std::make_shared<DoctorArguments>();
   CLI::App* command = app.add_subcommand("doctor", kDoctorHelp);
-  command->add_option("--data", a->request.data, "Also look at this data set")->type_name("DIR");
-  command->add_option("--out", a->request.out, "Folder that would hold the runs")
+  command->add_option("--data", a->request.data, "Data set to check as well")->type_name("DIR");
+  command->add_option("--out", a->request.out, "Folder of the runs")
       ->type_name("DIR")
       ->capture_default_str();
   command
       ->add_option("--ranks", a->request.ranks,
-                   "Start this many ranks; default: one a GPU, two without GPUs")
+                   "Number of ranks to launch; default: one per GPU, two without GPUs")
       ->transform(number_range<int>(1, 1 << 16))
       ->type_name("N");
-  command->add_flag("--json", a->json, "The report as JSON on stdout");
+  add_json_option(*command, a->json);
   command->add_flag("--probe-ranks", a->probe)->group("");
   command->callback([a] { run_doctor(*a); });
 }

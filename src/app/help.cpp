@@ -19,7 +19,7 @@ constexpr std::size_t kIndent = 2;
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-// "  name        what it is, in lines of its own column"
+// "  name        meaning, wrapped in its own column"
 std::string entry(const std::string& name, const std::string& meaning) {
   std::string out = std::string(kIndent, ' ') + name;
   const std::vector<std::string> lines = wrap(meaning, kTerminalWidth - kNameColumns);
@@ -32,9 +32,9 @@ std::string entry(const std::string& name, const std::string& meaning) {
   return out + "\n";
 }
 
-// Lines stay as they are, so that examples do; one that is too long goes on in the next, further
-// in.
-std::string fitted(const std::string& text) {
+// Wraps lines that are too long, with a deeper indent. Other lines, such as examples, do not
+// change.
+std::string wrap_long_lines(const std::string& text) {
   std::string out;
   for (std::size_t at = 0; at <= text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
@@ -65,11 +65,11 @@ class HelpLayout final : public CLI::Formatter {
                  make_option_desc(option));
   }
   std::string make_description(const CLI::App* command) const override {
-    return fitted(command->get_description()) + "\n";
+    return wrap_long_lines(command->get_description()) + "\n";
   }
 };
 
-// The command that the words named so far: "valley shard build".
+// The subcommand that the words so far have selected: "valley shard build".
 const CLI::App& innermost(const CLI::App& app) {
   const CLI::App* command = &app;
   while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
@@ -95,7 +95,7 @@ std::vector<std::string> option_names(const CLI::App& command) {
   return names;
 }
 
-std::string meant(const std::string& word, const std::vector<std::string>& known) {
+std::string suggest(const std::string& word, const std::vector<std::string>& known) {
   const std::string near = nearest_name(word, known);
   return near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near);
 }
@@ -118,11 +118,11 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
                          help);
     if (word != rest.end())
       return fmt::format("{} has no command \"{}\"{}{}", full_name(command), *word,
-                         meant(*word, commands), help);
+                         suggest(*word, commands), help);
   }
   if (!rest.empty())
     return fmt::format("the argument {} was not expected{}{}", rest.front(),
-                       meant(rest.front(), option_names(command)), help);
+                       suggest(rest.front(), option_names(command)), help);
   return first_line(error.what()) + help;
 }
 

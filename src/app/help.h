@@ -1,4 +1,4 @@
-// How --help looks at every level, and what is said of a wrong command line.
+// The layout of --help, and the messages for a wrong command line.
 #pragma once
 
 #include <CLI/App.hpp>
@@ -6,13 +6,12 @@
 
 namespace valley::app {
 
-// Makes --help of `app` and of all commands that are added later keep to 100 columns: what a
-// command is for and its examples first, then its options; commands in a list with their first
-// line.
+// Limits --help of `app` and of all commands added later to 100 columns, in this order: purpose and
+// examples of the command, its options, and its subcommands with the first line of their help.
 void use_help_layout(CLI::App& app);
 
-// One line for a command line that `app` could not parse: what is wrong, the command or option that
-// was probably meant, and where help is.
+// One line about a command line that `app` could not parse: the error, the most similar command or
+// option, and the command that prints help.
 [[nodiscard]] std::string usage_message(const CLI::App& app, const CLI::ParseError& error);
 
 }  // namespace valley::app

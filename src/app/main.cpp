@@ -1,4 +1,5 @@
-// The program: parse, call, and turn what went wrong into one message and an exit code.
+// The program: parses the command line, runs a command, and turns an error into one message and an
+// exit code.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
@@ -17,19 +18,9 @@
 #include <string>
 #include <string_view>
 
-#include "app/bench_command.h"
-#include "app/classify_command.h"
-#include "app/completion_command.h"
-#include "app/doctor_command.h"
-#include "app/energy_command.h"
-#include "app/evaluate_command.h"
+#include "app/commands.h"
 #include "app/help.h"
 #include "app/passive_waiting.h"
-#include "app/report_command.h"
-#include "app/restore_command.h"
-#include "app/sample_command.h"
-#include "app/shard_command.h"
-#include "app/train_command.h"
 #include "app/version.h"
 #include "comm/world.h"
 #include "core/error.h"
@@ -40,23 +31,24 @@ namespace valley::app {
 namespace {
 
 constexpr const char* kMainHelp =
-    "Valley trains energy-based generative models, data-parallel: the number of ranks is no\n"
-    "hyperparameter, and with train.reproducible=true not a single bit depends on it.\n\n"
+    "Valley trains energy-based generative models, data-parallel over MPI ranks. The number of "
+    "ranks\n"
+    "does not change the algorithm, and with train.reproducible=true not a bit of the result.\n\n"
     "Examples:\n"
     "  valley shard build --source NotoColorEmoji.ttf --dest data/emoji-64 --resolution 64\n"
     "  mpirun -n 2 valley train configs/began-64.toml data.path=data/emoji-64\n"
     "  valley sample runs/00000-began-64 --seeds 0-63 -o grid.png";
 
-// Seconds that other ranks leave rank 0 to say what all of them found; the launcher ends them when
-// it exits.
-constexpr unsigned kPatience = 3;
+// Seconds that the other ranks wait while rank 0 prints an error that all ranks have. When rank 0
+// exits, the launcher ends them.
+constexpr unsigned kRankZeroSeconds = 3;
 
-// Sleeps through signals: asked to stop now, this rank may still be the only one that knows what is
-// wrong. A signal most likely means that the launcher ends the job because rank 0 has spoken, and
-// kills this rank soon: it gets that time once more.
-void leave_it_to_rank_zero() {
-  if (::sleep(kPatience) == 0) return;
-  unsigned left = kPatience;
+// Continues to wait after a signal, because this rank may be the only one that can print the error.
+// A signal usually means that the launcher ends the job after rank 0 exited, and will soon kill
+// this rank, so the wait starts again once.
+void wait_for_rank_zero() {
+  if (::sleep(kRankZeroSeconds) == 0) return;
+  unsigned left = kRankZeroSeconds;
   while (left > 0) left = ::sleep(left);
 }
 
@@ -66,11 +58,11 @@ std::string command_line(int argc, char** argv) {
   return text;
 }
 
-// A mistake on the command line is every rank's: rank 0 says it, the others give it time to.
+// All ranks have the same command line: rank 0 prints the error, the others wait for it.
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const bool is_error = error.get_exit_code() != 0;
   if (launch_info().rank != 0) {
-    if (is_error) leave_it_to_rank_zero();
+    if (is_error) wait_for_rank_zero();
     return is_error ? static_cast<int>(ExitCode::kUsage) : 0;
   }
   if (is_error) {
@@ -81,20 +73,19 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   return is_error ? static_cast<int>(ExitCode::kUsage) : 0;
 }
 
-// Before the ranks have met (no collective has ended yet) they all fail alike: rank 0 speaks for
-// them.
+// These errors occur before the first collective and on all ranks: rank 0 prints them, the others
+// wait for it.
 [[noreturn]] void fail(ExitCode code, const std::string& message) {
-  const bool alike =
+  const bool is_on_all_ranks =
       code == ExitCode::kUsage || code == ExitCode::kConfig || code == ExitCode::kMissingInput;
-  if (alike && launch_info().rank != 0) leave_it_to_rank_zero();
+  if (is_on_all_ranks && launch_info().rank != 0) wait_for_rank_zero();
   log::error("{}", message);
   abort_job(static_cast<int>(code));
 }
 
-// A file that the program opens must not get the number of a standard stream that its caller
-// closed: messages would be written into it. What is printed to a closed stdout then fails, as it
-// should.
-void hold_standard_streams() {
+// Opens standard streams that the caller closed. Otherwise a file could get their descriptor, and
+// messages would be written into it. Writes to a closed stdout still fail.
+void open_closed_standard_streams() {
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF) continue;
     const int flags = descriptor == STDERR_FILENO ? O_WRONLY : O_RDONLY;
@@ -111,8 +102,8 @@ void end_at_cpu_limit(int /*signal*/) {
   ::_exit(static_cast<int>(ExitCode::kStoppedEarly));
 }
 
-// `ulimit -t N` sets both limits on CPU time, and at the hard one the kernel kills. The soft limit
-// is moved a tenth before it, 1 to 60 s, which leaves time for a checkpoint.
+// `ulimit -t N` sets both limits on CPU time, and the kernel kills the process at the hard limit.
+// Moves the soft limit before it by a tenth, 1 to 60 s, which leaves time for a checkpoint.
 void leave_time_before_cpu_limit() {
   ::rlimit limit{};
   if (::getrlimit(RLIMIT_CPU, &limit) != 0 || limit.rlim_max == RLIM_INFINITY) return;
@@ -122,9 +113,9 @@ void leave_time_before_cpu_limit() {
   ::setrlimit(RLIMIT_CPU, &limit);
 }
 
-// Limits of the system become errors with a message and an exit code. A file that grows too large
-// fails its write with EFBIG; a reader of messages who leaves, such as `head`, ends no command.
-// Training has its own answer to XCPU (run/stop_signal.h).
+// Turns signals of system limits into errors with a message and an exit code. A write to a file
+// that is too large fails with EFBIG; a closed stderr pipe does not end the command. Training
+// handles XCPU itself (run/stop_signal.h).
 void handle_limit_signals() {
   std::signal(SIGXFSZ, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);
@@ -132,9 +123,9 @@ void handle_limit_signals() {
   leave_time_before_cpu_limit();
 }
 
-// A reader of standard output who leaves wants no more of it, and no message: the end is that of
-// SIGPIPE, as other programs have it.
-void end_if_reader_left() {
+// If the reader of standard output closed the pipe (such as `head`), ends by SIGPIPE without a
+// message, as other programs do.
+void end_if_stdout_pipe_closed() {
   ::pollfd output{STDOUT_FILENO, 0, 0};
   if (::poll(&output, 1, 0) != 1 || (output.revents & POLLERR) == 0) return;
   std::signal(SIGPIPE, SIG_DFL);
@@ -143,12 +134,12 @@ void end_if_reader_left() {
 
 bool stdout_has_failed() { return std::ferror(stdout) != 0 || !std::cout.good(); }
 
-// Results that did not reach their reader are none.
-void require_written_stdout() {
+// Throws kCannotWrite if not all results were written.
+void require_stdout_written() {
   std::cout.flush();
   errno = 0;
   if (std::fflush(stdout) == 0 && !stdout_has_failed()) return;
-  end_if_reader_left();
+  end_if_stdout_pipe_closed();
   throw Error(ExitCode::kCannotWrite, "writing to standard output: {}",
               errno == 0 ? "it is closed or full" : std::strerror(errno));
 }
@@ -186,16 +177,16 @@ int main(int argc, char** argv) {
   valley::app::wait_passively(argc, argv);
   const valley::LaunchInfo launch = valley::launch_info();
   valley::log::set_rank(launch.rank, launch.size);
-  valley::app::hold_standard_streams();
+  valley::app::open_closed_standard_streams();
   valley::app::handle_limit_signals();
   valley::report_sudden_ends();
   try {
     const int code = valley::app::run(argc, argv);
-    valley::app::require_written_stdout();
+    valley::app::require_stdout_written();
     return code;
   } catch (...) {
     const valley::Failure failure = valley::current_failure();
-    if (valley::app::stdout_has_failed()) valley::app::end_if_reader_left();
+    if (valley::app::stdout_has_failed()) valley::app::end_if_stdout_pipe_closed();
     valley::app::fail(failure.code, failure.message);
   }
 }

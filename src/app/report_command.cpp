@@ -1,5 +1,3 @@
-#include "app/report_command.h"
-
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <filesystem>
@@ -7,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/commands.h"
 #include "app/version.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -20,10 +19,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kReportHelp =
-    "Make one HTML page of a run, or of several side by side.\n"
-    "Energies of real and of generated samples, grids over time, settings, speed, warnings. The "
-    "page\n"
-    "is one file without links to any network.\n\n"
+    "Write an HTML page about a run, or about several runs side by side: energies of real and\n"
+    "generated samples, sample grids over time, settings, speed and warnings. The page is one "
+    "file\n"
+    "that needs no network.\n\n"
     "Examples:\n"
     "  valley report runs/00007-began-64                               RUN/report.html\n"
     "  valley report runs/00003-magan-64 runs/00004-ebgan-64 -o compare.html";
@@ -33,20 +32,18 @@ struct ReportArguments {
   std::string out;
 };
 
-// Side by side, more than these are no comparison any more.
-constexpr std::size_t kMostRuns = 6;
+constexpr std::size_t kMaxRuns = 6;  // the page has no room for more columns
 
-fs::path output_of(const ReportArguments& a) {
+fs::path output_path(const ReportArguments& a) {
   if (!a.out.empty()) return a.out;
   if (a.runs.size() > 1)
-    throw Error(ExitCode::kUsage, "of {} runs, -o FILE.html must say where the page goes",
-                a.runs.size());
+    throw Error(ExitCode::kUsage, "a page of {} runs needs -o FILE.html", a.runs.size());
   return fs::path(a.runs.front()) / "report.html";
 }
 
 void require_different(const std::vector<std::string>& runs) {
-  if (runs.size() > kMostRuns)
-    throw Error(ExitCode::kUsage, "{} runs in one page; at most {}", runs.size(), kMostRuns);
+  if (runs.size() > kMaxRuns)
+    throw Error(ExitCode::kUsage, "{} runs for one page; the maximum is {}", runs.size(), kMaxRuns);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
       std::error_code ignored;
@@ -58,12 +55,12 @@ void require_different(const std::vector<std::string>& runs) {
 
 void make_report(const ReportArguments& a) {
   require_different(a.runs);
-  const fs::path out = output_of(a);
+  const fs::path out = output_path(a);
   report::PictureLimits limits;
   limits.most_bytes /= a.runs.size();
   std::vector<report::RunFiles> runs;
   for (const std::string& path : a.runs) runs.push_back(report::read_run(path, limits));
-  // After the runs: the message for a path that is none says more.
+  // After read_run, whose message for a path that is not a run is more specific.
   require_writable(out);
   for (const report::RunFiles& run : runs)
     for (const std::string& notice : run.notices) log::warn("{}: {}", run.path.string(), notice);
@@ -87,7 +84,7 @@ void add_report_command(CLI::App& app) {
   auto a = std::make_shared<ReportArguments>();
   CLI::App* command = app.add_subcommand("report", kReportHelp);
   command->add_option("run", a->runs, "Run directories")->required()->type_name("RUN");
-  command->add_option("-o,--out", a->out, "The page to write; default, of one run: RUN/report.html")
+  command->add_option("-o,--out", a->out, "The page to write; default for one run: RUN/report.html")
       ->type_name("FILE.html");
   command->callback([a] { make_report(*a); });
 }

@@ -1,5 +1,3 @@
-#include "app/train_command.h"
-
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
@@ -7,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "app/device_choice.h"
-#include "app/option_checks.h"
+#include "app/commands.h"
+#include "app/options.h"
 #include "app/version.h"
 #include "comm/world.h"
 #include "core/error.h"
@@ -22,18 +20,18 @@ namespace valley::app {
 namespace {
 
 constexpr const char* kTrainHelp =
-    "Train a model, on as many ranks as the launcher starts.\n\n"
+    "Train a model on the ranks of a job.\n\n"
     "Examples:\n"
     "  valley train configs/quickstart.toml                             one rank\n"
     "  mpirun -n 8 valley train configs/began-256.toml data.path=shards eight ranks or GPUs\n"
-    "  valley train configs/began-64.toml train.steps=100 --dry-run     check all, print the plan\n"
-    "  mpirun -n 4 valley train --resume runs/00007-began-64            go on, on any ranks\n"
-    "  valley train --keys optimizer                                    a section's keys, defaults";
+    "  valley train configs/began-64.toml train.steps=100 --dry-run     print the plan\n"
+    "  mpirun -n 4 valley train --resume runs/00007-began-64            resume, any ranks\n"
+    "  valley train --keys optimizer                                    keys of a section";
 
-constexpr double kLeastBus = 1e-3;  // GB/s
-constexpr double kMostBus = 1e6;
-constexpr double kBytesOfGigabyte = 1e9;
-constexpr int kMostRanks = 1'000'000;
+constexpr double kMinBusBandwidth = 1e-3;  // GB/s
+constexpr double kMaxBusBandwidth = 1e6;
+constexpr double kBytesPerGigabyte = 1e9;
+constexpr int kMaxRanks = 1'000'000;
 
 struct TrainArguments {
   std::vector<std::string> words;  // config file and overrides
@@ -45,25 +43,26 @@ struct TrainArguments {
 
 bool is_override(const std::string& word) { return word.find('=') != std::string::npos; }
 
-bool is_there(const std::filesystem::path& path) {
+bool path_exists(const std::filesystem::path& path) {
   std::error_code ignored;
   return std::filesystem::exists(path, ignored);
 }
 
-// A run that stands where a config should is most likely to be gone on with.
-void refuse_run_as_config(const std::string& word) {
+// A run directory in the place of the config is probably meant for --resume.
+void reject_run_as_config(const std::string& word) {
   for (const char* sign : {"config.toml", "COMMIT"}) {
-    if (is_there(std::filesystem::path(word) / sign))
+    if (path_exists(std::filesystem::path(word) / sign))
       throw Error(ExitCode::kUsage,
-                  "{0} is a run or a checkpoint, not a CONFIG.toml; to go on with it: valley train "
+                  "{0} is a run or a checkpoint, not a CONFIG.toml; to resume it: valley train "
                   "--resume {0}",
                   word);
   }
 }
 
-// A run's folder is called after its config file; other characters than a name may have become '-'.
-// Where they are not ASCII, or the name is cut, a hash of the whole name follows: "-" for each
-// letter would give all configs of some languages one name, and --resume auto the run of another.
+// The name of a run's folder, from the name of its config file. Characters other than letters,
+// digits, '.', '_' and '-' become '-'. A hash of the whole name follows if it is not ASCII or too
+// long: otherwise all configs of some languages would share one name, and --resume auto would take
+// the run of another config.
 std::string run_name(const std::filesystem::path& file) {
   constexpr std::size_t kMaxNameBytes = 200;
   constexpr std::size_t kHashDigits = 8;
@@ -84,40 +83,41 @@ std::string run_name(const std::filesystem::path& file) {
   return name;
 }
 
-// The config file: named, or that of the run which is resumed.
+// The config file on the command line, or else that of the resumed run. Sets `overrides`.
 std::filesystem::path config_file(const TrainArguments& a, std::vector<std::string>& overrides) {
   overrides = a.words;
   if (!a.words.empty() && !is_override(a.words.front())) {
     overrides.erase(overrides.begin());
-    refuse_run_as_config(a.words.front());
+    reject_run_as_config(a.words.front());
     return a.words.front();
   }
   const std::string& resume = a.request.resume;
   if (resume != "none" && resume != "auto") {
     const std::filesystem::path path = resume_path(resume);
     for (const auto& folder : {path, path.parent_path().parent_path()}) {
-      if (is_there(folder / "config.toml")) return folder / "config.toml";
+      if (path_exists(folder / "config.toml")) return folder / "config.toml";
     }
-    throw Error(ExitCode::kMissingInput, "--resume {}: {}", resume,
-                is_there(path / "COMMIT")
-                    ? "a checkpoint without its run: name its CONFIG.toml as well"
-                    : "neither a run directory (no config.toml) nor a checkpoint (no COMMIT) is "
-                      "there" +
-                          tilde_hint(resume));
+    throw Error(
+        ExitCode::kMissingInput, "--resume {}: {}", resume,
+        path_exists(path / "COMMIT")
+            ? "it is a checkpoint without its run; name its CONFIG.toml as well"
+            : "it is neither a run directory (no config.toml) nor a checkpoint (no COMMIT)" +
+                  tilde_hint(resume));
   }
   throw Error(ExitCode::kUsage,
               "valley train needs a CONFIG.toml (or --resume RUN); see valley train --help");
 }
 
-// `valley train --keys objective.name=magan`: the defaults of that objective.
-std::string objective_of(const TrainArguments& a) {
+// The objective whose defaults `valley train --keys objective.name=magan` prints.
+std::string requested_objective(const TrainArguments& a) {
   Experiment named;
   named.schema().load_text("", "", a.words);
   return named.objective.name;
 }
 
 void print_keys(const TrainArguments& a) {
-  Experiment experiment = Experiment::with_defaults_of(a.words.empty() ? "began" : objective_of(a));
+  Experiment experiment =
+      Experiment::with_defaults_of(a.words.empty() ? "began" : requested_objective(a));
   const Schema schema = experiment.schema();
   print_to_stdout("{}",
                   a.markdown ? schema.describe_keys_markdown() : schema.describe_keys(a.keys));
@@ -126,21 +126,61 @@ void print_keys(const TrainArguments& a) {
 void train(TrainArguments& a) {
   if (a.request.json && !a.request.dry_run)
     throw Error(ExitCode::kUsage, "--json prints the plan of --dry-run: add --dry-run");
-  if (a.request.out.empty()) throw Error(ExitCode::kUsage, "--out names no folder");
+  if (a.request.out.empty()) throw Error(ExitCode::kUsage, "--out is empty; name a folder");
   std::vector<std::string> overrides;
   const std::filesystem::path file = config_file(a, overrides);
   Experiment experiment;
-  // Before signals are caught: Ctrl-C ends a program that waits for the writer of a pipe.
+  // Before install_stop_signals, so that Ctrl-C ends a program that waits for the writer of a pipe.
   Schema schema = Experiment::load(experiment, file, overrides);
   install_stop_signals(launch_info().rank == 0);
   experiment.resolve(schema);
   a.request.name = run_name(file);
   a.request.version = version_text();
-  a.request.question.bus_bandwidth = kBytesOfGigabyte * a.bus_gigabytes;
+  a.request.question.bus_bandwidth = kBytesPerGigabyte * a.bus_gigabytes;
   const auto world = World::join(device_choice(experiment.train.device),
                                  std::chrono::seconds(experiment.performance.rank_timeout));
   const int code = run_training(*world, a.request, experiment, schema);
   if (code != 0) throw CLI::RuntimeError(code);
+}
+
+void add_options(CLI::App& command, TrainArguments& a) {
+  command.add_option("config", a.words, "CONFIG.toml, then section.key=value to override its keys")
+      ->type_name("CONFIG.toml [section.key=value ...]");
+  command
+      .add_option(
+          "--resume", a.request.resume,
+          "none: a new run; auto: the newest run of this name under --out (an error if its config "
+          "differs), else a new run; PATH: the run or checkpoint to resume")
+      ->type_name("none|auto|PATH")
+      ->capture_default_str();
+  command.add_option("--out", a.request.out, "Folder of the numbered runs")
+      ->type_name("DIR")
+      ->capture_default_str();
+  command.add_flag("--dry-run", a.request.dry_run,
+                   "Check everything, print the resolved config and the plan, stop");
+  command.add_flag("--json", a.request.json,
+                   "With --dry-run: one JSON object on stdout instead of text");
+  command
+      .add_option(
+          "--bus-bandwidth", a.bus_gigabytes,
+          "With --dry-run: bus bandwidth of the network in GB/s, as in valley bench allreduce")
+      ->transform(number_range<double>(kMinBusBandwidth, kMaxBusBandwidth))
+      ->type_name("GB/S")
+      ->capture_default_str();
+  command
+      .add_option("--bus-ranks", a.request.question.ranks,
+                  "With --dry-run: ranks of the all-reduce estimate; 0: those of this job, or 8 if "
+                  "it has one")
+      ->transform(number_range<int>(0, kMaxRanks))
+      ->type_name("N")
+      ->capture_default_str();
+  command
+      .add_option("--keys", a.keys,
+                  "Print all config keys, or those that start with PREFIX, and stop")
+      ->type_name("[PREFIX]")
+      ->expected(0, 1)
+      ->default_str("");
+  command.add_flag("--markdown", a.markdown, "With --keys: in Markdown, as in docs/config.md");
 }
 
 }  // namespace
@@ -149,40 +189,7 @@ void add_train_command(CLI::App& app, const std::string& command_line) {
   auto a = std::make_shared<TrainArguments>();
   a->request.command = command_line;
   CLI::App* command = app.add_subcommand("train", kTrainHelp);
-  command->add_option("config", a->words, "CONFIG.toml, then section.key=value for what differs")
-      ->type_name("CONFIG.toml [section.key=value ...]");
-  command
-      ->add_option(
-          "--resume", a->request.resume,
-          "none: a new run; auto: the newest run of this name under --out (refused when its config "
-          "differs), else a new one; or a run or checkpoint to go on from")
-      ->type_name("none|auto|PATH")
-      ->capture_default_str();
-  command->add_option("--out", a->request.out, "Folder that holds the numbered runs")
-      ->type_name("DIR")
-      ->capture_default_str();
-  command->add_flag("--dry-run", a->request.dry_run,
-                    "Check everything, print the resolved config and the plan, stop");
-  command->add_flag("--json", a->request.json,
-                    "With --dry-run: one JSON object on stdout instead of text");
-  command
-      ->add_option("--bus-bandwidth", a->bus_gigabytes,
-                   "With --dry-run: GB/s of the network, as valley bench allreduce has it")
-      ->transform(number_range<double>(kLeastBus, kMostBus))
-      ->type_name("GB/S")
-      ->capture_default_str();
-  command
-      ->add_option("--bus-ranks", a->request.question.ranks,
-                   "With --dry-run: ranks on it; 0: those of this job, or 8 where it has one")
-      ->transform(number_range<int>(0, kMostRanks))
-      ->type_name("N")
-      ->capture_default_str();
-  command
-      ->add_option("--keys", a->keys, "Print every key, or those that start with PREFIX, and stop")
-      ->type_name("[PREFIX]")
-      ->expected(0, 1)
-      ->default_str("");
-  command->add_flag("--markdown", a->markdown, "With --keys: as docs/config.md");
+  add_options(*command, *a);
   command->callback([a, command] {
     if (command->count("--keys") > 0) {
       print_keys(*a);

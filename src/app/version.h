@@ -1,10 +1,10 @@
-// What `valley --version` says: the program's version and what it was built with.
+// The text of `valley --version`: versions of the program and of its libraries.
 #pragma once
 
 #include <string>
 
 namespace valley::app {
 
-[[nodiscard]] std::string version_text();  // one line a component
+[[nodiscard]] std::string version_text();  // several lines
 
 }  // namespace valley::app

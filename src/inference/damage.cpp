@@ -12,7 +12,7 @@
 
 #include "core/error.h"
 #include "inference/image_energy.h"
-#include "inference/neighbour_filters.h"
+#include "inference/neighbor_filters.h"
 #include "kernels/kernels.h"
 
 namespace valley {

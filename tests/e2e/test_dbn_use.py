@@ -165,7 +165,7 @@ def test_langevin_chains_can_be_asked_for(elsewhere, labelled):
 @pytest.mark.parametrize(("name", "arguments", "words"), [
     ("tuned", ["--label", "1"], "output layer"),
     ("labelled", ["--label", "3"], "0 to 2"),
-    ("labelled", ["--label", "two"], "the number of a class, or each"),
+    ("labelled", ["--label", "two"], "the index of a class, or each"),
     ("labelled", ["--steps", "0"], "--steps 0"),
     ("labelled", ["--layer", "1"], "--filters"),
     ("labelled", ["--filters", "--layer", "2"], "layers 1 to 1"),

@@ -175,7 +175,7 @@ def test_the_table_says_the_same(program, runs, faces, others, answered):
 
 def test_energies_of_autoencoders_are_scores(program, runs, faces):
     arguments = ("energy", runs["began"], "--data", faces, "--pair", "0,1")
-    assert "its differences are no ratios of a density" in program.call(*arguments).stdout
+    assert "differences are not log-likelihood ratios" in program.call(*arguments).stdout
     answer = json.loads(program.call(*arguments, "--json").stdout)
     assert answer["is_density"] is False
     assert answer["weights"] == "raw"  # of the discriminator, which has no average

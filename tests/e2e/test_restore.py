@@ -193,7 +193,7 @@ def test_what_is_damaged_already_is_restored_alike(restore, program, gan):
 def test_salt_and_pepper_is_looked_for(restore, gan):
     told, answer = restore(gan, "--salt-and-pepper", "0.1")
     blind, suspected = restore(gan, "--salt-and-pepper", "0.1", "--blind")
-    assert "was put" in answer["unknown_by"] and "suspected" in suspected["unknown_by"]
+    assert "that was added" in answer["unknown_by"] and "suspected" in suspected["unknown_by"]
     assert numpy.array_equal(told["damaged"], blind["damaged"])
     padded = numpy.pad(told["damaged"], ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
     median = numpy.median([padded[:, y:y + SIDE, x:x + SIDE] for y in range(3) for x in range(3)], axis=0)

@@ -1,0 +1,58 @@
+#include "app/number_lists.h"
+
+#include <charconv>
+#include <string_view>
+
+#include "core/error.h"
+
+namespace valley::app {
+namespace {
+
+std::uint64_t parse_number(std::string_view text, const std::string& all,
+                           const std::string& option) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    throw Error(ExitCode::kUsage,
+                "{} {}: write integers and ranges separated by commas, such as 0-63 or 3,17,5",
+                option, all);
+  }
+  return value;
+}
+
+}  // namespace
+
+std::vector<std::uint64_t> parse_numbers(const std::string& text, const std::string& option,
+                                         const std::string& what, std::uint64_t max) {
+  std::vector<std::uint64_t> numbers;
+  std::string_view rest = text;
+  while (true) {
+    const std::string_view part = rest.substr(0, rest.find(','));
+    const std::size_t dash = part.find('-');
+    const std::uint64_t first = parse_number(part.substr(0, dash), text, option);
+    const std::uint64_t last =
+        dash == std::string_view::npos ? first : parse_number(part.substr(dash + 1), text, option);
+    if (last < first || last - first >= max || numbers.size() + (last - first) >= max) {
+      throw Error(ExitCode::kUsage, "{} {}: a range must ascend, and at most {} {} are possible",
+                  option, text, max, what);
+    }
+    for (std::uint64_t i = 0; i <= last - first; ++i) numbers.push_back(first + i);
+    if (part.size() == rest.size()) return numbers;
+    rest.remove_prefix(part.size() + 1);
+  }
+}
+
+std::vector<ListRange> split_consecutive(const std::vector<std::uint64_t>& numbers,
+                                         std::size_t max_size) {
+  std::vector<ListRange> ranges;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (i > 0 && numbers[i] == numbers[i - 1] + 1 && ranges.back().size < max_size) {
+      ++ranges.back().size;
+    } else {
+      ranges.push_back({i, 1});
+    }
+  }
+  return ranges;
+}
+
+}  // namespace valley::app

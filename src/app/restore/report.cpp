@@ -1,0 +1,124 @@
+#include "app/restore/report.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/json_text.h"
+
+namespace valley::app {
+namespace {
+
+constexpr std::size_t kMaxImageRows = 20;
+
+nlohmann::json psnr_to_json(const SquaredError& error) {
+  const double psnr = error.psnr();
+  return std::isfinite(psnr) ? nlohmann::json(psnr) : nlohmann::json(nullptr);
+}
+
+nlohmann::json to_json(const Version& version, bool has_truth) {
+  nlohmann::json json{{"energy", version.energy}};
+  if (!has_truth) return json;
+  json["psnr"] = psnr_to_json(version.whole);
+  json["psnr_unknown"] = psnr_to_json(version.unknown);
+  return json;
+}
+
+// "23.41", "equal" for identical images, "-" without pixels to compare.
+std::string psnr_text(const SquaredError& error) {
+  if (error.numbers == 0) return "-";
+  return std::isfinite(error.psnr()) ? fmt::format("{:.2f}", error.psnr()) : "equal";
+}
+
+std::string psnr_row(const std::string& name, std::int64_t unknown, const Version& damaged,
+                     const Version& filled, const Version& restored) {
+  return fmt::format("{:<28} {:>8} {:>9} {:>9} {:>9} {:>10} {:>9}\n", name, unknown,
+                     psnr_text(damaged.whole), psnr_text(filled.whole), psnr_text(restored.whole),
+                     psnr_text(filled.unknown), psnr_text(restored.unknown));
+}
+
+// `name`, shortened at its start to fit the column.
+std::string fit_name(const std::string& name) {
+  constexpr std::size_t kMaxLength = 28;
+  return name.size() <= kMaxLength
+             ? name
+             : fmt::format("...{}", name.substr(name.size() - (kMaxLength - 3)));
+}
+
+std::string psnr_table(const Restoration& r) {
+  std::string out = fmt::format("{:<28} {:>8} {:>9} {:>9} {:>9} {:>10} {:>9}\n", "PSNR in dB",
+                                "unknown", "damaged", "filled", "restored", "filled*", "restored*");
+  std::int64_t unknown = 0;
+  for (const RestoredImage& image : r.images) {
+    unknown += image.unknown_pixels;
+    if (r.images.size() <= kMaxImageRows)
+      out += psnr_row(fit_name(image.name), image.unknown_pixels, image.damaged, image.filled,
+                      image.restored);
+  }
+  if (r.images.size() > 1)
+    out += psnr_row(fmt::format("all {} images", r.images.size()), unknown,
+                    pooled(r, &RestoredImage::damaged), pooled(r, &RestoredImage::filled),
+                    pooled(r, &RestoredImage::restored));
+  return out +
+         "filled: unknown pixels from the mean of their neighbors, noise removed by a 3x3 median; "
+         "*: unknown pixels only\n";
+}
+
+}  // namespace
+
+Version pooled(const Restoration& restoration, Version RestoredImage::*version) {
+  Version sum;
+  for (const RestoredImage& image : restoration.images) {
+    sum.energy += (image.*version).energy / static_cast<double>(restoration.images.size());
+    sum.whole += (image.*version).whole;
+    sum.unknown += (image.*version).unknown;
+  }
+  return sum;
+}
+
+std::string to_json(const Restoration& r) {
+  nlohmann::json images = nlohmann::json::array();
+  double truth_energy = 0;
+  for (const RestoredImage& image : r.images) {
+    nlohmann::json one{{"name", image.name},
+                       {"unknown_pixels", image.unknown_pixels},
+                       {"damaged", to_json(image.damaged, r.has_truth)},
+                       {"filled", to_json(image.filled, r.has_truth)},
+                       {"restored", to_json(image.restored, r.has_truth)}};
+    if (r.has_truth) one["truth"] = {{"energy", image.truth_energy}};
+    truth_energy += image.truth_energy / static_cast<double>(r.images.size());
+    images.push_back(std::move(one));
+  }
+  nlohmann::json all{{"damaged", to_json(pooled(r, &RestoredImage::damaged), r.has_truth)},
+                     {"filled", to_json(pooled(r, &RestoredImage::filled), r.has_truth)},
+                     {"restored", to_json(pooled(r, &RestoredImage::restored), r.has_truth)}};
+  if (r.has_truth) all["truth"] = {{"energy", truth_energy}};
+  return write_json(nlohmann::json({{"model", r.model},
+                                    {"method", r.method},
+                                    {"energy", r.energy},
+                                    {"unknown_by", r.unknown_by},
+                                    {"noise", r.noise},
+                                    {"images", images},
+                                    {"all", all}})) +
+         "\n";
+}
+
+std::string to_table(const Restoration& r) {
+  std::string out = fmt::format("{}\nmethod   {}\nunknown  {}\n", r.model, r.method, r.unknown_by);
+  if (r.noise > 0) out += fmt::format("noise    {:.4g} in known pixels\n", r.noise);
+  if (r.has_truth) out += psnr_table(r);
+  out += fmt::format("energies {}, mean: ", r.energy);
+  if (r.has_truth) {
+    double truth = 0;
+    for (const RestoredImage& image : r.images)
+      truth += image.truth_energy / static_cast<double>(r.images.size());
+    out += fmt::format("truth {:.4g}, ", truth);
+  }
+  return out + fmt::format("damaged {:.4g}, filled {:.4g}, restored {:.4g}\n",
+                           pooled(r, &RestoredImage::damaged).energy,
+                           pooled(r, &RestoredImage::filled).energy,
+                           pooled(r, &RestoredImage::restored).energy);
+}
+
+}  // namespace valley::app

@@ -1,0 +1,26 @@
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "app/commands.h"
+#include "app/shard/subcommands.h"
+
+namespace valley::app {
+
+void add_shard_command(CLI::App& app) {
+  CLI::App* shard = app.add_subcommand(
+      "shard",
+      "Build, verify, describe and draw data sets of HDF5 shards.\n\n"
+      "Examples:\n"
+      "  valley shard build --source photos --dest data/photos-256\n"
+      "  valley shard peek data/photos-256 -o peek.png\n"
+      "  valley shard build --source NotoColorEmoji.ttf --dest data/emoji-64 --resolution 64\n"
+      "  valley shard verify data/emoji-64 --deep\n"
+      "  valley shard info data/emoji-64 --json");
+  shard->require_subcommand(1);
+  add_shard_build(*shard);
+  add_shard_verify(*shard);
+  add_shard_info(*shard);
+  add_shard_peek(*shard);
+}
+
+}  // namespace valley::app

@@ -1,0 +1,155 @@
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "app/options.h"
+#include "app/print_result.h"
+#include "app/shard/build_report.h"
+#include "app/shard/subcommands.h"
+#include "core/error.h"
+#include "core/terminal.h"
+#include "core/text.h"
+#include "data/manifest.h"
+#include "data/verify.h"
+
+namespace valley::app {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct InspectArguments {
+  std::string directory;
+  bool deep = false;
+  bool json = false;
+};
+
+std::string to_json(const VerifyReport& report) {
+  ordered_json problems = ordered_json::array();
+  for (const Problem& problem : report.problems) {
+    ordered_json entry = {{"file", problem.file}, {"row", nullptr}, {"what", problem.what}};
+    if (problem.row) entry["row"] = *problem.row;
+    problems.push_back(entry);
+  }
+  const ordered_json root = {{"ok", report.problems.empty()}, {"images", report.images},
+                             {"shards", report.shards},       {"bytes", report.bytes},
+                             {"seconds", report.seconds},     {"problems", problems}};
+  return write_json(root, 1);
+}
+
+std::string to_text(const VerifyReport& report, const InspectArguments& arguments) {
+  std::string text;
+  for (const Problem& problem : report.problems) {
+    text += fmt::format("{}{}: {}\n", problem.file,
+                        problem.row ? fmt::format(" row {}", *problem.row) : "", problem.what);
+  }
+  if (report.problems.empty())
+    text += fmt::format("{}: {} images in {} are as they were written ({} in {:.1f} s{})\n",
+                        arguments.directory, report.images,
+                        plural(static_cast<std::int64_t>(report.shards), "shard"),
+                        format_bytes(report.bytes), report.seconds,
+                        arguments.deep ? ", deep" : "; --deep also checks the files' SHA-256");
+  return text;
+}
+
+void verify(const InspectArguments& arguments) {
+  const bool is_terminal = is_capable_terminal(STDERR_FILENO);
+  const auto progress = [is_terminal](std::uint64_t done, std::uint64_t all) {
+    if (is_terminal && (done % 512 == 0 || done == all))
+      fmt::print(stderr, "\r\x1b[K{} of {} images", done, all);
+  };
+  const VerifyReport report = verify_dataset(arguments.directory, arguments.deep, progress);
+  if (is_terminal) fmt::print(stderr, "\r\x1b[K");
+  print_result(
+      arguments.json, [&] { return to_json(report); }, [&] { return to_text(report, arguments); });
+  std::fflush(stdout);
+  if (!report.problems.empty())
+    throw Error(ExitCode::kData,
+                "{}: {} found (listed on stdout): restore the files, or build the data set again "
+                "with valley shard build --overwrite",
+                arguments.directory,
+                plural(static_cast<std::int64_t>(report.problems.size()), "problem"));
+}
+
+std::string manifest_to_json(const Manifest& manifest) {
+  ordered_json root = parse_json<ordered_json>(to_json(manifest), "the manifest");
+  const std::size_t shards = manifest.shards.size();
+  root.erase("shards");
+  root["shards"] = shards;
+  root["bytes"] = manifest.bytes();
+  return write_json(root, 1);
+}
+
+std::string class_label(const Manifest& manifest, std::int64_t label) {
+  if (label < 0) return "none";
+  const auto index = static_cast<std::size_t>(label);
+  return index < manifest.class_names.size() ? printable_line(manifest.class_names[index])
+                                             : fmt::to_string(label);
+}
+
+std::string manifest_to_text(const Manifest& manifest, const std::string& directory) {
+  std::string text = fmt::format(
+      "{}\n"
+      "state        {}\n"
+      "images       {} of {}x{}x{}\n"
+      "shards       {} of {} images, {}\n"
+      "rejects      {} of {} candidates\n",
+      directory, manifest.complete ? "complete" : "unfinished: continue the build with --resume",
+      manifest.images, manifest.width, manifest.height, manifest.channels, manifest.shards.size(),
+      manifest.shard_images, format_bytes(manifest.bytes()), manifest.reject_count(),
+      manifest.next_candidate);
+  if (manifest.complete) {
+    text += fmt::format("mean         {:.3f}\n", fmt::join(manifest.mean, " "));
+    text += fmt::format("deviation    {:.3f}\n", fmt::join(manifest.deviation, " "));
+    for (const auto& [label, images] : manifest.class_histogram)
+      text += fmt::format("class        {}: {} images\n", class_label(manifest, label), images);
+    text += fmt::format("fingerprint  {}\n", manifest.fingerprint);
+  }
+  return text + fmt::format("parameters   {}\n", manifest.parameters_json);
+}
+
+void add_common(CLI::App& command, InspectArguments& arguments) {
+  command.add_option("directory", arguments.directory, "A folder of shards")->required();
+  add_json_option(command, arguments.json);
+}
+
+}  // namespace
+
+void add_shard_verify(CLI::App& shard) {
+  auto arguments = std::make_shared<InspectArguments>();
+  CLI::App* command = shard.add_subcommand("verify",
+                                           "Verify the checksums of all images and metadata; list "
+                                           "all problems and exit with code 65 if there are "
+                                           "any.\n\n"
+                                           "Examples:\n"
+                                           "  valley shard verify data/emoji-256\n"
+                                           "  valley shard verify data/emoji-256 --deep --json");
+  add_common(*command, *arguments);
+  command->add_flag("--deep", arguments->deep,
+                    "Also verify the SHA-256 of every file, the fingerprint and the statistics");
+  command->callback([arguments] { verify(*arguments); });
+}
+
+void add_shard_info(CLI::App& shard) {
+  auto arguments = std::make_shared<InspectArguments>();
+  CLI::App* command = shard.add_subcommand("info",
+                                           "Describe a data set.\n\n"
+                                           "Examples:\n"
+                                           "  valley shard info data/emoji-256\n"
+                                           "  valley shard info data/emoji-256 --json");
+  add_common(*command, *arguments);
+  command->callback([arguments] {
+    const Manifest manifest = read_manifest(arguments->directory);
+    print_result(
+        arguments->json, [&] { return manifest_to_json(manifest); },
+        [&] { return manifest_to_text(manifest, arguments->directory); });
+  });
+}
+
+}  // namespace valley::app

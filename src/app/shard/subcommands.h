@@ -1,0 +1,14 @@
+// The subcommands of `valley shard`, which build and read data sets of checksummed HDF5 shards.
+// They run in one process, without MPI.
+#pragma once
+
+#include <CLI/App.hpp>
+
+namespace valley::app {
+
+void add_shard_build(CLI::App& shard);
+void add_shard_info(CLI::App& shard);
+void add_shard_peek(CLI::App& shard);
+void add_shard_verify(CLI::App& shard);
+
+}  // namespace valley::app
