@@ -80,7 +80,7 @@ std::variant<Image, Reject> decode_image(std::string_view file, const DecodeOpti
   if (image.channels % 2 == 0 && options.alpha != Alpha::kKeep) {
     if (options.alpha == Alpha::kError && !is_opaque(image))
       return Reject{"transparent", "it has transparent pixels, and --alpha is error"};
-    composite(image, options.alpha == Alpha::kBlack ? 0 : 255);
+    composite(image, options.alpha == Alpha::kOnBlack ? 0 : 255);
   }
   if (options.apply_exif) return oriented(std::move(image), orientation);
   return std::move(image);

@@ -13,10 +13,10 @@ namespace valley {
 
 // Background of transparent pixels; kError rejects images that have any, kKeep keeps the channel
 // alpha.
-enum class Alpha { kWhite, kBlack, kError, kKeep };
+enum class Alpha { kOnWhite, kOnBlack, kError, kKeep };
 
 struct DecodeOptions {
-  Alpha alpha = Alpha::kWhite;
+  Alpha alpha = Alpha::kOnWhite;
   bool apply_exif = true;
 };
 

@@ -51,7 +51,7 @@ TEST(Decode, AlphaIsCompositedRoundingToNearest) {
   const std::string file = png_of(image);
   EXPECT_EQ(std::get<Image>(decode(file)).pixels,
             (std::vector<std::uint8_t>{200, 100, 0, 255, 255, 255, 227, 177, 127, 255, 255, 255}));
-  EXPECT_EQ(std::get<Image>(decode(file, {.alpha = Alpha::kBlack})).pixels,
+  EXPECT_EQ(std::get<Image>(decode(file, {.alpha = Alpha::kOnBlack})).pixels,
             (std::vector<std::uint8_t>{200, 100, 0, 0, 0, 0, 100, 50, 0, 1, 1, 1}));
   EXPECT_EQ(reason(decode(file, {.alpha = Alpha::kError})), "transparent");
 }

@@ -40,7 +40,7 @@ Image read_square(const std::string& file, std::int64_t side, Alpha alpha) {
 }
 
 Image read_image(const std::string& file, std::int64_t side, std::int64_t channels) {
-  return with_channels(read_square(file, side, Alpha::kWhite), channels);
+  return with_channels(read_square(file, side, Alpha::kOnWhite), channels);
 }
 
 bool has_transparent_pixel(const Image& image) {

@@ -46,8 +46,8 @@ std::unique_ptr<ImageSource> open_folder(const SourceArguments& arguments,
   reject_option(arguments.codepoints.has_value(), "--codepoints", "fonts", arguments.source);
   FolderOptions folder;
   folder.decode.alpha = arguments.alpha == "error"   ? Alpha::kError
-                        : arguments.alpha == "black" ? Alpha::kBlack
-                                                     : Alpha::kWhite;
+                        : arguments.alpha == "black" ? Alpha::kOnBlack
+                                                     : Alpha::kOnWhite;
   folder.decode.apply_exif = arguments.exif.value_or("apply") == "apply";
   folder.labels = parse_labels(arguments.labels.value_or("auto"));
   folder.min_size = arguments.min_size.value_or(folder.min_size);
