@@ -11,8 +11,8 @@ namespace valley {
 namespace {
 
 constexpr std::int64_t kRestorerSteps = 60;
-constexpr double kShareOfStep = 0.1;
-constexpr double kPull = 0.001;
+constexpr double kStepSizeFactor = 0.1;
+constexpr double kDefaultPull = 0.001;
 
 class ChainRestorer final : public Restorer {
  public:
@@ -35,7 +35,7 @@ class ChainRestorer final : public Restorer {
     const ChainPlace place{
         task.seed, RandomStream::kRestoreChain,
         at::full({}, static_cast<std::int64_t>(task.position), at::kLong).to(device), 0};
-    at::Tensor sum;  // of the second half's images
+    at::Tensor sum;  // over the second half of the steps
     const std::int64_t half = settings_.steps / 2;
     rules.watch = [&](std::int64_t steps, const at::Tensor& x) {
       if (task.watch) task.watch(steps, x);
@@ -71,15 +71,16 @@ std::unique_ptr<Restorer> make_chain_restorer(const SavedModel& saved, const Ima
   LangevinSettings settings = chain_settings_of(saved, energy, request.chain);
   if (dynamic_cast<const EnergyModel*>(saved.model.get()) != nullptr) {
     if (!request.chain.steps) settings.steps = kRestorerSteps;
-    if (!request.chain.step_size) settings.step_size *= kShareOfStep;
+    if (!request.chain.step_size) settings.step_size *= kStepSizeFactor;
   }
   if (!with_noise) {
     if (request.chain.noise)
-      throw Error(ExitCode::kUsage, "--chain-noise is for --method langevin, not for gradient");
+      throw Error(ExitCode::kUsage,
+                  "--chain-noise is for --method langevin, not for gradient: leave it out");
     settings.noise = 0;
   }
   const double weight =
-      settings.step_size > 0 ? kPull / settings.step_size : 1;  // chains that stand still take any
+      settings.step_size > 0 ? kDefaultPull / settings.step_size : 1;  // unused for step size 0
   return std::make_unique<ChainRestorer>(energy, settings, request.weight.value_or(weight));
 }
 

@@ -7,14 +7,15 @@
 
 namespace valley {
 
-// Goes down E(x) + weight |x - y|^2 / (2 noise^2) from task.guess: y what is damaged, the sum over
-// known pixels alone. Without noise known pixels are held instead. The quadratic part of each step
-// is solved exactly (a proximal step), so that no weight is too large for it; by default the weight
-// is 0.001 / step size. With noise in the chain the restoration is the mean of the images after
-// each step of the second half, which is nearer to most of them than any one is.
+// Descends E(x) + weight |x - y|^2 / (2 noise^2) from task.guess, where y is the damaged image and
+// the sum is over known pixels. Without noise, known pixels are fixed instead. The quadratic part
+// of each step is solved exactly (a proximal step), so that it is stable for every weight; the
+// default weight is 0.001 / step size. With noise in the chain, the result is the mean of the
+// images after each step of the second half, which is an estimate of the posterior mean.
 //
-// Chains move as chain_settings_of says, but of an energy that was trained by chains a tenth as
-// far, in 60 steps: images that are nearly whole are near the bottom already.
+// The default settings are those of make_chain_settings. For an energy that was trained by chains
+// they are 60 steps with a tenth of its step size, because images with little damage have low
+// energies already.
 [[nodiscard]] std::unique_ptr<Restorer> make_chain_restorer(const SavedModel& saved,
                                                             const ImageEnergy& energy,
                                                             const RestoreRequest& request,

@@ -17,26 +17,29 @@ namespace valley {
 namespace {
 
 constexpr std::int64_t kBatch = 64;
-// Of chains that training never began again: visits to the buffer.
-constexpr double kManyVisits = 20;
+// Updates per chain if training never restarted chains.
+constexpr double kUpdatesWithoutRestart = 20;
 
-const std::string& text_of(const SavedModel& saved, const std::string& key) {
+const std::string& metadata_text(const SavedModel& saved, const std::string& key) {
   const auto found = saved.metadata.find(key);
   if (found == saved.metadata.end())
-    throw Error(ExitCode::kData,
-                "{}: its metadata has no \"{}\", which says how to sample its energy",
-                saved.file.string(), key);
+    throw Error(
+        ExitCode::kData,
+        "{}: its metadata has no \"{}\", which is needed to sample its energy; copy the file from "
+        "its run again",
+        saved.file.string(), key);
   return found->second;
 }
 
-double number_of(const SavedModel& saved, const std::string& key, double least) {
-  const std::string& text = text_of(saved, key);
+double metadata_number(const SavedModel& saved, const std::string& key, double min) {
+  const std::string& text = metadata_text(saved, key);
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !(value >= least) ||
+  if (error != std::errc() || end != text.data() + text.size() || !(value >= min) ||
       !std::isfinite(value)) {
-    throw Error(ExitCode::kData, "{}: \"{}\" is \"{}\", not a number of at least {}",
-                saved.file.string(), key, text, least);
+    throw Error(ExitCode::kData,
+                "{}: \"{}\" is \"{}\", not a number >= {}; copy the file from its run again",
+                saved.file.string(), key, text, min);
   }
   return value;
 }
@@ -76,25 +79,26 @@ class ChainSource final : public SampleSource {
 
 LangevinSettings chain_settings(const SavedModel& saved, std::optional<std::int64_t> steps) {
   const ModelOptions& o = saved.options;
-  const std::int64_t most = most_langevin_steps(o.resolution * o.resolution * o.channels);
+  const std::int64_t max_steps = most_langevin_steps(o.resolution * o.resolution * o.channels);
   LangevinSettings settings;
-  const double trained = number_of(saved, "objective.langevin_steps", 1);
-  settings.steps = std::llround(std::min(trained, static_cast<double>(most)));
-  settings.step_size = number_of(saved, "objective.langevin_step_size", 0);
-  settings.noise = number_of(saved, "objective.langevin_noise", 0);
-  settings.clamp = number_of(saved, "objective.langevin_clamp", 0);
-  if (text_of(saved, "objective.temperature") != "\"auto\"")  // as TOML has it
-    settings = coupled(settings, number_of(saved, "objective.temperature", 0));
+  const double trained = metadata_number(saved, "objective.langevin_steps", 1);
+  settings.steps = std::llround(std::min(trained, static_cast<double>(max_steps)));
+  settings.step_size = metadata_number(saved, "objective.langevin_step_size", 0);
+  settings.noise = metadata_number(saved, "objective.langevin_noise", 0);
+  settings.clamp = metadata_number(saved, "objective.langevin_clamp", 0);
+  if (metadata_text(saved, "objective.temperature") != "\"auto\"")  // quoted as in TOML
+    settings = coupled(settings, metadata_number(saved, "objective.temperature", 0));
   if (steps) {
-    if (*steps < 1 || *steps > most)
-      throw Error(ExitCode::kUsage, "--steps {}: chains of these images can take from 1 to {}",
-                  *steps, most);
+    if (*steps < 1 || *steps > max_steps)
+      throw Error(ExitCode::kUsage,
+                  "--steps {}: chains of images of this size need from 1 to {} steps", *steps,
+                  max_steps);
     settings.steps = *steps;
-  } else if (number_of(saved, "objective.replay_size", 0) > 0) {
-    const double restart = number_of(saved, "objective.replay_restart", 0);
-    const double visits = restart > 0 ? std::min(1 / restart, 1e6) : kManyVisits;
+  } else if (metadata_number(saved, "objective.replay_size", 0) > 0) {
+    const double restart = metadata_number(saved, "objective.replay_restart", 0);
+    const double updates = restart > 0 ? std::min(1 / restart, 1e6) : kUpdatesWithoutRestart;
     settings.steps = std::clamp<std::int64_t>(
-        std::llround(visits * static_cast<double>(settings.steps)), 1, most);
+        std::llround(updates * static_cast<double>(settings.steps)), 1, max_steps);
   }
   return settings;
 }

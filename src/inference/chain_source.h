@@ -1,4 +1,4 @@
-// Samples of an energy: where Langevin chains end that begin in uniform noise.
+// Samples of an energy: final images of Langevin chains that start from uniform noise.
 #pragma once
 
 #include <cstdint>
@@ -12,16 +12,15 @@
 
 namespace valley {
 
-// The chains that the objective.* keys in a saved energy's metadata describe, of `steps` steps.
-// Without it: as many as a chain of training has on average before it begins again,
-// langevin_steps / replay_restart; langevin_steps where there was no replay buffer. Error kData
-// naming the file and the key for metadata that training did not write; kUsage for more steps than
-// chains can take.
+// The chains of training, from the objective.* keys in the metadata of a saved energy, with `steps`
+// steps. The default is the mean number of steps before a chain of the replay buffer restarts,
+// langevin_steps / replay_restart, or langevin_steps without a replay buffer. Error kData naming
+// the file and the key for invalid metadata; kUsage for an invalid number of steps.
 [[nodiscard]] LangevinSettings chain_settings(const SavedModel& saved,
                                               std::optional<std::int64_t> steps);
 
-// Sample i begins and moves as Philox streams kSampleLatent and kSampleChain say at position i,
-// with key 0. `model` must outlive the source.
+// Sample i takes its random numbers from Philox streams kSampleLatent (start) and kSampleChain
+// (steps) at position i, with key 0. `model` must outlive the source.
 [[nodiscard]] std::unique_ptr<SampleSource> make_chain_source(const EnergyModel& model,
                                                               const ModelOptions& options,
                                                               const LangevinSettings& settings,

@@ -15,19 +15,19 @@ namespace valley {
 namespace {
 
 constexpr std::int64_t kSearchSteps = 60;
-constexpr double kRate = 0.2;  // of the root mean square of the code at the start
+constexpr double kRelativeRate = 0.2;  // times the root mean square of the initial code
 constexpr double kBeta1 = 0.9;
 constexpr double kBeta2 = 0.99;
 constexpr double kEpsilon = 1e-12;
 
-// Adam on codes [B, ...], each image's with a rate of its own.
+// Adam on codes [B, ...], with one learning rate per image.
 class CodeOptimizer {
  public:
   explicit CodeOptimizer(const at::Tensor& code)
       : first_(at::zeros_like(code)), second_(at::zeros_like(code)) {
     std::vector<std::int64_t> each(static_cast<std::size_t>(code.dim()), 1);
     each[0] = code.size(0);
-    rate_ = code.flatten(1).square().mean(1).sqrt().mul(kRate).view(each);
+    rate_ = code.flatten(1).square().mean(1).sqrt().mul(kRelativeRate).view(each);
   }
 
   void step(const at::Tensor& code, const at::Tensor& gradient) {
@@ -61,16 +61,16 @@ class CodeSearch final : public Restorer {
     const at::Tensor share = share_of_model(task, weight_).to(device_);
     at::Tensor code = gan_.discriminator().encode(is_unit ? guess : guess * 2 - 1).clone();
     CodeOptimizer optimizer(code);
-    const auto picture = [&] {
+    const auto current_images = [&] {
       const at::Tensor decoded = to_unit(gan_.discriminator().decode(code), gan_.pixel_range());
       return damaged + (decoded - damaged) * share;
     };
     if (task.watch) task.watch(0, task.start.to(device_));
     for (std::int64_t step = 0; step < steps_; ++step) {
       optimizer.step(code, gradient(code, target, known));
-      if (task.watch) task.watch(step + 1, picture());
+      if (task.watch) task.watch(step + 1, current_images());
     }
-    return picture().to(at::kCPU);
+    return current_images().to(at::kCPU);
   }
   [[nodiscard]] std::int64_t steps() const override { return steps_; }
   [[nodiscard]] std::string describe() const override {
@@ -78,7 +78,7 @@ class CodeSearch final : public Restorer {
   }
 
  private:
-  // Of the sum of squares over known pixels, with respect to codes.
+  // Gradient of the squared error over known pixels with respect to the codes.
   [[nodiscard]] at::Tensor gradient(const at::Tensor& code, const at::Tensor& target,
                                     const at::Tensor& known) const {
     const at::AutoGradMode with_gradients(true);

@@ -20,15 +20,16 @@ namespace {
 
 constexpr double kMaxByte = 255;
 constexpr double kDamageGray = 0.5;
-// Normal numbers begin here, uniform ones at block 0: an image of 256x256x3 takes 49,152 blocks.
+// First Philox block of normal numbers. Uniform ones start at block 0, and an image of 256x256x3
+// takes 49,152 blocks.
 constexpr std::uint32_t kNoiseBlock = std::uint32_t{1} << 24;
 
-at::Tensor position_of(std::uint64_t position) {
+at::Tensor position_tensor(std::uint64_t position) {
   return at::full({}, static_cast<std::int64_t>(position), at::kLong);
 }
 
-// Numbers between separators, all of `text`; empty where it is something else.
-std::vector<std::int64_t> numbers_of(const std::string& text, char separator) {
+// Integers separated by `separator`; empty if `text` is anything else.
+std::vector<std::int64_t> split_integers(const std::string& text, char separator) {
   std::vector<std::int64_t> numbers;
   const char* at = text.data();
   const char* const end = at + text.size();
@@ -57,13 +58,13 @@ DamagedImages make_damage(const at::Tensor& images, const Damage& damage, std::u
     const at::Tensor noise = at::empty({n, height * width * channels}, at::kFloat);
     kernels::fill_normal(
         noise, {seed, RandomStream::kDamage, static_cast<float>(damage.noise), kNoiseBlock},
-        position_of(position), 0);
+        position_tensor(position), 0);
     x = x + noise.view({n, height, width, channels}).permute({0, 3, 1, 2});
   }
   if (damage.salt_and_pepper > 0) {
     const at::Tensor drawn = at::empty({n, height * width}, at::kFloat);
-    kernels::fill_uniform(drawn, {seed, RandomStream::kDamage, 0.0F, 1.0F}, position_of(position),
-                          0);
+    kernels::fill_uniform(drawn, {seed, RandomStream::kDamage, 0.0F, 1.0F},
+                          position_tensor(position), 0);
     const at::Tensor u = drawn.view({n, 1, height, width});
     unknown = u < damage.salt_and_pepper;
     x = at::where(unknown, (u < damage.salt_and_pepper / 2).to(at::kFloat), x);
@@ -82,21 +83,22 @@ at::Tensor salt_and_pepper_suspects(const at::Tensor& images) {
 }
 
 at::Tensor parse_box(const std::string& text, std::int64_t side) {
-  std::vector<std::int64_t> box = numbers_of(text, ',');
+  std::vector<std::int64_t> box = split_integers(text, ',');
   if (box.size() != 4) {
-    const std::vector<std::int64_t> size = numbers_of(text, 'x');
+    const std::vector<std::int64_t> size = split_integers(text, 'x');
     if (size.size() != 2)
-      throw Error(ExitCode::kUsage,
-                  "--box {}: it is X,Y,W,H in pixels, from the left and the top, or WxH in the "
-                  "centre",
-                  text);
+      throw Error(
+          ExitCode::kUsage,
+          "--box {}: write X,Y,W,H in pixels from the left and the top, or WxH for a box in the "
+          "center",
+          text);
     box = {(side - size[0]) / 2, (side - size[1]) / 2, size[0], size[1]};
   }
   for (const int axis : {0, 1}) {
     const std::int64_t first = box[static_cast<std::size_t>(axis)];
     const std::int64_t length = box[static_cast<std::size_t>(axis) + 2];
     if (first < 0 || length < 1 || length > side || first > side - length)
-      throw Error(ExitCode::kUsage, "--box {}: it does not lie within the images' {}x{} pixels",
+      throw Error(ExitCode::kUsage, "--box {}: it is not within the {}x{} pixels of the images",
                   text, side, side);
   }
   at::Tensor inside = at::zeros({side, side}, at::kBool);

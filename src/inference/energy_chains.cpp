@@ -17,16 +17,16 @@ namespace {
 
 constexpr std::int64_t kChainSteps = 200;
 constexpr double kNoise = 0.005;
-constexpr double kMostMove = 4;        // in typical ones
-constexpr std::int64_t kMeasured = 8;  // chains that the size of a step is measured on
+constexpr double kMaxMove = 4;         // times the RMS gradient
+constexpr std::int64_t kMeasured = 8;  // initial images for the estimate of the RMS gradient
 
 void require_at_least_zero(const std::optional<double>& value, const std::string& option) {
   if (value && !(*value >= 0 && std::isfinite(*value)))
-    throw Error(ExitCode::kUsage, "{} {}: it takes a number of at least 0", option, *value);
+    throw Error(ExitCode::kUsage, "{} {}: it must be a number >= 0", option, *value);
 }
 
-// The root mean square of the gradient's elements in uniform noise.
-double typical_gradient(const SavedModel& saved, const ImageEnergy& energy) {
+// Root mean square of the elements of the gradient at uniform noise.
+double compute_rms_gradient(const SavedModel& saved, const ImageEnergy& energy) {
   const at::Tensor noise = noise_images(0, kMeasured, saved.options, energy.device());
   const at::Tensor gradient =
       energy_gradient([&](const at::Tensor& x) { return energy.energy(x); }, noise);
@@ -34,16 +34,17 @@ double typical_gradient(const SavedModel& saved, const ImageEnergy& energy) {
 }
 
 LangevinSettings measured_settings(const SavedModel& saved, const ImageEnergy& energy) {
-  const double typical = typical_gradient(saved, energy);
-  if (!std::isfinite(typical))
-    throw Error(ExitCode::kDiverged,
-                "{}: the gradient of its energy is not finite in noise: no step size fits it",
-                saved.file.string());
+  const double rms = compute_rms_gradient(saved, energy);
+  if (!std::isfinite(rms))
+    throw Error(
+        ExitCode::kDiverged,
+        "{}: the gradient of its energy at uniform noise is not finite; use an earlier checkpoint",
+        saved.file.string());
   LangevinSettings settings;
   settings.steps = kChainSteps;
   settings.noise = kNoise;
-  settings.step_size = typical > 0 ? kFirstMove / typical : 0;
-  settings.clamp = kMostMove * typical;
+  settings.step_size = rms > 0 ? kFirstMove / rms : 0;
+  settings.clamp = kMaxMove * rms;
   return settings;
 }
 
@@ -55,10 +56,11 @@ LangevinSettings chain_settings_of(const SavedModel& saved, const ImageEnergy& e
   require_at_least_zero(request.noise, "--chain-noise");
   require_at_least_zero(request.clamp, "--clamp");
   const ModelOptions& o = saved.options;
-  const std::int64_t most = most_langevin_steps(o.resolution * o.resolution * o.channels);
-  if (request.steps && (*request.steps < 1 || *request.steps > most))
-    throw Error(ExitCode::kUsage, "--steps {}: chains of these images can take from 1 to {}",
-                *request.steps, most);
+  const std::int64_t max_steps = most_langevin_steps(o.resolution * o.resolution * o.channels);
+  if (request.steps && (*request.steps < 1 || *request.steps > max_steps))
+    throw Error(ExitCode::kUsage,
+                "--steps {}: chains of images of this size need from 1 to {} steps", *request.steps,
+                max_steps);
   const bool is_trained_by_chains = dynamic_cast<const EnergyModel*>(saved.model.get()) != nullptr;
   LangevinSettings settings = is_trained_by_chains ? chain_settings(saved, request.steps)
                                                    : measured_settings(saved, energy);

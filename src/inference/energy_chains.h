@@ -1,4 +1,4 @@
-// Langevin chains on the energy of any saved model: how they move where nobody says it.
+// Default settings of Langevin chains on the energy of any saved model.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,7 +13,7 @@
 
 namespace valley {
 
-// What a user asked for; the rest is the model's.
+// Settings from the command line; the others are chosen for the model.
 struct ChainRequest {
   std::optional<std::int64_t> steps;
   std::optional<double> step_size;
@@ -21,17 +21,17 @@ struct ChainRequest {
   std::optional<double> clamp;
 };
 
-// Of an energy that was trained by chains: what chain_settings (inference/chain_source.h) says. Of
-// others, whose units differ by orders of magnitude: 200 steps, each of which moves a pixel by
-// kFirstMove in the root mean square where chains begin, in noise, and by no more than four times
-// that; noise 0.005. A step size that is asked for comes with no clamp unless one is asked for too.
-// Error kUsage for what chains cannot take.
+// For an energy that was trained by chains, the settings of trained_chain_settings
+// (inference/chain_source.h). The scale of other energies differs by orders of magnitude: 200 steps
+// with noise 0.005 and a step size for which the RMS change of a pixel in the first step from
+// uniform noise is kFirstMove, clamped to four times that. A requested step size disables the
+// default clamp. Error kUsage for invalid settings.
 inline constexpr double kFirstMove = 0.02;
 [[nodiscard]] LangevinSettings chain_settings_of(const SavedModel& saved, const ImageEnergy& energy,
                                                  const ChainRequest& request);
 
-// Uniform noise in which the chain of seed `first` + i begins: float [n, C, H, W] on `device`,
-// channels_last, from Philox stream kSampleLatent, as make_chain_source has it.
+// Initial uniform noise of the chains of seeds [first, first + n), from Philox stream
+// kSampleLatent: float [n, C, H, W] on `device`, channels_last.
 [[nodiscard]] at::Tensor noise_images(std::uint64_t first, std::int64_t n,
                                       const ModelOptions& options, at::Device device);
 

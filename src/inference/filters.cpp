@@ -15,8 +15,8 @@
 namespace valley {
 
 Filters filters_of(const DeepBeliefNetwork& dbn, std::size_t layer, std::int64_t n) {
-  constexpr std::int64_t kClipped = 1000;
-  constexpr double kLeastScale = 1e-30;
+  constexpr std::int64_t kWeightsPerClipped = 1000;
+  constexpr double kMinScale = 1e-30;
   VALLEY_CHECK(layer < dbn.depth());
   const at::NoGradGuard no_grad;
   at::Tensor weights = dbn.rbm(layer).weight().to(at::kCPU);  // [hidden, pixels]
@@ -28,7 +28,7 @@ Filters filters_of(const DeepBeliefNetwork& dbn, std::size_t layer, std::int64_t
 
   const at::Tensor sizes = std::get<0>(at::sort(weights.abs().flatten(), 0, true));
   Filters filters;
-  filters.scale = std::max(sizes[sizes.size(0) / kClipped].item<double>(), kLeastScale);
+  filters.scale = std::max(sizes[sizes.size(0) / kWeightsPerClipped].item<double>(), kMinScale);
   filters.pixels = dbn.as_images(weights / filters.scale * 127.5 + 128)
                        .clamp(0, 255)
                        .to(at::kByte)

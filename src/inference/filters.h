@@ -1,4 +1,4 @@
-// The weights of a deep belief network's units as images: what each looks for in the pixels.
+// The weights of hidden units of a deep belief network as images.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,13 +11,13 @@ namespace valley {
 
 struct Filters {
   at::Tensor pixels;  // uint8 [n, H, W, C] on the host: 128 where a weight is 0
-  double scale = 0;   // the weight that 0 and 255 stand for
+  double scale = 0;   // absolute weight at pixel values 0 and 255
 };
 
-// Of the `n` hidden units of machine `layer` (0: the first) with the longest rows, longest first,
-// or of all if there are fewer. A unit of a deeper machine is shown as its weights times those of
-// the machines below, which leaves out their sigmoids. One scale for all: the largest absolute
-// value that one weight in a thousand exceeds; these are clipped.
+// Filters of the `n` hidden units of RBM `layer` (0: the first) whose weight vectors have the
+// largest norms, in descending order; all if there are fewer. The filter of a unit in a deeper RBM
+// is its weight vector times the weights of the RBMs below, without their sigmoids. All filters
+// have one scale, the 99.9th percentile of the absolute weights; larger ones are clipped.
 [[nodiscard]] Filters filters_of(const DeepBeliefNetwork& dbn, std::size_t layer, std::int64_t n);
 
 }  // namespace valley

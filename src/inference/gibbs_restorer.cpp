@@ -20,10 +20,9 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kRestoringSteps = 200;
+constexpr std::int64_t kDefaultGibbsRestoreSteps = 200;
 
-// What is known of each pixel, as visible units: a mean and how much it counts against P(v | h),
-// nothing where the pixel is unknown.
+// Known values of the visible units, with their precision relative to P(v | h).
 struct Known {
   at::Tensor held;       // bool [B, visible]: exactly known
   at::Tensor value;      // float [B, visible]
@@ -37,8 +36,8 @@ class GibbsRestorer final : public Restorer {
 
   [[nodiscard]] at::Tensor restore(const RestoreTask& task) const override {
     const at::NoGradGuard no_grad;
-    const Known known = known_of(task);
-    const GibbsDraws draws(rbm_, place_of(task), RandomStream::kSampleNoise);
+    const Known known = known_values(task);
+    const GibbsDraws draws(rbm_, chain_place(task), RandomStream::kSampleNoise);
     at::Tensor v = dbn_.visible_of(task.start.to(device_));
     at::Tensor y;
     at::Tensor mean = v;
@@ -60,14 +59,14 @@ class GibbsRestorer final : public Restorer {
   }
 
  private:
-  [[nodiscard]] ChainPlace place_of(const RestoreTask& task) const {
+  [[nodiscard]] ChainPlace chain_place(const RestoreTask& task) const {
     return {task.seed, RandomStream::kRestoreChain,
             at::full({}, static_cast<std::int64_t>(task.position),
                      at::TensorOptions(device_).dtype(at::kLong)),
             0};
   }
 
-  [[nodiscard]] Known known_of(const RestoreTask& task) const {
+  [[nodiscard]] Known known_values(const RestoreTask& task) const {
     const at::Tensor damaged = task.damaged.to(device_);
     const at::Tensor unknown = task.unknown.to(device_).expand(damaged.sizes()).flatten(1);
     Known known;
@@ -75,7 +74,7 @@ class GibbsRestorer final : public Restorer {
     known.held = task.noise == 0 ? unknown.logical_not() : at::zeros_like(unknown);
     known.precision = at::zeros_like(known.value);
     if (task.noise > 0) {
-      // How far a unit of v is in pixels, which are standardised for Gaussian units.
+      // Pixel difference per unit of v; Gaussian units are standardized.
       const at::Tensor one = at::ones_like(known.value);
       const at::Tensor per_pixel = rbm_.from_unit(one) - rbm_.from_unit(at::zeros_like(one));
       const at::Tensor precision =
@@ -85,7 +84,7 @@ class GibbsRestorer final : public Restorer {
     return known;
   }
 
-  // Visible units given what reaches them and what is known; `mean` is given theirs.
+  // Draws visible units given their input and the known values. Sets `mean` to their means.
   [[nodiscard]] at::Tensor draw(const Known& known, const at::Tensor& input,
                                 const GibbsDraws& draws, std::int64_t step,
                                 at::Tensor& mean) const {
@@ -103,7 +102,7 @@ class GibbsRestorer final : public Restorer {
     return at::where(known.held, known.value, drawn);
   }
 
-  // Known pixels to the bit.
+  // Pixels known without noise are copied.
   [[nodiscard]] at::Tensor result(const RestoreTask& task, const at::Tensor& v) const {
     const at::Tensor images = dbn_.images_of(v).to(at::kCPU);
     return task.noise == 0 ? at::where(task.unknown, images, task.damaged) : images;
@@ -123,17 +122,18 @@ std::unique_ptr<Restorer> make_gibbs_restorer(const DeepBeliefNetwork& dbn,
   const ChainRequest& chain = request.chain;
   if (chain.step_size || chain.noise || chain.clamp)
     throw Error(ExitCode::kUsage,
-                "--step-size, --chain-noise and --clamp are for Langevin chains: --method gibbs "
-                "has none");
+                "--step-size, --chain-noise and --clamp are for Langevin chains, not for --method "
+                "gibbs: leave them out");
   if (dbn.depth() > 1)
-    throw Error(ExitCode::kUsage,
-                "--method gibbs is for one restricted Boltzmann machine; of a network of {} take "
-                "gradient or langevin",
-                dbn.depth());
-  const std::int64_t steps = chain.steps.value_or(kRestoringSteps);
-  const std::int64_t most = GibbsDraws(dbn.top(), {}, RandomStream::kSampleNoise).most_steps();
-  if (steps < 1 || steps > most)
-    throw Error(ExitCode::kUsage, "--steps {}: it takes from 1 to {}", steps, most);
+    throw Error(
+        ExitCode::kUsage,
+        "--method gibbs is for a single restricted Boltzmann machine, and this network has {}; "
+        "take gradient or langevin",
+        dbn.depth());
+  const std::int64_t steps = chain.steps.value_or(kDefaultGibbsRestoreSteps);
+  const std::int64_t max_steps = GibbsDraws(dbn.top(), {}, RandomStream::kSampleNoise).most_steps();
+  if (steps < 1 || steps > max_steps)
+    throw Error(ExitCode::kUsage, "--steps {}: it must be from 1 to {}", steps, max_steps);
   return std::make_unique<GibbsRestorer>(dbn, steps, request.weight.value_or(1), device);
 }
 

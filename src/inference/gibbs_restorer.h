@@ -1,4 +1,4 @@
-// Restoration by one restricted Boltzmann machine, whose conditional distributions are exact.
+// Restoration by Gibbs sampling in a single restricted Boltzmann machine.
 #pragma once
 
 #include <memory>
@@ -8,12 +8,12 @@
 
 namespace valley {
 
-// Gibbs chains with the known pixels held: hidden units (and labels) given the pixels, unknown
-// pixels given these. What comes out is the mean of the unknown pixels' means over the second half
-// of the steps, an estimate of E[x | known pixels]. Pixels y that are known but for Gaussian noise
-// of variance s^2 are drawn from P(v | h) times N(y; v, s^2 / weight), which both kinds of units
-// have in closed form. Error kUsage for settings of other methods and for a network of more than
-// one machine, whose hidden units no such chain can draw.
+// Gibbs chains with fixed known pixels: hidden units (and labels) given the pixels, unknown pixels
+// given these. The result is the conditional mean of the unknown pixels averaged over the second
+// half of the steps, an estimate of E[x | known pixels]. Pixels y with known Gaussian noise of
+// variance s^2 are drawn from P(v | h) N(y; v, s^2 / weight), which has a closed form for both
+// kinds of units. Error kUsage for settings of other methods and for a network of several RBMs,
+// whose hidden units given the pixels have no exact conditional distribution.
 [[nodiscard]] std::unique_ptr<Restorer> make_gibbs_restorer(const DeepBeliefNetwork& dbn,
                                                             const RestoreRequest& request,
                                                             at::Device device);

@@ -45,14 +45,15 @@ void check_gibbs(const GibbsSettings& settings, const SavedModel& saved,
                  const DeepBeliefNetwork& dbn) {
   const GibbsDraws draws(dbn.top(), {}, RandomStream::kSampleNoise);
   if (settings.steps < 1 || settings.steps >= draws.most_steps())
-    throw Error(ExitCode::kUsage, "--steps {}: chains of this network can take from 1 to {}",
+    throw Error(ExitCode::kUsage, "--steps {}: chains of this network need from 1 to {} steps",
                 settings.steps, draws.most_steps() - 1);
   if (!settings.label) return;
   if (dbn.output() != nullptr)
-    throw Error(ExitCode::kUsage,
-                "--label {}: the classes of {} are an output layer, which tells them and generates "
-                "nothing; train with model.label_units=true to draw samples of a class",
-                *settings.label, saved.file.string());
+    throw Error(
+        ExitCode::kUsage,
+        "--label {}: {} has its classes in an output layer, which cannot condition samples; "
+        "train with model.label_units=true to draw samples of a class",
+        *settings.label, saved.file.string());
   if (!dbn.has_label_units())
     throw Error(ExitCode::kUsage,
                 "--label {}: {} has no label units; train with model.labels and "
@@ -77,8 +78,8 @@ at::Tensor GibbsSampler::images(std::uint64_t first, std::int64_t n,
   const std::uint64_t begin = first - first % kBlock;
   const auto count = static_cast<std::int64_t>((last - begin + kBlock - 1) / kBlock);
   std::vector<std::vector<at::Tensor>> seen(
-      static_cast<std::size_t>(count));  // of each block, after each of `steps`
-  // A block's matrices are too small to be shared out: on a CPU each has a thread.
+      static_cast<std::size_t>(count));  // per block and element of `steps`
+  // The matrices of a block are too small for several threads: on CPUs each block has one thread.
   const std::int64_t threads = device_.is_cpu() ? at::get_num_threads() : 1;
   const SingleThreaded alone;
   for_each_on_threads(0, count, threads, [&](std::int64_t i) {
@@ -132,7 +133,7 @@ void GibbsSampler::block(std::uint64_t first, const std::vector<std::int64_t>& s
   }
 }
 
-// What the top machine's visible units make of the pixels.
+// Top-down pass from the visible units of the top RBM to the pixels.
 at::Tensor GibbsSampler::down(const at::Tensor& mean, const at::Tensor& state,
                               std::uint64_t first) const {
   if (dbn_.depth() == 1) return dbn_.images_of(settings_.draws_pixels ? state : mean);

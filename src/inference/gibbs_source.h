@@ -1,4 +1,5 @@
-// Samples of a deep belief network: the Gibbs chain of its top machine, then down to the pixels.
+// Samples of a deep belief network: Gibbs chains in its top RBM, then a top-down pass to the
+// pixels.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,12 +19,12 @@ inline constexpr std::int64_t kGibbsSteps = 1000;
 
 struct GibbsSettings {
   std::int64_t steps = kGibbsSteps;
-  std::optional<std::int64_t> label;  // what label units are held at; else they are drawn too
-  bool draws_pixels = false;          // states of the pixels instead of their means
+  std::optional<std::int64_t> label;  // class that label units are fixed to; nullopt: drawn
+  bool draws_pixels = false;          // true: sampled pixels, false: mean pixels
 };
 
-// Error kUsage for numbers of steps that chains cannot take and for a label that `saved`, whose
-// model is `dbn`, does not have: one without label units has none to hold.
+// Error kUsage for an invalid number of steps, and for a label that `dbn`, the model of `saved`,
+// does not have as a label unit.
 void check_gibbs(const GibbsSettings& settings, const SavedModel& saved,
                  const DeepBeliefNetwork& dbn);
 
@@ -32,17 +33,17 @@ class GibbsSampler {
   // `dbn`, on `device`, must outlive it.
   GibbsSampler(const DeepBeliefNetwork& dbn, const GibbsSettings& settings, at::Device device);
 
-  // Is shown images where chains have done as many steps as asked for.
+  // Called with the images after each requested number of steps.
   using Watch = std::function<void(std::int64_t steps_done, const at::Tensor& images)>;
 
-  // Images of the chains of seeds [first, first + n): float [n, C, H, W] in [0, 1]. Chain i begins
-  // with visible units of the top machine drawn from their biases alone and moves as Philox stream
-  // kSampleChain (kSampleNoise: Gaussian units) says at position i with key 0; hidden layers below
-  // the top are drawn from kSampleLayers. Image i is a function of i and the settings: chains run
-  // in blocks of 32 whose places are fixed, so that no other seeds change a bit of it.
+  // Images of the chains of seeds [first, first + n): float [n, C, H, W] in [0, 1]. The visible
+  // units of the top RBM start as drawn from their biases. Chain i takes its random numbers from
+  // Philox streams kSampleChain, kSampleNoise (Gaussian units) and kSampleLayers (layers below the
+  // top) at position i, with key 0. Image i is bitwise independent of the other seeds, because
+  // chains run in blocks of 32 with fixed positions.
   [[nodiscard]] at::Tensor images(std::uint64_t first, std::int64_t n) const;
 
-  // The same, showing `watch` the chains after `steps` (rising, from 0 to the settings' own).
+  // The same, and calls `watch` after each of `steps`, which ascend from 0 to the settings' steps.
   [[nodiscard]] at::Tensor images(std::uint64_t first, std::int64_t n,
                                   const std::vector<std::int64_t>& steps, const Watch& watch) const;
 

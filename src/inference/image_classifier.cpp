@@ -34,14 +34,14 @@ std::unique_ptr<ImageClassifier> make_image_classifier(const SavedModel& saved, 
   const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(saved.model.get());
   if (dbn == nullptr) {
     throw Error(ExitCode::kUsage,
-                "{}: a model \"{}\" has no classes; take a deep belief network (model.name = "
+                "{}: a model \"{}\" has no classes; use a deep belief network (model.name = "
                 "\"dbn\") that was trained with model.labels",
                 saved.file.string(), saved.options.name);
   }
   if (dbn->labels() == 0) {
     throw Error(ExitCode::kUsage,
                 "{}: this deep belief network was trained without classes; train one with "
-                "model.labels set to their number",
+                "model.labels set to the number of classes",
                 saved.file.string());
   }
   return std::make_unique<BeliefClassifier>(*dbn, device);
@@ -58,10 +58,11 @@ std::vector<std::string> class_names_of(const SavedModel& saved, std::int64_t cl
     if (is_list) names.push_back(parsed[i].get<std::string>());
   }
   if (is_list) return names;
-  throw Error(ExitCode::kData,
-              "{}: its metadata's \"{}\" is no JSON array of at most {} names; copy the file from "
-              "its run again",
-              saved.file.string(), kClassNames, classes);
+  throw Error(
+      ExitCode::kData,
+      "{}: \"{}\" in its metadata is not a JSON array of at most {} names; copy the file from "
+      "its run again",
+      saved.file.string(), kClassNames, classes);
 }
 
 }  // namespace valley

@@ -1,7 +1,6 @@
-// The classes that a saved model tells images apart by: what `valley classify` uses.
+// Classification of images by a saved model.
 //
-// To let another kind of model be used: an ImageClassifier of its own, and a case in
-// make_image_classifier.
+// To add a kind of model: implement ImageClassifier and add a case to make_image_classifier.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,10 +19,10 @@ class ImageClassifier {
   virtual ~ImageClassifier() = default;
 
   // images: float [B, C, H, W] in [0, 1] on device(); returns float [B, classes()]: log P(y | x) up
-  // to a constant of each image. Several threads may call at once on CPUs.
+  // to a constant per image. Thread-safe on CPUs.
   [[nodiscard]] virtual at::Tensor scores(const at::Tensor& images) const = 0;
   [[nodiscard]] virtual std::int64_t classes() const = 0;
-  // How they are found, for people.
+  // Description of the method, for reports.
   [[nodiscard]] virtual std::string method() const = 0;
   [[nodiscard]] virtual at::Device device() const = 0;
 };
@@ -33,8 +32,8 @@ class ImageClassifier {
 [[nodiscard]] std::unique_ptr<ImageClassifier> make_image_classifier(const SavedModel& saved,
                                                                      at::Device device);
 
-// The names that the classes had in the data that the model was trained on, at most `classes` of
-// them; empty where the file does not say. Error kData for metadata that are no such list.
+// Class names of the training data, at most `classes`; empty if the file has none. Error kData for
+// metadata that are not such a list.
 [[nodiscard]] std::vector<std::string> class_names_of(const SavedModel& saved,
                                                       std::int64_t classes);
 

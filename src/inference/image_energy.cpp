@@ -12,7 +12,7 @@
 namespace valley {
 namespace {
 
-constexpr double kMostByte = 255;
+constexpr double kByteMax = 255;
 
 class NetworkEnergy final : public ImageEnergy {
  public:
@@ -69,12 +69,15 @@ class ReconstructionEnergy final : public ImageEnergy {
   at::Device device_;
 };
 
-// A string of the metadata, which is TOML's there.
-std::string string_of(const SavedModel& saved, const std::string& key) {
+// A string of the metadata, without its TOML quotes.
+std::string metadata_string(const SavedModel& saved, const std::string& key) {
   const auto found = saved.metadata.find(key);
   if (found == saved.metadata.end() || found->second.size() < 2)
-    throw Error(ExitCode::kData, "{}: its metadata has no \"{}\", which says what its energy is",
-                saved.file.string(), key);
+    throw Error(
+        ExitCode::kData,
+        "{}: its metadata has no \"{}\", which defines its energy; copy the file from its run "
+        "again",
+        saved.file.string(), key);
   return found->second.substr(1, found->second.size() - 2);
 }
 
@@ -87,16 +90,17 @@ std::unique_ptr<ImageEnergy> make_image_energy(const SavedModel& saved, at::Devi
     return std::make_unique<BeliefEnergy>(*dbn, device);
   if (const auto* gan = dynamic_cast<const AutoencoderGan*>(saved.model.get())) {
     try {
-      return std::make_unique<ReconstructionEnergy>(*gan, string_of(saved, "objective.energy"),
-                                                    device);
+      return std::make_unique<ReconstructionEnergy>(
+          *gan, metadata_string(saved, "objective.energy"), device);
     } catch (const Error& error) {
       if (error.code() == ExitCode::kData) throw;
-      throw Error(ExitCode::kData, "{}: its metadata name no energy: {}", saved.file.string(),
-                  error.what());
+      throw Error(ExitCode::kData, "{}: its metadata name an unknown energy: {}",
+                  saved.file.string(), error.what());
     }
   }
-  throw Error(ExitCode::kData, "{}: a model \"{}\" has no energy of images", saved.file.string(),
-              saved.options.name);
+  throw Error(ExitCode::kData,
+              "{}: a model \"{}\" has no energy function of images; use another model",
+              saved.file.string(), saved.options.name);
 }
 
 at::Tensor unit_images(const at::Tensor& pixels, at::Device device) {
@@ -104,7 +108,7 @@ at::Tensor unit_images(const at::Tensor& pixels, at::Device device) {
   const at::Tensor images =
       at::empty(there.sizes(), there.options().dtype(at::kFloat), at::MemoryFormat::ChannelsLast);
   images.copy_(there);
-  return images.div_(kMostByte);
+  return images.div_(kByteMax);
 }
 
 }  // namespace valley

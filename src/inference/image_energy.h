@@ -1,8 +1,6 @@
-// The energy that a saved model gives an image, whatever the model: what `valley energy`,
-// `classify`, `restore` and chains use.
+// The energy function of any saved model.
 //
-// To let another kind of model be used: an ImageEnergy of its own, and a case in
-// make_image_energy.
+// To add a kind of model: implement ImageEnergy and add a case to make_image_energy.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,24 +17,24 @@ class ImageEnergy {
  public:
   virtual ~ImageEnergy() = default;
 
-  // images: float [B, C, H, W] in [0, 1] on device(); returns float [B], low where images are
-  // likely, each image's own. Differentiable in the images. Parameters are frozen, and several
-  // threads may call at once on CPUs.
+  // images: float [B, C, H, W] in [0, 1] on device(); returns float [B], low for likely
+  // images. Each energy depends on its image only and is differentiable in it. Parameters are
+  // frozen. Thread-safe on CPUs.
   [[nodiscard]] virtual at::Tensor energy(const at::Tensor& images) const = 0;
 
-  // What the numbers are, for people: "Euclidean norm of the reconstruction error (l2_norm)".
+  // Description for reports: "Euclidean norm of the reconstruction error (l2_norm)".
   [[nodiscard]] virtual std::string describe() const = 0;
-  // Whether exp(E(x') - E(x)) is the ratio p(x) / p(x') of the model's own density; energies of
-  // autoencoders are scores that no density was fitted with.
+  // True if exp(E(x') - E(x)) = p(x) / p(x') for the density p of the model. False for energies of
+  // autoencoders, which were not trained as densities.
   [[nodiscard]] virtual bool is_density() const = 0;
 
   [[nodiscard]] virtual at::Device device() const { return at::kCPU; }
 };
 
-// The energy of a saved model on `device`, which must outlive what is returned: of an autoencoder
-// GAN the error of D's reconstruction, as its objective.energy says; of an EBM its network; of a
-// deep belief network DeepBeliefNetwork::energy. Error kData naming the file where its metadata do
-// not say which.
+// The energy of a saved model on `device`, which must outlive the result: for an autoencoder GAN
+// the reconstruction error of D in the metric objective.energy, for an EBM its network, for a deep
+// belief network DeepBeliefNetwork::energy. Error kData naming the file if its metadata are
+// invalid.
 [[nodiscard]] std::unique_ptr<ImageEnergy> make_image_energy(const SavedModel& saved,
                                                              at::Device device);
 

@@ -24,16 +24,16 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kMostEnumerated = 20;
+constexpr std::int64_t kMaxEnumeratedUnits = 20;
 
 // log sum of exp(log_terms(states)) over all states of `units` binary units.
 double sum_over_states(std::int64_t units,
                        const std::function<at::Tensor(const at::Tensor& states)>& log_terms) {
-  const std::int64_t most = std::int64_t{1} << units;
-  const std::int64_t batch = std::min<std::int64_t>(most, 2048);
+  const std::int64_t count = std::int64_t{1} << units;
+  const std::int64_t batch = std::min<std::int64_t>(count, 2048);
   const at::Tensor bits = at::arange(units, at::kLong);
   std::vector<at::Tensor> sums;
-  for (std::int64_t first = 0; first < most; first += batch) {
+  for (std::int64_t first = 0; first < count; first += batch) {
     const at::Tensor numbers = at::arange(first, first + batch, at::kLong).unsqueeze(1);
     const at::Tensor states = at::bitwise_and(at::bitwise_right_shift(numbers, bits), 1);
     sums.push_back(at::logsumexp(log_terms(states.to(at::kDouble)), {0}).unsqueeze(0));
@@ -77,7 +77,7 @@ bool sums_over_visible(const Rbm& rbm) {
 }  // namespace
 
 bool can_enumerate(const Rbm& rbm) {
-  return (sums_over_visible(rbm) ? rbm.shape().visible : rbm.shape().hidden) <= kMostEnumerated;
+  return (sums_over_visible(rbm) ? rbm.shape().visible : rbm.shape().hidden) <= kMaxEnumeratedUnits;
 }
 
 LogPartition enumerate_partition(const Rbm& rbm) {

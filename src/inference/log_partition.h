@@ -1,6 +1,6 @@
-// log Z of a restricted Boltzmann machine, Z the sum of exp(-E) over all states (the integral over
-// Gaussian visible units): by enumeration where it is small, else from the weights of annealed
-// chains (samplers/annealing.h). In nats.
+// log Z of a restricted Boltzmann machine in nats, where Z is the sum of exp(-E) over all states
+// (an integral for Gaussian visible units): by enumeration for small RBMs, else from the weights of
+// annealed importance sampling (samplers/annealing.h).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,20 +13,20 @@ namespace valley {
 
 struct LogPartition {
   double value = 0;
-  double standard_error = 0;    // 0 if it was enumerated
-  double effective_chains = 0;  // (sum w)^2 / sum w^2; few of many: a few chains decide
+  double standard_error = 0;    // 0: enumerated
+  double effective_chains = 0;  // (sum w)^2 / sum w^2
   std::int64_t chains = 0;      // 0: enumerated
 };
 
-// Whether the hidden units, or Bernoulli visible ones, are at most 20.
+// True if there are at most 20 hidden or at most 20 Bernoulli visible units.
 [[nodiscard]] bool can_enumerate(const Rbm& rbm);
-// Over all states of the smaller layer, the other one and the label units summed in closed form, in
-// double precision. can_enumerate(rbm) must hold.
+// Sums over all states of the smaller layer in double precision; the other layer and the label
+// units are summed in closed form. Requires can_enumerate(rbm).
 [[nodiscard]] LogPartition enumerate_partition(const Rbm& rbm);
 
-// log Z = log Z_A + log mean_i w_i from log w_i, double [chains] on the host, at least two. The
-// standard error is that of the mean over the mean (the delta method), which is too small where
-// effective_chains is a small number.
+// log Z = log Z_A + log mean_i w_i, from log w_i: double [chains] on the host, at least two. The
+// standard error is std(w) / (mean(w) sqrt(n)) (delta method), an underestimate for few effective
+// chains.
 [[nodiscard]] LogPartition partition_of_weights(double log_base, const at::Tensor& log_weights);
 
 }  // namespace valley

@@ -16,7 +16,7 @@
 namespace valley {
 namespace {
 
-constexpr double kStill = 1e-9;  // the most that a message changes by when it stands still
+constexpr double kTolerance = 1e-9;  // max change of a message at convergence
 
 // A direction of a pair: the message that `from` sends to `to`.
 struct Message {
@@ -32,15 +32,15 @@ void check(const std::vector<at::Tensor>& unary, const std::vector<PairEnergy>& 
   for (std::size_t i = 0; i < unary.size(); ++i) {
     const at::Tensor& u = unary[i];
     if (u.dim() != 1 || u.numel() == 0 || u.scalar_type() != at::kDouble)
-      throw Error(ExitCode::kData, "{} has no list of energies, one a value", name(i));
+      throw Error(ExitCode::kData, "{} has no vector of energies, one per value", name(i));
     if (at::isnan(u).any().item<bool>())
       throw Error(ExitCode::kData, "an energy of {} is NaN", name(i));
   }
   const auto n = static_cast<std::int64_t>(unary.size());
   for (const PairEnergy& p : pairs) {
     if (p.first < 0 || p.second < 0 || p.first >= n || p.second >= n || p.first == p.second)
-      throw Error(ExitCode::kData, "a pair of variables {} and {}, of {} in all", p.first, p.second,
-                  n);
+      throw Error(ExitCode::kData, "variables {} and {} cannot be a pair: there are {} variables",
+                  p.first, p.second, n);
     const std::int64_t rows = unary[static_cast<std::size_t>(p.first)].size(0);
     const std::int64_t columns = unary[static_cast<std::size_t>(p.second)].size(0);
     if (p.energy.dim() != 2 || p.energy.size(0) != rows || p.energy.size(1) != columns ||
@@ -60,7 +60,7 @@ class Graph {
     for (const PairEnergy& p : pairs) add(p);
   }
 
-  // Whether no pair closes a loop.
+  // True if there is no loop.
   [[nodiscard]] bool is_forest() const {
     std::vector<std::size_t> root(unary_.size());
     std::iota(root.begin(), root.end(), 0);
@@ -77,7 +77,8 @@ class Graph {
     return true;
   }
 
-  // From the leaves of each tree to its root, then the best values from the root down.
+  // Sends messages from the leaves of each tree to its root, then chooses values from the root
+  // down.
   [[nodiscard]] std::vector<std::int64_t> solve_forest() {
     std::vector<std::int64_t> values(unary_.size(), -1);
     for (std::size_t i = unary_.size(); i-- > 0;) {
@@ -86,20 +87,21 @@ class Graph {
     return values;
   }
 
-  // One round of all messages at once; returns the most that one changed by.
+  // Updates all messages in parallel. Returns the largest change.
   double round(double damping) {
     std::vector<at::Tensor> next;
     next.reserve(messages_.size());
     for (std::size_t m = 0; m < messages_.size(); ++m) next.push_back(computed(m));
-    double most = 0;
+    double max_change = 0;
     for (std::size_t m = 0; m < messages_.size(); ++m) {
       const at::Tensor damped = messages_[m].value * damping + next[m] * (1 - damping);
       const at::Tensor change = at::abs(damped - messages_[m].value);
-      // Of infinite energies the difference is NaN where nothing changed.
-      most = std::max(most, change.masked_fill(at::isnan(change), 0).max().item<double>());
+      // The difference of equal infinite energies is NaN.
+      max_change =
+          std::max(max_change, change.masked_fill(at::isnan(change), 0).max().item<double>());
       messages_[m].value = damped;
     }
-    return most;
+    return max_change;
   }
 
   [[nodiscard]] std::vector<std::int64_t> best() const {
@@ -143,7 +145,7 @@ class Graph {
     messages_.push_back({second, first, energy.t(), at::zeros_like(unary_[first])});
   }
 
-  // What variable i costs by its own energy and all messages but one.
+  // Unary energy of variable i plus all incoming messages except `without`.
   [[nodiscard]] at::Tensor belief(std::size_t i, std::size_t without) const {
     at::Tensor sum = unary_[i];
     for (const std::size_t m : arriving_[i]) {
@@ -156,28 +158,29 @@ class Graph {
     const Message& out = messages_[m];
     const at::Tensor sum = belief(out.from, m ^ 1U).unsqueeze(1) + out.energy;
     const at::Tensor value = std::get<0>(at::min(sum, 0));
-    const at::Tensor least = value.min();
-    // Only differences count; kept small.
-    return std::isfinite(least.item<double>()) ? value - least : value;
+    const at::Tensor lowest = value.min();
+    // A constant does not change the minimum; this one avoids growth.
+    return std::isfinite(lowest.item<double>()) ? value - lowest : value;
   }
 
   void solve_tree(std::size_t root, std::vector<std::int64_t>& values) {
-    // Messages towards the root, each before those that depend on it when read from the back.
+    // Messages towards the root in breadth-first order, so that in reverse each follows those it
+    // needs.
     std::vector<std::size_t> inwards;
     std::vector<std::size_t> reached = {root};
-    std::vector<std::size_t> came_by = {kNoMessage};
+    std::vector<std::size_t> arrived_by = {kNoMessage};
     for (std::size_t at = 0; at < reached.size(); ++at) {
       for (const std::size_t m : arriving_[reached[at]]) {
-        if (came_by[at] != kNoMessage && m == (came_by[at] ^ 1U)) continue;
+        if (arrived_by[at] != kNoMessage && m == (arrived_by[at] ^ 1U)) continue;
         inwards.push_back(m);
         reached.push_back(messages_[m].from);
-        came_by.push_back(m);
+        arrived_by.push_back(m);
       }
     }
     for (std::size_t i = inwards.size(); i-- > 0;)
       messages_[inwards[i]].value = computed(inwards[i]);
     values[root] = belief(root, kNoMessage).argmin().item<std::int64_t>();
-    // Given the value of the variable nearer to the root, the best one of the next.
+    // The best value of each variable given that of its parent.
     for (const std::size_t m : inwards) {
       const Message& in = messages_[m];
       const at::Tensor given = belief(in.from, m ^ 1U) + in.energy.select(1, values[in.to]);
@@ -192,11 +195,11 @@ class Graph {
 
 MinSumResult solve_loops(Graph& graph, const MinSumOptions& options) {
   MinSumResult result;
-  result.is_exact = result.stood_still = false;
+  result.is_exact = result.converged = false;
   result.values = graph.best();
   result.energy = graph.energy(result.values);
-  while (result.rounds < options.most_rounds && !result.stood_still) {
-    result.stood_still = graph.round(options.damping) < kStill;
+  while (result.rounds < options.max_rounds && !result.converged) {
+    result.converged = graph.round(options.damping) < kTolerance;
     ++result.rounds;
     std::vector<std::int64_t> values = graph.best();
     const double energy = graph.energy(values);
@@ -222,8 +225,9 @@ MinSumResult min_sum(const std::vector<at::Tensor>& unary, const std::vector<Pai
     result = solve_loops(graph, options);
   }
   if (!std::isfinite(result.energy)) {
-    throw Error(ExitCode::kData, "{}: every value of some variable is ruled out",
-                result.is_exact ? "nothing has a finite energy" : "nothing finite was found");
+    throw Error(ExitCode::kData, "{}: change the infinite energies",
+                result.is_exact ? "no assignment has a finite energy"
+                                : "no assignment with a finite energy was found");
   }
   return result;
 }

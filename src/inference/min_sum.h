@@ -1,11 +1,10 @@
-// Energies of many variables at once: which values of y_1 .. y_n, each of a few, have the lowest
+// Minimization over discrete variables y_1 .. y_n of
 //   E(y) = sum_i unary_i(y_i) + sum_(i, j) pair_ij(y_i, y_j)
-// by min-sum messages (max-product in the language of probabilities; Viterbi's algorithm on a
-// chain).
+// by min-sum message passing (max-product for probabilities; the Viterbi algorithm on a chain).
 //
-// Where the pairs form a forest (chains and trees) two passes of messages give the minimum,
-// exactly. With loops messages go round until they stand still; what they give is then the best of
-// all values that were seen on the way, and need not be the minimum: `is_exact` says so.
+// If the pairs form a forest, two sweeps of messages find the exact minimum. With loops, messages
+// are iterated until they converge, and the result is the best assignment of all iterations, which
+// may not be the minimum (is_exact = false).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -22,28 +21,28 @@ struct PairEnergy {
 };
 
 struct MinSumOptions {
-  std::int64_t most_rounds = 200;  // with loops
-  double damping = 0.5;            // share of the old message that a new one keeps; with loops
+  std::int64_t max_rounds = 200;  // with loops
+  double damping = 0.5;           // weight of the previous message; with loops
 };
 
 struct MinSumResult {
-  std::vector<std::int64_t> values;  // of each variable
+  std::vector<std::int64_t> values;  // per variable
   double energy = 0;                 // E(values)
-  bool is_exact = true;              // whether it is the minimum for certain
-  bool stood_still = true;           // whether messages came to rest
+  bool is_exact = true;              // true: proven minimum
+  bool converged = true;             // messages stopped changing
   std::int64_t rounds = 0;
 };
 
-// `unary`: double [values] of each variable, on the host; infinite where a value is ruled out.
-// Several pairs of the same variables add up. Of equal energies the lowest values win on a chain
-// that is in order. Error kData for shapes that do not fit, a variable that is not there or is
-// paired with itself, for energies that are NaN, and when nothing has a finite energy.
+// `unary`: double [values] per variable, on the host; infinite for impossible values. Several pairs
+// of the same variables add up. Ties on a chain in ascending order go to the lowest values. Error
+// kData for wrong shapes, an unknown variable or one paired with itself, NaN, and if no assignment
+// has a finite energy.
 [[nodiscard]] MinSumResult min_sum(const std::vector<at::Tensor>& unary,
                                    const std::vector<PairEnergy>& pairs,
                                    const MinSumOptions& options = {});
 
-// A chain of n variables of k values each: unary double [n, k], transition double [k, k] from each
-// value to that of the next variable (Viterbi 1967).
+// A chain of n variables with k values each: unary double [n, k], transition double [k, k] between
+// the values of successive variables (Viterbi 1967).
 [[nodiscard]] MinSumResult viterbi(const at::Tensor& unary, const at::Tensor& transition);
 
 }  // namespace valley

@@ -14,11 +14,11 @@ namespace valley {
 namespace {
 
 constexpr double kFilterGray = 0.5;
-constexpr std::int64_t kReach = 3;
+constexpr std::int64_t kFilterSize = 3;
 
-// Sums over 3x3; what lies beyond the edge counts as 0.
-at::Tensor neighbour_sums(const at::Tensor& x) {
-  return at::avg_pool2d(x, kReach, 1, 1, false, true, 1);
+// Sums over 3x3 neighborhoods with zero padding.
+at::Tensor neighbor_sums(const at::Tensor& x) {
+  return at::avg_pool2d(x, kFilterSize, 1, 1, false, true, 1);
 }
 
 }  // namespace
@@ -28,11 +28,11 @@ at::Tensor fill_unknown(const at::Tensor& images, const at::Tensor& unknown) {
   at::Tensor open = unknown.clone();
   at::Tensor x = at::where(open, nothing, images);
   while (open.any().item<bool>()) {
-    const at::Tensor known = neighbour_sums(open.logical_not().to(at::kFloat));
+    const at::Tensor known = neighbor_sums(open.logical_not().to(at::kFloat));
     const at::Tensor reached = open.logical_and(known > 0);
     if (!reached.any().item<bool>())
       return at::where(open, at::full({}, kFilterGray, at::kFloat), x);
-    x = at::where(reached, neighbour_sums(x) / known, x);
+    x = at::where(reached, neighbor_sums(x) / known, x);
     open = open.logical_and(reached.logical_not());
   }
   return x;
@@ -41,8 +41,8 @@ at::Tensor fill_unknown(const at::Tensor& images, const at::Tensor& unknown) {
 at::Tensor median_filter(const at::Tensor& images) {
   const at::Tensor padded = at::replication_pad2d(images, {1, 1, 1, 1});
   std::vector<at::Tensor> around;
-  for (std::int64_t y = 0; y < kReach; ++y) {
-    for (std::int64_t x = 0; x < kReach; ++x)
+  for (std::int64_t y = 0; y < kFilterSize; ++y) {
+    for (std::int64_t x = 0; x < kFilterSize; ++x)
       around.push_back(padded.narrow(2, y, images.size(2)).narrow(3, x, images.size(3)));
   }
   return std::get<0>(at::median(at::stack(around), 0, false));

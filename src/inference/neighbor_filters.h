@@ -1,17 +1,17 @@
-// Restorations that know nothing of images but that neighbours are alike: what a model's have to
-// beat, and where they start. Images are float [B, C, H, W].
+// Restorations from neighboring pixels without a model: the baseline and the initial images of
+// restorers. Images are float [B, C, H, W].
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 namespace valley {
 
-// Unknown pixels (bool [B, 1, H, W]) as the mean of those of the 3x3 pixels around them that are
-// known, ring by ring from the edge of what is known inwards; gray where nothing is known. Known
-// ones stay.
+// Replaces unknown pixels (bool [B, 1, H, W]) by the mean of the known ones in their 3x3
+// neighborhood, ring by ring from the known pixels inwards. Images without known pixels become
+// gray.
 [[nodiscard]] at::Tensor fill_unknown(const at::Tensor& images, const at::Tensor& unknown);
 
-// Each number as the median of the 3x3 around it in its channel; beyond the edge the edge goes on.
+// Median of the 3x3 neighborhood of each element in its channel; edges are replicated.
 [[nodiscard]] at::Tensor median_filter(const at::Tensor& images);
 
 }  // namespace valley

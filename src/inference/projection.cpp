@@ -9,7 +9,7 @@
 namespace valley {
 namespace {
 
-constexpr double kError = 0.13;
+constexpr double kAutoencoderRms = 0.13;
 
 class Projection final : public Restorer {
  public:
@@ -57,7 +57,7 @@ std::unique_ptr<Restorer> make_projection(const AutoencoderGan& gan, const Resto
 
 at::Tensor share_of_model(const RestoreTask& task, double weight) {
   const double variance = task.noise * task.noise;
-  const double w = variance / (variance + weight * kError * kError);
+  const double w = variance / (variance + weight * kAutoencoderRms * kAutoencoderRms);
   const at::Tensor unknown = task.unknown.to(at::kFloat);
   return unknown + (1 - unknown) * w;
 }

@@ -14,7 +14,7 @@
 namespace valley {
 namespace {
 
-std::string automatic(bool has_autoencoder, bool is_rbm, bool is_noisy) {
+std::string choose_method(bool has_autoencoder, bool is_rbm, bool is_noisy) {
   if (is_rbm) return "gibbs";
   if (!has_autoencoder) return "gradient";
   return is_noisy ? "project" : "code";
@@ -31,38 +31,42 @@ const std::vector<std::string>& restore_methods() {
 std::unique_ptr<Restorer> make_restorer(const SavedModel& saved, const ImageEnergy& energy,
                                         const RestoreRequest& request) {
   if (request.weight && !(*request.weight > 0 && std::isfinite(*request.weight)))
-    throw Error(ExitCode::kUsage, "--weight {}: it takes a number above 0", *request.weight);
+    throw Error(ExitCode::kUsage, "--weight {}: it must be a number > 0", *request.weight);
   const auto& methods = restore_methods();
   if (std::find(methods.begin(), methods.end(), request.method) == methods.end())
-    throw Error(ExitCode::kUsage, "--method {}: there is no such method", request.method);
+    throw Error(ExitCode::kUsage, "--method {}: there is no such method; see valley restore --help",
+                request.method);
   const auto* gan = dynamic_cast<const AutoencoderGan*>(saved.model.get());
   const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(saved.model.get());
   const bool is_rbm = dbn != nullptr && dbn->depth() == 1;
   const std::string method = request.method == "auto"
-                                 ? automatic(gan != nullptr, is_rbm, request.is_noisy)
+                                 ? choose_method(gan != nullptr, is_rbm, request.is_noisy)
                                  : request.method;
   if (method == "gradient" || method == "langevin")
     return make_chain_restorer(saved, energy, request, method == "langevin");
   if (method == "gibbs") {
     if (dbn == nullptr)
-      throw Error(ExitCode::kUsage,
-                  "--method gibbs is for a restricted Boltzmann machine, which {} is not: take "
-                  "gradient or langevin",
-                  saved.file.string());
+      throw Error(
+          ExitCode::kUsage,
+          "--method gibbs is for a restricted Boltzmann machine, but {} is another model; take "
+          "gradient or langevin",
+          saved.file.string());
     return make_gibbs_restorer(*dbn, request, energy.device());
   }
   if (gan == nullptr)
     throw Error(ExitCode::kUsage,
-                "--method {} is for models with an autoencoder; {} has none: take gradient or "
+                "--method {} is for models with an autoencoder, but {} has none; take gradient or "
                 "langevin",
                 method, saved.file.string());
   const ChainRequest& chain = request.chain;
   if (chain.step_size || chain.noise || chain.clamp)
     throw Error(ExitCode::kUsage,
-                "--step-size, --chain-noise and --clamp are for chains: --method {} has none",
+                "--step-size, --chain-noise and --clamp are for gradient and langevin, not for "
+                "--method {}: leave them out",
                 method);
-  if (chain.steps && (*chain.steps < 1 || *chain.steps > kMostPasses))
-    throw Error(ExitCode::kUsage, "--steps {}: it takes from 1 to {}", *chain.steps, kMostPasses);
+  if (chain.steps && (*chain.steps < 1 || *chain.steps > kMaxProjectionSteps))
+    throw Error(ExitCode::kUsage, "--steps {}: it must be from 1 to {}", *chain.steps,
+                kMaxProjectionSteps);
   return method == "code" ? make_code_search(*gan, request, energy.device())
                           : make_projection(*gan, request, energy.device());
 }

@@ -1,7 +1,6 @@
-// Images put right by a model: unknown pixels found, noise taken away.
+// Restoration of images by a model: filling in unknown pixels and removing noise.
 //
-// To let another kind of model restore in its own way: a Restorer, its name in restore_methods, and
-// a case in make_restorer.
+// To add a method: implement Restorer, add its name to restore_methods and a case to make_restorer.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,16 +18,16 @@
 
 namespace valley {
 
-// What is known of the images. Image i of a batch draws as position + i.
+// A batch of damaged images. Image i takes its random numbers at position + i.
 struct RestoreTask {
   at::Tensor damaged;  // float [B, C, H, W] in [0, 1]
-  at::Tensor unknown;  // bool [B, 1, H, W]: what `damaged` has there means nothing
-  at::Tensor start;    // float [B, C, H, W]: `damaged` with some values for what is unknown
-  at::Tensor guess;    // float [B, C, H, W]: `start`, its noise smoothed away
-  double noise = 0;    // standard deviation of the noise in known pixels; 0: they are kept exactly
+  at::Tensor unknown;  // bool [B, 1, H, W]: pixels of `damaged` to ignore
+  at::Tensor start;    // float [B, C, H, W]: `damaged` with unknown pixels filled in
+  at::Tensor guess;    // float [B, C, H, W]: `start` without its noise
+  double noise = 0;    // standard deviation of the noise in known pixels; 0: they are exact
   std::uint64_t seed = 0;
   std::uint64_t position = 0;
-  // Is shown the images before the first step (0) and after each.
+  // Called with the images before the first step (0) and after each step.
   std::function<void(std::int64_t steps_done, const at::Tensor& images)> watch{};
 };
 
@@ -36,28 +35,27 @@ class Restorer {
  public:
   virtual ~Restorer() = default;
 
-  // float [B, C, H, W] in [0, 1]; pixels that are known without noise are those of task.damaged to
-  // the bit.
+  // float [B, C, H, W] in [0, 1]; known pixels without noise are bitwise equal to task.damaged.
   [[nodiscard]] virtual at::Tensor restore(const RestoreTask& task) const = 0;
   [[nodiscard]] virtual std::int64_t steps() const = 0;
-  // For people: the method and its numbers.
+  // The method and its settings, for reports.
   [[nodiscard]] virtual std::string describe() const = 0;
 };
 
 struct RestoreRequest {
   std::string method = "auto";
-  bool is_noisy = false;  // whether known pixels are
+  bool is_noisy = false;  // known pixels have noise
   ChainRequest chain;
-  std::optional<double> weight;  // of what noisy pixels say against what the model says
+  std::optional<double> weight;  // of noisy pixels relative to the model
 };
 
 // "auto", "code", "gibbs", "gradient", "langevin", "project"
 [[nodiscard]] const std::vector<std::string>& restore_methods();
 
-// `saved` and `energy`, which is its, must outlive what is returned. "auto" is, for a model with an
-// autoencoder, "code" or, of noisy images, "project"; "gibbs" for one restricted Boltzmann machine;
-// else "gradient". Error kUsage for a method that the model has not, and for settings that the
-// method has not.
+// `saved` and its `energy` must outlive the result. "auto" is "gibbs" for a single restricted
+// Boltzmann machine, "code" for a model with an autoencoder ("project" for noisy images), else
+// "gradient". Error kUsage for a method that the model does not have, and for settings that the
+// method does not have.
 [[nodiscard]] std::unique_ptr<Restorer> make_restorer(const SavedModel& saved,
                                                       const ImageEnergy& energy,
                                                       const RestoreRequest& request);

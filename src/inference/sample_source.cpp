@@ -51,7 +51,7 @@ std::unique_ptr<SampleSource> make_sample_source(const SavedModel& saved, at::De
   }
   if (chain_steps) {
     throw Error(ExitCode::kUsage,
-                "--steps is for energies, whose samples are ends of chains; {} is none",
+                "--steps is the length of chains, but {} has a generator: leave it out",
                 saved.file.string());
   }
   for (const NamedNetwork& n : saved.model->networks()) {

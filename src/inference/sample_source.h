@@ -1,8 +1,6 @@
-// Where a model's samples come from: image i as a function of i alone, for whatever uses many of
-// them.
+// Samples of a model by seed: sample i depends on i only.
 //
-// To let another kind of model be sampled: a SampleSource of its own, and a case in
-// make_sample_source.
+// To add a kind of model: implement SampleSource and add a case to make_sample_source.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,12 +18,12 @@ class SampleSource {
  public:
   virtual ~SampleSource() = default;
 
-  // Pixels of the samples [first, first + n): uint8 [n, H, W, C] on the host. Sample i is that of
-  // seed i. The same calls give the same bits; other cuts of the same range may round differently.
-  // On CPUs several threads may call at once; with a GPU the thread that made the source calls.
+  // Pixels of the samples with seeds [first, first + n): uint8 [n, H, W, C] on the host. Equal
+  // calls give equal bits; the same seeds in other batches may round differently. Thread-safe on
+  // CPUs; with a GPU only the thread that created the source may call.
   [[nodiscard]] virtual at::Tensor pixels(std::uint64_t first, std::int64_t n) const = 0;
 
-  [[nodiscard]] virtual at::Device device() const { return at::kCPU; }  // where it computes
+  [[nodiscard]] virtual at::Device device() const { return at::kCPU; }  // device of the computation
 };
 
 // Samples by the network "generator" of a model on `device`, which must outlive the source.
@@ -33,10 +31,10 @@ class SampleSource {
                                                                   const LatentDraw& draw,
                                                                   at::Device device);
 
-// Samples of a saved model, which must outlive the source: by its generator; of an energy, ends of
-// Langevin chains (inference/chain_source.h) of `chain_steps` steps, without it as many as
-// training's chains have; of a deep belief network, of Gibbs chains (inference/gibbs_source.h), of
-// kGibbsSteps without it. Error kData naming its file where it has nothing to draw samples with.
+// Samples of a saved model, which must outlive the source: by its generator; for an energy by
+// Langevin chains (inference/chain_source.h), by default of the length of training's chains; for a
+// deep belief network by Gibbs chains (inference/gibbs_source.h), by default of kGibbsSteps.
+// `chain_steps` sets their length. Error kData naming the file of a model that cannot be sampled.
 [[nodiscard]] std::unique_ptr<SampleSource> make_sample_source(
     const SavedModel& saved, at::Device device,
     std::optional<std::int64_t> chain_steps = std::nullopt);

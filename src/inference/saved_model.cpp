@@ -23,18 +23,20 @@ void require_format(const std::map<std::string, std::string>& metadata, const st
     return found == metadata.end() ? std::string() : found->second;
   };
   if (value("format") != kFormat)
-    throw Error(ExitCode::kData,
-                "{}: its metadata's \"format\" is \"{}\" where a model of Valley's has \"{}\"",
-                where, value("format"), kFormat);
+    throw Error(
+        ExitCode::kData,
+        "{}: \"format\" in its metadata is \"{}\", not \"{}\": name a model that Valley wrote",
+        where, value("format"), kFormat);
   if (value("format_version") != kVersion)
-    throw Error(ExitCode::kData,
-                "{}: its \"format_version\" is \"{}\"; this program reads {}: use the valley that "
-                "wrote it",
-                where, value("format_version"), kVersion);
+    throw Error(
+        ExitCode::kData,
+        "{}: its \"format_version\" is \"{}\", but this program reads {}: use the version of "
+        "Valley that wrote it",
+        where, value("format_version"), kVersion);
 }
 
-// The networks that the metadata describe, without memory for them.
-std::unique_ptr<Model> outline(const ModelOptions& options, const std::string& where) {
+// The networks that the metadata describe, as shapes only.
+std::unique_ptr<Model> make_meta_model(const ModelOptions& options, const std::string& where) {
   try {
     return make_meta_model(options);
   } catch (const Error& error) {
@@ -48,19 +50,19 @@ bool has_prefix(const TensorFileOutline& file, const std::string& prefix) {
   return first != file.tensors.end() && first->first.starts_with(prefix);
 }
 
-// Which tensors a network is filled from: "generator_ema." or "generator.".
-std::string source_of(const NamedNetwork& n, Weights weights, const TensorFileOutline& file) {
+// Prefix of the tensors to load into a network: "generator_ema." or "generator.".
+std::string tensor_prefix(const NamedNetwork& n, Weights weights, const TensorFileOutline& file) {
   const std::string average = n.name + "_ema.";
   return weights == Weights::kAveraged && has_prefix(file, average) ? average : n.name + ".";
 }
 
-// Values that are not finite would become plausible images and class numbers: byte 0, unit off.
+// Values that are not finite would give plausible images and classes: byte 0, unit off.
 void require_finite(const at::Tensor& values, const std::string& name, const std::string& where) {
   const at::Tensor bad = at::isfinite(values).logical_not();
   const auto count = bad.sum().item<std::int64_t>();
   if (count == 0) return;
   throw Error(ExitCode::kData,
-              "{}: {} of the {} values of its tensor \"{}\" are not finite; take an earlier "
+              "{}: {} of the {} values of its tensor \"{}\" are not finite; use an earlier "
               "checkpoint",
               where, count, values.numel(), name);
 }
@@ -85,24 +87,23 @@ SavedModel load_model(const std::filesystem::path& named, Weights weights, at::D
   const std::filesystem::path path =
       locate_model(named).model_file;  // verified with its checkpoint
   const std::string where = path.string();
-  const TensorFileOutline said = outline_safetensors(path);
-  require_format(said.metadata, where);
-  SavedModel saved{ModelOptions::from_metadata(said.metadata, where),
+  const TensorFileOutline contents = outline_safetensors(path);
+  require_format(contents.metadata, where);
+  SavedModel saved{ModelOptions::from_metadata(contents.metadata, where),
                    nullptr,
                    path,
                    false,
-                   said.metadata,
+                   contents.metadata,
                    device};
 
-  // A few bytes of metadata can describe networks of any size: what the file does not hold is not
-  // built.
-  const std::unique_ptr<Model> outlined = outline(saved.options, where);
+  // Metadata can describe networks of any size: check that the file has their tensors first.
+  const std::unique_ptr<Model> meta_model = make_meta_model(saved.options, where);
   std::map<std::string, std::string> sources;
   std::set<std::string> wanted;
-  for (const NamedNetwork& n : outlined->networks()) {
-    const std::string prefix = sources[n.name] = source_of(n, weights, said);
+  for (const NamedNetwork& n : meta_model->networks()) {
+    const std::string prefix = sources[n.name] = tensor_prefix(n, weights, contents);
     const auto want = [&](const std::string& name, const at::Tensor& value) {
-      require_tensor(said, prefix + name, value.sizes(), where);
+      require_tensor(contents, prefix + name, value.sizes(), where);
       wanted.insert(prefix + name);
     };
     for (const Parameter& p : n.network->parameters().all()) want(p.name, p.value);

@@ -1,5 +1,5 @@
-"""An energy trained by chains, as a user runs it: the same on any number of ranks and through a stop, its buffer in
-checkpoints, its samples drawn afterwards."""
+"""Training of an energy by chains: independent of the number of ranks and of interruptions, with the replay buffer in
+checkpoints, and samples afterwards."""
 
 import json
 
@@ -21,17 +21,17 @@ def straight(shared_program):
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_chains_have_the_bits_of_one_rank(shared_program, straight, ranks):
+def test_chains_on_two_ranks_equal_one_rank_bitwise(shared_program, straight, ranks):
     run = shared_program.trained(ranks, *EBM, f"train.steps={STEPS}")
     assert bits(checkpoint(run, STEPS)) == bits(checkpoint(straight, STEPS))
 
 
-def test_a_resume_on_more_ranks_goes_on_to_the_bit(program, straight):
+def test_resume_on_more_ranks_is_bitwise_equal(program, straight):
     program.train(2, *EBM, f"train.steps={STEPS}", "--resume", checkpoint(straight, 2))
     assert bits(checkpoint(program.newest(), STEPS)) == bits(checkpoint(straight, STEPS))
 
 
-def test_the_buffer_is_in_checkpoints(straight):
+def test_checkpoint_contains_replay_buffer(straight):
     state = load_file(checkpoint(straight, STEPS) / "state.safetensors")
     assert state["objective.replay"].shape == (4, 12, SIDE, SIDE, 3)
     assert state["objective.replay"].dtype == numpy.uint8
@@ -39,7 +39,7 @@ def test_the_buffer_is_in_checkpoints(straight):
     assert state["objective.replay_taken"] == 4 * STEPS
 
 
-def test_a_report_has_energies_and_chains(straight):
+def test_report_has_energies_and_chains(straight):
     first, last = reports(straight)[0], reports(straight)[-1]
     assert first["chain/restarted"] == 1 and 0 < last["chain/restarted"] < 1
     for name in ("loss/energy", "energy/real", "energy/fake/q50", "chain/gradient_norm", "grad_norm/energy"):
@@ -47,18 +47,18 @@ def test_a_report_has_energies_and_chains(straight):
     assert last["energy/gap"] == pytest.approx(last["energy/fake"] - last["energy/real"], abs=1e-6)
 
 
-def test_the_plan_counts_passes_and_the_buffer(program):
+def test_dry_run_reports_chain_steps_and_replay_buffer(program):
     plan = program.train(None, *EBM, "objective.replay_size=4800", "--dry-run").stdout
     assert "4 Langevin steps" in plan
     assert "replay buffer a rank: 14.1 MiB, in checkpoints 14.1 MiB" in plan
 
 
-def test_a_loss_beyond_its_bound_ends_training(program):
+def test_loss_beyond_its_bound_ends_training(program):
     ended = program.train(None, *EBM, "objective.energy_decay=1e13", expect=DIVERGED)
     assert "the loss is beyond 1e8, in step 1" in ended.error
 
 
-def test_a_buffer_without_room_is_refused(program):
+def test_replay_buffer_larger_than_memory_is_rejected(program):
     refused = program.train(None, *EBM, "objective.replay_size=15", expect=CONFIG)
     assert "objective.replay_size = 16" in refused.error
 
@@ -70,7 +70,7 @@ def picture(program, run, *arguments):
         return numpy.asarray(image), json.loads(answer.stdout), answer.stderr
 
 
-def test_samples_are_chains_of_their_seeds(program, straight):
+def test_samples_depend_on_seeds_only(program, straight):
     three, answer, said = picture(program, straight, "--seeds", "5,7,8", "--steps", "3", "--grid", "3x1")
     assert answer["averaged"] and "3 chains of 3 steps" in said
     one, *_ = picture(program, straight, "--seeds", "8", "--steps", "3")
@@ -82,19 +82,19 @@ def test_samples_are_chains_of_their_seeds(program, straight):
     assert not numpy.array_equal(longer, one)
 
 
-def test_what_only_generators_have_is_refused(program, straight):
+def test_generator_options_are_rejected_for_energies(program, straight):
     for option in (("--interpolate", "3"), ("--save-latents", program.folder / "z.safetensors")):
         refused = program.call("sample", straight, "--seeds", "0-1", *option, "-o", program.folder / "a.png", expect=USAGE)
         assert "chains" in refused.error
 
 
-def test_steps_are_for_energies(program):
+def test_steps_option_is_rejected_for_generators(program):
     run = program.trained(None, "train.steps=1")
     refused = program.call("sample", run, "--steps", "3", "-o", program.folder / "a.png", expect=USAGE)
-    assert "--steps is for energies" in refused.error
+    assert "--steps is the length of chains" in refused.error
 
 
-def test_a_file_that_does_not_say_how_to_run_chains_is_refused(program, straight):
+def test_model_without_chain_metadata_is_rejected(program, straight):
     file = checkpoint(straight, STEPS) / "model.safetensors"
     raw = file.read_bytes()
     header = json.loads(raw[8:8 + int.from_bytes(raw[:8], "little")])
@@ -105,7 +105,7 @@ def test_a_file_that_does_not_say_how_to_run_chains_is_refused(program, straight
     assert "objective.langevin_noise" in refused.error
 
 
-def test_chains_are_evaluated(program, straight, faces):
+def test_evaluate_samples_energies_by_chains(program, straight, faces):
     command = ("evaluate", straight, "--data", faces, "--count", "32", "--steps", "2", "--json")
     answers = [program.call(*command, ranks=ranks).stdout for ranks in (None, 2)]
     assert answers[0] == answers[1]

@@ -1,4 +1,4 @@
-"""`valley restore`: what is known stays to the bit, figures are what they are called, and mistakes are named."""
+"""`valley restore`: known pixels are bitwise unchanged, reported metrics are correct, and errors name their cause."""
 
 import json
 
@@ -24,7 +24,7 @@ def ebm(shared_program):
 
 @pytest.fixture
 def restore(program, faces):
-    """Restores faces and returns the tensors and the answer."""
+    """Restores faces and returns the tensors and the JSON result."""
     def call(run, *arguments, index="0-2", source=None):
         saved = program.folder / "saved.safetensors"
         where = ("--data", faces, "--index", index) if source is None else source
@@ -38,8 +38,8 @@ def psnr(image, truth):
     return 10 * numpy.log10(255**2 / numpy.square(image.astype(float) - truth.astype(float)).mean())
 
 
-def neighbour_mean(image, unknown):
-    """Ring by ring, unknown pixels as the mean of the known ones in the 3x3 around them."""
+def neighbor_mean(image, unknown):
+    """Fills unknown pixels ring by ring with the mean of the known ones in their 3x3 neighborhood."""
     image, known = image.astype(float), ~unknown
     while not known.all():
         filled = image.copy()
@@ -54,7 +54,7 @@ def neighbour_mean(image, unknown):
 
 
 def drawn(mode, color, background, box=(8, 4, 16, 12)):
-    """A mask on which a box of 8x8 pixels was drawn."""
+    """A mask with a box of 8x8 pixels."""
     mask = Image.new(mode, (SIDE, SIDE), background)
     mask.paste(color, box)
     return mask
@@ -88,8 +88,8 @@ MASKS["white and black on transparent"].paste((255, 255, 255, 255), (8, 4, 16, 1
 
 
 @pytest.mark.parametrize("name", MASKS)
-def test_a_mask_means_what_is_drawn_on_it(restore, program, gan, name):
-    """Transparent pixels are known, whatever color lies below them."""
+def test_mask_marks_the_drawn_pixels(restore, program, gan, name):
+    """Transparent pixels are known, independent of their hidden color."""
     file = program.folder / "mask.png"
     MASKS[name].save(file, **({"transparency": 1} if name == "a palette" else {}))
     tensors, _ = restore(gan, "--mask", file, "--steps", "1", index="0")
@@ -99,7 +99,7 @@ def test_a_mask_means_what_is_drawn_on_it(restore, program, gan, name):
 
 
 @pytest.mark.parametrize("method", ["code", "project", "gradient", "langevin"])
-def test_known_pixels_stay_to_the_bit_and_unknown_ones_are_found(restore, gan, method):
+def test_known_pixels_are_bitwise_unchanged_and_unknown_ones_restored(restore, gan, method):
     tensors, _ = restore(gan, "--box", "9,4,12,10", "--method", method, "--steps", "3")
     known = tensors["unknown"] == 0
     assert known[:, 4:14, 9:21].sum() == 0 and known.sum() == 3 * (SIDE * SIDE - 120)
@@ -109,7 +109,7 @@ def test_known_pixels_stay_to_the_bit_and_unknown_ones_are_found(restore, gan, m
     assert (tensors["restored"][~known] != tensors["filled"][~known]).mean() > 0.5
 
 
-def test_known_pixels_stay_under_chains_of_an_energy(restore, ebm):
+def test_chains_of_an_energy_keep_known_pixels(restore, ebm):
     tensors, answer = restore(ebm, "--salt-and-pepper", "0.3", "--steps", "5")
     known = tensors["unknown"] == 0
     assert numpy.array_equal(tensors["restored"][known], tensors["truth"][known])
@@ -118,7 +118,7 @@ def test_known_pixels_stay_under_chains_of_an_energy(restore, ebm):
     assert answer["method"].startswith("gradient: 5 steps")
 
 
-def test_the_figures_are_those_of_the_images(restore, gan):
+def test_reported_psnr_and_energies_match_the_images(restore, gan):
     tensors, answer = restore(gan, "--box", "10x10")
     unknown = tensors["unknown"] == 1
     for i, image in enumerate(answer["images"]):
@@ -129,11 +129,11 @@ def test_the_figures_are_those_of_the_images(restore, gan):
             assert image[version]["psnr_unknown"] == pytest.approx(psnr(pixels[unknown[i]], truth[unknown[i]]), abs=1e-9)
     assert answer["all"]["restored"]["psnr"] == pytest.approx(psnr(tensors["restored"], tensors["truth"]), abs=1e-9)
     for i in range(3):
-        expected = neighbour_mean(tensors["damaged"][i], unknown[i])
+        expected = neighbor_mean(tensors["damaged"][i], unknown[i])
         assert abs(tensors["filled"][i] - expected).max() <= 0.5001
 
 
-def test_the_fill_of_noisy_images_is_a_median(restore, gan):
+def test_noisy_images_are_filled_by_median(restore, gan):
     tensors, answer = restore(gan, "--noise", "0.2")
     added = tensors["damaged"].astype(float) - tensors["truth"]
     inside = (tensors["truth"] > 90) & (tensors["truth"] < 165)  # where the clip is rare
@@ -145,7 +145,7 @@ def test_the_fill_of_noisy_images_is_a_median(restore, gan):
 
 
 @pytest.mark.parametrize("method", ["code", "project", "gradient"])
-def test_noisy_pixels_count_as_much_as_their_weight(restore, gan, method):
+def test_weight_sets_influence_of_noisy_pixels(restore, gan, method):
     ends = {}
     for weight in ("1e-9", "1e9"):
         tensors, _ = restore(gan, "--noise", "0.2", "--method", method, "--weight", weight, "--steps", "3")
@@ -153,7 +153,7 @@ def test_noisy_pixels_count_as_much_as_their_weight(restore, gan, method):
     assert ends["1e9"] < 0.01 < 1 < ends["1e-9"]
 
 
-def test_the_same_seed_gives_the_same_bytes(restore, program, ebm):
+def test_same_seed_gives_the_same_bytes(restore, program, ebm):
     command = ("--salt-and-pepper", "0.2", "--noise", "0.1", "--steps", "4", "--strip", program.folder / "strip.png")
     files = [program.folder / name for name in ("picture.png", "strip.png", "saved.safetensors")]
     bytes_of = []
@@ -164,14 +164,14 @@ def test_the_same_seed_gives_the_same_bytes(restore, program, ebm):
     assert all(a != b for a, b in zip(bytes_of[0], bytes_of[2], strict=True))
 
 
-def test_an_image_is_damaged_alike_wherever_it_stands(restore, gan):
+def test_damage_does_not_depend_on_position_in_the_list(restore, gan):
     many, _ = restore(gan, "--salt-and-pepper", "0.3", index="3-6,1")
     one, _ = restore(gan, "--salt-and-pepper", "0.3", index="5")
     assert numpy.array_equal(many["damaged"][2], one["damaged"][0])
     assert not numpy.array_equal(many["unknown"][0], many["unknown"][1])
 
 
-def test_what_is_damaged_already_is_restored_alike(restore, program, gan):
+def test_damaged_inputs_are_restored_like_artificial_damage(restore, program, gan):
     here, _ = restore(gan, "--box", "10x10", index="7")
     files = {}
     for name in ("damaged", "truth"):
@@ -190,7 +190,7 @@ def test_what_is_damaged_already_is_restored_alike(restore, program, gan):
         assert numpy.array_equal(numpy.asarray(image), here["restored"][0])
 
 
-def test_salt_and_pepper_is_looked_for(restore, gan):
+def test_blind_restoration_detects_salt_and_pepper(restore, gan):
     told, answer = restore(gan, "--salt-and-pepper", "0.1")
     blind, suspected = restore(gan, "--salt-and-pepper", "0.1", "--blind")
     assert "that was added" in answer["unknown_by"] and "suspected" in suspected["unknown_by"]
@@ -202,12 +202,12 @@ def test_salt_and_pepper_is_looked_for(restore, gan):
     assert numpy.array_equal(blind["unknown"] == 1, extreme & (abs(value - median).max(axis=3) > 0.3 * 255))
 
 
-def test_noise_is_assumed_where_nothing_is_said(restore, gan, program, faces):
+def test_damaged_without_damage_options_assumes_noise(restore, gan, program, faces):
     tensors, answer = restore(gan, "--damaged")
     assert answer["noise"] == 0.1 and tensors["unknown"].sum() == 0
 
 
-def test_the_pictures(program, gan, faces):
+def test_comparison_and_strip_show_all_images(program, gan, faces):
     picture, strip = program.folder / "a.png", program.folder / "b.png"
     table = program.call("restore", gan, "--data", faces, "--index", "0-9", "--box", "8x8", "--steps", "4", "-o", picture,
                          "--strip", strip).stdout
@@ -226,12 +226,12 @@ BOX = ("--box", "8x8")
     (["IMAGE", "FACES", *BOX], USAGE, "either IMAGE files or --data"),
     (BOX, USAGE, "either IMAGE files or --data"),
     (["FACES", "--box", "8"], USAGE, "--box 8"),
-    (["FACES", "--box", "30,0,8,8"], USAGE, "does not lie within"),
+    (["FACES", "--box", "30,0,8,8"], USAGE, "it is not within"),
     (["FACES", "--salt-and-pepper", "1.5"], USAGE, "--salt-and-pepper 1.5"),
     (["FACES", "--noise", "-1"], USAGE, "--noise"),
     (["FACES", "--blind", *BOX], USAGE, "--blind"),
     (["FACES", "--index", "100000", *BOX], USAGE, "--index 100000"),
-    (["FACES", *BOX, "--chain-noise", "1"], USAGE, "are for chains"),
+    (["FACES", *BOX, "--chain-noise", "1"], USAGE, "are for gradient and langevin"),
     (["FACES", *BOX, "--method", "gradient", "--chain-noise", "1"], USAGE, "--chain-noise"),
     (["FACES", *BOX, "--steps", "0"], USAGE, "--steps 0"),
     (["FACES", *BOX, "--weight", "0"], USAGE, "--weight"),
@@ -242,7 +242,7 @@ BOX = ("--box", "8x8")
     (["TEXT", *BOX], DATA, "cannot be read as an image"),
     (["nowhere.png", *BOX], MISSING, "nowhere.png"),
 ])
-def test_what_is_refused(program, gan, faces, arguments, expect, words):
+def test_invalid_options_are_rejected(program, gan, faces, arguments, expect, words):
     folder = program.folder
     for name, side, level in (("image", SIDE, 90), ("small", 20, 255), ("black", SIDE, 0)):
         Image.new("L", (side, side), level).save(folder / f"{name}.png")
@@ -270,7 +270,7 @@ def test_methods_follow_model_and_damage(restore, gan, ebm):
     (3e38, "faces-32[0]: the model's energy of the damaged image is not finite"),
     (numpy.nan, 'tensor "energy_ema.output.weight" are not finite'),
 ])
-def test_energies_that_are_no_numbers_end_it(program, ebm, faces, weight, words):
+def test_energy_that_is_not_finite_is_an_error(program, ebm, faces, weight, words):
     file = sorted(ebm.glob("checkpoints/step-*/model.safetensors"))[-1]
     raw = file.read_bytes()
     metadata = json.loads(raw[8:8 + int.from_bytes(raw[:8], "little")])["__metadata__"]

@@ -48,7 +48,7 @@ at::Tensor images_of(const SavedModel& saved, std::uint64_t first, std::int64_t 
   return GibbsSampler(dbn_of(saved), settings, at::kCPU).images(first, n);
 }
 
-TEST(GibbsSource, AnImageIsAFunctionOfItsSeed) {
+TEST(GibbsSource, ImageDependsOnItsSeedOnly) {
   for (const SavedModel& saved :
        {network({8}), network({8, 6}, 3), network({7, 6, 5}), network({8}, 0, "gaussian")}) {
     const at::Tensor all = images_of(saved, 20, 50);  // ends of three blocks
@@ -61,7 +61,7 @@ TEST(GibbsSource, AnImageIsAFunctionOfItsSeed) {
   }
 }
 
-TEST(GibbsSource, ThreadsChangeNoBitAndAreGivenBack) {
+TEST(GibbsSource, ImagesAreBitwiseEqualOnAnyNumberOfThreads) {
   const SavedModel saved = network({8, 6}, 3);
   const int before = at::get_num_threads();
   at::set_num_threads(1);
@@ -74,18 +74,18 @@ TEST(GibbsSource, ThreadsChangeNoBitAndAreGivenBack) {
   at::set_num_threads(before);
 }
 
-TEST(GibbsSource, DrawnPixelsAreStates) {
+TEST(GibbsSource, DrawnPixelsAreBinary) {
   for (const SavedModel& saved : {network({8}), network({8, 6})}) {
     const at::Tensor drawn = images_of(saved, 0, 4, {20, {}, true});
     EXPECT_TRUE(at::logical_or(drawn == 0, drawn == 1).all().item<bool>());
     const at::Tensor mean = images_of(saved, 0, 4);
     EXPECT_FALSE(at::logical_or(mean == 0, mean == 1).all().item<bool>());
-    // Of 1,024 pixels on with these probabilities.
+    // The mean over 1,024 pixels.
     EXPECT_NEAR((drawn - mean).mean().item<double>(), 0, 0.08);
   }
 }
 
-TEST(GibbsSource, WhatIsWatchedIsTheChain) {
+TEST(GibbsSource, WatchSeesTheChainAtRequestedSteps) {
   const SavedModel saved = network({8, 6}, 3);
   const GibbsSettings settings{20, 1, false};
   const GibbsSampler sampler(dbn_of(saved), settings, at::kCPU);
@@ -103,7 +103,7 @@ TEST(GibbsSource, WhatIsWatchedIsTheChain) {
       at::equal(images[1], GibbsSampler(dbn_of(saved), {3, 1, false}, at::kCPU).images(30, 5)));
 }
 
-TEST(GibbsSource, LabelsDecideWhatIsDrawn) {
+TEST(GibbsSource, FixedLabelDeterminesTheImages) {
   // Label 0 turns all pixels off, label 1 on, through a hidden unit each.
   const SavedModel saved = network({2}, 2);
   const Rbm& rbm = dbn_of(saved).top();
@@ -116,7 +116,7 @@ TEST(GibbsSource, LabelsDecideWhatIsDrawn) {
   EXPECT_GT(images_of(saved, 0, 3, {20, 1, false}).min().item<double>(), 0.95);
 }
 
-TEST(GibbsSource, ClassesThatAreNotThereAreRefused) {
+TEST(GibbsSource, UnknownLabelsAreRejected) {
   const auto refusal = [](const SavedModel& saved, std::int64_t label) -> std::string {
     try {
       check_gibbs({10, label, false}, saved, dbn_of(saved));
@@ -135,7 +135,7 @@ TEST(GibbsSource, ClassesThatAreNotThereAreRefused) {
   EXPECT_NE(refusal(output, 0).find("output layer"), std::string::npos);
 }
 
-TEST(Filters, AreRowsOfWeightsLongestFirst) {
+TEST(Filters, AreWeightsByDescendingNorm) {
   const SavedModel saved = network({3, 2});
   const DeepBeliefNetwork& dbn = dbn_of(saved);
   const at::NoGradGuard no_grad;
@@ -159,7 +159,7 @@ TEST(Filters, AreRowsOfWeightsLongestFirst) {
   EXPECT_GT(second.pixels[1][0][0][0].item<int>(), 128);
 }
 
-// E[v | held pixels] of a machine of which few pixels are not held, by enumeration.
+// E[v | fixed pixels] of an RBM with few free pixels, by enumeration.
 at::Tensor conditional_mean(const Rbm& rbm, const at::Tensor& image, std::int64_t open,
                             const at::Tensor& evidence) {
   const at::Tensor states = testing::all_states(open);
@@ -170,7 +170,7 @@ at::Tensor conditional_mean(const Rbm& rbm, const at::Tensor& image, std::int64_
   return at::matmul(at::softmax(log_p, 0), states.to(at::kDouble));
 }
 
-TEST(GibbsRestorer, FindsTheMeanOfWhatIsUnknown) {
+TEST(GibbsRestorer, ConvergesToConditionalMeanOfUnknownPixels) {
   const SavedModel saved = network({6}, 3);
   const DeepBeliefNetwork& dbn = dbn_of(saved);
   RestoreRequest request;
@@ -189,14 +189,14 @@ TEST(GibbsRestorer, FindsTheMeanOfWhatIsUnknown) {
   EXPECT_TRUE(at::equal(restorer->restore(task), found));
 }
 
-TEST(GibbsRestorer, WeighsNoisyPixelsAgainstTheModel) {
+TEST(GibbsRestorer, NoisyPixelsFollowThePosterior) {
   SavedModel saved = network({6});
   const DeepBeliefNetwork& dbn = dbn_of(saved);
   RestoreRequest request;
   request.chain.steps = 20000;
   RestoreTask task;
   task.noise = 0.7;
-  // All pixels but three are so sure of themselves that noise cannot move them.
+  // All pixels but three have so large biases that noise cannot change them.
   {
     const at::NoGradGuard no_grad;
     dbn.top().visible_bias().narrow(0, 3, 253).fill_(60);
@@ -213,7 +213,7 @@ TEST(GibbsRestorer, WeighsNoisyPixelsAgainstTheModel) {
   EXPECT_LT((found.flatten().narrow(0, 0, 3) - mean).abs().max().item<double>(), 0.04);
 }
 
-TEST(GibbsRestorer, GaussianUnitsMeetNoiseHalfWay) {
+TEST(GibbsRestorer, GaussianUnitsAverageNoisyPixelsAndModel) {
   const SavedModel saved = network({2}, 0, "gaussian");
   const DeepBeliefNetwork& dbn = dbn_of(saved);
   const at::NoGradGuard no_grad;
@@ -228,7 +228,7 @@ TEST(GibbsRestorer, GaussianUnitsMeetNoiseHalfWay) {
   EXPECT_LT((found - 0.7).abs().max().item<double>(), 1e-5);
 }
 
-TEST(GibbsRestorer, IsForOneMachine) {
+TEST(GibbsRestorer, SeveralRbmsAndLangevinSettingsAreRejected) {
   EXPECT_THROW(static_cast<void>(make_gibbs_restorer(dbn_of(network({4, 3})), {}, at::kCPU)),
                Error);
   RestoreRequest request;

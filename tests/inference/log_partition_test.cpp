@@ -1,4 +1,4 @@
-// log Z of machines small enough for every state to be summed over.
+// log Z of RBMs that are small enough to sum over all states.
 #include "inference/log_partition.h"
 
 #include <gtest/gtest.h>
@@ -45,7 +45,7 @@ TEST(EnumeratedPartition, IsTheSumOverAllStates) {
 }
 
 TEST(EnumeratedPartition, IntegratesGaussianUnits) {
-  // Of one visible unit, on a fine grid.
+  // For one visible unit, on a fine grid.
   const auto rbm = tiny_rbm({1, 3, 2, VisibleUnits::kGaussian});
   constexpr double kStep = 0.002;
   const at::Tensor v = at::arange(-20, 20, kStep, at::kFloat).unsqueeze(1);
@@ -57,14 +57,14 @@ TEST(EnumeratedPartition, IntegratesGaussianUnits) {
   EXPECT_NEAR(enumerate_partition(*rbm).value, std::log(z), 1e-4);
 }
 
-TEST(EnumeratedPartition, IsForSmallLayersOnly) {
+TEST(EnumeratedPartition, IsPossibleForSmallLayersOnly) {
   EXPECT_TRUE(can_enumerate(Rbm({21, 20}, at::kCPU)));
   EXPECT_TRUE(can_enumerate(Rbm({20, 21}, at::kCPU)));
   EXPECT_FALSE(can_enumerate(Rbm({21, 21}, at::kCPU)));
   EXPECT_FALSE(can_enumerate(Rbm({2, 21, 0, VisibleUnits::kGaussian}, at::kCPU)));
 }
 
-TEST(AnnealingTemperatures, RiseInThreeSegments) {
+TEST(AnnealingTemperatures, AscendInThreeSegments) {
   const std::vector<double> t = annealing_temperatures(14500);
   ASSERT_EQ(t.size(), 14501U);
   EXPECT_EQ(t[0], 0);
@@ -79,7 +79,7 @@ TEST(AnnealingTemperatures, RiseInThreeSegments) {
   }
 }
 
-TEST(AnnealedPartition, IsTheEnumeratedOneWithinItsError) {
+TEST(AnnealedPartition, MatchesEnumerationWithinItsError) {
   std::vector<RbmShape> shapes;
   for (const std::int64_t hidden : {12, 14, 16}) {
     shapes.push_back({20, hidden});
@@ -98,7 +98,7 @@ TEST(AnnealedPartition, IsTheEnumeratedOneWithinItsError) {
   }
 }
 
-TEST(AnnealedPartition, ErrorsAreOfTheSizeThatTheySay) {
+TEST(AnnealedPartition, StandardErrorMatchesTheSpreadOfEstimates) {
   const auto rbm = tiny_rbm({16, 12, 3}, 0.6);
   const double truth = enumerate_partition(*rbm).value;
   constexpr int kSeeds = 40;
@@ -117,7 +117,7 @@ TEST(AnnealedPartition, ErrorsAreOfTheSizeThatTheySay) {
   EXPECT_GE(within_two, 34);
 }
 
-TEST(AnnealedPartition, ChainsBelongToTheirNumber) {
+TEST(AnnealedPartition, ChainDependsOnItsIndexOnly) {
   const auto rbm = tiny_rbm({9, 6, 3});
   const at::Tensor base = base_rates(*rbm);
   const std::vector<double> t = annealing_temperatures(50);
@@ -127,7 +127,7 @@ TEST(AnnealedPartition, ChainsBelongToTheirNumber) {
   EXPECT_FALSE(at::allclose(annealed_log_weights(*rbm, base, t, 2, 0, 10), all, 0, 1e-5));
 }
 
-TEST(AnnealedPartition, OfAMachineWithoutWeightsIsExact) {
+TEST(AnnealedPartition, IsExactForRbmWithoutWeights) {
   const auto rbm = tiny_rbm({7, 5});
   const at::NoGradGuard no_grad;
   for (const Parameter& p : rbm->parameters().all()) p.value.zero_();
@@ -138,7 +138,7 @@ TEST(AnnealedPartition, OfAMachineWithoutWeightsIsExact) {
   EXPECT_NEAR(found.standard_error, 0, 1e-12);
 }
 
-TEST(AnnealedPartition, BaseRatesAreOfThePixels) {
+TEST(AnnealedPartition, BaseRatesMatchThePixels) {
   const auto rbm = tiny_rbm({3, 2});
   {
     const at::NoGradGuard no_grad;
@@ -158,7 +158,7 @@ TEST(AnnealedPartition, BaseRatesAreOfThePixels) {
   EXPECT_TRUE(at::equal(base_rates(*gaussian), at::zeros({3})));
 }
 
-TEST(PartitionOfWeights, IsTheMeanOfWeights) {
+TEST(PartitionFromWeights, IsTheLogMeanOfWeights) {
   // Weights 1, 2, 3 times e^1000.
   const at::Tensor w = at::log(at::tensor({1.0, 2.0, 3.0}, at::kDouble)) + 1000;
   const LogPartition found = partition_of_weights(5, w);

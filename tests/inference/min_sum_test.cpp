@@ -41,7 +41,7 @@ double brute_force(const Problem& p) {
   }
 }
 
-// N(0, 1), the same in every run.
+// Samples of N(0, 1), equal in every run.
 at::Tensor numbers(std::mt19937& random, at::IntArrayRef shape) {
   const at::Tensor all = at::zeros(shape, at::kDouble);
   std::normal_distribution<double> normal;
@@ -60,7 +60,7 @@ Problem with_pairs(std::mt19937& random, const std::vector<std::int64_t>& sizes,
   return p;
 }
 
-TEST(MinSum, ChainsAndTreesGiveTheMinimum) {
+TEST(MinSum, IsExactOnChainsAndTrees) {
   std::mt19937 random(1);
   for (int i = 0; i < 6; ++i) {
     const Problem chain = with_pairs(random, {3, 4, 2, 3, 4}, {{0, 1}, {1, 2}, {2, 3}, {3, 4}});
@@ -76,7 +76,7 @@ TEST(MinSum, ChainsAndTreesGiveTheMinimum) {
   }
 }
 
-TEST(MinSum, LoopsAreNotCalledExactButAreNearTheMinimum) {
+TEST(MinSum, IsNearTheMinimumAndNotExactWithLoops) {
   std::mt19937 random(2);
   int right = 0;
   for (int i = 0; i < 6; ++i) {
@@ -92,7 +92,7 @@ TEST(MinSum, LoopsAreNotCalledExactButAreNearTheMinimum) {
   EXPECT_GE(right, 4);
 }
 
-TEST(MinSum, ViterbiTakesWhatTransitionsAllow) {
+TEST(MinSum, ViterbiAvoidsForbiddenTransitions) {
   // Each variable for itself would be 0 1 0; a 1 cannot be left again.
   const at::Tensor unary = at::zeros({3, 2}, at::kDouble);
   unary[0][1] = 2;
@@ -107,7 +107,7 @@ TEST(MinSum, ViterbiTakesWhatTransitionsAllow) {
   EXPECT_EQ(viterbi(unary, transition).values, (std::vector<std::int64_t>{0, 1, 0}));
 }
 
-TEST(MinSum, PairsThatAreNamedTwiceAddUp) {
+TEST(MinSum, RepeatedPairsAddUp) {
   std::mt19937 random(3);
   Problem p = with_pairs(random, {3, 4}, {{0, 1}});
   p.pairs.push_back({1, 0, numbers(random, {4, 3})});
@@ -116,7 +116,7 @@ TEST(MinSum, PairsThatAreNamedTwiceAddUp) {
   EXPECT_NEAR(found.energy, brute_force(p), 1e-12);
 }
 
-TEST(MinSum, RefusesWhatHasNoMeaning) {
+TEST(MinSum, RejectsInvalidShapesPairsAndEnergies) {
   std::mt19937 random(4);
   const Problem good = with_pairs(random, {2, 2}, {{0, 1}});
   const auto fails = [](const Problem& p) {
