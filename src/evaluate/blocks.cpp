@@ -12,14 +12,14 @@
 namespace valley {
 namespace {
 
-void run_units(const Team& team, const std::string& doing, const Share& share, int threads,
+void run_units(const Team& team, const std::string& task, const Share& share, int threads,
                const std::function<void(std::int64_t)>& work) {
   std::atomic<std::int64_t> done = 0;
   for_each_on_threads(share.first, share.last, threads, [&](std::int64_t unit) {
     work(unit);
     const std::int64_t finished = ++done;
-    if (team.progress && !doing.empty())
-      team.progress(doing, static_cast<double>(finished) / static_cast<double>(share.count()));
+    if (team.progress && !task.empty())
+      team.progress(task, static_cast<double>(finished) / static_cast<double>(share.count()));
   });
 }
 
@@ -30,26 +30,26 @@ Share share_of(std::int64_t units, int rank, int size) {
   return {std::min(units, rank * each), std::min(units, (rank + 1) * each)};
 }
 
-void for_each_unit(const Team& team, const std::string& doing, const Share& share,
+void for_each_unit(const Team& team, const std::string& task, const Share& share,
                    const std::function<void(std::int64_t)>& work) {
-  run_units(team, doing, share, team.threads, work);
+  run_units(team, task, share, team.threads, work);
 }
 
-void for_each_unit_in_order(const Team& team, const std::string& doing, const Share& share,
+void for_each_unit_in_order(const Team& team, const std::string& task, const Share& share,
                             const std::function<void(std::int64_t)>& work) {
-  run_units(team, doing, share, 1, work);
+  run_units(team, task, share, 1, work);
 }
 
 at::Tensor gather_rows(const Team& team, const at::Tensor& own, std::int64_t unit_rows,
                        std::int64_t rows) {
   if (team.ranks->size() == 1) return own;
   const std::int64_t units = (rows + unit_rows - 1) / unit_rows;
-  const std::int64_t most = share_of(units, 0, team.ranks->size()).last * unit_rows;
+  const std::int64_t max_rows = share_of(units, 0, team.ranks->size()).last * unit_rows;
   std::vector<std::int64_t> shape = own.sizes().vec();
-  VALLEY_CHECK(shape[0] <= most);
-  shape[0] = most;
+  VALLEY_CHECK(shape[0] <= max_rows);
+  shape[0] = max_rows;
   at::Tensor padded = own;
-  if (own.size(0) < most) {
+  if (own.size(0) < max_rows) {
     padded = at::zeros(shape, own.options());
     padded.narrow(0, 0, own.size(0)).copy_(own);
   }

@@ -14,7 +14,7 @@
 
 namespace valley {
 
-at::Tensor class_scores(const Team& team, const std::string& doing,
+at::Tensor class_scores(const Team& team, const std::string& task,
                         const ImageClassifier& classifier, const LabelledImages& images) {
   const SingleThreaded single_threaded;
   const auto n = static_cast<std::int64_t>(images.size());
@@ -31,9 +31,9 @@ at::Tensor class_scores(const Team& team, const std::string& doing,
     own.narrow(0, from - first, scores.size(0)).copy_(scores);
   };
   if (classifier.device().is_cuda()) {
-    for_each_unit_in_order(team, doing, share, work);
+    for_each_unit_in_order(team, task, share, work);
   } else {
-    for_each_unit(team, doing, share, work);
+    for_each_unit(team, task, share, work);
   }
   return gather_rows(team, own, kBlockImages, n);
 }
@@ -44,10 +44,11 @@ void require_finite_scores(const at::Tensor& scores, const LabelledImages& image
   const auto count = bad.sum().item<std::int64_t>();
   if (count == 0) return;
   const auto first = static_cast<std::uint64_t>(bad.nonzero()[0][0].item<std::int64_t>());
-  throw Error(ExitCode::kData,
-              "{} gives {} of {} images scores of classes that are not finite, first {} (image "
-              "{}); take an earlier checkpoint",
-              model, count, images.size(), images.name(first), images.index(first));
+  throw Error(
+      ExitCode::kData,
+      "{} gives class scores that are not finite for {} of {} images, the first is {} (image "
+      "{}); use an earlier checkpoint",
+      model, count, images.size(), images.name(first), images.index(first));
 }
 
 std::vector<std::int64_t> labels_for(const LabelledImages& images,
@@ -55,24 +56,25 @@ std::vector<std::int64_t> labels_for(const LabelledImages& images,
                                      std::int64_t classes, const std::string& model) {
   const std::vector<std::string>& names = images.class_names();
   const bool by_name = !names.empty() && !model_names.empty();
-  const std::vector<std::int64_t> classes_of_names =
+  const std::vector<std::int64_t> matched_classes =
       by_name ? match_classes(names, model_names, model) : std::vector<std::int64_t>();
   if (!by_name && !names.empty() && static_cast<std::int64_t>(names.size()) != classes) {
-    throw Error(ExitCode::kData,
-                "the images have {} classes ({}), but {} has {} without names; give images of all "
-                "of its classes",
-                names.size(), fmt::join(names, ", "), model, classes);
+    throw Error(
+        ExitCode::kData,
+        "the images have {} classes ({}), but {} has {} classes without names; use images with "
+        "all of its classes",
+        names.size(), fmt::join(names, ", "), model, classes);
   }
   std::vector<std::int64_t> labels;
   labels.reserve(images.size());
   for (std::uint64_t i = 0; i < images.size(); ++i) {
     std::int64_t label = images.label(i);
     if (by_name && label >= 0 && label < static_cast<std::int64_t>(names.size()))
-      label = classes_of_names[static_cast<std::size_t>(label)];
+      label = matched_classes[static_cast<std::size_t>(label)];
     if (label >= classes) {
       throw Error(ExitCode::kData,
-                  "{} (image {}) has the label {}, but {} has the classes 0 to {}; leave such "
-                  "images out, or train with model.labels={} or more",
+                  "{} (image {}) has the label {}, but {} has the classes 0 to {}; leave out such "
+                  "images, or train with model.labels={} or more",
                   images.name(i), images.index(i), label, model, classes - 1, label + 1);
     }
     labels.push_back(std::max<std::int64_t>(label, -1));

@@ -1,5 +1,5 @@
-// What a classifier says of many images, shared out over ranks and threads, and which of its
-// classes the images' labels mean.
+// Class scores of many images, distributed over ranks and threads, and the conversion of the
+// images' labels to classes of the model.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,23 +14,23 @@
 
 namespace valley {
 
-// Collective: float [n, classes] on the host, the scores of each image in their order, on every
-// rank; the same bits for any number of ranks and threads. LibTorch's threads are set to one
-// meanwhile. `doing`: what the team's progress calls it.
-[[nodiscard]] at::Tensor class_scores(const Team& team, const std::string& doing,
+// Collective: the scores of all images, float [n, classes] on the host of every rank, bitwise equal
+// for any number of ranks and threads. Sets LibTorch to one thread meanwhile. `task`: its name in
+// progress reports.
+[[nodiscard]] at::Tensor class_scores(const Team& team, const std::string& task,
                                       const ImageClassifier& classifier,
                                       const LabelledImages& images);
 
-// Error kData where scores are not finite: of how many images, the name of the first, and `model`,
-// the file that gave them.
+// Error kData for scores that are not finite, naming `model` (the model's file), the number of such
+// images and the first one.
 void require_finite_scores(const at::Tensor& scores, const LabelledImages& images,
                            const std::string& model);
 
-// Of each image the class of the model that its label is, -1: it has none. Where both the model
-// and the images have names of classes, they are matched as match_classes does (class_map.h), so
-// that a part of the classes will do, in any order; else it is the label's own number. Errors
-// kData: those of match_classes, a label that is none of its `classes`, other than `classes` names
-// where the model has none.
+// For each image, its label as a class of the model, -1: none. If both the model and the images
+// have class names, match_classes (class_map.h) matches them, so that the images may have fewer
+// classes in another order; else labels are used as they are. Errors kData: those of match_classes,
+// a label that is not one of the `classes`, and a number of names other than `classes` if the model
+// has none.
 [[nodiscard]] std::vector<std::int64_t> labels_for(const LabelledImages& images,
                                                    const std::vector<std::string>& model_names,
                                                    std::int64_t classes, const std::string& model);

@@ -8,9 +8,9 @@
 namespace valley {
 namespace {
 
-constexpr double kNormal = 1.959963984540054;  // 97.5 % of normal numbers lie below
+constexpr double kNormal = 1.959963984540054;  // 97.5th percentile of the normal distribution
 
-std::size_t bin_of(double confidence) {
+std::size_t find_bin(double confidence) {
   std::size_t bin = 0;
   while (bin + 1 < kCalibrationBins &&
          confidence > static_cast<double>(bin + 1) / static_cast<double>(kCalibrationBins))
@@ -18,7 +18,7 @@ std::size_t bin_of(double confidence) {
   return bin;
 }
 
-// Sum of squares of probabilities less one where the label is.
+// Squared distance between the probabilities and the one-hot vector of the label.
 double squared_distance(std::span<const double> probabilities, std::size_t label) {
   double sum = 0;
   for (std::size_t y = 0; y < probabilities.size(); ++y) {
@@ -51,16 +51,16 @@ ClassProbabilities::ClassProbabilities(std::span<const float> scores, std::size_
   VALLEY_CHECK(classes > 0 && scores.size() % classes == 0);
   for (std::size_t first = 0; first < scores.size(); first += classes) {
     const auto row = scores.subspan(first, classes);
-    const auto most = std::max_element(row.begin(), row.end());
+    const auto max = std::max_element(row.begin(), row.end());
     double sum = 0;
     for (std::size_t y = 0; y < classes; ++y) {
-      const double share = std::exp(static_cast<double>(row[y]) - static_cast<double>(*most));
+      const double share = std::exp(static_cast<double>(row[y]) - static_cast<double>(*max));
       probabilities_[first + y] = share;
       sum += share;
     }
     for (std::size_t y = 0; y < classes; ++y) probabilities_[first + y] /= sum;
-    log_sums_.push_back(static_cast<double>(*most) + std::log(sum));
-    predicted_.push_back(static_cast<std::size_t>(std::distance(row.begin(), most)));
+    log_sums_.push_back(static_cast<double>(*max) + std::log(sum));
+    predicted_.push_back(static_cast<std::size_t>(std::distance(row.begin(), max)));
   }
 }
 
@@ -92,7 +92,7 @@ Classification classify(const ClassProbabilities& probabilities,
     c.brier += squared_distance(probabilities.of(i), label);
     c.mean_confidence += confidence;
     ++c.confusion[label * c.classes + predicted];
-    CalibrationBin& bin = c.bins[bin_of(confidence)];
+    CalibrationBin& bin = c.bins[find_bin(confidence)];
     ++bin.images;
     bin.confidence += confidence;
     if (predicted != label) continue;

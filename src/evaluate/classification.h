@@ -1,5 +1,4 @@
-// How good probabilities of classes are: right or wrong, and whether they are right as often as
-// they say.
+// Accuracy and calibration of class probabilities.
 #pragma once
 
 #include <array>
@@ -10,7 +9,7 @@
 
 namespace valley {
 
-// P(y | x) of images: the softmax of their scores, in double precision.
+// P(y | x) for each image: the softmax of its scores, in double precision.
 class ClassProbabilities {
  public:
   // scores: [images, classes], finite.
@@ -21,10 +20,10 @@ class ClassProbabilities {
   [[nodiscard]] std::span<const double> of(std::size_t image) const {  // [classes]
     return std::span(probabilities_).subspan(image * classes_, classes_);
   }
-  // The class of highest score, the first of equal ones, and its probability.
+  // The class of highest score (the first one for ties), and its probability.
   [[nodiscard]] std::size_t predicted(std::size_t image) const { return predicted_[image]; }
   [[nodiscard]] double confidence(std::size_t image) const { return of(image)[predicted_[image]]; }
-  // log P(label | x), finite where the probability itself is too small for a number.
+  // log P(label | x). Finite even if the probability underflows.
   [[nodiscard]] double log_probability(std::size_t image, std::size_t label) const {
     return scores_[image * classes_ + label] - log_sums_[image];
   }
@@ -37,7 +36,7 @@ class ClassProbabilities {
   std::vector<std::size_t> predicted_;
 };
 
-// 95 % confidence interval of a share (Wilson 1927), of `hits` of n > 0.
+// 95 % confidence interval of the share hits / n, n > 0 (Wilson 1927).
 struct Interval {
   double low = 0;
   double high = 1;
@@ -46,11 +45,11 @@ struct Interval {
 
 inline constexpr std::size_t kCalibrationBins = 15;
 
-// Images of which the predicted class has a probability in ((i) / 15, (i + 1) / 15].
+// Bin i: images whose predicted class has a probability in (i / 15, (i + 1) / 15].
 struct CalibrationBin {
   std::uint64_t images = 0;
-  double confidence = 0;  // mean; 0 of none
-  double accuracy = 0;    // share that is right; 0 of none
+  double confidence = 0;  // mean; 0 without images
+  double accuracy = 0;    // share of correct predictions; 0 without images
 };
 
 struct Classification {
@@ -60,9 +59,10 @@ struct Classification {
   Interval interval;           // of the accuracy
   double log_loss = 0;         // mean of -log P(label | x), nats
   double brier = 0;            // mean over images of sum_y (P(y | x) - [y = label])^2 (Brier 1950)
-  double mean_confidence = 0;  // of the predicted class
-  double calibration_error = 0;  // expected: sum over bins of their share of the images times
-                                 // |accuracy - confidence| (Guo et al. 2017, arXiv 1706.04599)
+  double mean_confidence = 0;  // mean probability of the predicted class
+  // Expected calibration error: sum over bins of their share of the images times
+  // |accuracy - confidence| (Guo et al. 2017, arXiv 1706.04599).
+  double calibration_error = 0;
   std::array<CalibrationBin, kCalibrationBins> bins;
   std::size_t classes = 0;
   std::vector<std::uint64_t> confusion;  // [label, predicted]
@@ -72,12 +72,11 @@ struct Classification {
   }
 };
 
-// labels: [images], -1: none. At least one image has a label.
+// labels: [images], -1: none. Requires at least one label.
 [[nodiscard]] Classification classify(const ClassProbabilities& probabilities,
                                       std::span<const std::int64_t> labels);
 
-// The images of which the predicted class is not the label, the most confident first, equal ones
-// in their order.
+// Images whose predicted class is not the label, by descending confidence (a stable order).
 [[nodiscard]] std::vector<std::size_t> mistakes(const ClassProbabilities& probabilities,
                                                 std::span<const std::int64_t> labels);
 

@@ -1,4 +1,4 @@
-// Images of a data set in place of samples: a random set of them, the same on every rank.
+// Random images of a data set as a SampleSource, the same on every rank.
 #pragma once
 
 #include <memory>
@@ -9,12 +9,12 @@
 
 namespace valley {
 
-// Image i is that at position `offset` + i of a random order that `seed` keys, so that sources of
-// one data set and seed whose ranges do not overlap have no image in common.
+// Image i is at position `offset` + i of the random order given by `seed`. Sources of one data set
+// and seed with disjoint ranges have no image in common.
 class DatasetSource final : public SampleSource {
  public:
   DatasetSource(std::shared_ptr<const Dataset> dataset, std::uint64_t seed, std::uint64_t offset);
-  // Each image's CRC32C is compared: Error kData naming shard and row.
+  // Verifies the CRC32C of each image: error kData naming shard and row.
   [[nodiscard]] at::Tensor pixels(std::uint64_t first, std::int64_t n) const override;
 
  private:

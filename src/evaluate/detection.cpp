@@ -10,7 +10,7 @@
 namespace valley {
 namespace {
 
-constexpr double kNormal95 = 1.959963984540054;  // of a standard normal, 97.5 % lie below
+constexpr double kNormal95 = 1.959963984540054;  // 97.5th percentile of the normal distribution
 
 std::vector<float> sorted(std::span<const float> values) {
   std::vector<float> copy(values.begin(), values.end());
@@ -18,10 +18,10 @@ std::vector<float> sorted(std::span<const float> values) {
   return copy;
 }
 
-// For each of `values` and all of `others`, both sorted: twice the number of others that lie below,
-// and once of those that are equal.
-std::vector<std::uint64_t> twice_below(const std::vector<float>& values,
-                                       const std::vector<float>& others) {
+// For each of `values`: twice the number of lower `others` plus the number of equal ones. Both are
+// sorted.
+std::vector<std::uint64_t> count_twice_below(const std::vector<float>& values,
+                                             const std::vector<float>& others) {
   std::vector<std::uint64_t> counts;
   counts.reserve(values.size());
   std::size_t below = 0;
@@ -34,13 +34,13 @@ std::vector<std::uint64_t> twice_below(const std::vector<float>& values,
   return counts;
 }
 
-std::uint64_t sum_of(const std::vector<std::uint64_t>& counts) {
+std::uint64_t total(const std::vector<std::uint64_t>& counts) {
   std::uint64_t sum = 0;
   for (const std::uint64_t count : counts) sum += count;
   return sum;
 }
 
-// The variance between `counts`, each divided by 2 `others`, about their mean; of the mean.
+// Variance of the mean of counts / (2 others), with known `mean`.
 double variance_of_mean(const std::vector<std::uint64_t>& counts, double mean, double others) {
   double squares = 0;
   for (const std::uint64_t count : counts) {
@@ -59,12 +59,11 @@ Auroc auroc(std::span<const float> data, std::span<const float> against) {
   const std::vector<float> high = sorted(against);
   const auto m = static_cast<double>(low.size());
   const auto n = static_cast<double>(high.size());
-  const std::vector<std::uint64_t> of_against = twice_below(high, low);
+  const std::vector<std::uint64_t> of_against = count_twice_below(high, low);
   Auroc result;
-  result.value = static_cast<double>(sum_of(of_against)) / (2 * m * n);
+  result.value = static_cast<double>(total(of_against)) / (2 * m * n);
   if (data.size() < 2 || against.size() < 2) return result;
-  // Of the data: what lies below it of the others is what it is not told apart from.
-  const std::vector<std::uint64_t> of_data = twice_below(low, high);
+  const std::vector<std::uint64_t> of_data = count_twice_below(low, high);
   const double variance = variance_of_mean(of_against, result.value, m) +
                           variance_of_mean(of_data, 1 - result.value, n);
   const double error = std::sqrt(variance);
@@ -80,9 +79,9 @@ Threshold threshold_keeping(double kept, std::span<const float> data,
   const std::vector<float> low = sorted(data);
   const std::vector<float> high = sorted(against);
   const auto m = static_cast<double>(low.size());
-  // Rounding must not ask for one image more: 0.95 of 20 are 19.
-  const double wanted = std::ceil(kept * m - 1e-9 * m);
-  const auto index = static_cast<std::size_t>(std::max(1.0, wanted)) - 1;
+  // Avoid one image too many from rounding: 0.95 * 20 must give 19.
+  const double required = std::ceil(kept * m - 1e-9 * m);
+  const auto index = static_cast<std::size_t>(std::max(1.0, required)) - 1;
   const float energy = low[index];
   const auto share_up_to = [energy](const std::vector<float>& values) {
     const auto end = std::upper_bound(values.begin(), values.end(), energy);

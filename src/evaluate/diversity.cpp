@@ -12,9 +12,9 @@
 namespace valley {
 namespace {
 
-constexpr double kDiversityWhite = 255;
+constexpr double kDiversityMax = 255;
 
-// Of images i and j of uint8 [n, ...], contiguous.
+// pixels: uint8 [n, ...], contiguous.
 double rms_difference(const at::Tensor& pixels, std::int64_t i, std::int64_t j) {
   const std::int64_t size = pixels.numel() / pixels.size(0);
   const std::uint8_t* a = pixels.const_data_ptr<std::uint8_t>() + i * size;
@@ -24,7 +24,7 @@ double rms_difference(const at::Tensor& pixels, std::int64_t i, std::int64_t j) 
     const int difference = a[k] - b[k];
     sum += difference * difference;
   }
-  return std::sqrt(static_cast<double>(sum) / static_cast<double>(size)) / kDiversityWhite;
+  return std::sqrt(static_cast<double>(sum) / static_cast<double>(size)) / kDiversityMax;
 }
 
 struct Pair {
@@ -35,7 +35,7 @@ struct Pair {
 }  // namespace
 
 Diversity diversity(const Team& team, const ImageSet& set, std::uint64_t seed) {
-  // Pairs of the few images of an incomplete last block would count for too much.
+  // Pairs of an incomplete last block would have too much weight.
   const std::int64_t blocks = std::max<std::int64_t>(1, set.images() / kBlockImages);
   const Share share = team.share(blocks);
   const at::Tensor sums = at::zeros({share.count(), 2}, at::kDouble);
@@ -43,7 +43,7 @@ Diversity diversity(const Team& team, const ImageSet& set, std::uint64_t seed) {
     const at::Tensor pixels = set.block(block).contiguous();
     const std::int64_t n = pixels.size(0);
     const MsSsim ms_ssim(pixels);
-    // A block has few pairs, of which most are drawn several times.
+    // A block has few pairs, and most of them are drawn several times.
     std::vector<Pair> pairs(static_cast<std::size_t>(n * n));
     auto* sum = sums.mutable_data_ptr<double>() + 2 * (block - share.first);
     for (std::int64_t pair = block; pair < kPairs; pair += blocks) {

@@ -15,8 +15,8 @@ namespace valley {
 namespace {
 
 constexpr std::int64_t kDefaultImages = 10'000;
-constexpr std::int64_t kFewestImages = 10;
-constexpr std::int64_t kSmallestSide = 16;
+constexpr std::int64_t kMinImages = 10;
+constexpr std::int64_t kMinSide = 16;
 
 using Better = Metric::Better;
 
@@ -32,34 +32,35 @@ void add_neighborhoods(const Team& team, const at::Tensor& real,
 
 }  // namespace
 
-SampleCount count_samples(std::optional<std::int64_t> asked, std::uint64_t data,
+SampleCount count_samples(std::optional<std::int64_t> requested, std::uint64_t data,
                           std::optional<std::uint64_t> samples, const std::string& where) {
-  SampleCount count{asked.value_or(kDefaultImages), ""};
+  SampleCount count{requested.value_or(kDefaultImages), ""};
   const auto half = static_cast<std::int64_t>(data / 2);
   if (half < count.images) {
     count.images = half;
-    count.limit = fmt::format(
-        "the data set has {} images: {} for each of two sets that have none in common", data, half);
+    count.limit =
+        fmt::format("the data set has {} images, {} for each of two disjoint sets", data, half);
   }
   if (samples && static_cast<std::int64_t>(*samples) < count.images) {
     count.images = static_cast<std::int64_t>(*samples);
     count.limit = fmt::format("there are {} samples", *samples);
   }
-  if (count.images < kFewestImages)
-    throw Error(ExitCode::kData,
-                "{}: sets of {} images are too small to be compared; at least {} samples are "
-                "needed, and twice as many images of data",
-                where, count.images, kFewestImages);
+  if (count.images < kMinImages)
+    throw Error(
+        ExitCode::kData,
+        "{}: sets of {} images are too small to compare; at least {} samples are needed, and "
+        "twice as many images of data",
+        where, count.images, kMinImages);
   return count;
 }
 
 void require_measurable(std::int64_t height, std::int64_t width, const std::string& where) {
-  if (height == width && height >= kSmallestSide) return;
+  if (height == width && height >= kMinSide) return;
   throw Error(
       ExitCode::kData,
-      "{} holds images of {}x{} pixels; they can be measured where they are square and have "
-      "at least {} pixels a side: build shards with --resolution",
-      where, width, height, kSmallestSide);
+      "{} holds images of {}x{} pixels; metrics need square images with at least {} pixels per "
+      "side: build shards with --resolution",
+      where, width, height, kMinSide);
 }
 
 Evaluator::Evaluator(const Team& team, std::shared_ptr<const Dataset> dataset, std::int64_t images,
@@ -124,14 +125,14 @@ void Evaluator::add_patches(const ImageSet& real, const Sets& sets,
 
 void Evaluator::add_diversity(const ImageSet& real, const Sets& sets,
                               std::vector<Values>& values) const {
-  const Diversity of_real = diversity(team_, real, seed_);
+  const Diversity real_diversity = diversity(team_, real, seed_);
   for (std::size_t i = 0; i < sets.size(); ++i) {
     const Diversity found = diversity(team_, *sets[i], seed_);
     values[i].push_back({"ms_ssim", found.ms_ssim, Better::kNearFloor});
     values[i].push_back({"distance", found.distance, Better::kNearFloor});
-    // Data of one and the same image have no distance to compare with.
+    // Data of identical images have distance 0.
     values[i].push_back({"distance_ratio",
-                         of_real.distance > 0 ? found.distance / of_real.distance : 0,
+                         real_diversity.distance > 0 ? found.distance / real_diversity.distance : 0,
                          Better::kNearFloor});
   }
 }
@@ -156,12 +157,12 @@ void Evaluator::add_network(const ImageSet& real, const Sets& sets,
         network_->on_gpu());
   };
   const at::Tensor reference = features(real);
-  const Gaussian of_real = fit_gaussian(reference);
+  const Gaussian real_fit = fit_gaussian(reference);
   std::vector<at::Tensor> others;
   for (std::size_t i = 0; i < sets.size(); ++i) {
     others.push_back(features(*sets[i]));
     values[i].push_back(
-        {"fid", frechet_distance(of_real, fit_gaussian(others.back())), Better::kLower});
+        {"fid", frechet_distance(real_fit, fit_gaussian(others.back())), Better::kLower});
   }
   add_neighborhoods(team_, reference, others, "/network",
                     [&](std::size_t i, const std::string& name, double value) {

@@ -1,7 +1,8 @@
-// What samples are worth, in numbers, each beside what other real images get in the samples' place.
+// Metrics that compare samples with data. The floor of a metric is its value for other real images
+// instead of the samples.
 //
-// Every rank calls alike, with sources that give all ranks the same images; results are the same on
-// every rank and the same bits for any number of ranks and threads.
+// Collective: all ranks must pass the same arguments, and sources must give all ranks the same
+// images. Results are equal on every rank and bitwise equal for any number of ranks and threads.
 #pragma once
 
 #include <cstdint>
@@ -21,35 +22,33 @@ namespace valley {
 struct Metric {
   enum class Better { kLower, kHigher, kNearFloor };
   std::string name;  // "swd", "swd/64", "ms_ssim", "density", ...: docs/evaluating.md
-  double value;      // of the samples
-  double floor;      // the same of other real images in place of the samples
+  double value;      // for the samples
+  double floor;      // for other real images
   Better better;
 };
 
-// How many images each of the three sets has: samples, data, and other data for the floor.
+// Number of images in each of the three sets: samples, data, and other data for the floor.
 struct SampleCount {
   std::int64_t images;
-  std::string limit;  // why it is not what was asked for, in words; "": it is
+  std::string limit;  // reason for a smaller number than requested; "": none
 };
-// `asked`: none for 10,000. At most half of the `data` images, so that the floor's set is another
-// one, and at most `samples` where there are no more than those. Error kData for fewer than 10
-// images a set, naming `where` they come from.
-[[nodiscard]] SampleCount count_samples(std::optional<std::int64_t> asked, std::uint64_t data,
+// `requested`: default 10,000. Limited to half of the `data` images, so that the sets of data are
+// disjoint, and to `samples` if given. Error kData naming `where` for fewer than 10 images per set.
+[[nodiscard]] SampleCount count_samples(std::optional<std::int64_t> requested, std::uint64_t data,
                                         std::optional<std::uint64_t> samples,
                                         const std::string& where);
 
-// Error kData, naming `where`, for images that are not square or smaller than 16 pixels.
+// Error kData naming `where` for images that are not square or smaller than 16 pixels.
 void require_measurable(std::int64_t height, std::int64_t width, const std::string& where);
 
 class Evaluator {
  public:
-  // Compares sets of `images` from `dataset`, of which there must be twice as many. `network`: for
-  // FID, or null; it must outlive the evaluator.
+  // Compares sets of `images` images with `dataset`, which must have at least twice as many.
+  // `network`: for FID, or null; it must outlive the evaluator.
   Evaluator(const Team& team, std::shared_ptr<const Dataset> dataset, std::int64_t images,
             std::uint64_t seed, const FeatureNetwork* network = nullptr);
 
-  // Collective. Floors are measured the first time only. LibTorch's threads are set to one
-  // meanwhile.
+  // Collective. Measures floors in the first call only. Sets LibTorch to one thread meanwhile.
   [[nodiscard]] std::vector<Metric> evaluate(const SampleSource& samples);
 
  private:
@@ -60,7 +59,7 @@ class Evaluator {
   };
   using Values = std::vector<Named>;
   using Sets = std::vector<const ImageSet*>;
-  // Each adds to values[i] what it finds of sets[i] against the data.
+  // Each adds metrics of sets[i], compared with the data, to values[i].
   void add_patches(const ImageSet& real, const Sets& sets, std::vector<Values>& values) const;
   void add_diversity(const ImageSet& real, const Sets& sets, std::vector<Values>& values) const;
   void add_neighbors(const ImageSet& real, const Sets& sets, std::vector<Values>& values) const;

@@ -18,8 +18,7 @@ namespace {
 constexpr std::int64_t kRgb = 3;
 constexpr const char* kFlag = "return_features";
 
-// What LibTorch says, without the stacks around it: the error that a script ended with, or the
-// first line.
+// LibTorch's message without stack traces: the error of the script, or else the first line.
 std::string reason(const std::string& what) {
   const std::size_t error = what.rfind("Error: ");
   const std::size_t begin = error == std::string::npos ? 0 : what.rfind('\n', error) + 1;
@@ -32,10 +31,11 @@ torch::jit::Module load(const std::filesystem::path& file, at::Device device) {
     module.eval();
     return module;
   } catch (const std::exception& error) {
-    throw Error(ExitCode::kData,
-                "{}: no TorchScript network ({}); save one with torch.jit.save, or name the "
-                "inception-2015-12-05.pt that StyleGAN2-ADA measures with",
-                file.string(), reason(error.what()));
+    throw Error(
+        ExitCode::kData,
+        "{}: it is not a TorchScript network ({}); save one with torch.jit.save, or use the "
+        "inception-2015-12-05.pt of StyleGAN2-ADA",
+        file.string(), reason(error.what()));
   }
 }
 
@@ -56,7 +56,9 @@ FeatureNetwork::FeatureNetwork(const std::filesystem::path& file, at::Device dev
     : file_(file), device_(device), sha256_(sha256_of_file(file)) {
   script_ = std::make_unique<Script>(Script{load(file, device), false});
   const auto forward = script_->module.find_method("forward");
-  if (!forward) throw Error(ExitCode::kData, "{}: the network has no forward()", file.string());
+  if (!forward)
+    throw Error(ExitCode::kData, "{}: the network has no forward(); save one that has",
+                file.string());
   script_->takes_flag = has_flag(forward->function().getSchema());
 }
 
@@ -64,7 +66,8 @@ FeatureNetwork::~FeatureNetwork() = default;
 
 at::Tensor FeatureNetwork::features(const at::Tensor& pixels) const {
   const at::NoGradGuard no_grad;
-  // Graphs that are rewritten after the first calls would make bits depend on how many came before.
+  // Without graph optimization after the first calls, which would make results depend on their
+  // number.
   const torch::jit::GraphOptimizerEnabledGuard plain(false);
   const std::int64_t n = pixels.size(0);
   const at::Tensor images = pixels.permute({0, 3, 1, 2})
@@ -77,19 +80,22 @@ at::Tensor FeatureNetwork::features(const at::Tensor& pixels) const {
     if (script_->takes_flag) flags.emplace(kFlag, true);
     features = script_->module.get_method("forward")({images}, flags).toTensor();
   } catch (const std::exception& error) {
-    throw Error(ExitCode::kData,
-                "{}: the network does not take uint8 images [{}, 3, {}, {}] ({}); it must scale "
-                "and resize them itself, see docs/evaluating.md",
-                file_.string(), n, pixels.size(1), pixels.size(2), reason(error.what()));
+    throw Error(
+        ExitCode::kData,
+        "{}: the network rejects uint8 images [{}, 3, {}, {}] ({}); it must scale and resize "
+        "them itself, see docs/evaluating.md",
+        file_.string(), n, pixels.size(1), pixels.size(2), reason(error.what()));
   }
   if (features.dim() != 2 || features.size(0) != n || !features.is_floating_point())
-    throw Error(ExitCode::kData,
-                "{}: the network returns {} {} for {} images; a row of features for each is needed",
-                file_.string(), c10::toString(features.scalar_type()),
-                fmt::format("[{}]", fmt::join(features.sizes(), ", ")), n);
+    throw Error(
+        ExitCode::kData,
+        "{}: the network returns {} {} for {} images; it must return one row of features per image",
+        file_.string(), c10::toString(features.scalar_type()),
+        fmt::format("[{}]", fmt::join(features.sizes(), ", ")), n);
   features = features.to(at::kFloat).to(at::kCPU).contiguous();
   if (!at::isfinite(features).all().item<bool>())
-    throw Error(ExitCode::kData, "{}: the network returns features that are not finite",
+    throw Error(ExitCode::kData,
+                "{}: the network returns features that are not finite; use another network",
                 file_.string());
   return features;
 }

@@ -12,8 +12,8 @@ namespace valley {
 Gaussian fit_gaussian(const at::Tensor& features) {
   const at::Tensor values = features.to(at::kDouble);
   const at::Tensor mean = values.mean(0);
-  const at::Tensor centred = values - mean;
-  return {mean, at::mm(centred.t(), centred) / static_cast<double>(values.size(0) - 1)};
+  const at::Tensor centered = values - mean;
+  return {mean, at::mm(centered.t(), centered) / static_cast<double>(values.size(0) - 1)};
 }
 
 double frechet_distance(const Gaussian& a, const Gaussian& b) {

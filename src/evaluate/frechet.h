@@ -1,5 +1,5 @@
-// The Frechet distance between two sets of features as if they were normally distributed. On the
-// features of the Inception network it is the FID (Heusel, Ramsauer, Unterthiner, Nessler,
+// The Frechet distance between normal distributions fitted to two sets of features. For features of
+// the Inception network it is the FID (Heusel, Ramsauer, Unterthiner, Nessler,
 // Hochreiter 2017).
 #pragma once
 

@@ -12,7 +12,7 @@
 
 namespace valley {
 
-at::Tensor image_energies(const Team& team, const std::string& doing, const ImageEnergy& energy,
+at::Tensor image_energies(const Team& team, const std::string& task, const ImageEnergy& energy,
                           const LabelledImages& images) {
   const SingleThreaded single_threaded;
   const auto n = static_cast<std::int64_t>(images.size());
@@ -29,9 +29,9 @@ at::Tensor image_energies(const Team& team, const std::string& doing, const Imag
     own.narrow(0, from - first, energies.size(0)).copy_(energies);
   };
   if (energy.device().is_cuda()) {
-    for_each_unit_in_order(team, doing, share, work);
+    for_each_unit_in_order(team, task, share, work);
   } else {
-    for_each_unit(team, doing, share, work);
+    for_each_unit(team, task, share, work);
   }
   return gather_rows(team, own, kBlockImages, n);
 }
@@ -39,19 +39,19 @@ at::Tensor image_energies(const Team& team, const std::string& doing, const Imag
 void require_finite_energies(const at::Tensor& energies, const LabelledImages& images,
                              const std::string& model) {
   const auto* values = energies.const_data_ptr<float>();
-  std::uint64_t others = 0;
+  std::uint64_t count = 0;
   std::optional<std::uint64_t> first;
   for (std::uint64_t i = 0; i < images.size(); ++i) {
     if (std::isfinite(values[i])) continue;
     if (!first) first = i;
-    ++others;
+    ++count;
   }
   if (!first) return;
   throw Error(
       ExitCode::kData,
-      "{} gives {} of {} images an energy that is not finite, first {} (image {}): {}; take "
-      "an earlier checkpoint",
-      model, others, images.size(), images.name(*first), images.index(*first), values[*first]);
+      "{} gives energies that are not finite for {} of {} images, the first is {} (image {}): {}; "
+      "use an earlier checkpoint",
+      model, count, images.size(), images.name(*first), images.index(*first), values[*first]);
 }
 
 }  // namespace valley

@@ -1,4 +1,4 @@
-// The energies of many images, shared out over ranks and threads.
+// The energies of many images, distributed over ranks and threads.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,14 +11,14 @@
 
 namespace valley {
 
-// Collective: float [n] on the host, the energy of each image in their order, on every rank; the
-// same bits for any number of ranks and threads. LibTorch's threads are set to one meanwhile.
-// `doing`: what the team's progress calls it.
-[[nodiscard]] at::Tensor image_energies(const Team& team, const std::string& doing,
+// Collective: the energies of all images, float [n] on the host of every rank, bitwise equal for
+// any number of ranks and threads. Sets LibTorch to one thread meanwhile. `task`: its name in
+// progress reports.
+[[nodiscard]] at::Tensor image_energies(const Team& team, const std::string& task,
                                         const ImageEnergy& energy, const LabelledImages& images);
 
-// Error kData where energies are not finite: how many, the name of the first image, and `model`,
-// the file that gave them.
+// Error kData for energies that are not finite, naming `model` (the model's file), their number and
+// the first image.
 void require_finite_energies(const at::Tensor& energies, const LabelledImages& images,
                              const std::string& model);
 

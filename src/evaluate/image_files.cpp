@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kMaxPixels = 64'000'000;  // as `valley shard build` has it by default
+constexpr std::uint64_t kMaxPixels = 64'000'000;  // the default of `valley shard build`
 
 struct File {
   fs::path path;
@@ -54,7 +54,7 @@ class ImageFiles final : public LabelledImages {
   std::vector<File> files_;
   std::vector<std::string> class_names_;
   ImageShape shape_;
-  std::unique_ptr<MemoryBudget> budget_;  // of all threads that decode
+  std::unique_ptr<MemoryBudget> budget_;  // shared by the threads that decode
 };
 
 std::string ImageFiles::fingerprint() const {
@@ -75,7 +75,7 @@ void ImageFiles::read(std::uint64_t i, std::span<std::uint8_t> pixels) const {
   const File& file = files_.at(i);
   std::variant<Image, Reject> loaded = load(file);
   if (const auto* reject = std::get_if<Reject>(&loaded)) {
-    throw Error(ExitCode::kData, "{}: {}{}{}; no image can be left out here, so remove the file",
+    throw Error(ExitCode::kData, "{}: {}{}{}; remove the file, since images cannot be skipped here",
                 file.path.string(), reject->reason, reject->detail.empty() ? "" : ": ",
                 reject->detail);
   }
@@ -90,7 +90,7 @@ void ImageFiles::read(std::uint64_t i, std::span<std::uint8_t> pixels) const {
 
 }  // namespace
 
-std::unique_ptr<LabelledImages> open_image_folder(const fs::path& folder, bool named_in_full,
+std::unique_ptr<LabelledImages> open_image_folder(const fs::path& folder, bool full_names,
                                                   const ImageShape& shape) {
   const FolderListing listing = list_folder(folder);
   if (listing.entries.empty())
@@ -107,7 +107,7 @@ std::unique_ptr<LabelledImages> open_image_folder(const fs::path& folder, bool n
   files.reserve(paths.size());
   for (std::size_t i = 0; i < paths.size(); ++i) {
     const fs::path path = folder / paths[i];
-    files.push_back({path, escaped_name(named_in_full ? path.string() : paths[i]),
+    files.push_back({path, escaped_name(full_names ? path.string() : paths[i]),
                      listing.entries[i].bytes, labels.of[i], listing.entries[i].reject});
   }
   return std::make_unique<ImageFiles>(std::move(files), labels.class_names, shape);
@@ -123,9 +123,10 @@ std::unique_ptr<LabelledImages> open_image_files(const std::vector<std::string>&
     const std::uint64_t bytes = is_file ? fs::file_size(path, error) : 0;
     if (error) throw file_error("looking at", path, error.value(), false);
     if (!is_file)
-      throw Error(ExitCode::kMissingInput,
-                  "{}: neither a folder of shards or images nor an image file{}", path,
-                  tilde_hint(path));
+      throw Error(
+          ExitCode::kMissingInput,
+          "{}: it is neither a folder of shards or images nor an image file; name one of these{}",
+          path, tilde_hint(path));
     files.push_back({path, escaped_name(path), bytes, -1, std::nullopt});
   }
   return std::make_unique<ImageFiles>(std::move(files), std::vector<std::string>{}, shape);

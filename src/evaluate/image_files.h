@@ -1,4 +1,4 @@
-// PNG, JPEG and WebP files, in folders or alone, as labelled images.
+// PNG, JPEG and WebP files, in folders or single, as labeled images.
 #pragma once
 
 #include <filesystem>
@@ -10,13 +10,13 @@
 
 namespace valley {
 
-// The files of a folder, labelled as `valley shard build` does it by default (image/labels.h).
-// `named_in_full`: their names begin with the folder's.
+// The files of a folder, labeled as by default in `valley shard build` (image/labels.h).
+// `full_names`: image names include the path of the folder.
 [[nodiscard]] std::unique_ptr<LabelledImages> open_image_folder(const std::filesystem::path& folder,
-                                                                bool named_in_full,
+                                                                bool full_names,
                                                                 const ImageShape& shape);
 
-// Files that were named one by one, without labels.
+// Single files, without labels.
 [[nodiscard]] std::unique_ptr<LabelledImages> open_image_files(
     const std::vector<std::string>& paths, const ImageShape& shape);
 

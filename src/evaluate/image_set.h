@@ -1,4 +1,4 @@
-// The images that an evaluation compares: a number of them from a source, in blocks.
+// A set of images to evaluate, from a source, in blocks.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,12 +15,11 @@ namespace valley {
 
 class ImageSet {
  public:
-  // The first `images` of `source`, which must outlive the set.
+  // The first `images` images of `source`, which must outlive the set.
   ImageSet(const SampleSource& source, std::int64_t images) : source_(source), images_(images) {}
 
-  // Draws this rank's share and keeps it, one byte a value: for sources that are slower than
-  // memory.
-  void keep(const Team& team, const std::string& doing);
+  // Draws this rank's share and keeps it in memory as bytes, for slow sources.
+  void keep(const Team& team, const std::string& task);
 
   [[nodiscard]] std::int64_t images() const { return images_; }
   [[nodiscard]] std::int64_t blocks() const { return blocks_of(images_); }
@@ -33,17 +32,17 @@ class ImageSet {
   std::vector<at::Tensor> kept_;
 };
 
-// Collective: features(pixels of a block) -> float [n, F] of all images, in their order, on every
-// rank: [images, F]. With `one_thread` the calling one alone.
+// Collective: features(pixels of a block), float [n, F], for all images: [images, F] on every rank.
+// `one_thread`: on the calling thread only.
 [[nodiscard]] at::Tensor gather_features(
-    const Team& team, const std::string& doing, const ImageSet& set,
+    const Team& team, const std::string& task, const ImageSet& set,
     const std::function<at::Tensor(const at::Tensor& pixels)>& features, bool one_thread = false);
 
-// An image as a point: its pixels in [0, 1], halved by means of 2 x 2 pixels until a side is at
+// Pixels as a feature vector, without scaling, halved by sums of 2 x 2 pixels until a side is at
 // most 16 (an odd last row or column is left out). uint8 [n, H, W, C] -> float [n, C h w].
 [[nodiscard]] at::Tensor pixel_features(const at::Tensor& pixels);
 
-// Mean and standard deviation of each channel over all pixels of all images, in [0, 1]. Exact sums.
+// Mean and standard deviation of each channel over all pixels, in [0, 1]. Sums are exact.
 // Collective.
 struct ChannelStatistics {
   std::vector<double> mean;

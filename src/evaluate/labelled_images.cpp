@@ -46,7 +46,7 @@ class ShardImages final : public LabelledImages {
   ImageShape shape_;
 };
 
-// Several inputs, one after the other.
+// Several inputs in a row.
 class JoinedImages final : public LabelledImages {
  public:
   JoinedImages(std::vector<Images> parts, const std::vector<std::string>& sources);
@@ -74,8 +74,9 @@ class JoinedImages final : public LabelledImages {
   [[nodiscard]] Place find(std::uint64_t i) const;
 
   std::vector<Images> parts_;
-  std::vector<std::uint64_t> ends_;              // of each part
-  std::vector<std::vector<std::int64_t>> anew_;  // of each part's classes: the number in all
+  std::vector<std::uint64_t> ends_;  // per part
+  std::vector<std::vector<std::int64_t>>
+      global_classes_;  // per part and class: class in the whole list
   std::vector<std::string> class_names_;
 };
 
@@ -86,9 +87,9 @@ bool has_labels(const LabelledImages& images) {
   return false;
 }
 
-// Images without labels, such as single files, have no say in what the classes are.
+// Images without labels, such as single files, do not affect the classes.
 JoinedImages::JoinedImages(std::vector<Images> parts, const std::vector<std::string>& sources)
-    : parts_(std::move(parts)), anew_(parts_.size()) {
+    : parts_(std::move(parts)), global_classes_(parts_.size()) {
   std::uint64_t end = 0;
   std::vector<ClassNames> names;
   std::vector<std::string> named_sources;
@@ -107,15 +108,16 @@ JoinedImages::JoinedImages(std::vector<Images> parts, const std::vector<std::str
   if (names.empty()) return;
   JoinedClasses joined = join_classes(names, named_sources);
   class_names_ = std::move(joined.names);
-  // Labels without names are numbers of the names beside them, if these have one numbering.
+  // Labels without names are indices of the other inputs' names, if those lists are all equal.
   if (!numbered.empty() &&
       std::ranges::any_of(names, [&](const ClassNames& n) { return n != class_names_; })) {
     throw Error(ExitCode::kData,
-                "the labels of {} are numbers without class names, and the other inputs number "
-                "their classes differently; give them separately, or add class_names",
+                "the labels of {} are indices without class names, and the other inputs have "
+                "different lists of class names; run the command per input, or add class_names",
                 sources[numbered.front()]);
   }
-  for (std::size_t i = 0; i < named.size(); ++i) anew_[named[i]] = std::move(joined.numbers[i]);
+  for (std::size_t i = 0; i < named.size(); ++i)
+    global_classes_[named[i]] = std::move(joined.indices[i]);
 }
 
 JoinedImages::Place JoinedImages::find(std::uint64_t i) const {
@@ -128,9 +130,9 @@ JoinedImages::Place JoinedImages::find(std::uint64_t i) const {
 std::int64_t JoinedImages::label(std::uint64_t i) const {
   const Place at = find(i);
   const std::int64_t label = parts_[at.part]->label(at.image);
-  const std::vector<std::int64_t>& anew = anew_[at.part];
+  const std::vector<std::int64_t>& global = global_classes_[at.part];
   const auto index = static_cast<std::size_t>(label);
-  return label >= 0 && index < anew.size() ? anew[index] : label;
+  return label >= 0 && index < global.size() ? global[index] : label;
 }
 
 std::string JoinedImages::fingerprint() const {
@@ -185,7 +187,6 @@ Images open_shards(const std::string& directory, const ImageShape& shape,
   if (images->size() == 0) throw Error(ExitCode::kData, "{} holds no image", directory);
   return images;
 }
-
 
 }  // namespace
 

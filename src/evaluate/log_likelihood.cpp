@@ -19,37 +19,37 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kChainsInBlock = 25;
+constexpr std::int64_t kChainsPerBlock = 25;
 
-// double [n] on every rank: work(first, count) of blocks of `in_block` of the n.
-at::Tensor by_blocks(const Team& team, const std::string& doing, std::int64_t n,
-                     std::int64_t in_block, bool in_order,
-                     const std::function<at::Tensor(std::int64_t, std::int64_t)>& work) {
+// double [n] on every rank: work(first, count) for blocks of `block_size` of the n items.
+at::Tensor compute_in_blocks(const Team& team, const std::string& task, std::int64_t n,
+                             std::int64_t block_size, bool in_order,
+                             const std::function<at::Tensor(std::int64_t, std::int64_t)>& work) {
   const SingleThreaded single_threaded;
-  const Share share = team.share((n + in_block - 1) / in_block);
-  const std::int64_t first = std::min(n, share.first * in_block);
-  const at::Tensor own = at::empty({std::min(n, share.last * in_block) - first}, at::kDouble);
+  const Share share = team.share((n + block_size - 1) / block_size);
+  const std::int64_t first = std::min(n, share.first * block_size);
+  const at::Tensor own = at::empty({std::min(n, share.last * block_size) - first}, at::kDouble);
   const auto unit = [&](std::int64_t block) {
     const at::NoGradGuard no_gradients;
-    const std::int64_t from = block * in_block;
-    const std::int64_t count = std::min(in_block, n - from);
+    const std::int64_t from = block * block_size;
+    const std::int64_t count = std::min(block_size, n - from);
     own.narrow(0, from - first, count).copy_(work(from, count));
   };
   if (in_order) {
-    for_each_unit_in_order(team, doing, share, unit);
+    for_each_unit_in_order(team, task, share, unit);
   } else {
-    for_each_unit(team, doing, share, unit);
+    for_each_unit(team, task, share, unit);
   }
-  return gather_rows(team, own, in_block, n);
+  return gather_rows(team, own, block_size, n);
 }
 
-// Of units that are on with the sigmoid of `input`, summed over a row.
+// Entropy of Bernoulli units with probabilities sigmoid(input), summed over each row.
 at::Tensor entropy(const at::Tensor& input) {
   return (at::softplus(input) - input * at::sigmoid(input)).sum(1);
 }
 
-// log p(x) + log Z, or its bound, of one draw of pixels and hidden states.
-at::Tensor unnormalised(const DeepBeliefNetwork& dbn, const at::Tensor& visible,
+// log p(x) + log Z, or its bound, for one sample of pixels and hidden states.
+at::Tensor unnormalized(const DeepBeliefNetwork& dbn, const at::Tensor& visible,
                         StateDraws& draws) {
   at::Tensor v = dbn.rbm(0).is_gaussian() ? visible : draws.draw(visible);
   at::Tensor sum = at::zeros({v.size(0)}, v.options().dtype(at::kDouble));
@@ -69,11 +69,11 @@ LogPartition log_partition(const Team& team, const Rbm& rbm, const AnnealingSett
   if (can_enumerate(rbm)) return enumerate_partition(rbm);
   const std::vector<double> temperatures = annealing_temperatures(settings.temperatures);
   const at::Tensor base = base_rates(rbm);
-  const at::Tensor weights =
-      by_blocks(team, "log Z", settings.chains, kChainsInBlock, rbm.weight().is_cuda(),
-                [&](std::int64_t first, std::int64_t n) {
-                  return annealed_log_weights(rbm, base, temperatures, settings.seed, first, n);
-                });
+  const at::Tensor weights = compute_in_blocks(
+      team, "log Z", settings.chains, kChainsPerBlock, rbm.weight().is_cuda(),
+      [&](std::int64_t first, std::int64_t n) {
+        return annealed_log_weights(rbm, base, temperatures, settings.seed, first, n);
+      });
   return partition_of_weights(log_base_partition(rbm, base), weights);
 }
 
@@ -81,15 +81,15 @@ at::Tensor log_likelihoods(const Team& team, const DeepBeliefNetwork& dbn,
                            const LabelledImages& images, double log_z, std::int64_t draws,
                            std::uint64_t seed) {
   const at::Device device = dbn.top().weight().device();
-  return by_blocks(
+  return compute_in_blocks(
       team, "log p(x)", static_cast<std::int64_t>(images.size()), kBlockImages, device.is_cuda(),
       [&](std::int64_t first, std::int64_t n) {
         const at::Tensor v = dbn.visible_of(
             unit_images(images.pixels(static_cast<std::uint64_t>(first), n), device));
         StateDraws states({seed, RandomStream::kBound,
                            at::full({}, first, at::TensorOptions(device).dtype(at::kLong)), 0});
-        at::Tensor sum = unnormalised(dbn, v, states);
-        for (std::int64_t i = 1; i < draws; ++i) sum += unnormalised(dbn, v, states);
+        at::Tensor sum = unnormalized(dbn, v, states);
+        for (std::int64_t i = 1; i < draws; ++i) sum += unnormalized(dbn, v, states);
         return (sum / draws - log_z).to(at::kCPU);
       });
 }

@@ -1,5 +1,5 @@
-// What a deep belief network's density says of images: log Z of its top machine, and log p(x),
-// shared out over ranks and threads.
+// log Z of the top RBM of a deep belief network, and log p(x) of images, distributed over ranks and
+// threads.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,19 +19,18 @@ struct AnnealingSettings {
   std::uint64_t seed = 0;
 };
 
-// Collective: log Z of `rbm`, by enumeration where that is possible, else by annealed chains. The
-// same bits on every rank, for any number of ranks and threads; LibTorch's threads are set to one
-// meanwhile.
+// Collective: log Z of `rbm`, by enumeration if possible, else by annealed importance sampling.
+// Bitwise equal for any number of ranks and threads. Sets LibTorch to one thread meanwhile.
 [[nodiscard]] LogPartition log_partition(const Team& team, const Rbm& rbm,
                                          const AnnealingSettings& settings);
 
-// Collective: of one machine log p(x), of a deeper network a lower bound of it whose mean over
-// hidden states is estimated with `draws` of them (Salakhutdinov and Murray 2008, section 4.2):
+// Collective: log p(x) for one RBM, and for a deeper network a lower bound, whose mean over hidden
+// states is estimated with `draws` samples (Salakhutdinov and Murray 2008, section 4.2):
 //   sum over layers below the top (log P(v | h) + entropy of h given v) - F_top - log Z,
-// h drawn layer by layer. double [images] in nats on the host, on every rank. `log_z`: of the top
-// machine. Bernoulli units: of binary images, whose pixels are on with the probability that a gray
-// level is; each draw has its own. Gaussian units: the density of the standardised pixels. Label
-// units are summed out.
+// with h sampled layer by layer. double [images] in nats, on the host of every rank. `log_z`: of
+// the top RBM. With Bernoulli units each draw binarizes the image, where the gray level is the
+// probability of 1. With Gaussian units it is the density of the standardized pixels. Label units
+// are summed out.
 [[nodiscard]] at::Tensor log_likelihoods(const Team& team, const DeepBeliefNetwork& dbn,
                                          const LabelledImages& images, double log_z,
                                          std::int64_t draws, std::uint64_t seed);

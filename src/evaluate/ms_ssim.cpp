@@ -17,7 +17,7 @@ constexpr double kSigma = 1.5;
 constexpr std::array kWeights = {0.0448, 0.2856, 0.3001, 0.2363, 0.1333};
 constexpr float kC1 = 0.01F * 0.01F;
 constexpr float kC2 = 0.03F * 0.03F;
-constexpr double kSsimWhite = 255;
+constexpr double kSsimMax = 255;
 
 std::array<float, kWindow> gaussian() {
   std::array<double, kWindow> weights{};
@@ -31,8 +31,7 @@ std::array<float, kWindow> gaussian() {
   return taps;
 }
 
-// A plane [h, w] through the window, where it fits: out [h - 10, w - 10]. `rows` is room for h - 10
-// rows of w.
+// Convolves a plane [h, w] with the window, without padding: out [h - 10, w - 10]. `rows`: scratch.
 void smooth(const float* in, std::int64_t h, std::int64_t w, float* out, std::vector<float>& rows) {
   static const std::array<float, kWindow> taps = gaussian();
   const std::int64_t height = h - kWindow + 1;
@@ -54,7 +53,7 @@ void smooth(const float* in, std::int64_t h, std::int64_t w, float* out, std::ve
   }
 }
 
-// Each plane of [n, C, h, w].
+// Smooths each plane of [n, C, h, w].
 at::Tensor smoothed(const at::Tensor& images) {
   const std::int64_t h = images.size(2);
   const std::int64_t w = images.size(3);
@@ -88,7 +87,7 @@ std::int64_t ms_ssim_scales(std::int64_t side) {
 MsSsim::MsSsim(const at::Tensor& pixels) {
   const std::int64_t scales = ms_ssim_scales(std::min(pixels.size(1), pixels.size(2)));
   VALLEY_CHECK(scales > 0);
-  at::Tensor images = (pixels.permute({0, 3, 1, 2}).to(at::kFloat) / kSsimWhite).contiguous();
+  at::Tensor images = (pixels.permute({0, 3, 1, 2}).to(at::kFloat) / kSsimMax).contiguous();
   for (std::int64_t i = 0; i < scales; ++i) {
     if (i > 0) images = halve_images(images);
     const at::Tensor mean = smoothed(images);

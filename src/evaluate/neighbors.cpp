@@ -13,11 +13,11 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kRowsAtOnce = 256;
+constexpr std::int64_t kRowsPerUnit = 256;
 
-// The points are rounded to whole multiples of a step, so small in number that sums of their
-// products are exact in double precision, in any order. Images at equal distances are then equally
-// far, on any machine, and a copy of an image has the distance 0.
+// Points rounded to integer multiples of a step, small enough for exact sums of products in double
+// precision in any order. Equal distances then compare equal on every host, and a copy of an image
+// has distance 0.
 struct Points {
   Points(const at::Tensor& features, double step)
       : values((features.to(at::kDouble) / step).round()), squares(values.square().sum(1)) {}
@@ -25,8 +25,8 @@ struct Points {
   at::Tensor squares;  // [n]: squared norms
 };
 
-// A power of two: multiples of it up to the largest value, squared and summed over F features four
-// times (|a - b|^2), stay below 2^53.
+// The step, a power of two: four times the sum of F squared multiples, which bounds |a - b|^2,
+// stays below 2^53.
 double exact_step(const at::Tensor& real, const std::vector<at::Tensor>& others) {
   constexpr int kDoubleBits = 53;
   double largest = real.abs().max().item<double>();
@@ -54,13 +54,14 @@ std::vector<Neighborhood> neighborhoods(const Team& team, const at::Tensor& real
   std::vector<Points> sets;
   for (const at::Tensor& other : others) sets.emplace_back(other, step);
   const std::int64_t rows = real.size(0);
-  const std::int64_t units = (rows + kRowsAtOnce - 1) / kRowsAtOnce;
-  // Whole numbers add up alike in any order. Two a set: samples in balls, balls with samples.
+  const std::int64_t units = (rows + kRowsPerUnit - 1) / kRowsPerUnit;
+  // Per set, the number of (sample, ball) pairs and of balls with samples. Sums of integers are
+  // exact.
   const at::Tensor counts =
       at::zeros({units, static_cast<std::int64_t>(2 * sets.size())}, at::kLong);
-  for_each_unit(team, "neighbours", team.share(units), [&](std::int64_t unit) {
-    const std::int64_t first = unit * kRowsAtOnce;
-    const std::int64_t n = std::min(kRowsAtOnce, rows - first);
+  for_each_unit(team, "neighbors", team.share(units), [&](std::int64_t unit) {
+    const std::int64_t first = unit * kRowsPerUnit;
+    const std::int64_t n = std::min(kRowsPerUnit, rows - first);
     const at::Tensor among_real = squared_distances(base, first, n, base);
     const at::Tensor radii = std::get<0>(at::kthvalue(among_real, kNeighbors + 1, 1, true));
     for (std::size_t s = 0; s < sets.size(); ++s) {

@@ -1,6 +1,6 @@
 // Density and coverage (Naeem, Oh, Uh, Choi, Yoo: Reliable Fidelity and Diversity Metrics for
-// Generative Models, ICML 2020): are samples where real images are, and are real images where
-// samples are? Each real image has a ball around it that reaches to its k-th nearest real image.
+// Generative Models, ICML 2020). Each real image has a ball around it, whose radius is the distance
+// to its k-th nearest real image.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,17 +15,19 @@ namespace valley {
 inline constexpr std::int64_t kNeighbors = 5;
 
 struct Neighborhood {
-  double density;   // mean number of balls that a sample lies in, divided by k; about 1 for equal
-                    // distributions, can be larger
-  double coverage;  // share of balls with a sample in them; about 1 - 2^-k for equal distributions
-                    // and as many samples
+  // Mean number of balls around a sample, divided by k. About 1 for equal distributions; can be
+  // more.
+  double density;
+  // Share of balls with a sample inside. About 1 - 2^-k for equal distributions and equally many
+  // samples.
+  double coverage;
 };
 
-// Of each of `others` (float [M, F]) against `real` (float [N, F], N > 5), which all ranks have in
-// full: they share out the rows of `real`. Distances are Euclidean, of features rounded to a grid
-// of at least 2^-18 of the largest value (for up to 4,096 features), on which they are exact. A
-// ball holds what is strictly nearer than its k-th neighbor, as in the authors' code: a ball around
-// an image that the data hold more than k times holds nothing. Collective; the same on every rank.
+// Compares each of `others` (float [M, F]) with `real` (float [N, F], N > 5). Every rank has all
+// rows and processes a share of those of `real`. Distances are Euclidean and exact, for features
+// rounded to a grid of at least 2^-18 of the largest value (for up to 4,096 features). The inside
+// of a ball is strictly nearer than the k-th neighbor, as in the authors' code, so that the ball of
+// an image that occurs more than k times is empty. Collective; equal on every rank.
 [[nodiscard]] std::vector<Neighborhood> neighborhoods(const Team& team, const at::Tensor& real,
                                                       const std::vector<at::Tensor>& others);
 

@@ -9,13 +9,13 @@ namespace valley {
 
 double SquaredError::psnr() const {
   constexpr double kPeak = 255;
-  if (numbers == 0) return std::numeric_limits<double>::quiet_NaN();
-  return 10 * std::log10(kPeak * kPeak * static_cast<double>(numbers) / sum);
+  if (elements == 0) return std::numeric_limits<double>::quiet_NaN();
+  return 10 * std::log10(kPeak * kPeak * static_cast<double>(elements) / sum);
 }
 
 SquaredError& SquaredError::operator+=(const SquaredError& other) {
   sum += other.sum;
-  numbers += other.numbers;
+  elements += other.elements;
   return *this;
 }
 

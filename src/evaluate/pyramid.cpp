@@ -9,17 +9,17 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kSmallest = 16;
+constexpr std::int64_t kMaxLastSide = 16;
 constexpr std::int64_t kReach = 2;
 constexpr std::array<float, 2 * kReach + 1> kTaps = {1.0F / 16, 4.0F / 16, 6.0F / 16, 4.0F / 16,
                                                      1.0F / 16};
 
-// Without a repeated edge: -1 is 1, n is n - 2.
+// Reflection without repeating the edge: -1 becomes 1, n becomes n - 2.
 std::int64_t mirrored(std::int64_t i, std::int64_t n) {
   return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i;
 }
 
-// Each plane of [m, h, w] filtered down its columns: whole rows are added up.
+// Filters each plane of [m, h, w] along its columns, by adding whole rows.
 at::Tensor filtered_rows(const at::Tensor& planes) {
   const std::int64_t h = planes.size(1);
   const std::int64_t w = planes.size(2);
@@ -38,7 +38,7 @@ at::Tensor filtered_rows(const at::Tensor& planes) {
   return out;
 }
 
-// [m, h, w], contiguous, filtered in both directions.
+// Filters [m, h, w], contiguous, in both directions.
 at::Tensor filtered(const at::Tensor& planes) {
   const at::Tensor columns = filtered_rows(planes).transpose(1, 2).contiguous();
   return filtered_rows(columns).transpose(1, 2).contiguous();
@@ -59,7 +59,7 @@ at::Tensor doubled(const at::Tensor& planes, std::int64_t h, std::int64_t w) {
 
 std::vector<std::int64_t> pyramid_sides(std::int64_t side) {
   std::vector<std::int64_t> sides = {side};
-  while (sides.back() > kSmallest) sides.push_back((sides.back() + 1) / 2);
+  while (sides.back() > kMaxLastSide) sides.push_back((sides.back() + 1) / 2);
   return sides;
 }
 

@@ -12,13 +12,13 @@ constexpr unsigned kBits = 11;
 constexpr std::uint32_t kBuckets = 1U << kBits;
 constexpr std::uint32_t kSign = 0x80000000U;
 
-// An unsigned number in the order of the floats: negative ones turn round.
-std::uint32_t key_of(float value) {
+// A key whose unsigned order is the order of the floats.
+std::uint32_t key_from_value(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   return (bits & kSign) != 0 ? ~bits : bits | kSign;
 }
 
-float value_of(std::uint32_t key) {
+float value_from_key(std::uint32_t key) {
   return std::bit_cast<float>((key & kSign) != 0 ? key & ~kSign : ~key);
 }
 
@@ -35,7 +35,7 @@ void radix_sort(std::span<float> values, std::vector<std::uint32_t>& scratch) {
   std::uint32_t* to = scratch.data() + n;
   std::array<std::array<std::size_t, kBuckets>, kPasses> starts{};
   for (std::size_t i = 0; i < n; ++i) {
-    from[i] = key_of(values[i]);
+    from[i] = key_from_value(values[i]);
     for (unsigned pass = 0; pass < kPasses; ++pass) ++starts[pass][digit(from[i], pass)];
   }
   for (auto& counts : starts) {
@@ -50,7 +50,7 @@ void radix_sort(std::span<float> values, std::vector<std::uint32_t>& scratch) {
     for (std::size_t i = 0; i < n; ++i) to[starts[pass][digit(from[i], pass)]++] = from[i];
     std::swap(from, to);
   }
-  for (std::size_t i = 0; i < n; ++i) values[i] = value_of(from[i]);
+  for (std::size_t i = 0; i < n; ++i) values[i] = value_from_key(from[i]);
 }
 
 }  // namespace valley

@@ -1,4 +1,4 @@
-// Sorting many floats, five to ten times faster than by comparisons.
+// Sorting of many floats, five to ten times faster than std::sort.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace valley {
 
-// Sorts `values` in ascending order, in three passes over eleven bits each. No NaN. `scratch` grows
-// as needed and can be used again.
+// Sorts `values` in ascending order, in three passes of eleven bits each. NaN is not allowed.
+// `scratch` grows as needed and can be reused.
 void radix_sort(std::span<float> values, std::vector<std::uint32_t>& scratch);
 
 }  // namespace valley

@@ -1,5 +1,5 @@
-// What an evaluation draws: Philox numbers of the stream kEvaluate, keyed by the evaluation's seed,
-// a purpose and an index. The ranks draw the same ones wherever the index falls.
+// Random numbers of evaluations: Philox stream kEvaluate, keyed by the evaluation's seed, a purpose
+// and an index, and so independent of the distribution over ranks.
 #pragma once
 
 #include <cmath>
@@ -11,11 +11,11 @@
 
 namespace valley {
 
-// The upper bits of a position; an index has the lower 40.
+// The upper bits of the Philox position; the index takes the lower 40.
 enum class Drawn : std::uint64_t {
-  kPatches = 1,     // index: of the image in its set; block: patch / 2
-  kDirections = 2,  // index: of the direction; block: coordinate / 4
-  kPairing = 3,     // index: of the pair
+  kPatches = 1,     // index: image in its set; block: patch / 2
+  kDirections = 2,  // index: direction; block: coordinate / 4
+  kPairing = 3,     // index: pair
 };
 
 [[nodiscard]] inline PhiloxBlock draw(std::uint64_t seed, Drawn what, std::uint64_t index,

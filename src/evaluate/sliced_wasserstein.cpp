@@ -15,17 +15,17 @@ namespace valley {
 namespace {
 
 constexpr std::int64_t kPatchPixels = kPatchSide * kPatchSide;
-constexpr std::int64_t kBlockPatches = kBlockImages * kPatchesAnImage;
-constexpr std::int64_t kSlicesAtOnce = 32;  // bounds the projections in memory
-constexpr double kUnit = 1000;
+constexpr std::int64_t kBlockPatches = kBlockImages * kPatchesPerImage;
+constexpr std::int64_t kSlicesPerPass = 32;  // limits the memory of the projections
+constexpr double kReportFactor = 1000;
 
 // The upper left corner of a patch.
 struct Corner {
   std::int64_t y, x;
 };
 
-Corner corner_of(std::uint64_t seed, std::int64_t image, std::int64_t patch, std::int64_t h,
-                 std::int64_t w) {
+Corner random_corner(std::uint64_t seed, std::int64_t image, std::int64_t patch, std::int64_t h,
+                     std::int64_t w) {
   const PhiloxBlock numbers = draw(seed, Drawn::kPatches, static_cast<std::uint64_t>(image),
                                    static_cast<std::uint32_t>(patch / 2));
   const std::int64_t first = patch % 2 * 2;
@@ -33,7 +33,7 @@ Corner corner_of(std::uint64_t seed, std::int64_t image, std::int64_t patch, std
           below(numbers.word[first + 1], w - kPatchSide + 1)};
 }
 
-// Unit vectors in all directions alike: float [count, size].
+// Isotropic random unit vectors: float [count, size].
 at::Tensor directions(std::uint64_t seed, std::int64_t first, std::int64_t count,
                       std::int64_t size) {
   at::Tensor all = at::empty({count, size}, at::kFloat);
@@ -56,7 +56,7 @@ at::Tensor directions(std::uint64_t seed, std::int64_t first, std::int64_t count
   return all;
 }
 
-// Sums and sums of squares of each channel: double [2 C].
+// Sum and sum of squares per channel: double [2 C].
 at::Tensor channel_sums(const at::Tensor& patches, std::int64_t channels) {
   at::Tensor sums = at::zeros({2 * channels}, at::kDouble);
   auto* to = sums.mutable_data_ptr<double>();
@@ -77,7 +77,7 @@ at::Tensor channel_sums(const at::Tensor& patches, std::int64_t channels) {
   return sums;
 }
 
-void standardise(const at::Tensor& patches, const std::vector<float>& means,
+void standardize(const at::Tensor& patches, const std::vector<float>& means,
                  const std::vector<float>& scales) {
   auto* values = patches.mutable_data_ptr<float>();
   for (std::int64_t row = 0; row < patches.size(0); ++row) {
@@ -88,8 +88,7 @@ void standardise(const at::Tensor& patches, const std::vector<float>& means,
   }
 }
 
-// The projections of all ranks' patches on the directions that this rank sorts: float [own,
-// patches].
+// Projections of all ranks' patches on this rank's share of the directions: float [own, patches].
 at::Tensor projections(const Team& team, const at::Tensor& patches, const at::Tensor& slices,
                        std::int64_t all_patches) {
   const std::int64_t own_patches = patches.size(0);
@@ -105,12 +104,12 @@ at::Tensor projections(const Team& team, const at::Tensor& patches, const at::Te
   return all.narrow(1, share.first, share.count()).t().contiguous();
 }
 
-std::span<float> row_of(const at::Tensor& rows, std::int64_t i) {
+std::span<float> get_row(const at::Tensor& rows, std::int64_t i) {
   const std::int64_t n = rows.size(1);
   return {rows.mutable_data_ptr<float>() + i * n, static_cast<std::size_t>(n)};
 }
 
-// Of two sorted samples of one size.
+// Both samples are sorted and have the same size.
 double wasserstein(std::span<const float> a, std::span<const float> b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i)
@@ -126,12 +125,12 @@ at::Tensor random_patches(const at::Tensor& images, std::uint64_t seed, std::int
   const std::int64_t h = images.size(2);
   const std::int64_t w = images.size(3);
   VALLEY_CHECK(images.is_contiguous() && h >= kPatchSide && w >= kPatchSide);
-  at::Tensor patches = at::empty({n * kPatchesAnImage, channels * kPatchPixels}, at::kFloat);
+  at::Tensor patches = at::empty({n * kPatchesPerImage, channels * kPatchPixels}, at::kFloat);
   auto* to = patches.mutable_data_ptr<float>();
   for (std::int64_t i = 0; i < n; ++i) {
     const float* image = images.const_data_ptr<float>() + i * channels * h * w;
-    for (std::int64_t patch = 0; patch < kPatchesAnImage; ++patch) {
-      const Corner corner = corner_of(seed, first + i, patch, h, w);
+    for (std::int64_t patch = 0; patch < kPatchesPerImage; ++patch) {
+      const Corner corner = random_corner(seed, first + i, patch, h, w);
       for (std::int64_t c = 0; c < channels; ++c) {
         for (std::int64_t y = 0; y < kPatchSide; ++y) {
           const float* row = image + (c * h + corner.y + y) * w + corner.x;
@@ -151,11 +150,11 @@ at::Tensor standard_patches(const Team& team, const ImageSet& set, std::uint64_t
   const std::int64_t images =
       std::max<std::int64_t>(0, std::min(set.images(), share.last * kBlockImages) - first_image);
   const at::Tensor patches =
-      at::empty({images * kPatchesAnImage, channels * kPatchPixels}, at::kFloat);
+      at::empty({images * kPatchesPerImage, channels * kPatchPixels}, at::kFloat);
   const at::Tensor sums = at::zeros({share.count(), 2 * channels}, at::kDouble);
   const auto rows = [&](std::int64_t block) {
     return patches.narrow(0, (block - share.first) * kBlockPatches,
-                          images_in_block(set.images(), block) * kPatchesAnImage);
+                          images_in_block(set.images(), block) * kPatchesPerImage);
   };
   for_each_unit(team, "patches", share, [&](std::int64_t block) {
     const at::Tensor images_of_level = laplacian_level(set.block(block), level, levels);
@@ -166,7 +165,7 @@ at::Tensor standard_patches(const Team& team, const ImageSet& set, std::uint64_t
   const auto* values = total.const_data_ptr<double>();
   std::vector<float> means;
   std::vector<float> scales;
-  const auto count = static_cast<double>(set.images() * kPatchesAnImage * kPatchPixels);
+  const auto count = static_cast<double>(set.images() * kPatchesPerImage * kPatchPixels);
   for (std::int64_t c = 0; c < channels; ++c) {
     double sum = 0;
     double square = 0;
@@ -177,12 +176,12 @@ at::Tensor standard_patches(const Team& team, const ImageSet& set, std::uint64_t
     const double mean = sum / count;
     const double variance = square / count - mean * mean;
     means.push_back(static_cast<float>(mean));
-    // A channel of one value stays at zero.
+    // A constant channel becomes zero.
     scales.push_back(variance > 1e-12 * square / count ? static_cast<float>(1 / std::sqrt(variance))
                                                        : 1.0F);
   }
   for_each_unit(team, "", share,
-                [&](std::int64_t block) { standardise(rows(block), means, scales); });
+                [&](std::int64_t block) { standardize(rows(block), means, scales); });
   return patches;
 }
 
@@ -191,10 +190,10 @@ std::vector<double> sliced_distances(const Team& team, std::uint64_t seed,
                                      const std::vector<at::Tensor>& others, std::int64_t images) {
   std::vector<double> distances(others.size(), 0.0);
   const auto sets = static_cast<std::int64_t>(others.size());
-  for (std::int64_t first = 0; first < kSlices; first += kSlicesAtOnce) {
-    const at::Tensor slices = directions(seed, first, kSlicesAtOnce, reference.size(1));
+  for (std::int64_t first = 0; first < kSlices; first += kSlicesPerPass) {
+    const at::Tensor slices = directions(seed, first, kSlicesPerPass, reference.size(1));
     const auto project = [&](const at::Tensor& patches) {
-      return projections(team, patches, slices, images * kPatchesAnImage);
+      return projections(team, patches, slices, images * kPatchesPerImage);
     };
     const at::Tensor base = project(reference);
     std::vector<at::Tensor> projected;
@@ -202,21 +201,21 @@ std::vector<double> sliced_distances(const Team& team, std::uint64_t seed,
     const at::Tensor own = at::empty({base.size(0), sets}, at::kDouble);
     for_each_unit(team, "", {0, base.size(0)}, [&](std::int64_t i) {
       std::vector<std::uint32_t> scratch;
-      radix_sort(row_of(base, i), scratch);
+      radix_sort(get_row(base, i), scratch);
       for (std::size_t s = 0; s < projected.size(); ++s) {
-        radix_sort(row_of(projected[s], i), scratch);
+        radix_sort(get_row(projected[s], i), scratch);
         own.mutable_data_ptr<double>()[i * sets + static_cast<std::int64_t>(s)] =
-            wasserstein(row_of(base, i), row_of(projected[s], i));
+            wasserstein(get_row(base, i), get_row(projected[s], i));
       }
     });
-    const at::Tensor all = gather_rows(team, own, 1, kSlicesAtOnce);
+    const at::Tensor all = gather_rows(team, own, 1, kSlicesPerPass);
     for (std::int64_t i = 0; i < all.numel(); ++i)
       distances[static_cast<std::size_t>(i % sets)] += all.const_data_ptr<double>()[i];
     if (team.progress)
       team.progress("patches compared",
-                    static_cast<double>(first + kSlicesAtOnce) / static_cast<double>(kSlices));
+                    static_cast<double>(first + kSlicesPerPass) / static_cast<double>(kSlices));
   }
-  for (double& distance : distances) distance *= kUnit / static_cast<double>(kSlices);
+  for (double& distance : distances) distance *= kReportFactor / static_cast<double>(kSlices);
   return distances;
 }
 

@@ -1,4 +1,4 @@
-// A list of numbers in a few.
+// Summary statistics of a list of values.
 #pragma once
 
 #include <array>
@@ -12,14 +12,14 @@ inline constexpr std::array<int, 5> kPercents = {5, 25, 50, 75, 95};
 struct Summary {
   std::size_t count = 0;
   double mean = 0;
-  double deviation = 0;  // standard, divided by count - 1; 0 of one number
+  double deviation = 0;  // sample standard deviation; 0 for one value
   double min = 0;
   double max = 0;
-  std::array<double, kPercents.size()> percentiles{};  // between two numbers, linearly
+  std::array<double, kPercents.size()> percentiles{};  // linearly interpolated
 };
 
-// Of at least one number, each finite. The sums are taken in the order of size: the same bits in
-// any order.
+// Requires at least one value, all finite. Sums are taken in ascending order, so that the result is
+// bitwise independent of the order of `values`.
 [[nodiscard]] Summary summarize(std::span<const float> values);
 
 }  // namespace valley

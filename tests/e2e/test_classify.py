@@ -265,7 +265,7 @@ def test_scores_that_are_no_numbers_are_refused(digits, tmp_path):
         for name in ("output.weight", "output.bias"):
             tensors[name].fill(3e38)
     model = digits.altered("output", overflow, tmp_path)
-    bad = [re.search(r"gives (\d+) of 100 images scores of classes that are not finite", error)[1]
+    bad = [re.search(r"class scores that are not finite for (\d+) of 100 images", error)[1]
            for error in (digits.classify(model, digits.shards, expect=DATA, ranks=ranks).error for ranks in (None, 2))
            if str(model) in error]
     assert len(bad) == 2 and bad[0] == bad[1] and int(bad[0]) > 50

@@ -253,7 +253,7 @@ def test_energies_that_are_no_numbers_are_said_once_and_not_written(program, bro
     out = program.folder / "e.csv"
     result = program.call("energy", broken, "--data", others[0], "-o", out, "--histogram", program.folder / "h.png",
                           ranks=ranks, expect=DATA)
-    assert f"{broken} gives {OTHERS} of {OTHERS} images" in result.error and "dots/00.png" in result.error
+    assert f"{broken} gives energies that are not finite for {OTHERS} of {OTHERS} images" in result.error and "dots/00.png" in result.error
     assert result.stdout == ""
     assert not out.exists() and not (program.folder / "h.png").exists()
 

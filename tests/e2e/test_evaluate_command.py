@@ -1,4 +1,4 @@
-"""`valley evaluate`, and evaluations in training: the same numbers on any number of ranks, and what is refused."""
+"""`valley evaluate`, and evaluations in training: equal results on any number of ranks, and rejected arguments."""
 
 import json
 
@@ -19,16 +19,16 @@ def run(shared_program):
 
 @pytest.fixture(scope="module")
 def evaluated(shared_program, run, faces):
-    """The answer of one rank."""
+    """The JSON result of one rank."""
     return shared_program.call("evaluate", run, "--data", faces, "--json").stdout
 
 
-def test_the_answer_names_what_was_compared(evaluated, run, faces):
+def test_json_names_the_compared_sets(evaluated, run, faces):
     answer = json.loads(evaluated)
     assert answer["samples"] == {"images": 52, "model": str(checkpoint(run) / "model.safetensors"), "weights": "averaged"}
     assert answer["data"]["directory"] == str(faces)
     assert answer["data"]["images"] == 105
-    assert "105 images: 52" in answer["limit"]
+    assert "105 images, 52" in answer["limit"]
     assert answer["metrics"].keys() == METRICS
     for name, metric in answer["metrics"].items():
         assert metric.keys() == {"value", "floor", "better"} and numpy.isfinite([metric["value"], metric["floor"]]).all(), name
@@ -36,13 +36,13 @@ def test_the_answer_names_what_was_compared(evaluated, run, faces):
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_every_number_of_ranks_gives_the_same_bytes(program, evaluated, run, faces, ranks):
+def test_output_is_bitwise_equal_on_any_number_of_ranks(program, evaluated, run, faces, ranks):
     file = program.folder / "answer.json"
     result = program.call("evaluate", run, "--data", faces, "--json", "-o", file, ranks=ranks)
     assert result.stdout == evaluated == file.read_text()
 
 
-def test_the_table_has_every_metric_and_the_number_of_samples(program, evaluated, run, faces):
+def test_text_has_all_metrics_and_sample_count(program, evaluated, run, faces):
     table = program.call("evaluate", run, "--data", faces).stdout
     assert f"samples  52 of {checkpoint(run) / 'model.safetensors'} (averaged weights)" in table
     rows = {line.split()[0]: line.split()[1:3] for line in table.split("\n\n")[1].splitlines()[1:]}
@@ -61,7 +61,7 @@ def test_weights_are_averaged_raw_or_untrained(program, evaluated, run, faces):
     assert len({answer["metrics"]["swd"]["value"] for answer in answers.values()}) == 3
 
 
-def test_the_same_images_as_samples_are_at_no_distance(program, faces):
+def test_identical_sets_have_distance_zero(program, faces):
     result = program.call("evaluate", "--samples", faces, "--data", faces, "--json")
     metrics = json.loads(result.stdout)["metrics"]
     assert "the same images" in result.stderr
@@ -69,14 +69,14 @@ def test_the_same_images_as_samples_are_at_no_distance(program, faces):
     assert metrics["coverage"]["value"] == 1
 
 
-def test_another_seed_takes_other_images(program, faces):
+def test_another_seed_selects_other_images(program, faces):
     answers = [json.loads(program.call("evaluate", "--samples", faces, "--data", faces, "--json", "--count", 20, "--seed",
                                        seed).stdout)["metrics"]["mean/0"] for seed in (0, 0, 1)]
     assert answers[0] == answers[1] != answers[2]
 
 
 @pytest.mark.parametrize("ranks", [None, 2])
-def test_training_evaluates_and_is_not_changed_by_it(program, run, ranks):
+def test_evaluation_during_training_does_not_change_it(program, run, ranks):
     plain = run if ranks is None else program.trained(ranks, f"train.steps={STEPS}")
     watched = program.trained(ranks, f"train.steps={STEPS}", "evaluate.every=3", "evaluate.samples=40")
     lines = [line for line in stats(watched) if line.get("event") == "evaluate"]
@@ -91,7 +91,7 @@ def test_training_evaluates_and_is_not_changed_by_it(program, run, ranks):
     assert "evaluated 40 samples: swd" in (watched / "log.txt").read_text()
 
 
-def test_training_and_the_command_measure_the_same(program, faces):
+def test_evaluate_command_equals_evaluation_during_training(program, faces):
     trained = program.trained(None, f"train.steps={STEPS}", f"evaluate.every={STEPS}", "evaluate.samples=40")
     line = [line for line in stats(trained) if line.get("event") == "evaluate"][-1]
     answer = json.loads(program.call("evaluate", trained, "--data", faces, "--count", 40, "--json").stdout)
@@ -109,17 +109,17 @@ def test_training_and_the_command_measure_the_same(program, faces):
     (["nowhere"], MISSING, "nowhere"),
     (["--samples", "nowhere"], MISSING, "nowhere"),
     (["RUN", "--inception", "nowhere.pt"], MISSING, "nowhere.pt"),
-    (["RUN", "--inception", "CONFIG"], DATA, "no TorchScript network"),
+    (["RUN", "--inception", "CONFIG"], DATA, "it is not a TorchScript network"),
     (["RUN", "-o", "nowhere/answer.json"], CANNOT_WRITE, "nowhere"),
 ])
-def test_what_is_refused(program, run, faces, config, arguments, expect, words):
+def test_invalid_options_are_rejected(program, run, faces, config, arguments, expect, words):
     names = {"RUN": run, "DATA": faces, "CONFIG": config}
     result = program.call("evaluate", "--data", faces, *(names.get(a, a) for a in arguments), expect=expect)
     assert words in result.error
     assert result.stdout == ""
 
 
-def test_images_of_another_size_are_refused_once_on_two_ranks(program, run):
+def test_images_of_another_size_are_rejected_once_on_two_ranks(program, run):
     small = program.folder / "small"
     program.call("shard", "build", "--source", "NotoColorEmoji.ttf", "--codepoints", "1F600-1F617", "--resolution", "16",
                  "--dest", small, "--jobs", "1")
@@ -127,7 +127,7 @@ def test_images_of_another_size_are_refused_once_on_two_ranks(program, run):
     assert "32x32x3" in error and "16x16x3" in error
 
 
-def test_too_few_images_to_evaluate_stop_a_training_before_its_first_step(program, faces):
+def test_too_few_images_to_evaluate_are_rejected_before_first_step(program, faces):
     few = program.folder / "few"
     program.call("shard", "build", "--source", "NotoColorEmoji.ttf", "--codepoints", "1F600-1F60F", "--resolution", "32",
                  "--dest", few, "--jobs", "1")
@@ -135,7 +135,7 @@ def test_too_few_images_to_evaluate_stop_a_training_before_its_first_step(progra
     assert "at least 10 samples" in result.error
 
 
-def test_copies_of_one_image_lie_in_no_ball_whatever_the_seed(program):
+def test_copies_of_one_image_are_in_no_ball(program):
     def build(name, images):
         folder = program.folder / name
         folder.mkdir()

@@ -16,7 +16,7 @@
 namespace valley {
 namespace {
 
-TEST(Share, CoversEveryUnitOnceInTheOrderOfTheRanks) {
+TEST(Share, CoversEveryUnitOnceInRankOrder) {
   for (const std::int64_t units : {1, 2, 5, 31, 64}) {
     for (const int size : {1, 2, 3, 8}) {
       std::int64_t next = 0;
@@ -34,7 +34,7 @@ TEST(Share, CoversEveryUnitOnceInTheOrderOfTheRanks) {
   }
 }
 
-TEST(ForEachUnit, CallsEachOnceOnSingleThreads) {
+TEST(ForEachUnit, CallsEachUnitOnceWithSingleThreadedLibTorch) {
   for (const int threads : {1, 3}) {
     const TeamOfOne one(threads);
     const SingleThreaded single;
@@ -49,7 +49,7 @@ TEST(ForEachUnit, CallsEachOnceOnSingleThreads) {
   }
 }
 
-TEST(ForEachUnit, ThrowsWhatAThreadThrew) {
+TEST(ForEachUnit, RethrowsTheExceptionOfAThread) {
   const TeamOfOne one(3);
   EXPECT_THROW(for_each_unit(one.team, "", {0, 50},
                              [](std::int64_t unit) {
@@ -58,7 +58,7 @@ TEST(ForEachUnit, ThrowsWhatAThreadThrew) {
                std::out_of_range);
 }
 
-TEST(ForEachUnit, SaysHowFarItIs) {
+TEST(ForEachUnit, ReportsProgress) {
   TeamOfOne one(1);
   std::vector<double> shares;
   one.team.progress = [&](const std::string& doing, double share) {
@@ -69,7 +69,7 @@ TEST(ForEachUnit, SaysHowFarItIs) {
   EXPECT_EQ(shares, (std::vector<double>{0.25, 0.5, 0.75, 1}));
 }
 
-TEST(SingleThreaded, PutsThreadsBack) {
+TEST(SingleThreaded, RestoresTheNumberOfThreads) {
   const int before = at::get_num_threads();
   {
     const SingleThreaded single;
@@ -78,7 +78,7 @@ TEST(SingleThreaded, PutsThreadsBack) {
   EXPECT_EQ(at::get_num_threads(), before);
 }
 
-TEST(RadixSort, OrdersAsComparisonsDo) {
+TEST(RadixSort, SortsLikeStdSort) {
   at::Tensor values = at::randn({10'001});
   float* data = values.mutable_data_ptr<float>();
   data[0] = 0.0F;

@@ -1,4 +1,4 @@
-// Measures of classes against numbers that can be worked out by hand.
+// Classification metrics compared with hand-computed values.
 #include "evaluate/classification.h"
 
 #include <gtest/gtest.h>
@@ -10,14 +10,14 @@
 namespace valley {
 namespace {
 
-// Scores of which the softmax is `probabilities`, shifted by what it does not see.
+// Scores whose softmax is `probabilities`, with an added constant.
 std::vector<float> scores_of(const std::vector<double>& probabilities, double shift = 0) {
   std::vector<float> scores;
   for (const double p : probabilities) scores.push_back(static_cast<float>(std::log(p) + shift));
   return scores;
 }
 
-TEST(ClassProbabilities, AreTheSoftmaxWhateverTheSizeOfScores) {
+TEST(ClassProbabilities, AreTheSoftmaxForLargeScores) {
   for (const double shift : {0.0, -3000.0, 3000.0}) {
     const ClassProbabilities p(scores_of({0.5, 0.25, 0.25, 0.125, 0.125, 0.75}, shift), 3);
     ASSERT_EQ(p.images(), 2U);
@@ -31,21 +31,21 @@ TEST(ClassProbabilities, AreTheSoftmaxWhateverTheSizeOfScores) {
   }
 }
 
-TEST(ClassProbabilities, HaveALogarithmWhereTheyHaveNoNumber) {
+TEST(ClassProbabilities, LogarithmIsFiniteIfProbabilityUnderflows) {
   const std::array<float, 2> scores = {0, -5000};
   const ClassProbabilities p(scores, 2);
   EXPECT_EQ(p.of(0)[1], 0);
   EXPECT_DOUBLE_EQ(p.log_probability(0, 1), -5000);
 }
 
-TEST(ClassProbabilities, OfEqualScoresTakeTheFirstClass) {
+TEST(ClassProbabilities, EqualScoresPredictTheFirstClass) {
   const std::array<float, 3> scores = {1, 2, 2};
   EXPECT_EQ(ClassProbabilities(scores, 3).predicted(0), 1U);
 }
 
-// Of no hits in n the upper end is z^2 / (n + z^2), of all hits the lower end n / (n + z^2); of
+// For 0 of n hits the upper end is z^2 / (n + z^2), of all hits the lower end n / (n + z^2); of
 // half of them both lie z / (2 sqrt(n + z^2)) from the middle.
-TEST(WilsonInterval, AgreesWithClosedForms) {
+TEST(WilsonInterval, MatchesClosedForms) {
   constexpr double kSquare = 1.959963984540054 * 1.959963984540054;
   const Interval none = wilson_interval(0, 20);
   EXPECT_EQ(none.low, 0);
@@ -58,8 +58,8 @@ TEST(WilsonInterval, AgreesWithClosedForms) {
   EXPECT_NEAR(half.low + half.high, 1, 1e-14);
 }
 
-// Four images of two classes: certain of 0.9, 0.9 (right, wrong) and of 0.6, 0.6 (both right).
-TEST(Classify, AddsUpWhatWasSaid) {
+// Four images of two classes with confidences 0.9, 0.9 (right, wrong), 0.6, 0.6 (both right).
+TEST(Classify, SumsMetricsOverImages) {
   const ClassProbabilities p(scores_of({0.9, 0.1, 0.9, 0.1, 0.4, 0.6, 0.6, 0.4}), 2);
   const std::array<std::int64_t, 4> labels = {0, 1, 1, 0};
   const Classification c = classify(p, labels);
@@ -77,7 +77,7 @@ TEST(Classify, AddsUpWhatWasSaid) {
   EXPECT_EQ(c.confused(1, 1), 1U);
 }
 
-TEST(Classify, CountsInBinsOfWhichTheUpperEndBelongsToThem) {
+TEST(Classify, CalibrationBinsIncludeTheirUpperEnd) {
   // Three images of 15 bins: 0.5 in the eighth, (7/15, 8/15]; 1 in the last one.
   const std::array<float, 6> scores = {0, 0, 0, -5000, -5000, 0};
   const std::array<std::int64_t, 3> labels = {0, 0, 0};
@@ -91,7 +91,7 @@ TEST(Classify, CountsInBinsOfWhichTheUpperEndBelongsToThem) {
   EXPECT_DOUBLE_EQ(c.brier, (0.5 + 2) / 3);
 }
 
-TEST(Classify, LeavesOutImagesWithoutALabel) {
+TEST(Classify, IgnoresImagesWithoutLabel) {
   const ClassProbabilities p(scores_of({0.9, 0.1, 0.2, 0.8, 0.3, 0.7}), 2);
   const std::array<std::int64_t, 3> labels = {-1, 1, 0};
   const Classification c = classify(p, labels);
@@ -100,7 +100,7 @@ TEST(Classify, LeavesOutImagesWithoutALabel) {
   EXPECT_EQ(mistakes(p, labels), std::vector<std::size_t>{2});
 }
 
-TEST(Mistakes, BeginWithTheMostConfidentOne) {
+TEST(Mistakes, AreSortedByDescendingConfidence) {
   const ClassProbabilities p(scores_of({0.6, 0.4, 0.9, 0.1, 0.1, 0.9, 0.9, 0.1}), 2);
   const std::array<std::int64_t, 4> labels = {1, 1, 1, 1};
   EXPECT_EQ(mistakes(p, labels), (std::vector<std::size_t>{1, 3, 0}));

@@ -12,31 +12,31 @@ namespace {
 
 using Energies = std::vector<float>;
 
-TEST(Auroc, CountsPairs) {
+TEST(Auroc, IsTheShareOfOrderedPairs) {
   EXPECT_EQ(auroc(Energies{1, 2}, Energies{3, 4}).value, 1);
   EXPECT_EQ(auroc(Energies{3, 4}, Energies{1, 2}).value, 0);
   EXPECT_EQ(auroc(Energies{1, 3}, Energies{2, 4}).value, 0.75);
   EXPECT_EQ(auroc(Energies{-5}, Energies{-5}).value, 0.5);
   EXPECT_EQ(auroc(Energies{1, 1, 1}, Energies{1, 1}).value, 0.5);
-  // Of 12 pairs, 7 are in order and 3 tied.
+  // 7 of 12 pairs are in order and 3 tied.
   EXPECT_EQ(auroc(Energies{1, 2, 2, 5}, Energies{2, 3, 5}).value, 8.5 / 12);
 }
 
-TEST(Auroc, OneImageHasNoInterval) {
+TEST(Auroc, HasNoIntervalForOneImage) {
   const Auroc found = auroc(Energies{1}, Energies{2, 3});
   EXPECT_EQ(found.value, 1);
   EXPECT_FALSE(found.standard_error || found.low || found.high);
   EXPECT_FALSE(auroc(Energies{1, 3}, Energies{2}).low);
 }
 
-TEST(Auroc, AllToldApartHasAnIntervalWithoutWidth) {
+TEST(Auroc, PerfectSeparationHasIntervalOfWidthZero) {
   const Auroc found = auroc(Energies{1, 2}, Energies{3, 4});
   EXPECT_EQ(found.standard_error, 0);
   EXPECT_EQ(found.low, 1);
   EXPECT_EQ(found.high, 1);
 }
 
-// DeLong's as its equations are written: of every pair.
+// The equations of DeLong et al. by a loop over all pairs.
 Auroc of_all_pairs(const Energies& data, const Energies& against) {
   const auto psi = [](float x, float y) { return x < y ? 1 : x == y ? 0.5 : 0; };
   const auto m = static_cast<double>(data.size());
@@ -60,7 +60,7 @@ Auroc of_all_pairs(const Energies& data, const Energies& against) {
   return {area, std::sqrt(of_data / m + of_against / n), {}, {}};
 }
 
-TEST(Auroc, IsThatOfAllPairsWithTiesAndWithout) {
+TEST(Auroc, MatchesCountOfAllPairsWithAndWithoutTies) {
   std::mt19937 random(3);
   for (const bool has_ties : {false, true}) {
     for (const auto& [m, n] : {std::pair{2, 2}, {40, 7}, {9, 60}, {200, 150}}) {
@@ -84,16 +84,16 @@ TEST(Auroc, IsThatOfAllPairsWithTiesAndWithout) {
       std::reverse(data.begin(), data.end());
       std::rotate(against.begin(), against.begin() + 1, against.end());
       EXPECT_EQ(auroc(data, against).standard_error, found.standard_error);
-      // Sets in each other's place are told apart as well.
+      // Exchanged sets are separated as well.
       EXPECT_NEAR(auroc(against, data).value, 1 - found.value, 1e-14);
       EXPECT_NEAR(*auroc(against, data).standard_error, *found.standard_error, 1e-14);
     }
   }
 }
 
-// Of many draws from the same two distributions, about 95 % of the intervals hold the true area:
+// About 95 % of the intervals of many samples of two distributions contain the true area:
 // that of two normals one deviation apart is the normal distribution function of 1 / sqrt(2).
-TEST(Auroc, IntervalsHoldTheTrueAreaAsOftenAsTheySay) {
+TEST(Auroc, IntervalsHaveTheirCoverage) {
   constexpr int kTrials = 1000;
   const double area = 0.5 * std::erfc(-0.5);
   std::mt19937 random(5);
@@ -111,7 +111,7 @@ TEST(Auroc, IntervalsHoldTheTrueAreaAsOftenAsTheySay) {
   EXPECT_LT(held, 975);
 }
 
-TEST(Threshold, KeepsAtLeastTheShareAndCountsTheOthers) {
+TEST(Threshold, KeepsAtLeastTheShareOfData) {
   Energies data;
   for (int i = 1; i <= 20; ++i) data.push_back(static_cast<float>(i));
   const Threshold found = threshold_keeping(0.95, data, Energies{18.5, 19, 19.5, 30});
@@ -123,7 +123,7 @@ TEST(Threshold, KeepsAtLeastTheShareAndCountsTheOthers) {
   EXPECT_EQ(threshold_keeping(0.01, data, Energies{0}).false_positives, 1);
 }
 
-TEST(Threshold, TiesAreKeptTogether) {
+TEST(Threshold, TiesFallOnOneSide) {
   const Threshold found = threshold_keeping(0.95, Energies(30, 4), Energies{3, 4, 5});
   EXPECT_EQ(found.kept, 1);
   EXPECT_EQ(found.false_positives, 2.0 / 3);

@@ -15,7 +15,7 @@
 namespace valley {
 namespace {
 
-// Noise of single pixels; `coarse`: of dark and darker squares of 8 x 8 pixels.
+// Noise of single pixels; `coarse`: noise of squares of 8 x 8 pixels.
 at::Tensor noise(std::int64_t n, bool coarse) {
   if (!coarse) return noise_images(n, 32, 3);
   const at::Tensor small = noise_images(n, 4, 3).floor_divide(128) * 60;
@@ -54,7 +54,7 @@ std::map<std::string, Metric> by_name(const std::vector<Metric>& metrics) {
   return named;
 }
 
-TEST(DatasetSource, SetsOfOneOrderHaveNoImageInCommon) {
+TEST(DatasetSource, DisjointRangesShareNoImage) {
   at::Tensor pixels = at::zeros({100, 16, 16, 1}, at::kByte);
   for (std::int64_t i = 0; i < 100; ++i) pixels[i].fill_(i);
   const auto dataset = std::make_shared<Stored>(pixels);
@@ -68,7 +68,7 @@ TEST(DatasetSource, SetsOfOneOrderHaveNoImageInCommon) {
       DatasetSource(dataset, 7, 0).pixels(0, 50).equal(DatasetSource(dataset, 8, 0).pixels(0, 50)));
 }
 
-TEST(Evaluator, TellsOthersOfTheSameKindFromWorseOnes) {
+TEST(Evaluator, RanksSimilarImagesAboveWorseOnes) {
   const TeamOfOne one;
   const auto dataset = std::make_shared<Stored>(noise(160, false));
   Evaluator evaluator(one.team, dataset, 80, 0);
@@ -90,7 +90,7 @@ TEST(Evaluator, TellsOthersOfTheSameKindFromWorseOnes) {
   EXPECT_LT(worse["coverage"].value, 0.5 * same["coverage"].value);
 }
 
-TEST(Evaluator, GivesTheSameBitsOnAnyNumberOfThreads) {
+TEST(Evaluator, IsBitwiseEqualOnAnyNumberOfThreads) {
   const auto dataset = std::make_shared<Stored>(noise(70, false));
   const StoredImages samples(noise(35, true));
   std::vector<Metric> first;
@@ -106,7 +106,7 @@ TEST(Evaluator, GivesTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
-TEST(SampleCount, IsAtMostHalfOfTheData) {
+TEST(SampleCount, IsLimitedToHalfOfTheData) {
   EXPECT_EQ(count_samples(std::nullopt, 50'000, std::nullopt, "d").images, 10'000);
   EXPECT_EQ(count_samples(std::nullopt, 50'000, std::nullopt, "d").limit, "");
   EXPECT_EQ(count_samples(500, 3926, std::nullopt, "d").images, 500);

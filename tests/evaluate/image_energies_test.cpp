@@ -50,7 +50,7 @@ class Brightness final : public ImageEnergy {
   [[nodiscard]] bool is_density() const override { return false; }
 };
 
-TEST(ImageEnergies, AreInTheOrderOfTheImagesOnAnyNumberOfThreads) {
+TEST(ImageEnergies, KeepImageOrderOnAnyNumberOfThreads) {
   for (const int threads : {1, 3}) {
     for (const std::uint64_t n : {1U, 32U, 33U, 200U}) {
       const TeamOfOne one(threads);
@@ -64,7 +64,7 @@ TEST(ImageEnergies, AreInTheOrderOfTheImagesOnAnyNumberOfThreads) {
   }
 }
 
-TEST(ImageEnergies, WhatIsNotFiniteIsCountedAndNamed) {
+TEST(ImageEnergies, ValuesThatAreNotFiniteAreCountedAndNamed) {
   const at::Tensor energies = at::zeros({5});
   require_finite_energies(energies, Counted(5), "a.safetensors");
   energies[2].fill_(std::numeric_limits<float>::infinity());

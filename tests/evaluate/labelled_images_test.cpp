@@ -31,7 +31,7 @@ void write_plain(const fs::path& path, std::uint8_t value, std::int64_t side = 8
   write_png(path, {pixels, side, side, channels});
 }
 
-// Two folders of classes: five files, of which one is gray and one larger.
+// Two class folders with five files: one is gray, one is larger.
 void write_classes(const fs::path& folder) {
   write_plain(folder / "cats/1.png", 10);
   write_plain(folder / "cats/2.png", 20, 30);
@@ -81,7 +81,7 @@ using Values = std::vector<int>;
 using Labels = std::vector<std::int64_t>;
 using Names = std::vector<std::string>;
 
-TEST(LabelledImages, OfAFolderAreInItsOrderWithItsClasses) {
+TEST(LabelledImages, FolderKeepsFileOrderAndClasses) {
   const TemporaryFolder folder;
   write_classes(folder / "pets");
   const auto images = open_images({(folder / "pets").string()}, kShape, "m");
@@ -97,7 +97,7 @@ TEST(LabelledImages, OfAFolderAreInItsOrderWithItsClasses) {
   EXPECT_EQ(gray->pixels(0, 1).sizes(), (at::IntArrayRef{1, 4, 4, 1}));
 }
 
-TEST(LabelledImages, OfShardsAreThoseOfTheirFolder) {
+TEST(LabelledImages, ShardsEqualTheirSourceFolder) {
   const TemporaryFolder folder;
   write_classes(folder / "pets");
   build_shards(folder / "pets", folder / "shards");
@@ -116,7 +116,7 @@ TEST(LabelledImages, OfShardsAreThoseOfTheirFolder) {
                });
 }
 
-TEST(LabelledImages, OfSeveralInputsAreOneAfterTheOther) {
+TEST(LabelledImages, SeveralInputsAreConcatenated) {
   const TemporaryFolder folder;
   write_classes(folder / "pets");
   build_shards(folder / "pets", folder / "shards");
@@ -149,7 +149,7 @@ void write_numbered(const fs::path& folder, const Labels& labels, const Names& n
   write_file((folder / "dataset.json").string(), text + "}");
 }
 
-TEST(LabelledImages, OfInputsWithTheSameListKeepClassesOfEqualNamesApart) {
+TEST(LabelledImages, EqualClassListsKeepEqualNamesApart) {
   const TemporaryFolder folder;
   const Names names{"crane", "maillot", "crane"};
   write_numbered(folder / "a", {2, 0, 1}, names);
@@ -159,7 +159,7 @@ TEST(LabelledImages, OfInputsWithTheSameListKeepClassesOfEqualNamesApart) {
   EXPECT_EQ(labels_of(*images), (Labels{2, 0, 1, 1, 2}));
 }
 
-TEST(LabelledImages, OfInputsWithAnAmbiguousNameAreRejected) {
+TEST(LabelledImages, AmbiguousClassNameIsRejected) {
   const TemporaryFolder folder;
   const auto path = [&](const char* name) { return (folder / name).string(); };
   write_numbered(path("a"), {2, 0, 1}, {"crane", "maillot", "crane"});
@@ -176,7 +176,7 @@ TEST(LabelledImages, OfInputsWithAnAmbiguousNameAreRejected) {
   EXPECT_EQ(labels_of(*joined), (Labels{1, 0, 4, 2, 3}));
 }
 
-TEST(LabelledImages, OfLabelsWithoutNamesAreNumbersOfTheOnlyList) {
+TEST(LabelledImages, LabelsWithoutNamesIndexTheOnlyList) {
   const TemporaryFolder folder;
   const auto path = [&](const char* name) { return (folder / name).string(); };
   write_numbered(path("a"), {1, 0}, {"crane", "maillot"});
@@ -190,12 +190,12 @@ TEST(LabelledImages, OfLabelsWithoutNamesAreNumbersOfTheOnlyList) {
   });
 }
 
-TEST(ClassMap, DistinctNamesHaveTheirNumbers) {
+TEST(ClassMap, RepeatedNamesGetTheirIndex) {
   EXPECT_EQ(distinct_names({"crane", "maillot", "crane", "crane (0)"}),
             (Names{"crane (0)'", "maillot", "crane (2)", "crane (0)"}));
 }
 
-TEST(ClassMap, NamesOfSeveralClassesAreNotMatched) {
+TEST(ClassMap, NamesOfSeveralClassesAreRejected) {
   const Names twice{"crane", "maillot", "crane"};
   EXPECT_EQ(match_classes(twice, twice, "m"), (Labels{0, 1, 2}));
   EXPECT_EQ(match_classes({"maillot"}, twice, "m"), (Labels{1}));
@@ -207,7 +207,7 @@ TEST(ClassMap, NamesOfSeveralClassesAreNotMatched) {
   });
 }
 
-TEST(LabelledImages, ChosenOnesKeepTheirOrderAndPlace) {
+TEST(LabelledImages, ChosenImagesKeepOrderAndIndex) {
   const TemporaryFolder folder;
   for (int i = 0; i < 40; ++i)
     write_plain(folder / fmt::format("set/{:02}.png", i), static_cast<std::uint8_t>(i));
@@ -227,7 +227,7 @@ TEST(LabelledImages, ChosenOnesKeepTheirOrderAndPlace) {
   EXPECT_NE(choose_images(all, 8, 7)->fingerprint(), choose_images(all, 8, 8)->fingerprint());
 }
 
-TEST(LabelledImages, WhatCannotBeUsedIsNamed) {
+TEST(LabelledImages, InvalidInputsAreRejectedByName) {
   const TemporaryFolder folder;
   const auto open = [&](const std::string& name) {
     return open_images({(folder / name).string()}, kShape, "m");

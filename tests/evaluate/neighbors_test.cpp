@@ -15,7 +15,7 @@ namespace {
 
 // Naeem et al. 2020, section 3: of equal distributions the expected density is 1, the expected
 // coverage about 1 - 2^-5.
-TEST(Neighbors, IdenticalGaussiansHaveDensityOneAndCoverageNinetySeven) {
+TEST(Neighbors, EqualGaussiansHaveDensityOneAndCoverage97Percent) {
   at::manual_seed(0);
   const TeamOfOne one;
   const at::Tensor real = at::randn({2000, 32});
@@ -31,7 +31,7 @@ TEST(Neighbors, IdenticalGaussiansHaveDensityOneAndCoverageNinetySeven) {
 }
 
 // On a line at 0, 1, ..., 9 the ball of an end reaches to 5 away, excluding it.
-TEST(Neighbors, CountsOnALine) {
+TEST(Neighbors, MatchesCountsOnALine) {
   const TeamOfOne one;
   const at::Tensor real = at::arange(10, at::kFloat).unsqueeze(1);
   const at::Tensor sample = at::full({1, 1}, -4.0, at::kFloat);
@@ -41,9 +41,8 @@ TEST(Neighbors, CountsOnALine) {
   EXPECT_DOUBLE_EQ(found[0].coverage, 0.1);
 }
 
-// The balls of the copies have the radius 0. Those of noise reach to the copies at most, which are
-// then not strictly nearer: no ball holds one, wherever they stand and however the features are
-// scaled.
+// The balls of copies have radius 0. Those of noise reach at most to the copies, which are then not
+// strictly nearer: no ball contains a copy, in any order and for any scale of the features.
 TEST(Neighbors, TiesOfCopiesDoNotDependOnOrderAndScale) {
   at::manual_seed(1);
   const TeamOfOne one;
@@ -60,8 +59,8 @@ TEST(Neighbors, TiesOfCopiesDoNotDependOnOrderAndScale) {
   }
 }
 
-// Six images at the corners and the center of a square, many times the same distance: a ball
-// reaches to its fifth neighbor, and corners that are as far as that are outside.
+// Six images at the corners and the center of a square, with many equal distances: a ball reaches
+// to its fifth neighbor, and corners at that distance are outside.
 TEST(Neighbors, PointsAtEqualDistancesAreOutside) {
   const TeamOfOne one;
   const double third = 1.0 / 3;
@@ -69,7 +68,7 @@ TEST(Neighbors, PointsAtEqualDistancesAreOutside) {
       at::tensor({0.0, 0.0, third, 0.0, -third, 0.0, 0.0, third, 0.0, -third, third, third},
                  at::kDouble)
           .view({6, 2});
-  // Of the first ball the four neighbors are a third away, the fifth sqrt(2)/3.
+  // Four neighbors in the first ball are at distance 1/3, the fifth sqrt(2)/3.
   const at::Tensor at_its_radius = at::tensor({-third, -third}, at::kDouble).view({1, 2});
   const at::Tensor inside = at::tensor({third, 0.0}, at::kDouble).view({1, 2});
   const auto found = neighborhoods(one.team, real, {at_its_radius, inside});
@@ -80,7 +79,7 @@ TEST(Neighbors, PointsAtEqualDistancesAreOutside) {
   EXPECT_EQ(balls(found[1]), 6);
 }
 
-TEST(Frechet, OfDiagonalGaussiansIsTheClosedForm) {
+TEST(Frechet, MatchesClosedFormForDiagonalGaussians) {
   const at::Tensor a = at::tensor({4.0, 1.0, 0.0}, at::kDouble);
   const at::Tensor b = at::tensor({1.0, 9.0, 0.25}, at::kDouble);
   const at::Tensor mean = at::tensor({1.0, 2.0, 2.0}, at::kDouble);
@@ -90,7 +89,7 @@ TEST(Frechet, OfDiagonalGaussiansIsTheClosedForm) {
   EXPECT_NEAR(frechet_distance(second, second), 0, 1e-9);
 }
 
-TEST(PixelFeatures, AreSumsOfSquares) {
+TEST(PixelFeatures, AreSumsOverSquares) {
   at::Tensor pixels = at::zeros({1, 33, 33, 1}, at::kByte);
   pixels.narrow(1, 0, 2).narrow(2, 0, 2).fill_(255);
   pixels.narrow(1, 32, 1).fill_(255);  // left out
@@ -100,7 +99,7 @@ TEST(PixelFeatures, AreSumsOfSquares) {
   EXPECT_EQ(features.sum().item<float>(), 4 * 255);
 }
 
-TEST(ChannelStatistics, AreThoseOfAllPixels) {
+TEST(ChannelStatistics, CoverAllPixels) {
   const TeamOfOne one;
   const StoredImages images(noise_images(40, 16, 3));
   const ImageSet set(images, 40);

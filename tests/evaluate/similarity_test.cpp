@@ -12,7 +12,7 @@
 namespace valley {
 namespace {
 
-TEST(MsSsim, HasTheScalesThatTheWindowFits) {
+TEST(MsSsim, NumberOfScalesFollowsFromWindow) {
   EXPECT_EQ(ms_ssim_scales(10), 0);
   EXPECT_EQ(ms_ssim_scales(16), 1);
   EXPECT_EQ(ms_ssim_scales(28), 2);
@@ -32,8 +32,8 @@ TEST(MsSsim, IsOneForEqualImagesAndSymmetric) {
   EXPECT_LT(images.similarity(0, 1), 0.5);
 }
 
-// Without structure only the luminance of the coarsest scale tells them apart.
-TEST(MsSsim, OfPlainColoursIsTheLuminanceTerm) {
+// Images without structure differ only in the luminance of the coarsest scale.
+TEST(MsSsim, OfConstantImagesIsTheLuminanceTerm) {
   at::Tensor pixels = at::full({2, 64, 64, 1}, 51, at::kByte);  // 0.2
   pixels[1].fill_(204);                                         // 0.8
   const double luminance = (2 * 0.2 * 0.8 + 1e-4) / (0.04 + 0.64 + 1e-4);
@@ -41,12 +41,12 @@ TEST(MsSsim, OfPlainColoursIsTheLuminanceTerm) {
   EXPECT_NEAR(MsSsim(pixels).similarity(0, 1), std::pow(luminance, weight), 1e-4);
 }
 
-TEST(MsSsim, OfANegativeIsZero) {
+TEST(MsSsim, OfInvertedImageIsZero) {
   const at::Tensor pixels = noise_images(1, 32, 1);
   EXPECT_EQ(MsSsim(at::cat({pixels, 255 - pixels})).similarity(0, 1), 0);
 }
 
-TEST(Diversity, DistanceIsThatOverAllPairs) {
+TEST(Diversity, DistanceMatchesAllPairs) {
   const TeamOfOne one;
   at::Tensor pixels = noise_images(64, 16, 3);
   for (std::int64_t i = 0; i < 64; ++i) pixels[i].floor_divide_(1 + i % 4);
@@ -55,7 +55,7 @@ TEST(Diversity, DistanceIsThatOverAllPairs) {
   EXPECT_NEAR(found.distance, mean_pairwise_distance(pixels), 0.01);
 }
 
-TEST(Diversity, OfOneImageForAllIsNone) {
+TEST(Diversity, IsZeroForIdenticalImages) {
   const TeamOfOne one;
   const StoredImages images(noise_images(1, 16, 1).expand({50, 16, 16, 1}).contiguous());
   const Diversity found = diversity(one.team, ImageSet(images, 50), 0);
@@ -63,8 +63,8 @@ TEST(Diversity, OfOneImageForAllIsNone) {
   EXPECT_NEAR(found.ms_ssim, 1, 1e-6);
 }
 
-// The few images of an incomplete last block take no part.
-TEST(Diversity, TakesWholeBlocksWhereThereIsOne) {
+// Images of an incomplete last block are ignored.
+TEST(Diversity, UsesCompleteBlocksOnly) {
   const TeamOfOne one;
   at::Tensor pixels = at::zeros({33, 16, 16, 1}, at::kByte);
   pixels[32].fill_(255);

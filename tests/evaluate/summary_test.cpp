@@ -7,7 +7,7 @@
 namespace valley {
 namespace {
 
-TEST(Summary, OfANumberIsThatNumber) {
+TEST(Summary, OfOneValueIsThatValue) {
   const Summary summary = summarize(std::vector<float>{-2.5});
   EXPECT_EQ(summary.count, 1U);
   for (const double value : {summary.mean, summary.min, summary.max, summary.percentiles[0]})
@@ -15,8 +15,8 @@ TEST(Summary, OfANumberIsThatNumber) {
   EXPECT_EQ(summary.deviation, 0);
 }
 
-// The numbers are those of numpy.percentile and numpy.std(ddof=1).
-TEST(Summary, IsThatOfNumpy) {
+// Expected values from numpy.percentile and numpy.std(ddof=1).
+TEST(Summary, MatchesNumpy) {
   const Summary summary = summarize(std::vector<float>{4, 1, 16, 9, 25, 36});
   EXPECT_EQ(summary.count, 6U);
   EXPECT_NEAR(summary.mean, 91.0 / 6, 1e-12);
@@ -28,7 +28,7 @@ TEST(Summary, IsThatOfNumpy) {
     EXPECT_NEAR(summary.percentiles[i], expected[i], 1e-12) << kPercents[i];
 }
 
-TEST(Summary, OrderChangesNoBit) {
+TEST(Summary, IsBitwiseIndependentOfOrder) {
   const Summary a = summarize(std::vector<float>{1e8F, 1, -1e8F, 0.1F, 3e-5F});
   const Summary b = summarize(std::vector<float>{0.1F, -1e8F, 3e-5F, 1e8F, 1});
   EXPECT_EQ(a.mean, b.mean);

@@ -27,7 +27,7 @@ nlohmann::json to_json(const Version& version, bool has_truth) {
 
 // "23.41", "equal" for identical images, "-" without pixels to compare.
 std::string psnr_text(const SquaredError& error) {
-  if (error.numbers == 0) return "-";
+  if (error.elements == 0) return "-";
   return std::isfinite(error.psnr()) ? fmt::format("{:.2f}", error.psnr()) : "equal";
 }
 
