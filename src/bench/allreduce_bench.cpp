@@ -17,28 +17,28 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kBytesARepeat = 64 << 20;
-constexpr std::int64_t kMostCalls = 200;
+constexpr std::int64_t kBytesPerRepeat = 64 << 20;
+constexpr std::int64_t kMaxCalls = 200;
 
 void reduce(Communicator& communicator, const at::Tensor& buffer, bool tree) {
   (tree ? communicator.tree_reduce(buffer) : communicator.all_reduce(buffer, ReduceOp::kSum))
       ->wait();
 }
 
-// Ranks give 1, 2, ...: the sum of n of them is n (n + 1) / 2 in every element, exactly.
-void require_right_sum(Communicator& communicator, const at::Tensor& buffer, bool tree) {
+// Reduces rank + 1: the exact sum over n ranks is n (n + 1) / 2 in every element.
+void require_correct_sum(Communicator& communicator, const at::Tensor& buffer, bool tree) {
   buffer.fill_(communicator.rank() + 1);
   reduce(communicator, buffer, tree);
   const double n = communicator.size();
-  const bool is_right = buffer.min().item<double>() == n * (n + 1) / 2 &&
-                        buffer.max().item<double>() == n * (n + 1) / 2;
-  if (!is_right)
+  const bool is_correct = buffer.min().item<double>() == n * (n + 1) / 2 &&
+                          buffer.max().item<double>() == n * (n + 1) / 2;
+  if (!is_correct)
     throw Error(ExitCode::kInternal, "{}: an all-reduce of {} bytes gave a wrong sum",
                 communicator.name(), buffer.nbytes());
 }
 
-double seconds_of_call(Communicator& communicator, const at::Tensor& buffer, bool tree,
-                       std::int64_t calls) {
+double time_call(Communicator& communicator, const at::Tensor& buffer, bool tree,
+                 std::int64_t calls) {
   communicator.barrier();
   const auto began = std::chrono::steady_clock::now();
   for (std::int64_t i = 0; i < calls; ++i) reduce(communicator, buffer, tree);
@@ -60,12 +60,12 @@ std::vector<AllReduceTimes> bench_all_reduce(Communicator& communicator,
   for (const std::int64_t bytes : options.sizes) {
     const at::Tensor buffer = at::zeros({std::max<std::int64_t>(1, bytes / 4)},
                                         at::TensorOptions(communicator.device()).dtype(at::kFloat));
-    require_right_sum(communicator, buffer, options.tree);
+    require_correct_sum(communicator, buffer, options.tree);
     buffer.zero_();  // sums of sums would overflow
-    const std::int64_t calls = std::clamp<std::int64_t>(kBytesARepeat / bytes, 1, kMostCalls);
+    const std::int64_t calls = std::clamp<std::int64_t>(kBytesPerRepeat / bytes, 1, kMaxCalls);
     AllReduceTimes times{buffer.numel() * 4, {}};
     for (std::int64_t i = 0; i < options.repeats; ++i)
-      times.seconds.push_back(seconds_of_call(communicator, buffer, options.tree, calls));
+      times.seconds.push_back(time_call(communicator, buffer, options.tree, calls));
     all.push_back(std::move(times));
   }
   return all;

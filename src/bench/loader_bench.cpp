@@ -11,14 +11,14 @@
 namespace valley {
 namespace {
 
-double seconds_of_pass(const std::shared_ptr<const Dataset>& dataset,
-                       const LoaderBenchOptions& options) {
+double time_batches(const std::shared_ptr<const Dataset>& dataset,
+                    const LoaderBenchOptions& options) {
   LoaderOptions loading;
   loading.global_batch = options.batch;
   loading.threads = options.threads;
   loading.verify = options.verify;
   Loader loader(dataset, Order(options.seed, dataset->size(), options.order), loading);
-  // The ring is being filled before anyone asks: as many batches as fit in it are not timed.
+  // The loader fills its ring before the first request, so these batches are not timed.
   for (std::int64_t i = 0; i < loading.depth; ++i) static_cast<void>(loader.next());
   const auto began = std::chrono::steady_clock::now();
   for (std::int64_t i = 0; i < options.batches; ++i) static_cast<void>(loader.next());
@@ -36,9 +36,9 @@ LoaderBench bench_loader(const std::shared_ptr<const Dataset>& dataset,
   LoaderBench bench;
   bench.images = options.batch * options.batches;
   bench.image_bytes = static_cast<std::int64_t>(dataset->image_bytes());
-  static_cast<void>(seconds_of_pass(dataset, options));
+  static_cast<void>(time_batches(dataset, options));
   for (std::int64_t i = 0; i < options.repeats; ++i)
-    bench.seconds.push_back(seconds_of_pass(dataset, options));
+    bench.seconds.push_back(time_batches(dataset, options));
   return bench;
 }
 
@@ -59,8 +59,9 @@ std::string to_text(const LoaderBench& bench, const LoaderBenchOptions& options)
   constexpr double kMega = 1e6;
   const double rate = loaded_per_second(bench);
   return fmt::format(
-      "{:.0f} images/s on {} thread{} ({:.0f} a thread), {:.0f} MB/s; batches of {}, median of {} "
-      "passes of {} images\n",
+      "{:.0f} images/s on {} thread{} ({:.0f} per thread), {:.0f} MB/s; batches of {}, median of "
+      "{} "
+      "repetitions of {} images\n",
       rate, options.threads, options.threads == 1 ? "" : "s",
       rate / static_cast<double>(options.threads),
       rate * static_cast<double>(bench.image_bytes) / kMega, options.batch, bench.seconds.size(),

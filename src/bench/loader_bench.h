@@ -1,4 +1,4 @@
-// Times the loader on a data set alone: images that it brings to memory while nobody trains.
+// Measures the loader on a data set without training.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace valley {
 
 struct LoaderBenchOptions {
   std::int64_t batch = 64;
-  std::int64_t threads = 1;    // that read
-  std::int64_t batches = 500;  // timed, in each repeat
+  std::int64_t threads = 1;    // reader threads
+  std::int64_t batches = 500;  // timed, per repetition
   std::int64_t repeats = 5;
   Verify verify = Verify::kFirstEpoch;
   OrderKind order = OrderKind::kGlobal;
@@ -23,13 +23,13 @@ struct LoaderBenchOptions {
 };
 
 struct LoaderBench {
-  std::vector<double> seconds;  // of each repeat
-  std::int64_t images = 0;      // of a repeat
+  std::vector<double> seconds;  // per repetition
+  std::int64_t images = 0;      // per repetition
   std::int64_t image_bytes = 0;
 };
 
-// Each repeat begins at the first position with a loader of its own and is timed from its first
-// batch on; one more before them warms the page cache. Errors as Loader's.
+// Each repetition starts at the first position with a new loader. An untimed one before them warms
+// the page cache. Errors are those of Loader.
 [[nodiscard]] LoaderBench bench_loader(const std::shared_ptr<const Dataset>& dataset,
                                        const LoaderBenchOptions& options);
 

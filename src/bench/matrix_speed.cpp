@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kTries = 8;
 
-double seconds_of_product(const at::Tensor& a, const at::Tensor& b) {
+double time_product(const at::Tensor& a, const at::Tensor& b) {
   const auto began = std::chrono::steady_clock::now();
   const at::Tensor product = at::matmul(a, b);
   synchronize(a.device());
@@ -28,9 +28,9 @@ double matrix_speed(at::Device device, at::ScalarType type) {
   const std::int64_t n = device.is_cuda() ? 8192 : 2048;
   const at::Tensor a =
       at::ones({n, n}, at::TensorOptions(device).dtype(kernels::product_type(type, device.type())));
-  double least = seconds_of_product(a, a);
-  for (int i = 1; i < kTries; ++i) least = std::min(least, seconds_of_product(a, a));
-  return 2 * std::pow(static_cast<double>(n), 3) / least;
+  double fastest = time_product(a, a);
+  for (int i = 1; i < kTries; ++i) fastest = std::min(fastest, time_product(a, a));
+  return 2 * std::pow(static_cast<double>(n), 3) / fastest;
 }
 
 }  // namespace valley

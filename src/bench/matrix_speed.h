@@ -1,12 +1,12 @@
-// What a device can do at best: the speed of a large matrix product.
+// The speed of a large matrix product, as the attainable speed of a device.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 namespace valley {
 
-// FLOP/s of the fastest of several products of square matrices of `type`, or of what the device
-// multiplies it as, with this process's threads and precision. Waits for the device.
+// FLOP/s of the fastest of several products of square matrices of `type` (or of the type that the
+// device converts it to), with this process's threads and precision. Waits for the device.
 [[nodiscard]] double matrix_speed(at::Device device, at::ScalarType type);
 
 }  // namespace valley

@@ -6,7 +6,7 @@
 namespace valley {
 namespace {
 
-class Done : public Work {
+class NoWork : public Work {
  public:
   void wait() override {}
 };
@@ -23,14 +23,14 @@ class MutedCommunicator : public Communicator {
   [[nodiscard]] std::string name() const override { return "muted"; }
   [[nodiscard]] std::unique_ptr<Work> all_reduce(const at::Tensor& /*tensor*/,
                                                  ReduceOp /*op*/) override {
-    return std::make_unique<Done>();
+    return std::make_unique<NoWork>();
   }
   [[nodiscard]] std::unique_ptr<Work> tree_reduce(const at::Tensor& /*tensor*/) override {
-    return std::make_unique<Done>();
+    return std::make_unique<NoWork>();
   }
   [[nodiscard]] std::unique_ptr<Work> broadcast(const at::Tensor& /*tensor*/,
                                                 int /*root*/) override {
-    return std::make_unique<Done>();
+    return std::make_unique<NoWork>();
   }
   [[nodiscard]] std::unique_ptr<Work> all_gather(const at::Tensor& in,
                                                  const at::Tensor& out) override {

@@ -1,5 +1,5 @@
-// A communicator whose reductions do nothing, to measure what they cost a step: the time that a
-// step takes more with them is what they are exposed.
+// A communicator whose reductions do nothing, to measure the exposed time of reductions: the
+// difference in the time of a step.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,8 @@
 
 namespace valley {
 
-// `real` outlives it and is asked who the ranks are; tensors stay as they are.
+// `real` provides ranks and sizes, and must outlive the result. Reductions and broadcasts do not
+// change tensors.
 [[nodiscard]] std::unique_ptr<Communicator> make_muted_communicator(Communicator& real);
 
 }  // namespace valley

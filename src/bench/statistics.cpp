@@ -8,7 +8,7 @@
 namespace valley {
 namespace {
 
-double at_share(const std::vector<double>& sorted, double share) {
+double quantile(const std::vector<double>& sorted, double share) {
   const double place = share * static_cast<double>(sorted.size() - 1);
   const auto before = static_cast<std::size_t>(place);
   const std::size_t after = std::min(before + 1, sorted.size() - 1);
@@ -17,10 +17,10 @@ double at_share(const std::vector<double>& sorted, double share) {
 
 }  // namespace
 
-Quartiles quartiles(std::vector<double> numbers) {
-  VALLEY_CHECK(!numbers.empty());
-  std::ranges::sort(numbers);
-  return {at_share(numbers, 0.25), at_share(numbers, 0.5), at_share(numbers, 0.75)};
+Quartiles quartiles(std::vector<double> values) {
+  VALLEY_CHECK(!values.empty());
+  std::ranges::sort(values);
+  return {quantile(values, 0.25), quantile(values, 0.5), quantile(values, 0.75)};
 }
 
 }  // namespace valley

@@ -1,4 +1,4 @@
-// Times of something done many times, on a machine that also does other things.
+// Statistics of repeated time measurements.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@ namespace valley {
 struct Quartiles {
   double low = 0, median = 0, high = 0;
 };
-// Of at least one number, between neighbours where a quartile falls between them.
-[[nodiscard]] Quartiles quartiles(std::vector<double> numbers);
+// Linearly interpolated. Requires at least one value.
+[[nodiscard]] Quartiles quartiles(std::vector<double> values);
 
 }  // namespace valley

@@ -26,10 +26,10 @@
 namespace valley {
 namespace {
 
-// Different batches, so that no step finds its pixels in a cache that training would not have.
+// Several batches, so that steps do not find their pixels in a cache, as in training.
 constexpr std::int64_t kBatches = 4;
 
-// Moments in the order of the device's work. Marking one does not wait for it.
+// Time stamps in the order of the device's work. mark() does not wait for the device.
 class Marks {
  public:
   explicit Marks(at::Device device) : device_(device) {}
@@ -59,16 +59,16 @@ class Marks {
   std::vector<c10::Event> events_;
 };
 
-struct Pair {
+struct StepBatch {
   at::Tensor pixels;
   at::Tensor labels;
 };
 
-// Where a step's images come from, and how long was waited for them.
+// Source of the images of steps, with the time spent waiting for them.
 class Source {
  public:
   virtual ~Source() = default;
-  [[nodiscard]] virtual Pair next() = 0;
+  [[nodiscard]] virtual StepBatch next() = 0;
   [[nodiscard]] virtual double wait_seconds() const = 0;
   [[nodiscard]] virtual std::uint64_t images() const = 0;
 };
@@ -81,9 +81,9 @@ class SyntheticSource : public Source {
         images_(static_cast<std::uint64_t>(plan.global_batch)) {
     if (world.device().device().is_cuda()) pixels_ = pixels_.pin_memory();
   }
-  [[nodiscard]] Pair next() override { return {pixels_[taken_++ % kBatches], labels_}; }
+  [[nodiscard]] StepBatch next() override { return {pixels_[taken_++ % kBatches], labels_}; }
   [[nodiscard]] double wait_seconds() const override { return 0; }
-  // As if an epoch were a step, so that stages that last for epochs soon pass.
+  // One step per epoch, so that stages with a length in epochs are short.
   [[nodiscard]] std::uint64_t images() const override { return images_; }
 
  private:
@@ -100,7 +100,7 @@ class DataSource : public Source {
         batches_(world, experiment, data_.training, 0, run.memory.per_image * run.shares.size) {
     require_same_data(world, data_);
   }
-  [[nodiscard]] Pair next() override {
+  [[nodiscard]] StepBatch next() override {
     const Batch& batch = batches_.next();
     return {batch.pixels, batch.labels};
   }
@@ -112,24 +112,24 @@ class DataSource : public Source {
   RunBatches batches_;
 };
 
-struct Taken {
+struct StepTimes {
   std::vector<double> seconds;
-  double reducing = 0, waiting = 0;  // of the timed steps, seconds of the host
+  double reducing = 0, waiting = 0;  // host seconds in the timed steps
 };
 
 void take_step(Trainer& trainer, Source& source) {
-  const Pair batch = source.next();
+  const StepBatch batch = source.next();
   trainer.step(batch.pixels, false, batch.labels);
   if (trainer.status(false).not_finite)
     throw Error(ExitCode::kDiverged, "{}; measure with a lower optimizer.lr",
                 trainer.objective().divergence());
 }
 
-Taken take_steps(const Experiment& experiment, const MicrobatchPlan& plan, Communicator& through,
-                 Source& source, const StepBenchOptions& options) {
+StepTimes take_steps(const Experiment& experiment, const MicrobatchPlan& plan,
+                     Communicator& through, Source& source, const StepBenchOptions& options) {
   Trainer trainer(experiment, plan, through, source.images());
   for (std::int64_t i = 0; i < options.warmup; ++i) take_step(trainer, source);
-  Taken taken{{}, trainer.comm_seconds(), source.wait_seconds()};
+  StepTimes taken{{}, trainer.comm_seconds(), source.wait_seconds()};
   Marks marks(through.device());
   marks.mark();
   for (std::int64_t i = 0; i < options.steps; ++i) {
@@ -142,10 +142,10 @@ Taken take_steps(const Experiment& experiment, const MicrobatchPlan& plan, Commu
   return taken;
 }
 
-// Seconds a step that reductions are exposed, one number for each pair of blocks of steps: one with
-// and one without them. The two take turns, for the machine's speed changes with time, and begin on
-// all ranks at once. A block lasts until its slowest rank is done, so that waiting for a rank that
-// is slow all along does not count as a reduction. A block is one step on CPUs; on GPUs several,
+// Exposed seconds of reductions per step, one value per pair of blocks of steps with and without
+// reductions. The two alternate, because the speed of the host changes with time, and start on all
+// ranks together. The time of a block is that of its slowest rank, so that waiting for a rank that
+// is always slow does not count as reduction. A block is one step on CPUs, and several on GPUs,
 // whose work the host queues ahead.
 std::vector<double> take_exposed(World& world, const Experiment& experiment,
                                  const MicrobatchPlan& plan, Source& source,
@@ -180,7 +180,7 @@ std::vector<double> take_exposed(World& world, const Experiment& experiment,
   return {more.const_data_ptr<double>(), more.const_data_ptr<double>() + blocks};
 }
 
-// Of the timed steps, which may be of several stages.
+// Mean over the timed steps, which may belong to several stages.
 std::optional<StepCost> mean_cost(const Experiment& experiment, std::uint64_t images, int ranks,
                                   const StepBenchOptions& options) {
   const auto model = make_meta_model(experiment.model);
@@ -189,8 +189,8 @@ std::optional<StepCost> mean_cost(const Experiment& experiment, std::uint64_t im
   StepCost mean;
   std::int64_t begin = 0;
   for (const Stage& stage : stages) {
-    const bool goes_on = stage.length == 0 || &stage == &stages.back();
-    const std::int64_t end = goes_on ? last : std::min(last, begin + stage.length);
+    const bool is_open_ended = stage.length == 0 || &stage == &stages.back();
+    const std::int64_t end = is_open_ended ? last : std::min(last, begin + stage.length);
     const std::int64_t timed = end - std::max(begin, options.warmup);
     if (timed > 0) {
       const auto cost = step_cost(*model, experiment, stage, ranks);
@@ -205,7 +205,7 @@ std::optional<StepCost> mean_cost(const Experiment& experiment, std::uint64_t im
   return mean;
 }
 
-std::vector<std::int64_t> gather_numbers(World& world, std::int64_t own) {
+std::vector<std::int64_t> gather_values(World& world, std::int64_t own) {
   std::vector<std::int64_t> all;
   for (const std::string& text : world.gather(std::to_string(own))) all.push_back(std::stoll(text));
   return all;
@@ -230,14 +230,14 @@ StepBench bench_step(World& world, const Experiment& experiment, const StepBench
           : std::make_unique<SyntheticSource>(experiment, run.shares, world);
   bench.cost = mean_cost(experiment, source->images(), world.size(), options);
   with_memory_advice(run.memory, run.shares, [&] {
-    const Taken taken = take_steps(experiment, run.shares, through, *source, options);
+    const StepTimes taken = take_steps(experiment, run.shares, through, *source, options);
     const auto steps = static_cast<double>(options.steps);
     bench.seconds = taken.seconds;
     if (!device.is_cuda()) bench.reducing = taken.reducing / steps;
     bench.waiting = taken.waiting / steps;
-    // Peaks are those of training: read before anything else is measured.
-    bench.peak_resident = gather_numbers(world, device_memory(at::kCPU).peak);
-    if (device.is_cuda()) bench.peak_device = gather_numbers(world, device_memory(device).peak);
+    // Read before other measurements, so that the peaks are those of training.
+    bench.peak_resident = gather_values(world, device_memory(at::kCPU).peak);
+    if (device.is_cuda()) bench.peak_device = gather_values(world, device_memory(device).peak);
     if (options.exposed)
       bench.exposed = take_exposed(world, experiment, run.shares, *source, options);
   });

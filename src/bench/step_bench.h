@@ -1,5 +1,5 @@
-// Times the training step as `valley train` takes it: the same trainer, plan and loader, over the
-// launcher's ranks; nothing is written.
+// Measures the training step of `valley train` with the same trainer, plan and loader, on the ranks
+// of a job, without writing files.
 #pragma once
 
 #include <cstdint>
@@ -17,32 +17,32 @@ namespace valley {
 
 struct StepBenchOptions {
   std::int64_t steps = 20;
-  std::int64_t warmup = 5;  // steps before those that are timed
-  bool from_data = false;   // images of data.path through the loader, not synthetic ones
-  bool exposed = false;     // also take them with and without reductions, in turns
+  std::int64_t warmup = 5;  // untimed steps before them
+  bool from_data = false;   // images of data.path through the loader instead of synthetic ones
+  bool exposed = false;     // also alternate steps with and without reductions
 };
 
 struct StepBench {
   MicrobatchPlan plan;
   std::string device;           // "cpu", "NVIDIA H200"
   std::string communicator;     // "mpi", "nccl", "self"
-  std::string precision;        // of the config
-  int threads = 1;              // of a rank
-  std::vector<double> seconds;  // of each step; on a GPU by its own clock
-  // Of the host in reductions, a step; on CPU ranks only. Waiting for slower ranks is in it.
+  std::string precision;        // as in the config
+  int threads = 1;              // per rank
+  std::vector<double> seconds;  // per step; measured by the GPU itself on GPUs
+  // Seconds per step in reductions, including waits for slower ranks; on CPU ranks only.
   std::optional<double> reducing;
-  // Seconds a step by which reductions make it longer, of several pairs of measurements in turns.
+  // Exposed seconds of reductions per step, one value per pair of alternating measurements.
   std::vector<double> exposed;
-  double waiting = 0;                       // seconds a step for the loader
+  double waiting = 0;                       // seconds per step for the loader
   std::vector<std::int64_t> peak_resident;  // bytes, by rank
   std::vector<std::int64_t> peak_device;    // bytes of GPU memory, by rank; empty on CPUs
-  MemoryPlan planned;                       // what was estimated of a rank
+  MemoryPlan planned;                       // estimate per rank
   std::optional<StepCost> cost;             // the mean of the timed steps
-  double matrix_flops = 0;  // FLOP/s of a matrix product on all ranks: what the device can do
+  double matrix_flops = 0;                  // FLOP/s of matrix products on all ranks together
 };
 
-// Collective. `experiment` is resolved; its data.path is opened with options.from_data only. Errors
-// as of a training.
+// Collective. `experiment` must be resolved; data.path is opened with options.from_data only.
+// Errors are those of a training.
 [[nodiscard]] StepBench bench_step(World& world, const Experiment& experiment,
                                    const StepBenchOptions& options);
 

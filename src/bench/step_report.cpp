@@ -1,4 +1,4 @@
-// What was measured of steps, for programs and for people.
+// Reports of step measurements as JSON and as text.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -60,31 +60,31 @@ std::string to_json(const StepBench& b) {
 std::string to_text(const StepBench& b) {
   const Quartiles q = quartiles(b.seconds);
   std::string text = fmt::format(
-      "{} rank{} on {} ({}), {} thread{} each, {}, {} images a step in {} microbatch{} of {} a "
+      "{} rank{} on {} ({}), {} thread{} each, {}, {} images per step in {} microbatch{} of {} per "
       "rank\n",
       b.plan.ranks, b.plan.ranks == 1 ? "" : "s", b.device, b.communicator, b.threads,
       b.threads == 1 ? "" : "s", b.precision, b.plan.global_batch, b.plan.per_rank,
       b.plan.per_rank == 1 ? "" : "es", b.plan.size);
   text += fmt::format("step           {:.2f} ms (quartiles {:.2f} and {:.2f}, {} steps)\n",
                       1e3 * q.median, 1e3 * q.low, 1e3 * q.high, b.seconds.size());
-  text += fmt::format("images         {:.1f} a second\n", trained_per_second(b));
+  text += fmt::format("images         {:.1f} per second\n", trained_per_second(b));
   if (b.reducing) text += fmt::format("in reductions  {}\n", share_text(*b.reducing, q.median));
   if (!b.exposed.empty()) {
     const Quartiles e = quartiles(b.exposed);
     text += fmt::format(
-        "exposed        {} (quartiles {:.2f} and {:.2f}; against steps without reductions, in "
-        "turns)\n",
+        "exposed        {} (quartiles {:.2f} and {:.2f}; compared with alternating steps without "
+        "reductions)\n",
         share_text(e.median, q.median), 1e3 * e.low, 1e3 * e.high);
   }
   if (b.waiting > 0) text += fmt::format("for data       {}\n", share_text(b.waiting, q.median));
   text += fmt::format("peak memory    {} of a rank", peak_text(b.peak_resident));
   if (!b.peak_device.empty()) text += fmt::format(", {} of its GPU", peak_text(b.peak_device));
-  text += fmt::format(" (estimated, the program aside: {})\n",
+  text += fmt::format(" (estimated, without the program: {})\n",
                       bytes_text(peak_bytes(b.planned, b.plan)));
   if (b.cost) {
     text += fmt::format(
-        "work           {:.2f} GFLOP a step: {:.1f} GFLOP/s, {:.0f} % of a matrix product's "
-        "{:.1f}\n",
+        "work           {:.2f} GFLOP per step: {:.1f} GFLOP/s, {:.0f} % of the {:.1f} of a matrix "
+        "product\n",
         b.cost->flops / 1e9, b.cost->flops / q.median / 1e9,
         100 * b.cost->flops / q.median / b.matrix_flops, b.matrix_flops / 1e9);
   }

@@ -1,4 +1,4 @@
-// Batches of pixels and labels that no data set holds: what a step costs does not depend on them.
+// Batches of random pixels and labels, whose values do not affect the cost of a step.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,12 +9,11 @@
 
 namespace valley {
 
-// uint8 [batches, share, H, W, C], each value as likely as any other: those of rank `rank`, on the
-// host.
+// Uniform random pixels of one rank, uint8 [batches, share, H, W, C] on the host.
 [[nodiscard]] at::Tensor synthetic_pixels(const Experiment& experiment, std::int64_t batches,
                                           std::int64_t share, int rank);
 
-// int64 [share]: the classes in turn, or -1 where the objective looks at none.
+// int64 [share]: all classes in turn, or -1 if the objective uses no labels.
 [[nodiscard]] at::Tensor synthetic_labels(const Experiment& experiment, std::int64_t share);
 
 }  // namespace valley

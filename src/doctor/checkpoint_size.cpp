@@ -9,15 +9,15 @@
 namespace valley::doctor {
 namespace {
 
-// Weights, the average of those that have one, and Adam's two moments, four bytes each.
-std::uint64_t bytes_of(const Model& model) {
+// Weights, their averages and the two moments of Adam, four bytes each.
+std::uint64_t compute_checkpoint_bytes(const Model& model) {
   constexpr std::uint64_t kFloat = 4;
   const std::vector<std::string> averaged = model.averaged();
   std::uint64_t bytes = 0;
   for (const NamedNetwork& n : model.networks()) {
     const bool has_average = std::find(averaged.begin(), averaged.end(), n.name) != averaged.end();
-    const auto numbers = static_cast<std::uint64_t>(n.network->parameters().count());
-    bytes += kFloat * numbers * (has_average ? 4 : 3);
+    const auto count = static_cast<std::uint64_t>(n.network->parameters().count());
+    bytes += kFloat * count * (has_average ? 4 : 3);
   }
   return bytes;
 }
@@ -29,11 +29,12 @@ CheckpointSize default_checkpoint_size(std::int64_t resolution) {
   const std::int64_t usual = experiment.model.resolution;
   if (resolution > 0) experiment.model.resolution = resolution;
   try {
-    return {experiment.model.resolution, bytes_of(*make_model(experiment.model)),
+    return {experiment.model.resolution, compute_checkpoint_bytes(*make_model(experiment.model)),
             experiment.checkpoint.keep};
   } catch (const Error&) {
     experiment.model.resolution = usual;
-    return {usual, bytes_of(*make_model(experiment.model)), experiment.checkpoint.keep};
+    return {usual, compute_checkpoint_bytes(*make_model(experiment.model)),
+            experiment.checkpoint.keep};
   }
 }
 

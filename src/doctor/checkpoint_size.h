@@ -1,4 +1,4 @@
-// How much space checkpoints take.
+// Disk space of checkpoints.
 #pragma once
 
 #include <cstdint>
@@ -7,15 +7,15 @@ namespace valley::doctor {
 
 struct CheckpointSize {
   std::int64_t resolution = 0;
-  std::uint64_t bytes = 0;                            // of one
-  std::int64_t kept = 0;                              // checkpoint.keep's default
-  [[nodiscard]] std::uint64_t bytes_of_all() const {  // while one more is being written
+  std::uint64_t bytes = 0;                               // per checkpoint
+  std::int64_t kept = 0;                                 // default of checkpoint.keep
+  [[nodiscard]] std::uint64_t max_total_bytes() const {  // with one more being written
     return bytes * static_cast<std::uint64_t>(kept + 1);
   }
 };
 
-// Of the model that `valley train` makes by default, at `resolution`; 0, or one that no model has:
-// the default resolution.
+// For the default model of `valley train` at `resolution`, or at its default resolution if
+// `resolution` is 0 or invalid.
 [[nodiscard]] CheckpointSize default_checkpoint_size(std::int64_t resolution);
 
 }  // namespace valley::doctor

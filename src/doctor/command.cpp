@@ -22,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 using Pipe = std::array<int, 2>;
 
 constexpr int kCannotStart = 127;
-constexpr std::size_t kMostBytes = std::size_t{1} << 20;  // of what a program says
+constexpr std::size_t kMaxOutputBytes = std::size_t{1} << 20;  // per stream
 
 [[noreturn]] void become(const std::vector<std::string>& words,
                          const std::map<std::string, std::string>& environment, const Pipe& out,
@@ -43,17 +43,17 @@ constexpr std::size_t kMostBytes = std::size_t{1} << 20;  // of what a program s
   std::_Exit(kCannotStart);
 }
 
-// Takes what is there; false at the end.
-bool take(int descriptor, std::string& text) {
+// Appends available bytes; false at the end of the stream.
+bool read_available(int descriptor, std::string& text) {
   std::array<char, 4096> block{};
   const ::ssize_t n = ::read(descriptor, block.data(), block.size());
   if (n < 0) return errno == EINTR;
-  if (text.size() < kMostBytes) text.append(block.data(), static_cast<std::size_t>(n));
+  if (text.size() < kMaxOutputBytes) text.append(block.data(), static_cast<std::size_t>(n));
   return n > 0;
 }
 
-// Reads both streams until both have ended or the time is up; false then.
-bool listen(int out, int err, Clock::time_point deadline, CommandResult& result) {
+// Reads both streams until both end; false after the deadline.
+bool read_until_end(int out, int err, Clock::time_point deadline, CommandResult& result) {
   std::array<::pollfd, 2> open{{{out, POLLIN, 0}, {err, POLLIN, 0}}};
   while (open[0].fd >= 0 || open[1].fd >= 0) {
     const auto left =
@@ -61,8 +61,8 @@ bool listen(int out, int err, Clock::time_point deadline, CommandResult& result)
     if (left <= 0) return false;
     if (::poll(open.data(), open.size(), static_cast<int>(left)) < 0 && errno != EINTR)
       return false;
-    if (open[0].revents != 0 && !take(out, result.out)) open[0].fd = -1;
-    if (open[1].revents != 0 && !take(err, result.err)) open[1].fd = -1;
+    if (open[0].revents != 0 && !read_available(out, result.out)) open[0].fd = -1;
+    if (open[1].revents != 0 && !read_available(err, result.err)) open[1].fd = -1;
   }
   return true;
 }
@@ -83,12 +83,13 @@ CommandResult run_command(const std::vector<std::string>& words,
   Pipe err{};
   if (::pipe2(out.data(), O_CLOEXEC) != 0 || ::pipe2(err.data(), O_CLOEXEC) != 0) {
     throw Error(ExitCode::kConfig,
-                "no pipe to {} could be made: {}; raise the limit of open files (ulimit -n)",
+                "a pipe to {} could not be created: {}; raise the limit of open files (ulimit -n)",
                 words.front(), std::strerror(errno));
   }
   const ::pid_t child = ::fork();
   if (child < 0) {
-    throw Error(ExitCode::kConfig, "{} could not be started: {}; raise the limit of processes",
+    throw Error(ExitCode::kConfig,
+                "{} could not be started: {}; raise the limit of processes (ulimit -u)",
                 words.front(), std::strerror(errno));
   }
   if (child == 0) become(words, environment, out, err);
@@ -97,10 +98,10 @@ CommandResult run_command(const std::vector<std::string>& words,
 
   constexpr std::chrono::seconds kGrace{2};
   CommandResult result;
-  result.timed_out = !listen(out[0], err[0], Clock::now() + limit, result);
+  result.timed_out = !read_until_end(out[0], err[0], Clock::now() + limit, result);
   if (result.timed_out) {
     ::kill(child, SIGTERM);
-    listen(out[0], err[0], Clock::now() + kGrace, result);
+    read_until_end(out[0], err[0], Clock::now() + kGrace, result);
     ::kill(-child, SIGKILL);
     ::kill(child, SIGKILL);
   }
@@ -123,7 +124,7 @@ std::optional<std::filesystem::path> find_program(const std::string& name) {
   return std::nullopt;
 }
 
-std::string first_words(const std::string& text) {
+std::string first_text_line(const std::string& text) {
   std::istringstream in(text);
   for (std::string line; std::getline(in, line);) {
     if (line.find_first_not_of(" -=\t\r") != std::string::npos) return line;

@@ -1,4 +1,4 @@
-// Starts another program and waits for it, but not for ever.
+// Runs another program with a time limit.
 #pragma once
 
 #include <chrono>
@@ -11,7 +11,7 @@
 namespace valley::doctor {
 
 struct CommandResult {
-  int exit_code = 0;  // 128 + signal when one ended it; 127 when it could not be started
+  int exit_code = 0;  // 128 + signal if a signal ended it; 127 if it could not be started
   bool timed_out = false;
   std::string out;
   std::string err;
@@ -19,16 +19,17 @@ struct CommandResult {
   [[nodiscard]] bool succeeded() const { return exit_code == 0 && !timed_out; }
 };
 
-// Runs `words` (the first is the program, a path) with `environment` added to this process's. After
-// `limit` the program gets TERM, and with its children KILL two seconds later. Its stdin is empty.
+// Runs `words` (the first is the path of the program) with `environment` added to that of this
+// process and empty stdin. After `limit` it gets SIGTERM, and two seconds later SIGKILL with its
+// children.
 [[nodiscard]] CommandResult run_command(const std::vector<std::string>& words,
                                         const std::map<std::string, std::string>& environment,
                                         std::chrono::milliseconds limit);
 
-// Where `name` lies on the PATH.
+// Path of `name` on the PATH.
 [[nodiscard]] std::optional<std::filesystem::path> find_program(const std::string& name);
 
-// The first line that says something: not blank and no ruler of dashes.
-[[nodiscard]] std::string first_words(const std::string& text);
+// The first line that is not blank and not a ruler of dashes.
+[[nodiscard]] std::string first_text_line(const std::string& text);
 
 }  // namespace valley::doctor

@@ -16,7 +16,7 @@
 namespace valley::doctor {
 namespace {
 
-// 91900 is "9.19.0"; before version 9 it was 8907 for "8.9.7".
+// 91900 is "9.19.0"; before version 9, 8907 is "8.9.7".
 std::string cudnn_text(long version) {
   const long major = version >= 90000 ? version / 10000 : version / 1000;
   const long rest = version >= 90000 ? version % 10000 : version % 1000;
@@ -28,7 +28,7 @@ int runtime_version() {
   return cudaRuntimeGetVersion(&version) == cudaSuccess ? version : 0;
 }
 
-Gpu describe(int index, int count) {
+Gpu describe_gpu(int index, int count) {
   cudaDeviceProp properties{};
   Gpu gpu;
   if (cudaGetDeviceProperties(&properties, index) != cudaSuccess) return gpu;
@@ -43,7 +43,7 @@ Gpu describe(int index, int count) {
   gpu.total_bytes = static_cast<std::int64_t>(total);
   for (int other = 0; other < count; ++other) {
     int reaches = 0;
-    int has_atomics = 0;  // NVLink has them natively, PCIe does not
+    int has_atomics = 0;  // native on NVLink, not on PCIe
     if (other == index || cudaDeviceCanAccessPeer(&reaches, index, other) != cudaSuccess) continue;
     cudaDeviceGetP2PAttribute(&has_atomics, cudaDevP2PAttrNativeAtomicSupported, index, other);
     gpu.peers += reaches;
@@ -60,7 +60,7 @@ bool load_cuda_libraries(const Notes& notes) {
     return true;
   } catch (const Error& error) {
     notes.fail(error.code(), "GPU module", error.what(),
-               "build or install the program again, or look for the library that is named");
+               "build or install the program again, or install the library that the message names");
     return false;
   }
 }
@@ -85,7 +85,7 @@ void add_cuda_facts(GpuFacts& facts) {
     facts.error = fmt::format("{} ({})", cudaGetErrorString(error), cudaGetErrorName(error));
     return;
   }
-  for (int index = 0; index < count; ++index) facts.gpus.push_back(describe(index, count));
+  for (int index = 0; index < count; ++index) facts.gpus.push_back(describe_gpu(index, count));
 }
 
 GpuBuild gpu_build() { return {true, runtime_version(), this_program().architectures}; }

@@ -11,13 +11,13 @@
 namespace valley::doctor {
 namespace {
 
-constexpr std::uint64_t kImages = 64;  // whose pixels are compared with their checksum
-constexpr double kSlowReadMb = 50;     // MB/s; 250 images of 256x256 a second
+constexpr std::uint64_t kCheckedImages = 64;
+constexpr double kSlowReadMb = 50;  // MB/s; 250 images of 256x256 per second
 
-// Spread over the whole set, the first and the last among them.
-std::set<std::uint64_t> some_images(std::uint64_t size) {
+// Evenly spaced images, including the first and the last.
+std::set<std::uint64_t> choose_checked_images(std::uint64_t size) {
   std::set<std::uint64_t> chosen;
-  const std::uint64_t n = std::min(size, kImages);
+  const std::uint64_t n = std::min(size, kCheckedImages);
   for (std::uint64_t i = 0; i < n; ++i)
     chosen.insert(
         n == 1 ? 0
@@ -28,7 +28,7 @@ std::set<std::uint64_t> some_images(std::uint64_t size) {
 
 void check_pixels(const Notes& notes, const Dataset& dataset) {
   std::vector<std::uint8_t> pixels(dataset.image_bytes());
-  const std::set<std::uint64_t> chosen = some_images(dataset.size());
+  const std::set<std::uint64_t> chosen = choose_checked_images(dataset.size());
   for (const std::uint64_t index : chosen) dataset.read(index, pixels, true);
   notes.ok("pixels", fmt::format("{} of {} images match their checksums (all: valley shard verify "
                                  "{})",
@@ -37,17 +37,17 @@ void check_pixels(const Notes& notes, const Dataset& dataset) {
 
 void check_read_speed(const Notes& notes, const std::filesystem::path& file) {
   const ReadSpeed speed = measure_read(file);
-  const auto mount = mount_of(std::filesystem::canonical(file).string(),
-                              read_system_file("/proc/self/mountinfo").value_or(""));
+  const auto mount = find_mount(std::filesystem::canonical(file).string(),
+                                read_system_file("/proc/self/mountinfo").value_or(""));
   const std::string value =
       fmt::format("reads {:.0f} MB/s{}{}", speed.mb_per_s, speed.from_disk ? "" : " (from memory)",
                   mount ? ", " + mount->type + " at " + mount->point : "");
-  const Figures figures{{"read_mb_per_s", speed.mb_per_s}};
+  const Metrics metrics{{"read_mb_per_s", speed.mb_per_s}};
   if (speed.mb_per_s < kSlowReadMb) {
-    notes.warn("data speed", value, "training may wait for its data: copy them to a local disk",
-               figures);
+    notes.warn("data speed", value, "training may wait for its data: copy it to a local disk",
+               metrics);
   } else {
-    notes.ok("data speed", value, figures);
+    notes.ok("data speed", value, metrics);
   }
 }
 

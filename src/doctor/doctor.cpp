@@ -19,16 +19,15 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr int kToMeet = 120;    // seconds that ranks of a launcher have for all they do together
-constexpr seconds kToLook{10};  // for what asks the kernel and libraries
-constexpr seconds kToLoad{30};  // for drivers and disks, which may have to wake up
-constexpr seconds kToLaunch{50};
-// What the other ranks leave the first one to speak.
-constexpr seconds kPatience{5};
+constexpr int kConnectSeconds = 120;  // for all collective work of the ranks of a job
+constexpr seconds kQueryLimit{10};    // for queries of the kernel and of libraries
+constexpr seconds kDeviceLimit{30};   // for drivers and disks, which may be slow to start
+constexpr seconds kLaunchLimit{50};
+constexpr seconds kRankZeroSeconds{5};  // for rank 0 to print the report before the job ends
 
 double finding_value(const Checkup& checkup, const std::string& name, const std::string& of) {
   for (const Finding& f : checkup.findings) {
-    if (f.name == name && f.figures.contains(of)) return f.figures.at(of);
+    if (f.name == name && f.metrics.contains(of)) return f.metrics.at(of);
   }
   return 0;
 }
@@ -45,43 +44,43 @@ int ranks_for(const DoctorRequest& request, const Checkup& checkup) {
   return gpus > 0 ? gpus : 2;
 }
 
-// What one host has.
+// All checks of one host.
 void check_host(const DoctorRequest& request, int ranks_here, bool measure, Checkup& checkup) {
-  run_guarded("program", kToLook, ExitCode::kInternal, check_libraries, checkup);
-  run_guarded("images", kToLook, ExitCode::kInternal, check_images, checkup);
-  run_guarded("gpus", kToLoad, ExitCode::kInternal, check_gpus, checkup);
+  run_guarded("program", kQueryLimit, ExitCode::kInternal, check_libraries, checkup);
+  run_guarded("images", kQueryLimit, ExitCode::kInternal, check_images, checkup);
+  run_guarded("gpus", kDeviceLimit, ExitCode::kInternal, check_gpus, checkup);
   if (!request.data.empty()) {
     run_guarded(
-        "data", kToLoad, ExitCode::kIo,
+        "data", kDeviceLimit, ExitCode::kIo,
         [&](const Notes& notes) { check_data(notes, request.data); }, checkup);
   }
   const int ranks = ranks_here > 0 ? ranks_here : ranks_for(request, checkup);
   const auto shards = static_cast<std::size_t>(finding_value(checkup, "data", "shards"));
   run_guarded(
-      "machine", kToLook, ExitCode::kInternal,
+      "machine", kQueryLimit, ExitCode::kInternal,
       [&](const Notes& notes) {
         check_machine(notes, ranks);
         check_threads(notes, ranks);
       },
       checkup);
   run_guarded(
-      "limits", kToLook, ExitCode::kInternal,
+      "limits", kQueryLimit, ExitCode::kInternal,
       [&](const Notes& notes) { check_limits(notes, ranks, shards); }, checkup);
-  run_guarded("slurm", kToLook, ExitCode::kInternal, check_slurm, checkup);
+  run_guarded("slurm", kQueryLimit, ExitCode::kInternal, check_slurm, checkup);
 
   const auto resolution = static_cast<std::int64_t>(finding_value(checkup, "data", "height"));
   const OutRequest out{request.out, resolution, measure, probe_file_in(request.out)};
   const bool answered = run_guarded(
-      "storage", kToLoad, ExitCode::kIo, [&](const Notes& notes) { check_out(notes, out); },
+      "storage", kDeviceLimit, ExitCode::kIo, [&](const Notes& notes) { check_out(notes, out); },
       checkup);
   std::error_code ignored;
-  if (answered) {  // of a check that crashed
+  if (answered) {  // files of a check that crashed
     for (const char* end : {"", ".new"})
       std::filesystem::remove(out.probe_file.string() + end, ignored);
   }
 }
 
-Report report_of(Checkup checkup, int ranks, bool on_gpus) {
+Report make_report(Checkup checkup, int ranks, bool on_gpus) {
   sort_findings(checkup);
   return {host_name(), ranks, on_gpus, std::move(checkup)};
 }
@@ -91,20 +90,20 @@ ExitCode examine_alone(const DoctorRequest& request, const Show& show) {
   check_host(request, 0, true, checkup);
   int ranks = ranks_for(request, checkup);
   if (ranks > 1 && has_failed(checkup, "open files")) {
-    ranks = 1;  // mpirun hangs then
+    ranks = 1;  // mpirun would hang
   } else if (ranks > 1) {
     run_guarded(
-        "ranks", kToLaunch, ExitCode::kRankLost,
+        "ranks", kLaunchLimit, ExitCode::kRankLost,
         [&](const Notes& notes) { check_launch(notes, ranks, request.ranks > 0); }, checkup);
     ranks = std::max(1, static_cast<int>(finding_value(checkup, "ranks", "ranks")));
   }
   const bool on_gpus = finding_value(checkup, "driver", "gpus") > 0;
-  const Report report = report_of(std::move(checkup), ranks, on_gpus);
+  const Report report = make_report(std::move(checkup), ranks, on_gpus);
   show(report);
   return exit_code(report.checkup);
 }
 
-// Whether what the first rank writes is there for the others: runs are resumed on any of them.
+// Checks that all hosts see a file that rank 0 writes, since any of them may resume a run.
 void check_shared_out(World& world, const std::filesystem::path& out, Checkup& checkup) {
   const std::filesystem::path file = probe_file_in(out);
   const bool writes = world.rank() == 0;
@@ -121,19 +120,19 @@ void check_shared_out(World& world, const std::filesystem::path& out, Checkup& c
     seen = std::filesystem::exists(named, ignored);
     if (!seen) std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
-  std::set<std::string> blind;
+  std::set<std::string> hosts_without;
   for (const std::string& host : world.gather(seen ? "" : host_name())) {
-    if (!host.empty()) blind.insert(host);
+    if (!host.empty()) hosts_without.insert(host);
   }
   if (written) std::filesystem::remove(file, ignored);
-  if (blind.empty()) return;
+  if (hosts_without.empty()) return;
   const Notes notes("storage", [&](const std::string& line) { add_line(checkup, line); });
   notes.fail(ExitCode::kConfig, "out",
-             fmt::format("{} is another folder on {}", out.string(), *blind.begin()),
-             "all hosts need the same --out, on a shared file system");
+             fmt::format("{} is another folder on {}", out.string(), *hosts_without.begin()),
+             "use an --out on a file system that all hosts share");
 }
 
-// The findings of the other hosts that are worth a line: what is as it should be stands there once.
+// Adds warnings and failures of the other hosts. Results without problems are listed once.
 void add_other_hosts(World& world, Checkup& checkup) {
   const std::string mine = host_name();
   std::set<std::string> known{mine};
@@ -151,23 +150,24 @@ void add_other_hosts(World& world, Checkup& checkup) {
   }
 }
 
-[[noreturn]] void end_apart(const Report& report, bool speaks, const Show& show) {
-  if (speaks) {
+[[noreturn]] void end_without_connection(const Report& report, bool prints, const Show& show) {
+  if (prints) {
     show(report);
   } else {
-    std::this_thread::sleep_for(kPatience);
+    std::this_thread::sleep_for(kRankZeroSeconds);
   }
   abort_job(static_cast<int>(exit_code(report.checkup)));
 }
 
-// Meets the other ranks and adds what they found together.
-Report meet(const DoctorRequest& request, const Started& started, Checkup checkup) {
+// Connects the ranks and adds their collective findings.
+Report connect(const DoctorRequest& request, const LaunchContext& started, Checkup checkup) {
   const auto world = World::join(DeviceChoice::kAuto);
   if (world->size() == 1 && (started.info.size > 1 || !started.info.launched)) {
-    throw Error(ExitCode::kConfig,
-                "{} started this process, but this build finds no other rank; start with the "
-                "mpirun of the MPI that it was built with",
-                started.name);
+    throw Error(
+        ExitCode::kConfig,
+        "{} started this process, but this build finds no other rank; use the mpirun of the "
+        "MPI that it was built with",
+        started.name);
   }
   const std::string line = probe_ranks(*world);
   const bool on_gpus = world->device().device().is_cuda();
@@ -175,32 +175,34 @@ Report meet(const DoctorRequest& request, const Started& started, Checkup checku
   check_shared_out(*world, request.out, checkup);
   const Notes notes("ranks", [&](const std::string& text) { add_line(checkup, text); });
   judge_ranks(line, started.info.size, started.name, notes);
-  Report report = report_of(std::move(checkup), world->size(), on_gpus);
-  // All ranks end with the code of what the first has heard of all.
+  Report report = make_report(std::move(checkup), world->size(), on_gpus);
+  // All ranks return the exit code of the combined report.
   const std::string agreed = world->broadcast(to_lines(report.checkup));
   report.checkup = {};
   add_lines(report.checkup, agreed);
   return report;
 }
 
-ExitCode examine_together(const DoctorRequest& request, const Started& started, const Show& show) {
+ExitCode examine_together(const DoctorRequest& request, const LaunchContext& started,
+                          const Show& show) {
   Checkup checkup;
   if (started.leads_host) check_host(request, started.local_size, started.is_first, checkup);
   const auto failed = [&](ExitCode code, const std::string& what, const std::string& advice) {
     Checkup all = checkup;
     const Notes notes("ranks", [&](const std::string& line) { add_line(all, line); });
     notes.fail(code, "ranks", what, advice);
-    end_apart(report_of(std::move(all), 1, false), started.is_first, show);
+    end_without_connection(make_report(std::move(all), 1, false), started.is_first, show);
   };
   Report report;
   try {
     with_deadline(
-        kToMeet,
+        kConnectSeconds,
         [&] {
-          failed(ExitCode::kRankLost, fmt::format("did not all answer within {} s", kToMeet),
-                 "one of them hangs, or the network between the hosts does");
+          failed(ExitCode::kRankLost,
+                 fmt::format("did not all answer within {} s", kConnectSeconds),
+                 "a rank hangs, or the network between the hosts is blocked");
         },
-        [&] { report = meet(request, started, checkup); });
+        [&] { report = connect(request, started, checkup); });
   } catch (const Error& error) {
     failed(error.code(), error.what(), "");
   }
@@ -211,7 +213,7 @@ ExitCode examine_together(const DoctorRequest& request, const Started& started, 
 }  // namespace
 
 ExitCode examine(const DoctorRequest& request, const Show& show) {
-  const Started started = how_started();
+  const LaunchContext started = detect_launch();
   return started.by_launcher ? examine_together(request, started, show)
                              : examine_alone(request, show);
 }

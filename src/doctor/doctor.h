@@ -1,4 +1,4 @@
-// `valley doctor`: all checks, alone or on the ranks that a launcher started.
+// `valley doctor`: all checks, in one process or on the ranks of a job.
 #pragma once
 
 #include <filesystem>
@@ -11,19 +11,18 @@ namespace valley::doctor {
 struct DoctorRequest {
   std::filesystem::path data;          // a data set; empty: none
   std::filesystem::path out = "runs";  // the folder of runs
-  int ranks = 0;                       // 0: one a GPU, else two where there are two cores
+  int ranks = 0;                       // 0: one per GPU, or two without GPUs
 };
 
-// Shows the report; called once, on one process of the job.
+// Prints the report; called once, in one process of the job.
 using Show = std::function<void(const Report&)>;
 
-// Under a launcher collective: one process a host checks it, the first shows what all found. Never
-// hangs: what does not answer is a finding. Returns the exit code; where the ranks did not meet it
-// ends the job itself with `abort_job`.
+// Collective under a launcher: one process per host checks it, and rank 0 prints the findings of
+// all. Never hangs: a timeout is a finding. Returns the exit code. If the ranks cannot connect,
+// ends the job with `abort_job`.
 [[nodiscard]] ExitCode examine(const DoctorRequest& request, const Show& show);
 
-// Collective: `valley doctor --probe-ranks`, which check_launch starts. The first rank prints what
-// all found.
+// Collective: `valley doctor --probe-ranks`, which check_launch starts. Rank 0 prints the report.
 void answer_probe();
 
 }  // namespace valley::doctor

@@ -19,7 +19,7 @@ std::string finding_line(const Finding& f) {
                     {"value", f.value},
                     {"advice", f.advice},
                     {"code", static_cast<int>(f.code)},
-                    {"figures", f.figures},
+                    {"figures", f.metrics},
                     {"host", f.host}});
 }
 
@@ -29,21 +29,21 @@ std::string version_line(const std::string& name, const std::string& version) {
 
 }  // namespace
 
-void Notes::ok(const std::string& name, const std::string& value, Figures figures) const {
+void Notes::ok(const std::string& name, const std::string& value, Metrics metrics) const {
   send_(finding_line(
-      {group_, name, Status::kOk, value, "", ExitCode::kDone, std::move(figures), ""}));
+      {group_, name, Status::kOk, value, "", ExitCode::kDone, std::move(metrics), ""}));
 }
 
 void Notes::warn(const std::string& name, const std::string& value, const std::string& advice,
-                 Figures figures) const {
+                 Metrics metrics) const {
   send_(finding_line(
-      {group_, name, Status::kWarning, value, advice, ExitCode::kDone, std::move(figures), ""}));
+      {group_, name, Status::kWarning, value, advice, ExitCode::kDone, std::move(metrics), ""}));
 }
 
 void Notes::fail(ExitCode code, const std::string& name, const std::string& value,
-                 const std::string& advice, Figures figures) const {
+                 const std::string& advice, Metrics metrics) const {
   send_(
-      finding_line({group_, name, Status::kFailure, value, advice, code, std::move(figures), ""}));
+      finding_line({group_, name, Status::kFailure, value, advice, code, std::move(metrics), ""}));
 }
 
 void Notes::version(const std::string& name, const std::string& version) const {
@@ -73,9 +73,9 @@ void add_line(Checkup& checkup, const std::string& line) {
                                 static_cast<Status>(object.at("status").get<int>()),
                                 object.at("value"), object.at("advice"),
                                 static_cast<ExitCode>(object.at("code").get<int>()),
-                                object.at("figures").get<Figures>(), object.at("host")});
+                                object.at("figures").get<Metrics>(), object.at("host")});
   } catch (const json::exception&) {
-    // A line that its writer did not finish.
+    // An incomplete line.
   }
 }
 

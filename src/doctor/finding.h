@@ -1,7 +1,7 @@
-// What `valley doctor` finds: a line each for people, an object each for programs.
+// Findings of `valley doctor`, one line each in the text report and one object each in JSON.
 //
-// A check calls ok, warn or fail once a fact. Findings made in another process or on another rank
-// travel as lines of JSON.
+// A check calls ok, warn or fail once per fact. Findings of other processes and ranks are sent as
+// lines of JSON.
 #pragma once
 
 #include <functional>
@@ -14,19 +14,20 @@
 
 namespace valley::doctor {
 
-enum class Status { kOk, kWarning, kFailure };  // kFailure: it would stop a run
+enum class Status { kOk, kWarning, kFailure };  // kFailure: would stop a run
 
-using Figures = std::map<std::string, double>;  // "write_mb_per_s" -> 512.3: names end in the unit
+using Metrics =
+    std::map<std::string, double>;  // "write_mb_per_s" -> 512.3; names end with the unit
 
 struct Finding {
   std::string group;  // "storage"
   std::string name;   // "out", unique in its group
   Status status = Status::kOk;
-  std::string value;                // what was found, one line
-  std::string advice;               // a way out; empty when kOk
-  ExitCode code = ExitCode::kDone;  // of a failure: what a run would end with
-  Figures figures;
-  std::string host;  // another than the reporting one; else empty
+  std::string value;                // one line
+  std::string advice;               // what to do; empty for kOk
+  ExitCode code = ExitCode::kDone;  // for failures: exit code of a run
+  Metrics metrics;
+  std::string host;  // if not the reporting host; else empty
 };
 
 struct Checkup {
@@ -34,18 +35,18 @@ struct Checkup {
   std::map<std::string, std::string> versions;  // "hdf5" -> "1.10.8", as loaded
 };
 
-// What checks write into.
+// Collects the findings of one group of checks.
 class Notes {
  public:
-  // `send` gets each finding and version as a line of JSON, at once.
+  // Calls `send` immediately with each finding and version as a line of JSON.
   Notes(std::string group, std::function<void(const std::string& line)> send)
       : group_(std::move(group)), send_(std::move(send)) {}
 
-  void ok(const std::string& name, const std::string& value, Figures figures = {}) const;
+  void ok(const std::string& name, const std::string& value, Metrics metrics = {}) const;
   void warn(const std::string& name, const std::string& value, const std::string& advice,
-            Figures figures = {}) const;
+            Metrics metrics = {}) const;
   void fail(ExitCode code, const std::string& name, const std::string& value,
-            const std::string& advice, Figures figures = {}) const;
+            const std::string& advice, Metrics metrics = {}) const;
   void version(const std::string& name, const std::string& version) const;
 
  private:
@@ -55,7 +56,7 @@ class Notes {
 
 [[nodiscard]] const char* status_name(Status status);  // "ok", "warning", "failure"
 
-// Adds what a line of a Notes holds; a line that is not one of theirs is passed over.
+// Adds a finding or version from a line of Notes; ignores other lines.
 void add_line(Checkup& checkup, const std::string& line);
 [[nodiscard]] std::string to_lines(const Checkup& checkup);
 void add_lines(Checkup& checkup, const std::string& lines);

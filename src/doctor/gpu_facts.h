@@ -1,12 +1,12 @@
-// Where the facts for gpu_rules.h come from: the kernel, and in builds with CUDA its runtime.
+// Facts for gpu_rules.h, from the kernel and in builds with CUDA from its runtime.
 #pragma once
 
 #include "doctor/gpu_rules.h"
 
 namespace valley::doctor {
 
-// What the CUDA runtime sees: driver, GPUs, their links. Makes a context on each GPU, which takes
-// some tenths of a second each. cuda_libraries.cpp or no_cuda.cpp.
+// Adds driver, GPUs and links from the CUDA runtime. Creates a context on each GPU, which takes
+// some tenths of a second per GPU. In cuda_libraries.cpp or no_cuda.cpp.
 void add_cuda_facts(GpuFacts& facts);
 [[nodiscard]] GpuBuild gpu_build();
 

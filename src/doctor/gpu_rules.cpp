@@ -18,7 +18,7 @@ void judge_gpu(const Gpu& gpu, std::size_t index, const GpuBuild& build, const N
       fmt::format("{}, compute capability {}.{}, {} of {} free{}", gpu.name, gpu.major, gpu.minor,
                   bytes_text(static_cast<double>(gpu.free_bytes)),
                   bytes_text(static_cast<double>(gpu.total_bytes)), gpu.has_ecc ? ", ECC" : "");
-  const Figures figures{{"compute_capability", gpu.major + gpu.minor / 10.0},
+  const Metrics metrics{{"compute_capability", gpu.major + gpu.minor / 10.0},
                         {"free_bytes", static_cast<double>(gpu.free_bytes)},
                         {"total_bytes", static_cast<double>(gpu.total_bytes)}};
   if (!architecture_runs(build.architectures, gpu.major, gpu.minor)) {
@@ -26,11 +26,11 @@ void judge_gpu(const Gpu& gpu, std::size_t index, const GpuBuild& build, const N
                fmt::format("this build has code for {}: build with "
                            "-DCMAKE_CUDA_ARCHITECTURES={}{}",
                            fmt::join(build.architectures, ", "), gpu.major, gpu.minor),
-               figures);
+               metrics);
   } else if (gpu.free_bytes < gpu.total_bytes / 2) {
-    notes.warn(name, value, "another program holds its memory: see nvidia-smi", figures);
+    notes.warn(name, value, "another program uses its memory: see nvidia-smi", metrics);
   } else {
-    notes.ok(name, value, figures);
+    notes.ok(name, value, metrics);
   }
 }
 
@@ -47,16 +47,17 @@ void judge_links(const std::vector<Gpu>& gpus, const Notes& notes) {
     notes.ok("links", "each GPU reaches every other, some of them over PCIe only");
   } else {
     notes.warn("links", "some GPUs do not reach each other's memory",
-               "gradients go through the host's memory: see `nvidia-smi topo -m`");
+               "gradients are copied through host memory: see `nvidia-smi topo -m`");
   }
 }
 
-// The driver's own library knows best: a compatibility package makes an old one run newer programs.
+// The driver library's own answer comes first: a compatibility package lets an old kernel driver
+// run newer CUDA.
 bool driver_runs(const GpuFacts& facts, const GpuBuild& build) {
   if (facts.driver_cuda != 0) return facts.driver_cuda / 1000 >= build.runtime / 1000;
-  const std::string oldest = oldest_driver(build.runtime);
-  return oldest.empty() || facts.kernel_driver.empty() ||
-         compare_versions(facts.kernel_driver, oldest) >= 0;
+  const std::string min_version = min_driver_version(build.runtime);
+  return min_version.empty() || facts.kernel_driver.empty() ||
+         compare_versions(facts.kernel_driver, min_version) >= 0;
 }
 
 std::string driver_text(const GpuFacts& facts) {
@@ -69,7 +70,7 @@ std::string driver_text(const GpuFacts& facts) {
 
 }  // namespace
 
-std::string oldest_driver(int runtime) {
+std::string min_driver_version(int runtime) {
   switch (runtime / 1000) {
     case 11:
       return "450";
@@ -89,7 +90,7 @@ bool architecture_runs(const std::vector<std::string>& architectures, int major,
     const char* end = entry.data() + entry.size();
     const char* const suffix = std::from_chars(entry.data(), end, built).ptr;
     const std::string_view rest(suffix, static_cast<std::size_t>(end - suffix));
-    if (rest.starts_with('a')) return capability == built;  // for that one model only
+    if (rest.starts_with('a')) return capability == built;  // for exactly this capability
     const bool has_binary = rest != "-virtual";
     const bool has_ptx = rest != "-real";
     return (has_binary && built / 10 == major && built <= capability) ||
@@ -101,8 +102,9 @@ void judge_gpus(const GpuFacts& facts, const GpuBuild& build, const Notes& notes
   const bool has_hardware = facts.has_device_files || !facts.kernel_driver.empty();
   if (!build.has_cuda) {
     if (has_hardware) {
-      notes.warn("GPUs", "this machine has an NVIDIA GPU, this build of valley has no CUDA",
-                 "training runs on CPUs; for GPUs build where nvcc is (-DVALLEY_CUDA=ON)");
+      notes.warn(
+          "GPUs", "this host has an NVIDIA GPU, but this build of valley has no CUDA",
+          "training runs on CPUs; for GPUs build with -DVALLEY_CUDA=ON where nvcc is installed");
     } else {
       notes.ok("GPUs", "none, and a build without CUDA: training runs on CPUs", {{"count", 0}});
     }
@@ -116,7 +118,7 @@ void judge_gpus(const GpuFacts& facts, const GpuBuild& build, const Notes& notes
     notes.fail(ExitCode::kConfig, "driver", driver_text(facts),
                fmt::format("this build's CUDA {} needs driver {} or newer: update it, or build "
                            "against a LibTorch for an older CUDA; on CPUs: train.device=cpu",
-                           cuda_version_text(build.runtime), oldest_driver(build.runtime)));
+                           cuda_version_text(build.runtime), min_driver_version(build.runtime)));
     return;
   }
   if (facts.gpus.empty() && facts.hidden) {

@@ -31,7 +31,7 @@ void write_all(int descriptor, const std::string& text) {
 }
 
 [[noreturn]] void run_in_child(const std::string& group, const Check& check, int pipe) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // never outlives the doctor
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // ends with this process
   const Notes notes(group, [pipe](const std::string& line) { write_all(pipe, line + "\n"); });
   try {
     check(notes);
@@ -43,7 +43,7 @@ void write_all(int descriptor, const std::string& text) {
   std::_Exit(0);
 }
 
-// Reads until the child has closed its end or the time is up; false then.
+// Reads until the child closes its end; false after the deadline.
 bool collect(int pipe, Clock::time_point deadline, std::string& text) {
   std::array<char, 4096> block{};
   while (true) {
@@ -61,7 +61,7 @@ bool collect(int pipe, Clock::time_point deadline, std::string& text) {
   }
 }
 
-Notes notes_into(const std::string& group, Checkup& checkup) {
+Notes make_notes(const std::string& group, Checkup& checkup) {
   return {group, [&checkup](const std::string& line) { add_line(checkup, line); }};
 }
 
@@ -70,21 +70,21 @@ void describe_end(int status, const Notes& notes) {
   notes.fail(
       ExitCode::kInternal, "check",
       fmt::format("ended by signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status))),
-      "the other checks went on; please report this one");
+      "the other checks have run; please report this crash");
 }
 
 }  // namespace
 
-bool run_guarded(const std::string& group, std::chrono::milliseconds limit, ExitCode code_of_hang,
+bool run_guarded(const std::string& group, std::chrono::milliseconds limit, ExitCode hang_code,
                  const Check& check, Checkup& checkup) {
-  const Notes notes = notes_into(group, checkup);
+  const Notes notes = make_notes(group, checkup);
   std::array<int, 2> ends{};
   std::fflush(nullptr);
   const bool has_pipe = ::pipe2(ends.data(), O_CLOEXEC) == 0;
   const ::pid_t child = has_pipe ? ::fork() : -1;
   if (child < 0) {
     notes.fail(ExitCode::kConfig, "check",
-               fmt::format("no process could be started for it: {}", std::strerror(errno)),
+               fmt::format("a process for it could not be started: {}", std::strerror(errno)),
                "raise the limits of open files and processes (ulimit -n, ulimit -u)");
     if (has_pipe) {
       ::close(ends[0]);
@@ -106,9 +106,10 @@ bool run_guarded(const std::string& group, std::chrono::milliseconds limit, Exit
     return true;
   }
   ::kill(child, SIGKILL);
-  ::waitpid(child, &status, WNOHANG);  // one that waits for a dead file server cannot be killed
-  notes.fail(code_of_hang, "check", fmt::format("no answer within {} s", limit.count() / 1000),
-             "what was asked hangs, and would hang a run");
+  ::waitpid(child, &status,
+            WNOHANG);  // a process that waits for a dead file server cannot be killed
+  notes.fail(hang_code, "check", fmt::format("no answer within {} s", limit.count() / 1000),
+             "this check hangs, and a run would hang as well");
   return false;
 }
 

@@ -12,7 +12,7 @@
 namespace valley::doctor {
 namespace {
 
-// libpng is judged by its header's version too: the others are asked by the codecs themselves.
+// libpng is also compared with its header version below; other codecs report their versions.
 void check_codecs(const Notes& notes) {
   for (const ImageCodec& codec : image_codecs()) {
     if (codec.format == "PNG") continue;
@@ -30,9 +30,10 @@ void check_emoji_font(const Notes& notes) {
   try {
     notes.ok("emoji font", find_font("NotoColorEmoji.ttf").string());
   } catch (const Error& error) {
-    notes.warn("emoji font", "NotoColorEmoji.ttf is not installed",
-               "only the quickstart's data are made of it: apt-get install "
-               "fonts-noto-color-emoji, or give `valley shard build --source` another font");
+    notes.warn(
+        "emoji font", "NotoColorEmoji.ttf is not installed",
+        "only the quickstart needs it: apt-get install fonts-noto-color-emoji, or pass another "
+        "font to `valley shard build --source`");
   }
 }
 

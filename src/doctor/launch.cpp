@@ -24,12 +24,12 @@
 namespace valley::doctor {
 namespace {
 
-constexpr std::chrono::seconds kToAnswer{5};
+constexpr std::chrono::seconds kVersionLimit{5};
 
 struct Launcher {
   std::string path;
   std::string name;     // "mpirun" or "srun"
-  std::string version;  // "4.1.4"; "" when it is not Open MPI's
+  std::string version;  // "4.1.4"; "" if it is not Open MPI
 };
 
 std::optional<Launcher> find_launcher() {
@@ -41,13 +41,14 @@ std::optional<Launcher> find_launcher() {
   return std::nullopt;
 }
 
-// Reads its version; false when it does not even say that.
+// Checks the version of the launcher; false if the launcher does not run.
 bool judge_launcher(Launcher& launcher, const Notes& notes) {
-  const CommandResult said = run_command({launcher.path, "--version"}, {}, kToAnswer);
-  const std::string first = first_words(said.out);
-  if (!said.succeeded()) {
-    const std::string why = said.timed_out ? fmt::format("no answer within {} s", kToAnswer.count())
-                                           : first_words(said.err + said.out);
+  const CommandResult result = run_command({launcher.path, "--version"}, {}, kVersionLimit);
+  const std::string first = first_text_line(result.out);
+  if (!result.succeeded()) {
+    const std::string why = result.timed_out
+                                ? fmt::format("no answer within {} s", kVersionLimit.count())
+                                : first_text_line(result.err + result.out);
     notes.fail(ExitCode::kRankLost, launcher.name, fmt::format("{}: {}", launcher.path, why),
                "repair or reinstall MPI, or put another mpirun first on the PATH");
     return false;
@@ -62,7 +63,7 @@ bool judge_launcher(Launcher& launcher, const Notes& notes) {
   if (agreement(launcher.version, loaded, 1) == Agreement::kDifferent) {
     notes.warn(launcher.name,
                fmt::format("{}: {}, but the program uses {}", launcher.path, first, loaded),
-               "its ranks may not find each other: put the mpirun of the same MPI on the PATH");
+               "ranks may not find each other: put the mpirun of the same MPI first on the PATH");
   } else {
     notes.ok(launcher.name, fmt::format("Open MPI {}, {}", launcher.version, launcher.path));
   }
@@ -75,7 +76,7 @@ void warn_root(const Launcher& launcher, const Notes& notes) {
   if (!is_root() || launcher.name == "srun" || launcher.version.empty() ||
       std::getenv("OMPI_ALLOW_RUN_AS_ROOT") != nullptr)
     return;
-  notes.warn("root", "mpirun refuses to work for root unless it is told to",
+  notes.warn("root", "mpirun does not run as root by default",
              "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
 }
 
@@ -83,7 +84,7 @@ CommandResult start_ranks(const Launcher& launcher, int ranks) {
   const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
   std::vector<std::string> words{launcher.path, "-n", std::to_string(ranks)};
   if (launcher.name == "srun") words.emplace_back("--mpi=pmix");
-  // More ranks than cores are slow, not wrong.
+  // Allow more ranks than cores: slow, but valid.
   if (!launcher.version.empty()) words.emplace_back("--oversubscribe");
   words.insert(words.end(), {self, "doctor", "--probe-ranks"});
   std::map<std::string, std::string> environment;
@@ -100,15 +101,16 @@ std::string report_in(const std::string& out) {
   return "";
 }
 
-// What a failing launcher said first; an error of the ranks' own says more than the launcher's.
+// The error of a failed launch: the first error of a rank, or else the first line of the launcher.
 std::string reason(const CommandResult& result) {
   std::istringstream in(result.err);
   for (std::string line; std::getline(in, line);) {
     const std::size_t error = line.find("error: ");
     if (error != std::string::npos) return line.substr(error + 7);
   }
-  const std::string words = first_words(result.err + result.out);
-  return words.empty() ? fmt::format("it ended with {} and no word", result.exit_code) : words;
+  const std::string words = first_text_line(result.err + result.out);
+  return words.empty() ? fmt::format("it ended with exit code {} and no message", result.exit_code)
+                       : words;
 }
 
 int variable_as_int(const Environment& variable, const char* name, int otherwise) {
@@ -122,7 +124,7 @@ std::chrono::seconds rank_start_limit(const std::filesystem::path& devices) {
   return std::chrono::seconds(host_offers_gpus(devices) ? 240 : 30);
 }
 
-void check_launch(const Notes& notes, int ranks, bool asked_for) {
+void check_launch(const Notes& notes, int ranks, bool requested) {
   auto launcher = find_launcher();
   if (!launcher) {
     const std::string built = this_program().mpiexec;
@@ -130,9 +132,9 @@ void check_launch(const Notes& notes, int ranks, bool asked_for) {
         ::access(built.c_str(), X_OK) == 0
             ? fmt::format("add {} to it", std::filesystem::path(built).parent_path().string())
             : "install Open MPI (apt-get install openmpi-bin), or load its module";
-    if (asked_for) {
+    if (requested) {
       notes.fail(ExitCode::kMissingInput, "mpirun",
-                 fmt::format("not on the PATH, and {} ranks were asked for", ranks), hint);
+                 fmt::format("not on the PATH, but {} ranks were requested", ranks), hint);
     } else {
       notes.warn("mpirun", "not on the PATH: one rank only", hint);
     }
@@ -149,17 +151,17 @@ void check_launch(const Notes& notes, int ranks, bool asked_for) {
   const std::string why = result.timed_out
                               ? fmt::format(
                                     "no answer within {} s: they do not find each other, or the "
-                                    "machine is overloaded",
+                                    "host is overloaded",
                                     rank_start_limit().count())
                               : reason(result);
   const bool known = result.exit_code == static_cast<int>(ExitCode::kConfig);
   notes.fail(known ? ExitCode::kConfig : ExitCode::kRankLost, "ranks",
              fmt::format("{} ranks were started: {}", ranks, why),
-             fmt::format("to see all it says: {} -n {} valley doctor", launcher->name, ranks));
+             fmt::format("for the full output: {} -n {} valley doctor", launcher->name, ranks));
 }
 
-Started how_started(const Environment& variable) {
-  Started started;
+LaunchContext detect_launch(const Environment& variable) {
+  LaunchContext started;
   started.info = launch_info(variable);
   started.by_launcher = started.info.launched;
   int rank = started.info.rank;
@@ -186,8 +188,8 @@ Started how_started(const Environment& variable) {
   return started;
 }
 
-Started how_started() {
-  return how_started([](const char* name) { return std::getenv(name); });
+LaunchContext detect_launch() {
+  return detect_launch([](const char* name) { return std::getenv(name); });
 }
 
 void with_deadline(int seconds, const std::function<void()>& late,

@@ -1,4 +1,4 @@
-// Ranks of the doctor's own: started where it was started alone, or met where a launcher did.
+// Ranks of the doctor: launched for the check, or connected if a launcher started this process.
 #pragma once
 
 #include <chrono>
@@ -11,29 +11,28 @@
 
 namespace valley::doctor {
 
-// Starts `ranks` ranks of this program with mpirun (or srun in a job without mpirun) and judges
-// what they find, within rank_start_limit. Without a launcher: a failure when `asked_for`, else
-// a warning.
-void check_launch(const Notes& notes, int ranks, bool asked_for);
+// Launches `ranks` ranks of this program with mpirun (or with srun in a job without mpirun) and
+// checks their report, within rank_start_limit. A missing launcher is a failure if `requested`,
+// else a warning.
+void check_launch(const Notes& notes, int ranks, bool requested);
 
-// Time that ranks have from their launch to their report. Ranks on GPUs load LibTorch's CUDA half
-// and connect over NCCL, which takes minutes on a cold file system. `devices`: /dev, or a test's
-// folder.
+// Time limit from launch to report. Ranks on GPUs load the CUDA part of LibTorch and connect over
+// NCCL, which can take minutes on a cold file system. `devices`: /dev, or a folder of a test.
 [[nodiscard]] std::chrono::seconds rank_start_limit(const std::filesystem::path& devices = "/dev");
 
-// How this process was started.
-struct Started {
-  LaunchInfo info;              // as this build understands the launcher
+// The launcher of this process.
+struct LaunchContext {
+  LaunchInfo info;              // as understood by this build
   std::string name = "mpirun";  // "mpirun", "srun", "aprun"
-  bool by_launcher = false;     // also by one that this build does not understand
-  int local_size = 1;           // ranks on this host, or of the job where that is not said
-  bool is_first = true;         // the one process of the job that speaks
-  bool leads_host = true;       // the one of its host that checks it
+  bool by_launcher = false;     // including launchers that this build does not understand
+  int local_size = 1;           // ranks on this host, or in the job if unknown
+  bool is_first = true;         // the process that prints the report
+  bool leads_host = true;       // the process that checks its host
 };
-[[nodiscard]] Started how_started(const Environment& variable);
-[[nodiscard]] Started how_started();
+[[nodiscard]] LaunchContext detect_launch(const Environment& variable);
+[[nodiscard]] LaunchContext detect_launch();
 
-// Runs `action` and, should it take longer than `seconds`, `late` from another thread meanwhile.
+// Runs `action`. After `seconds`, calls `late` from another thread.
 void with_deadline(int seconds, const std::function<void()>& late,
                    const std::function<void()>& action);
 

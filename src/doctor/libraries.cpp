@@ -35,18 +35,18 @@ std::string mpi_built() {
 #endif
 }
 
-// An extension of Open MPI and of MPIs made from it.
+// An extension of Open MPI and of MPIs derived from it.
 std::string cuda_awareness() {
   using Query = int (*)();
   const auto query = reinterpret_cast<Query>(::dlsym(RTLD_DEFAULT, "MPIX_Query_cuda_support"));
   if (query == nullptr) return "";
-  return query() != 0 ? ", CUDA-aware" : ", not CUDA-aware (need not be: GPUs use NCCL)";
+  return query() != 0 ? ", CUDA-aware" : ", not CUDA-aware (not needed: GPUs use NCCL)";
 }
 
 void check_mpi(const Notes& notes) {
   const std::string library = MpiSession::library();
   notes.version("mpi_library", library);
-  // "Open MPI v4.1.4": the name says which one, the numbers which version.
+  // "Open MPI v4.1.4": name and version.
   const std::size_t digits = library.find_first_of("0123456789");
   const std::string loaded = digits == std::string::npos ? "unknown" : library.substr(digits);
   const std::string name = library.substr(0, std::min(library.find(" v"), digits));
@@ -56,7 +56,7 @@ void check_mpi(const Notes& notes) {
 void check_hdf5(const Notes& notes) {
   std::array<unsigned, 3> version{};
   H5get_libversion(&version[0], &version[1], &version[2]);
-  // HDF5 ends a program that was compiled against another release.
+  // HDF5 aborts programs that were compiled against another release.
   judge_library(notes, {"HDF5", "hdf5",
                         fmt::format("{}.{}.{}", H5_VERS_MAJOR, H5_VERS_MINOR, H5_VERS_RELEASE),
                         fmt::format("{}.{}.{}", version[0], version[1], version[2]), 3});
@@ -69,12 +69,12 @@ void check_openssl(const Notes& notes) {
 
 struct Single {
   const char* library;
-  const char* symbol;  // that only this library defines
-  bool must_be_one;    // else two are merely suspicious
+  const char* symbol;  // defined by this library only
+  bool must_be_one;    // false: two copies are only a warning
 };
 
-// Two copies do not share their state: communicators, handles and threads of one are garbage to the
-// other.
+// Two copies do not share their state: communicators, handles and threads of one are invalid for
+// the other.
 void check_single(const Notes& notes) {
   constexpr std::array kLibraries{
       Single{"NCCL", "ncclGetVersion", true},
@@ -91,7 +91,7 @@ void check_single(const Notes& notes) {
     std::string value = fmt::format("loaded {} times:", files.size());
     for (const std::string& file : files) value += " " + file;
     const std::string advice =
-        "keep one of them: look at LD_PRELOAD, LD_LIBRARY_PATH and what else was linked in";
+        "keep one of them: check LD_PRELOAD, LD_LIBRARY_PATH and the linked libraries";
     if (s.must_be_one) {
       notes.fail(ExitCode::kConfig, std::string("one ") + s.library, value, advice);
     } else {
@@ -111,7 +111,7 @@ void check_libraries(const Notes& notes) {
   notes.ok("valley", fmt::format("{} ({}){}, built with {}", program.version, program.backend,
                                  program.commit.empty() ? "" : ", commit " + program.commit,
                                  program.compiler));
-  // Before LibTorch describes itself: it remembers whether its CUDA half was there.
+  // Before the first query of LibTorch's settings, which caches whether its CUDA part is loaded.
   const bool has_cuda = load_cuda_libraries(notes);
   check_libtorch(notes);
   if (has_cuda) check_cuda_libraries(notes);

@@ -10,7 +10,7 @@ std::vector<std::string> loaded_files() {
   std::vector<std::string> files;
   ::dl_iterate_phdr(
       [](::dl_phdr_info* info, std::size_t, void* target) {
-        // The program itself has no name.
+        // The main program has an empty name.
         if (info->dlpi_name != nullptr && *info->dlpi_name != '\0')
           static_cast<std::vector<std::string>*>(target)->emplace_back(info->dlpi_name);
         return 0;
@@ -26,7 +26,7 @@ std::vector<std::string> objects_that_define(const char* symbol) {
   for (const std::string& file : loaded_files()) {
     void* const object = ::dlopen(file.c_str(), RTLD_LAZY | RTLD_NOLOAD);
     if (object == nullptr) continue;  // the kernel's vdso
-    // A lookup goes on in what the object depends on: the answer's own file tells.
+    // dlsym also searches dependencies of the object, so compare the file of the symbol.
     void* const address = ::dlsym(object, symbol);
     ::Dl_info place{};
     if (address != nullptr && ::dladdr(address, &place) != 0 && file == place.dli_fname)

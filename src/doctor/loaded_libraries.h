@@ -1,5 +1,5 @@
-// Which libraries the process holds: two copies of one keep states of their own and take each
-// other's calls.
+// Libraries loaded in this process. Two copies of one library have separate states and intercept
+// each other's calls.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace valley::doctor {
 
-// The files of all shared objects of this process that define `symbol` themselves, in the order in
-// which the dynamic linker searches them: the first is the one that is used.
+// The files of all shared objects of this process that define `symbol`, in the search order of the
+// dynamic linker. The first one is used.
 [[nodiscard]] std::vector<std::string> objects_that_define(const char* symbol);
 
 }  // namespace valley::doctor

@@ -25,7 +25,7 @@ namespace {
 
 constexpr double kGigabyte = 1e9;
 
-// Cores of the machine, counted by what is on one core with each CPU; 0 when the kernel hides it.
+// Physical cores of the host, from the sibling lists of all CPUs; 0 if the kernel hides them.
 std::size_t count_cores() {
   std::set<std::string> cores;
   const auto online = read_system_file("/sys/devices/system/cpu/online");
@@ -81,19 +81,19 @@ void check_allowed_cpus(const Notes& notes, int ranks) {
   CPU_ZERO(&set);
   const int allowed =
       ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : share * ranks;
-  Figures figures{{"allowed_cpus", allowed}};
-  if (limits.cpus) figures["cpu_quota"] = *limits.cpus;
+  Metrics metrics{{"allowed_cpus", allowed}};
+  if (limits.cpus) metrics["cpu_quota"] = *limits.cpus;
   if (limits.cpus && *limits.cpus < allowed) {
     notes.warn("CPU quota", fmt::format("{:.1f} of {} CPUs' time", *limits.cpus, allowed),
                fmt::format("more threads than that are throttled: set train.threads={}",
                            std::max(1, static_cast<int>(*limits.cpus) / ranks)),
-               figures);
+               metrics);
   } else {
-    notes.ok("CPUs allowed", fmt::format("{}, no quota", allowed), figures);
+    notes.ok("CPUs allowed", fmt::format("{}, no quota", allowed), metrics);
   }
 }
 
-// Other programs' work makes the measurements below, and training, slower than the machine is.
+// Load of other programs, which slows down these measurements and training.
 void check_load(const Notes& notes) {
   std::array<double, 1> load{};
   if (::getloadavg(load.data(), 1) != 1) return;
@@ -101,7 +101,7 @@ void check_load(const Notes& notes) {
   const std::string value = fmt::format("{:.1f} in the last minute", load[0]);
   if (load[0] > cpus + 1) {
     notes.warn("load", fmt::format("{}, on {:.0f} CPUs", value, cpus),
-               "other programs take the time: figures here and training are slower for it",
+               "other programs use the CPUs: measurements here and training are slower",
                {{"load", load[0]}});
   } else {
     notes.ok("load", value, {{"load", load[0]}});
@@ -121,20 +121,20 @@ void check_memory(const Notes& notes) {
   const double available = meminfo["MemAvailable:"];
   const auto limits =
       cgroup_limits(read_system_file("/proc/self/cgroup").value_or(""), read_system_file);
-  Figures figures{{"total_bytes", meminfo["MemTotal:"]}, {"available_bytes", available}};
+  Metrics metrics{{"total_bytes", meminfo["MemTotal:"]}, {"available_bytes", available}};
   std::string value =
       fmt::format("{} of {} available", bytes_text(available), bytes_text(meminfo["MemTotal:"]));
   double usable = available;
   if (limits.memory && static_cast<double>(*limits.memory) < meminfo["MemTotal:"]) {
     const auto limit = static_cast<double>(*limits.memory);
-    figures["limit_bytes"] = limit;
+    metrics["limit_bytes"] = limit;
     value += fmt::format(", limited to {} by the control group", bytes_text(limit));
     usable = std::min(usable, limit);
   }
   if (usable < kGigabyte) {
-    notes.warn("memory", value, "a rank that trains at 64x64 takes about a gigabyte", figures);
+    notes.warn("memory", value, "training at 64x64 takes about a gigabyte per rank", metrics);
   } else {
-    notes.ok("memory", value, figures);
+    notes.ok("memory", value, metrics);
   }
 }
 
@@ -151,7 +151,7 @@ void check_host_name(const Notes& notes) {
   }
 }
 
-// The program cannot have been written in the future.
+// Compares the clock with the modification time of the program.
 void check_clock(const Notes& notes) {
   struct stat file {};
   constexpr double kDay = 86400;
@@ -163,7 +163,7 @@ void check_clock(const Notes& notes) {
   const bool known = ::stat("/proc/self/exe", &file) == 0;
   if (known && std::difftime(file.st_mtime, now) > kDay) {
     notes.warn("clock", text + ", earlier than this program was built",
-               "set the clock: times in logs and file systems will mislead");
+               "set the clock: times in logs and file systems are wrong");
   } else {
     notes.ok("clock", text);
   }

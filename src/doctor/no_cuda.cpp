@@ -1,4 +1,4 @@
-// Builds without CUDA: what the kernel shows of GPUs is all there is.
+// Builds without CUDA, where the kernel is the only source of facts about GPUs.
 #include "doctor/checks.h"
 #include "doctor/gpu_facts.h"
 

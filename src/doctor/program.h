@@ -1,4 +1,4 @@
-// The program that this is, as it was built.
+// Build information of this program.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@ namespace valley::doctor {
 
 struct Program {
   std::string version;                     // "0.1.0"
-  std::string commit;                      // of git, "" when it was not built from a clone
+  std::string commit;                      // git commit; "" if it was not built from a clone
   std::string compiler;                    // "GCC 12.2.0"
   std::string backend;                     // "CUDA and NCCL" or "CPU only"
-  std::vector<std::string> architectures;  // of its CUDA code, as CMake names them
-  std::string mpiexec;                     // the launcher that the build found
+  std::vector<std::string> architectures;  // CUDA architectures, as CMake names them
+  std::string mpiexec;                     // the MPI launcher found at build time
 };
 
 [[nodiscard]] Program this_program();

@@ -24,15 +24,15 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kSmall = 4096;      // bytes: latency
 constexpr std::int64_t kLarge = 16 << 20;  // bytes: bandwidth
-constexpr double kSeconds = 0.25;          // a size
-constexpr std::int64_t kMostRepeats = 200;
+constexpr double kSeconds = 0.25;          // per size
+constexpr std::int64_t kMaxRepeats = 200;
 
 double microseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
 }
 
-// Element i of rank r is i mod 7 + r: the sum over all ranks is a small whole number, exact in
-// float and known in advance.
+// Element i of rank r is i mod 7 + r. The sum over all ranks is a small integer, exact in float and
+// known in advance.
 at::Tensor pattern(std::int64_t bytes, at::Device device) {
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
   return at::remainder(at::arange(bytes / std::int64_t{sizeof(float)}, options), 7);
@@ -54,10 +54,10 @@ double time_all_reduce(Communicator& comm, const at::Tensor& tensor, std::int64_
   return microseconds_since(start) / static_cast<double>(repeats);
 }
 
-// Every rank must repeat as often: rank 0 says.
+// All ranks must use the same number of repetitions, which rank 0 chooses.
 std::int64_t repeats_for(World& world, double microseconds) {
-  const double wanted = kSeconds * 1e6 / std::max(1.0, microseconds);
-  const auto mine = std::clamp<std::int64_t>(static_cast<std::int64_t>(wanted), 2, kMostRepeats);
+  const double count = kSeconds * 1e6 / std::max(1.0, microseconds);
+  const auto mine = std::clamp<std::int64_t>(static_cast<std::int64_t>(count), 2, kMaxRepeats);
   return std::stoll(world.broadcast(std::to_string(mine)));
 }
 
@@ -67,7 +67,7 @@ json measure(World& world, Communicator& comm, std::int64_t bytes) {
   const double once = time_all_reduce(comm, base, 2);
   const double microseconds = time_all_reduce(comm, base, repeats_for(world, once));
   const double n = comm.size();
-  // What each rank's link must carry, as nccl-tests counts it.
+  // Bus bandwidth as in nccl-tests: traffic over the link of each rank.
   const double bus = static_cast<double>(bytes) / microseconds * 2 * (n - 1) / n;
   return {{"over", comm.name()},
           {"bytes", bytes},
@@ -76,7 +76,7 @@ json measure(World& world, Communicator& comm, std::int64_t bytes) {
           {"bus_mb_per_s", bus}};
 }
 
-json place_of_this_rank(Communicator& comm) {
+json describe_this_rank(Communicator& comm) {
   std::string cpus = "unknown";
   std::istringstream in(read_system_file("/proc/self/status").value_or(""));
   for (std::string line; std::getline(in, line);) {
@@ -109,25 +109,25 @@ void judge_sums(const json& report, const Notes& notes) {
   for (const json& one : report.at("all_reduce")) by_backend[one.at("over")].push_back(one);
   for (const auto& [backend, sizes] : by_backend) {
     std::string value;
-    Figures figures;
+    Metrics metrics;
     bool exact = true;
     for (const json& one : sizes) {
       const auto bytes = one.at("bytes").get<double>();
       value += fmt::format("{}{} in {}", value.empty() ? "" : ", ",
                            bytes == kSmall ? "4 KB" : "16 MB", time_text(one.at("microseconds")));
       const std::string size = bytes == kSmall ? "4kb" : "16mb";
-      figures["us_" + size] = one.at("microseconds");
-      figures["bus_mb_per_s_" + size] = one.at("bus_mb_per_s");
+      metrics["us_" + size] = one.at("microseconds");
+      metrics["bus_mb_per_s_" + size] = one.at("bus_mb_per_s");
       exact = exact && one.at("exact").get<bool>();
       if (bytes == kLarge)
         value += fmt::format(" ({} of bus bandwidth)", rate_text(one.at("bus_mb_per_s")));
     }
     const std::string name = (backend == "nccl" ? "NCCL" : "MPI") + std::string(" all-reduce");
     if (exact) {
-      notes.ok(name, value, figures);
+      notes.ok(name, value, metrics);
     } else {
       notes.fail(ExitCode::kRankLost, name, "a sum over all ranks is wrong",
-                 "do not train here: see the network, its driver and the MPI build", figures);
+                 "do not train here: check the network, its driver and the MPI build", metrics);
     }
   }
 }
@@ -142,7 +142,7 @@ void judge_clocks(const json& places, const Notes& notes) {
   }
   if (highest - lowest > kSkew)
     notes.warn("clocks", fmt::format("the hosts differ by {:.0f} s", highest - lowest),
-               "synchronise them (NTP): times in logs and file systems will mislead");
+               "synchronize them (NTP): times in logs and file systems are wrong");
 }
 
 void judge_binding(const json& places, const std::string& launcher, const Notes& notes) {
@@ -164,10 +164,10 @@ void judge_binding(const json& places, const std::string& launcher, const Notes&
                                     first.at("threads").get<int>(), online));
     return;
   }
-  const std::string value = fmt::format("{} of {} CPUs a rank (rank 0: {})", bound, online, cpus);
+  const std::string value = fmt::format("{} of {} CPUs per rank (rank 0: {})", bound, online, cpus);
   if (owners[host + " " + cpus] > 1 && bound < here) {
     notes.warn("binding", value + ", shared by several ranks",
-               "each waits for the other: start fewer ranks, or mpirun --bind-to none");
+               "ranks wait for each other: start fewer ranks, or use mpirun --bind-to none");
   } else if (bound * here * 2 <= online) {
     notes.warn("binding", value + ", the others stay idle",
                launcher == "srun"
@@ -183,7 +183,7 @@ void judge_binding(const json& places, const std::string& launcher, const Notes&
 std::string probe_ranks(World& world) {
   json places = json::array();
   world.host().barrier();  // so that the clocks are read together
-  for (const std::string& text : world.gather(write_json(place_of_this_rank(world.host()))))
+  for (const std::string& text : world.gather(write_json(describe_this_rank(world.host()))))
     places.push_back(parse_json(text, "the report of a rank"));
   json sums = json::array();
   for (const std::int64_t bytes : {kSmall, kLarge}) {
@@ -208,7 +208,7 @@ void judge_ranks(const std::string& line, int expected, const std::string& launc
     notes.fail(ExitCode::kConfig, "ranks",
                fmt::format("{} started {} of them, {} finds {}", launcher, expected,
                            report.at("mpi").get<std::string>(), ranks),
-               "start with the mpirun of that same MPI, or with srun --mpi=pmix");
+               "launch with the mpirun of the same MPI, or with srun --mpi=pmix");
     return;
   }
   std::map<std::string, int> hosts;

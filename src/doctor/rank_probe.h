@@ -1,4 +1,4 @@
-// What ranks find of each other, and what is made of it.
+// Collective measurements of ranks, and findings from them.
 #pragma once
 
 #include <string>
@@ -8,14 +8,15 @@
 
 namespace valley::doctor {
 
-// Collective: where each rank is, whether a sum over all ranks is exact, and how long it takes over
-// MPI and, where ranks have GPUs, NCCL. The same line of JSON on every rank; takes about a second.
+// Collective: the host and CPUs of each rank, and correctness and time of all-reduce over MPI and,
+// with GPUs, over NCCL. Returns the same line of JSON on every rank, after about a second.
 [[nodiscard]] std::string probe_ranks(World& world);
 
-// Whether `line` is what probe_ranks gave.
+// True if `line` is a result of probe_ranks.
 [[nodiscard]] bool is_rank_report(const std::string& line);
 
-// Findings from such a line. `expected` ranks were started by `launcher` ("mpirun").
+// Adds findings from a result of probe_ranks, for `expected` ranks started by `launcher`
+// ("mpirun").
 void judge_ranks(const std::string& line, int expected, const std::string& launcher,
                  const Notes& notes);
 

@@ -26,7 +26,7 @@ constexpr std::array<Title, 9> kGroups{{
     {"slurm", "Slurm"},
 }};
 
-std::size_t place_of(const std::string& group) {
+std::size_t group_order(const std::string& group) {
   const auto* const found = std::find_if(kGroups.begin(), kGroups.end(),
                                          [&](const Title& title) { return group == title.first; });
   return static_cast<std::size_t>(found - kGroups.begin());
@@ -37,9 +37,9 @@ std::int64_t count(const Checkup& checkup, Status status) {
                        [&](const Finding& f) { return f.status == status; });
 }
 
-std::string coloured(const std::string& text, const char* colour, const TextStyle& style) {
+std::string colored(const std::string& text, const char* color, const TextStyle& style) {
   const std::string shown = printable(text);
-  return style.colours && *colour != '\0' ? fmt::format("\x1b[{}m{}\x1b[0m", colour, shown) : shown;
+  return style.colors && *color != '\0' ? fmt::format("\x1b[{}m{}\x1b[0m", color, shown) : shown;
 }
 
 constexpr const char* kPlain = "";
@@ -52,24 +52,24 @@ constexpr const char* kYellow = "33";
 std::string mark(Status status, const TextStyle& style) {
   switch (status) {
     case Status::kWarning:
-      return coloured("warn", kYellow, style);
+      return colored("warn", kYellow, style);
     case Status::kFailure:
-      return coloured("FAIL", kRed, style);
+      return colored("FAIL", kRed, style);
     default:
-      return coloured("ok  ", kGreen, style);
+      return colored("ok  ", kGreen, style);
   }
 }
 
-// The continuation lines stand under the first.
-std::string block(const std::string& text, std::size_t indent, const char* colour,
+// Wraps text; continuation lines are aligned with the first.
+std::string block(const std::string& text, std::size_t indent, const char* color,
                   const TextStyle& style) {
-  constexpr std::size_t kLeast = 20;
-  if (style.width == 0) return coloured(text, colour, style);
+  constexpr std::size_t kMinWidth = 20;
+  if (style.width == 0) return colored(text, color, style);
   std::string all;
-  const std::size_t width = std::max(kLeast, style.width - std::min(indent, style.width));
+  const std::size_t width = std::max(kMinWidth, style.width - std::min(indent, style.width));
   for (const std::string& line : wrap(text, width)) {
     if (!all.empty()) all.append(1, '\n').append(indent, ' ');
-    all += coloured(line, colour, style);
+    all += colored(line, color, style);
   }
   return all;
 }
@@ -94,16 +94,17 @@ ordered_json to_object(const Finding& f) {
                          {"advice", f.advice.empty() ? ordered_json() : ordered_json(f.advice)}};
   if (f.status == Status::kFailure) object["exit_code"] = static_cast<int>(f.code);
   if (!f.host.empty()) object["host"] = f.host;
-  if (!f.figures.empty()) object["figures"] = f.figures;
+  if (!f.metrics.empty()) object["figures"] = f.metrics;
   return object;
 }
 
 }  // namespace
 
 void sort_findings(Checkup& checkup) {
-  std::stable_sort(
-      checkup.findings.begin(), checkup.findings.end(),
-      [](const Finding& a, const Finding& b) { return place_of(a.group) < place_of(b.group); });
+  std::stable_sort(checkup.findings.begin(), checkup.findings.end(),
+                   [](const Finding& a, const Finding& b) {
+                     return group_order(a.group) < group_order(b.group);
+                   });
 }
 
 ExitCode exit_code(const Checkup& checkup) {
@@ -135,9 +136,9 @@ std::string to_text(const Report& report, const TextStyle& style) {
   for (const Finding& f : report.checkup.findings) {
     if (f.group != group) {
       group = f.group;
-      const std::size_t place = place_of(group);
+      const std::size_t place = group_order(group);
       const char* const title = place < kGroups.size() ? kGroups.at(place).second : group.c_str();
-      text += fmt::format("{}{}\n", text.empty() ? "" : "\n", coloured(title, kBold, style));
+      text += fmt::format("{}{}\n", text.empty() ? "" : "\n", colored(title, kBold, style));
     }
     text += finding_row(f, names, style);
   }

@@ -1,4 +1,4 @@
-// The report of `valley doctor`, for people and for programs.
+// The report of `valley doctor`, as text and as JSON.
 #pragma once
 
 #include <string>
@@ -10,12 +10,12 @@ namespace valley::doctor {
 
 struct Report {
   std::string host;
-  int ranks = 1;         // that training was found ready for
-  bool on_gpus = false;  // a GPU each
+  int ranks = 1;         // number of ranks that training can use
+  bool on_gpus = false;  // one GPU per rank
   Checkup checkup;
 };
 
-// Puts the findings into the order of the groups.
+// Sorts findings by group.
 void sort_findings(Checkup& checkup);
 
 // The first failure's code, kDone without one.
@@ -25,11 +25,11 @@ void sort_findings(Checkup& checkup);
 [[nodiscard]] std::string verdict(const Report& report);
 
 struct TextStyle {
-  bool colours = false;
-  std::size_t width = 0;  // columns to wrap at; 0: one line a finding, however long
+  bool colors = false;
+  std::size_t width = 0;  // columns to wrap at; 0: no wrapping
 };
 [[nodiscard]] std::string to_text(const Report& report, const TextStyle& style);
-// docs/doctor.md has every field.
+// docs/doctor.md describes all fields.
 [[nodiscard]] std::string to_json(const Report& report);
 
 }  // namespace valley::doctor

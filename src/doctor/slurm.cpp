@@ -20,7 +20,7 @@ void describe_job(const Notes& notes, const std::string& job) {
   add("SLURM_JOB_NUM_NODES", "nodes");
   add("SLURM_JOB_NODELIST", "on");
   add("SLURM_NTASKS", "tasks");
-  add("SLURM_CPUS_PER_TASK", "CPUs a task");
+  add("SLURM_CPUS_PER_TASK", "CPUs per task");
   add("SLURM_GPUS_ON_NODE", "GPUs here");
   notes.ok("job", value);
 }
@@ -41,7 +41,7 @@ void check_slurm(const Notes& notes) {
   if (!job.empty()) describe_job(notes, job);
   if (!srun) {
     if (job.empty()) {
-      notes.ok("Slurm", "not on this machine");
+      notes.ok("Slurm", "not on this host");
     } else {
       notes.warn("srun", "not on the PATH", "start the ranks with mpirun");
     }
@@ -49,20 +49,21 @@ void check_slurm(const Notes& notes) {
   }
   const CommandResult listed =
       run_command({srun->string(), "--mpi=list"}, {}, std::chrono::seconds(3));
-  const std::string said = listed.out + listed.err;
+  const std::string output = listed.out + listed.err;
   if (!listed.succeeded()) {
-    std::string why = listed.timed_out ? "no answer within 3 s" : first_words(said);
+    std::string why = listed.timed_out ? "no answer within 3 s" : first_text_line(output);
     const std::string prefix = "srun: error: ";
     if (why.starts_with(prefix)) why = why.substr(prefix.size());
     if (job.empty()) {
-      notes.ok("srun", "there, but it finds no Slurm: " + why);
+      notes.ok("srun", "installed, but it finds no Slurm: " + why);
     } else {
-      notes.warn("srun", why, "start the ranks with mpirun, or ask who runs this cluster");
+      notes.warn("srun", why,
+                 "start the ranks with mpirun, or ask the administrators of this cluster");
     }
-  } else if (has_word(said, "pmix")) {
+  } else if (has_word(output, "pmix")) {
     notes.ok("srun", "has pmix: srun --mpi=pmix valley train ...");
   } else {
-    notes.warn("srun", "has no pmix, which Open MPI is started with",
+    notes.warn("srun", "has no pmix support, which Open MPI needs",
                "start the ranks with mpirun inside the job (salloc or sbatch)");
   }
 }

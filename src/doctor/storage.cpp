@@ -22,16 +22,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kLeastFree = 4U << 20;  // bytes; less holds no checkpoint of any model
-constexpr std::uint64_t kLeastInodes = 1000;    // a run makes a few files a checkpoint
-constexpr double kSlowWriteMb = 30;             // MB/s; the largest checkpoint takes 15 s then
+constexpr std::uint64_t kMinFreeBytes = 4U << 20;  // too little for a checkpoint of any model
+constexpr std::uint64_t kMinInodes = 1000;         // a run creates a few files per checkpoint
+constexpr double kSlowWriteMb = 30;                // MB/s; the largest checkpoint then takes 15 s
 
-// What a file system's type means to a run; "" when nothing is to be said.
-std::string meaning_of(const std::string& type) {
+// Consequence of a file system's type for runs; "" if there is none.
+std::string describe_type(const std::string& type) {
   static const std::map<std::string, std::string> meanings{
-      {"tmpfs", "in memory: gone after a restart, and counts as memory in use"},
-      {"ramfs", "in memory: gone after a restart, and counts as memory in use"},
-      {"overlay", "a container's own layer: gone with the container"},
+      {"tmpfs", "in memory: lost at a restart, and counts as used memory"},
+      {"ramfs", "in memory: lost at a restart, and counts as used memory"},
+      {"overlay", "a layer of the container: lost with the container"},
       {"nfs", "over the network"},
       {"nfs4", "over the network"},
       {"lustre", "parallel, over the network"},
@@ -48,17 +48,17 @@ std::string meaning_of(const std::string& type) {
 
 void check_file_system(const Notes& notes, const fs::path& folder) {
   std::error_code error;
-  // A link of /proc leads into another container's files, of whose mounts nothing is known here.
+  // A link in /proc may lead to files of another container, whose mounts are unknown here.
   if (fs::canonical(folder, error) != folder) return;
   const auto mount =
-      mount_of(folder.string(), read_system_file("/proc/self/mountinfo").value_or(""));
+      find_mount(folder.string(), read_system_file("/proc/self/mountinfo").value_or(""));
   if (!mount) return;
-  const std::string meaning = meaning_of(mount->type);
+  const std::string meaning = describe_type(mount->type);
   const std::string value =
       fmt::format("{} at {}{}{}", mount->type, mount->point, meaning.empty() ? "" : ", ", meaning);
   const bool is_lost = mount->type == "tmpfs" || mount->type == "ramfs" || mount->type == "overlay";
   if (is_lost) {
-    notes.warn("file system", value, "keep what should last elsewhere: --out DIR on a disk");
+    notes.warn("file system", value, "for permanent runs set --out to a folder on a disk");
   } else {
     notes.ok("file system", value);
   }
@@ -70,44 +70,44 @@ struct Space {
   std::uint64_t inodes = 0;
 };
 
-Space space_of(const fs::path& folder) {
+Space query_space(const fs::path& folder) {
   struct statvfs disk {};
   if (::statvfs(folder.c_str(), &disk) != 0)
     throw file_error("asking for the free space of", folder.string(), errno, true);
   return {std::uint64_t{disk.f_bavail} * disk.f_frsize, disk.f_files > 0, disk.f_favail};
 }
 
-// Whether the space suffices for going on; says what there is.
+// Adds a finding about free space. False if there is too little to continue.
 bool check_space(const Notes& notes, const fs::path& folder, const Space& space,
                  std::int64_t resolution) {
   const CheckpointSize size = default_checkpoint_size(resolution);
   const std::string free = bytes_text(static_cast<double>(space.free)) + " free";
   const std::string need = fmt::format(
-      "a checkpoint of the default model at {0}x{0} takes {1}, {2} kept and one being "
-      "written {3}",
+      "a checkpoint of the default model at {0}x{0} takes {1}; {2} kept ones and one being "
+      "written take {3}",
       size.resolution, bytes_text(static_cast<double>(size.bytes)), size.kept,
-      bytes_text(static_cast<double>(size.bytes_of_all())));
-  Figures figures{{"free_bytes", static_cast<double>(space.free)},
+      bytes_text(static_cast<double>(size.max_total_bytes())));
+  Metrics metrics{{"free_bytes", static_cast<double>(space.free)},
                   {"checkpoint_bytes", static_cast<double>(size.bytes)}};
-  if (space.counts_inodes) figures["free_inodes"] = static_cast<double>(space.inodes);
-  if (space.free < kLeastFree || (space.counts_inodes && space.inodes == 0)) {
-    const std::string what = space.free < kLeastFree ? free : "no inodes (files) left";
+  if (space.counts_inodes) metrics["free_inodes"] = static_cast<double>(space.inodes);
+  if (space.free < kMinFreeBytes || (space.counts_inodes && space.inodes == 0)) {
+    const std::string what = space.free < kMinFreeBytes ? free : "no inodes (files) left";
     notes.fail(ExitCode::kCannotWrite, "space", fmt::format("{} in {}", what, folder.string()),
-               "no checkpoint fits: free some, or choose another --out", figures);
+               "no checkpoint fits: free some space, or choose another --out", metrics);
     return false;
   }
-  if (space.free < size.bytes_of_all()) {
-    notes.warn("space", free, need + ": free some, or set checkpoint.keep", figures);
-  } else if (space.counts_inodes && space.inodes < kLeastInodes) {
+  if (space.free < size.max_total_bytes()) {
+    notes.warn("space", free, need + ": free some space, or set checkpoint.keep", metrics);
+  } else if (space.counts_inodes && space.inodes < kMinInodes) {
     notes.warn("space", fmt::format("{}, but only {} inodes (files)", free, space.inodes),
-               "remove files that are not needed", figures);
+               "remove files that are not needed", metrics);
   } else {
-    notes.ok("space", fmt::format("{}; {}", free, need), figures);
+    notes.ok("space", fmt::format("{}; {}", free, need), metrics);
   }
   return true;
 }
 
-// A rename over a file that exists must leave one of the two, whole: checkpoints rest on it.
+// A rename over an existing file must leave one complete file: checkpoints depend on it.
 void check_rename(const Notes& notes, const fs::path& file) {
   const fs::path other = file.string() + ".new";
   write_file(file, "old");
@@ -118,15 +118,14 @@ void check_rename(const Notes& notes, const fs::path& file) {
   ::unlink(file.c_str());
   ::unlink(other.c_str());
   if (is_whole) {
-    notes.ok("renames", "replace a file whole, and are flushed");
+    notes.ok("renames", "replace a file atomically, and are flushed");
   } else {
-    notes.fail(ExitCode::kCannotWrite, "renames",
-               renamed ? "leave something else than the new file" : why,
+    notes.fail(ExitCode::kCannotWrite, "renames", renamed ? "do not leave the new file" : why,
                "checkpoints need them: choose another --out");
   }
 }
 
-// What keeps two jobs out of one run.
+// File locks, which keep a second job out of a run.
 void check_lock(const Notes& notes, const fs::path& file) {
   const Descriptor first(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   const Descriptor second(::open(file.c_str(), O_RDWR | O_CLOEXEC));
@@ -134,11 +133,11 @@ void check_lock(const Notes& notes, const fs::path& file) {
   const bool locked = first && ::flock(first.get(), LOCK_EX | LOCK_NB) == 0;
   const std::string why = std::strerror(errno);
   const bool excluded = locked && second && ::flock(second.get(), LOCK_EX | LOCK_NB) != 0;
-  const std::string advice = "never start two jobs on one run: nothing would stop the second";
+  const std::string advice = "never start two jobs on one run: the second one is not stopped";
   if (excluded) {
     notes.ok("locks", "keep a second job out of a run");
   } else if (locked) {
-    notes.warn("locks", "are granted to everyone", advice);
+    notes.warn("locks", "are granted to two processes at once", advice);
   } else {
     notes.warn("locks", "not on this file system: " + why, advice);
   }
@@ -149,25 +148,25 @@ void check_write_speed(const Notes& notes, const fs::path& file, const Space& sp
   const std::string value =
       fmt::format("writes {:.0f} MB/s with flush, reads {:.0f} MB/s{}", speed.write_mb_per_s,
                   speed.read_mb_per_s, speed.read_from_disk ? "" : " (from memory)");
-  const Figures figures{{"write_mb_per_s", speed.write_mb_per_s},
+  const Metrics metrics{{"write_mb_per_s", speed.write_mb_per_s},
                         {"read_mb_per_s", speed.read_mb_per_s}};
   if (speed.write_mb_per_s < kSlowWriteMb) {
-    notes.warn("speed", value, "checkpoints take long: write them less often (checkpoint.every)",
-               figures);
+    notes.warn("speed", value, "checkpoints are slow: write them less often (checkpoint.every)",
+               metrics);
   } else {
-    notes.ok("speed", value, figures);
+    notes.ok("speed", value, metrics);
   }
 }
 
-// Whether files can be made there; names the folder and who may not.
+// Checks that files can be created. A failure names the folder and the user.
 bool check_permission(const Notes& notes, const OutRequest& request, const fs::path& folder) {
   std::error_code ignored;
-  const std::string said = fs::exists(request.out, ignored)
+  const std::string text = fs::exists(request.out, ignored)
                                ? folder.string()
-                               : fmt::format("{} is not there yet, would be made in {}",
+                               : fmt::format("{} does not exist yet and would be created in {}",
                                              request.out.string(), folder.string());
   if (!fs::is_directory(folder, ignored)) {
-    notes.fail(ExitCode::kCannotWrite, "out", folder.string() + " is no folder",
+    notes.fail(ExitCode::kCannotWrite, "out", folder.string() + " is not a folder",
                "choose another --out");
     return false;
   }
@@ -176,10 +175,10 @@ bool check_permission(const Notes& notes, const OutRequest& request, const fs::p
   const int error = errno;
   if (file) {
     ::unlink(request.probe_file.c_str());
-    notes.ok("out", said);
+    notes.ok("out", text);
     return true;
   }
-  const Error why = file_error("making a file in", folder.string(), error, true);
+  const Error why = file_error("creating a file in", folder.string(), error, true);
   notes.fail(why.code(), "out", fmt::format("{} (user id {})", why.what(), ::geteuid()),
              "choose another --out, or change the folder's owner or permissions");
   return false;
@@ -204,7 +203,7 @@ void check_out(const Notes& notes, const OutRequest& request) {
   const bool can_write = check_permission(notes, request, folder);
   check_file_system(notes, folder);
   if (!can_write) return;
-  const Space space = space_of(folder);
+  const Space space = query_space(folder);
   if (!check_space(notes, folder, space, request.resolution)) return;
   check_rename(notes, request.probe_file);
   check_lock(notes, request.probe_file);

@@ -20,9 +20,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kBlock = std::size_t{4} << 20;
-constexpr std::size_t kFirst = std::size_t{8} << 20;  // tells how much more can be waited for
-constexpr std::size_t kMost = std::size_t{64} << 20;
-constexpr std::size_t kAlignment = 4096;  // what reading past the page cache asks for
+constexpr std::size_t kFirst = std::size_t{8} << 20;  // decides if the rest is written as well
+constexpr std::size_t kMaxProbeBytes = std::size_t{64} << 20;
+constexpr std::size_t kAlignment = 4096;  // required by O_DIRECT
 constexpr double kReadSeconds = 1.0;
 constexpr double kSlowSeconds = 0.5;
 
@@ -32,7 +32,7 @@ double seconds_since(Clock::time_point start) {
 
 using Block = std::unique_ptr<void, decltype(&std::free)>;
 
-// Numbers that no file system can compress or store once.
+// Random bytes, which file systems cannot compress or deduplicate.
 Block make_block() {
   Block block(std::aligned_alloc(kAlignment, kBlock), &std::free);
   if (!block) throw std::bad_alloc();
@@ -91,7 +91,7 @@ ReadSpeed measure_read(const std::filesystem::path& file) {
 
   const Clock::time_point start = Clock::now();
   std::size_t done = 0;
-  while (done < kMost && seconds_since(start) < kReadSeconds) {
+  while (done < kMaxProbeBytes && seconds_since(start) < kReadSeconds) {
     const ::ssize_t n = ::read(descriptor.get(), block.get(), kBlock);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw file_error("reading", path, errno, false);
@@ -103,16 +103,16 @@ ReadSpeed measure_read(const std::filesystem::path& file) {
 }
 
 StorageSpeed measure_storage(const std::filesystem::path& file, std::uint64_t free_bytes) {
-  const std::size_t most = std::min<std::size_t>(kMost, free_bytes / 2);
+  const std::size_t max_bytes = std::min<std::size_t>(kMaxProbeBytes, free_bytes / 2);
   const RemovedFile probe(file);
   const Block block = make_block();
   Clock::time_point start = Clock::now();
-  std::size_t written = std::min(kFirst, most);
+  std::size_t written = std::min(kFirst, max_bytes);
   write_bytes(probe.descriptor(), block.get(), written, probe.path());
   double seconds = seconds_since(start);
-  if (seconds < kSlowSeconds && most > 2 * kFirst) {
+  if (seconds < kSlowSeconds && max_bytes > 2 * kFirst) {
     start = Clock::now();
-    written = most - kFirst;
+    written = max_bytes - kFirst;
     write_bytes(probe.descriptor(), block.get(), written, probe.path());
     seconds = seconds_since(start);
   }

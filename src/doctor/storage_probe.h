@@ -1,4 +1,4 @@
-// How fast a file system writes and reads, measured with a file of up to 64 MB.
+// Write and read speed of a file system, measured with a file of up to 64 MB.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,12 @@ namespace valley::doctor {
 struct StorageSpeed {
   double write_mb_per_s = 0;  // with fsync
   double read_mb_per_s = 0;
-  bool read_from_disk = false;  // false: the file system allows no way around its memory
+  bool read_from_disk = false;  // false: the page cache could not be bypassed
 };
 
-// Writes `file`, which must not exist, flushes, reads it and removes it: at most half of
-// `free_bytes`, in about three seconds at most on any disk that can be trained from. Error naming
-// file and bytes when it cannot be written (kCannotWrite, kIo).
+// Writes, flushes, reads and removes `file`, which must not exist: at most half of `free_bytes`,
+// within about three seconds on any usable disk. Error naming file and bytes if it cannot be
+// written (kCannotWrite, kIo).
 [[nodiscard]] StorageSpeed measure_storage(const std::filesystem::path& file,
                                            std::uint64_t free_bytes);
 

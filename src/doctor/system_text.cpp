@@ -13,13 +13,13 @@
 namespace valley::doctor {
 namespace {
 
-std::vector<std::string> words_of(const std::string& line) {
+std::vector<std::string> split_words(const std::string& line) {
   std::istringstream in(line);
   return {std::istream_iterator<std::string>(in), {}};
 }
 
-// "\040" is a space, as the kernel writes it.
-std::string unescaped(const std::string& text) {
+// The kernel writes a space as "\040".
+std::string unescape(const std::string& text) {
   std::string plain;
   for (std::size_t i = 0; i < text.size(); ++i) {
     int code = 0;
@@ -41,10 +41,10 @@ bool is_below(const std::string& path, const std::string& point) {
 
 // "36 35 98:0 /root /point rw,noatime shared:1 - ext4 /dev/sda1 rw,errors=continue"
 std::optional<Mount> parse_mount(const std::string& line) {
-  const std::vector<std::string> words = words_of(line);
+  const std::vector<std::string> words = split_words(line);
   const auto dash = std::find(words.begin(), words.end(), "-");
   if (dash - words.begin() < 6 || words.end() - dash < 4) return std::nullopt;
-  return Mount{unescaped(words[4]), dash[1], unescaped(dash[2]), words[5] + "," + dash[3]};
+  return Mount{unescape(words[4]), dash[1], unescape(dash[2]), words[5] + "," + dash[3]};
 }
 
 // The value of the first "name   : value" whose name is one of `names`.
@@ -70,7 +70,7 @@ using Reader = std::function<std::optional<std::string>(const std::string& path)
 
 std::optional<double> parse_word(const std::optional<std::string>& text, std::size_t word = 0) {
   if (!text) return std::nullopt;
-  const std::vector<std::string> words = words_of(*text);
+  const std::vector<std::string> words = split_words(*text);
   if (words.size() <= word) return std::nullopt;
   double value = 0;
   const char* end = words[word].data() + words[word].size();
@@ -79,7 +79,7 @@ std::optional<double> parse_word(const std::optional<std::string>& text, std::si
   return value;
 }
 
-// Version 1 says "no limit" with a number near 2^63.
+// Version 1 writes "no limit" as a number near 2^63.
 constexpr double kUnlimited = 1e18;
 
 void read_group(const std::string& folder, bool is_v2, const Reader& read, CgroupLimits& limits) {
@@ -95,7 +95,7 @@ void read_group(const std::string& folder, bool is_v2, const Reader& read, Cgrou
 
 bool Mount::read_only() const { return ("," + options + ",").find(",ro,") != std::string::npos; }
 
-std::optional<Mount> mount_of(const std::string& path, std::string_view mountinfo) {
+std::optional<Mount> find_mount(const std::string& path, std::string_view mountinfo) {
   std::optional<Mount> found;
   std::istringstream in{std::string(mountinfo)};
   for (std::string line; std::getline(in, line);) {
@@ -108,7 +108,7 @@ std::optional<Mount> mount_of(const std::string& path, std::string_view mountinf
 }
 
 std::set<std::string> cpu_flags(std::string_view cpuinfo) {
-  const std::vector<std::string> words = words_of(cpuinfo_value(cpuinfo, {"flags", "Features"}));
+  const std::vector<std::string> words = split_words(cpuinfo_value(cpuinfo, {"flags", "Features"}));
   return {words.begin(), words.end()};
 }
 
@@ -116,7 +116,7 @@ std::string cpu_model(std::string_view cpuinfo) { return cpuinfo_value(cpuinfo, 
 
 std::string nvidia_driver_version(std::string_view text) {
   const std::string first(text.substr(0, text.find('\n')));
-  for (const std::string& word : words_of(first)) {
+  for (const std::string& word : split_words(first)) {
     const bool is_version = word.find_first_not_of("0123456789.") == std::string::npos &&
                             word.find('.') != std::string::npos;
     if (is_version) return word;

@@ -1,4 +1,5 @@
-// Reads the kernel's text files. Pure: the text comes in, so that any machine's can be tested.
+// Parsers of the kernel's text files. Pure functions of the text, so that tests can use files of
+// other hosts.
 #pragma once
 
 #include <cstdint>
@@ -19,34 +20,34 @@ struct Mount {
   [[nodiscard]] bool read_only() const;
 };
 
-// The mount that holds `path`, which is absolute and has no links; of two on one point the later,
-// which hides the other. `mountinfo` is /proc/self/mountinfo.
-[[nodiscard]] std::optional<Mount> mount_of(const std::string& path, std::string_view mountinfo);
+// The mount of `path`, which must be absolute without links. Of two mounts on one point it is the
+// later, which hides the other. `mountinfo` is /proc/self/mountinfo.
+[[nodiscard]] std::optional<Mount> find_mount(const std::string& path, std::string_view mountinfo);
 
 // The flags of the first processor of /proc/cpuinfo ("flags", or "Features" on ARM).
 [[nodiscard]] std::set<std::string> cpu_flags(std::string_view cpuinfo);
-[[nodiscard]] std::string cpu_model(std::string_view cpuinfo);  // "" where there is none
+[[nodiscard]] std::string cpu_model(std::string_view cpuinfo);  // "" if absent
 
-// "580.65.06" of /proc/driver/nvidia/version; "" when there is none.
+// "580.65.06" from /proc/driver/nvidia/version; "" if absent.
 [[nodiscard]] std::string nvidia_driver_version(std::string_view text);
 
 struct CgroupLimits {
-  std::optional<double> cpus;          // of CPU time a second
+  std::optional<double> cpus;          // CPU seconds per second
   std::optional<std::int64_t> memory;  // bytes
 };
-// `read` gives a file's text, none when it cannot be read; `cgroup` is /proc/self/cgroup. Both
-// hierarchies, v2 and v1; the tightest limit of the group and its ancestors counts.
+// The tightest limits of the control group and its ancestors, in hierarchies v2 and v1. `read`
+// returns the text of a file or nullopt; `cgroup` is /proc/self/cgroup.
 [[nodiscard]] CgroupLimits cgroup_limits(
     std::string_view cgroup,
     const std::function<std::optional<std::string>(const std::string& path)>& read);
 
-// "0-3,8" is 0, 1, 2, 3, 8. As the kernel writes sets of CPUs and NUMA nodes.
+// Sets of CPUs and NUMA nodes as written by the kernel: "0-3,8" is 0, 1, 2, 3, 8.
 [[nodiscard]] std::vector<int> parse_cpu_list(std::string_view text);
 
-// The text of a file of /proc or /sys; none when it cannot be read.
+// The text of a file of /proc or /sys; nullopt if it cannot be read.
 [[nodiscard]] std::optional<std::string> read_system_file(const std::string& path);
 
-// A variable of the environment; "" if it is not set.
+// An environment variable; "" if it is not set.
 [[nodiscard]] std::string environment_variable(const char* name);
 
 [[nodiscard]] std::string bytes_text(double bytes);  // "1.6 GB": powers of 1000

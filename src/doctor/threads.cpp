@@ -8,14 +8,15 @@
 namespace valley::doctor {
 namespace {
 
-// Variables that give every rank the same cores, unless the launcher binds the ranks first.
+// Variables that bind every rank to the same cores, unless the launcher binds ranks.
 void check_affinity(const Notes& notes) {
   for (const char* name : {"GOMP_CPU_AFFINITY", "KMP_AFFINITY", "OMP_PLACES", "OMP_PROC_BIND"}) {
     const std::string value = environment_variable(name);
     if (value.empty() || value == "false" || value == "disabled") continue;
-    notes.warn(name, value,
-               "threads of all ranks of a host go to the same cores unless the launcher binds each "
-               "rank: unset it, or start with mpirun --bind-to core");
+    notes.warn(
+        name, value,
+        "threads of all ranks of a host run on the same cores unless the launcher binds each "
+        "rank: unset it, or use mpirun --bind-to core");
   }
 }
 
@@ -27,24 +28,24 @@ void check_threads(const Notes& notes, int ranks) {
       fmt::format("{} for each of {} rank{}", threads, ranks, ranks == 1 ? "" : "s");
   const std::string given = environment_variable("OMP_NUM_THREADS");
   const std::string note =
-      given.empty() ? "" : "; OMP_NUM_THREADS=" + given + " does not count: train.threads does";
+      given.empty() ? "" : "; OMP_NUM_THREADS=" + given + " is ignored, set train.threads";
   const GrantedThreads granted = granted_threads(threads);
-  const Figures figures{{"threads_per_rank", granted.count}};
+  const Metrics metrics{{"threads_per_rank", granted.count}};
   if (granted.count < threads) {
-    notes.warn(
-        "threads", fmt::format("{} of {}: {} allows no more", granted.count, shared, granted.limit),
-        "training uses the threads that are granted; raise the limit for more speed", figures);
+    notes.warn("threads",
+               fmt::format("{} of {}: limited by {}", granted.count, shared, granted.limit),
+               "training uses fewer threads; raise the limit for more speed", metrics);
   } else {
-    notes.ok("threads", shared + note, figures);
+    notes.ok("threads", shared + note, metrics);
   }
 
   const std::string policy = environment_variable("OMP_WAIT_POLICY");
-  // Where it is not set, commands that compute set it to passive themselves.
+  // If it is not set, commands that compute set it to passive.
   const bool spins = !policy.empty() && policy != "passive" && policy != "PASSIVE";
   if (spins && ranks > 1 && threads > 1) {
     notes.warn(
         "OMP_WAIT_POLICY", policy,
-        "threads that wait take time from those that work: export OMP_WAIT_POLICY=passive, or "
+        "waiting threads take CPU time from working ones: export OMP_WAIT_POLICY=passive, or "
         "unset it");
   } else if (!policy.empty()) {
     notes.ok("OMP_WAIT_POLICY", policy);

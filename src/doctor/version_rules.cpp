@@ -53,7 +53,7 @@ void judge_library(const Notes& notes, const Library& library) {
       notes.fail(ExitCode::kConfig, library.name,
                  fmt::format("{} is loaded, but this valley was built against {}", library.loaded,
                              library.built),
-                 "build again on this machine, or put the other one first on LD_LIBRARY_PATH");
+                 "build again on this host, or put the other version first on LD_LIBRARY_PATH");
       break;
   }
 }

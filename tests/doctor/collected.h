@@ -1,4 +1,4 @@
-// What a check notes, for tests to look at.
+// The findings of a check.
 #pragma once
 
 #include <gtest/gtest.h>

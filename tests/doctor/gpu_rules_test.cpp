@@ -25,11 +25,11 @@ bool all_ok(const Checkup& checkup) {
   return !checkup.findings.empty();
 }
 
-TEST(GpuRules, OldestDrivers) {
-  EXPECT_EQ(oldest_driver(13000), "580");
-  EXPECT_EQ(oldest_driver(13010), "580");
-  EXPECT_EQ(oldest_driver(12080), "525");
-  EXPECT_EQ(oldest_driver(99000), "");
+TEST(GpuRules, MinDriverVersionFollowsFromCuda) {
+  EXPECT_EQ(min_driver_version(13000), "580");
+  EXPECT_EQ(min_driver_version(13010), "580");
+  EXPECT_EQ(min_driver_version(12080), "525");
+  EXPECT_EQ(min_driver_version(99000), "");
 }
 
 TEST(GpuRules, BinaryCodeRunsOnTheSameMajor) {
@@ -39,7 +39,7 @@ TEST(GpuRules, BinaryCodeRunsOnTheSameMajor) {
   EXPECT_FALSE(architecture_runs({"80-real"}, 9, 0));
 }
 
-TEST(GpuRules, PtxRunsOnAllThatIsNewer) {
+TEST(GpuRules, PtxRunsOnNewerGpus) {
   EXPECT_TRUE(architecture_runs({"80", "90", "100"}, 12, 0));
   EXPECT_TRUE(architecture_runs({"90-virtual"}, 10, 0));
   EXPECT_FALSE(architecture_runs({"80", "90", "100"}, 7, 5));
@@ -47,25 +47,25 @@ TEST(GpuRules, PtxRunsOnAllThatIsNewer) {
   EXPECT_FALSE(architecture_runs({}, 9, 0));
 }
 
-TEST(GpuRules, CodeOfOneModelRunsOnThatOnly) {
+TEST(GpuRules, ArchitectureSpecificCodeRunsOnThatGpuOnly) {
   EXPECT_TRUE(architecture_runs({"90a"}, 9, 0));
   EXPECT_FALSE(architecture_runs({"90a"}, 10, 0));
 }
 
-TEST(GpuRules, AMachineWithoutGpusTrainsOnCpus) {
+TEST(GpuRules, HostWithoutGpusTrainsOnCpus) {
   const Checkup checkup = judge_gpu_facts({});
   EXPECT_TRUE(all_ok(checkup));
   EXPECT_NE(checkup.findings[0].value.find("CPUs"), std::string::npos);
 }
 
-TEST(GpuRules, AGoodGpu) {
+TEST(GpuRules, UsableGpuIsOk) {
   const Checkup checkup = judge_gpu_facts(one_gpu());
   EXPECT_TRUE(all_ok(checkup));
-  EXPECT_EQ(named(checkup, "driver").figures.at("gpus"), 1);
+  EXPECT_EQ(named(checkup, "driver").metrics.at("gpus"), 1);
   EXPECT_NE(named(checkup, "GPU 0").value.find("NVIDIA H100"), std::string::npos);
 }
 
-TEST(GpuRules, ADriverThatIsTooOldNamesTheOneNeeded) {
+TEST(GpuRules, OldDriverIsAFailureWithRequiredVersion) {
   GpuFacts facts = one_gpu();
   facts.kernel_driver = "535.104.05";
   facts.driver_cuda = 12020;
@@ -78,13 +78,13 @@ TEST(GpuRules, ADriverThatIsTooOldNamesTheOneNeeded) {
   EXPECT_NE(driver.advice.find("13.0"), std::string::npos);
 }
 
-TEST(GpuRules, ACompatibilityPackageMakesAnOldDriverDo) {
+TEST(GpuRules, CompatibilityPackageAllowsOldDriver) {
   GpuFacts facts = one_gpu();
   facts.kernel_driver = "570.10";
   EXPECT_TRUE(all_ok(judge_gpu_facts(facts)));
 }
 
-TEST(GpuRules, AGpuThatCannotBeUsedSaysWhy) {
+TEST(GpuRules, UnusableGpuIsAFailureWithReason) {
   GpuFacts facts = one_gpu();
   facts.gpus.clear();
   facts.error = "unknown error (cudaErrorUnknown)";
@@ -100,7 +100,7 @@ TEST(GpuRules, HiddenGpusAreAWarning) {
   EXPECT_EQ(named(judge_gpu_facts(facts), "GPUs").status, Status::kWarning);
 }
 
-TEST(GpuRules, AnArchitectureThatIsNotBuiltIsAFailure) {
+TEST(GpuRules, MissingArchitectureIsAFailure) {
   GpuFacts facts = one_gpu();
   facts.gpus[0].major = 7;
   facts.gpus[0].minor = 5;
@@ -109,13 +109,13 @@ TEST(GpuRules, AnArchitectureThatIsNotBuiltIsAFailure) {
   EXPECT_NE(gpu.advice.find("-DCMAKE_CUDA_ARCHITECTURES=75"), std::string::npos);
 }
 
-TEST(GpuRules, AGpuThatIsInUseIsAWarning) {
+TEST(GpuRules, GpuInUseIsAWarning) {
   GpuFacts facts = one_gpu();
   facts.gpus[0].free_bytes = 10 * kGibibyte;
   EXPECT_EQ(named(judge_gpu_facts(facts), "GPU 0").status, Status::kWarning);
 }
 
-TEST(GpuRules, Links) {
+TEST(GpuRules, LinksAreClassified) {
   GpuFacts facts = one_gpu();
   facts.gpus.push_back(hopper());
   EXPECT_EQ(named(judge_gpu_facts(facts), "links").status, Status::kWarning);
@@ -125,7 +125,7 @@ TEST(GpuRules, Links) {
   EXPECT_NE(named(judge_gpu_facts(facts), "links").value.find("NVLink"), std::string::npos);
 }
 
-TEST(GpuRules, ABuildWithoutCudaOnAMachineWithAGpuSaysSo) {
+TEST(GpuRules, BuildWithoutCudaOnHostWithGpuIsAWarning) {
   const Finding gpus = named(judge_gpu_facts(one_gpu(), {}), "GPUs");
   EXPECT_EQ(gpus.status, Status::kWarning);
   EXPECT_NE(gpus.advice.find("-DVALLEY_CUDA=ON"), std::string::npos);

@@ -21,7 +21,7 @@ Checkup guarded(const Check& check, milliseconds limit = seconds(20)) {
   return checkup;
 }
 
-TEST(Guard, BringsFindingsAndVersions) {
+TEST(Guard, ReturnsFindingsAndVersions) {
   const Checkup checkup = guarded([](const Notes& notes) {
     notes.warn("first", "a \"value\"\nof two lines", "do this", {{"mb_per_s", 12.5}});
     notes.fail(ExitCode::kCannotWrite, "second", "b", "do that");
@@ -33,12 +33,12 @@ TEST(Guard, BringsFindingsAndVersions) {
   EXPECT_EQ(first.status, Status::kWarning);
   EXPECT_EQ(first.value, "a \"value\"\nof two lines");
   EXPECT_EQ(first.advice, "do this");
-  EXPECT_EQ(first.figures.at("mb_per_s"), 12.5);
+  EXPECT_EQ(first.metrics.at("mb_per_s"), 12.5);
   EXPECT_EQ(checkup.findings[1].code, ExitCode::kCannotWrite);
   EXPECT_EQ(checkup.versions.at("hdf5"), "1.10.8");
 }
 
-TEST(Guard, AnErrorIsAFailureWithItsCode) {
+TEST(Guard, ErrorIsAFailureWithItsCode) {
   const Checkup checkup = guarded([](const Notes& notes) {
     notes.ok("before", "kept");
     throw Error(ExitCode::kMissingInput, "nothing there");
@@ -49,13 +49,13 @@ TEST(Guard, AnErrorIsAFailureWithItsCode) {
   EXPECT_EQ(named(checkup, "check").value, "nothing there");
 }
 
-TEST(Guard, AnyOtherExceptionIsABug) {
+TEST(Guard, OtherExceptionIsAnInternalFailure) {
   const Checkup checkup = guarded([](const Notes&) { throw std::runtime_error("oops"); });
   EXPECT_EQ(named(checkup, "check").code, ExitCode::kInternal);
   EXPECT_EQ(named(checkup, "check").value, "oops");
 }
 
-TEST(Guard, ACrashKeepsWhatCameBefore) {
+TEST(Guard, CrashKeepsEarlierFindings) {
   const Checkup checkup = guarded([](const Notes& notes) {
     notes.ok("before", "kept");
     std::signal(SIGSEGV, SIG_DFL);
@@ -66,7 +66,7 @@ TEST(Guard, ACrashKeepsWhatCameBefore) {
   EXPECT_NE(named(checkup, "check").value.find("signal 11"), std::string::npos);
 }
 
-TEST(Guard, AHangEndsAndIsAFailure) {
+TEST(Guard, TimeoutIsAFailure) {
   const auto start = std::chrono::steady_clock::now();
   const Checkup checkup = guarded(
       [](const Notes& notes) {
@@ -80,7 +80,7 @@ TEST(Guard, AHangEndsAndIsAFailure) {
   EXPECT_EQ(named(checkup, "check").value, "no answer within 1 s");
 }
 
-TEST(Guard, BytesThatAreNoTextDoNoHarm) {
+TEST(Guard, BytesThatAreNotUtf8AreReplaced) {
   const Checkup checkup = guarded([](const Notes& notes) { notes.ok("path", "\xff\xfe"); });
   EXPECT_EQ(checkup.findings.size(), 1U);
 }

@@ -34,24 +34,24 @@ Report bad() {
   return report;
 }
 
-TEST(Report, GroupsComeInOrder) {
+TEST(Report, GroupsAreSorted) {
   const auto findings = good().checkup.findings;
   EXPECT_EQ(findings[0].group, "program");
   EXPECT_EQ(findings[1].group, "limits");
   EXPECT_EQ(findings[2].group, "ranks");
 }
 
-TEST(Report, WarningsStopNothing) {
+TEST(Report, WarningsDoNotChangeExitCode) {
   EXPECT_EQ(exit_code(good().checkup), ExitCode::kDone);
   EXPECT_EQ(verdict(good()), "ready to train on 2 CPU ranks (1 warning)");
 }
 
-TEST(Report, TheFirstFailureIsTheCode) {
+TEST(Report, FirstFailureSetsExitCode) {
   EXPECT_EQ(exit_code(bad().checkup), ExitCode::kCannotWrite);
   EXPECT_EQ(verdict(bad()), "would stop a run: out: value of out (and 1 more)");
 }
 
-TEST(Report, OneLineAFindingWithoutColours) {
+TEST(Report, PlainTextHasOneLinePerFinding) {
   const std::string text = to_text(bad(), {});
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   EXPECT_NE(text.find("\n  FAIL  out     value of out\n                -> do something\n"),
@@ -60,7 +60,7 @@ TEST(Report, OneLineAFindingWithoutColours) {
   EXPECT_TRUE(text.ends_with("\nwould stop a run: out: value of out (and 1 more)\n"));
 }
 
-TEST(Report, ColoursAndWrapsForATerminal) {
+TEST(Report, TerminalTextHasColorsAndIsWrapped) {
   Report report = good();
   report.checkup.findings[0].value = "one two three four five six seven eight nine ten eleven";
   const std::string text = to_text(report, {true, 40});
@@ -79,7 +79,7 @@ TEST(Report, ColoursAndWrapsForATerminal) {
   }
 }
 
-TEST(Report, Json) {
+TEST(Report, JsonHasAllFields) {
   const auto root = nlohmann::json::parse(to_json(bad()));
   EXPECT_EQ(root["ok"], false);
   EXPECT_EQ(root["exit_code"], 73);
@@ -93,7 +93,7 @@ TEST(Report, Json) {
   EXPECT_TRUE(root["findings"][0]["advice"].is_null());
 }
 
-TEST(Report, AnotherHostIsNamed) {
+TEST(Report, NamesAnotherHost) {
   Report report = bad();
   report.checkup.findings[4].host = "n2";
   EXPECT_NE(to_text(report, {}).find("n2: value of data"), std::string::npos);

@@ -16,28 +16,28 @@ constexpr const char* kMounts =
     "33 27 0:28 / /home rw - tmpfs tmpfs rw\n"
     "broken line\n";
 
-TEST(SystemText, TheDeepestMountHoldsAPath) {
-  EXPECT_EQ(mount_of("/", kMounts)->type, "ext4");
-  EXPECT_EQ(mount_of("/data/runs", kMounts)->source, "/dev/vda");
-  EXPECT_EQ(mount_of("/scratch", kMounts)->type, "lustre");
-  EXPECT_EQ(mount_of("/scratch/runs", kMounts)->point, "/scratch");
-  EXPECT_EQ(mount_of("/scratchy", kMounts)->type, "ext4");
+TEST(SystemText, DeepestMountIsFound) {
+  EXPECT_EQ(find_mount("/", kMounts)->type, "ext4");
+  EXPECT_EQ(find_mount("/data/runs", kMounts)->source, "/dev/vda");
+  EXPECT_EQ(find_mount("/scratch", kMounts)->type, "lustre");
+  EXPECT_EQ(find_mount("/scratch/runs", kMounts)->point, "/scratch");
+  EXPECT_EQ(find_mount("/scratchy", kMounts)->type, "ext4");
 }
 
-TEST(SystemText, SpacesInMountPoints) {
-  const auto mount = mount_of("/scratch/my data/shards", kMounts);
+TEST(SystemText, SpacesInMountPointsAreDecoded) {
+  const auto mount = find_mount("/scratch/my data/shards", kMounts);
   ASSERT_TRUE(mount.has_value());
   EXPECT_EQ(mount->type, "nfs4");
   EXPECT_EQ(mount->source, "server:/export/my data");
 }
 
-TEST(SystemText, TheLaterOfTwoMountsHidesTheOther) {
-  EXPECT_EQ(mount_of("/home/a", kMounts)->type, "tmpfs");
+TEST(SystemText, LaterMountHidesEarlierOne) {
+  EXPECT_EQ(find_mount("/home/a", kMounts)->type, "tmpfs");
 }
 
-TEST(SystemText, NoMount) { EXPECT_FALSE(mount_of("/", "").has_value()); }
+TEST(SystemText, PathWithoutMountGivesNothing) { EXPECT_FALSE(find_mount("/", "").has_value()); }
 
-TEST(SystemText, CpuFlags) {
+TEST(SystemText, ParsesCpuFlags) {
   const std::string text =
       "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu avx2 avx512f\n"
       "processor\t: 1\nmodel name\t: Another\nflags\t\t: fpu\n";
@@ -47,7 +47,7 @@ TEST(SystemText, CpuFlags) {
   EXPECT_TRUE(cpu_flags("").empty());
 }
 
-TEST(SystemText, NvidiaDriver) {
+TEST(SystemText, ParsesNvidiaDriverVersion) {
   EXPECT_EQ(nvidia_driver_version("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat "
                                   "Aug 19 01:15:15 UTC 2023\nGCC version:  gcc 12.2.0\n"),
             "535.104.05");
@@ -65,7 +65,7 @@ CgroupLimits limits(const std::string& cgroup, const std::map<std::string, std::
   });
 }
 
-TEST(SystemText, CgroupsOfVersion2TakeTheTightestAncestor) {
+TEST(SystemText, Cgroup2LimitsAreThoseOfTightestAncestor) {
   const CgroupLimits found = limits("0::/slurm/job_7/step_0\n",
                                     {{"/sys/fs/cgroup/slurm/job_7/memory.max", "8000000000\n"},
                                      {"/sys/fs/cgroup/slurm/job_7/step_0/memory.max", "max\n"},
@@ -75,7 +75,7 @@ TEST(SystemText, CgroupsOfVersion2TakeTheTightestAncestor) {
   EXPECT_EQ(found.cpus, 2.5);
 }
 
-TEST(SystemText, CgroupsOfVersion1) {
+TEST(SystemText, ParsesCgroup1Limits) {
   const CgroupLimits found =
       limits("3:cpu,cpuacct:/docker/a\n4:memory:/docker/a\n",
              {{"/sys/fs/cgroup/cpu,cpuacct/docker/a/cpu.cfs_quota_us", "150000\n"},
@@ -86,7 +86,7 @@ TEST(SystemText, CgroupsOfVersion1) {
   EXPECT_EQ(found.memory, 1000000);
 }
 
-TEST(SystemText, NoLimits) {
+TEST(SystemText, UnlimitedGroupsHaveNoLimits) {
   const CgroupLimits found =
       limits("0::/\n1:name=systemd:/\n", {{"/sys/fs/cgroup/cpu.max", "max 100000\n"},
                                           {"/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n"}});
@@ -94,13 +94,13 @@ TEST(SystemText, NoLimits) {
   EXPECT_FALSE(found.memory.has_value());
 }
 
-TEST(SystemText, CpuLists) {
+TEST(SystemText, ParsesCpuLists) {
   EXPECT_EQ(parse_cpu_list("0-3,8\n"), (std::vector<int>{0, 1, 2, 3, 8}));
   EXPECT_EQ(parse_cpu_list("5"), std::vector<int>{5});
   EXPECT_TRUE(parse_cpu_list("").empty());
 }
 
-TEST(SystemText, Bytes) {
+TEST(SystemText, FormatsBytes) {
   EXPECT_EQ(bytes_text(0), "0 bytes");
   EXPECT_EQ(bytes_text(999), "999 bytes");
   EXPECT_EQ(bytes_text(1640e6), "1.6 GB");

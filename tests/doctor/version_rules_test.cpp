@@ -7,7 +7,7 @@
 namespace valley::doctor {
 namespace {
 
-TEST(VersionRules, Numbers) {
+TEST(VersionRules, ParsesComponents) {
   EXPECT_EQ(version_numbers("2.11.0"), (std::vector<int>{2, 11, 0}));
   EXPECT_EQ(version_numbers("v4.1.4rc2"), (std::vector<int>{4, 1, 4}));
   EXPECT_EQ(version_numbers("Open MPI v4.1"), (std::vector<int>{4, 1}));
@@ -15,14 +15,14 @@ TEST(VersionRules, Numbers) {
   EXPECT_EQ(version_numbers("3."), std::vector<int>{3});
 }
 
-TEST(VersionRules, ComparesNumberByNumber) {
+TEST(VersionRules, ComparesByComponent) {
   EXPECT_EQ(compare_versions("580.65.06", "580"), 1);
   EXPECT_EQ(compare_versions("535.104.05", "580"), -1);
   EXPECT_EQ(compare_versions("580", "580.0"), 0);
   EXPECT_EQ(compare_versions("2.9", "2.11"), -1);
 }
 
-TEST(VersionRules, Agreement) {
+TEST(VersionRules, AgreementDependsOnFixedComponents) {
   EXPECT_EQ(agreement("1.10.8", "1.10.8", 3), Agreement::kSame);
   EXPECT_EQ(agreement("1.10.8", "1.10.9", 2), Agreement::kCompatible);
   EXPECT_EQ(agreement("1.10.8", "1.12.0", 2), Agreement::kDifferent);
@@ -36,7 +36,7 @@ Finding judge_version(const std::string& built, const std::string& loaded) {
                "HDF5");
 }
 
-TEST(VersionRules, AnotherLibraryThanItWasBuiltAgainstIsAFailureThatNamesBoth) {
+TEST(VersionRules, IncompatibleLibraryIsAFailureWithBothVersions) {
   EXPECT_EQ(judge_version("1.10.8", "1.10.8").status, Status::kOk);
   EXPECT_EQ(judge_version("1.10.8", "1.10.9").status, Status::kOk);
   const Finding other = judge_version("1.10.8", "1.14.3");
@@ -46,7 +46,7 @@ TEST(VersionRules, AnotherLibraryThanItWasBuiltAgainstIsAFailureThatNamesBoth) {
   EXPECT_NE(other.value.find("1.14.3"), std::string::npos);
 }
 
-TEST(VersionRules, SettingsOfLibTorch) {
+TEST(VersionRules, FindsSettingsOfLibTorch) {
   const std::string config = "  - Build settings: BLAS=mkl, TORCH_VERSION=2.11.0, USE_CUDA=ON, \n";
   EXPECT_EQ(libtorch_setting(config, "TORCH_VERSION"), "2.11.0");
   EXPECT_EQ(libtorch_setting(config, "CUDNN_VERSION"), "unknown");

@@ -1,4 +1,4 @@
-"""The benchmarks run, on one rank and on two, say what they measured, and refuse what they cannot measure."""
+"""`valley bench` on one and two ranks: reported measurements and rejected configs."""
 
 import json
 import re
@@ -17,7 +17,7 @@ def measured(program, *arguments, ranks=None):
     return json.loads(program.call("bench", *arguments, "--json", ranks=ranks).stdout)
 
 
-def test_a_step_on_two_ranks(program):
+def test_bench_step_on_two_ranks(program):
     found = measured(program, "step", *SMALL, "--exposed", ranks=2)
     assert found["ranks"] == 2 and found["communicator"] == "mpi" and found["microbatch"] == 2
     assert len(found["seconds"]) == 3 and found["quartiles"][0] <= found["median"] <= found["quartiles"][1]
@@ -28,8 +28,8 @@ def test_a_step_on_two_ranks(program):
     assert found["reduced"] > 0 and not list(program.folder.glob("runs/*"))
 
 
-def test_the_work_of_a_step_is_that_of_the_layers(program):
-    """In multiply-adds an image: the generator's passes count 4 (alternating) or 3 (shared), D's 8 or 6."""
+def test_step_work_is_the_sum_over_layers(program):
+    """In multiply-adds per image: the generator's passes count 4 (alternating) or 3 (shared), D's 8 or 6."""
     def count(*keys):
         return measured(program, "step", *SMALL, *keys)["flops"]
 
@@ -43,33 +43,33 @@ def test_the_work_of_a_step_is_that_of_the_layers(program):
 
 
 @pytest.mark.cores("all")
-def test_bfloat16_is_not_far_behind_float(program):
-    """On CPUs whose bfloat16 products LibTorch would make a number at a time as well: there it took a hundred times as long."""
+def test_bfloat16_step_is_not_much_slower_than_float(program):
+    """Also on CPUs without bfloat16 kernels in LibTorch, where products once took a hundred times as long."""
     steps = [*SMALL, "model.width=16"]
     seconds = {precision: measured(program, "step", *steps, f"train.precision={precision}")["median"] for precision in ("fp32", "bf16")}
     assert seconds["bf16"] < 3 * seconds["fp32"], seconds
 
 
-def test_text_for_people(program):
+def test_bench_step_prints_text(program):
     text = program.call("bench", "step", *SMALL).stdout
-    assert "1 rank on " in text and "images a step" in text and "GFLOP a step" in text
+    assert "1 rank on " in text and "images per step" in text and "GFLOP per step" in text
     assert "exposed" not in text
 
 
-def test_the_loader(program, faces):
+def test_bench_loader_reports_speed(program, faces):
     found = measured(program, "loader", faces, "--batch", "8", "--batches", "20", "--repeats", "2", "--threads", "2")
     assert found["images"] == 160 and len(found["seconds"]) == 2
     assert found["images_per_second"] == pytest.approx(2 * found["images_per_second_and_thread"])
     assert "images/s on 1 thread" in program.call("bench", "loader", faces, "--batches", "5").stdout
 
 
-def test_the_loader_serves_steps(program, faces):
+def test_bench_step_reads_data_through_the_loader(program, faces):
     found = measured(program, "step", *SMALL, "model.resolution=32", "--data", f"data.path={faces}", ranks=2)
     assert 0 <= found["waiting_for_data"] < 10
 
 
 @pytest.mark.parametrize("extra", [[], ["--tree"], ["--chunk", "8K"]], ids=["plain", "tree", "chunks"])
-def test_all_reduce(program, extra):
+def test_bench_allreduce_reports_bandwidth(program, extra):
     found = measured(program, "allreduce", "--sizes", "4,64K", "--repeats", "3", "--device", "cpu", *extra, ranks=2)
     assert found["ranks"] == 2 and [size["bytes"] for size in found["sizes"]] == [4, 65536]
     large = found["sizes"][1]
@@ -84,12 +84,12 @@ def test_all_reduce(program, extra):
     (["allreduce", "--sizes", "4X"], USAGE, "--sizes 4X"),
     (["allreduce", "--device", "cpu", "--chunk", "1M"], USAGE, "--chunk"),
 ])
-def test_what_cannot_be_measured_is_said_once(program, arguments, code, words):
+def test_bench_errors_are_reported_once(program, arguments, code, words):
     assert words in program.call("bench", *arguments, expect=code).error
 
 
-def test_the_comparison_runs_both_sides(tmp_path):
-    """bench/step.py as a user starts it, on the smallest networks."""
+def test_peer_comparison_runs_both_programs(tmp_path):
+    """bench/step.py as a user runs it, on the smallest networks."""
     words = ["--resolution", "16", "--width", "4", "--batch", "4", "--steps", "2", "--warmup", "1", "--rounds", "1",
              "--passes", "split", "--switch", "performance.frozen_networks=false", "--valley", VALLEY]
     result = subprocess.run([sys.executable, REPOSITORY / "bench" / "step.py", *map(str, words)], cwd=tmp_path,
@@ -112,7 +112,7 @@ def test_all_objectives_are_compared_in_one_table(tmp_path):
     assert all(float(row[6]) > 0 and float(row[7]) > 0 for row in rows)
 
 
-def test_checkpoints_are_compared_with_pytorchs(faces, tmp_path):
+def test_checkpoint_times_are_compared_with_pytorch(faces, tmp_path):
     words = ["--config", REPOSITORY / "configs" / "quickstart.toml", "--data", faces, "--saves", "2", "--every", "1",
              "--rounds", "1", "--valley", VALLEY, "--folder", tmp_path, "model.width=4"]
     result = subprocess.run([sys.executable, REPOSITORY / "bench" / "checkpoint.py", *map(str, words)], cwd=tmp_path,
@@ -123,7 +123,7 @@ def test_checkpoints_are_compared_with_pytorchs(faces, tmp_path):
     assert list(tmp_path.iterdir()) == []  # it leaves nothing
 
 
-def test_the_dry_run_says_what_a_step_costs(program):
+def test_dry_run_reports_the_cost_of_a_step(program):
     plan = program.train(None, "--dry-run", "--bus-bandwidth", "20", "--bus-ranks", "4").stdout
     assert "# work a step: " in plan and " FLOP a byte" in plan
     [line] = [line for line in plan.splitlines() if line.startswith("# all-reduce on 4 ranks: ")]
@@ -136,7 +136,7 @@ def test_the_dry_run_says_what_a_step_costs(program):
     assert 1.3 * most["fp32"] < most["bf16"] < 2.1 * most["fp32"]  # images stay float
 
 
-def test_the_peak_is_this_programs_not_that_of_what_started_it(program):
+def test_peak_memory_excludes_the_parent_process(program):
     large = 3 << 29
     words = [str(VALLEY), "bench", "step", str(BEGAN), "model.width=4", "train.global_batch=2", "--steps", "1", "--warmup", "1",
              "--json"]
@@ -147,7 +147,7 @@ def test_the_peak_is_this_programs_not_that_of_what_started_it(program):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_memory_of_an_image_is_as_estimated(program, precision):
+def test_memory_per_image_matches_the_estimate(program, precision):
     """By the growth of the process with the number of images per pass. The heap's fragmentation moves the peak by some 50 MB from
     one environment to another: few and many lie far apart, and the bounds are wide."""
     few, many = 16, 96

@@ -1,4 +1,4 @@
-"""valley doctor: what it says of this machine, against what other programs say, and of machines that are not well."""
+"""`valley doctor`: findings on this host compared with other tools, and findings on hosts with simulated problems."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def environment(**changes):
 
 
 def examine(*arguments, prefix=(), expect=0, **changes):
-    """The report, as programs read it."""
+    """The JSON report."""
     result = subprocess.run([*prefix, VALLEY, "doctor", "--json", *map(str, arguments)], capture_output=True, text=True,
                             timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL, env=environment(**changes))
     assert result.returncode == expect, f"exit code {result.returncode}, not {expect}:\n{result.stdout}\n{result.stderr}"
@@ -53,11 +53,11 @@ def failures(report):
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory, faces):
-    """This machine, which is well."""
+    """Report on this host, which has no failures."""
     return examine("--out", tmp_path_factory.mktemp("here"), "--data", faces)
 
 
-def test_this_machine_is_ready(here):
+def test_doctor_reports_this_host_as_ready(here):
     assert failures(here) == []
     assert re.match(r"ready to train on 2 [CG]PU ranks", here["verdict"])
     assert here["ranks"] == 2
@@ -67,7 +67,7 @@ def test_this_machine_is_ready(here):
     assert len(names) == len(set(names))
 
 
-def test_versions_are_those_that_others_see(here):
+def test_library_versions_match_other_tools(here):
     versions = here["versions"]
     assert versions["libtorch"] == torch.__version__.split("+")[0]
     mpirun = subprocess.run(["mpirun", "--version"], capture_output=True, text=True, check=True).stdout
@@ -85,7 +85,7 @@ def test_versions_are_those_that_others_see(here):
         assert versions["cuda_runtime"] == torch.version.cuda
 
 
-def test_the_machine_is_as_others_see_it(here):
+def test_host_facts_match_other_tools(here):
     allowed = finding(here, "CPUs allowed")["figures"]["allowed_cpus"]
     assert allowed == len(os.sched_getaffinity(0))
     memory = finding(here, "memory")["figures"]
@@ -97,7 +97,7 @@ def test_the_machine_is_as_others_see_it(here):
     assert ("AVX2" in finding(here, "vector units")["value"]) == (" avx2 " in flags)
 
 
-def test_ranks_are_measured(here):
+def test_all_reduce_of_ranks_is_measured(here):
     assert finding(here, "ranks")["figures"] == {"hosts": 1, "ranks": 2}
     figures = finding(here, "MPI all-reduce")["figures"]
     assert 0 < figures["us_4kb"] < figures["us_16mb"]
@@ -105,20 +105,20 @@ def test_ranks_are_measured(here):
     assert figures["bus_mb_per_s_16mb"] == pytest.approx((16 << 20) / figures["us_16mb"])
 
 
-def test_the_data_are_described(here, faces):
+def test_data_set_is_described(here, faces):
     data = finding(here, "data")
     assert str(faces) in data["value"]
     assert data["figures"] == {"images": 105, "height": 32, "width": 32, "shards": 1}
 
 
-def test_it_is_quick_and_leaves_nothing(doctor):
+def test_doctor_is_fast_and_leaves_no_files(doctor):
     start = time.monotonic()
     examine("--out", doctor.folder / "runs")
     assert time.monotonic() - start < 60  # 4 s on a machine that does nothing else
     assert list(doctor.folder.iterdir()) == []
 
 
-def test_the_text_says_the_same_without_colours_in_a_pipe(doctor):
+def test_text_in_a_pipe_has_no_colors(doctor):
     result = subprocess.run([VALLEY, "doctor", "--out", doctor.folder], capture_output=True, text=True, check=True,
                             timeout=PATIENCE, env=environment())
     lines = result.stdout.splitlines()
@@ -130,7 +130,7 @@ def test_the_text_says_the_same_without_colours_in_a_pipe(doctor):
     assert result.stderr == ""
 
 
-def test_a_terminal_gets_colours_and_no_long_lines(doctor):
+def test_terminal_output_has_colors_and_wrapped_lines(doctor):
     leader, follower = pty.openpty()
     subprocess.run(["stty", "cols", "80"], stdin=follower, check=True)
     process = subprocess.Popen([VALLEY, "doctor", "--ranks", "1", "--out", doctor.folder], stdout=follower,
@@ -151,12 +151,12 @@ def test_a_terminal_gets_colours_and_no_long_lines(doctor):
     assert all(len(line) <= 80 for line in plain if "/" not in line)
 
 
-def test_missing_data(doctor):
+def test_missing_data_set_is_a_failure(doctor):
     report = examine("--data", doctor.folder / "none", "--out", doctor.folder, expect=MISSING)
     assert str(doctor.folder / "none") in report["verdict"]
 
 
-def test_damaged_data(doctor, faces):
+def test_damaged_data_set_is_a_failure(doctor, faces):
     data = doctor.folder / "data"
     shutil.copytree(faces, data)
     [shard] = data.glob("shard-*.h5")
@@ -169,7 +169,7 @@ def test_damaged_data(doctor, faces):
     assert shard.name in examine("--data", data, "--out", doctor.folder, expect=DATA)["verdict"]
 
 
-def test_a_folder_that_may_not_be_written():
+def test_read_only_folder_is_a_failure():
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o555)
         prefix = [] if os.geteuid() else ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
@@ -178,14 +178,14 @@ def test_a_folder_that_may_not_be_written():
     assert failures(report) == ["out"]
 
 
-def test_a_file_where_the_folder_should_be(doctor):
+def test_file_in_place_of_folder_is_a_failure(doctor):
     file = doctor.folder / "runs"
     file.write_text("in the way")
     report = examine("--out", file, "--ranks", 1, expect=CANNOT_WRITE)
-    assert f"{file} is no folder" in report["verdict"]
+    assert f"{file} is not a folder" in report["verdict"]
 
 
-def test_a_read_only_mount(doctor):
+def test_read_only_mount_is_a_failure(doctor):
     script = (f'mount -t tmpfs -o ro,size=1m none "{doctor.folder}" && '
               f'exec "{VALLEY}" doctor --json --ranks 1 --out "{doctor.folder}"')
     result = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
@@ -196,7 +196,7 @@ def test_a_read_only_mount(doctor):
     assert "tmpfs" in finding(report, "file system")["value"]
 
 
-def test_a_disk_that_is_full(tmp_path):
+def test_full_disk_is_a_failure(tmp_path):
     disk = SmallDisk(tmp_path / "disk", 8 * MEBIBYTE)
     try:
         disk.fill()
@@ -210,29 +210,29 @@ def test_a_disk_that_is_full(tmp_path):
         disk.close()
 
 
-def test_few_open_files(doctor):
+def test_low_limit_of_open_files_is_a_failure(doctor):
     report = examine("--out", doctor.folder, prefix=["prlimit", "--nofile=30:30"], expect=CONFIG)
     assert failures(report) == ["open files"]
     files = finding(report, "open files")
-    assert files["value"] == "30; mpirun takes 40"
+    assert files["value"] == "30; mpirun needs 40"
     assert "limits.conf" in files["advice"]
     report = examine("--out", doctor.folder, "--ranks", 8, prefix=["prlimit", "--nofile=40:4096"], expect=CONFIG)
     assert finding(report, "open files")["advice"] == "ulimit -n 4096"
-    # What it lets through works.
+    # A limit that the doctor accepts is sufficient.
     report = examine("--out", doctor.folder, prefix=["prlimit", "--nofile=40:4096"])
     assert finding(report, "open files")["status"] == "warning"
     assert report["ranks"] == 2
 
 
 def without_mpirun():
-    """A PATH with the usual programs but those of MPI."""
+    """A PATH with the usual programs but without MPI."""
     folder = tempfile.mkdtemp()
     for name in ("sh", "true"):
         os.symlink(shutil.which(name), pathlib.Path(folder) / name)
     return folder
 
 
-def test_no_mpirun_on_the_path(doctor):
+def test_missing_mpirun_is_a_warning_or_failure(doctor):
     path = without_mpirun()
     report = examine("--out", doctor.folder, PATH=path)
     assert finding(report, "mpirun")["status"] == "warning"
@@ -248,14 +248,14 @@ def broken_mpirun(folder, script):
     return folder
 
 
-def test_an_mpirun_that_fails_is_quoted(doctor):
+def test_error_of_failed_mpirun_is_quoted(doctor):
     path = broken_mpirun(without_mpirun(), 'echo "-----\n\nAll nodes which are allocated are full." >&2; exit 213')
     report = examine("--out", doctor.folder, expect=76, PATH=path)
     assert "All nodes which are allocated are full." in finding(report, "ranks")["value"]
 
 
 @pytest.mark.cores(0)
-def test_an_mpirun_that_hangs_is_ended(doctor):
+def test_hanging_mpirun_is_killed(doctor):
     path = broken_mpirun(without_mpirun(), "exec sleep 600")
     os.symlink(shutil.which("sleep"), pathlib.Path(path) / "sleep")
     report = examine("--out", doctor.folder, expect=76, PATH=path)
@@ -270,7 +270,7 @@ def nccl_library():
     return pathlib.Path(re.search(r"libnccl\.so\.2 => (\S+)", listed).group(1))
 
 
-def test_a_gpu_module_that_cannot_be_loaded_is_named_with_the_reason(doctor):
+def test_unloadable_gpu_module_is_reported_with_reason(doctor):
     nccl_library()  # skips a build without CUDA
     (doctor.folder / "libvalley_gpu.so").write_text("")
     report = examine("--out", doctor.folder, "--ranks", 1, expect=MISSING, LD_LIBRARY_PATH=str(doctor.folder))
@@ -279,7 +279,7 @@ def test_a_gpu_module_that_cannot_be_loaded_is_named_with_the_reason(doctor):
     assert "libvalley_gpu.so cannot be loaded" in value and "file too short" in value and "train.device=cpu" in value
 
 
-def test_a_second_nccl_in_the_process(doctor):
+def test_second_nccl_in_process_is_a_failure(doctor):
     original = nccl_library().read_bytes()
     copy = doctor.folder / "libnccl.so.9"
     # Under its own name the loader would take it instead of the other, not beside it.
@@ -291,7 +291,7 @@ def test_a_second_nccl_in_the_process(doctor):
     assert "NCCL" not in finding(report, "loaded once")["value"]
 
 
-def test_under_mpirun_its_ranks_are_used(doctor):
+def test_doctor_uses_the_ranks_of_mpirun(doctor):
     result = doctor.call("doctor", "--json", "--out", doctor.folder, ranks=2)
     report = json.loads(result.stdout)
     assert report["ok"] and report["ranks"] == 2
@@ -299,14 +299,14 @@ def test_under_mpirun_its_ranks_are_used(doctor):
     assert "MPI all-reduce" in [f["name"] for f in report["findings"]]
 
 
-def test_under_mpirun_the_code_is_that_of_the_first_failure(doctor):
+def test_exit_code_under_mpirun_is_that_of_first_failure(doctor):
     result = doctor.call("doctor", "--json", "--out", doctor.folder, "--data", doctor.folder / "none", ranks=2,
                          expect=MISSING)
     assert json.loads(result.stdout)["exit_code"] == MISSING
 
 
-def test_ranks_that_this_mpi_does_not_find(doctor):
-    """As MPICH's mpiexec starts them: each finds itself alone."""
+def test_ranks_of_another_mpi_are_a_failure(doctor):
+    """As launched by MPICH's mpiexec: each process finds one rank."""
     processes = [subprocess.Popen([VALLEY, "doctor", "--json", "--out", doctor.folder], stdout=subprocess.PIPE, text=True,
                                   stderr=subprocess.DEVNULL, env=environment(PMI_RANK=str(rank), PMI_SIZE="2"))
                  for rank in range(2)]
@@ -318,8 +318,8 @@ def test_ranks_that_this_mpi_does_not_find(doctor):
     assert "started 2 processes" in report["verdict"]
 
 
-def test_hosts_of_a_job_are_told_apart(doctor):
-    """A second host, but for its kernel: another name, another disk at --out, another environment."""
+def test_findings_name_their_host(doctor):
+    """A simulated second host: another name, another disk at --out, another environment."""
     out = doctor.folder / "out"
     out.mkdir()
     command = f"{shlex.quote(str(VALLEY))} doctor --json --out {shlex.quote(str(out))}"
@@ -338,7 +338,7 @@ def test_hosts_of_a_job_are_told_apart(doctor):
 
 
 @pytest.mark.skipif(slurm_cluster.missing() != "", reason=slurm_cluster.missing())
-def test_under_slurm(doctor):
+def test_doctor_reports_slurm_job(doctor):
     with slurm_cluster.Cluster() as cluster:
         def call(*command):
             result = subprocess.run([*command, VALLEY, "doctor", "--json", "--out", doctor.folder], capture_output=True,
@@ -362,12 +362,12 @@ def test_under_slurm(doctor):
         assert "--mpi=pmix" in finding(report, "ranks")["value"]
 
 
-def test_an_exported_affinity_is_warned_of(doctor):
+def test_exported_affinity_is_a_warning(doctor):
     report = examine("--out", doctor.folder, "--ranks", 1, GOMP_CPU_AFFINITY="0")
     assert finding(report, "GOMP_CPU_AFFINITY")["status"] == "warning"
 
 
-def test_a_font_that_is_not_there_names_the_package(doctor):
+def test_missing_font_warning_names_the_package(doctor):
     script = (f'mount -t tmpfs none /usr/share/fonts && HOME=/nonexistent exec "{VALLEY}" doctor --json --ranks 1 '
               f'--out "{doctor.folder}"')
     result = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
@@ -377,5 +377,5 @@ def test_a_font_that_is_not_there_names_the_package(doctor):
 
 
 @pytest.mark.parametrize("arguments", [["--ranks", "0"], ["--ranks", "many"], ["--dta", "x"], ["extra"]])
-def test_a_wrong_command_line(doctor, arguments):
+def test_invalid_command_line_is_a_usage_error(doctor, arguments):
     assert doctor.call("doctor", *arguments, expect=2).stdout == ""
