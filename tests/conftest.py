@@ -1,6 +1,6 @@
-"""Shares the machine's cores among tests that run side by side under pytest-xdist.
+"""Distributes the CPU cores among tests that run in parallel under pytest-xdist.
 
-A test holds one core while it runs, its fixtures included. `@pytest.mark.cores(n)` takes n cores (at most those that there are);
+A test holds one core while it runs, its fixtures included. `@pytest.mark.cores(n)` takes n cores (at most all);
 `@pytest.mark.cores("all")` runs alone, for tests that measure time; `@pytest.mark.cores(0)` takes none, for tests that mostly wait.
 """
 
@@ -16,31 +16,31 @@ import pytest
 
 # The whole-program tests of tests/run.sh --quick: a few seconds per topic. A test can also be marked `quick`.
 QUICK = {
-    "test_began_steps.py": ["test_three_steps"],
-    "test_bad_images.py": ["test_more_than_one_in_a_hundred_ends_with_one_message"],
-    "test_classify.py": ["test_measures_are_those_of_scikit_learn"],
-    "test_cli.py": ["test_the_dry_run_shows_the_plan_and_makes_nothing", "test_the_resolved_config_can_be_run_again_as_it_is"],
-    "test_dbn.py": ["test_training_goes_through_all_stages", "test_any_number_of_ranks_trains_the_same_bits"],
-    "test_dbn_steps.py": ["test_machines_learn_as_in_numpy", "test_fine_tuning_is_back_propagation"],
+    "test_began_steps.py": ["test_three_steps_match_reference"],
+    "test_bad_images.py": ["test_build_with_over_one_percent_rejects_fails_with_one_message"],
+    "test_classify.py": ["test_classification_metrics_match_scikit_learn"],
+    "test_cli.py": ["test_dry_run_prints_plan_and_creates_nothing", "test_resolved_config_loads_unchanged"],
+    "test_dbn.py": ["test_training_runs_all_stages", "test_training_is_bitwise_equal_on_any_number_of_ranks"],
+    "test_dbn_steps.py": ["test_rbm_training_matches_numpy", "test_fine_tuning_matches_back_propagation"],
     "test_docs.py": ["test_config_md_is_current", "test_every_exit_code_is_documented"],
-    "test_ebm.py": ["test_a_resume_on_more_ranks_goes_on_to_the_bit"],
-    "test_ebm_steps.py": ["test_three_steps"],
-    "test_energy.py": ["test_energies_are_those_of_pytorch"],
-    "test_evaluate_command.py": ["test_training_and_the_command_measure_the_same"],
-    "test_faults.py": ["test_divergence_ends_with_the_state_before_it"],
-    "test_hinge_steps.py": ["test_steps_of_magan"],
+    "test_ebm.py": ["test_resume_on_more_ranks_is_bitwise_equal"],
+    "test_ebm_steps.py": ["test_three_steps_match_reference"],
+    "test_energy.py": ["test_energies_match_pytorch"],
+    "test_evaluate_command.py": ["test_evaluate_command_equals_evaluation_during_training"],
+    "test_faults.py": ["test_divergence_saves_the_last_finite_state"],
+    "test_hinge_steps.py": ["test_steps_of_magan_match_reference"],
     "test_magan.py": ["test_margins_follow_from_the_three_conditions"],
-    "test_preflight.py": ["test_a_plan_of_a_resume"],
-    "test_report.py": ["test_a_page_of_a_real_run_loads_alone"],
+    "test_preflight.py": ["test_dry_run_reports_the_resume"],
+    "test_report.py": ["test_report_page_loads_without_other_files"],
     "test_restore.py": ["test_methods_follow_model_and_damage"],
-    "test_resume.py": ["test_half_and_the_rest_is_the_whole", "test_a_signal_to_one_rank_stops_all"],
-    "test_safetensors.py": ["test_every_tensor_survives_both_readers"],
-    "test_sample.py": ["test_the_grid_is_that_of_training"],
-    "test_shards.py": ["test_killed_builds_resume_to_the_same_bytes"],
+    "test_resume.py": ["test_resume_is_bitwise_equal_to_uninterrupted_training", "test_signal_to_one_rank_stops_all"],
+    "test_safetensors.py": ["test_every_tensor_round_trips_through_both_readers"],
+    "test_sample.py": ["test_sample_grid_equals_the_grid_of_training"],
+    "test_shards.py": ["test_killed_builds_resume_bitwise_equal"],
 }
 
-# The longest files, longest first: started early, they leave no worker alone at the end. Times of a run with three workers on two
-# cores: 150 s to 60 s.
+# The slowest files in descending order, which run first so that workers finish at about the same time. Times with three workers
+# on two cores: 150 s to 60 s.
 LONGEST = ["test_readme.py", "test_fake_cuda.py", "test_mistakes.py", "test_launchers.py", "test_slurm.py", "test_resume.py",
            "test_doctor.py", "test_bench.py", "test_surroundings.py", "test_bundle.py", "test_evaluate_command.py", "test_faults.py",
            "test_cli.py", "test_restore.py", "test_energy.py", "test_build.py", "test_images.py", "test_gpu_script.py",
@@ -51,7 +51,7 @@ FOLDER = "VALLEY_TEST_CORES"  # environment: the folder of lock files, one per c
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "cores(n): cores that the test takes: a number, or \"all\"; default 1")
+    config.addinivalue_line("markers", "cores(n): cores that the test needs: a number, or \"all\"; default 1")
     config.addinivalue_line("markers", "quick: part of tests/run.sh --quick")
     if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
         folder = tempfile.mkdtemp(prefix="valley-cores-")
@@ -81,8 +81,8 @@ def locked(path):
 
 
 def take_core(folder):
-    """Waits until one of the files that stand for cores is free, and returns it locked. Closing it frees the core. Python's files
-    are not inherited, so that no child process holds it."""
+    """Waits until one of the lock files of cores is free, and returns it locked. Closing it frees the core. Child processes do not
+    inherit files of Python."""
     while True:
         for core in range(CORES):
             file = open(folder / str(core), "w")
@@ -96,8 +96,8 @@ def take_core(folder):
 
 @contextlib.contextmanager
 def holding(cores, folder):
-    """Waits until `cores` cores are free and holds them. A test that waits holds the gate, so that tests get their cores in the
-    order in which they asked, and one that wants all is not overtaken for ever."""
+    """Waits until `cores` cores are free and holds them. A waiting test holds the gate, so that tests get cores in the order of
+    their requests, and a test that needs all cores is not starved."""
     with contextlib.ExitStack() as held:
         if cores > 0:
             with locked(folder / "gate"):
@@ -108,7 +108,7 @@ def holding(cores, folder):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    if FOLDER not in os.environ:  # without xdist nothing runs beside it
+    if FOLDER not in os.environ:  # without xdist tests run one by one
         return (yield)
     with holding(declared_cores(item), pathlib.Path(os.environ[FOLDER])):
         return (yield)

@@ -1,4 +1,4 @@
-"""What the build folder was configured with."""
+"""Configuration of the build folder."""
 
 import pathlib
 import re
@@ -7,7 +7,7 @@ from program import BUILD
 
 
 def cached(name):
-    """A variable of the build folder's cache."""
+    """A variable of the CMake cache."""
     return re.search(rf"^{name}:\w+=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.MULTILINE).group(1)
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of the whole-program tests: shards of emoji that the program builds, and a config that trains in a second.
+"""Fixtures of the whole-program tests: shards of emoji, and a config that trains in a second.
 
 The program is that of the build folder in the environment's VALLEY_BUILD (default: build/).
 """
@@ -11,7 +11,7 @@ import pytest
 from fake_gpus import FakeGpus
 from program import FACES, VALLEY, WAITING, Program
 
-# Every step is reported, so that tests can wait for one; the small grid and the one thread save time.
+# Every step is reported so that tests can wait for it; a small grid and one thread save time.
 CONFIG = """\
 [data]
 path = "{data}"
@@ -49,7 +49,7 @@ def build_faces(folder, resolution):
 
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory):
-    """A data set of 105 colour images of 32x32 in one shard."""
+    """A data set of 105 color images of 32x32 in one shard."""
     return build_faces(tmp_path_factory.mktemp("data"), 32)
 
 
@@ -80,7 +80,7 @@ def program(tmp_path, config):
 
 @pytest.fixture(scope="module")
 def shared_program(tmp_path_factory, config):
-    """The same for a module: for runs that several tests look at and none changes."""
+    """The same for a module, for runs that several tests read and none changes."""
     return Program(tmp_path_factory.mktemp("shared"), config)
 
 
@@ -96,7 +96,7 @@ def shared_gpus(tmp_path_factory, config, config_16):
 
 @pytest.fixture(scope="session")
 def faulty_valley(tmp_path_factory):
-    """Runs the program with system calls that fail as `fail` says (failing_calls.c)."""
+    """Runs the program with failing system calls, given by `fail` (failing_calls.c)."""
     library = tmp_path_factory.mktemp("shim") / "failing_calls.so"
     source = pathlib.Path(__file__).with_name("failing_calls.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, source, "-ldl"], check=True, timeout=60)

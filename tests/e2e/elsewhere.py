@@ -1,4 +1,4 @@
-"""Another machine, played by a mount namespace: what it shall not have is hidden, and the environment is emptied."""
+"""Another host, simulated by a mount namespace with hidden files and an empty environment."""
 
 import os
 import shlex
@@ -8,7 +8,7 @@ import pytest
 
 
 def namespace(script):
-    """The command that runs a shell script in a mount namespace of its own, where it may mount."""
+    """Command that runs a shell script in a new mount namespace, where it may mount."""
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     return ["unshare", *user, "--mount", "--propagation", "private", "sh", "-euc", script]
 
@@ -20,7 +20,7 @@ def need_namespaces():
 
 
 def hiding(paths):
-    """Lines of shell that put nothing in the place of each file and folder that is there."""
+    """Shell lines that hide each existing file and folder."""
     lines = []
     hidden = set(map(os.path.realpath, paths))
     for path in sorted(hidden):
@@ -34,12 +34,12 @@ def hiding(paths):
 
 
 def clean(home, **variables):
-    """`env` with nothing but the system's folders of programs, a home and what is given."""
+    """`env` with only the system's PATH, a home and the given variables."""
     return ["env", "-i", "PATH=/usr/bin:/bin", f"HOME={home}", *(f"{k}={v}" for k, v in variables.items())]
 
 
 def run(script, *, timeout=300):
-    """Runs a shell script in its namespace; its output."""
+    """Runs a shell script in the namespace and returns its output."""
     done = subprocess.run(namespace(script), capture_output=True, text=True, timeout=timeout, check=False)
     assert done.returncode == 0, f"exit code {done.returncode}\n{script}\n{done.stdout}\n{done.stderr}"
     return done

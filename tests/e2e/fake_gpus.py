@@ -1,4 +1,4 @@
-"""Trainings on fake GPUs (tests/fake_cuda) for the tests that compare them, let them fail and use their models."""
+"""Trainings on fake GPUs (tests/fake_cuda) for tests of training, failures and inference."""
 
 import json
 
@@ -23,7 +23,7 @@ SMALL = ("train.device=cuda", "train.global_batch=4", "train.microbatch=2", "tra
 
 
 class FakeGpus(Program):
-    """The program on fake GPUs, as many as there are ranks unless said otherwise."""
+    """The program on fake GPUs, by default one per rank."""
 
     def __init__(self, folder, config, config_16):
         super().__init__(folder, config)

@@ -1,4 +1,4 @@
-"""Starts the program as a user would, on any number of ranks, and reads what it leaves behind."""
+"""Runs the program like a user, on any number of ranks, and reads its output files."""
 
 import dataclasses
 import hashlib
@@ -23,8 +23,8 @@ VALLEY = BUILD / "valley"
 # The quickstart's 105 faces (launch/quickstart.sh).
 FACES = ("2639-263A,1F600-1F637,1F641-1F644,1F910-1F917,1F920-1F925,1F927-1F92F,1F970-1F976,1F978-1F97A,1F9D0,"
          "1FAE0-1FAE8")
-PATIENCE = 300  # seconds after which a call counts as hung; a healthy one takes a few
-# As the launch scripts set them; without these the program starts anew to set them, which costs a third of a short call.
+PATIENCE = 300  # seconds; timeout of a call, which normally takes a few
+# Set by the launch scripts; without them the program executes itself again, which takes a third of a short call.
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
 MARK = "VALLEY_E2E_CALL"  # in the environment of all processes of one call, so that they can be found
 
@@ -40,17 +40,17 @@ class Result:
 
     @property
     def errors(self):
-        """The program's own error lines; the launcher adds lines of its own."""
+        """Error lines of the program, without those of the launcher."""
         return [line for line in self.stderr.splitlines() if re.match(r"(\[\d+\] )?error: ", line)]
 
     @property
     def error(self):
-        """The one message, which may go on over several lines."""
+        """The single error message, which may have several lines."""
         assert len(self.errors) == 1, self.stderr
         return self.stderr[self.stderr.index(self.errors[0]):]
 
 
-# A process that was forked from a large one counts that one's memory as its own: a small one stands between.
+# The peak memory of a forked process includes that of its parent, so a small process forks it.
 MEASURE = """import os, subprocess, sys
 process = subprocess.Popen(sys.argv[2:])
 _, status, usage = os.wait4(process.pid, 0)
@@ -63,12 +63,12 @@ with open(sys.argv[1], "w") as file:
 class Cost:
     code: int
     stderr: str
-    seconds: float  # of all processors
-    memory: int  # bytes, at most at one time
+    seconds: float  # CPU time
+    memory: int  # bytes, peak
 
 
 def measured(command, folder):
-    """Runs a command to its end and says what it took."""
+    """Runs a command and returns its CPU time and peak memory."""
     file = folder / f"{uuid.uuid4().hex}.cost"
     result = subprocess.run([sys.executable, "-c", MEASURE, file, *map(str, command)], stdout=subprocess.DEVNULL,
                             stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=PATIENCE, check=True)
@@ -76,14 +76,14 @@ def measured(command, folder):
     return Cost(int(code), result.stderr, float(seconds), int(memory))
 
 
-def heed_signals():
-    """As at a terminal: what starts tests in the background (a shell, nohup) has some ignored, which programs inherit."""
+def restore_signal_handlers():
+    """Undoes inherited ignored signals, as of background jobs of a shell or nohup."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_DFL)
 
 
 class Call:
-    """A started command. Leaving the context ends every process of it."""
+    """A running command. Leaving the context kills all its processes."""
 
     def __init__(self, command, folder, variables=None):
         self.mark = uuid.uuid4().hex
@@ -92,7 +92,7 @@ class Call:
         self.files = [folder / f"{self.mark}.{stream}" for stream in ("stdout", "stderr")]
         with open(self.files[0], "w") as stdout, open(self.files[1], "w") as stderr:
             self.process = subprocess.Popen(command, stdout=stdout, stderr=stderr, stdin=subprocess.DEVNULL,
-                                            env=environment, start_new_session=True, preexec_fn=heed_signals)
+                                            env=environment, start_new_session=True, preexec_fn=restore_signal_handlers)
 
     def __enter__(self):
         return self
@@ -103,7 +103,7 @@ class Call:
         self.process.wait()
 
     def processes(self):
-        """pid -> environment of all living processes of this call."""
+        """pid -> environment of all running processes of this call."""
         return marked_processes(MARK, self.mark)
 
     def rank(self, rank):
@@ -118,21 +118,21 @@ class Call:
         return Result(code if code >= 0 else 128 - code, stdout, stderr)
 
     def until(self, condition):
-        """Waits until `condition()` holds, which it must do before the call ends."""
+        """Waits until `condition()` is true; fails if the call ends first."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
-            assert self.process.poll() is None, "it ended too early: " + self.files[1].read_text()
-            assert time.monotonic() < deadline, "it hangs: " + self.files[1].read_text()
+            assert self.process.poll() is None, "the call ended before the condition: " + self.files[1].read_text()
+            assert time.monotonic() < deadline, "timeout: " + self.files[1].read_text()
             time.sleep(0.01)
 
 
 def launcher(ranks):
-    """How `ranks` ranks are started; None: without a launcher."""
+    """Command words that launch `ranks` ranks; None: without a launcher."""
     return [] if ranks is None else ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)]
 
 
 class Program:
-    """The program with one config, and the folder that it works in."""
+    """The program with one config and a working folder."""
 
     def __init__(self, folder, config):
         self.folder = folder
@@ -158,12 +158,12 @@ class Program:
         return result
 
     def trained(self, ranks, *arguments, **places):
-        """The run directory of a training that ended well."""
+        """Trains, and returns the run directory."""
         self.train(ranks, *arguments, **places)
         return self.newest()
 
     def copy_of(self, run):
-        """A run of another program, copied as the next one of this, for tests that change it."""
+        """Copies a run of another Program as the next run of this one, for tests that change it."""
         return shutil.copytree(run, self.out / f"{len(self.runs()):05}{run.name[5:]}", symlinks=True)
 
     def runs(self, out=None):
@@ -174,7 +174,7 @@ class Program:
 
 
 def checkpoint(run, step=None):
-    """The newest checkpoint, or that of a step."""
+    """The newest checkpoint, or the one of a step."""
     if step is not None:
         return run / "checkpoints" / f"step-{step:08}"
     return checkpoints(run)[-1]
@@ -189,13 +189,13 @@ def step_of(path):
 
 
 def bits(path):
-    """SHA-256 of what a checkpoint holds."""
+    """SHA-256 of the tensor files of a checkpoint."""
     return {name: hashlib.sha256((path / name).read_bytes()).hexdigest()
             for name in ("model.safetensors", "state.safetensors")}
 
 
 def stats(run):
-    """The lines of stats.jsonl; none while it is not there. The last may still be being written."""
+    """The complete lines of stats.jsonl; empty if it does not exist yet."""
     file = run / "stats.jsonl"
     text = file.read_text() if file.exists() else ""
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]

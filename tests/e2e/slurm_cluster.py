@@ -1,7 +1,7 @@
-"""A real Slurm cluster of two nodes on this machine: munged, slurmctld and two slurmd, each in a temporary folder.
+"""A real Slurm cluster of two nodes on this host: munged, slurmctld and two slurmd, each in a temporary folder.
 
-Nothing of the machine's own configuration is read or changed, all sockets are on the loopback device, and what was started
-is ended by its process id. Timers are short: a requeued job starts again after seconds, not after two minutes.
+The configuration of the host is not read or changed, all sockets are on the loopback device, and all daemons are killed by
+process id. Timers are short: a requeued job starts again after seconds, not after two minutes.
 """
 
 import os
@@ -15,7 +15,7 @@ import tempfile
 import time
 
 NODES = ("n1", "n2")
-# Debian keeps the daemons where only root's path leads.
+# Debian installs the daemons in a folder of root's PATH.
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 NEEDED = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "scontrol", "scancel", "squeue")
 PATIENCE = 90
@@ -59,7 +59,7 @@ PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
 
 
 def missing():
-    """What this machine lacks for a cluster; "" when it can have one."""
+    """Missing requirement of this host for a cluster; "" if there is none."""
     if os.geteuid() != 0:
         return "only root can start slurmd"
     lacking = [name for name in NEEDED if shutil.which(name, path=PATH) is None]
@@ -75,10 +75,10 @@ def free_ports(count):
 
 
 class Cluster:
-    """Started by entering the context, ended by leaving it."""
+    """Runs while its context is entered."""
 
     def __init__(self):
-        # Short, because a socket's path holds 107 characters; the folder of pytest may be longer.
+        # Short, because the path of a socket is limited to 107 characters.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="valley-slurm-"))
         self.folder.chmod(0o755)
         self.daemons = []
@@ -150,18 +150,18 @@ class Cluster:
         return int(self.run("sbatch", "--parsable", *arguments, **options))
 
     def job(self, job):
-        """What `scontrol show job` says of it."""
+        """Output of `scontrol show job`."""
         return dict(re.findall(r"(\w+)=(\S*)", self.run("scontrol", "show", "job", job)))
 
     def wait(self, condition, what, output=lambda: ""):
-        """Waits until `condition()` holds; `output()` explains why it does not."""
+        """Waits until `condition()` is true; shows `output()` at a timeout."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < deadline, f"waited {PATIENCE} s for {what}:\n{output()}\n{self.logs()}"
             time.sleep(0.1)
 
     def until_ended(self, job, output=lambda: ""):
-        """The job's fields once it has left the queue for good, and its exit code."""
+        """Fields and exit code of the job after it has left the queue."""
         self.wait(lambda: self.job(job)["JobState"] in ENDED, f"job {job} to end", output)
         fields = self.job(job)
         return fields, int(fields["ExitCode"].split(":")[0])

@@ -1,5 +1,5 @@
-"""Files that are broken, hostile or no images: each is quarantined by name with its reason, quickly and in little memory,
-and everything else is stored."""
+"""Broken or hostile files and files that are not images: each is rejected by name with a reason, within limits of time and
+memory, and all other files are stored."""
 
 import io
 import json
@@ -35,13 +35,13 @@ def chunk(kind, data, crc=None):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data) if crc is None else crc)
 
 
-def png(width, height, chunks=b"", rows=b"", colour=2):
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)) + chunks +
+def png(width, height, chunks=b"", rows=b"", color=2):
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)) + chunks +
             chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b""))
 
 
 def with_wrong_crc(file, kind):
-    """The last byte of the first such chunk's CRC is another."""
+    """Changes the last byte of the CRC of the first such chunk."""
     at = file.index(kind)
     end = at + 8 + struct.unpack(">I", file[at - 4:at])[0]
     return file[:end - 1] + bytes([file[end - 1] ^ 1]) + file[end:]
@@ -54,23 +54,23 @@ def huge_jpeg():
 
 
 def huge_webp(canvas):
-    """VP8X says one size, and a small picture follows."""
+    """VP8X declares a size, but a smaller image follows."""
     picture = encoded(noise(), "WEBP", lossless=True)[12:]
     extended = b"VP8X" + struct.pack("<II", 10, 0) + 2 * struct.pack("<I", canvas - 1)[:3]
     return b"RIFF" + struct.pack("<I", 4 + len(extended + picture)) + b"WEBP" + extended + picture
 
 
 def repeated_scan(file, times):
-    """The last scan again and again."""
+    """Repeats the last scan many times."""
     start = file.rindex(b"\xff\xda")
     return file[:start] + file[start:-2] * times + b"\xff\xd9"
 
 
 def sequential_scans(times):
-    """A gray baseline file may repeat its scan, and libjpeg decodes each: nothing in it is wrong."""
+    """A valid gray baseline file may repeat its scan, and libjpeg decodes each."""
     file = encoded(Image.new("RGB", (64, 64)), "JPEG", subsampling=0)
     start = file.index(b"\xff\xda")
-    scan = b"\xff\xda\0\x08\x01\x01\0\0\x3f\0" + b"\x28" * 48  # codes of what has no detail
+    scan = b"\xff\xda\0\x08\x01\x01\0\0\x3f\0" + b"\x28" * 48  # codes of a uniform image
     return file[:start] + scan * times + b"\xff\xd9"
 
 
@@ -79,14 +79,14 @@ def progressive_jpeg(size=(96, 80), flat=False):
 
 
 def bomb(kind):
-    """A chunk of a few hundred kilobytes that unpacks to as many megabytes."""
+    """A chunk of a few hundred kilobytes that inflates to as many megabytes."""
     packed = zlib.compress(bytes(256 << 20), 9)
     name = {b"iCCP": b"profile\0\0", b"zTXt": b"Comment\0\0", b"iTXt": b"Comment\0\1\0\0\0"}[kind]
     return png(16, 16, chunk(kind, name + packed), (b"\0" + bytes(48)) * 16)
 
 
 def profile_chunk(text):
-    """A text that the orientation may be read from."""
+    """A text chunk that may contain the orientation."""
     return chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text, 9))
 
 
@@ -128,7 +128,7 @@ def files():
         "webp-header-only.webp": (webp[:20], "truncated"),
         "webp-lies-about-its-size.webp": (huge_webp(200), "damaged"),
         "empty.png": (b"", "empty file"),
-        "text.jpg": (b"these are no pixels\n", "not an image"),
+        "text.jpg": (b"these are not pixels\n", "not an image"),
         "gif.png": (encoded(noise("L"), "GIF"), "not an image"),
         "png-by-content.jpg": (picture, None),
         "webp-by-content.PNG": (webp, None),
@@ -139,7 +139,7 @@ FILES = files()
 
 
 def build(source, destination, *arguments):
-    """What it takes."""
+    """Time and memory of a build."""
     command = [VALLEY, "shard", "build", "--source", source, "--dest", destination, "--resolution", "16", "--progress",
                "none", *map(str, arguments)]
     return measured(command, destination.parent)
@@ -151,7 +151,7 @@ def rejects(folder):
 
 @pytest.fixture(scope="module")
 def nothing_bad(tmp_path_factory):
-    """What a build of one good image takes."""
+    """Time and memory of a build of one valid image."""
     folder = tmp_path_factory.mktemp("good")
     (folder / "in").mkdir()
     noise().save(folder / "in" / "good.png")
@@ -159,7 +159,7 @@ def nothing_bad(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_each_bad_file_is_named_quickly_and_in_little_memory(tmp_path, nothing_bad, name):
+def test_each_bad_file_is_named_within_time_and_memory_limits(tmp_path, nothing_bad, name):
     content, reason = FILES[name]
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / name).write_bytes(content)
@@ -177,7 +177,7 @@ def test_each_bad_file_is_named_quickly_and_in_little_memory(tmp_path, nothing_b
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory):
-    """All of them at once, what is no file, and 20 good images in two class folders."""
+    """All bad files, things that are not files, and 20 valid images in two class folders."""
     folder = tmp_path_factory.mktemp("zoo") / "in"
     for number in range(20):
         path = folder / ("even" if number % 2 == 0 else "odd") / f"{number:02}.png"
@@ -209,7 +209,7 @@ ODD = {"odd/pipe.png": "not a regular file", "odd/device.png": "not a regular fi
        "odd/folder.png": "not a regular file", "odd/nowhere.png": "cannot be read", "odd/new\\x0Aline.png": "empty file"}
 
 
-def test_the_bytes_are_the_same_for_any_number_of_threads(zoo, tmp_path):
+def test_shards_are_bitwise_equal_for_any_number_of_threads(zoo, tmp_path):
     sums = set()
     for jobs in (1, 2, 7):
         cost = build(zoo, tmp_path / str(jobs), "--max-error-rate", 1, "--jobs", jobs)
@@ -230,7 +230,7 @@ def test_the_bytes_are_the_same_for_any_number_of_threads(zoo, tmp_path):
         assert b"odd/latin-\\xE4.png" in name.read_bytes()
 
 
-def test_more_than_one_in_a_hundred_ends_with_one_message(zoo, tmp_path):
+def test_build_with_over_one_percent_rejects_fails_with_one_message(zoo, tmp_path):
     cost = build(zoo, tmp_path / "out")
     assert cost.code == DATA
     assert cost.stderr.count("error:") == 1 and "--max-error-rate" in cost.stderr and "rejects.jsonl" in cost.stderr
@@ -239,7 +239,7 @@ def test_more_than_one_in_a_hundred_ends_with_one_message(zoo, tmp_path):
     assert cost.code == 0, cost.stderr
 
 
-def test_large_images_share_a_bounded_memory(tmp_path, nothing_bad):
+def test_large_images_share_bounded_memory(tmp_path, nothing_bad):
     """Four images of 42 million pixels, 126 MB each, on two threads. The bound of 210 MB leaves room for one at a time."""
     (tmp_path / "in").mkdir()
     width, height = 7000, 6000
@@ -252,7 +252,7 @@ def test_large_images_share_a_bounded_memory(tmp_path, nothing_bad):
     assert cost.memory < nothing_bad[2].memory + width * height * 3 + MOST_MEMORY
 
 
-def test_files_and_folders_that_cannot_be_read_are_named(tmp_path):
+def test_unreadable_files_and_folders_are_named(tmp_path):
     source = tmp_path / "in"
     for name in ("open/a.png", "shut/b.png", "open/c.png"):
         (source / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
-"""Building as an ordinary user against a prefix, on a machine whose small libraries no root has installed; and what
-configuring says when something is missing or does not fit."""
+"""Building without root against a prefix, on a host without the small libraries; and messages of CMake for missing or
+incompatible dependencies."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ NOBODY = 65534
 
 
 def files_of_packages():
-    """The installed files that these Debian packages brought."""
+    """Installed files of these Debian packages."""
     listed = subprocess.run(["dpkg", "-L", *PACKAGES], capture_output=True, text=True, timeout=60, check=False)
     if listed.returncode != 0:
         pytest.skip("the small libraries are not from Debian's packages here: " + listed.stderr)
@@ -33,7 +33,7 @@ def files_of_packages():
 
 @pytest.fixture(scope="module")
 def place():
-    """A folder of the ordinary user's: with `usr`, the packages' files; and `dependencies`, a folder of checkouts."""
+    """A folder of a user without root: with `usr`, the packages' files; and `dependencies`, a folder of checkouts."""
     if os.geteuid() == 0 and not os.stat(REPOSITORY).st_mode & 0o005:
         pytest.skip(f"other users cannot read {REPOSITORY}")
     need_namespaces()
@@ -52,7 +52,7 @@ def place():
 
 
 def hidden():
-    """What of these libraries the machine has: folders as a whole, and each library."""
+    """Installed copies of these libraries: folders and library files."""
     folders = {f"/usr/include/{header}" for header in HEADERS.values()}
     for file in files_of_packages():
         if "/cmake/" in file:
@@ -63,7 +63,7 @@ def hidden():
 
 
 def build_as_user(place, setting, targets, then="true"):
-    """Configures and builds as nobody in `place`, where the machine's own small libraries are hidden."""
+    """Configures and builds as user nobody in `place`, with the small libraries of the host hidden."""
     build = place / setting.partition("=")[0]
     user = f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups" if os.geteuid() == 0 else ""
     start = f"{user} {shlex.join(clean(place))}"
@@ -77,14 +77,14 @@ def build_as_user(place, setting, targets, then="true"):
         {start} {CMAKE} --build {build} --target {targets}
         {start} {then}
         """)
-    # What was compiled came from there, and was compiled by that user.
+    # The objects were compiled there, by that user.
     assert f"{setting.partition('=')[2]}/" in (build / "compile_commands.json").read_text()
     if os.geteuid() == 0:
         assert (build / "src" / "core" / "libvalley_core.a").stat().st_uid == NOBODY
     return done
 
 
-def test_an_ordinary_user_builds_against_a_prefix(place):
+def test_user_without_root_builds_against_a_prefix(place):
     """Packages unpacked into a folder: compiled, linked and run."""
     test = place / "CMAKE_PREFIX_PATH" / "tests" / "record" / "test_record"
     run_it = f"sh -c 'LD_LIBRARY_PATH=$(echo {place}/usr/lib/*-linux-gnu) {test} --gtest_brief=1'"
@@ -92,14 +92,14 @@ def test_an_ordinary_user_builds_against_a_prefix(place):
     assert "[  PASSED  ]" in done.stdout
 
 
-def test_an_ordinary_user_builds_with_a_folder_of_dependencies(place):
-    """As headers alone, so compiling is what shows it."""
+def test_user_without_root_builds_with_a_dependency_folder(place):
+    """With headers only, which is detected by compiling."""
     record = "src/record/CMakeFiles/valley_record.dir/Unity/unity_0_cxx.cxx.o"
     build_as_user(place, f"VALLEY_DEPENDENCIES={place}/dependencies", f"valley_core {record}")
 
 
 def configure(tmp_path, *arguments, expect=1, **variables):
-    """What CMake says, its lines joined: it breaks them at 80 columns."""
+    """Output of CMake with its lines, which it wraps at 80 columns, joined."""
     environment = {name: value for name, value in os.environ.items() if name not in ("CUDACXX", "CUDA_HOME", "CUDA_PATH")}
     done = subprocess.run([CMAKE, "-S", REPOSITORY, "-B", tmp_path / "build", "-G", "Ninja",
                            f"-DCMAKE_MAKE_PROGRAM={cached('CMAKE_MAKE_PROGRAM')}",
@@ -109,7 +109,7 @@ def configure(tmp_path, *arguments, expect=1, **variables):
     return " ".join((done.stdout + done.stderr).split())
 
 
-def test_all_that_is_missing_is_named_at_once_with_what_to_set(tmp_path):
+def test_all_missing_dependencies_are_named_with_their_variables(tmp_path):
     says = configure(tmp_path, "-DTorch_DIR=/nowhere/torch/share/cmake/Torch", "-DHDF5_ROOT=/nowhere",
                      *(f"-DCMAKE_DISABLE_FIND_PACKAGE_{name}=ON" for name in ("MPI", "CLI11", "GTest")))
     for expected in ("LibTorch 2.8 or newer: run launch/setup.sh, or pass -DTorch_DIR=",
@@ -120,7 +120,7 @@ def test_all_that_is_missing_is_named_at_once_with_what_to_set(tmp_path):
     assert "libpng" not in says
 
 
-def test_an_old_libtorch_is_refused(tmp_path):
+def test_old_libtorch_is_rejected(tmp_path):
     include = tmp_path / "torch" / "include"
     for header in ("ATen/core/Tensor.h", "torch/csrc/api/include/torch/version.h", "../lib/libtorch_cpu.so", "../lib/libc10.so"):
         (include / header).parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +132,7 @@ def test_an_old_libtorch_is_refused(tmp_path):
 
 @pytest.fixture
 def nvcc(tmp_path):
-    """An nvcc of a CUDA that no LibTorch is built with. It only says so."""
+    """A fake nvcc that reports a CUDA version which no LibTorch has."""
     program = tmp_path / "bin" / "nvcc"
     program.parent.mkdir()
     program.write_text('#!/bin/sh\necho "Cuda compilation tools, release 99.4, V99.4.131"\n')
@@ -140,7 +140,7 @@ def nvcc(tmp_path):
     return program
 
 
-def test_an_nvcc_of_another_cuda_than_libtorchs_is_refused(tmp_path, nvcc):
+def test_nvcc_of_another_cuda_version_is_rejected(tmp_path, nvcc):
     if not (TORCH / "lib" / "libc10_cuda.so").exists():
         pytest.skip(f"{TORCH} is a LibTorch without CUDA")
     says = configure(tmp_path, f"-DCMAKE_CUDA_COMPILER={nvcc}")
@@ -150,7 +150,7 @@ def test_an_nvcc_of_another_cuda_than_libtorchs_is_refused(tmp_path, nvcc):
     assert "nvcc is of CUDA 99.4" in configure(tmp_path, CUDACXX=str(nvcc))
 
 
-def test_a_libtorch_without_cuda_is_a_choice_of_the_cpu_unless_cuda_is_asked_for(tmp_path, nvcc):
+def test_libtorch_without_cuda_builds_for_cpu_unless_cuda_is_requested(tmp_path, nvcc):
     torch = tmp_path / "torch"
     (torch / "lib").mkdir(parents=True)
     (torch / "include").symlink_to(TORCH / "include")
@@ -162,7 +162,7 @@ def test_a_libtorch_without_cuda_is_a_choice_of_the_cpu_unless_cuda_is_asked_for
     assert "CUDA OFF, LibTorch 2." in configure(tmp_path, *arguments, expect=0)
 
 
-def test_an_archive_that_is_not_the_pinned_one_is_refused(tmp_path):
+def test_archive_with_another_checksum_is_rejected(tmp_path):
     for name in ("fmt-9.1.0", "spdlog-1.10.0"):
         (tmp_path / f"{name}.tar.gz").write_bytes(b"something else")
     digest = hashlib.sha256(b"something else").hexdigest()
@@ -170,18 +170,18 @@ def test_an_archive_that_is_not_the_pinned_one_is_refused(tmp_path):
     assert f"{tmp_path}/fmt-9.1.0.tar.gz is not the release that Valley pins. Its SHA-256 is {digest}" in says
 
 
-def test_the_document_gives_the_checksums_that_are_pinned():
+def test_documented_checksums_are_the_pinned_ones():
     pinned = set(re.findall(r"\b[0-9a-f]{64}\b", (REPOSITORY / "cmake" / "ValleyDependencies.cmake").read_text()))
     assert len(pinned) == 6
     assert pinned == set(re.findall(r"\b[0-9a-f]{64}\b", (REPOSITORY / "docs" / "building.md").read_text()))
 
 
-def test_fmt_without_spdlog_is_refused(tmp_path):
+def test_fmt_without_spdlog_is_rejected(tmp_path):
     (tmp_path / "fmt" / "include").mkdir(parents=True)
     assert "has only one of fmt and spdlog" in configure(tmp_path, f"-DVALLEY_DEPENDENCIES={tmp_path}")
 
 
-def test_of_an_archive_the_headers_and_the_licence_are_unpacked(tmp_path):
+def test_headers_and_license_of_an_archive_are_unpacked(tmp_path):
     for file in ("include/tiny.h", "LICENSE.md", "docs/large.txt"):
         (tmp_path / "tiny-1.0" / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "tiny-1.0" / file).write_text(file)
@@ -203,7 +203,7 @@ def test_of_an_archive_the_headers_and_the_licence_are_unpacked(tmp_path):
     assert {path.name for path in folder.rglob("*") if path.is_file()} == {"tiny.h", "LICENSE.md"}
 
 
-def test_the_build_script_says_what_to_run_where_there_is_no_cmake(tmp_path):
+def test_build_script_without_cmake_prints_the_command_to_run(tmp_path):
     tools = tmp_path / "bin"
     tools.mkdir()
     for tool in ("bash", "dirname", "nproc"):

@@ -1,4 +1,4 @@
-"""The bundle on another machine: no build tree, no MPI, no HDF5, another path with a space in it, an empty environment."""
+"""The bundle on another host: no build tree, no MPI, no HDF5, another path with a space in it, an empty environment."""
 
 import glob
 import os
@@ -13,7 +13,7 @@ from elsewhere import clean, hiding, need_namespaces, run
 from program import BUILD, MISSING, REPOSITORY, USAGE
 
 LIBRARIES = "/usr/lib/*-linux-gnu"
-# What the bundle brings, so that only its own copies can be used. libcrypto and libz stay: coreutils need them.
+# Hides the libraries that the bundle contains, so that only its copies can be used. libcrypto and libz stay: coreutils need them.
 SYSTEMS_OWN = ["mpi", "open-", "mca_", "pmix", "hdf5", "freetype", "png16", "spdlog", "fmt", "tomlplusplus", "hwloc", "event",
                "sz", "aec"]
 HIDDEN = [
@@ -39,7 +39,7 @@ def archive(tmp_path_factory, faces):
 
 @pytest.fixture(scope="module")
 def unpacked(archive):
-    """Where the archive was unpacked: a path with a space."""
+    """The unpacked archive, in a path with a space."""
     place = archive.parent / "another place"
     place.mkdir()
     subprocess.run(["tar", "-C", place, "-xzf", archive], check=True, timeout=60)
@@ -47,7 +47,7 @@ def unpacked(archive):
     return folder
 
 
-def test_it_is_small_and_says_what_it_holds(archive, unpacked):
+def test_bundle_is_small_and_lists_its_contents(archive, unpacked):
     size = sum(path.stat().st_size for path in unpacked.rglob("*") if path.is_file())
     assert size < 64 << 20  # with its tests, which are a fifth of it
     assert archive.stat().st_size < 30e6
@@ -62,7 +62,7 @@ def test_it_is_small_and_says_what_it_holds(archive, unpacked):
         assert (unpacked / "share" / "licenses" / package / "copyright").is_file()
 
 
-def test_nothing_in_it_leads_back_to_this_machine(unpacked):
+def test_bundle_contains_no_paths_of_the_build_host(unpacked):
     for path in [*unpacked.glob("bin/*"), *unpacked.glob("lib*/**/*")]:
         if path.is_file() and path.read_bytes()[:4] == b"\x7fELF":
             dynamic = subprocess.run(["readelf", "-d", path], capture_output=True, text=True, check=True, timeout=60).stdout
@@ -70,7 +70,7 @@ def test_nothing_in_it_leads_back_to_this_machine(unpacked):
                 assert all(folder.startswith("$ORIGIN") for folder in folders.split(":")), f"{path}: {folders}"
 
 
-def test_it_shards_trains_and_samples_on_another_machine(unpacked, tmp_path):
+def test_bundle_shards_trains_and_samples_on_another_host(unpacked, tmp_path):
     need_namespaces()
     config = tmp_path / "tiny.toml"
     config.write_text(CONFIG.format(data=tmp_path / "faces"))
@@ -80,7 +80,7 @@ def test_it_shards_trains_and_samples_on_another_machine(unpacked, tmp_path):
     start = shlex.join(clean(tmp_path, VALLEY_TORCH=venv, **AS_ROOT))
     train = f"train {q(str(config))} --out {q(str(tmp_path / 'runs'))}"
     ranks = "bin/mpirun --oversubscribe --bind-to none -n 2 bin/valley"
-    # LibTorch's wheel finds its neighbours relative to itself: they move together.
+    # LibTorch's wheel finds related libraries by relative paths: move them together.
     done = run(f"""
         site={q(str(TORCH))}/..
         mount --bind "$site" {q(str(venv))}
@@ -110,7 +110,7 @@ def test_it_shards_trains_and_samples_on_another_machine(unpacked, tmp_path):
     assert (tmp_path / "grid.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_the_gpu_validation_runs_from_it(unpacked, tmp_path):
+def test_gpu_validation_runs_from_the_bundle(unpacked, tmp_path):
     """On a fake device, which lies in the build folder."""
     if not (BUILD / "tests" / "fake_cuda" / "libvalley_fake_cuda.so").exists():
         pytest.skip("a build without CUDA has no fake CUDA device")
@@ -131,7 +131,7 @@ def version_of(unpacked, tmp_path, **variables):
                           capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_a_missing_libtorch_is_named_with_the_variable_to_set(unpacked, tmp_path):
+def test_missing_libtorch_error_names_the_variable_to_set(unpacked, tmp_path):
     result = version_of(unpacked, tmp_path)
     if result.returncode == 0:
         pytest.skip("this machine has a LibTorch in a place where bundles look")
@@ -145,7 +145,7 @@ def test_a_missing_libtorch_is_named_with_the_variable_to_set(unpacked, tmp_path
     ("2.11.0+cu126", "libcudart.so.12", "it was built for CUDA 12"),
     ("2.11.0+cpu", None, "it was built for CUDA none"),
 ])
-def test_a_libtorch_that_does_not_fit_is_refused(unpacked, tmp_path, version, cuda, says):
+def test_incompatible_libtorch_is_rejected(unpacked, tmp_path, version, cuda, says):
     if "CUDA" in says and "built_cuda=\n" in (unpacked / "libexec" / "environment.sh").read_text():
         pytest.skip("a bundle for the CPU runs with any CUDA")
     folder = tmp_path / "torch"
@@ -160,7 +160,7 @@ def test_a_libtorch_that_does_not_fit_is_refused(unpacked, tmp_path, version, cu
     assert f"VALLEY_TORCH names\n  {folder}: {says}" in result.stderr
 
 
-def test_a_program_found_through_a_link_takes_the_torch_of_python3(unpacked, tmp_path):
+def test_program_behind_symbolic_link_uses_torch_of_python3(unpacked, tmp_path):
     """As with ~/bin and an active environment."""
     (tmp_path / "v").symlink_to(unpacked / "bin" / "valley")
     python = TORCH.parents[3] / "bin"
@@ -171,7 +171,7 @@ def test_a_program_found_through_a_link_takes_the_torch_of_python3(unpacked, tmp
     assert result.returncode == 0, result.stderr
 
 
-def test_bad_arguments_leave_nothing_behind(tmp_path):
+def test_invalid_arguments_create_nothing(tmp_path):
     (tmp_path / "there").touch()
     assert bundle("-o", tmp_path / "there").returncode == 73
     assert bundle("--nonsense").returncode == USAGE

@@ -1,4 +1,4 @@
-"""valley classify: what it says of digits against NumPy and scikit-learn, on any number of ranks, and what it refuses."""
+"""`valley classify` of digits compared with NumPy and scikit-learn, on any number of ranks, and rejected arguments."""
 
 import csv
 import json
@@ -120,7 +120,7 @@ def probabilities(model, x):
 
 
 @pytest.mark.parametrize("kind", ["output", "units"])
-def test_probabilities_are_those_of_numpy(digits, kind, tmp_path):
+def test_probabilities_match_numpy(digits, kind, tmp_path):
     result = digits.classify(digits.models[kind], digits.shards, "-o", tmp_path / "classes.jsonl", "--json")
     expected = probabilities(digits.models[kind], digits.pixels)
     lines = [json.loads(line) for line in (tmp_path / "classes.jsonl").read_text().splitlines()]
@@ -137,7 +137,7 @@ def test_probabilities_are_those_of_numpy(digits, kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["output", "units"])
-def test_measures_are_those_of_scikit_learn(digits, kind, tmp_path):
+def test_classification_metrics_match_scikit_learn(digits, kind, tmp_path):
     result = digits.classify(digits.models[kind], digits.shards, "-o", tmp_path / "classes.csv", "--json")
     said = json.loads(result.stdout)["labelled"]
     rows = list(csv.DictReader((tmp_path / "classes.csv").read_text().splitlines()))
@@ -158,7 +158,7 @@ def test_measures_are_those_of_scikit_learn(digits, kind, tmp_path):
     assert 0.3 < said["accuracy"] < 1  # it has learnt something, and makes mistakes to be counted
 
 
-def test_any_number_of_ranks_says_the_same(digits, tmp_path):
+def test_classify_output_is_equal_on_any_number_of_ranks(digits, tmp_path):
     said = []
     for ranks in (None, 2, 4):
         files = [tmp_path / f"{ranks}.{end}" for end in ("jsonl", "a.png", "b.png", "c.png")]
@@ -171,8 +171,8 @@ def test_any_number_of_ranks_says_the_same(digits, tmp_path):
             assert image.mode == "RGB" and min(image.size) > 100
 
 
-def test_files_of_images_have_classes_by_the_names_of_folders(digits, tmp_path):
-    """Two of the ten classes alone: their numbers are other ones there, their names are the same."""
+def test_image_files_are_labeled_by_folder_names(digits, tmp_path):
+    """Two of the ten classes, which have other indices but the same names."""
     for name in ("7", "3"):
         shutil.copytree(digits.test / name, tmp_path / "some" / name)
     some = json.loads(digits.classify(digits.models["output"], tmp_path / "some", "--json").stdout)["labelled"]
@@ -182,7 +182,7 @@ def test_files_of_images_have_classes_by_the_names_of_folders(digits, tmp_path):
         assert some["confusion"][digit] == (whole["confusion"][digit] if digit in (3, 7) else [0] * 10)
 
 
-def test_one_image_without_a_label(digits):
+def test_single_image_without_label_is_classified(digits):
     image = next(iter(sorted((digits.test / "0").glob("*.png"))))
     result = digits.classify(digits.models["output"], image)
     [row] = [line for line in result.stdout.splitlines() if line.endswith(f"  {image}")]
@@ -193,7 +193,7 @@ def test_one_image_without_a_label(digits):
     assert label == "-" and "accuracy" not in result.stdout
 
 
-def test_the_table_names_classes_and_counts_them(digits):
+def test_text_counts_predictions_by_class_name(digits):
     text = digits.classify(digits.models["output"], digits.shards).stdout
     said = json.loads(digits.classify(digits.models["output"], digits.shards, "--json").stdout)["labelled"]
     rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.endswith(" %")
@@ -202,14 +202,14 @@ def test_the_table_names_classes_and_counts_them(digits):
     assert f"accuracy                    {100 * said['accuracy']:.2f} %" in text
 
 
-def test_a_gan_has_no_classes(digits, faces, config, tmp_path):
+def test_gan_is_rejected(digits, faces, config, tmp_path):
     digits.program.call("train", config, "train.steps=2", "--out", tmp_path / "began")
     [run] = (tmp_path / "began").iterdir()
     result = digits.classify(run, faces, expect=USAGE)
     assert 'a model "began" has no classes' in result.error and "model.labels" in result.error
 
 
-def test_a_network_without_labels_has_no_classes(digits, tmp_path):
+def test_dbn_without_labels_is_rejected(digits, tmp_path):
     def forget(tensors, metadata):
         metadata["model.labels"] = "0"
         metadata["model.label_units"] = "false"
@@ -220,19 +220,19 @@ def test_a_network_without_labels_has_no_classes(digits, tmp_path):
     assert str(model) in error and "without classes" in error
 
 
-def test_images_of_another_size_are_refused(digits, faces):
+def test_images_of_another_size_are_rejected(digits, faces):
     error = digits.classify(digits.models["output"], faces, expect=USAGE).error
     assert "32x32x3" in error and "28x28x1" in error
 
 
-def test_classes_that_were_not_learnt_are_refused(digits, tmp_path):
+def test_classes_that_the_model_lacks_are_rejected(digits, tmp_path):
     shutil.copytree(digits.test / "1", tmp_path / "some" / "1")
     shutil.copytree(digits.test / "2", tmp_path / "some" / "two")
     error = digits.classify(digits.models["output"], tmp_path / "some", expect=DATA).error
     assert '"two"' in error and str(digits.models["output"]) in error
 
 
-def test_other_numbers_of_classes_are_refused_where_the_model_has_no_names(digits, tmp_path):
+def test_another_number_of_classes_is_rejected_for_unnamed_classes(digits, tmp_path):
     model = digits.altered("output", lambda _, metadata: metadata.pop("data.class_names"), tmp_path)
     assert "accuracy" in digits.classify(model, digits.shards).stdout
     for name in ("1", "2"):
@@ -241,7 +241,7 @@ def test_other_numbers_of_classes_are_refused_where_the_model_has_no_names(digit
     assert "2 classes (1, 2)" in error and "10" in error
 
 
-def test_labels_beyond_the_classes_are_refused(digits, tmp_path):
+def test_labels_beyond_the_classes_are_rejected(digits, tmp_path):
     def forget_a_class(tensors, metadata):
         metadata["model.labels"] = "9"
         del metadata["data.class_names"]
@@ -255,12 +255,12 @@ def test_labels_beyond_the_classes_are_refused(digits, tmp_path):
     assert "a.png" in error and "label 9" in error and "0 to 8" in error
 
 
-def test_names_that_are_no_list_are_refused(digits, tmp_path):
+def test_invalid_class_names_in_metadata_are_rejected(digits, tmp_path):
     model = digits.altered("output", lambda _, metadata: metadata.update({"data.class_names": '["a", 3]'}), tmp_path)
     assert "data.class_names" in digits.classify(model, digits.shards, expect=DATA).error
 
 
-def test_scores_that_are_no_numbers_are_refused(digits, tmp_path):
+def test_scores_that_are_not_finite_are_rejected(digits, tmp_path):
     def overflow(tensors, _):
         for name in ("output.weight", "output.bias"):
             tensors[name].fill(3e38)
@@ -271,7 +271,7 @@ def test_scores_that_are_no_numbers_are_refused(digits, tmp_path):
     assert len(bad) == 2 and bad[0] == bad[1] and int(bad[0]) > 50
 
 
-def test_pictures_of_mistakes_need_labels(digits, tmp_path):
+def test_plots_need_labels(digits, tmp_path):
     image = next((digits.test / "0").glob("*.png"))
     error = digits.classify(digits.models["output"], image, "--confusion", tmp_path / "a.png", expect=USAGE).error
     assert "labels" in error and not (tmp_path / "a.png").exists()
@@ -280,12 +280,12 @@ def test_pictures_of_mistakes_need_labels(digits, tmp_path):
 @pytest.mark.parametrize(("arguments", "said"), [
     (["-o", "classes.npy"], ".jsonl or .csv"), (["--seed", 1], "--count"), (["--worst", 0, "a.png"], "1 to 1000"),
     (["--confusion", "a.png", "--reliability", "a.png"], "same file")])
-def test_mistakes_on_the_command_line_are_named(digits, arguments, said):
+def test_command_line_errors_name_the_option(digits, arguments, said):
     assert said in digits.classify(digits.models["output"], digits.shards, *arguments, expect=USAGE).error
 
 
 # ImageNet's classes 134 and 517 are both a "crane".
-def test_classes_of_equal_names_are_told_apart_by_number(tmp_path):
+def test_classes_with_equal_names_are_distinguished_by_index(tmp_path):
     images = tmp_path / "bands"
     images.mkdir()
     labels = []
@@ -308,7 +308,7 @@ def test_classes_of_equal_names_are_told_apart_by_number(tmp_path):
     assert list(rows[0])[-3:] == ["p_crane (0)", "p_maillot", "p_crane (2)"]
     both = json.loads(program.call("classify", run, "--data", tmp_path / "shards", images, "--json").stdout)
     assert both["labelled"]["accuracy"] == 1 and both["predicted"] == [80, 80, 80]
-    # By name a crane could be either.
+    # The name crane is ambiguous.
     for name in ("crane", "maillot"):
         (tmp_path / "named" / name).mkdir(parents=True)
         shutil.copy(images / "2.png", tmp_path / "named" / name / "2.png")

@@ -30,12 +30,12 @@ def test_help_shows_examples(program, command):
     assert not result.stderr
 
 
-def test_help_under_the_launcher_is_shown_once(program):
+def test_help_is_printed_once_under_launcher(program):
     result = program.call("train", "--help", ranks=2)
     assert result.stdout.count("Examples:\n") == 1
 
 
-def test_every_command_is_tested_here(program):
+def test_help_test_covers_every_command(program):
     listed = set()
     for command in ([], ["bench"], ["shard"]):
         commands = program.call(*command, "--help").stdout.split("Subcommands:")[1]
@@ -43,12 +43,12 @@ def test_every_command_is_tested_here(program):
     assert listed == {tuple(command) for command in COMMANDS if command}
 
 
-def test_version(program):
+def test_version_starts_with_name_and_number(program):
     assert re.match(r"valley \d+\.\d+\.\d+ ", program.call("--version").stdout)
 
 
 @pytest.mark.skipif(pathlib.Path("/dev/nvidia0").exists(), reason="with a GPU they are for use")
-def test_libraries_for_gpus_are_not_loaded_without_one(program):
+def test_gpu_libraries_are_not_loaded_without_gpu(program):
     environment = {**os.environ, "LD_DEBUG": "files", "LD_DEBUG_OUTPUT": str(program.folder / "loader")}
     run = [VALLEY, "train", program.config, "train.steps=1", "--out", program.out]
     subprocess.run(run, env=environment, check=True, timeout=120, capture_output=True)
@@ -57,7 +57,7 @@ def test_libraries_for_gpus_are_not_loaded_without_one(program):
     assert "libtorch_cuda.so" not in loaded and "libnccl" not in loaded and "libcudnn" not in loaded
 
 
-def test_keys_are_listed_with_default_and_meaning(program, keys):
+def test_keys_option_lists_default_and_meaning(program, keys):
     assert len(keys) == len(set(keys)) > 30
     listed = program.call("train", "--keys").stdout
     assert listed.count("; default ") == len(keys)
@@ -66,12 +66,12 @@ def test_keys_are_listed_with_default_and_meaning(program, keys):
          "performance"}
 
 
-def test_keys_of_a_section(program, keys):
+def test_keys_option_with_prefix_lists_one_section(program, keys):
     listed = program.call("train", "--keys", "optimizer").stdout
     assert re.findall(r"^(\S+) ", listed, re.MULTILINE) == [key for key in keys if key.startswith("optimizer.")]
 
 
-def test_the_dry_run_shows_the_plan_and_makes_nothing(program, keys):
+def test_dry_run_prints_plan_and_creates_nothing(program, keys):
     result = program.train(None, "--dry-run", "train.steps=21")
     assert not program.out.exists()
     resolved = tomllib.loads(result.stdout)
@@ -85,7 +85,7 @@ def test_the_dry_run_shows_the_plan_and_makes_nothing(program, keys):
     assert re.search(r"memory a rank: [\d.]+ \w+ for parameters, about [\d.]+ \w+ for activations", plan)
 
 
-def test_the_dry_run_counts_each_layers_parameters(program):
+def test_dry_run_counts_parameters_per_layer(program):
     plan = program.train(None, "--dry-run").stdout
     for name in ("generator", "discriminator"):
         table = plan.split(f"\n# {name}: ")[1].split("\n#\n")[0].splitlines()
@@ -93,14 +93,14 @@ def test_the_dry_run_counts_each_layers_parameters(program):
         assert sum(int(line.split()[-1]) for line in table[1:]) == total > 0
 
 
-def test_the_dry_run_on_two_ranks(program):
+def test_dry_run_on_two_ranks_prints_shares(program):
     result = program.train(2, "--dry-run")
     assert "ranks: 2, each 2 microbatches of 4 images a step" in result.stdout
     assert result.stdout.count("\n# generator: ") == 1
     assert re.search(r"\n# reduced a step: [1-9]", result.stdout)
 
 
-def test_the_resolved_config_can_be_run_again_as_it_is(program):
+def test_resolved_config_loads_unchanged(program):
     first = program.trained(None, "train.steps=3", "train.reproducible=true", "train.microbatch=auto")
     program.train(None, config=first / "config.toml")
     second = program.newest()
@@ -110,7 +110,7 @@ def test_the_resolved_config_can_be_run_again_as_it_is(program):
 
 
 @pytest.mark.parametrize(("length", "steps"), [("train.epochs=2", 14), ("train.kimg=1", 63)])
-def test_lengths_in_epochs_and_images(program, length, steps):
+def test_length_in_epochs_or_kimg_becomes_steps(program, length, steps):
     result = program.train(None, "train.steps=auto", length, "--dry-run")
     assert f"length: {steps} steps" in result.stdout
 
@@ -129,7 +129,7 @@ def shards_of(tmp_path_factory, shared_program):
 
 
 @pytest.mark.parametrize("file", sorted(REPOSITORY.glob("configs/*.toml")), ids=lambda path: path.name)
-def test_every_config_plans_on_shards_of_its_size(program, shards_of, file):
+def test_every_config_passes_dry_run_on_shards_of_its_size(program, shards_of, file):
     config = tomllib.loads(file.read_text())
     size, channels = config["model"]["resolution"], config["model"]["channels"]
     without_labels = ["model.labels=0", "model.label_units=false", "objective.fine_tune_epochs=0"]

@@ -1,4 +1,4 @@
-"""valley completion bash, in a bash that completes."""
+"""`valley completion bash`, tested in bash."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from program import PATIENCE, VALLEY
 
-# Completes the command line in $1, as readline would call it: words are split at blanks and at =.
+# Completes the command line in $1 like readline, which splits words at blanks and at =.
 HARNESS = r"""
 source "$2"
 line=$1
@@ -54,22 +54,22 @@ def commands_in(text):
     return set(re.findall(r"^  ([a-z]+) ", text.split("Subcommands:")[1], re.MULTILINE))
 
 
-def test_commands(complete):
+def test_completion_lists_commands(complete):
     assert complete("valley ") == commands_in(help_of())
     assert complete("valley tr") == {"train"}
     assert complete("valley shard ") == commands_in(help_of("shard"))
 
 
 @pytest.mark.parametrize("command", [["train"], ["sample"], ["report"], ["shard", "build"], ["shard", "verify"], ["doctor"]])
-def test_options_are_those_of_the_help(complete, command):
+def test_completion_lists_options_of_help(complete, command):
     assert complete(f"valley {' '.join(command)} -") == options_in(help_of(*command))
 
 
-def test_hidden_options_stay_hidden(complete):
+def test_completion_omits_hidden_options(complete):
     assert complete("valley doctor --probe") == set()
 
 
-def test_values_of_options(complete, tmp_path):
+def test_completion_lists_option_values(complete, tmp_path):
     (tmp_path / "runs").mkdir()
     (tmp_path / "file.txt").touch()
     assert complete("valley train a.toml --resume a") == {"auto"}
@@ -80,12 +80,12 @@ def test_values_of_options(complete, tmp_path):
     assert complete("valley completion ") == {"bash"}
 
 
-def test_a_flag_takes_no_value(complete, tmp_path):
+def test_completion_after_flag_lists_no_values(complete, tmp_path):
     (tmp_path / "began.toml").touch()
     assert "began.toml" in complete("valley train --dry-run ")
 
 
-def test_config_files_and_keys(complete, tmp_path):
+def test_completion_lists_config_files_and_keys(complete, tmp_path):
     (tmp_path / "began.toml").touch()
     assert complete("valley train be") == {"began.toml"}
     listed = subprocess.run([VALLEY, "train", "--keys"], capture_output=True, text=True, check=True).stdout
@@ -94,7 +94,7 @@ def test_config_files_and_keys(complete, tmp_path):
     assert {k[:-1] for k in complete("valley train began.toml ") if k.endswith("=")} == keys
 
 
-def test_values_of_keys(complete, tmp_path):
+def test_completion_lists_key_values(complete, tmp_path):
     (tmp_path / "shards").mkdir()
     assert complete("valley train a.toml train.precision=") == {"auto", "fp32", "tf32", "bf16"}
     assert complete("valley train a.toml train.precision=t") == {"tf32"}
@@ -104,13 +104,13 @@ def test_values_of_keys(complete, tmp_path):
     assert complete("valley sample train.precision=") == set()
 
 
-def test_it_is_registered(script):
+def test_completion_function_is_registered(script):
     result = subprocess.run(["bash", "--norc", "-c", 'source "$1"; complete -p valley', "bash", script],
                             capture_output=True, text=True, check=True, timeout=PATIENCE)
     assert result.stdout == "complete -o bashdefault -o default -F _valley valley\n"
 
 
-def test_a_real_bash_completes_at_a_terminal(script, tmp_path):
+def test_interactive_bash_completes(script, tmp_path):
     """Readline itself, driven by key presses."""
     leader, follower = os.openpty()
     shell = subprocess.Popen(["bash", "--norc", "-i"], stdin=follower, stdout=follower, stderr=follower, cwd=tmp_path,
@@ -118,7 +118,7 @@ def test_a_real_bash_completes_at_a_terminal(script, tmp_path):
                              start_new_session=True)
     os.close(follower)
     out = tmp_path / "completed"
-    # Each line ends up in a file as bash completed it, without running valley.
+    # Writes each completed line to a file, without running valley.
     os.write(leader, f"source {script}; valley() {{ printf '%s|' \"$@\" >>{out}; echo >>{out}; }}\n".encode())
     os.write(leader, b"valley sha\tver\t--de\t\nvalley train a.toml train.prec\ttf\t\nexit\n")
     try:
@@ -131,13 +131,13 @@ def test_a_real_bash_completes_at_a_terminal(script, tmp_path):
     assert out.read_text().splitlines() == ["shard|verify|--deep|", "train|a.toml|train.precision=tf32|"]
 
 
-def test_shellcheck_finds_nothing(script):
+def test_shellcheck_accepts_completion_script(script):
     if not shutil.which("shellcheck"):
         pytest.skip("no shellcheck here")
     result = subprocess.run(["shellcheck", "--shell=bash", script], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
 
 
-def test_another_shell_is_refused():
+def test_unsupported_shell_is_rejected():
     result = subprocess.run([VALLEY, "completion", "fish"], capture_output=True, text=True, check=False)
     assert result.returncode == 2 and "bash" in result.stderr

@@ -1,5 +1,5 @@
-"""A deep belief network as a user trains it: from folders of classes through every stage, stopped and gone on with, on
-several ranks, measured on images that it never sees; and what is said where labels are missing."""
+"""Training of a deep belief network from class folders through all stages, stopped and resumed with, on
+several ranks, with validation images; and errors for missing labels."""
 
 import json
 import os
@@ -78,7 +78,7 @@ def build(program, source, name, *options):
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
-    """A program with labelled shards of shapes, and of others for validation."""
+    """A program with labeled shards of shapes, and of others for validation."""
     folder = tmp_path_factory.mktemp("dbn")
     program = Program(folder, folder / "dbn.toml")
     training = build(program, write_images(folder / "a", IMAGES, 1), "training")
@@ -98,7 +98,7 @@ def elsewhere(shapes, tmp_path):
     return Program(tmp_path, shapes.config)
 
 
-def test_training_goes_through_all_stages(straight):
+def test_training_runs_all_stages(straight):
     assert [line["step"] for line in reports(straight)] == list(range(1, STEPS + 1))
     epochs = [line["stage"] for line in stats(straight) if line.get("event") == "epoch"]
     assert epochs == ["measure", "layers.0", "layers.0", "layers.1", "layers.1", "fine-tune", "fine-tune"]
@@ -106,7 +106,7 @@ def test_training_goes_through_all_stages(straight):
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_any_number_of_ranks_trains_the_same_bits(elsewhere, straight, ranks):
+def test_training_is_bitwise_equal_on_any_number_of_ranks(elsewhere, straight, ranks):
     run = elsewhere.trained(ranks)
     assert bits(checkpoint(run)) == bits(checkpoint(straight))
     validations = [[line for line in stats(r) if line.get("event") == "validation"] for r in (run, straight)]
@@ -114,13 +114,13 @@ def test_any_number_of_ranks_trains_the_same_bits(elsewhere, straight, ranks):
 
 
 @pytest.mark.parametrize("step", [1, EPOCH, EPOCH + 3, 3 * EPOCH, 5 * EPOCH + 1])
-def test_a_resume_in_any_stage_goes_on_to_the_bit(elsewhere, straight, step):
+def test_resume_in_any_stage_is_bitwise_equal(elsewhere, straight, step):
     elsewhere.train(2, "--resume", checkpoint(straight, step))
     assert bits(checkpoint(elsewhere.newest())) == bits(checkpoint(straight))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_an_end_while_a_layer_is_trained(elsewhere, number):
+def test_training_can_end_within_a_layer(elsewhere, number):
     longer = ("objective.pretrain_epochs=20000", "data.validation=", "checkpoint.every=5")
     with elsewhere.start_training(2, *longer) as call:
         call.until(has_reached(elsewhere, EPOCH + 7))
@@ -147,16 +147,16 @@ def test_validation_is_measured_every_epoch(straight):
     assert "layers.0: free_energy" in (straight / "log.txt").read_text()
 
 
-def test_validation_changes_nothing_of_training(elsewhere, straight):
+def test_validation_does_not_change_training(elsewhere, straight):
     run = elsewhere.trained(None, "data.validation=")
     assert bits(checkpoint(run)) == bits(checkpoint(straight))
     assert not [line for line in stats(run) if line.get("event") == "validation"]
-    # And may be given to a run that goes on, as often as wanted.
+    # A resumed run accepts them repeatedly.
     elsewhere.train(None, f"train.steps={STEPS + 2}", "evaluate.validation_every=1", "--resume", run)
     assert [line["step"] for line in stats(run) if line.get("event") == "validation"] == [STEPS + 1, STEPS + 2]
 
 
-def test_the_file_has_each_layer(straight):
+def test_model_file_contains_every_layer(straight):
     model = load_file(checkpoint(straight) / "model.safetensors")
     assert model["layers.0.weight"].shape == (12, SIDE * SIDE)
     assert model["layers.1.weight"].shape == (10, 12)
@@ -168,19 +168,19 @@ def test_the_file_has_each_layer(straight):
     assert set(numpy.unique(state["objective.chains.0"])) == {0, 1}
 
 
-def test_the_plan_has_each_layer(elsewhere):
+def test_dry_run_lists_every_layer(elsewhere):
     plan = elsewhere.train(None, "--dry-run").stdout
     assert "layers.0: 3340 parameters" in plan and "rbm of bernoulli units" in plan
     assert f"length: {STEPS} steps" in plan
     work = {m[1]: float(m[2]) for m in re.finditer(r"# work a step of (\S+): (\S+) GFLOP", plan)}
     assert list(work) == ["measure", "layers.0", "layers.1", "fine-tune"]
     assert work["measure"] == 0
-    # Down and up once, the gradient's two products, one from the data; a persistent chain's data go down once more.
+    # Down and up once, the two products of the gradient, one from the data; persistent chains go down once more.
     assert work["layers.0"] == pytest.approx(2 * BATCH * 6 * SIDE * SIDE * 12 / 1e9, rel=1e-3)
     assert not elsewhere.runs()
 
 
-def test_labels_are_asked_for_before_the_first_step(elsewhere):
+def test_missing_labels_are_rejected_before_first_step(elsewhere):
     flat = build(elsewhere, elsewhere.config.parent / "a", "flat", "--labels", "none")
     refused = elsewhere.train(None, f"data.path={flat}", expect=DATA)
     assert str(flat) in refused.error and "image 0" in refused.error and "has no label" in refused.error
@@ -192,12 +192,12 @@ def test_labels_are_asked_for_before_the_first_step(elsewhere):
     elsewhere.train(None, f"data.path={flat}", "data.validation=", "model.labels=0", "objective.fine_tune_epochs=0")
 
 
-def test_more_classes_than_the_model_knows(elsewhere):
+def test_more_classes_than_model_labels_are_rejected(elsewhere):
     refused = elsewhere.train(None, "model.labels=2", expect=DATA)
     assert "has label 2" in refused.error and "model.labels to the number of classes, 3" in refused.error
 
 
-def test_classes_that_are_numbered_otherwise(elsewhere):
+def test_validation_with_other_class_labels_is_rejected(elsewhere):
     other = elsewhere.folder / "other"
     for shape in ("bar", "dot"):
         (other / shape).mkdir(parents=True)
@@ -213,21 +213,21 @@ def test_classes_that_are_numbered_otherwise(elsewhere):
     ("model.resolution=32", "model.resolution"),
     ("objective.name=began", "model.name"),
 ])
-def test_what_cannot_be_trained_is_refused(elsewhere, override, said):
+def test_invalid_dbn_configs_are_rejected(elsewhere, override, said):
     assert said in elsewhere.train(None, override, expect=CONFIG).error
 
 
-def test_validation_without_images_is_refused(elsewhere):
+def test_validation_without_images_is_rejected(elsewhere):
     refused = elsewhere.train(None, "data.validation=", "evaluate.validation_every=5", expect=CONFIG)
     assert "data.validation" in refused.error
 
 
-def test_the_same_images_for_validation_are_said(elsewhere):
+def test_validation_on_training_images_is_warned_about(elsewhere):
     said = elsewhere.train(None, f"data.validation={elsewhere.config.parent / 'training'}", "train.steps=1").stderr
     assert "holds the training images" in said
 
 
-def test_a_page_shows_the_validation(elsewhere, straight):
+def test_report_shows_validation(elsewhere, straight):
     page = elsewhere.folder / "page.html"
     elsewhere.call("report", straight, "-o", page)
     text = page.read_text()

@@ -1,5 +1,5 @@
-"""What a trained deep belief network is used for: samples of classes, chains, filters, log Z, restored images; and what
-is refused."""
+"""Use of a trained deep belief network: samples of classes, chains, filters, log Z, restored images; and rejected
+arguments."""
 
 import json
 
@@ -24,7 +24,7 @@ def draw(kind, rng):
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """A program, its config, and labelled shards that it trains with."""
+    """A program, its config, and labeled shards that it trains with."""
     folder = tmp_path_factory.mktemp("use")
     rng = numpy.random.default_rng(0)
     for kind in KINDS:
@@ -63,7 +63,7 @@ grid = "2x2"
 
 
 @pytest.fixture(scope="module")
-def labelled(pictures):
+def labeled(pictures):
     return pictures.trained(None)
 
 
@@ -101,24 +101,24 @@ def sample(program, run, *arguments, out="samples.png", **how):
     return program.call("sample", run, *arguments, "-o", program.folder / out, "--json", **how)
 
 
-def test_a_row_of_samples_is_of_its_class(elsewhere, labelled):
+def test_each_row_of_samples_has_its_class(elsewhere, labeled):
     """Far more than by chance: a label is one unit beside the pixels, and chains stay for long where they came to."""
-    answer = sample(elsewhere, labelled, "--seeds", "0-19", "--label", "each", "--steps", "300")
+    answer = sample(elsewhere, labeled, "--seeds", "0-19", "--label", "each", "--steps", "300")
     assert json.loads(answer.stdout)["samples"] == 60
     images = cells(elsewhere.folder / "samples.png", 20)
     assert sum(kind_of(image) == KINDS[i // 20] for i, image in enumerate(images)) >= 40
 
 
-def test_a_sample_depends_on_its_seed_and_class_alone(elsewhere, labelled):
-    sample(elsewhere, labelled, *SEEDS, "--label", "each", "--steps", "30")
+def test_sample_depends_on_seed_and_class_only(elsewhere, labeled):
+    sample(elsewhere, labeled, *SEEDS, "--label", "each", "--steps", "30")
     all_of_them = cells(elsewhere.folder / "samples.png", 5)
-    sample(elsewhere, labelled, "--seeds", "3", "--label", "1", "--steps", "30")
+    sample(elsewhere, labeled, "--seeds", "3", "--label", "1", "--steps", "30")
     [alone] = cells(elsewhere.folder / "samples.png", 1)
     assert numpy.array_equal(alone, all_of_them[8])
 
 
-@pytest.mark.parametrize("name", ["labelled", "deep", "tuned"])
-def test_samples_without_a_class(request, elsewhere, name):
+@pytest.mark.parametrize("name", ["labeled", "deep", "tuned"])
+def test_unconditional_samples_are_drawn(request, elsewhere, name):
     run = request.getfixturevalue(name)
     first = sample(elsewhere, run, *SEEDS, "--steps", "20", out="a.png")
     sample(elsewhere, run, *SEEDS, "--steps", "20", out="b.png")
@@ -128,9 +128,9 @@ def test_samples_without_a_class(request, elsewhere, name):
     assert set(numpy.unique(cells(elsewhere.folder / "b.png", 3)[:5])) == {0, 255}
 
 
-def test_the_way_of_chains(elsewhere, labelled):
+def test_trajectory_files_contain_the_chains(elsewhere, labeled):
     folder = elsewhere.folder
-    sample(elsewhere, labelled, "--seeds", "2,7", "--label", "each", "--steps", "40", "--columns", "5", "--trajectory",
+    sample(elsewhere, labeled, "--seeds", "2,7", "--label", "each", "--steps", "40", "--columns", "5", "--trajectory",
            folder / "way.png", "--trajectory-out", folder / "way.safetensors")
     way = load_file(folder / "way.safetensors")
     assert way["images"].shape == (6, 5, SIDE, SIDE, 1) and way["energies"].shape == (6, 5)
@@ -139,17 +139,17 @@ def test_the_way_of_chains(elsewhere, labelled):
     assert numpy.abs(way["images"][:, -1, :, :, 0] - ends).max() <= 1
     picture = Image.open(folder / "way.png")
     assert picture.size[0] > 5 * SIDE and picture.size[1] > 6 * SIDE
-    sample(elsewhere, labelled, "--seeds", "2,7", "--label", "2", "--steps", "10", "--columns", "2", "--trajectory-out",
+    sample(elsewhere, labeled, "--seeds", "2,7", "--label", "2", "--steps", "10", "--columns", "2", "--trajectory-out",
            folder / "way.jsonl")
     lines = [json.loads(line) for line in (folder / "way.jsonl").read_text().splitlines()]
     assert [(line["label"], line["seed"], line["step"]) for line in lines] == [(2, 2, 0), (2, 2, 10), (2, 7, 0),
                                                                                 (2, 7, 10)]
 
 
-def test_filters_are_the_weights(elsewhere, labelled, deep):
-    answer = json.loads(sample(elsewhere, labelled, "--filters", "--grid", "4x2").stdout)
+def test_filters_match_the_weights(elsewhere, labeled, deep):
+    answer = json.loads(sample(elsewhere, labeled, "--filters", "--grid", "4x2").stdout)
     assert answer["filters"] == 8 and answer["units"] == 24 and answer["layer"] == 1
-    weights = load_file(checkpoint(labelled) / "model.safetensors")["layers.0.weight"]
+    weights = load_file(checkpoint(labeled) / "model.safetensors")["layers.0.weight"]
     order = numpy.argsort(-numpy.linalg.norm(weights, axis=1))[:8]
     expected = numpy.clip(weights[order] / answer["scale"] * 127.5 + 128, 0, 255).reshape(8, SIDE, SIDE)
     assert numpy.abs(cells(elsewhere.folder / "samples.png", 4) - expected).max() <= 1.01
@@ -157,44 +157,44 @@ def test_filters_are_the_weights(elsewhere, labelled, deep):
     assert answer["filters"] == 20 and answer["layer"] == 2
 
 
-def test_langevin_chains_can_be_asked_for(elsewhere, labelled):
-    sample(elsewhere, labelled, *SEEDS, "--langevin", "--steps", "3")
+def test_langevin_sampling_of_a_dbn(elsewhere, labeled):
+    sample(elsewhere, labeled, *SEEDS, "--langevin", "--steps", "3")
     assert cells(elsewhere.folder / "samples.png", 3).shape == (6, SIDE, SIDE)
 
 
 @pytest.mark.parametrize(("name", "arguments", "words"), [
     ("tuned", ["--label", "1"], "output layer"),
-    ("labelled", ["--label", "3"], "0 to 2"),
-    ("labelled", ["--label", "two"], "the index of a class, or each"),
-    ("labelled", ["--steps", "0"], "--steps 0"),
-    ("labelled", ["--layer", "1"], "--filters"),
-    ("labelled", ["--filters", "--layer", "2"], "layers 1 to 1"),
-    ("labelled", ["--filters", "--label", "each"], "--label"),
-    ("labelled", ["--label", "1", "--langevin"], "Langevin"),
-    ("labelled", ["--interpolate", "3"], "no latent vectors"),
+    ("labeled", ["--label", "3"], "0 to 2"),
+    ("labeled", ["--label", "two"], "the index of a class, or each"),
+    ("labeled", ["--steps", "0"], "--steps 0"),
+    ("labeled", ["--layer", "1"], "--filters"),
+    ("labeled", ["--filters", "--layer", "2"], "layers 1 to 1"),
+    ("labeled", ["--filters", "--label", "each"], "--label"),
+    ("labeled", ["--label", "1", "--langevin"], "Langevin"),
+    ("labeled", ["--interpolate", "3"], "no latent vectors"),
 ])
-def test_what_is_refused(request, elsewhere, name, arguments, words):
+def test_invalid_options_are_rejected(request, elsewhere, name, arguments, words):
     result = sample(elsewhere, request.getfixturevalue(name), *SEEDS, *arguments, expect=USAGE)
     assert words in result.error
     assert not (elsewhere.folder / "samples.png").exists()
 
 
-def test_classes_that_a_model_does_not_know_are_refused(elsewhere):
+def test_unknown_classes_are_rejected(elsewhere):
     run = elsewhere.trained(None, "model.labels=0", "model.label_units=false", "objective.pretrain_epochs=0")
     result = sample(elsewhere, run, "--label", "each", expect=USAGE)
     assert "no label units" in result.error
     sample(elsewhere, elsewhere.folder / "nowhere", "--filters", expect=MISSING)
 
 
-def test_log_z_has_the_same_bits_on_any_number_of_ranks(elsewhere, pictures, labelled, deep):
+def test_log_z_is_bitwise_equal_on_any_number_of_ranks(elsewhere, pictures, labeled, deep):
     data = ("--data", pictures.folder / "shards", "--device", "cpu", "--json", "--log-z")
     few = ("--ais-temperatures", "300", "--ais-chains", "60")
-    answers = [elsewhere.call("energy", labelled, *data, *few, ranks=ranks).stdout for ranks in (None, 2, 4)]
+    answers = [elsewhere.call("energy", labeled, *data, *few, ranks=ranks).stdout for ranks in (None, 2, 4)]
     assert answers[0] == answers[1] == answers[2]
     found = json.loads(answers[0])
     assert 0 < found["log_z_stderr"] and 1 <= found["log_z_effective_chains"] <= found["log_z_chains"] == 60
     assert found["log_likelihood"] == pytest.approx(-found["data"]["mean"] - found["log_z"], rel=1e-4)
-    other = json.loads(elsewhere.call("energy", labelled, *data, *few, "--seed", "1").stdout)
+    other = json.loads(elsewhere.call("energy", labeled, *data, *few, "--seed", "1").stdout)
     assert other["log_z"] != found["log_z"]
     assert other["log_z"] == pytest.approx(found["log_z"], abs=5)
     exact = json.loads(elsewhere.call("energy", deep, *data).stdout)
@@ -202,7 +202,7 @@ def test_log_z_has_the_same_bits_on_any_number_of_ranks(elsewhere, pictures, lab
     assert "log_likelihood_bound" in elsewhere.call("energy", deep, *data[:4], "--log-z").stdout
 
 
-def test_log_z_of_other_models_is_refused(program, faces):
+def test_log_z_of_other_models_is_rejected(program, faces):
     run = program.trained(None, "train.steps=1")
     result = program.call("energy", run, "--data", faces, "--log-z", expect=USAGE)
     assert "--log-z" in result.error and "began" in result.error
@@ -211,9 +211,9 @@ def test_log_z_of_other_models_is_refused(program, faces):
                                          expect=USAGE).error
 
 
-def test_what_is_hidden_of_an_image_is_found(elsewhere, pictures, labelled):
+def test_gibbs_restores_hidden_pixels(elsewhere, pictures, labeled):
     folder = elsewhere.folder
-    answer = elsewhere.call("restore", labelled, "--data", pictures.folder / "shards", "--index", "0-5", "--box", "6x6",
+    answer = elsewhere.call("restore", labeled, "--data", pictures.folder / "shards", "--index", "0-5", "--box", "6x6",
                             "--json", "-o", folder / "r.png", "--save", folder / "r.safetensors")
     assert json.loads(answer.stdout)["method"].startswith("gibbs: ")
     tensors = load_file(folder / "r.safetensors")
@@ -225,18 +225,18 @@ def test_what_is_hidden_of_an_image_is_found(elsewhere, pictures, labelled):
         return numpy.square(tensors[name][unknown].astype(float) - tensors["truth"][unknown]).mean()
 
     assert error("restored") < 0.5 * error("filled")
-    answer = elsewhere.call("restore", labelled, "--data", pictures.folder / "shards", "--index", "0-5", "--noise", "0.3",
+    answer = elsewhere.call("restore", labeled, "--data", pictures.folder / "shards", "--index", "0-5", "--noise", "0.3",
                             "--json", "-o", folder / "r.png", "--save", folder / "n.safetensors")
     tensors = load_file(folder / "n.safetensors")
     restored, damaged, truth = (tensors[name].astype(float) for name in ("restored", "damaged", "truth"))
     assert numpy.square(restored - truth).mean() < 0.5 * numpy.square(damaged - truth).mean()
 
 
-def test_samples_are_measured_while_it_trains_and_afterwards(elsewhere, pictures, labelled):
+def test_samples_are_evaluated_during_and_after_training(elsewhere, pictures, labeled):
     run = elsewhere.trained(None, "objective.pretrain_epochs=3", "evaluate.every=8", "evaluate.samples=20")
     lines = [line for line in stats(run) if line.get("event") == "evaluate"]
     assert lines and all(line["samples"] > 0 for line in lines)
-    answer = json.loads(elsewhere.call("evaluate", labelled, "--data", pictures.folder / "shards", "--count", "24",
+    answer = json.loads(elsewhere.call("evaluate", labeled, "--data", pictures.folder / "shards", "--count", "24",
                                        "--steps", "20", "--json", ranks=2).stdout)
-    assert answer == json.loads(elsewhere.call("evaluate", labelled, "--data", pictures.folder / "shards", "--count",
+    assert answer == json.loads(elsewhere.call("evaluate", labeled, "--data", pictures.folder / "shards", "--count",
                                                "24", "--steps", "20", "--json").stdout)

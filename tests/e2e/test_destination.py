@@ -1,5 +1,5 @@
-"""The directory that `valley shard build` writes: builds that are killed at any moment go on, files of the system are ignored,
-and a lock that cannot be had is not taken for damage."""
+"""The directory that `valley shard build` writes: killed builds resume, system files are ignored,
+and an unavailable lock is not reported as damage."""
 
 import errno
 import re
@@ -47,7 +47,7 @@ def form(name):
 
 
 @pytest.mark.parametrize(("call", "ending", "stride"), [("fsync", ".tmp", 1), ("rename", "*", 3)])
-def test_a_build_killed_at_any_moment_goes_on(build, whole, tmp_path, call, ending, stride):
+def test_build_killed_at_any_point_resumes(build, whole, tmp_path, call, ending, stride):
     """At each file that is flushed, one after the other, until none is left; and at some that get their names."""
     left = set()
     for number in range(0, 40, stride):
@@ -78,7 +78,7 @@ SYSTEM = (".DS_Store", ".nfs00000000000a3b5c00000012", "._shard-00000.h5", "._.D
           ".fuse_hidden0000001200000001", ".tmp", ".manifest.json.tmp.gz")
 
 
-def test_files_of_the_system_are_ignored_and_stay(build, whole, tmp_path):
+def test_system_files_are_ignored_and_kept(build, whole, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
 
@@ -97,7 +97,7 @@ def test_files_of_the_system_are_ignored_and_stay(build, whole, tmp_path):
     assert (out / "SHA256SUMS").read_text() == (whole / "SHA256SUMS").read_text()
 
 
-def test_other_files_are_named_with_the_way_out(build, whole, tmp_path):
+def test_other_files_in_destination_are_named(build, whole, tmp_path):
     out = shutil.copytree(whole, tmp_path / "out")
     for name in ("peek.png", "notes.txt"):
         (out / name).write_text("mine")
@@ -109,7 +109,7 @@ def test_other_files_are_named_with_the_way_out(build, whole, tmp_path):
     assert (out / "shard-00000.h5").exists() and (out / "peek.png").read_text() == "mine"
 
 
-def test_a_lock_that_cannot_be_had_is_not_damage(faulty_valley, whole):
+def test_unavailable_lock_is_not_reported_as_damage(faulty_valley, whole):
     for number in (errno.ENOLCK, errno.EOPNOTSUPP, 524, errno.EAGAIN):
         result = faulty_valley("shard", "verify", whole, fail=f"flock:shard-00000.h5:{number}", HDF5_USE_FILE_LOCKING="TRUE")
         assert result.returncode == IO, (number, result.stdout, result.stderr)
@@ -122,7 +122,7 @@ def test_a_lock_that_cannot_be_had_is_not_damage(faulty_valley, whole):
         assert result.returncode == IO and fail.split(":")[1] in result.stderr
 
 
-def test_a_manifest_of_another_program_is_kept(build, tmp_path):
+def test_manifest_of_another_program_is_kept(build, tmp_path):
     """A web app's, a browser extension's; one of Valley's that was cut short is replaced."""
     for text in ('{"name": "app", "icons": []}', "[]", "no JSON"):
         out = tmp_path / f"{len(text)}"

@@ -147,7 +147,7 @@ def test_terminal_output_has_colors_and_wrapped_lines(doctor):
     text = text.decode().replace("\r\n", "\n")
     assert "\x1b[32mok" in text
     plain = re.sub(r"\x1b\[[\d;]*m", "", text).splitlines()
-    # Paths stay whole.
+    # Paths are not wrapped.
     assert all(len(line) <= 80 for line in plain if "/" not in line)
 
 
@@ -203,7 +203,7 @@ def test_full_disk_is_a_failure(tmp_path):
         report = examine("--out", disk.path, "--ranks", 1, expect=CANNOT_WRITE)
         assert str(disk.path.name) in finding(report, "space")["value"]
         disk.empty()
-        # Room for the probe, not for a checkpoint of the usual model: worth a warning.
+        # Space for the probe, but not for a checkpoint of the default model: a warning.
         report = examine("--out", disk.path, "--ranks", 1)
         assert finding(report, "space")["status"] == "warning"
     finally:
@@ -282,7 +282,7 @@ def test_unloadable_gpu_module_is_reported_with_reason(doctor):
 def test_second_nccl_in_process_is_a_failure(doctor):
     original = nccl_library().read_bytes()
     copy = doctor.folder / "libnccl.so.9"
-    # Under its own name the loader would take it instead of the other, not beside it.
+    # Under its own name it would replace the other library instead of being loaded in addition.
     copy.write_bytes(original.replace(b"\0libnccl.so.2\0", b"\0libnccl.so.9\0"))
     report = examine("--out", doctor.folder, "--ranks", 1, expect=CONFIG, LD_PRELOAD=str(copy))
     nccl = finding(report, "one NCCL")
@@ -346,7 +346,7 @@ def test_doctor_reports_slurm_job(doctor):
                                     env=environment() | cluster.environment)
             return result.returncode, json.loads(result.stdout)
 
-        # In a job, alone: mpirun starts the ranks through Slurm.
+        # In a job without srun: mpirun launches the ranks through Slurm.
         code, report = call("salloc", "--nodes=1", "--ntasks=2")
         assert code == 0 and report["ranks"] == 2
         assert re.fullmatch(r"job \d+, nodes 1, on n1, tasks 2", finding(report, "job")["value"])
@@ -356,7 +356,7 @@ def test_doctor_reports_slurm_job(doctor):
         assert code == 0 and report["ranks"] == 2
         assert "MPI all-reduce" in [f["name"] for f in report["findings"]]
 
-        # Each task is alone, and none knows it from MPI.
+        # Each task finds one rank in MPI.
         code, report = call("srun", "--mpi=none", "--ntasks=2")
         assert code == CONFIG and failures(report) == ["ranks"]
         assert "--mpi=pmix" in finding(report, "ranks")["value"]

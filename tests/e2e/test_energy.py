@@ -1,5 +1,5 @@
-"""`valley energy`: the numbers are those of PyTorch's networks, the same bytes on any number of ranks, in files that
-other programs read; what is refused writes nothing."""
+"""`valley energy`: energies compared with PyTorch, bitwise equal on any number of ranks, output files, and rejected
+arguments."""
 
 import csv
 import importlib
@@ -33,7 +33,7 @@ def distance(name, x, y):
 
 
 def in_pytorch(run, name, pixels):
-    """The energies that another implementation gives uint8 [n, H, W, C]."""
+    """Energies of uint8 [n, H, W, C] from another implementation."""
     networks, _ = example.load(run)
     unit = torch.from_numpy(pixels).float().permute(0, 3, 1, 2) / 255
     with torch.no_grad():
@@ -73,7 +73,7 @@ def energies(program, run, *arguments):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_energies_are_those_of_pytorch(program, runs, faces, others, pixels, name):
+def test_energies_match_pytorch(program, runs, faces, others, pixels, name):
     found = energies(program, runs[name], "--data", faces, "--against", others[0])
     assert found.dtype == numpy.float32
     expected = in_pytorch(runs[name], name, numpy.concatenate([pixels, others[1]]))
@@ -83,7 +83,7 @@ def test_energies_are_those_of_pytorch(program, runs, faces, others, pixels, nam
 
 @pytest.fixture(scope="module")
 def answered(shared_program, runs, faces, others):
-    """Everything at once, of one rank."""
+    """All outputs of one call on one rank."""
     return everything(shared_program, runs["ebm"], faces, others, None)
 
 
@@ -100,14 +100,14 @@ def everything(program, run, faces, others, ranks):
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_every_number_of_ranks_gives_the_same_bytes(program, runs, faces, others, answered, ranks):
+def test_output_is_bitwise_equal_on_any_number_of_ranks(program, runs, faces, others, answered, ranks):
     stdout, folder = everything(program, runs["ebm"], faces, others, ranks)
     assert stdout == answered[0]
     for name in FILES:
         assert (folder / name).read_bytes() == (answered[1] / name).read_bytes(), name
 
 
-def test_files_of_every_format_hold_the_same(program, runs, faces, others, answered):
+def test_all_output_formats_have_equal_contents(program, runs, faces, others, answered):
     lines = [json.loads(line) for line in (answered[1] / "e.jsonl").read_text().splitlines()]
     table = program.folder / "e.csv"
     program.call("energy", runs["ebm"], "--data", faces, "--against", others[0], "-o", table)
@@ -126,13 +126,13 @@ def test_files_of_every_format_hold_the_same(program, runs, faces, others, answe
     assert {line["label"] for line in lines[:FACES]} == {-1}
 
 
-def test_one_set_has_no_column_of_sets(program, runs, faces):
+def test_output_of_one_set_has_no_set_column(program, runs, faces):
     file = program.folder / "e.csv"
     program.call("energy", runs["ebm"], "--data", faces, "-o", file)
     assert file.read_text().splitlines()[0] == "index,name,label,energy"
 
 
-def test_the_summary_is_numpys(answered):
+def test_summary_matches_numpy(answered):
     answer = json.loads(answered[0])
     lines = [json.loads(line) for line in (answered[1] / "e.jsonl").read_text().splitlines()]
     sets = {name: numpy.array([line["energy"] for line in lines if line["set"] == name]) for name in ("data", "against")}
@@ -164,7 +164,7 @@ def test_the_summary_is_numpys(answered):
             pytest.approx(sets["against"][y["index"]] - sets["data"][x["index"]], abs=1e-6)
 
 
-def test_the_table_says_the_same(program, runs, faces, others, answered):
+def test_text_matches_json(program, runs, faces, others, answered):
     table = program.call("energy", runs["ebm"], "--data", faces, "--against", others[0]).stdout
     detection = json.loads(answered[0])["detection"]
     assert f"data     {FACES} of the {FACES} images of {faces}" in table
@@ -173,17 +173,17 @@ def test_the_table_says_the_same(program, runs, faces, others, answered):
     assert "mean log-ratio" in table and "a score" not in table
 
 
-def test_energies_of_autoencoders_are_scores(program, runs, faces):
+def test_autoencoder_energies_are_reported_as_scores(program, runs, faces):
     arguments = ("energy", runs["began"], "--data", faces, "--pair", "0,1")
     assert "differences are not log-likelihood ratios" in program.call(*arguments).stdout
     answer = json.loads(program.call(*arguments, "--json").stdout)
     assert answer["is_density"] is False
-    assert answer["weights"] == "raw"  # of the discriminator, which has no average
+    assert answer["weights"] == "raw"  # the discriminator has no average
     assert answer["pairs"][0]["log_ratio"] is None
     assert answer["pairs"][0]["difference"] != 0
 
 
-def test_an_energy_has_averaged_and_raw_weights(program, runs, faces):
+def test_raw_option_selects_raw_weights(program, runs, faces):
     found = {}
     for flags in ((), ("--raw",)):
         answer = json.loads(program.call("energy", runs["ebm"], "--data", faces, "--json", *flags).stdout)
@@ -192,14 +192,14 @@ def test_an_energy_has_averaged_and_raw_weights(program, runs, faces):
     assert found["averaged"] != found["raw"]
 
 
-def test_pairs_of_one_set_are_all_different(program, runs, faces):
+def test_pairs_within_one_set_are_distinct(program, runs, faces):
     answer = json.loads(program.call("energy", runs["ebm"], "--data", faces, "--count", 6, "--pairs", 100, "--json").stdout)
     pairs = {frozenset((pair["first"]["index"], pair["second"]["index"])) for pair in answer["pairs"]}
     assert len(answer["pairs"]) == len(pairs) == 15
     assert all(len(pair) == 2 for pair in pairs)
 
 
-def test_count_takes_the_first_or_random_ones(program, runs, faces):
+def test_count_selects_first_or_random_images(program, runs, faces):
     whole = energies(program, runs["ebm"], "--data", faces)
     numpy.testing.assert_allclose(energies(program, runs["ebm"], "--data", faces, "--count", 20), whole[:20], atol=1e-6)
     file = program.folder / "e.jsonl"
@@ -210,7 +210,7 @@ def test_count_takes_the_first_or_random_ones(program, runs, faces):
     numpy.testing.assert_allclose([line["energy"] for line in lines], whole[indices], atol=1e-6)
 
 
-def test_image_files_are_fitted_and_named(program, runs):
+def test_image_files_are_resized_and_named(program, runs):
     large = numpy.zeros((40, 80), numpy.uint8)
     large[:, 20:60] = 200  # what is left of it when its middle is cut out
     Image.fromarray(large).save(program.folder / "large, gray.png")
@@ -223,19 +223,19 @@ def test_image_files_are_fitted_and_named(program, runs):
     assert float(rows[0]["energy"]) == pytest.approx(float(rows[1]["energy"]), abs=1e-4)
 
 
-def test_the_pictures_show_every_set(answered):
+def test_plots_show_every_set(answered):
     for name in FILES[1:]:
         with Image.open(answered[1] / name) as picture:
             image = numpy.asarray(picture.convert("RGB")).reshape(-1, 3)
         assert len(numpy.unique(image, axis=0)) > 5
         if name == "h.png":
-            for colour in ((31, 119, 180), (255, 127, 14)):
-                assert (image == colour).all(axis=1).sum() > 50
+            for color in ((31, 119, 180), (255, 127, 14)):
+                assert (image == color).all(axis=1).sum() > 50
 
 
 @pytest.fixture
 def broken(program, runs):
-    """A model whose weights are finite and whose energy is not."""
+    """A model with finite weights whose energy is not finite."""
     source = checkpoint(runs["ebm"]) / "model.safetensors"
     with safe_open(source, framework="numpy") as opened:
         metadata = opened.metadata()
@@ -249,7 +249,7 @@ def broken(program, runs):
 
 
 @pytest.mark.parametrize("ranks", [None, 2])
-def test_energies_that_are_no_numbers_are_said_once_and_not_written(program, broken, others, ranks):
+def test_energies_that_are_not_finite_are_reported_once_and_not_written(program, broken, others, ranks):
     out = program.folder / "e.csv"
     result = program.call("energy", broken, "--data", others[0], "-o", out, "--histogram", program.folder / "h.png",
                           ranks=ranks, expect=DATA)
@@ -272,14 +272,14 @@ def test_energies_that_are_no_numbers_are_said_once_and_not_written(program, bro
     (["RUN", "--data", "DATA", "--pair", "3,x"], USAGE, "--pair 3,x"),
     (["RUN", "--data", "DATA", "--pair", "3,105"], USAGE, "image 105"),
 ])
-def test_what_is_refused(program, runs, faces, config, arguments, expect, words):
+def test_invalid_options_are_rejected(program, runs, faces, config, arguments, expect, words):
     names = {"RUN": runs["ebm"], "DATA": faces, "CONFIG": config}
     result = program.call("energy", *(names.get(a, a) for a in arguments), expect=expect)
     assert words in result.error
     assert result.stdout == ""
 
 
-def test_shards_of_another_size_are_refused_once_on_two_ranks(program, runs):
+def test_shards_of_another_size_are_rejected_once_on_two_ranks(program, runs):
     small = program.folder / "small"
     program.call("shard", "build", "--source", "NotoColorEmoji.ttf", "--codepoints", "1F600-1F60F", "--resolution", "16",
                  "--dest", small, "--jobs", "1")

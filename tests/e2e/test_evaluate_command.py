@@ -81,7 +81,7 @@ def test_evaluation_during_training_does_not_change_it(program, run, ranks):
     watched = program.trained(ranks, f"train.steps={STEPS}", "evaluate.every=3", "evaluate.samples=40")
     lines = [line for line in stats(watched) if line.get("event") == "evaluate"]
     assert [line["step"] for line in lines] == [0, 3, STEPS]
-    # The state names the keys of the run, the networks do not.
+    # The state names the config keys of the run, the network file does not.
     assert bits(checkpoint(watched))["model.safetensors"] == bits(checkpoint(plain))["model.safetensors"]
     for line in lines:
         assert METRICS | {f"{name}/floor" for name in METRICS} <= line.keys()

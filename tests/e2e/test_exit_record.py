@@ -1,4 +1,4 @@
-"""exit.json says how a start ended, whichever rank fails and of what; a start that is refused leaves every file as it was."""
+"""exit.json records how a launch ended, for failures of any rank; a rejected launch changes no file."""
 
 import json
 import resource
@@ -21,14 +21,14 @@ def starts_of(run):
 
 @pytest.fixture
 def damaged(program, faces):
-    """A copy of the data set in which rank 1 of two finds a damaged image."""
+    """A copy of the data set with a damaged image that rank 1 of two reads."""
     copy = shutil.copytree(faces, program.folder / "damaged")
     [shard] = json.loads((copy / "manifest.json").read_text())["shards"]
     flip(copy / shard["file"], shard["data_offset"] + RANK_ONE_ROW * 32 * 32 * 3)
     return copy
 
 
-def test_another_rank_than_the_first_leaves_exit_json(program, damaged, faces):
+def test_failure_of_rank_1_is_recorded_in_exit_json(program, damaged, faces):
     result = program.train(2, f"data.path={damaged}", expect=DATA)
     assert result.errors[0].startswith("[1] ")
     run = program.newest()
@@ -36,7 +36,7 @@ def test_another_rank_than_the_first_leaves_exit_json(program, damaged, faces):
     assert end["exit_code"] == DATA
     assert f"row {RANK_ONE_ROW} " in end["why"]
     assert end["failed"].startswith("rank 1 on host ")
-    # Only rank 0 writes run.json: the next start takes it up.
+    # Only rank 0 writes run.json; the next launch adds the failure.
     assert "exit_code" not in starts_of(run)[-1]
     program.train(2, f"data.path={faces}", "--resume", "auto")
     first, second = starts_of(run)
@@ -44,7 +44,7 @@ def test_another_rank_than_the_first_leaves_exit_json(program, damaged, faces):
     assert (second["exit_code"], end_of(run)["exit_code"]) == (0, 0)
 
 
-def test_memory_that_runs_out_leaves_exit_json(program):
+def test_out_of_memory_is_recorded_in_exit_json(program):
     # A resumed run draws no grid at its start, so the first one needs memory that the process never had: its images as float take
     # 36 MiB, which nothing before it freed.
     program.train(None, "train.steps=2", "checkpoint.every=2")
@@ -71,7 +71,7 @@ def other_data(program):
 
 
 @pytest.mark.parametrize("ranks", [None, 2])
-def test_a_resume_on_other_data_leaves_no_trace(program, other_data, ranks):
+def test_rejected_resume_on_other_data_changes_nothing(program, other_data, ranks):
     run = program.trained(None, "train.steps=4", "checkpoint.every=2")
     before = everything(program.out)
     # The run, and an older checkpoint of it, which would start a new run.
@@ -80,7 +80,7 @@ def test_a_resume_on_other_data_leaves_no_trace(program, other_data, ranks):
         assert everything(program.out) == before
 
 
-def test_a_resume_of_another_model_leaves_no_trace(program):
+def test_rejected_resume_of_another_model_changes_nothing(program):
     run = program.trained(None, "train.steps=4", "checkpoint.every=2")
     before = everything(program.out)
     program.train(None, "--resume", checkpoint(run, 2), "model.width=8", expect=CONFIG)

@@ -1,6 +1,6 @@
-"""The CUDA build on fake GPUs (tests/fake_cuda): the host's path of every objective.
+"""The CUDA build on fake GPUs (tests/fake_cuda): the host code of every objective.
 
-Results are exact there, so a run on fake GPUs is compared with other such runs to the bit, and with a run on the CPU closely.
+Results are exact there: runs on fake GPUs are compared bitwise with each other, and closely with runs on the CPU.
 """
 
 import json
@@ -17,7 +17,7 @@ pytestmark = needs_fake_gpus
 
 @pytest.fixture(scope="module")
 def straight(shared_gpus):
-    """Runs of one rank and GPU by objective, each made once."""
+    """Cached runs on one rank and GPU, by objective."""
     runs = {}
 
     def run(name):
@@ -32,7 +32,7 @@ def losses(run):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_a_gpu_trains_as_the_cpu_does(straight, gpus, name):
+def test_gpu_training_matches_cpu(straight, gpus, name):
     cpu = Program(gpus.folder, gpus.config_for(OBJECTIVES[name])).trained(None, *SMALL, *OBJECTIVES[name], "train.reproducible=true", "train.device=cpu")
     gpu = straight(name)
     assert [line["step"] for line in reports(gpu)] == list(range(1, 13))
@@ -45,7 +45,7 @@ def test_a_gpu_trains_as_the_cpu_does(straight, gpus, name):
 
 @pytest.mark.cores(2)
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_two_gpus_have_the_bits_of_one(straight, gpus, name):
+def test_two_gpus_equal_one_bitwise(straight, gpus, name):
     run = gpus.trained(2, *OBJECTIVES[name], "train.reproducible=true", "performance.device_cache=on")
     assert json.loads((run / "run.json").read_text())[-1]["communicator"] == "nccl"
     assert tensors(checkpoint(run, 12)) == tensors(checkpoint(straight(name), 12))
@@ -53,7 +53,7 @@ def test_two_gpus_have_the_bits_of_one(straight, gpus, name):
 
 @pytest.mark.cores(2)
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_a_resume_on_gpus_has_the_bits_of_a_straight_run(straight, gpus, name):
+def test_resume_on_gpus_is_bitwise_equal(straight, gpus, name):
     run = gpus.trained(2, "--resume", checkpoint(straight(name), 8), *OBJECTIVES[name], "train.reproducible=true", "checkpoint.every=4")
     assert bits(checkpoint(run, 12)) == bits(checkpoint(straight(name), 12))
 
@@ -67,26 +67,26 @@ def saved_in_the_foreground(shared_gpus):
 
 
 @pytest.mark.parametrize("options", [(), ("performance.cuda_graph=true",)])
-def test_checkpoints_in_the_background_hold_the_state_of_their_step(gpus, saved_in_the_foreground, options):
-    """Copied by a stream of its own, while the next step is queued."""
+def test_background_checkpoints_have_the_state_of_their_step(gpus, saved_in_the_foreground, options):
+    """The copy uses its own stream while the next step is queued."""
     run = gpus.trained(None, *EVERY_STEP, *options, copy_ms=30)
     for step in range(1, 13):
         assert tensors(checkpoint(run, step)) == tensors(checkpoint(saved_in_the_foreground, step)), step
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_a_cuda_graph_has_the_bits_of_a_run_without(straight, gpus, name):
+def test_cuda_graph_is_bitwise_equal_to_run_without(straight, gpus, name):
     run = gpus.trained(None, *OBJECTIVES[name], "train.reproducible=true", "performance.cuda_graph=true")
     assert tensors(checkpoint(run, 12)) == tensors(checkpoint(straight(name), 12))
 
 
 @pytest.mark.cores(2)
-def test_recorded_chains_on_two_gpus_have_the_bits_of_a_run_without_on_one(straight, gpus):
+def test_recorded_chains_on_two_gpus_equal_unrecorded_ones_on_one(straight, gpus):
     run = gpus.trained(2, *OBJECTIVES["ebm"], "train.reproducible=true", "performance.cuda_graph=true", "performance.device_cache=on")
     assert tensors(checkpoint(run, 12)) == tensors(checkpoint(straight("ebm"), 12))
 
 
-def test_counts_show_the_launches_that_recorded_chains_save(gpus):
+def test_recorded_chains_save_kernel_launches(gpus):
     counts = {}
     for graph in "off", "on":
         gpus.trained(None, *OBJECTIVES["ebm"], "evaluate.every=0", f"performance.cuda_graph={graph}", counts=gpus.folder / graph)
@@ -100,7 +100,7 @@ def test_counts_show_the_launches_that_recorded_chains_save(gpus):
 
 # The EBM's graph is a step of a chain: its activations are kept beside those of the update.
 @pytest.mark.parametrize("name, images, most", [("ebgan_pt", 128, 1.4), ("ebm", 256, 2.0)])
-def test_a_capture_reuses_the_memory_of_earlier_steps(gpus, name, images, most):
+def test_capture_reuses_the_memory_of_earlier_steps(gpus, name, images, most):
     def peak(*options):
         run = gpus.trained(None, *OBJECTIVES[name], f"train.global_batch={images}", f"train.microbatch={images}", "objective.replay_size=0",
                            "train.steps=5", "train.report_every=100", "evaluate.every=0", *options, seed=0)
@@ -112,13 +112,13 @@ def test_a_capture_reuses_the_memory_of_earlier_steps(gpus, name, images, most):
 @pytest.mark.parametrize("options", [("performance.overlap=on",), ("performance.overlap=on", "performance.cuda_graph=true"),
                                      ("performance.overlap=on", "train.precision=bf16", "performance.bucket_mib=1"),
                                      ("train.precision=tf32", "train.schedule=shared")])
-def test_fast_training_on_two_gpus_ends_well(gpus, options):
+def test_fast_training_on_two_gpus_succeeds(gpus, options):
     run = gpus.trained(2, *options)
     assert step_of(checkpoint(run)) == 12
 
 
 @pytest.mark.cores(2)
-def test_a_signal_stops_and_a_resume_has_the_bits(gpus, straight):
+def test_resume_after_signal_is_bitwise_equal(gpus, straight):
     options = (*OBJECTIVES["ebgan_pt"], "train.reproducible=true")
     with gpus.start_training(2, *options) as call:
         call.until(has_reached(gpus, 2))

@@ -1,4 +1,4 @@
-"""Every way a run on GPUs can fail, on fake GPUs (tests/fake_cuda): exit codes, messages and what is left on the disk."""
+"""Failures of runs on fake GPUs (tests/fake_cuda): exit codes, messages and remaining files."""
 
 import os
 import re
@@ -16,13 +16,13 @@ OUT_OF_MEMORY, RANK_LOST, INTERNAL = 71, 76, 1
 pytestmark = needs_fake_gpus
 
 
-def test_memory_that_runs_out_on_a_gpu_names_the_microbatch(gpus):
+def test_gpu_out_of_memory_error_names_microbatch(gpus):
     result = gpus.train(None, "model.resolution=32", "train.global_batch=32", "train.microbatch=32", memory=7 << 20, expect=OUT_OF_MEMORY)
     assert "GPU memory" in result.error and "train.microbatch" in result.error
     assert gpus.end()["exit_code"] == OUT_OF_MEMORY
 
 
-def test_memory_that_runs_out_beside_the_device_cache_names_it(gpus):
+def test_out_of_memory_with_device_cache_names_the_cache(gpus):
     data = gpus.folder / "faces-64"
     Program(gpus.folder, gpus.config).call("shard", "build", "--source", "NotoColorEmoji.ttf", "--codepoints", FACES, "--resolution", "64",
                                            "--dest", data, "--jobs", 1)
@@ -32,7 +32,7 @@ def test_memory_that_runs_out_beside_the_device_cache_names_it(gpus):
 
 
 @pytest.mark.cores(2)
-def test_an_error_of_nccl_ends_the_job(gpus):
+def test_nccl_error_ends_the_job(gpus):
     result = gpus.train(2, "performance.rank_timeout=60", fail="nccl-error:20@1", expect=RANK_LOST)
     assert "rank 1" in result.stderr
     assert (gpus.end()["exit_code"], gpus.end()["failed"].split(" on ")[0]) == (RANK_LOST, "rank 1")
@@ -40,7 +40,7 @@ def test_an_error_of_nccl_ends_the_job(gpus):
 
 @pytest.mark.cores(2)
 @pytest.mark.parametrize("number", [1, 20])
-def test_a_collective_that_hangs_ends_at_the_timeout(gpus, number):
+def test_collective_that_hangs_ends_at_the_timeout(gpus, number):
     begin = time.monotonic()
     result = gpus.train(2, "performance.rank_timeout=4", fail=f"nccl-hang:{number}@1", expect=RANK_LOST)
     assert time.monotonic() - begin < 60
@@ -48,7 +48,7 @@ def test_a_collective_that_hangs_ends_at_the_timeout(gpus, number):
 
 
 @pytest.mark.cores(2)
-def test_a_killed_rank_ends_the_job(gpus):
+def test_killed_rank_ends_the_job(gpus):
     with gpus.start_training(2, "train.steps=100000") as call:
         call.until(has_reached(gpus, 2))
         os.kill(call.rank(1), signal.SIGKILL)
@@ -65,7 +65,7 @@ def test_divergence_names_its_step_and_leaves_no_later_checkpoint(gpus):
         assert all(numpy.isfinite(value).all() for value in load_file(path / "model.safetensors").values() if value.dtype == numpy.float32)
 
 
-def test_a_fault_of_the_gpu_is_recorded(gpus):
+def test_gpu_fault_is_recorded_in_exit_json(gpus):
     result = gpus.train(None, fail="launch:150", expect=INTERNAL)
     assert "illegal memory access" in result.error
     assert gpus.end()["exit_code"] == INTERNAL
@@ -73,7 +73,7 @@ def test_a_fault_of_the_gpu_is_recorded(gpus):
 
 @pytest.mark.parametrize("settings, parts", [({"capability": "6.1"}, ("compute capability 6.1", "CMAKE_CUDA_ARCHITECTURES=61")),
                                              ({"driver": 12080}, ("driver is for CUDA 12.8", "update the driver"))])
-def test_a_gpu_that_cannot_be_used_is_an_error_unless_the_cpu_is_asked_for(gpus, settings, parts):
+def test_unusable_gpu_is_an_error_unless_device_is_cpu(gpus, settings, parts):
     for device in "auto", "cuda":
         result = gpus.train(None, f"train.device={device}", expect=CONFIG, **settings)
         assert all(part in result.error for part in (*parts, "train.device=cpu"))

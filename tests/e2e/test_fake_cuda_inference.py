@@ -1,4 +1,4 @@
-"""Models used on fake GPUs (tests/fake_cuda) and on the CPU: the same samples, restored images, energies and metrics."""
+"""Inference on fake GPUs (tests/fake_cuda) compared with the CPU: samples, restored images, energies and metrics."""
 
 import json
 
@@ -13,7 +13,7 @@ pytestmark = needs_fake_gpus
 
 @pytest.fixture(scope="module")
 def model(shared_gpus):
-    """Runs of a few steps by objective, each made once."""
+    """Cached runs of a few steps, by objective."""
     runs = {}
 
     def run(name):
@@ -27,7 +27,7 @@ def model(shared_gpus):
     ("began", ("--seeds", "0-3")), ("began", ("--seeds", "0,5", "--interpolate", "3")),
     ("began", ("--langevin", "--from", "generator", "--seeds", "0-2", "--steps", "3", "--trajectory", "way.png")),
     ("ebm", ("--seeds", "0-3", "--steps", "5"))])
-def test_samples_of_a_gpu_are_those_of_the_cpu(model, gpus, name, options):
+def test_gpu_samples_match_cpu(model, gpus, name, options):
     options = [str(gpus.folder / word) if word.endswith(".png") else word for word in options]
     pictures = []
     for device in "cpu", "cuda":
@@ -39,7 +39,7 @@ def test_samples_of_a_gpu_are_those_of_the_cpu(model, gpus, name, options):
 
 
 @pytest.mark.parametrize("name, method", [("began", "code"), ("began", "project"), ("began", "langevin"), ("ebm", "gradient")])
-def test_images_restored_on_a_gpu_are_those_of_the_cpu(model, gpus, faces, faces_16, name, method):
+def test_gpu_restoration_matches_cpu(model, gpus, faces, faces_16, name, method):
     data = faces if name == "ebm" else faces_16
     noise = ("--noise", "0.1") if method in ("project", "langevin") else ("--box", "8x8")
     restored = []
@@ -52,7 +52,7 @@ def test_images_restored_on_a_gpu_are_those_of_the_cpu(model, gpus, faces, faces
 
 
 @pytest.mark.parametrize("command", ["energy", "evaluate"])
-def test_inference_on_a_gpu_is_that_of_the_cpu(model, gpus, faces_16, command):
+def test_gpu_inference_matches_cpu(model, gpus, faces_16, command):
     options = ("--data", faces_16) if command == "energy" else ("--data", faces_16, "--count", "12")
     results = [json.loads(gpus.call(command, model("began"), *options, "--device", device, "--json").stdout) for device in ("cpu", "cuda")]
     numbers = [list(all_numbers(result)) for result in results]

@@ -30,29 +30,29 @@ def image_bytes(shard):
 
 
 @pytest.mark.parametrize("ranks", [None, 2])
-def test_one_flipped_bit_of_a_pixel_is_found_and_its_image_named(program, damaged, ranks):
+def test_flipped_pixel_bit_is_detected_and_image_named(program, damaged, ranks):
     data, shard = damaged
-    # The last image: the first ones are read for reals.png, this one by the loader only.
+    # The last image, which only the loader reads; the first ones are also read for reals.png.
     flip(data / shard["file"], shard["data_offset"] + LAST_ROW * image_bytes(shard) + 1000)
     result = program.train(ranks, f"data.path={data}", expect=DATA)
     assert f"{shard['file']} row {LAST_ROW}" in result.error
     assert "valley shard verify" in result.error
 
 
-def test_a_flipped_bit_of_a_first_image_is_found_as_well(program, damaged):
+def test_flipped_bit_in_first_image_is_detected(program, damaged):
     data, shard = damaged
     flip(data / shard["file"], shard["data_offset"])
     assert f"{shard['file']} row 0 " in program.train(None, f"data.path={data}", expect=DATA).error
 
 
-def test_verify_off_takes_pixels_as_they_are(program, damaged):
+def test_verify_off_skips_checksums(program, damaged):
     data, shard = damaged
     flip(data / shard["file"], shard["data_offset"] + LAST_ROW * image_bytes(shard))
     program.train(None, f"data.path={data}", "data.verify=off")
 
 
 @pytest.mark.parametrize("place", ["first", "before the pixels", "after the pixels", "last"])
-def test_a_flipped_bit_of_metadata_is_found(program, damaged, place):
+def test_flipped_metadata_bit_is_detected(program, damaged, place):
     data, shard = damaged
     end = shard["data_offset"] + shard["n"] * image_bytes(shard)
     offset = {"first": 0, "before the pixels": shard["data_offset"] - 1, "after the pixels": end,
@@ -62,13 +62,13 @@ def test_a_flipped_bit_of_metadata_is_found(program, damaged, place):
 
 
 @pytest.mark.parametrize("missing", [1, 4096, 331000])
-def test_a_truncated_shard_is_found(program, damaged, missing):
+def test_truncated_shard_is_detected(program, damaged, missing):
     data, shard = damaged
     os.truncate(data / shard["file"], shard["bytes"] - missing)
     assert shard["file"] in program.train(None, f"data.path={data}", expect=DATA).error
 
 
-def test_a_missing_shard_is_named(program, damaged):
+def test_missing_shard_is_named(program, damaged):
     data, shard = damaged
     (data / shard["file"]).unlink()
     assert shard["file"] in program.train(None, f"data.path={data}", expect=66).error
@@ -87,7 +87,7 @@ def two_checkpoints(program, undamaged):
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "state.safetensors", "COMMIT"])
-def test_a_damaged_checkpoint_is_passed_over_with_a_warning(program, two_checkpoints, file):
+def test_damaged_checkpoint_is_skipped_with_a_warning(program, two_checkpoints, file):
     run = two_checkpoints
     whole = bits(checkpoint(run, 10))
     flip(checkpoint(run, 10) / file, (checkpoint(run, 10) / file).stat().st_size // 2)
@@ -99,7 +99,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(program, two_checkpo
     assert steps_reported(run) == list(range(1, 11))
 
 
-def test_a_run_whose_checkpoints_are_all_damaged_is_refused_and_kept(program, two_checkpoints):
+def test_run_with_damaged_checkpoints_only_is_rejected_and_kept(program, two_checkpoints):
     run = two_checkpoints
     for path in checkpoints(run):
         flip(path / "model.safetensors", 5000)
@@ -111,8 +111,8 @@ def test_a_run_whose_checkpoints_are_all_damaged_is_refused_and_kept(program, tw
     assert steps_reported(run) == list(range(1, 11))
 
 
-def test_a_model_of_a_run_whose_checkpoints_are_all_damaged_is_damaged_data(program, two_checkpoints):
-    """66 is for a run that has none."""
+def test_sampling_run_with_damaged_checkpoints_only_is_a_data_error(program, two_checkpoints):
+    """Exit code 66 is for a run without checkpoints."""
     for path in checkpoints(two_checkpoints):
         flip(path / "model.safetensors", 5000)
     for place in (two_checkpoints, two_checkpoints / "checkpoints"):
@@ -123,14 +123,14 @@ def test_a_model_of_a_run_whose_checkpoints_are_all_damaged_is_damaged_data(prog
     program.call("sample", two_checkpoints, "--seeds", "0", "-o", program.folder / "p.png", expect=MISSING)
 
 
-def test_a_named_checkpoint_that_is_damaged_is_refused(program, two_checkpoints):
+def test_named_checkpoint_that_is_damaged_is_rejected(program, two_checkpoints):
     path = checkpoint(two_checkpoints, 5)
     flip(path / "state.safetensors", 5000)
     assert str(path) in program.train(None, "--resume", path, expect=DATA).error
 
 
 @pytest.mark.parametrize(("ranks", "victim"), [(2, 0), (2, 1), (4, 2)])
-def test_a_killed_rank_ends_the_job_and_the_last_checkpoint_goes_on(program, ranks, victim):
+def test_killed_rank_ends_the_job_and_last_checkpoint_resumes(program, ranks, victim):
     options = "train.steps=1000", "checkpoint.every=3"
     with program.start_training(ranks, *options) as call:
         call.until(lambda: has_reached(program, 7)() and len(checkpoints(program.newest())) >= 2)
@@ -156,7 +156,7 @@ def is_finite(path):
 
 
 @pytest.mark.parametrize("ranks", [None, 2])
-def test_divergence_ends_with_the_state_before_it(program, ranks):
+def test_divergence_saves_the_last_finite_state(program, ranks):
     result = program.train(ranks, "optimizer.lr=1e30", expect=DIVERGED)
     run = program.newest()
     [step] = re.findall(r"not finite in step (\d+)", result.error)
@@ -169,7 +169,7 @@ def test_divergence_ends_with_the_state_before_it(program, ranks):
     program.call("sample", run, "--seeds", "0-3", "-o", program.folder / "samples.png")
 
 
-def test_what_diverged_can_be_resumed_and_diverges_in_the_same_step(program):
+def test_resumed_divergent_run_diverges_in_the_same_step(program):
     first = program.train(None, "optimizer.lr=1e30", expect=DIVERGED)
     again = program.train(None, "optimizer.lr=1e30", "--resume", "auto", expect=DIVERGED)
     assert re.findall(r"in step \d+", again.error) == re.findall(r"in step \d+", first.error)

@@ -1,5 +1,5 @@
-"""Folders of images on disks that fail, and what only looks like it: an entry that cannot be looked at is a reject named in
-rejects.jsonl and keeps its class, a failing disk ends the command with exit code 74 and the path."""
+"""Image folders on failing disks, and similar errors: an entry that cannot be read is listed in rejects.jsonl and keeps its
+class; a failing disk ends the command with exit code 74 and the path."""
 
 import errno
 import json
@@ -45,7 +45,7 @@ def build(faulty_valley, photos, tmp_path):
     return run
 
 
-def test_a_class_folder_that_cannot_be_looked_at_keeps_its_number(build, photos):
+def test_unreadable_class_folder_keeps_its_label(build, photos):
     """A dangling link, a loop of links, a folder without permission (to stat() or to list it), by their errnos."""
     links = photos / "bee"
     for path in links.iterdir():
@@ -61,20 +61,20 @@ def test_a_class_folder_that_cannot_be_looked_at_keeps_its_number(build, photos)
 
 
 @pytest.mark.parametrize("call", ["stat", "opendir"])
-def test_no_permission_to_a_class_folder_keeps_its_number(build, call):
+def test_class_folder_without_permission_keeps_its_label(build, call):
     for number in (errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG) if call == "stat" else (errno.EACCES,):
         result = build(f"{call}:in/bee:{number}")
         assert result.returncode == 0 and result.classes == ["ant", "bee", "cat"] and result.labels == {"0", "2"}, result.stderr
         assert result.rejects == {"bee/": f"the folder: {os.strerror(number)}"}
 
 
-def test_an_image_without_permission_is_a_reject(build):
+def test_image_without_permission_is_rejected(build):
     result = build(f"stat:bee/2.png:{errno.EACCES},open:cat/1.png:{errno.EACCES}")
     assert result.returncode == 0 and set(result.rejects) == {"bee/2.png", "cat/1.png"}
     assert result.labels == {"0", "1", "2"}
 
 
-def test_other_files_stay_passed_over_whatever_their_stat_says(build, photos):
+def test_other_files_are_ignored_even_if_stat_fails(build, photos):
     """No class is made of a document or a dangling link to one."""
     (photos / "notes.txt").write_text("")
     (photos / "LICENSE").write_text("")
@@ -85,7 +85,7 @@ def test_other_files_stay_passed_over_whatever_their_stat_says(build, photos):
 
 
 @pytest.mark.parametrize("number", STORAGE)
-def test_a_failing_disk_ends_the_build_naming_the_path(build, photos, number):
+def test_failing_disk_ends_the_build_with_its_path(build, photos, number):
     (photos / "notes.txt").write_text("")
     calls = {errno.EIO: ["stat:in/bee", "stat:cat/1.png", "stat:in/notes.txt", "open:cat/1.png", "opendir:in/bee", "readdir:in/bee"],
              errno.ESTALE: ["stat:in/bee", "readdir:in/bee"]}.get(number, ["stat:in/bee"])
@@ -96,12 +96,12 @@ def test_a_failing_disk_ends_the_build_naming_the_path(build, photos, number):
         assert name in result.stderr and os.strerror(number) in result.stderr and len(re.findall("^error:", result.stderr, re.MULTILINE)) == 1
 
 
-def test_a_folder_listing_that_fails_half_way_is_no_shorter_folder(build):
+def test_incomplete_folder_listing_is_an_error(build):
     result = build(f"readdir:in/bee:{errno.EIO}:3")
     assert result.returncode == IO and "in/bee" in result.stderr
 
 
-def test_the_source_itself(build, photos, tmp_path):
+def test_unreadable_source_is_an_error(build, photos, tmp_path):
     for fail, code in ((f"stat:/in:{errno.EIO}", IO), (f"stat:/in:{errno.EACCES}", MISSING), (f"opendir:/in:{errno.ENOTCONN}", IO),
                        (f"readdir:/in:{errno.EIO}:2", IO), (f"stat:dataset.json:{errno.EIO}", IO)):
         result = build(fail)
@@ -112,7 +112,7 @@ def test_the_source_itself(build, photos, tmp_path):
     assert result.returncode == MISSING and "dataset.json" in result.stderr
 
 
-def test_energies_of_a_folder_on_a_failing_disk(faulty_valley, photos, shared_model):
+def test_energy_reports_a_failing_disk(faulty_valley, photos, shared_model):
     for fail, code in ((f"stat:in/bee:{errno.ESTALE}", IO), (f"stat:cat/1.png:{errno.EIO}", IO), (f"readdir:in/bee:{errno.EIO}:3", IO),
                        (f"open:cat/1.png:{errno.EREMOTEIO}", IO), (f"stat:manifest.json:{errno.EIO}", IO),
                        (f"stat:in/bee:{errno.EACCES}", DATA)):

@@ -1,4 +1,4 @@
-"""A disk that is full: a small tmpfs in a mount namespace of its own, which ends with the process that holds it."""
+"""A full disk: a small tmpfs in a separate mount namespace, which exists as long as its process."""
 
 import pathlib
 import re
@@ -11,7 +11,7 @@ MEBIBYTE = 1 << 20
 
 
 class SmallDisk:
-    """`path` leads into the holder's namespace, from outside of it."""
+    """`path` gives access to the namespace from outside."""
 
     def __init__(self, folder, size):
         folder.mkdir()
@@ -28,7 +28,7 @@ class SmallDisk:
         self.holder.wait(timeout=60)
 
     def fill(self, leave=0):
-        """Takes all space but `leave` bytes."""
+        """Fills all space except `leave` bytes."""
         try:
             with open(self.filler, "ab", buffering=0) as file:
                 while file.write(b"\0" * 4096) == 4096:
@@ -55,7 +55,7 @@ def straight(program):
 
 
 @pytest.mark.parametrize("ranks", [None, 2])
-def test_a_checkpoint_without_space_is_refused_and_the_earlier_one_goes_on(program, disk, straight, ranks):
+def test_checkpoint_without_space_fails_and_earlier_one_resumes(program, disk, straight, ranks):
     program.train(ranks, "train.steps=4", out=disk.path)
     run = program.newest(disk.path)
     before = bits(checkpoint(run, 4))
@@ -75,7 +75,7 @@ def test_a_checkpoint_without_space_is_refused_and_the_earlier_one_goes_on(progr
         assert bits(checkpoint(run, 10)) == bits(checkpoint(straight, 10))
 
 
-def test_a_disk_that_fills_up_during_the_run_ends_it_and_the_run_goes_on(program, disk):
+def test_run_resumes_after_disk_filled_up(program, disk):
     with program.start_training(None, "train.steps=100000", "checkpoint.every=3", out=disk.path) as call:
         call.until(lambda: has_reached(program, 4, disk.path)() and bool(checkpoints(program.newest(disk.path))))
         disk.fill()
@@ -90,7 +90,7 @@ def test_a_disk_that_fills_up_during_the_run_ends_it_and_the_run_goes_on(program
     assert steps_reported(run) == list(range(1, saved + 4))
 
 
-def test_a_run_on_a_full_disk_does_not_start(program, disk):
+def test_full_disk_is_rejected_before_training(program, disk):
     disk.fill()
     result = program.train(None, expect=CANNOT_WRITE, out=disk.path)
     assert str(disk.path) in result.error

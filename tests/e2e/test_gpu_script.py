@@ -1,4 +1,4 @@
-"""tests/gpu.sh on a fake CUDA device: its table and JSON, failing steps, time limits, processes that are left."""
+"""tests/gpu.sh on a fake CUDA device: its table and JSON, failing steps, time limits, leftover processes."""
 
 import importlib.util
 import json
@@ -28,7 +28,7 @@ def statuses(report):
     return {row["name"]: row["status"] for row in report["rows"]}
 
 
-def test_steps_are_in_the_table_the_json_and_the_logs(tmp_path):
+def test_gpu_script_reports_steps_in_table_json_and_logs(tmp_path):
     done, report = validate(tmp_path / "out", "--only", "kernels,sanitizer-memcheck,contract-2-ranks,train-magan-fp32,inference-energy-dbn",
                             devices=2)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -48,7 +48,7 @@ def test_steps_are_in_the_table_the_json_and_the_logs(tmp_path):
     assert not (tmp_path / "out" / "work").exists()
 
 
-def test_a_failing_step_makes_the_exit_code_1_and_the_next_one_runs(tmp_path):
+def test_failed_step_gives_exit_code_1_and_next_step_runs(tmp_path):
     done, report = validate(tmp_path / "out", "--only", "train-magan-fp32,inference-evaluate", VALLEY_FAKE_FAIL="launch:20")
     assert done.returncode == 1
     assert statuses(report) == {"doctor": "pass", "train-magan-fp32": "fail", "inference-evaluate": "pass"}
@@ -56,13 +56,13 @@ def test_a_failing_step_makes_the_exit_code_1_and_the_next_one_runs(tmp_path):
     assert (tmp_path / "out" / "work" / "train-magan-fp32").is_dir()
 
 
-def test_a_step_over_its_limit_makes_the_exit_code_1_and_without_a_gpu_the_rest_is_skipped(tmp_path):
+def test_step_timeout_gives_exit_code_1_and_gpu_steps_are_skipped(tmp_path):
     done, report = validate(tmp_path / "out", "--only", "kernels", "--time-limit-scale", "0.001")
     assert done.returncode == 1
     assert statuses(report) == {"doctor": "timeout", "kernels": "skip"}
 
 
-def test_wrong_arguments_run_nothing(tmp_path):
+def test_invalid_arguments_run_nothing(tmp_path):
     done, report = validate(tmp_path / "out", "--only", "kernels,nonsense")
     assert (done.returncode, report) == (USAGE, None)
     assert "unknown step nonsense" in done.stderr
@@ -73,7 +73,7 @@ def test_wrong_arguments_run_nothing(tmp_path):
     assert "is not empty" in done.stderr
 
 
-def test_ranks_of_mpirun_end_with_the_time_limit(tmp_path):
+def test_ranks_of_mpirun_end_at_the_time_limit(tmp_path):
     spec = importlib.util.spec_from_file_location("gpu_process", REPOSITORY / "tests" / "gpu" / "process.py")
     process = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(process)

@@ -1,4 +1,4 @@
-"""`valley sample` of a lone model file that is wrong or hostile: exit 65, one line with file and key, no memory taken."""
+"""`valley sample` of an invalid or hostile model file: exit code 65, one line with file and key, no large allocations."""
 
 import json
 import os
@@ -16,7 +16,7 @@ GIBIBYTE = 1 << 30
 
 @pytest.fixture(scope="module")
 def whole(shared_program):
-    """The tensors and metadata of a sound model."""
+    """Tensors and metadata of a valid model."""
     file = checkpoint(shared_program.trained(None, "train.steps=1")) / "model.safetensors"
     with safe_open(file, framework="numpy") as opened:
         return load_file(file), opened.metadata()
@@ -24,7 +24,7 @@ def whole(shared_program):
 
 @pytest.fixture
 def refused(program):
-    """Samples a file; returns the message. The process may take little more memory than an empty one."""
+    """Samples a file and returns the error. Peak memory must be close to that of an empty process."""
     def sample(file):
         arguments = [VALLEY, "sample", file, "--seeds", "0-3", "-o", program.folder / "p.png"]
         cost = measured(arguments, program.folder)
@@ -66,24 +66,24 @@ def write(program, whole, tensors=None, without=(), **metadata):
     ("format", "pt", "format"),
     ("format_version", "2", "format_version"),
 ])
-def test_metadata_that_do_not_fit_the_tensors(program, whole, refused, key, value, says):
+def test_metadata_that_do_not_match_tensors_are_rejected(program, whole, refused, key, value, says):
     assert says in refused(write(program, whole, **{key: value}))
 
 
 @pytest.mark.parametrize("key", ["format", "format_version", "model.name", "model.width", "model.skip_connections"])
-def test_metadata_that_lack_a_key(program, whole, refused, key):
+def test_metadata_without_a_key_are_rejected(program, whole, refused, key):
     assert key in refused(write(program, whole, without=[key]))
 
 
-def test_tensors_of_another_kind_or_shape(program, whole, refused):
+def test_tensors_of_wrong_type_or_shape_are_rejected(program, whole, refused):
     name = "generator_ema.linear.weight"
     assert "F64" in refused(write(program, whole, whole[0] | {name: whole[0][name].astype("f8")}))
     assert "shape" in refused(write(program, whole, whole[0] | {name: whole[0][name].T.copy()}))
     assert name in refused(write(program, whole, {k: v for k, v in whole[0].items() if k != name}))
 
 
-def test_a_tensor_of_a_terabyte_that_no_network_has_is_not_read(program, whole):
-    """A sparse file takes no disk; read, it would take the machine's memory."""
+def test_unused_tensor_of_a_terabyte_is_not_read(program, whole):
+    """A sparse file needs no disk space, but reading it would exhaust memory."""
     file = write(program, whole)
     size = file.stat().st_size
     content = file.read_bytes()
@@ -117,7 +117,7 @@ def test_values_that_are_not_finite_are_rejected(program, whole, faces, refused,
     assert str(file) in error and "not finite" in error
 
 
-def test_finite_weights_with_samples_that_are_not_are_rejected(program, whole, refused):
+def test_samples_that_are_not_finite_are_rejected(program, whole, refused):
     tensors = {name: tensor.copy() for name, tensor in whole[0].items()}
     for name in tensors:
         if name.startswith("generator_ema."):
@@ -126,7 +126,7 @@ def test_finite_weights_with_samples_that_are_not_are_rejected(program, whole, r
 
 
 def with_tensor(file, name, dtype, shape, data):
-    """The file with one more tensor behind the others; of a name that is there, the header's entry is replaced."""
+    """The file with one more tensor at its end, which replaces a tensor of the same name."""
     content = file.read_bytes()
     length = struct.unpack("<Q", content[:8])[0]
     header = json.loads(content[8:8 + length])
@@ -137,8 +137,8 @@ def with_tensor(file, name, dtype, shape, data):
     return file
 
 
-def test_tensors_of_types_that_are_not_read_are_passed_over(program, whole, refused):
-    """Also where their names begin as a network's do."""
+def test_tensors_of_unknown_types_are_ignored(program, whole, refused):
+    """Also for names that start with the name of a network."""
     file = write(program, whole)
     for dtype, shape, size in [("F8_E4M3", [8], 8), ("F4", [6], 3), ("F6_E2M3", [4], 3), ("U16", [4], 8), ("U64", [1], 8), ("C64", [1], 8),
                                ("T5_OF_2040", [7], 12)]:

@@ -1,4 +1,4 @@
-"""`cmake --install` below a prefix, and the program that it puts there in an emptied environment."""
+"""`cmake --install` into a prefix, and the installed program in an empty environment."""
 
 import re
 import subprocess
@@ -23,13 +23,13 @@ def call(prefix, home, *arguments, **variables):
     return done
 
 
-def test_it_says_its_version_and_trains(prefix, config, tmp_path):
+def test_installed_program_prints_version_and_trains(prefix, config, tmp_path):
     assert re.match(r"valley \d+\.\d+\.\d+ ", call(prefix, tmp_path, "--version").stdout)
     call(prefix, tmp_path, "train", config, "train.steps=2", "--out", tmp_path / "runs")
     assert (tmp_path / "runs" / "00000-tiny" / "checkpoints" / "step-00000002" / "COMMIT").is_file()
 
 
-def test_what_users_read_and_start_is_there(prefix):
+def test_install_contains_documents_and_scripts(prefix):
     share = prefix / "share"
     for folder, kept in (("configs", "*.toml"), ("examples", "*.py")):
         theirs, ours = ({path.name for path in place.glob(kept)} for place in (share / "valley" / folder, REPOSITORY / folder))
@@ -42,7 +42,7 @@ def test_what_users_read_and_start_is_there(prefix):
     assert completion.read_text() == written.stdout
     assert subprocess.run(["bash", "-n", completion], timeout=60, check=False).returncode == 0
     for script in (share / "valley" / "launch").glob("*.sh"):
-        # The others are read by these.
+        # These read the others.
         assert bool(script.stat().st_mode & 0o111) == script.read_text().startswith("#!"), script
 
 
@@ -51,7 +51,7 @@ def test_scripts_that_need_the_checkout_are_not_installed(prefix):
     assert there.isdisjoint({"setup.sh", "build.sh", "bundle.sh", "bundle", "quickstart.sh", "requirements.txt"})
 
 
-def test_the_installed_program_searches_beside_itself_first_and_never_in_the_build_folder(prefix):
+def test_installed_program_does_not_search_the_build_folder(prefix):
     dynamic = subprocess.run(["readelf", "-d", prefix / "bin" / "valley"], capture_output=True, text=True, check=True,
                              timeout=60).stdout
     folders = re.search(r"RUNPATH.*\[(.*)\]", dynamic).group(1).split(":")
@@ -59,7 +59,7 @@ def test_the_installed_program_searches_beside_itself_first_and_never_in_the_bui
     assert str(BUILD) not in folders
 
 
-def test_the_manifest_of_an_install_takes_it_away_again(tmp_path):
+def test_install_manifest_removes_all_files(tmp_path):
     place = tmp_path / "prefix"
     subprocess.run([CMAKE, "--install", BUILD, "--prefix", place], check=True, capture_output=True, timeout=120)
     # The command of docs/building.md.

@@ -1,4 +1,4 @@
-"""The scripts of launch/, in a copy of the tree's folders that they need."""
+"""The scripts of launch/, in a copy of the folders that they need."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def tree():
-    """launch/ and configs/ alone, where an ordinary user may read them."""
+    """launch/ and configs/ only, readable by other users."""
     with tempfile.TemporaryDirectory() as folder:
         for part in ("launch", "configs"):
             shutil.copytree(REPOSITORY / part, pathlib.Path(folder) / part)
@@ -28,12 +28,12 @@ def run(script, *arguments, environment=None, **options):
                           stdin=subprocess.DEVNULL, env=os.environ | (environment or {}), **options)
 
 
-def test_setup_has_nothing_to_do_a_second_time():
+def test_second_setup_does_nothing():
     result = run(REPOSITORY / "launch" / "setup.sh", "--tests", "--check")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-def test_the_build_has_cuda_where_nvcc_is(shared_program):
+def test_build_has_cuda_if_nvcc_is_found(shared_program):
     if "VALLEY_CUDA:STRING=AUTO" not in (BUILD / "CMakeCache.txt").read_text():
         pytest.skip("the choice was made by hand")
     nvcc = shutil.which("nvcc", path=f"{os.environ['PATH']}:/usr/local/cuda/bin")
@@ -41,7 +41,7 @@ def test_the_build_has_cuda_where_nvcc_is(shared_program):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_setup_tells_an_ordinary_user_what_to_ask_for(tree):
+def test_setup_without_root_lists_required_packages(tree):
     (tree / "bin").mkdir()
     nothing = tree / "bin" / "dpkg-query"  # a machine with no packages
     nothing.write_text("#!/bin/sh\nexit 1\n")
@@ -55,7 +55,7 @@ def test_setup_tells_an_ordinary_user_what_to_ask_for(tree):
     assert not (tree / ".venv").exists()
 
 
-def test_the_quickstart_trains_and_says_where_things_lie(tree):
+def test_quickstart_trains_and_prints_output_paths(tree):
     environment = {"VALLEY_BUILD": str(BUILD), "VALLEY_VENV": os.environ.get("VALLEY_VENV", str(REPOSITORY / ".venv"))}
     made = set()
     for number in range(2):

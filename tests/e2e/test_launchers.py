@@ -1,4 +1,4 @@
-"""launch/local.sh and launch/mpirun.sh: ranks on cores of their own, signals that end with a checkpoint, codes that come through."""
+"""launch/local.sh and launch/mpirun.sh: core binding, checkpoints at signals, exit codes."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def environment(**variables):
 
 @pytest.fixture
 def local(program):
-    """Starts local.sh on the program's config and folder of runs."""
+    """Runs local.sh with the config and folder of runs of the program."""
     def start(*arguments, config=None, **variables):
         return Call(["env", *environment(**variables), LAUNCH / "local.sh", config or program.config, *arguments,
                      "--out", program.out], program.folder)
@@ -57,7 +57,7 @@ def cpus_of(pid):
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_scripts_explain_themselves(script):
+def test_launch_scripts_print_help(script):
     result = subprocess.run([LAUNCH / script, "--help"], capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     assert f"launch/{script} " in result.stdout and not result.stdout.startswith("#")
@@ -67,8 +67,8 @@ def test_scripts_explain_themselves(script):
 
 @pytest.mark.parametrize("variables", [{"CDPATH": ".:/tmp:/"}, {"POSIXLY_CORRECT": "1"}, {"GREP_OPTIONS": "--color=always"}])
 @pytest.mark.parametrize("folder", ["launch", "-dash", "two\nlines", "with space"])
-def test_scripts_start_from_any_folder_with_any_variables(tmp_path, folder, variables):
-    """By a relative path, whose folder cd would look for in CDPATH."""
+def test_launch_scripts_work_from_any_folder_and_environment(tmp_path, folder, variables):
+    """Called by a relative path, whose folder cd would search in CDPATH."""
     shutil.copytree(LAUNCH, tmp_path / folder)
     for script in SCRIPTS:
         result = subprocess.run(["bash", "--", f"{folder}/{script}", "--help"], cwd=tmp_path, env=os.environ | variables,
@@ -77,8 +77,8 @@ def test_scripts_start_from_any_folder_with_any_variables(tmp_path, folder, vari
         assert f"launch/{script} " in result.stdout
 
 
-def test_arrays_that_may_be_empty_are_guarded():
-    """Bash before 4.4 takes "${array[@]}" of an empty array for an unset variable, which `set -u` forbids."""
+def test_possibly_empty_arrays_are_guarded():
+    """In bash before 4.4, "${array[@]}" of an empty array counts as unset, an error with `set -u`."""
     never_empty = {"arguments", "training", "held", "origins", "pip", "settings", "missing", "parts", "packages", "kTests", "kTestPackages", "variables"}
     files = [*LAUNCH.glob("*.sh"), LAUNCH / "slurm.sbatch", REPOSITORY / "tests" / "run.sh", REPOSITORY / "tests" / "fake_cuda" / "run"]
     for file in files:
@@ -95,7 +95,7 @@ def test_arrays_that_may_be_empty_are_guarded():
     (b"localhost slots=1 # the last", 1, "end of line"),
     (b"# none\n \t\n", None, "names no host"),
 ])
-def test_a_host_file_that_mpirun_cannot_read_is_rejected_by_line(program, content, line, says):
+def test_host_file_that_mpirun_cannot_read_is_rejected_by_line(program, content, line, says):
     hosts = program.folder / "hosts"
     hosts.write_bytes(content)
     result = subprocess.run([LAUNCH / "mpirun.sh", hosts, program.config], env=os.environ | {"VALLEY": str(VALLEY)},
@@ -105,7 +105,7 @@ def test_a_host_file_that_mpirun_cannot_read_is_rejected_by_line(program, conten
     assert str(hosts) + (f":{line}: " if line else "") in error and says in error
 
 
-def test_temporary_files_go_elsewhere_where_tmpdir_cannot_be_written(local, program):
+def test_unwritable_tmpdir_is_replaced(local, program):
     with local("train.steps=2", RANKS="", TMPDIR="/proc") as call:
         ended(call, 0)
     with local("train.steps=4", RANKS=2, TMPDIR="/proc") as call:
@@ -114,14 +114,14 @@ def test_temporary_files_go_elsewhere_where_tmpdir_cannot_be_written(local, prog
     assert steps_reported(program.newest()) == [1, 2, 3, 4]
 
 
-def test_shellcheck_has_nothing_to_say():
+def test_shellcheck_accepts_launch_scripts():
     files = [*LAUNCH.rglob("*.sh"), *LAUNCH.rglob("*.sh.in"), LAUNCH / "slurm.sbatch", REPOSITORY / "tests" / "run.sh"]
     result = subprocess.run(["shellcheck", "-x", *files], cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
                             check=False)
     assert result.returncode == 0, result.stdout
 
 
-def test_the_same_command_goes_on_with_as_many_ranks_as_share_the_batch(local, program):
+def test_same_command_resumes_on_ranks_that_share_the_batch(local, program):
     # Four microbatches, so 1, 2 or 4 ranks.
     ranks = max(n for n in (1, 2, 4) if n <= CORES)
     for steps in (3, 5):
@@ -140,7 +140,7 @@ def test_the_same_command_goes_on_with_as_many_ranks_as_share_the_batch(local, p
     (["--resume", "nowhere"], "1", MISSING, "nowhere"),
     ([], "many", USAGE, "RANKS=many"),
 ])
-def test_mistakes_are_said_once(local, arguments, ranks, code, says):
+def test_errors_are_reported_once(local, arguments, ranks, code, says):
     with local(*arguments, RANKS=ranks) as call:
         result = ended(call, code)
     assert result.stderr.count("error: ") == 1
@@ -149,7 +149,7 @@ def test_mistakes_are_said_once(local, arguments, ranks, code, says):
 
 @pytest.mark.parametrize(("number", "ranks"), [
     (signal.SIGTERM, 1), (signal.SIGTERM, 2), (signal.SIGINT, 2), (signal.SIGHUP, 1)])
-def test_a_signal_to_the_script_ends_with_a_checkpoint(local, program, number, ranks):
+def test_signal_to_script_saves_checkpoint(local, program, number, ranks):
     with local(LONG, RANKS=ranks) as call:
         call.until(has_reached(program, 3))
         began = time.monotonic()
@@ -165,7 +165,7 @@ def test_a_signal_to_the_script_ends_with_a_checkpoint(local, program, number, r
     assert steps_reported(program.newest()) == list(range(1, stopped_at + 3))
 
 
-def test_signals_while_checkpoints_are_written_change_nothing(local, program):
+def test_signals_during_checkpoints_do_not_change_results(local, program):
     straight = program.trained(None, "train.steps=40", "train.reproducible=true")
     shutil.move(program.out, program.folder / "straight")
     options = "train.steps=40", "train.reproducible=true", "checkpoint.every=1"
@@ -196,14 +196,14 @@ def has_process(call, name):
 @pytest.mark.parametrize(("ranks", "process", "seconds"), [
     ("", "valley", 0),  # the dry run that counts
     (2, "mpirun", 0), (2, "mpirun", 0.1), (2, "valley", 0), (1, "valley", 0)])
-def test_a_signal_while_things_are_starting_loses_nothing(local, program, ranks, process, seconds):
+def test_signal_during_startup_loses_nothing(local, program, ranks, process, seconds):
     with local(LONG, RANKS=ranks) as call:
         call.until(has_process(call, process))
         time.sleep(seconds)
         call.process.send_signal(signal.SIGTERM)
         ended(call, STOPPED)
         assert not call.processes()
-    # No run yet, or one that has a checkpoint: of step 0, unless ranks were there only when the script asked again.
+    # Either no run, or one with a checkpoint: of step 0, unless ranks appeared after the first signal.
     saved = max([0, *(step_of(checkpoint(run)) for run in program.runs())])
     with local(f"train.steps={saved + 2}", RANKS=ranks) as call:
         ended(call, 0)
@@ -211,7 +211,7 @@ def test_a_signal_while_things_are_starting_loses_nothing(local, program, ranks,
     assert steps_reported(run) == list(range(1, saved + 3))
 
 
-def test_a_start_that_was_stopped_before_its_first_step_trains_the_same(program):
+def test_launch_stopped_before_first_step_resumes_bitwise_equal(program):
     straight = program.trained(None, "train.steps=4")
     stopped = program.folder / "stopped"
     stopped.mkdir()
@@ -224,13 +224,13 @@ def test_a_start_that_was_stopped_before_its_first_step_trains_the_same(program)
     assert bits(checkpoint(program.newest(stopped))) == bits(checkpoint(straight))
 
 
-def test_ctrl_c_at_a_lone_program_asks_first_and_ends_then(program):
+def test_first_ctrl_c_stops_and_second_kills_single_rank(program):
     with program.start_training(None, LONG) as call:
         call.until(has_reached(program, 2))
         call.process.send_signal(signal.SIGINT)
         result = ended(call, STOPPED)
     assert result.stderr.count("Ctrl-C again ends at once") == 1
-    # A second one does not wait for the checkpoint; stopped, so that the first cannot have ended it by then.
+    # A second signal does not wait for the checkpoint. The rank is suspended so that the first signal cannot end it.
     with program.start_training(None, LONG, "--resume", "auto") as call:
         call.until(has_reached(program, step_of(checkpoint(program.newest())) + 2))
         call.process.send_signal(signal.SIGINT)
@@ -240,11 +240,11 @@ def test_ctrl_c_at_a_lone_program_asks_first_and_ends_then(program):
         assert call.wait().code in (INTERRUPTED, STOPPED)
 
 
-def test_ctrl_c_twice_ends_at_once(local, program):
+def test_second_ctrl_c_ends_at_once(local, program):
     with local(LONG, RANKS=2) as call:
         call.until(has_reached(program, 2))
         stuck, _ = ranks_of(call)[1]
-        os.kill(stuck, signal.SIGSTOP)  # the first one cannot be heeded
+        os.kill(stuck, signal.SIGSTOP)  # it cannot handle the first signal
         call.process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         assert call.process.poll() is None
@@ -255,7 +255,7 @@ def test_ctrl_c_twice_ends_at_once(local, program):
         assert not call.processes()
 
 
-def test_a_killed_rank_has_its_code_and_the_same_command_goes_on(local, program):
+def test_killed_rank_has_its_exit_code_and_run_resumes(local, program):
     with local(LONG, "checkpoint.every=2", RANKS=2) as call:
         call.until(lambda: has_reached(program, 5)() and len(checkpoints(program.newest())) >= 2)
         os.kill(ranks_of(call)[1][0], signal.SIGKILL)
@@ -268,7 +268,7 @@ def test_a_killed_rank_has_its_code_and_the_same_command_goes_on(local, program)
 
 
 @pytest.mark.skipif(CORES < 2, reason="needs two cores")
-def test_ranks_have_cores_of_their_own(local, program):
+def test_ranks_are_bound_to_separate_cores(local, program):
     with local(LONG, RANKS=2) as call:
         call.until(has_reached(program, 1))
         ranks = ranks_of(call)
@@ -292,7 +292,7 @@ def test_more_ranks_than_cores_are_not_bound(local, program):
         assert all(variables["OMP_NUM_THREADS"] == "1" for _, variables in found.values())
 
 
-def test_a_narrow_mask_counts_as_the_machine(local, program):
+def test_cpu_mask_limits_the_cores(local, program):
     one = min(os.sched_getaffinity(0))
     with Call(["taskset", "-c", str(one), "env", *environment(), LAUNCH / "local.sh", program.config, "train.steps=1",
                "--out", program.out], program.folder) as call:
@@ -300,7 +300,7 @@ def test_a_narrow_mask_counts_as_the_machine(local, program):
     assert json.loads((program.newest() / "run.json").read_text())[0]["ranks"] == 1
 
 
-def test_paths_with_spaces_from_anywhere(program, faces):
+def test_paths_with_spaces_work(program, faces):
     folder = program.folder / "with spaces"
     shutil.copytree(faces, folder / "the data")
     shutil.copy(program.config, folder / "my-config.toml")
@@ -311,13 +311,13 @@ def test_paths_with_spaces_from_anywhere(program, faces):
     assert steps_reported(program.newest(folder / "my runs")) == [1, 2]
 
 
-# Variables of the user that ranks on other hosts need as well.
+# User variables that ranks on other hosts also need.
 PASSED_ON = {"NCCL_SOCKET_IFNAME": "eth0", "NCCL_IB_DISABLE": "1", "CUDA_VISIBLE_DEVICES": "0,1", "VALLEY_SHARE_GPU": "0"}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can lay out networks")
-def test_two_hosts_that_meet_over_a_network(program, two_hosts):
-    """Two network namespaces with host names of their own stand for hosts; the agent stands for ssh."""
+def test_two_hosts_train_over_a_network(program, two_hosts):
+    """Simulates two hosts by network namespaces with host names, and ssh by the agent."""
     agent, names, addresses = two_hosts
     hostfile = program.folder / "hosts"
     hostfile.write_text("".join(f"{address} slots=1\n" for address in addresses))
@@ -329,7 +329,7 @@ def test_two_hosts_that_meet_over_a_network(program, two_hosts):
 
     with start(LONG) as call:
         call.until(has_reached(program, 3))
-        # To the script, which the agent's shell has become.
+        # To the script, which replaced the shell of the agent.
         call.process.send_signal(signal.SIGTERM)
         result = ended(call, STOPPED)
         assert not call.processes()
@@ -380,7 +380,7 @@ exec ip netns exec "$host" unshare --uts sh -c 'hostname "$0" && eval "exec $*"'
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True, timeout=60)
 
 
-def test_a_hostfile_on_this_machine(program):
+def test_hostfile_with_this_host_trains(program):
     hostfile = program.folder / "hosts"
     hostfile.write_text("# two ranks, größer geht es nicht\n\n  localhost slots=2  # here\n")
     with Call(["env", *environment(), LAUNCH / "mpirun.sh", hostfile, program.config, "train.steps=2", "--out",

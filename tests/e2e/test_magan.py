@@ -1,5 +1,5 @@
-"""MAGAN and its kin as a user runs them: margins that follow from stats.jsonl, the same on any number of ranks and
-through any number of stops."""
+"""Training of MAGAN and related objectives: margins that follow from stats.jsonl, on any number of ranks and after
+interruptions."""
 
 import math
 import os
@@ -51,7 +51,7 @@ def test_margins_follow_from_the_three_conditions(straight):
     assert cuts > 0, "a run in which nothing happens shows nothing"
 
 
-def test_sums_and_margins_are_those_of_the_steps(straight):
+def test_reported_sums_and_margins_match_the_steps(straight):
     by_step = {line["step"]: line for line in reports(straight)}
     for line in epochs(straight):
         of_epoch = [by_step[step] for step in range(line["step"] - EPOCH + 1, line["step"] + 1)]
@@ -62,13 +62,13 @@ def test_sums_and_margins_are_those_of_the_steps(straight):
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_margins_are_the_same_on_any_number_of_ranks(program, straight, ranks):
+def test_margins_are_equal_on_any_number_of_ranks(program, straight, ranks):
     run = program.trained(ranks, *MAGAN, steps(WHOLE))
     assert epochs(run) == epochs(straight)
     assert bits(checkpoint(run)) == bits(checkpoint(straight))
 
 
-def test_a_kill_in_the_middle_of_an_epoch_changes_nothing(program, straight):
+def test_kill_within_an_epoch_resumes_bitwise_equal(program, straight):
     every = "checkpoint.every=5"
     with program.start_training(2, *MAGAN, steps(1000), every) as call:
         call.until(has_reached(program, 4 * EPOCH + 4))
@@ -83,7 +83,7 @@ def test_a_kill_in_the_middle_of_an_epoch_changes_nothing(program, straight):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_objectives_have_the_bits_of_one_rank_through_a_stop(program, name):
+def test_objectives_are_bitwise_equal_across_ranks_and_a_stop(program, name):
     settings = (*OTHERS[name], REPRODUCIBLE)
     whole = program.trained(None, *settings, steps(8))
     half = program.trained(4, *settings, steps(5))

@@ -1,4 +1,4 @@
-"""A user's mistake: refused before anything is made, with the documented exit code, in one message that names the way out."""
+"""User errors are rejected before any file is created, with the documented exit code and one message with a solution."""
 
 import json
 import shutil
@@ -7,25 +7,25 @@ import pytest
 from program import CANNOT_WRITE, CONFIG, DATA, MISSING, USAGE
 
 
-def test_a_config_that_does_not_exist(program):
+def test_missing_config_is_reported(program):
     result = program.train(None, config=program.folder / "none.toml", expect=MISSING)
     assert str(program.folder / "none.toml") in result.error
 
 
-def test_data_that_do_not_exist(program):
+def test_missing_data_is_reported(program):
     result = program.train(None, "data.path=nowhere/faces", expect=MISSING)
     assert "nowhere/faces" in result.error
     assert "valley shard build" in result.error
     assert not program.out.exists()
 
 
-def test_data_that_are_not_set(program):
+def test_unset_data_path_is_reported(program):
     config = program.folder / "empty.toml"
     config.write_text("[model]\nresolution = 32\n")
     assert "data.path" in program.train(None, config=config, expect=CONFIG).error
 
 
-def test_a_misspelt_key_in_the_file_is_refused_with_its_place_and_the_nearest(program):
+def test_misspelled_key_in_file_is_rejected_with_line_and_suggestion(program):
     config = program.folder / "typo.toml"
     config.write_text(program.config.read_text().replace("global_batch", "globl_batch"))
     [line] = [i for i, text in enumerate(config.read_text().splitlines(), 1) if "globl_batch" in text]
@@ -35,7 +35,7 @@ def test_a_misspelt_key_in_the_file_is_refused_with_its_place_and_the_nearest(pr
     assert 'did you mean "train.global_batch"?' in error
 
 
-def test_a_misspelt_key_on_the_command_line(program):
+def test_misspelled_key_on_command_line_is_rejected_with_suggestion(program):
     error = program.train(None, "optimizer.learning_rate=1", "optimizer.epsilom=1", expect=CONFIG).error
     assert "command line" in error
     assert "optimizer.learning_rate" in error
@@ -49,7 +49,7 @@ def test_a_misspelt_key_on_the_command_line(program):
     ("samples.grid=8", "columns x rows"),
     ("train.microbatch=5", "works"),
 ])
-def test_a_value_that_is_not_possible(program, override, says):
+def test_invalid_value_is_rejected(program, override, says):
     error = program.train(None, override, expect=CONFIG).error
     assert override.split("=")[0] in error
     assert says in error
@@ -63,12 +63,12 @@ LARGEST = 2**63 - 1
     "train.steps", "train.epochs", "train.kimg", "train.global_batch", "train.microbatch", "train.threads", "model.width",
     "model.latent", "model.hidden", "model.resolution", "model.channels", "checkpoint.keep",
 ])
-def test_a_number_out_of_all_bounds(program, key):
+def test_number_out_of_bounds_is_rejected(program, key):
     refuse_number(program, key, LARGEST)
 
 
 @pytest.mark.parametrize("value", [-LARGEST - 1, -1, 10**12 + 1, 2**62, LARGEST + 1])
-def test_a_length_out_of_all_bounds(program, value):
+def test_length_out_of_bounds_is_rejected(program, value):
     refuse_number(program, "train.steps", value)
 
 
@@ -80,11 +80,11 @@ def refuse_number(program, key, value):
 
 
 @pytest.mark.parametrize("value", ["inf", "nan", "-1", "1e400"])
-def test_a_number_that_is_none(program, value):
+def test_value_that_is_not_a_number_is_rejected(program, value):
     assert "optimizer.lr takes a number > 0" in program.train(None, f"optimizer.lr={value}", expect=CONFIG).error
 
 
-def test_more_epochs_than_can_be_counted(program):
+def test_too_many_epochs_are_rejected(program):
     config = program.folder / "epochs.toml"
     config.write_text(program.config.read_text().replace("steps = 10", "epochs = 1000000000"))
     assert "1000000000 epochs" not in program.train(None, "--dry-run", config=config).stderr  # 1.05e11 images: it can
@@ -96,13 +96,13 @@ def test_more_epochs_than_can_be_counted(program):
     ("model.resolution=17", "can have 16, 28, 32, 64, 128, 256, 512"),
     ("model.channels=2", "1 (gray) or 3 (RGB)"),
 ])
-def test_networks_that_there_cannot_be_are_not_compared_with_the_data(program, override, says):
+def test_invalid_networks_are_rejected_before_data_is_opened(program, override, says):
     error = program.train(None, override, expect=CONFIG).error
     assert override.split("=")[0] in error and says in error
     assert "build shards" not in error
 
 
-def test_a_grid_that_is_too_large_a_picture(program):
+def test_grid_larger_than_a_png_is_rejected(program):
     error = program.train(None, "samples.grid=64x64", "model.resolution=512", expect=CONFIG).error
     assert "samples.grid" in error and "too large" in error
 
@@ -125,7 +125,7 @@ BROKEN_CONFIGS = {
 
 
 @pytest.mark.parametrize("kind", BROKEN_CONFIGS)
-def test_a_broken_config_is_refused_with_its_place(program, kind):
+def test_toml_syntax_error_is_reported_with_line(program, kind):
     text, says = BROKEN_CONFIGS[kind]
     config = program.folder / "broken.toml"
     config.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -138,26 +138,26 @@ def test_a_broken_config_is_refused_with_its_place(program, kind):
     lambda text: text.replace("\n", "\r\n"), lambda text: "\ufeff" + text, lambda text: text.replace(" = ", "\t=\t"),
     lambda text: text.rstrip("\n"),
 ])
-def test_a_config_as_other_editors_write_it(program, change):
+def test_config_with_bom_or_crlf_is_accepted(program, change):
     config = program.folder / "other.toml"
     config.write_bytes(change(program.config.read_text()).encode())
     shown = [program.train(None, "--dry-run", config=file).stdout for file in (config, program.config)]
     assert shown[0].partition("# checkpoints:")[0] == shown[1].partition("# checkpoints:")[0]
 
 
-def test_what_is_no_config_file(program):
+def test_file_that_is_not_a_config_is_rejected(program):
     for place in (program.folder, "/dev/zero"):
         error = program.train(None, config=place, expect=MISSING).error
         assert str(place) in error and "CONFIG.toml" in error
 
 
-def test_a_run_where_the_config_should_be(program):
+def test_run_in_place_of_config_suggests_resume(program):
     run = program.trained(None, "train.steps=1")
     for named in (run, run / "checkpoints" / "step-00000001"):
         assert f"valley train --resume {named}" in program.train(None, config=named, expect=USAGE).error
 
 
-def test_what_is_no_data_set(program, faces):
+def test_folder_that_is_not_a_data_set_is_rejected(program, faces):
     assert "is a file" in program.train(None, f"data.path={program.config}", expect=MISSING).error
     assert "manifest.json" in program.train(None, f"data.path={program.folder}", expect=MISSING).error
     copy = shutil.copytree(faces, program.folder / "copy")
@@ -177,7 +177,7 @@ def test_what_is_no_data_set(program, faces):
     assert not program.out.exists()
 
 
-def test_another_resolution_than_that_of_the_data(program, faces):
+def test_resolution_of_data_and_model_must_match(program, faces):
     error = program.train(None, "model.resolution=64", expect=CONFIG).error
     assert str(faces) in error
     assert "32x32" in error
@@ -186,7 +186,7 @@ def test_another_resolution_than_that_of_the_data(program, faces):
     assert not program.out.exists()
 
 
-def test_a_gpu_where_there_is_none(program):
+def test_cuda_device_without_gpu_is_rejected(program):
     version = program.call("--version").stdout
     if "driver: none" not in version and "CUDA and NCCL" in version:
         pytest.skip("this machine may have a GPU")
@@ -213,7 +213,7 @@ WRONG_COMMAND_LINES = [
 
 
 @pytest.mark.parametrize(("arguments", "says"), WRONG_COMMAND_LINES)
-def test_a_wrong_command_line(program, arguments, says):
+def test_invalid_command_line_is_a_usage_error(program, arguments, says):
     result = program.call(*arguments, expect=USAGE)
     assert says in result.error
     assert result.error.count("\n") == 1
@@ -221,11 +221,11 @@ def test_a_wrong_command_line(program, arguments, says):
 
 
 @pytest.mark.parametrize("word", ["train.steps", "other.toml", "=5"])
-def test_an_override_without_a_value(program, word):
+def test_override_without_value_is_rejected(program, word):
     assert "section.key=value" in program.train(None, word, expect=USAGE).error
 
 
-def test_help_at_every_level_begins_with_examples_and_keeps_to_100_columns(program):
+def test_help_starts_with_examples_within_100_columns(program):
     levels = [[]]
     for level in levels:
         text = program.call(*level, "--help").stdout
@@ -236,13 +236,13 @@ def test_help_at_every_level_begins_with_examples_and_keeps_to_100_columns(progr
     assert ["shard", "build"] in levels
 
 
-def test_the_version_names_what_it_is_built_with(program):
+def test_version_names_library_versions(program):
     version = program.call("--version").stdout
     assert version.startswith("valley ")
     assert "LibTorch " in version and "Open MPI " in version and "HDF5 " in version
 
 
-def test_a_file_where_the_folder_of_runs_should_be(program):
+def test_file_in_place_of_out_folder_is_rejected(program):
     program.out.write_text("in the way")
     result = program.train(None, expect=CANNOT_WRITE)
     assert str(program.out) in result.error
@@ -265,7 +265,7 @@ SHARED_MISTAKES = {
 
 @pytest.mark.cores(2)  # the other ranks give rank 0 three seconds to report the error
 @pytest.mark.parametrize("mistake", SHARED_MISTAKES)
-def test_what_is_wrong_on_all_ranks_is_said_once(program, mistake):
+def test_error_on_all_ranks_is_reported_once(program, mistake):
     arguments, code = SHARED_MISTAKES[mistake]
     config = program.folder / arguments[0] if arguments[0].endswith(".toml") else None
     places = {"out": arguments[1]} if arguments[0] == "--out" else {}
@@ -276,6 +276,6 @@ def test_what_is_wrong_on_all_ranks_is_said_once(program, mistake):
 
 
 @pytest.mark.cores(2)
-def test_a_wrong_command_line_under_the_launcher_is_said_once(program):
+def test_usage_error_under_launcher_is_reported_once(program):
     result = program.call("train", "--no-such-option", ranks=4, expect=USAGE)
     assert result.stderr.count("--no-such-option") == 1

@@ -1,4 +1,4 @@
-"""What is checked before training: --dry-run refuses what the run would refuse, and leaves no trace; room for checkpoints."""
+"""Checks before training: --dry-run rejects what the run would reject and creates no file; space for checkpoints."""
 
 import json
 import os
@@ -14,8 +14,8 @@ from test_full_disk import MEBIBYTE, SmallDisk
 OUT_OF_MEMORY = 71
 
 
-def traces(folder):
-    """Every file and folder with its size and time of change, but what the test's own calls leave."""
+def files_in(folder):
+    """Size and modification time of every file and folder, without output files of the test's own calls."""
     found = {}
     for path, _, files in os.walk(folder):
         for name in [path, *(os.path.join(path, file) for file in files)]:
@@ -27,11 +27,11 @@ def traces(folder):
 
 @pytest.fixture
 def plan(program):
-    """Runs --dry-run and checks that nothing has changed on the disk."""
+    """Runs --dry-run and checks that no file has changed."""
     def dry_run(*arguments, expect=0, **places):
-        before = traces(program.folder)
+        before = files_in(program.folder)
         result = program.train(None, *arguments, "--dry-run", expect=expect, **places)
-        assert traces(program.folder) == before
+        assert files_in(program.folder) == before
         return result
     return dry_run
 
@@ -41,7 +41,7 @@ def run(shared_program):
     return shared_program.trained(None, "train.steps=4", "checkpoint.every=2")
 
 
-def test_a_plan_says_what_a_start_would_do(program, plan):
+def test_dry_run_reports_the_new_run(program, plan):
     text = plan("checkpoint.every=2").stdout
     assert f"# start: a new run in {program.out}" in text
     assert "# checkpoints: at most 4 more of " in text
@@ -63,7 +63,7 @@ def test_dry_run_json_is_one_object_with_config_devices_memory_and_warnings(plan
     assert '    "train.global_batch": 1048576,\n' in result.stdout
 
 
-def test_dry_run_json_counts_ranks_and_names_the_all_reduce_asked_for(program):
+def test_dry_run_json_counts_ranks_and_estimates_all_reduce(program):
     found = json.loads(program.train(2, "--dry-run", "--json", "--bus-ranks", "4", "--bus-bandwidth", "5").stdout)
     assert found["devices"]["ranks"] == 2 and found["devices"]["hosts"] == 1
     reduction = found["cost"]["all_reduce"]
@@ -76,21 +76,21 @@ def test_json_without_dry_run_is_rejected(program):
     assert "add --dry-run" in program.train(None, "--json", expect=USAGE).error
 
 
-def test_the_room_that_is_planned_for_is_that_of_a_checkpoint(plan, run):
+def test_dry_run_estimates_the_size_of_a_checkpoint(plan, run):
     size = sum(file.stat().st_size for file in checkpoint(run).iterdir())
     text = plan().stdout
     planned = float(text.split("more of ")[1].split(" KiB each")[0]) * 1024
     assert size <= planned <= size + 200_000
 
 
-def test_a_plan_of_a_resume(plan, run):
+def test_dry_run_reports_the_resume(plan, run):
     assert f"# start: goes on with {run} from step-00000004" in plan("--resume", run).stdout
     assert f"# start: goes on with {run} from step-00000004" in plan("--resume", "auto", out=run.parent).stdout
     earlier = checkpoint(run, 2)
     assert f", from {earlier}" in plan("--resume", earlier).stdout
 
 
-def test_a_plan_of_a_resume_that_would_be_refused(program, plan, run):
+def test_dry_run_rejects_an_invalid_resume(program, plan, run):
     assert "nowhere" in plan("--resume", "nowhere", expect=MISSING).error
     assert "optimizer.lr" in plan("--resume", run, "optimizer.lr=1", expect=CONFIG).error
     assert "optimizer.lr" in plan("--resume", checkpoint(run, 2), "optimizer.lr=1", expect=CONFIG).error
@@ -100,7 +100,7 @@ def test_a_plan_of_a_resume_that_would_be_refused(program, plan, run):
     assert str(damaged) in plan("--resume", damaged, expect=DATA).error
 
 
-def test_a_plan_of_a_run_that_is_in_use(program, plan):
+def test_dry_run_rejects_a_run_in_use(program, plan):
     with program.start_training(None, "train.steps=1000000") as call:
         call.until(lambda: bool(program.runs()))
         run = program.newest()
@@ -109,7 +109,7 @@ def test_a_plan_of_a_run_that_is_in_use(program, plan):
 
 
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]])
-def test_a_place_that_cannot_be_written(program, dry):
+def test_unwritable_out_is_rejected(program, dry):
     (program.folder / "file").write_text("in the way")
     for place in (program.folder / "file", program.folder / "file" / "runs"):
         assert str(place) in program.train(None, *dry, out=place, expect=CANNOT_WRITE).error
@@ -125,7 +125,7 @@ def disk(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [[], ["--dry-run"]])
-def test_checkpoints_that_will_not_fit_are_refused_before_the_first_step(program, disk, arguments):
+def test_checkpoints_without_space_are_rejected_before_first_step(program, disk, arguments):
     free = 500_000  # room for one of about 300 KB
     disk.fill(leave=free)
     error = program.train(None, "checkpoint.every=1", *arguments, out=disk.path / "runs", expect=CANNOT_WRITE).error
@@ -134,13 +134,13 @@ def test_checkpoints_that_will_not_fit_are_refused_before_the_first_step(program
     assert not (disk.path / "runs").exists()
 
 
-def test_where_all_are_kept_a_small_disk_is_warned_of(program, disk):
+def test_keeping_all_checkpoints_on_a_small_disk_is_a_warning(program, disk):
     result = program.train(None, "train.steps=200", "checkpoint.every=1", "checkpoint.keep=0", "--dry-run", out=disk.path)
     assert "warning: " in result.stderr and "checkpoint.keep = 0" in result.stderr
     assert "200 checkpoints of " in result.stderr
 
 
-def test_a_resume_needs_room_for_what_it_adds(program, disk):
+def test_resume_needs_space_for_additional_checkpoints_only(program, disk):
     program.train(None, "train.steps=4", "checkpoint.every=1", out=disk.path)
     run = program.newest(disk.path)
     before = bits(checkpoint(run, 4))
@@ -150,22 +150,22 @@ def test_a_resume_needs_room_for_what_it_adds(program, disk):
     assert bits(checkpoint(run, 4)) == before
 
 
-def test_networks_that_no_memory_holds(program, plan):
+def test_networks_larger_than_memory_are_rejected(program, plan):
     error = plan("model.width=60000", expect=OUT_OF_MEMORY).error
     assert "model.width" in error and "does not help" in error
 
 
-def test_a_pass_that_does_not_fit_is_warned_of(plan):
+def test_microbatch_larger_than_memory_is_a_warning(plan):
     result = plan("train.global_batch=1048576", "train.microbatch=1048576")
     assert "warning: memory may run out" in result.stderr
     assert "train.microbatch=524288" in result.stderr
-    # Left to itself it takes the largest size that fits.
+    # "auto" takes the largest size that fits.
     fitted = plan("train.global_batch=1048576", "train.microbatch=\"auto\"")
     assert "memory may run out" not in fitted.stderr
 
 
-def test_memory_that_runs_out_names_what_helps(program):
-    """The address space is limited to what the program has after its start and half of what a pass needs."""
+def test_out_of_memory_error_suggests_a_microbatch(program):
+    """The address space is limited to that of the running program plus half of the activations."""
     arguments = ["train", program.config, "train.global_batch=8192", "train.microbatch=8192", "model.width=16", "--out",
                  program.out]
     with program.start("train", program.config, "train.steps=1000000", "--out", program.folder / "other") as call:
@@ -195,10 +195,10 @@ def few(tmp_path_factory):
     (["data.path={few}", "evaluate.every=1"], 2, DATA, "at least 10 samples"),
     (["performance.cuda_graph=on"], None, CONFIG, "computes on the CPU"),
 ])
-def test_what_a_launch_rejects_a_plan_rejects_and_neither_creates_anything(program, plan, few, settings, ranks, expect, words):
+def test_dry_run_rejects_what_training_rejects_without_creating_files(program, plan, few, settings, ranks, expect, words):
     settings = [setting.format(few=few) for setting in settings]
     planned = plan(*settings, expect=expect).error
-    before = traces(program.folder)
+    before = files_in(program.folder)
     launched = program.train(ranks, *settings, expect=expect).stderr
     assert words in planned and words in launched
-    assert traces(program.folder) == before
+    assert files_in(program.folder) == before

@@ -1,4 +1,4 @@
-"""The number of ranks is no hyperparameter: the same bits with train.reproducible, the same training without."""
+"""Independence of the number of ranks: bitwise with train.reproducible, up to rounding without."""
 
 import re
 
@@ -28,18 +28,18 @@ def plain(shared_program):
 
 
 @pytest.mark.parametrize("ranks", [None, 2, 4])
-def test_reproducible_training_has_the_bits_of_one_rank(reproducible, ranks):
+def test_reproducible_training_equals_one_rank_bitwise(reproducible, ranks):
     assert bits(checkpoint(reproducible[ranks][1], STEPS)) == bits(checkpoint(reproducible[1][1], STEPS))
 
 
-def test_another_seed_has_other_bits(shared_program, reproducible):
+def test_another_seed_changes_the_result(shared_program, reproducible):
     other = shared_program.trained(None, "train.reproducible=true", f"train.steps={STEPS}", "train.seed=1")
     for name, digest in bits(checkpoint(other)).items():
         assert digest != bits(checkpoint(reproducible[1][1]))[name]
 
 
 @pytest.mark.parametrize("ranks", RANKS)
-def test_each_rank_forwards_its_share_of_every_batch(reproducible, ranks):
+def test_each_rank_processes_its_share_of_every_batch(reproducible, ranks):
     result, run = reproducible[ranks]
     number = ranks or 1
     forwarded = re.findall(r"^(?:\[(\d+)\] )?forwarded (\d+) real images", result.stderr, re.MULTILINE)
@@ -65,19 +65,19 @@ def test_training_on_more_ranks_differs_by_rounding_only(plain, ranks):
     assert k[1] == pytest.approx(k[0], rel=1e-5)
 
 
-def test_rounding_is_less_than_what_another_seed_changes(shared_program, plain):
+def test_rounding_difference_is_smaller_than_seed_difference(shared_program, plain):
     other = checkpoint(shared_program.trained(None, "train.microbatch=auto", "train.seed=1"))
     assert max(distances(other, plain[1]).values()) > 1e-2
 
 
-def test_a_batch_that_ranks_cannot_share_evenly_is_refused_with_one_that_works(program):
+def test_uneven_batch_is_rejected_with_a_valid_one(program):
     refused = program.train(3, "train.microbatch=auto", expect=CONFIG)
     assert "train.global_batch = 16 cannot be shared evenly by 3 ranks" in refused.error
     [works] = re.findall(r"train\.global_batch = (\d+) works", refused.error)
     program.train(3, "train.microbatch=auto", f"train.global_batch={works}", "--dry-run")
 
 
-def test_a_number_of_ranks_that_cannot_be_reproduced_is_refused_with_one_that_works(program):
+def test_irreproducible_rank_count_is_rejected_with_a_valid_one(program):
     options = "train.reproducible=true", "train.global_batch=48", "train.microbatch=auto"
     refused = program.train(3, *options, expect=CONFIG)
     assert "power-of-two number of ranks" in refused.error
@@ -85,7 +85,7 @@ def test_a_number_of_ranks_that_cannot_be_reproduced_is_refused_with_one_that_wo
     program.train(int(works), *options, "--dry-run")
 
 
-def test_microbatches_that_cannot_be_reproduced_are_refused_with_a_batch_that_works(program):
+def test_irreproducible_microbatch_is_rejected_with_a_valid_batch(program):
     refused = program.train(2, "train.reproducible=true", "train.global_batch=24", expect=CONFIG)
     assert "power-of-two number of microbatches" in refused.error
     [works] = re.findall(r"train\.global_batch = (\d+) works", refused.error)

@@ -1,4 +1,4 @@
-"""Rates are those of training: what comes between the steps is left out of them."""
+"""Reported speeds exclude the work between the steps."""
 
 import statistics
 
@@ -7,7 +7,7 @@ from program import reports
 
 
 @pytest.mark.cores("all")
-def test_drawing_samples_is_no_part_of_the_rate(program):
+def test_training_speed_excludes_sample_grids(program):
     every = 5
     run = program.trained(None, "train.steps=30", f"samples.every={every}", "samples.grid=24x24")
     rates = {line["step"]: line["images_per_s"] for line in reports(run)[1:]}  # the first step warms up

@@ -1,7 +1,7 @@
-"""Every command of README.md, as it stands there and in that order, in a copy of the tree.
+"""Every command of README.md, unchanged and in that order, in a copy of the tree.
 
-Trainings are made short by overrides at their end, and what no test machine has (data, hosts, a Slurm cluster) is made
-beforehand. The only command left out is the one that runs these tests.
+Overrides shorten trainings, and the tests prepare data, hosts and a Slurm cluster beforehand. Only the command that runs
+these tests is left out.
 """
 
 import functools
@@ -19,7 +19,7 @@ from program import BUILD, FACES, PATIENCE, REPOSITORY
 THIS_ITSELF = "tests/run.sh"
 SHORT = "train.steps=2 train.threads=1 model.width=4 model.hidden=8 samples.grid=2x2"
 LONGER = "train.steps=4"  # a resume may change that
-# On the test's one machine: two nodes of a tiny cluster without GPUs.
+# Two nodes of a tiny cluster without GPUs, on one host.
 SLURM_SIZE = {"--ntasks-per-node=8": "--ntasks-per-node=1", "--gpus-per-node=8": "--gpus-per-node=0 --cpus-per-task=1"}
 
 
@@ -33,7 +33,7 @@ def commands():
 
 
 def short(command):
-    """The same command on little: what is added stands behind what the README says."""
+    """The command with appended overrides that make it short."""
     if command == "launch/quickstart.sh":
         return f"{command} {SHORT}"
     if command.startswith("cmake --build"):
@@ -43,14 +43,14 @@ def short(command):
     if "valley train --resume" in command:
         return f"{command} {LONGER}"
     if re.search(r"\bconfigs/\S+", command) and "--dry-run" not in command:
-        # The one that changes the length of what was begun says so itself.
+        # A command that changes the length of an existing run has its own override.
         return f"{command} {SHORT}" + (f" {LONGER}" if "train.steps=" in command else "")
     return command
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory, faces):
-    """What a clone holds, with the program built, and photographs in class folders."""
+    """A clone with the built program, and photographs in class folders."""
     tree = tmp_path_factory.mktemp("readme") / "valley"
     files = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True).stdout
     for name in filter(None, files.decode().split("\0")):
@@ -76,47 +76,47 @@ def cluster():
 
 
 def run(command, tree, environment=None):
-    # An ordinary shell: mpirun refuses root unless told.
+    # mpirun does not run as root without these variables.
     allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "RANKS": "2"}
     variables = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "VALLEY_"))}
-    # Each command has a shell of its own: what `export PATH=...` does in the reader's.
+    # Each command has its own shell, so `export PATH=...` is set for all.
     allowed["PATH"] = f"{tree / '.venv' / 'bin'}:{variables['PATH']}"
     if "hosts " in command:
         del allowed["RANKS"]  # the file says how many
-    # Two cores do for four ranks here, which mpirun would refuse.
+    # Two cores run four ranks here, which mpirun would reject.
     allowed["OMPI_MCA_rmaps_base_oversubscribe"] = "1"
     return subprocess.run(["bash", "-c", command], cwd=tree, env=variables | allowed | (environment or {}), text=True,
                           capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL, check=False)
 
 
-def test_the_readme_has_commands():
+def test_readme_contains_commands():
     assert THIS_ITSELF in commands() and "launch/quickstart.sh" in commands() and len(commands()) > 15
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if c != THIS_ITSELF and "sbatch" not in c
                                      and "tensorboard" not in c])
-def test_the_command_works(command, checkout):
+def test_readme_command_works(command, checkout):
     result = run(short(command), checkout)
     assert result.returncode == 0, f"{short(command)}\n{result.stdout}\n{result.stderr}"
     for picture in re.findall(r"-o (\S+\.png)", command):
         with Image.open(checkout / picture) as image:
             assert min(image.size) > 16
     if "local.sh" in command:
-        assert len(list((checkout / "runs" / "photos").glob("[0-9]*"))) == 1  # the second time it goes on
+        assert len(list((checkout / "runs" / "photos").glob("[0-9]*"))) == 1  # the second call resumes
     if "--resume" in command:
         assert "resumed from" in result.stderr
 
 
 def test_tensorboard_reads_the_runs(checkout):
     [command] = [c for c in commands() if "tensorboard" in c]
-    # The server itself is tested in interop/test_tensorboard.py; here, that it is where the README says and sees all runs.
+    # interop/test_tensorboard.py tests the server; this tests its location in the README and that it finds all runs.
     result = run(f"{command} --inspect", checkout)
     assert result.returncode == 0, result.stderr
     assert "loss/D" in result.stdout and "samples/fakes" in result.stdout
 
 
 @pytest.mark.skipif(slurm_cluster.missing() != "", reason=slurm_cluster.missing())
-def test_sbatch_trains(checkout, cluster):
+def test_sbatch_script_trains(checkout, cluster):
     [command] = [c for c in commands() if c.startswith("sbatch")]
     for there, here in SLURM_SIZE.items():
         assert there in command

@@ -1,4 +1,4 @@
-"""Resume is exact: in the middle of an epoch, on another number of ranks, after a signal, after a kill."""
+"""Bitwise resume: within an epoch, on another number of ranks, after a signal, after a kill."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ def steps(n):
 
 @pytest.fixture(scope="module")
 def straight(shared_program):
-    """A run of all steps in one go."""
+    """A run of all steps without interruption."""
     return shared_program.trained(None, steps(WHOLE))
 
 
@@ -38,7 +38,7 @@ def bits_of(run):
     return bits(checkpoint(run, WHOLE))
 
 
-def test_half_and_the_rest_is_the_whole(program, straight, first_half):
+def test_resume_is_bitwise_equal_to_uninterrupted_training(program, straight, first_half):
     half = program.copy_of(first_half)
     assert bits(checkpoint(half)) != bits_of(straight)
     result = program.train(None, steps(WHOLE), "--resume", half)
@@ -48,7 +48,7 @@ def test_half_and_the_rest_is_the_whole(program, straight, first_half):
     assert steps_reported(half) == list(range(1, WHOLE + 1))
 
 
-def test_the_restart_reports_what_the_whole_run_reports(program, straight, first_half):
+def test_resumed_run_reports_equal_metrics(program, straight, first_half):
     half = program.copy_of(first_half)
     program.train(None, steps(WHOLE), "--resume", half)
     measured = ("step", "images", "loss/D", "loss/G", "k", "M", "grad_norm/D", "grad_norm/G")
@@ -56,7 +56,7 @@ def test_the_restart_reports_what_the_whole_run_reports(program, straight, first
            [[line[key] for key in measured] for line in reports(straight)]
 
 
-def test_a_run_that_stored_true_or_false_for_what_is_auto_now_resumes(program, straight, first_half):
+def test_run_with_boolean_for_auto_key_resumes(program, straight, first_half):
     half = program.copy_of(first_half)
     config = half / "config.toml"
     text = config.read_text()
@@ -68,7 +68,7 @@ def test_a_run_that_stored_true_or_false_for_what_is_auto_now_resumes(program, s
     assert bits_of(half) == bits_of(straight)
 
 
-def test_resume_auto_takes_the_newest_run(program, straight, first_half):
+def test_resume_auto_selects_the_newest_run(program, straight, first_half):
     program.train(None, steps(3))
     half = program.copy_of(first_half)
     program.train(None, steps(WHOLE), "--resume", "auto")
@@ -76,18 +76,18 @@ def test_resume_auto_takes_the_newest_run(program, straight, first_half):
     assert bits_of(half) == bits_of(straight)
 
 
-def test_resume_auto_without_a_run_starts_one(program):
+def test_resume_auto_without_run_creates_one(program):
     program.train(None, steps(2), "--resume", "auto")
     assert steps_reported(program.newest()) == [1, 2]
 
 
-def test_a_run_needs_no_config_to_go_on(program, straight, first_half):
+def test_resume_needs_no_config_argument(program, straight, first_half):
     half = program.copy_of(first_half)
     program.call("train", "--resume", half, steps(WHOLE), "--out", program.out)
     assert bits_of(half) == bits_of(straight)
 
 
-def test_a_checkpoint_that_is_not_the_newest_starts_a_new_run(program, straight, saved_twice):
+def test_checkpoint_that_is_not_the_newest_starts_a_new_run(program, straight, saved_twice):
     old = program.copy_of(saved_twice)
     before = bits_of(old)
     program.train(None, steps(WHOLE), "--resume", checkpoint(old, HALF))
@@ -97,7 +97,7 @@ def test_a_checkpoint_that_is_not_the_newest_starts_a_new_run(program, straight,
 
 
 @pytest.mark.parametrize("ranks", [None, 2])
-def test_a_run_from_an_older_checkpoint_has_it_from_the_start(program, saved_twice, ranks):
+def test_new_run_from_older_checkpoint_saves_it_first(program, saved_twice, ranks):
     old = program.copy_of(saved_twice)
     program.train(ranks, steps(HALF - 1), "--resume", checkpoint(old, HALF))  # nothing left to do
     fork = program.newest()
@@ -105,14 +105,14 @@ def test_a_run_from_an_older_checkpoint_has_it_from_the_start(program, saved_twi
     assert bits(checkpoint(fork, HALF)) == bits(checkpoint(old, HALF))
 
 
-def test_a_slash_at_the_end_changes_nothing(program, straight, first_half):
+def test_trailing_slash_of_run_is_ignored(program, straight, first_half):
     half = program.copy_of(first_half)
     program.call("train", "--resume", f"{checkpoint(half)}/", steps(WHOLE), "--out", program.out)
     assert program.runs() == [half]
     assert bits_of(half) == bits_of(straight)
 
 
-def test_what_four_ranks_begin_one_ends_as_two_would(program):
+def test_resume_on_other_rank_counts_is_bitwise_equal(program):
     mode = "train.reproducible=true"
     whole = program.trained(2, mode, steps(WHOLE))
     half = program.trained(4, mode, steps(HALF))
@@ -121,8 +121,8 @@ def test_what_four_ranks_begin_one_ends_as_two_would(program):
 
 
 @pytest.mark.parametrize("ranks", [None, 2])
-def test_checkpoints_written_meanwhile_are_those_that_training_waited_for(program, ranks):
-    """Each is the state of its step, however far training has come when its bytes are written."""
+def test_background_checkpoints_equal_foreground_ones(program, ranks):
+    """Each has the state of its step, even if later steps run before it is written."""
     runs = [program.trained(ranks, "checkpoint.every=1", "checkpoint.keep=0", f"checkpoint.background={background}")
             for background in ("true", "false")]
     for step in range(1, 11):
@@ -132,7 +132,7 @@ def test_checkpoints_written_meanwhile_are_those_that_training_waited_for(progra
                          (run / "log.txt").read_text())
 
 
-def test_a_finished_run_has_nothing_to_do(program):
+def test_resume_of_finished_run_does_nothing(program):
     run = program.trained(None, steps(3))
     before = bits(checkpoint(run, 3)), stats(run)
     result = program.train(None, steps(3), "--resume", run)
@@ -141,7 +141,7 @@ def test_a_finished_run_has_nothing_to_do(program):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_stops_after_a_checkpoint_and_the_run_goes_on(program, straight, number):
+def test_signal_saves_checkpoint_and_run_resumes(program, straight, number):
     with program.start_training(None, steps(WHOLE)) as call:
         call.until(has_reached(program, 3))
         call.process.send_signal(number)
@@ -156,7 +156,7 @@ def test_a_signal_stops_after_a_checkpoint_and_the_run_goes_on(program, straight
     assert steps_reported(run) == list(range(1, WHOLE + 1))
 
 
-def test_a_signal_through_the_launcher_stops_all_ranks(program):
+def test_signal_to_launcher_stops_all_ranks(program):
     with program.start_training(2, steps(1000)) as call:
         call.until(has_reached(program, 3))
         call.process.send_signal(signal.SIGUSR1)
@@ -169,7 +169,7 @@ def test_a_signal_through_the_launcher_stops_all_ranks(program):
     assert steps_reported(program.newest()) == list(range(1, stopped_at + 3))
 
 
-def test_a_signal_leaves_a_report_of_the_last_step(program):
+def test_signal_reports_the_last_step(program):
     with program.start_training(None, steps(100_000), "train.report_every=50000") as call:
         call.until(has_reached(program, 1))
         call.process.send_signal(signal.SIGUSR1)
@@ -184,7 +184,7 @@ def test_a_signal_leaves_a_report_of_the_last_step(program):
     assert steps_reported(run) == [1, stopped_at, stopped_at + 1]
 
 
-def test_a_signal_to_one_rank_stops_all(program):
+def test_signal_to_one_rank_stops_all(program):
     with program.start_training(2, steps(1000)) as call:
         call.until(has_reached(program, 3))
         os.kill(call.rank(1), signal.SIGTERM)
@@ -193,7 +193,7 @@ def test_a_signal_to_one_rank_stops_all(program):
     assert checkpoints(program.newest())
 
 
-def test_after_a_kill_no_step_is_reported_twice(program, straight, first_half):
+def test_no_step_is_reported_twice_after_a_kill(program, straight, first_half):
     run = program.copy_of(first_half)
     with program.start_training(None, steps(WHOLE), "--resume", "auto") as call:
         call.until(has_reached(program, HALF + 3))
@@ -202,7 +202,7 @@ def test_after_a_kill_no_step_is_reported_twice(program, straight, first_half):
     assert steps_reported(run)[-1] >= HALF + 3
     assert [step_of(c) for c in checkpoints(run)] == [HALF]
 
-    # Half of a line is what a machine that goes down may leave.
+    # A host that fails may leave half of a line.
     with open(run / "stats.jsonl", "a") as file:
         file.write('{"step": 14, "ima')
     program.train(None, steps(HALF), "--resume", "auto")
@@ -212,7 +212,7 @@ def test_after_a_kill_no_step_is_reported_twice(program, straight, first_half):
     assert bits_of(run) == bits_of(straight)
 
 
-def test_a_changed_key_is_named(program):
+def test_changed_key_is_named(program):
     program.train(None, steps(2))
     result = program.train(None, "--resume", "auto", "objective.gamma=0.7", "optimizer.lr=0.1", expect=CONFIG)
     assert "objective.gamma: 0.5 -> 0.7" in result.error
@@ -221,7 +221,7 @@ def test_a_changed_key_is_named(program):
     assert len(program.runs()) == 1
 
 
-def test_keys_that_change_no_training_may_change(program):
+def test_keys_without_effect_on_training_may_change(program):
     run = program.trained(None, steps(2))
     program.train(None, "--resume", "auto", steps(4), "train.report_every=2", "checkpoint.keep=1", "samples.every=3",
                   "data.verify=off")
@@ -229,14 +229,14 @@ def test_keys_that_change_no_training_may_change(program):
     assert (run / "fakes-00000003.png").exists()
 
 
-def test_a_refused_resume_leaves_the_run_as_it_was(program):
+def test_rejected_resume_does_not_change_the_run(program):
     run = program.trained(None, steps(2))
     before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
     program.train(None, "--resume", run, "model.width=8", expect=CONFIG)
     assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == before
 
 
-def test_other_data_are_refused(program, tmp_path):
+def test_resume_on_other_data_is_rejected(program, tmp_path):
     run = program.trained(None, steps(2))
     before = (run / "config.toml").read_bytes()
     fewer = tmp_path / "fewer"
@@ -248,26 +248,26 @@ def test_other_data_are_refused(program, tmp_path):
     assert (run / "config.toml").read_bytes() == before
 
 
-def test_a_run_in_use_is_refused_naming_who_holds_it(program):
+def test_run_in_use_is_rejected_with_its_process(program):
     with program.start_training(None, steps(100000)) as call:
         call.until(has_reached(program, 1))
         result = program.train(None, "--resume", "auto", steps(100000), expect=USAGE)
         assert f"process {call.process.pid} on host {os.uname().nodename}" in result.error
         call.process.send_signal(signal.SIGTERM)
         assert call.wait().code == STOPPED
-    # The lock goes with its holder.
+    # The lock ends with its process.
     done = step_of(checkpoint(program.newest()))
     program.train(None, "--resume", "auto", steps(done + 1))
 
 
-def test_a_run_that_does_not_exist_is_missing(program):
+def test_missing_run_is_reported(program):
     result = program.train(None, "--resume", program.out / "00000-none", expect=MISSING)
     assert "00000-none" in result.error
 
 
 @pytest.mark.parametrize(("error_number", "code"), [(errno.EIO, 74), (errno.ESTALE, 74), (errno.EACCES, MISSING)])
-def test_a_checkpoint_that_cannot_be_looked_at_is_not_passed_over(program, saved_twice, faulty_valley, error_number, code):
-    """Its successor would be resumed from an older one, or from the first step."""
+def test_unreadable_checkpoint_is_not_skipped(program, saved_twice, faulty_valley, error_number, code):
+    """Skipping it would resume from an older checkpoint or from the first step."""
     run = program.copy_of(saved_twice)
     before = bits(checkpoint(run))
     result = faulty_valley("train", program.config, steps(WHOLE + 5), "--resume", run, "--out", program.out,

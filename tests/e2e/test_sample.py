@@ -1,4 +1,4 @@
-"""`valley sample`: the grid that training draws, from a run, a checkpoint or a lone file."""
+"""`valley sample`: the grid of training, from a run, a checkpoint or a model file."""
 
 import json
 import shutil
@@ -14,14 +14,14 @@ STEPS = 6
 
 @pytest.fixture(scope="module")
 def run(shared_program):
-    """Two checkpoints and, drawn of the last step, a grid of 64."""
+    """A run with two checkpoints and a grid of 64 samples of the last step."""
     return shared_program.trained(None, f"train.steps={STEPS}", "checkpoint.every=3", "samples.grid=8x8",
                                   "train.ema_half_life=32")
 
 
 @pytest.fixture
 def draw(program):
-    """Draws and returns the picture; further keywords go to the call."""
+    """Samples and returns the image; further keywords go to the call."""
     def draw_from(model, *arguments, name="picture.png"):
         file = program.folder / name
         program.call("sample", model, *arguments, "-o", file)
@@ -40,29 +40,29 @@ def tile(picture, row, column):
     return picture[y:y + 32, x:x + 32]
 
 
-def test_the_grid_is_that_of_training(draw, run):
+def test_sample_grid_equals_the_grid_of_training(draw, run):
     trained = pixels(run / f"fakes-{STEPS:08}.png")
     assert trained.shape == (8 * 34 + 2, 8 * 34 + 2, 3)
     assert numpy.array_equal(pixels(draw(run, "--seeds", "0-63")), trained)
 
 
-def test_the_weights_are_averaged_unless_raw_is_asked_for(draw, run):
+def test_averaged_weights_are_used_unless_raw_is_set(draw, run):
     averaged, raw = draw(run, name="averaged.png"), draw(run, "--raw", name="raw.png")
     assert not numpy.array_equal(pixels(averaged), pixels(raw))
 
 
-def test_the_same_seeds_give_the_same_bytes(draw, run):
+def test_same_seeds_give_the_same_bytes(draw, run):
     assert draw(run, name="a.png").read_bytes() == draw(run, name="b.png").read_bytes()
 
 
-def test_a_seed_gives_its_image_wherever_it_stands(draw, run):
+def test_image_of_a_seed_does_not_depend_on_other_seeds(draw, run):
     many, one = pixels(draw(run, "--seeds", "3,17,5-8")), pixels(draw(run, "--seeds", "17", name="one.png"))
     assert many.shape == (2 * 34 + 2, 3 * 34 + 2, 3)
     assert numpy.array_equal(tile(many, 0, 1), tile(one, 0, 0))
     assert not numpy.array_equal(tile(many, 0, 0), tile(one, 0, 0))
 
 
-def test_run_checkpoint_folder_and_lone_file_are_one_model(draw, run, tmp_path):
+def test_run_checkpoint_and_file_load_the_same_model(draw, run, tmp_path):
     lone = shutil.copy(checkpoint(run) / "model.safetensors", tmp_path / "lone.safetensors")
     pictures = [draw(model, name=f"{i}.png").read_bytes()
                 for i, model in enumerate([run, run / "checkpoints", checkpoint(run), lone])]
@@ -70,7 +70,7 @@ def test_run_checkpoint_folder_and_lone_file_are_one_model(draw, run, tmp_path):
     assert draw(checkpoint(run, 3), name="earlier.png").read_bytes() != pictures[0]
 
 
-def test_interpolation_walks_from_seed_to_seed(draw, run):
+def test_interpolation_is_linear_between_seeds(draw, run):
     walk = pixels(draw(run, "--seeds", "3,17,5", "--interpolate", "4"))
     ends = pixels(draw(run, "--seeds", "3,17,5", "--grid", "3x1", name="ends.png"))
     assert walk.shape == (2 * 34 + 2, 4 * 34 + 2, 3)
@@ -79,21 +79,21 @@ def test_interpolation_walks_from_seed_to_seed(draw, run):
     assert not numpy.array_equal(tile(walk, 0, 1), tile(walk, 0, 0))
 
 
-def test_the_largest_seed(draw, run):
+def test_largest_seed_is_accepted(draw, run):
     largest = 2**64 - 1
     last = pixels(draw(run, "--seeds", f"{largest - 1}-{largest}"))
     assert last.shape[1] == 2 * 34 + 2
     assert not numpy.array_equal(tile(last, 0, 0), tile(last, 0, 1))
 
 
-def test_cells_without_a_sample_stay_white(draw, run):
+def test_empty_grid_cells_are_white(draw, run):
     picture = pixels(draw(run, "--seeds", "0-2", "--grid", "2x2"))
     assert picture.shape == (2 * 34 + 2, 2 * 34 + 2, 3)
     assert (tile(picture, 1, 1) == 255).all()
     assert not (tile(picture, 1, 0) == 255).all()
 
 
-def test_json_says_what_was_drawn(program, run):
+def test_json_describes_the_output(program, run):
     file, saved = program.folder / "p.png", program.folder / "latents.safetensors"
     result = program.call("sample", run, "--seeds", "0-3", "--json", "--save-latents", saved, "-o", file)
     told = json.loads(result.stdout)
@@ -114,20 +114,20 @@ def test_json_says_what_was_drawn(program, run):
     ["--seeds", "0-99999999"], ["--seeds", "18446744073709551616"], ["--grid", "8"], ["--grid", "2x2"], ["--grid", "8x8x"], ["--interpolate", "1"],
     ["--interpolate", "-3"], ["--seeds", "1", "--interpolate", "4"],
 ])
-def test_a_wrong_command_line_is_refused(program, run, arguments):
+def test_invalid_command_line_is_rejected(program, run, arguments):
     file = program.folder / "p.png"
     result = program.call("sample", run, *arguments, "-o", file, expect=USAGE)
     assert arguments[-2] in result.stderr
     assert not file.exists()
 
 
-def test_what_does_not_exist_is_missing(program, run):
+def test_missing_model_has_its_exit_code(program, run):
     file = program.folder / "p.png"
     for model in (run / "nothing", run / "stats.jsonl", run / "checkpoints" / "step-00000099", program.folder):
         assert str(model) in program.call("sample", model, "-o", file, expect=MISSING).error
 
 
-def test_a_damaged_checkpoint_is_refused_and_a_run_falls_back(program, draw, run):
+def test_damaged_checkpoint_is_rejected_and_run_uses_earlier_one(program, draw, run):
     copy = shutil.copytree(run, program.folder / "copy")
     flip(checkpoint(copy, STEPS) / "model.safetensors", 5000)
     error = program.call("sample", checkpoint(copy, STEPS), "-o", program.folder / "p.png", expect=DATA).error
@@ -136,7 +136,7 @@ def test_a_damaged_checkpoint_is_refused_and_a_run_falls_back(program, draw, run
 
 
 @pytest.mark.parametrize("damage", ["truncated", "no header", "empty", "lacks a tensor's data", "not of Valley"])
-def test_a_corrupt_lone_file_is_refused(program, run, damage):
+def test_corrupt_model_file_is_rejected(program, run, damage):
     file = program.folder / "lone.safetensors"
     whole = (checkpoint(run) / "model.safetensors").read_bytes()
     file.write_bytes({"truncated": whole[:1000], "no header": b"\xff" * 100, "empty": b"",
@@ -145,6 +145,6 @@ def test_a_corrupt_lone_file_is_refused(program, run, damage):
     assert str(file) in program.call("sample", file, "-o", program.folder / "p.png", expect=DATA).error
 
 
-def test_a_picture_that_cannot_be_written(program, run):
+def test_unwritable_png_is_an_error(program, run):
     result = program.call("sample", run, "--seeds", "0-3", "-o", program.folder / "none" / "p.png", expect=73)
     assert str(program.folder / "none") in result.error

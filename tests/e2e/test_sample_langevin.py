@@ -1,4 +1,4 @@
-"""`valley sample --langevin`: chains on the energy of any model, and what is seen of them on their way."""
+"""`valley sample --langevin`: chains on the energy of any model, and their trajectories."""
 
 import json
 
@@ -29,7 +29,7 @@ def draw(program, run, *arguments, name="out.png"):
         return numpy.asarray(image), said
 
 
-def test_chains_of_a_trained_energy_are_those_of_sample(program, ebm):
+def test_langevin_option_equals_default_sampling_of_energies(program, ebm):
     plain, _ = draw(program, ebm, "--seeds", "5-8", "--steps", "6")
     asked, said = draw(program, ebm, "--seeds", "5-8", "--steps", "6", "--langevin")
     assert numpy.array_equal(plain, asked)
@@ -38,7 +38,7 @@ def test_chains_of_a_trained_energy_are_those_of_sample(program, ebm):
     assert not numpy.array_equal(still, asked)
 
 
-def test_an_autoencoders_energy_falls_along_its_chains(program, gan):
+def test_autoencoder_energy_decreases_along_chains(program, gan):
     out = program.folder / "way.jsonl"
     picture = program.folder / "way.png"
     draw(program, gan, "--langevin", "--seeds", "3,7-8", "--steps", "20", "--columns", "5", "--trajectory", picture,
@@ -53,7 +53,7 @@ def test_an_autoencoders_energy_falls_along_its_chains(program, gan):
         assert image.width > 5 * 64 and image.height > 3 * 64
 
 
-def test_chains_from_the_generator_begin_with_its_samples(program, gan):
+def test_chains_from_generator_start_at_its_samples(program, gan):
     out = program.folder / "way.safetensors"
     end, said = draw(program, gan, "--from", "generator", "--seeds", "4-5", "--steps", "3", "--trajectory-out", out)
     samples, _ = draw(program, gan, "--seeds", "4-5", name="samples.png")
@@ -76,7 +76,7 @@ def test_chains_from_the_generator_begin_with_its_samples(program, gan):
     (["--trajectory", "OUT"], USAGE, "same file"),
     (["--trajectory", "way.png", "--seeds", "0-256"], USAGE, "at most 256"),
 ])
-def test_what_is_refused(program, gan, arguments, expect, words):
+def test_invalid_options_are_rejected(program, gan, arguments, expect, words):
     out = program.folder / "out.png"
     given = [out if word == "OUT" else word for word in arguments]
     given += [] if "--seeds" in given else ["--seeds", "0-1"]
@@ -85,6 +85,6 @@ def test_what_is_refused(program, gan, arguments, expect, words):
     assert not out.exists()
 
 
-def test_an_energy_has_no_generator_to_begin_from(program, ebm):
+def test_from_generator_is_rejected_for_energies(program, ebm):
     result = program.call("sample", ebm, "--from", "generator", "-o", program.folder / "out.png", expect=USAGE)
     assert "no generator" in result.error

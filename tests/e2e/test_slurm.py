@@ -1,4 +1,4 @@
-"""launch/slurm.sbatch on a real Slurm cluster of two nodes: preempted jobs continue, and end with the bits of an undisturbed run."""
+"""launch/slurm.sbatch on a real Slurm cluster of two nodes: preempted jobs are requeued and end bitwise equal to an uninterrupted run."""
 
 import json
 import os
@@ -18,7 +18,7 @@ STEPS = 160
 RANK_ONE_ROW = 60  # an image that rank 1 of two has in the first step
 SIZE = "--nodes=2", "--ntasks-per-node=1", "--gpus-per-node=0", "--cpus-per-task=1"
 
-# Jobs mostly wait for Slurm: none holds a core.
+# Jobs mostly wait for Slurm, so they need no core.
 pytestmark = [pytest.mark.skipif(slurm_cluster.missing() != "", reason=slurm_cluster.missing()), pytest.mark.cores(0)]
 
 
@@ -79,7 +79,7 @@ def requeue_job(cluster, job):
     cluster.run("scontrol", "requeue", job.id)
 
 
-def test_a_preempted_job_requeues_itself_and_ends_with_the_same_bits(cluster, program, shared_program):
+def test_preempted_job_requeues_and_is_bitwise_equal(cluster, program, shared_program):
     options = f"train.steps={STEPS}", "train.reproducible=true"
     straight = shared_program.trained(2, *options)
     job = Job(cluster, program, *options)
@@ -103,7 +103,7 @@ def test_a_preempted_job_requeues_itself_and_ends_with_the_same_bits(cluster, pr
     assert not list(program.out.glob(".slurm-*"))
 
 
-def test_a_mistake_is_not_queued_again(cluster, program):
+def test_config_error_is_not_requeued(cluster, program):
     job = Job(cluster, program, "train.microbatch=5", environment={"SLURM_GPUS_ON_NODE": "8"})
     fields, code = job.until_ended()
     assert "warning: each rank has 1 CPU(s); a rank on a GPU needs 4 or more (--cpus-per-task=4)" in job.output()
@@ -111,7 +111,7 @@ def test_a_mistake_is_not_queued_again(cluster, program):
     assert job.output().count("error: train.global_batch = 16 is no multiple of train.microbatch = 5") == 1
 
 
-def test_the_code_of_a_failing_rank_comes_through(cluster, program, faces):
+def test_exit_code_of_failed_rank_is_returned(cluster, program, faces):
     data = shutil.copytree(faces, program.folder / "damaged")
     [shard] = json.loads((data / "manifest.json").read_text())["shards"]
     flip(data / shard["file"], shard["data_offset"] + RANK_ONE_ROW * 32 * 32 * 3)
@@ -121,7 +121,7 @@ def test_the_code_of_a_failing_rank_comes_through(cluster, program, faces):
     assert json.loads((program.newest() / "exit.json").read_text())["failed"].startswith("rank 1 ")
 
 
-def test_a_killed_rank_ends_the_job(cluster, program):
+def test_killed_rank_ends_the_job(cluster, program):
     job = Job(cluster, program, "train.steps=100000")
     job.until_step(3)
     os.kill(program_of_rank(1, job.id), signal.SIGKILL)
@@ -129,8 +129,8 @@ def test_a_killed_rank_ends_the_job(cluster, program):
     assert (fields["JobState"], code, fields["Restarts"]) == ("FAILED", 128 + signal.SIGKILL, "0"), job.output()
 
 
-def test_a_job_that_makes_no_progress_is_not_queued_for_ever(cluster, program):
-    # A program that is told to stop before its first step, each time.
+def test_job_without_progress_is_not_requeued_forever(cluster, program):
+    # A program that is stopped before its first step every time.
     stopped = program.folder / "stopped"
     stopped.write_text(f'#!/bin/sh\nkill -USR1 $$\nexec {VALLEY} "$@"\n')
     stopped.chmod(0o755)
@@ -142,21 +142,21 @@ def test_a_job_that_makes_no_progress_is_not_queued_for_ever(cluster, program):
     assert not list(program.out.glob(".slurm-*"))
 
 
-def test_the_time_limit_asks_in_time(cluster, program):
-    # Slurm looks every 30 s, and asks as soon as the next look might be too late: 10 to 40 s after the start. Asked before
+def test_time_limit_stops_training_with_checkpoint(cluster, program):
+    # Slurm checks every 30 s, and signals if the next check might be too late: 10 to 40 s after the start. Signaled before
     # there are any ranks it would be lost.
     job = Job(cluster, program, "train.steps=100000", options=("--nodes=1", "--time=1", "--signal=USR1@20"))
     job.until_start(2)
     assert job.starts()[0]["exit_code"] == STOPPED, job.output()
-    # Who cancels a job does not want it back; what was trained is kept all the same.
+    # A canceled job is not requeued, but its checkpoint is kept.
     cluster.run("scancel", job.id)
     fields, _ = job.until_ended()
     assert (fields["JobState"], fields["Restarts"]) == ("CANCELLED", "1"), job.output()
     cluster.wait(lambda: job.starts()[1].get("exit_code") == STOPPED, "the checkpoint", job.output)
 
 
-def test_a_task_of_an_array_is_queued_again_alone(cluster, program):
-    """Both tasks run at once; the one that has the array's own id as its job id is asked to stop."""
+def test_array_task_is_requeued_alone(cluster, program):
+    """Both tasks run at once; the one whose job id is the array id is stopped."""
     size = "--nodes=1", "--array=3,7"
     job = Job(cluster, program, "train.steps=100000", "train.seed=%a", options=(*size, f"--output={program.folder}/%a.log"),
               out=program.folder / "task-%a")

@@ -1,4 +1,4 @@
-"""The program where something around it is unusual: streams, locale, environment, names, permissions, two jobs at once."""
+"""The program in unusual environments: streams, locale, variables, names, permissions, two jobs at once."""
 
 import json
 import os
@@ -15,7 +15,7 @@ NOBODY = 65534
 
 
 def start(*arguments, environment=BARE, **options):
-    """A finished call whose environment holds nothing but what is given."""
+    """Runs a call whose environment has the given variables only."""
     options = {"capture_output": True, "stdin": subprocess.DEVNULL} | options
     return subprocess.run([VALLEY, *arguments], env=environment, timeout=120, check=False, **options)
 
@@ -31,21 +31,21 @@ def train(program, *arguments, **options):
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_training_with_closed_streams_writes_no_message_into_a_file(program, run, closed):
-    """A file that is opened next would have the number of the closed stream."""
+    """The next opened file would get the descriptor of the closed stream."""
     command = f'exec "$0" train "$1" train.steps=2 --out "$2" {closed}'
     subprocess.run(["sh", "-c", command, VALLEY, program.config, program.out], env=BARE, check=True, timeout=120)
     assert bits(checkpoint(program.newest(), 2)) == bits(checkpoint(run, 2))
     assert json.loads((program.newest() / "exit.json").read_text())["exit_code"] == 0
 
 
-def test_a_reader_of_the_messages_who_leaves_does_not_end_the_training(program):
+def test_closed_stderr_pipe_does_not_end_training(program):
     command = '"$0" train "$1" train.steps=20 --out "$2" 2>&1 | head -n 1; test ${PIPESTATUS[0]} = 0'
     subprocess.run(["bash", "-c", command, VALLEY, program.config, program.out], check=True, timeout=120,
                    capture_output=True)
     assert len(reports(program.newest())) == 20
 
 
-def test_a_reader_of_the_keys_who_leaves_is_no_error():
+def test_closed_stdout_pipe_is_not_an_error():
     command = '"$0" train --keys | head -n 1; exit ${PIPESTATUS[0]}'
     result = subprocess.run(["bash", "-c", command, VALLEY], capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode in (0, 141)
@@ -55,7 +55,7 @@ def test_a_reader_of_the_keys_who_leaves_is_no_error():
 
 @pytest.mark.parametrize("arguments", [["train", "--keys"], ["--version"], ["--help"], ["train", "--help"]])
 @pytest.mark.parametrize("redirection", ["> /dev/full", ">&-"])
-def test_results_that_cannot_be_printed_are_an_error(arguments, redirection):
+def test_unwritable_stdout_is_an_error(arguments, redirection):
     result = subprocess.run(["sh", "-c", f'exec "$0" "$@" {redirection}', VALLEY, *arguments], text=True, timeout=60,
                             stderr=subprocess.PIPE, check=False)
     assert result.returncode == CANNOT_WRITE
@@ -63,14 +63,14 @@ def test_results_that_cannot_be_printed_are_an_error(arguments, redirection):
     assert result.stderr.count("\n") == 1
 
 
-def test_no_environment_at_all(program, run):
+def test_empty_environment_works(program, run):
     assert train(program, environment={}).returncode == 0
     assert start("sample", run, "--seeds", "0", "-o", program.folder / "p.png", environment={}).returncode == 0
 
 
 @pytest.mark.parametrize("variables", [{"TMPDIR": "/nonexistent"}, {"HOME": "/nonexistent"}, {"LANG": "xx_YY.UTF-8"},
                                        {"LC_ALL": "C", "TERM": "dumb"}, {"NO_COLOR": "1", "TERM": "xterm"}])
-def test_odd_variables_change_nothing(program, run, variables):
+def test_unusual_variables_do_not_change_results(program, run, variables):
     result = train(program, environment=BARE | variables)
     assert result.returncode == 0, result.stderr
     assert bits(checkpoint(program.newest(), 2)) == bits(checkpoint(run, 2))
@@ -86,7 +86,7 @@ def german(tmp_path_factory):
     return BARE | {"LOCPATH": str(folder), "LC_ALL": "de_DE.UTF-8"}
 
 
-def test_numbers_have_a_point_in_every_locale(program, run, german):
+def test_decimal_point_does_not_depend_on_locale(program, run, german):
     result = train(program, "optimizer.lr=0.5", "--dry-run", environment=german, text=True)
     assert "lr = 0.5\n" in result.stdout
     assert train(program, environment=german).returncode == 0
@@ -95,7 +95,7 @@ def test_numbers_have_a_point_in_every_locale(program, run, german):
 
 
 @pytest.mark.parametrize(("kind", "columns"), [("xterm", 20), ("xterm", 1), ("dumb", 20)])
-def test_a_narrow_terminal(program, kind, columns):
+def test_narrow_terminal_works(program, kind, columns):
     parent, child = pty.openpty()
     import fcntl, struct, termios
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
@@ -111,7 +111,7 @@ def test_a_narrow_terminal(program, kind, columns):
     os.close(parent)
     assert process.wait(timeout=60) == 0
     assert (b"\x1b" in shown) == (kind != "dumb")
-    # Redrawn behind "\r"; messages follow a line that was wiped.
+    # Redrawn after "\r"; messages follow an erased line.
     lines = re.findall(rb"\r(s[^\r\n\x1b]*)", shown)
     assert bool(lines) == (kind != "dumb")
     for drawn in lines:
@@ -119,7 +119,7 @@ def test_a_narrow_terminal(program, kind, columns):
 
 
 @pytest.mark.parametrize("name", [b"with space", b"two\nlines", b"not-utf-8-\xff", "öäü".encode(), b"-dash", b"'\"$`"])
-def test_any_name_of_a_folder(program, name):
+def test_unusual_folder_names_work(program, name):
     folder = os.fsencode(program.folder) + b"/" + name
     os.mkdir(folder)
     config = folder + b"/my config (1).toml"
@@ -137,8 +137,8 @@ def test_any_name_of_a_folder(program, name):
     assert start("train", "--resume", run, "train.steps=2").returncode == 0
 
 
-def test_data_whose_name_is_no_utf_8_are_refused_in_words(program, faces):
-    """Their path would stand in config.toml, which is UTF-8."""
+def test_data_path_that_is_not_utf8_is_rejected_with_a_message(program, faces):
+    """Their path would be in config.toml, which must be UTF-8."""
     name = os.fsencode(program.folder) + b"/data-\xff"
     os.symlink(faces, name)
     result = start("train", program.config, b"data.path=" + name, "--out", program.out)
@@ -147,7 +147,7 @@ def test_data_whose_name_is_no_utf_8_are_refused_in_words(program, faces):
     assert result.stderr.count(b"\n") == 1
 
 
-def test_relative_paths_and_links(program, run):
+def test_relative_paths_and_links_work(program, run):
     config = shutil.copy(program.config, program.folder / "c.toml")
     assert start("train", config.name, "train.steps=1", "--out", "relative/runs", cwd=program.folder).returncode == 0
     real = program.folder / "relative" / "runs" / "00000-c"
@@ -159,14 +159,14 @@ def test_relative_paths_and_links(program, run):
     assert start("sample", "latest/", "--seeds", "0", "-o", "p.png", cwd=program.folder).returncode == 0
 
 
-def test_a_strict_umask(program):
+def test_strict_umask_works(program):
     assert train(program, umask=0o077).returncode == 0
     assert (checkpoint(program.newest()) / "COMMIT").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may take another user's rights")
-def test_what_another_user_may_not_write(faces, run, tmp_path):
-    """Read-only data and a read-only working folder are no hindrance; an --out or picture in one is, and is said so."""
+def test_folder_of_another_user_is_rejected(faces, run, tmp_path):
+    """Read-only data and working folders work; a read-only --out or output file is an error."""
     place = f"/tmp/valley-{os.getpid()}"
     shutil.copytree(faces, f"{place}/data")
     shutil.copytree(run, f"{place}/run")
@@ -194,7 +194,7 @@ def test_what_another_user_may_not_write(faces, run, tmp_path):
         shutil.rmtree(place)
 
 
-def test_two_trainings_that_start_at_once_take_two_numbers(program):
+def test_simultaneous_launches_get_different_run_numbers(program):
     calls = [program.start_training(None, "train.steps=2") for _ in range(4)]
     try:
         assert [call.wait().code for call in calls] == [0] * 4
@@ -206,7 +206,7 @@ def test_two_trainings_that_start_at_once_take_two_numbers(program):
 
 
 @pytest.mark.parametrize("kind", ["device", "pipe", "folder"])
-def test_what_is_no_plain_file_is_not_replaced_by_a_picture(program, run, kind):
+def test_special_files_are_not_replaced_by_png_output(program, run, kind):
     place = program.folder / kind
     if kind == "device":
         if os.geteuid() != 0:
@@ -223,7 +223,7 @@ def test_what_is_no_plain_file_is_not_replaced_by_a_picture(program, run, kind):
 
 
 def test_outputs_go_through_symbolic_links(program, run, faces):
-    """Of every command that writes a file: the link stays, its target is written and keeps its permissions."""
+    """For every command that writes a file: the link stays, its target is written and keeps its permissions."""
     real = program.folder / "real"
     real.mkdir()
     commands = {
@@ -247,7 +247,7 @@ def test_outputs_go_through_symbolic_links(program, run, faces):
     assert not [path for path in (*real.iterdir(), *program.folder.iterdir()) if path.name.endswith(".tmp")]
 
 
-def test_a_picture_goes_to_standard_output(program, run):
+def test_png_can_be_written_to_stdout(program, run):
     command = '"$0" sample "$1" --seeds 0 -o /dev/stdout --json | head -c 8; exit ${PIPESTATUS[0]}'
     result = subprocess.run(["bash", "-c", command, VALLEY, run], capture_output=True, timeout=60, check=False)
     assert result.stdout == b"\x89PNG\r\n\x1a\n"

@@ -1,4 +1,4 @@
-"""What a person sees on a terminal: the line of progress stays below, and messages stand above it, each on a line of its own."""
+"""Output on a terminal: messages are printed above the progress line, each on its own line."""
 
 import os
 import pty
@@ -14,7 +14,7 @@ COLUMNS = 200
 
 
 def screen(text):
-    """The lines that stand on a terminal after `text`, of which the program uses \\r, \\n and 'clear to the end of the line'."""
+    """The lines on a terminal after `text`, of which the program uses \\r, \\n and 'clear to the end of the line'."""
     lines, column = [""], 0
     for piece in re.findall(r"\r|\n|\x1b\[K|[^\r\n\x1b]+", text):
         if piece == "\r":
@@ -30,7 +30,7 @@ def screen(text):
 
 
 def on_terminal(command, folder, kind="xterm"):
-    """What `command` writes to a terminal on its stderr."""
+    """Output of `command` to a terminal on its stderr."""
     controller, terminal = pty.openpty()
     environment = {**os.environ, "TERM": kind}
     subprocess.run(["stty", "cols", str(COLUMNS)], stdin=terminal, check=True)
@@ -48,7 +48,7 @@ def on_terminal(command, folder, kind="xterm"):
     return b"".join(pieces).decode()
 
 
-def test_messages_stand_above_the_line_of_progress(program):
+def test_messages_are_printed_above_the_progress_line(program):
     command = [VALLEY, "train", program.config, "--out", program.out]
     text = on_terminal(command, program.folder)
     assert text.count("\rstep ") >= 10, "it is redrawn in place"
@@ -56,15 +56,15 @@ def test_messages_stand_above_the_line_of_progress(program):
     progress = [i for i, line in enumerate(lines) if "step 10 |" in line]
     messages = [line for line in lines if "step 10 |" not in line]
     assert len(progress) == 1 and lines[progress[0]].startswith("step 10 |"), lines
-    # Said while the line stood there, and now above it.
+    # Logged while the progress line was shown, and now above it.
     assert lines[progress[0] - 1] == "forwarded 160 real images in this start", lines
     log = (program.newest() / "log.txt").read_text().splitlines()
     # log.txt begins with the run; its lines start with the time.
     assert messages[-len(log):] == [line.split(" ", 1)[1] for line in log]
 
 
-def test_the_time_left_counts_what_comes_between_the_steps(program):
-    # Nearly all of this run's time goes into its grids.
+def test_remaining_time_includes_work_between_steps(program):
+    # Most time of this run is spent on grids.
     steps, middle = 12, 6
     command = [VALLEY, "train", program.config, "--out", program.out, f"train.steps={steps}", "samples.every=1",
                "samples.grid=24x24"]
@@ -76,6 +76,6 @@ def test_the_time_left_counts_what_comes_between_the_steps(program):
 
 
 @pytest.mark.parametrize(("kind", "redraws"), [("xterm", True), ("dumb", False)])
-def test_verify_redraws_its_line_where_that_can_be_done(faces, tmp_path, kind, redraws):
+def test_verify_redraws_progress_line_on_capable_terminal(faces, tmp_path, kind, redraws):
     text = on_terminal([VALLEY, "shard", "verify", faces], tmp_path, kind)
     assert (CLEAR_TO_END in text) == redraws

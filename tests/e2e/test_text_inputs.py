@@ -1,4 +1,4 @@
-"""Text that the program reads and writes: configs from pipes, JSON of any depth, bytes that are not UTF-8, option values, terminals."""
+"""Text input and output: configs from pipes, JSON of any depth, bytes that are not UTF-8, option values, terminals."""
 
 import json
 import os
@@ -17,13 +17,13 @@ DEEP = 150_000
 
 
 def start(*arguments, **options):
-    """A finished call of the program; its output is bytes."""
+    """Runs the program; the output is bytes."""
     options = {"stdin": subprocess.DEVNULL, "timeout": 60} | options
     return subprocess.run([VALLEY, *arguments], capture_output=True, check=False, env=os.environ | WAITING, **options)
 
 
 def shell(command, *arguments):
-    """A finished command of bash, in which $0 is the program."""
+    """Runs a bash command in which $0 is the program."""
     return subprocess.run(["bash", "-c", command, VALLEY, *map(str, arguments)], capture_output=True, check=False, timeout=60,
                           env=os.environ | WAITING)
 
@@ -50,14 +50,14 @@ def deep(n=DEEP):
     '"$0" train /dev/stdin train.steps=7 --dry-run < "$1"',
     'mkfifo "$2/pipe"; (cat "$1" > "$2/pipe") & "$0" train "$2/pipe" train.steps=7 --dry-run',
 ])
-def test_a_config_can_come_from_a_pipe(config, tmp_path, command):
+def test_config_is_read_from_a_pipe(config, tmp_path, command):
     result = shell(command, config, tmp_path)
     assert result.returncode == 0, result.stderr
     assert b"\nsteps = 7\n" in result.stdout
     assert b"\nwidth = 4\n" in result.stdout and b"\nresolution = 32\n" in result.stdout
 
 
-def test_the_text_from_a_pipe_is_that_of_the_run(program):
+def test_config_from_pipe_is_saved_in_the_run(program):
     result = shell('cd "$2"; "$0" train <(sed "s/steps = 10/steps = 1/" "$1") --out runs', program.config, program.folder)
     assert result.returncode == 0, result.stderr
     assert program.newest().name == "00000-run"
@@ -67,7 +67,7 @@ def test_the_text_from_a_pipe_is_that_of_the_run(program):
     assert re.search(rb"/dev/fd/\d+:2: unknown key", result.stderr)
 
 
-def test_a_pipe_is_for_one_rank(program):
+def test_config_pipe_is_rejected_with_several_ranks(program):
     os.mkfifo(program.folder / "pipe")
     error = program.train(2, config=program.folder / "pipe", expect=CONFIG).error
     assert "is a pipe, which only one of the 2 ranks can read" in error
@@ -143,7 +143,7 @@ def test_deep_json_in_the_metadata_of_a_model_is_rejected(tmp_path):
         assert result.returncode == DATA, result.stderr
 
 
-def test_a_trailing_comma_is_reported_with_its_place(tmp_path):
+def test_trailing_comma_is_reported_with_its_place(tmp_path):
     images = write_images(tmp_path / "images")
     (images / "dataset.json").write_text('{"labels": [\n  ["0.png", 1],\n]}')
     result = build(images, tmp_path / "d")
@@ -181,7 +181,7 @@ def test_fonts_whose_names_differ_in_a_byte_that_is_not_utf8_are_different(tmp_p
     assert b"was started with other parameters" in result.stderr
 
 
-def test_names_do_not_reach_a_terminal_as_commands(tmp_path):
+def test_control_characters_in_names_are_escaped(tmp_path):
     images = tmp_path / "images"
     for name in ("\x1b[31mred", "\u009b32mgreen\u202e"):
         write_images(images / name)
@@ -190,16 +190,16 @@ def test_names_do_not_reach_a_terminal_as_commands(tmp_path):
                start("shard", "peek", dest, "-o", tmp_path / "p.png"),
                start("train", tmp_path / "\x1b]0;title\x07.toml"), start("shard", "info", tmp_path / "\u202e\rnone")]
     names = {"class_names": ["a\u001b[2J", "b\u009b2J\nc"], "labels": [[f"{i}.png", i % 2] for i in range(3)]}
-    labelled = write_images(tmp_path / "labelled")
-    (labelled / "dataset.json").write_text(json.dumps(names))
-    results += [build(labelled, tmp_path / "labelled-data"), start("shard", "info", tmp_path / "labelled-data")]
+    labeled = write_images(tmp_path / "labeled")
+    (labeled / "dataset.json").write_text(json.dumps(names))
+    results += [build(labeled, tmp_path / "labeled-data"), start("shard", "info", tmp_path / "labeled-data")]
     assert [result.returncode for result in results] == [0, 0, 0, 0, MISSING, MISSING, 0, 0]
     for result in results:
         for text in (result.stdout.decode(), result.stderr.decode()):
             assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text), text
     assert b"class        b\\u009B2J\\x0Ac: 1 images\n" in results[-1].stdout
     # The data keep the names as they are.
-    assert json.loads(start("shard", "info", tmp_path / "labelled-data", "--json").stdout)["class_names"] == names["class_names"]
+    assert json.loads(start("shard", "info", tmp_path / "labeled-data", "--json").stdout)["class_names"] == names["class_names"]
 
 
 BAD = {"integer": ["-1", "nan", "1e3", "0x10", "12x", "", "99999999999999999999", "1.5", " 7"],
@@ -218,8 +218,8 @@ OPTIONS = [("integer", "--max-images", ["shard", "build", "--source", "s", "--de
 
 
 @pytest.mark.parametrize("kind", ["integer", "number"])
-def test_a_value_that_is_not_a_number_in_range_names_the_option(tmp_path, kind):
-    """Of the first option of a kind all bad values, of the others one each."""
+def test_value_that_is_not_a_number_in_range_names_the_option(tmp_path, kind):
+    """All bad values for the first option of a kind, one for each other option."""
     options = [(option, command) for of_kind, option, command in OPTIONS if of_kind == kind]
     for number, (option, command) in enumerate(options):
         for value in BAD[kind] if number == 0 else [BAD[kind][number]]:
@@ -231,7 +231,7 @@ def test_a_value_that_is_not_a_number_in_range_names_the_option(tmp_path, kind):
 
 
 def test_every_option_for_a_number_is_checked():
-    """In the source, so that a new option cannot be forgotten: what has a numeric type name also has a check."""
+    """Searches the source, so that no new option is missed: options with a numeric type name need a check."""
     unchecked = []
     for file in (REPOSITORY / "src" / "app").glob("*.cpp"):
         for statement in re.findall(r"add_option\(.*?;\n", file.read_text(), re.S):
@@ -242,7 +242,7 @@ def test_every_option_for_a_number_is_checked():
     assert unchecked == []
 
 
-def test_a_leading_zero_is_decimal(tmp_path):
+def test_number_with_leading_zero_is_decimal(tmp_path):
     images = write_images(tmp_path / "images", 12)
     assert json.loads(build(images, tmp_path / "d", "--max-images", "010", "--json").stdout)["images"] == 10
 
@@ -253,14 +253,14 @@ def test_a_leading_zero_is_decimal(tmp_path):
     ["shard", "peek", "d", "-o", "p.png."], ["classify", "r", "--data", "d", "--confusion", "c.jpeg"],
     ["classify", "r", "--data", "d", "--reliability", "c.pdf"], ["classify", "r", "--data", "d", "--worst", "3", "w.svg"],
     ["energy", "r", "--data", "d", "--histogram", "h.tiff"], ["energy", "r", "--data", "d", "--ranking", "h.JPG"]])
-def test_a_picture_whose_name_has_another_ending_is_rejected(tmp_path, arguments):
+def test_png_output_with_another_extension_is_rejected(tmp_path, arguments):
     result = start(*arguments, cwd=tmp_path)
     assert result.returncode == USAGE
     assert b"name a file that ends in .png" in result.stderr
     assert os.listdir(tmp_path) == []
 
 
-def test_configs_named_in_other_letters_have_runs_of_their_own(program):
+def test_configs_with_non_ascii_names_have_separate_runs(program):
     names = []
     for stem in ("実験", "資料", "実験"):
         config = shutil.copy(program.config, program.folder / f"{stem}.toml")
@@ -270,7 +270,7 @@ def test_configs_named_in_other_letters_have_runs_of_their_own(program):
     assert names[0][5:] != names[1][5:] and all(re.fullmatch(r"\d{5}-[A-Za-z0-9._-]+", name) for name in names)
 
 
-def test_a_path_with_a_tilde_gets_a_hint(program):
+def test_unexpanded_tilde_gets_a_hint(program):
     for arguments, code in ((["data.path=~/faces"], MISSING), (["--out=~/runs"], CANNOT_WRITE),
                             (["--resume=~/runs/00000-tiny"], MISSING)):
         result = start("train", program.config, "--dry-run", *arguments, cwd=program.folder)
@@ -281,7 +281,7 @@ def test_a_path_with_a_tilde_gets_a_hint(program):
     assert not (program.folder / "~").exists()
 
 
-def test_a_length_on_the_command_line_takes_the_place_of_the_files(program):
+def test_length_on_command_line_replaces_length_of_file(program):
     config = program.folder / "epochs.toml"
     config.write_text(program.config.read_text().replace("steps = 10", "epochs = 3"))
     text = program.train(None, "train.steps=2", "--dry-run", config=config).stdout
@@ -293,7 +293,7 @@ def test_a_length_on_the_command_line_takes_the_place_of_the_files(program):
     assert "\nepochs = 1\n" in (run / "config.toml").read_text()
 
 
-def test_a_web_manifest_in_a_folder_of_images_is_not_a_data_set(program):
+def test_web_manifest_in_a_folder_of_images_is_not_a_data_set(program):
     run = program.trained(None, "train.steps=1")
     images = write_images(program.folder / "images", side=32)
     (images / "manifest.json").write_text('{"name": "app", "icons": [{"src": "0.png"}]}')
@@ -307,7 +307,7 @@ def test_a_web_manifest_in_a_folder_of_images_is_not_a_data_set(program):
     assert b"name the folder that valley shard build made" in result.stderr or b"not valid JSON" in result.stderr
 
 
-def test_json_and_text_files_are_read_and_written_in_one_place():
+def test_json_is_parsed_and_written_in_one_place_only():
     """Limits of depth and size, and bytes that are not UTF-8, are handled in src/core alone."""
     allowed = {r"\bifstream\b": {"src/doctor/system_text.cpp", "src/report/pictures.cpp", "src/run/watch.cpp", "src/kernels/device.cpp",
                                  "src/record/tfrecord.h"},

@@ -1,4 +1,4 @@
-"""OpenMP's threads: how they wait (asleep, unless the user says otherwise), and what happens where fewer are granted than asked for."""
+"""OpenMP threads: sleeping while they wait (unless the user decides otherwise), and fewer threads than requested."""
 
 import os
 import re
@@ -18,23 +18,23 @@ def plain_environment(monkeypatch):
 
 
 def policies(program, ranks=None):
-    """OMP_WAIT_POLICY and GOMP_SPINCOUNT of the ranks of a training that has begun to step."""
+    """OMP_WAIT_POLICY and GOMP_SPINCOUNT of the ranks of a running training."""
     with program.start_training(ranks, LONG, "train.threads=2", "train.report_every=1") as call:
         call.until(has_reached(program, 1))
         found = [call.processes()[call.rank(rank)] for rank in range(ranks)] if ranks else call.processes().values()
         return [(variables.get("OMP_WAIT_POLICY"), variables.get("GOMP_SPINCOUNT")) for variables in found]
 
 
-def test_threads_sleep_while_they_wait(program):
+def test_waiting_threads_sleep(program):
     assert policies(program) == [("passive", "0")]
 
 
 @pytest.mark.cores(2)
-def test_threads_of_ranks_sleep_while_they_wait(program):
+def test_waiting_threads_of_ranks_sleep(program):
     assert policies(program, 2) == [("passive", "0")] * 2
 
 
-def test_what_the_user_set_stays(program, monkeypatch):
+def test_wait_policy_of_the_user_is_kept(program, monkeypatch):
     monkeypatch.setenv("GOMP_SPINCOUNT", "100")
     assert policies(program) == [(None, "100")]
 
@@ -47,8 +47,8 @@ def test_what_the_user_set_stays(program, monkeypatch):
     ({"OMP_MAX_ACTIVE_LEVELS": "0"}, 3, None),
     ({"OMP_PROC_BIND": "true", "OMP_PLACES": "{0}"}, 3, None),
 ])
-def test_fewer_threads_than_asked_for_train(program, monkeypatch, variables, threads, reason):
-    """The convolutions of oneDNN wait for ever in a team that is smaller than the one that was set."""
+def test_training_works_with_fewer_threads_than_requested(program, monkeypatch, variables, threads, reason):
+    """Convolutions of oneDNN hang in a thread team that is smaller than the configured one."""
     for name, value in ({"OMP_NUM_THREADS": "3"} | variables).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("program.WAITING", {"OMP_NUM_THREADS": "3", "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"} | variables)
@@ -63,7 +63,7 @@ def test_fewer_threads_than_asked_for_train(program, monkeypatch, variables, thr
         assert reason in sampled.stderr
 
 
-def test_doctor_reports_the_threads_that_are_granted(program):
+def test_doctor_reports_granted_threads(program):
     environment = os.environ | {"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "2"}
     result = subprocess.run([VALLEY, "doctor", "--ranks", "1", "--out", program.folder], env=environment, capture_output=True,
                             text=True, timeout=120, check=False)
@@ -71,8 +71,8 @@ def test_doctor_reports_the_threads_that_are_granted(program):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start the program as another user")
-def test_a_limit_on_processes_costs_threads_or_ends_with_a_message(program, faces):
-    """As another user, whose processes only this test starts: the limit does not hold for root."""
+def test_process_limit_reduces_threads_or_gives_an_error(program, faces):
+    """As another user without other processes, because the limit does not apply to root."""
     user = 61_000 + os.getpid() % 1000
     place = f"/tmp/valley-{uuid.uuid4().hex}"
     shutil.copytree(faces, f"{place}/data")

@@ -1,4 +1,4 @@
-"""A run that goes wrong says so in words: on stderr, in log.txt, in stats.jsonl and for TensorBoard, once each time."""
+"""Warnings of diverging runs: on stderr, in log.txt, in stats.jsonl and in TensorBoard, once each."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 from program import CONFIG, reports, stats
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-# Fifty times a rate that works, and an average that follows at once: G soon draws one picture for every seed.
+# Fifty times a working learning rate and a fast average: G soon collapses to one image for every seed.
 COLLAPSING = ("optimizer.lr=0.05", "samples.every=10", "samples.grid=4x4", "train.ema_half_life=16")
 STOP, END = 50, 70
 
@@ -26,7 +26,7 @@ def warnings(text):
     return re.findall(r"^warning: (step \d+: .*)", text, re.MULTILINE)
 
 
-def test_a_collapse_is_told_where_it_shows_and_once(collapsed):
+def test_collapse_warning_is_logged_once(collapsed):
     stderr, run = collapsed
     grids = [(line["step"], line["distance/raw"] / line["distance/real"]) for line in events(run, "samples")]
     shares = [share for _, share in grids]
@@ -39,7 +39,7 @@ def test_a_collapse_is_told_where_it_shows_and_once(collapsed):
     assert f"warning: step {line['step']}: {line['text']}\n" in (run / "log.txt").read_text()
 
 
-def test_tensorboard_has_it_as_text(collapsed):
+def test_warning_is_a_text_event_of_tensorboard(collapsed):
     _, run = collapsed
     [line] = events(run, "warning")
     board = EventAccumulator(str(run), size_guidance={"tensors": 0}).Reload()
@@ -48,7 +48,7 @@ def test_tensorboard_has_it_as_text(collapsed):
     assert event.tensor_proto.string_val[0].decode() == f"collapse: {line['text']}"
 
 
-def test_a_resume_does_not_say_it_again(collapsed, shared_program):
+def test_resume_does_not_repeat_the_warning(collapsed, shared_program):
     _, run = collapsed
     before = events(run, "warning")
     resumed = shared_program.train(None, *COLLAPSING, f"train.steps={END}", "--resume", run)
@@ -60,7 +60,7 @@ def test_a_resume_does_not_say_it_again(collapsed, shared_program):
 
 # With the default half-life of 10,000 images, of which this run sees 960. Batch norm's moments must be those of the averaged
 # weights: averaged moments draw one flat gray.
-def test_the_first_samples_are_those_of_the_trained_weights(program):
+def test_first_samples_use_the_trained_weights(program):
     run = program.trained(None, "objective.name=ebgan", "model.name=ebgan", "model.batch_norm=true", "model.output=tanh",
                           "model.latent_distribution=normal", "optimizer.lr=1e-3", "train.steps=60", "samples.every=60")
     line = events(run, "samples")[-1]
@@ -70,7 +70,7 @@ def test_the_first_samples_are_those_of_the_trained_weights(program):
     assert all("distance/raw" not in line for line in events(plain, "samples"))
 
 
-def test_a_training_that_comes_apart(program):
+def test_diverging_training_is_warned_about(program):
     result = program.train(None, "optimizer.lr=0.2", "train.steps=6")
     first, *_ = warnings(result.stderr)
     figures = re.fullmatch(r"step (\d+): the convergence measure M has risen to (\S+), (\S+) times its lowest, .*", first)
@@ -80,11 +80,11 @@ def test_a_training_that_comes_apart(program):
     assert min(measured[step], measured[step - 1]) > 10 * min(measured[s] for s in measured if s < step - 1)
 
 
-def test_a_training_that_goes_well_says_nothing(program):
+def test_healthy_training_has_no_warnings(program):
     assert not warnings(program.train(None, "train.steps=20", "samples.every=5").stderr)
 
 
-def test_a_rate_that_is_lowered_is_told(program):
+def test_learning_rate_reduction_is_logged(program):
     stall = program.train(None, "optimizer.stall_window=2", "optimizer.stall_windows=1", "optimizer.stall_improvement=1")
     [first, *_] = re.findall(r"^after step (\d+) the learning rate is lowered from 0.0001 to 5e-05: .*", stall.stderr,
                              re.MULTILINE)
@@ -95,7 +95,7 @@ def test_a_rate_that_is_lowered_is_told(program):
         [("4", "5e-05"), ("8", "2.5e-05")]
 
 
-def test_settings_of_another_optimizer_are_refused(program):
+def test_settings_of_another_optimizer_are_rejected(program):
     error = program.train(None, "optimizer.momentum=0.9", expect=CONFIG).error
     assert "optimizer.momentum (command line)" in error and "optimizer.beta1" in error
     program.train(None, "optimizer.momentum=0.9", "optimizer.name=sgd", "train.steps=2")

@@ -1,4 +1,4 @@
-"""An independent BEGAN in plain PyTorch, to compare Valley's C++ one with.
+"""An independent BEGAN in plain PyTorch, as a reference for Valley's C++ one.
 
 Written from the equations of Berthelot, Schumm and Metz 2017 (arXiv 1703.10717), not from the C++
 sources, so that a mistake would have to be made twice to go unseen. Parameter names are those of
@@ -133,7 +133,7 @@ def make_generator(config: BeganConfig) -> Decoder:
 
 
 @torch.no_grad()
-def initialise(network: nn.Module) -> None:
+def initialize(network: nn.Module) -> None:
     """Xavier-uniform weights, zero biases."""
     for name, parameter in network.named_parameters():
         if name.endswith("bias"):

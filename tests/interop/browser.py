@@ -1,4 +1,4 @@
-"""A headless Chromium that tests look at pages with, spoken to in the DevTools protocol over its pipe."""
+"""A headless Chromium, controlled over a pipe with the DevTools protocol."""
 
 import base64
 import contextlib
@@ -14,7 +14,7 @@ from PIL import Image
 
 PATIENCE = 120
 
-# All text of a page, that of custom elements included.
+# All text of a page, including that of custom elements.
 TEXT = """
 (function text(node) {
   if (node.nodeType === Node.TEXT_NODE) return node.data;
@@ -26,7 +26,7 @@ TEXT = """
 
 
 class Browser:
-    """Made by `chromium`."""
+    """Created by `chromium`."""
 
     def __init__(self, process, to_browser, from_browser):
         self.process = process
@@ -70,7 +70,7 @@ class Page:
         return result.get("value")
 
     def words(self):
-        """The words that stand on the page."""
+        """The text of the page."""
         return (self.evaluate(TEXT) or "").split()
 
     def picture(self):
@@ -78,7 +78,7 @@ class Page:
         return Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
 
     def until(self, condition, folder):
-        """Waits until `condition(page)`; a page that never gets there is left as page.png in `folder`."""
+        """Waits until `condition(page)`; saves page.png in `folder` at a timeout."""
         deadline = time.monotonic() + PATIENCE
         while not condition(self):
             if time.monotonic() > deadline:
@@ -89,13 +89,13 @@ class Page:
 
 @contextlib.contextmanager
 def chromium(profile):
-    """A Browser with its profile in that folder."""
+    """A Browser with its profile in the folder."""
     program = shutil.which("chromium")
     assert program, "launch/setup.sh --tests installs Chromium"
     (their_input, our_output), (our_input, their_output) = os.pipe(), os.pipe()
     command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe",
                "--window-size=1200,1600", f"--user-data-dir={profile}"]
-    # The protocol has the descriptors 3 and 4.
+    # The protocol uses descriptors 3 and 4.
     script = f'exec "$@" 3<&{their_input} 4>&{their_output}'
     with subprocess.Popen(["bash", "-c", script, "bash", *command], pass_fds=(their_input, their_output),
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:

@@ -1,4 +1,4 @@
-"""The program's decoders and Debian's Pillow as two processes that decode one file after another."""
+"""The decoders of the program and of Debian's Pillow, as two processes that decode file by file."""
 
 import dataclasses
 import os
@@ -13,10 +13,10 @@ PEER = pathlib.Path(__file__).with_name("pillow_peer.py")
 
 
 class Decoder:
-    """`decode` returns pixels [H, W, 3], or the reason for which the file was rejected."""
+    """`decode` returns pixels [H, W, 3], or the reason for rejecting the file."""
 
     def __init__(self, command, cwd=None):
-        # Pillow warns of odd files; a few thousand lines would hide the result.
+        # Pillow warns about unusual files; thousands of lines would hide the result.
         self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cwd,
                                         stderr=subprocess.DEVNULL)
 
@@ -61,7 +61,7 @@ EQUAL, DIFFERENT, ONLY_VALLEY, ONLY_PILLOW, NEITHER = KINDS = (
 
 
 def compare(path, valley, pillow):
-    """One file as both decoders see it."""
+    """Results of both decoders for one file."""
     ours, theirs = valley.decode(path), pillow.decode(path)
     if isinstance(ours, str) and isinstance(theirs, str):
         return Comparison(path, NEITHER, f"Valley: {ours}; Pillow: {theirs}")

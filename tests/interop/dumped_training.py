@@ -1,4 +1,4 @@
-"""Steps of Valley's own trainer, written down so that another implementation can repeat and compare them."""
+"""Recorded steps of Valley's trainer, which another implementation repeats and compares."""
 
 import os
 import subprocess
@@ -9,21 +9,21 @@ from safetensors.torch import load_file, save_file
 
 BUILD = Path(os.environ.get("VALLEY_BUILD", Path(__file__).parents[2] / "build"))
 BATCH = 4
-# Relative to each tensor's largest number. Two float32 implementations differ by rounding alone: 1e-6
+# Relative to the largest element of each tensor. Two float32 implementations differ by rounding alone: 1e-6
 # or so a sum, more where terms cancel and after Adam has divided by small moments.
 GRADIENT_TOLERANCE = 2e-4
 VALUE_TOLERANCE = 1e-3
 
 
 def random_images(steps, size, channels, batch=BATCH):
-    """uint8 [steps, batch, size, size, channels]: a batch a step, the same in every call."""
+    """uint8 [steps, batch, size, size, channels]: one batch per step, equal in every call."""
     rng = torch.Generator().manual_seed(7)
     return torch.randint(0, 256, (steps, batch, size, size, channels), dtype=torch.uint8, generator=rng)
 
 
 def dump(folder, config, images, data_images=1000, overrides=(), labels=None):
-    """Trains on `images` as `config` (TOML text) and "key=value" overrides say; returns what tests/train/training_dump.cpp writes.
-    `data_images`: of the imagined data set, by which epochs are counted. `labels`: int64 [steps, batch], where they are learnt."""
+    """Trains on `images` with `config` (TOML text) and "key=value" overrides; returns what tests/train/training_dump.cpp writes.
+    `data_images`: size of the simulated data set, which sets the length of epochs. `labels`: int64 [steps, batch], if used."""
     (folder / "config.toml").write_text(config)
     given = {"images": images} | ({} if labels is None else {"labels": labels})
     save_file(given, folder / "in.safetensors")
@@ -40,7 +40,7 @@ def part_of(dumped, prefix):
 
 
 def load_start(dumped, networks):
-    """Gives PyTorch's networks, by name, the weights that training started from; names and shapes must agree."""
+    """Loads the initial weights of the training into PyTorch networks, by name; names and shapes must match."""
     for name, network in networks.items():
         network.load_state_dict(part_of(dumped, f"start.{name}."))
 
@@ -62,8 +62,8 @@ def check(tag, got, expected, tolerance, allowance=0.0):
 
 
 def check_step(dumped, step, gradients, networks, allowance=0.0):
-    """Compares one step: the gradients that it had, each up to `allowance` besides rounding, and the parameters after it, which
-    Adam moves by more of what small gradients differ."""
+    """Compares one step: its gradients, up to rounding and `allowance`, and the parameters after it, where Adam amplifies
+    differences of small gradients."""
     value_tolerance = VALUE_TOLERANCE * (10 if allowance > 0 else 1)
     for name, expected in gradients.items():
         check(f"step {step}, gradient of {name}", dumped[f"{step}.gradient.{name}"], expected, GRADIENT_TOLERANCE,

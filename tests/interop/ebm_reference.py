@@ -31,7 +31,7 @@ def pixel_gradient(energy: torch.nn.Module, x: Tensor) -> Tensor:
 
 
 def run_chains(energy: torch.nn.Module, x: Tensor, settings: ChainSettings, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Their ends, and each chain's mean norm of the gradient. `noise`: [steps, B, C, H, W], deviation 1."""
+    """Final images, and the mean gradient norm of each chain. `noise`: [steps, B, C, H, W], deviation 1."""
     norms = torch.zeros(len(x))
     for step in range(settings.steps):
         if settings.temperature is None:
@@ -49,14 +49,14 @@ def run_chains(energy: torch.nn.Module, x: Tensor, settings: ChainSettings, nois
 
 
 class Ring:
-    """One microbatch's part of the replay buffer: uint8 [slots, H, W, C]."""
+    """Replay buffer of one microbatch: uint8 [slots, H, W, C]."""
 
     def __init__(self, slots: int, height: int, width: int, channels: int) -> None:
         self.slots = torch.zeros(slots, height, width, channels, dtype=torch.uint8)
         self.taken = 0
 
     def starts(self, choice: Tensor, uniform: Tensor, restart: float) -> tuple[Tensor, Tensor]:
-        """Where chains begin, and which of them in noise. choice: [B, 2], uniform: [B, C, H, W], both in [0, 1)."""
+        """Initial images of chains, and which of them are noise. choice: [B, 2], uniform: [B, C, H, W], both in [0, 1)."""
         filled = min(self.taken, len(self.slots))
         fresh = (choice[:, 1].double() < restart) | (filled == 0)
         slot = (choice[:, 0].double() * filled).long()
@@ -74,7 +74,7 @@ def loss_of(real: Tensor, fake: Tensor, decay: float) -> Tensor:
 
 
 def iterate_power(network: torch.nn.Module) -> None:
-    """One round of power iteration of each spectral norm, as after a step."""
+    """One power iteration of each spectral norm, as after a step."""
     with torch.no_grad():
         for module in network.modules():
             if getattr(module, "u", None) is None:

@@ -1,7 +1,7 @@
-"""The metrics of `valley evaluate`, written again from their papers in NumPy and SciPy.
+"""The metrics of `valley evaluate`, reimplemented from their papers in NumPy and SciPy.
 
 Random choices follow docs/evaluating.md (Philox by seed, purpose and index; the order of images of docs/training.md), so that
-numbers can be compared digit by digit. Images are uint8 [n, H, W, C].
+results can be compared digit by digit. Images are uint8 [n, H, W, C].
 """
 
 import numpy
@@ -78,7 +78,7 @@ def laplacian_pyramid(pixels):
 
 
 def patches(images, seed):
-    """[n * 128, C, 7, 7], standardised for each channel."""
+    """[n * 128, C, 7, 7], standardized for each channel."""
     n, _, h, w = images.shape
     words = philox(seed, PATCHES, numpy.arange(n)[:, None], numpy.arange(64)[None]).reshape(n, 128, 2)
     y, x = below(words[..., 0], h - 6), below(words[..., 1], w - 6)

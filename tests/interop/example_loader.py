@@ -1,4 +1,4 @@
-"""examples/load_in_pytorch.py as a module, and what tests of networks need besides."""
+"""examples/load_in_pytorch.py as a module, and helpers for tests of networks."""
 
 import importlib
 import sys
@@ -19,7 +19,7 @@ EBGAN = [PLAIN, "model.name=ebgan", "model.batch_norm=true", "model.output=tanh"
 
 
 def images_of(data, options):
-    """All images of a small data set in the range that the model's networks read."""
+    """All images of a small data set in the pixel range of the model."""
     with h5py.File(data / "shard-00000.h5") as shard:
         pixels = torch.from_numpy(shard["images"][:]).float()
     unit = options["output"] == "sigmoid" or options["name"] == "ebm"
@@ -27,6 +27,6 @@ def images_of(data, options):
 
 
 def latents(options, stream, step, batch=16, seed=7):
-    """Of a phase of the step after `step` others."""
+    """Latent vectors of a phase, after `step` earlier steps."""
     draw = example.normal if options["latent_distribution"] == "normal" else example.uniform
     return draw(seed, stream, list(range(batch * step, batch * (step + 1))), options["latent"])

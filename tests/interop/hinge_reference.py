@@ -1,4 +1,4 @@
-"""EBGAN and MAGAN in plain PyTorch, to compare Valley's C++ ones with.
+"""EBGAN and MAGAN in plain PyTorch, as a reference for Valley's C++ ones.
 
 Written from the papers (Zhao, Mathieu, LeCun 2016, arXiv 1609.03126; Wang, Cully, Chang, Demiris 2017,
 arXiv 1704.03817), not from the C++ sources. `discriminator` is any autoencoder whose code is
@@ -25,7 +25,7 @@ def energy(kind: str, discriminator: nn.Module, x: Tensor) -> Tensor:
 
 
 def margin_of_rmse(kind: str, rmse: float, numbers: int) -> float:
-    """The energy of an image of `numbers` values that are all off by `rmse`."""
+    """Energy of an image of `numbers` elements that all differ by `rmse`."""
     return ENERGIES[kind](torch.full((1, numbers), rmse, dtype=torch.float64)).item()
 
 
@@ -43,7 +43,7 @@ def pulling_away(kind: str, codes: Tensor) -> Tensor:
 
 def discriminator_loss(kind: str, discriminator: nn.Module, generator: nn.Module, reals: Tensor, z: Tensor,
                        margin: float) -> tuple[Tensor, dict[str, float]]:
-    """Mean of D(x) + max(0, m - D(G(z))), and the numbers that a report has of it."""
+    """Mean of D(x) + max(0, m - D(G(z))), and its reported metrics."""
     with torch.no_grad():
         fakes = generator(z)
     real, fake = energy(kind, discriminator, reals), energy(kind, discriminator, fakes)
@@ -70,7 +70,7 @@ def generator_loss(kind: str, discriminator: nn.Module, generator: nn.Module, z:
 
 
 class PlainAdamax(torch.optim.Optimizer):
-    """Kingma & Ba 2015, algorithm 2, without bias correction, as MAGAN's authors have it: they add epsilon to the
+    """Kingma & Ba 2015, algorithm 2, without bias correction, as in the code of MAGAN's authors, who add epsilon to the
     decayed maximum before it is compared with the gradient."""
 
     def __init__(self, parameters, lr: float, betas: tuple[float, float], eps: float = 1e-8) -> None:
@@ -95,7 +95,7 @@ class Margin:
     previous: float = math.inf
 
     def end_epoch(self, s_d: float, s_g: float, steps: int) -> bool:
-        """Whether the margin was cut."""
+        """True if the margin was reduced."""
         cut = s_g > self.previous and s_d < s_g and s_d / steps < self.value
         if cut:
             self.value = s_d / steps

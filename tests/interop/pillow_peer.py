@@ -1,8 +1,8 @@
 """Images as Debian's Pillow writes and reads them. Runs under /usr/bin/python3 (python3-pil, no NumPy): the version whose
-bits are promised, linked to the same libjpeg-turbo as the program.
+bits are documented, linked to the same libjpeg-turbo as the program.
 
 Usage: pillow_peer.py make FOLDER                 files of every kind that Pillow can write, and some that it only reads
-       pillow_peer.py read FOLDER OUT [ALPHA]     each file's pixels as RGB, one raw file a source file
+       pillow_peer.py read FOLDER OUT [ALPHA]     each file's pixels as RGB, one raw file per source file
        pillow_peer.py shapes FOLDER               files of odd sizes and extreme ratios
        pillow_peer.py fit FOLDER OUT TRANSFORM FILTER MODE WIDTH HEIGHT
        pillow_peer.py photos FOLDER COUNT SIDE    JPEG files like photographs
@@ -24,7 +24,7 @@ FILTERS = {"lanczos": Image.Resampling.LANCZOS, "bicubic": Image.Resampling.BICU
 
 
 def picture(mode, size=SIZE, coarseness=3, seed=0):
-    """Smooth colours with edges, so that codecs have something to round."""
+    """Smooth colors with edges, so that codecs have something to round."""
     draw = random.Random(f"{mode} {size} {seed}")
     bands = len(Image.new(mode, (1, 1)).getbands())
     small = (max(1, size[0] // coarseness), max(1, size[1] // coarseness))
@@ -48,8 +48,8 @@ def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png_bytes(width, height, depth, colour, rows, interlace=0, extra=b""):
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
+def png_bytes(width, height, depth, color, rows, interlace=0, extra=b""):
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlace)
     return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(rows, 9)) +
             chunk(b"IEND", b""))
 
@@ -68,11 +68,11 @@ def interlaced_png(image):
     return png_bytes(width, height, 8, {1: 0, 3: 2}[bands], rows, interlace=1)
 
 
-def deep_png(colour, bands, seed):
-    """16 bits a channel, noise. Pillow reads all but gray by the high byte."""
+def deep_png(color, bands, seed):
+    """Noise with 16 bits per channel. Pillow reads all but gray by the high byte."""
     width, height = SIZE
     draw = random.Random(seed)
-    return png_bytes(width, height, 16, colour, b"".join(b"\0" + draw.randbytes(width * bands * 2) for _ in range(height)))
+    return png_bytes(width, height, 16, color, b"".join(b"\0" + draw.randbytes(width * bands * 2) for _ in range(height)))
 
 
 def make_jpegs(folder):
@@ -103,17 +103,17 @@ def make_pngs(folder):
         source.save(folder / f"{mode}.png")
     picture("L").save(folder / "L-trns.png", transparency=picture("L").getpixel((3, 3)))
     picture("RGB").save(folder / "RGB-trns.png", transparency=picture("RGB").getpixel((3, 3)))
-    for colours in (2, 4, 16, 200):
-        palette = picture("RGB").quantize(colours)
-        palette.save(folder / f"P-{colours}.png")
-        palette.save(folder / f"P-{colours}-trns.png", transparency=bytes(i * 37 % 256 for i in range(colours)))
+    for colors in (2, 4, 16, 200):
+        palette = picture("RGB").quantize(colors)
+        palette.save(folder / f"P-{colors}.png")
+        palette.save(folder / f"P-{colors}-trns.png", transparency=bytes(i * 37 % 256 for i in range(colors)))
     for bits in (2, 4):  # gray
         rows = b"".join(b"\0" + random.Random(y).randbytes((SIZE[0] * bits + 7) // 8) for y in range(SIZE[1]))
         (folder / f"L-{bits}-bits.png").write_bytes(png_bytes(*SIZE, bits, 0, rows))
     (folder / "interlaced.png").write_bytes(interlaced_png(picture("RGB")))
     (folder / "interlaced-gray.png").write_bytes(interlaced_png(picture("L")))
-    for colour, bands in ((2, 3), (4, 2), (6, 4)):
-        (folder / f"16-bits-{bands}.png").write_bytes(deep_png(colour, bands, bands))
+    for color, bands in ((2, 3), (4, 2), (6, 4)):
+        (folder / f"16-bits-{bands}.png").write_bytes(deep_png(color, bands, bands))
     (folder / "UPPER.PNG").write_bytes((folder / "RGB.png").read_bytes())
 
 
@@ -132,7 +132,7 @@ def make(folder):
     make_pngs(folder / "png")
     make_webps(folder / "webp")
     for orientation in range(0, 10):
-        # The turned pictures are to have the size of the others.
+        # The rotated images must have the size of the others.
         size = SIZE[::-1] if 5 <= orientation <= 8 else SIZE
         for name in ("o.jpg", "o.png", "o.webp"):
             picture("RGB", size).save(folder / "exif" / f"{orientation}{name}", exif=exif_of(orientation))
@@ -152,7 +152,7 @@ def shapes(folder):
 def photos(folder, count, side):
     folder.mkdir(parents=True)
     for i in range(int(count)):
-        # Octaves of noise have about the spectrum of photographs.
+        # Octaves of noise approximate the spectrum of photographs.
         image = picture("RGB", (int(side), int(side)), 64, i)
         for octave in (16, 4):
             image = Image.blend(image, picture("RGB", image.size, octave, i), 0.3)
@@ -176,7 +176,7 @@ def center_crop(image, width, height, resample):
 
 
 def center_crop_wide(image, width, height, resample):
-    """As StyleGAN's data set tool defines it; None where it would have to enlarge."""
+    """As in StyleGAN's data set tool; None if it would have to enlarge."""
     rows = round(width * image.height / image.width)
     if image.width < width or rows < height:
         return None
@@ -187,7 +187,7 @@ def center_crop_wide(image, width, height, resample):
 
 
 def center_crop_dhariwal(image, width, height, resample):
-    """As ADM's loader defines it, which brings its own filters."""
+    """As in ADM's loader, which has its own filters."""
     del height, resample
     while min(image.size) >= 2 * width:
         image = image.resize((image.width // 2, image.height // 2), Image.Resampling.BOX)

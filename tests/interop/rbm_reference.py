@@ -1,4 +1,4 @@
-"""An independent RBM in plain NumPy, to compare Valley's C++ one with.
+"""An independent RBM in plain NumPy, as a reference for Valley's C++ one.
 
 Written from Hinton's practical guide of 2010, Tieleman 2008 and docs/objectives-dbn.md. Everything is in double
 precision; draws are Philox's, numbers that Valley's chains compare probabilities with.
@@ -134,7 +134,7 @@ def statistics(v, y, h):
 
 
 def divergence(rbm, draws, v, y, steps, kept, cost):
-    """Gradients of an update by contrastive divergence and the chains' next states; `kept`: hidden states to go on from
+    """Gradients of an update by contrastive divergence and the chains' next states; `kept`: hidden states to continue from
     (PCD), or None."""
     driven = sigmoid(rbm.hidden_input(v, y))
     start = draws.hidden(driven, 0) if kept is None else kept

@@ -1,4 +1,4 @@
-"""Pins the names, counts and equations of began_reference.py, which other tests trust."""
+"""Names, counts and equations of began_reference.py, which other tests rely on."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from began_reference import (
     discriminator_loss,
     energy,
     generator_loss,
-    initialise,
+    initialize,
     make_generator,
     make_optimizer,
     sample_latents,
@@ -27,7 +27,7 @@ def build(config, seed=0):
     torch.manual_seed(seed)
     networks = Discriminator(config), make_generator(config)
     for network in networks:
-        initialise(network)
+        initialize(network)
     return networks
 
 
@@ -126,12 +126,12 @@ def test_images_keep_their_shape(size, skip, downsample):
 
 
 @pytest.mark.parametrize("bad", [{"size": 48}, {"size": 4}, {"size": 32, "downsample": "pool"}])
-def test_impossible_shapes_are_refused(bad):
+def test_impossible_shapes_are_rejected(bad):
     with pytest.raises(ValueError):
         BeganConfig(**bad)
 
 
-def test_a_skip_appends_upsampled_h0_after_the_features():
+def test_skip_appends_upsampled_h0_after_the_features():
     plain = make_generator(BeganConfig(32, width=4, latent=6))
     skipping = make_generator(SMALL)
     with torch.no_grad():
@@ -155,7 +155,7 @@ def test_a_skip_appends_upsampled_h0_after_the_features():
         torch.testing.assert_close(skipping(z), skipping.output(x))
 
 
-def test_optimizer_is_the_published_adam():
+def test_reference_optimizer_is_published_adam():
     defaults = make_optimizer(torch.nn.Linear(1, 1), 2e-4).defaults
     assert (defaults["lr"], defaults["betas"], defaults["eps"]) == (2e-4, (0.5, 0.999), 1e-8)
     assert not defaults["amsgrad"] and defaults["weight_decay"] == 0
@@ -217,7 +217,7 @@ def test_controller_follows_its_equations_and_clips():
     assert controller.k == 1.0
 
 
-def test_a_step_is_two_adam_updates_in_order():
+def test_step_is_two_adam_updates_in_order():
     """The first step of Adam moves every weight by lr g / (|g| + eps): G's gradient must be the
     one through the discriminator that was already updated, D's the one at the old k."""
     discriminator, generator = build(SMALL)
@@ -245,7 +245,7 @@ def expect_adam(parameters, gradients, updated):
         torch.testing.assert_close(new.detach(), expected.detach(), rtol=0, atol=2e-6)
 
 
-def test_training_lowers_the_energy_of_real_images():
+def test_training_lowers_energy_of_real_images():
     discriminator, generator = build(SMALL)
     began = trainer(discriminator, generator)
     reals, _, _ = batch(SMALL)

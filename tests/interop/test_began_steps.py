@@ -1,5 +1,5 @@
-"""Three steps of Valley's trainer against the independent PyTorch BEGAN: the same weights, images
-and latents in; every gradient, every parameter, the losses and k out."""
+"""Three steps of Valley's trainer compared with the PyTorch BEGAN for equal weights, images and
+latents: every gradient, every parameter, the losses and k."""
 
 import pytest
 import torch
@@ -85,7 +85,7 @@ def check_report(ours, step, real, fake, loss_g, k, controller, tolerance):
 
 
 @pytest.mark.parametrize(("size", "channels", "skip", "downsample", "gamma", "lambda_k"), CASES)
-def test_three_steps(tmp_path, size, channels, skip, downsample, gamma, lambda_k):
+def test_three_steps_match_reference(tmp_path, size, channels, skip, downsample, gamma, lambda_k):
     torch.set_num_threads(1)
     config = began.BeganConfig(size, channels, width=6, latent=5, hidden=7, skip=skip, downsample=downsample)
     ours, images = train(tmp_path, config, gamma, lambda_k)
@@ -114,7 +114,7 @@ def test_three_steps(tmp_path, size, channels, skip, downsample, gamma, lambda_k
     assert controller.k != 0.0 or lambda_k < 0.01
 
 
-def test_three_steps_of_the_shared_schedule(tmp_path):
+def test_three_steps_of_shared_schedule_match_reference(tmp_path):
     """One z for both networks; D's gradient is that of L(x) - k L(G(z)), G's that of L(G(z)) under the same D."""
     torch.set_num_threads(1)
     config = began.BeganConfig(32, 3, width=6, latent=5, hidden=7, skip=True)
@@ -143,8 +143,8 @@ def test_three_steps_of_the_shared_schedule(tmp_path):
     assert used[1] > 0.05, "with k at 0 a wrong coefficient would not show"
 
 
-def test_the_comparison_can_fail(tmp_path):
-    """Another latent must show in the gradients: the tolerance is no rubber stamp."""
+def test_comparison_detects_a_wrong_reference(tmp_path):
+    """Another latent vector must exceed the tolerance of the gradients."""
     config = began.BeganConfig(32, 3, width=6, latent=5, hidden=7)
     ours, _ = train(tmp_path, config, 0.5, 0.1)
     networks, _ = start(ours, config)

@@ -1,6 +1,5 @@
-"""The peers that bench/step.py and bench/objectives.py time compute what Valley does: the same weights, images and random
-draws give the same losses on two of their ranks as in Valley's trainer, step after step. A benchmark of different work would
-prove nothing."""
+"""The peers that bench/step.py and bench/objectives.py time do the work of Valley: equal weights, images and random numbers
+give equal losses on two ranks in every step."""
 
 import subprocess
 import sys
@@ -127,7 +126,7 @@ def worst(ours, theirs):
     ("alternating", ["--passes", "concat", "--contiguous"]),
     ("shared", []),
 ])
-def test_the_peer_has_valleys_losses(tmp_path, schedule, options):
+def test_losses_of_peer_equal_valley(tmp_path, schedule, options):
     case = began(schedule)
     ours, _ = steps_of_valley(tmp_path, case)
     theirs = steps_of_peer(tmp_path, case, "--schedule", schedule, *options)
@@ -135,7 +134,7 @@ def test_the_peer_has_valleys_losses(tmp_path, schedule, options):
     assert ours[f"{STEPS - 1}.k"] > 0.1, "with k at 0 its place in the loss would not show"
 
 
-def test_bf16_is_near_and_another_schedule_is_not(tmp_path):
+def test_bf16_losses_are_near_and_another_schedule_differs(tmp_path):
     case = began("alternating")
     ours, _ = steps_of_valley(tmp_path, case)
     assert 1e-6 < worst(ours, steps_of_peer(tmp_path, case, "--precision", "bf16")) < 2e-2
@@ -149,7 +148,7 @@ def replay_options(name, dumped):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_peers_of_other_objectives_have_valleys_losses(tmp_path, name):
+def test_losses_of_other_objectives_peers_equal_valley(tmp_path, name):
     ours, dumped = steps_of_valley(tmp_path, CASES[name])
     assert worst(ours, steps_of_peer(tmp_path, CASES[name], *replay_options(name, dumped))) < 2e-5
 
@@ -160,7 +159,7 @@ def test_peers_of_other_objectives_have_valleys_losses(tmp_path, name):
     ("ebm", ["--langevin-steps", 4]),
     ("rbm-cd", ["--objective", "rbm-pcd"]),
 ])
-def test_other_work_of_a_peer_has_other_losses(tmp_path, name, wrong):
+def test_modified_peer_has_other_losses(tmp_path, name, wrong):
     ours, _ = steps_of_valley(tmp_path, CASES[name])
     assert worst(ours, steps_of_peer(tmp_path, CASES[name], *wrong)) > 1e-3
 
@@ -175,7 +174,7 @@ SHORT = {
 
 
 @pytest.mark.parametrize("name", SHORT)
-def test_networks_of_the_peer_are_those_of_a_checkpoint(tmp_path, name):
+def test_peer_networks_load_a_checkpoint(tmp_path, name):
     config, keys = SHORT[name]
     is_rbm = name.startswith("rbm")
     build_faces(tmp_path / "data", *((28, "gray") if is_rbm else (64,)))

@@ -1,5 +1,5 @@
-"""Every step of a deep belief network's training, through all stages, against NumPy (contrastive divergence) and PyTorch
-(fine-tuning); free energies, hidden units and pseudo-likelihood against scikit-learn's BernoulliRBM."""
+"""Every training step of a deep belief network, in all stages, compared with NumPy (contrastive divergence) and PyTorch
+(fine-tuning); free energies, hidden units and pseudo-likelihood compared with scikit-learn's BernoulliRBM."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ CLASSES = 3
 SEED = 17
 COST = 0.01
 RATE, TUNE_RATE = 0.1, 0.05
-# An epoch is one step: measure, two of each machine (the first with less momentum), two of fine-tuning.
+# One step per epoch: measure, two per RBM (the first with less momentum), two of fine-tuning.
 STEPS = 1 + 2 * 2 + 2
 TOLERANCE = 2e-4
 
@@ -118,7 +118,7 @@ def near(tag, got, expected, tolerance=TOLERANCE):
 
 
 def follow_layers(ours, images, case):
-    """Repeats the steps of both machines; `case` may differ from the one that was trained."""
+    """Repeats the steps of both RBMs; `case` may differ from the trained one."""
     follower = Follower(ours, images, case)
     for level in range(len(LAYERS)):
         velocity = None
@@ -142,13 +142,13 @@ def follow_layers(ours, images, case):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_machines_learn_as_in_numpy(tmp_path, name):
+def test_rbm_training_matches_numpy(tmp_path, name):
     images, ours = train(tmp_path, CASES[name])
     follow_layers(ours, images, CASES[name])
 
 
-def test_the_comparison_can_fail(tmp_path):
-    """Another k, chains from the data, no labels: the tolerances are no rubber stamp."""
+def test_comparison_detects_a_wrong_reference(tmp_path):
+    """Another k, chains from the data or missing labels must exceed the tolerances."""
     case = CASES["pcd2-labels"]
     images, ours = train(tmp_path, case)
     for change in ({"gibbs": 1}, {"persistent": False}, {"label_units": False}):
@@ -157,7 +157,7 @@ def test_the_comparison_can_fail(tmp_path):
 
 
 def torch_scores(parameters, v, label_units):
-    """log P(y | x), unnormalised, of the whole stack."""
+    """log P(y | x), unnormalized, of the whole stack."""
     top = len(LAYERS) - 1
     for level in range(top):
         v = torch.sigmoid(v @ parameters[f"layers.{level}.weight"].T + parameters[f"layers.{level}.hidden_bias"])
@@ -169,7 +169,7 @@ def torch_scores(parameters, v, label_units):
 
 
 @pytest.mark.parametrize("name", ["cd1", "cd3-labels", "gaussian-cd1"])
-def test_fine_tuning_is_back_propagation(tmp_path, name):
+def test_fine_tuning_matches_back_propagation(tmp_path, name):
     images, ours = train(tmp_path, CASES[name])
     follower = Follower(ours, images, CASES[name])
     first = STEPS - 2
@@ -205,7 +205,7 @@ class Units:
 
 
 @pytest.mark.parametrize("name", ["cd1", "pcd"])
-def test_scikit_learn_has_the_same_machine(tmp_path, monkeypatch, name):
+def test_rbm_matches_scikit_learn(tmp_path, monkeypatch, name):
     images, ours = train(tmp_path, CASES[name])
     follower = Follower(ours, images, CASES[name])
     for step in (1, 2):
@@ -226,10 +226,10 @@ def test_scikit_learn_has_the_same_machine(tmp_path, monkeypatch, name):
         near("pseudo-likelihood", ours[f"{step}.measure.pseudo_likelihood"], peer.score_samples(v), 1e-3)
 
 
-def test_labels_are_searched_for_the_lowest_free_energy(tmp_path):
+def test_predicted_label_has_lowest_free_energy(tmp_path):
     images, ours = train(tmp_path, CASES["cd3-labels"])
     follower = Follower(ours, images, CASES["cd3-labels"])
-    step = STEPS - 3  # the last of the top machine
+    step = STEPS - 3  # the last step of the top RBM
     rbm = follower.machine(step + 1, 1)
     v = reference.sigmoid(follower.machine(step + 1, 0).hidden_input(follower.pixels[step]))
     energies = numpy.stack([rbm.free_energy(v, numpy.tile(y, (BATCH, 1))) for y in numpy.eye(CLASSES)], 1)

@@ -1,4 +1,4 @@
-"""What the documents say about the program is so: keys, exit codes, commands, flags, files, fields."""
+"""Facts about the program in the documents: keys, exit codes, commands, flags, files, fields."""
 
 import functools
 import json
@@ -46,7 +46,7 @@ def calls():
             yield name, " ".join(command.split()), rest
 
 
-def test_the_search_finds_calls():
+def test_document_scan_finds_commands():
     found = {command for _, command, _ in calls()}
     assert COMMANDS <= found
     assert CALL.findall("mpirun -n 2 build/valley train a.toml --out x # --no") == [("train", " a.toml --out x ")]
@@ -80,7 +80,7 @@ def test_keys_in_documents_exist(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_links_lead_somewhere(name):
+def test_links_in_documents_resolve(name):
     path = REPOSITORY / name
     for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
         if re.match(r"[a-z]+:", target):
@@ -117,7 +117,7 @@ def test_every_exit_code_is_documented():
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)} == codes
 
 
-def test_codes_are_those_that_the_program_ends_with(tmp_path):
+def test_documented_exit_codes_match_the_program(tmp_path):
     config = REPOSITORY / "configs" / "quickstart.toml"
     valley("train", expect=2)
     valley("train", config, "train.stepz=1", expect=64)
@@ -145,13 +145,13 @@ def test_fields_of_a_run_are_documented(tmp_path, settings):
             assert name in text, path.name
 
 
-def test_the_setup_script_explains_itself():
+def test_setup_script_prints_help():
     script = REPOSITORY / "launch" / "setup.sh"
     result = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0 and "launch/setup.sh --check" in result.stdout
 
 
-def test_the_quick_selection_names_tests_that_exist():
+def test_quick_selection_names_existing_tests():
     folder = REPOSITORY / "tests"
     selection = re.search(r"^QUICK = \{(.*?)^\}", (folder / "conftest.py").read_text(), re.MULTILINE | re.DOTALL).group(1)
     named = re.findall(r'"(test_\w+\.py)": \[(.*?)\]', selection, re.DOTALL)

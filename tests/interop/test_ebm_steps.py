@@ -1,5 +1,5 @@
-"""Three steps of Valley's trainer against the independent PyTorch EBM: the same weights, images and draws in; chains,
-every gradient, every parameter and the losses out."""
+"""Three steps of Valley's trainer compared with the PyTorch EBM for equal weights, images and random numbers: chains,
+every gradient, every parameter and the losses."""
 
 import sys
 
@@ -96,15 +96,15 @@ def train_beside(ours, images, case):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_three_steps(tmp_path, name):
+def test_three_steps_match_reference(tmp_path, name):
     torch.set_num_threads(1)
     images = dumped.random_images(STEPS, *CASES[name][:2], batch=BATCH)
     ours = dumped.dump(tmp_path, config(*CASES[name]), images)
     train_beside(ours, images, CASES[name])
 
 
-def test_the_comparison_can_fail(tmp_path):
-    """Chains of another step size, a loss of another decay: the tolerances are no rubber stamp."""
+def test_comparison_detects_a_wrong_reference(tmp_path):
+    """Chains of another step size or a loss with another weight must exceed the tolerances."""
     case = CASES["igebm"]
     images = dumped.random_images(STEPS, *case[:2], batch=BATCH)
     ours = dumped.dump(tmp_path, config(*case), images)

@@ -1,4 +1,4 @@
-"""`valley evaluate` against prdc, scikit-image, SciPy and the metrics written again in evaluate_reference.py."""
+"""`valley evaluate` compared with prdc, scikit-image, SciPy and evaluate_reference.py."""
 
 import json
 
@@ -62,13 +62,13 @@ def columns(case, name):
     return metric["value"], metric["floor"]
 
 
-def test_samples_and_floor_are_as_many(case):
+def test_samples_and_floor_have_equal_counts(case):
     answer, _ = case
     assert answer["samples"]["images"] == answer["data"]["compared"] == answer["data"]["floor"] == COUNT
     assert answer["seed"] == SEED
 
 
-def test_swd(case):
+def test_swd_matches_reference(case):
     _, (samples, data, floor) = case
     side = data.shape[1]
     for which, column in enumerate((samples, floor)):
@@ -79,11 +79,11 @@ def test_swd(case):
         assert columns(case, "swd")[which] == pytest.approx(numpy.mean(levels), rel=2e-4)
 
 
-def test_ms_ssim_and_distance(case):
+def test_ms_ssim_and_distance_match_reference(case):
     _, (samples, data, floor) = case
     chosen = reference.pairs(COUNT, SEED)
     assert (chosen[:, 0] != chosen[:, 1]).all() and chosen.min() == 0 and chosen.max() == 31
-    # Of the 10,000 pairs only some hundred differ.
+    # Only some hundreds of the 10,000 pairs differ.
     unique, number = numpy.unique(numpy.sort(chosen, 1), axis=0, return_counts=True)
 
     def mean(of_pair, pixels):
@@ -99,7 +99,7 @@ def test_ms_ssim_and_distance(case):
 
 
 @pytest.mark.parametrize("case", [(20, "rgb")], indirect=True)
-def test_ms_ssim_of_one_scale_is_the_ssim_of_scikit_image(case):
+def test_ms_ssim_with_one_scale_matches_scikit_image(case):
     _, (samples, _, _) = case
     chosen = reference.pairs(COUNT, SEED)
     # SSIM can be negative, MS-SSIM cannot.
@@ -111,7 +111,7 @@ def test_ms_ssim_of_one_scale_is_the_ssim_of_scikit_image(case):
     assert columns(case, "ms_ssim")[0] == pytest.approx(numpy.mean([known[i, j] for i, j in map(tuple, chosen)]), abs=1e-4)
 
 
-def test_density_and_coverage(case):
+def test_density_and_coverage_match_reference(case):
     _, sets = case
     samples, data, floor = map(reference.pixel_features, sets)
     for which, column in enumerate((samples, floor)):
@@ -120,7 +120,7 @@ def test_density_and_coverage(case):
             assert columns(case, name)[which] == pytest.approx(expected[name], abs=1e-9), name
 
 
-def test_channels(case):
+def test_channel_statistics_match_numpy(case):
     _, (samples, _, floor) = case
     for which, column in enumerate((samples, floor)):
         for channel in range(column.shape[3]):
@@ -129,7 +129,7 @@ def test_channels(case):
             assert columns(case, f"deviation/{channel}")[which] == pytest.approx(values.std(), rel=1e-9)
 
 
-def test_fid_and_neighbors_of_a_network(case):
+def test_fid_and_neighbors_of_network_match_reference(case):
     _, sets = case
 
     def features(pixels):
@@ -141,11 +141,11 @@ def test_fid_and_neighbors_of_a_network(case):
         assert columns(case, "fid")[which] == pytest.approx(reference.frechet_distance(column, data), rel=1e-3, abs=1e-6)
         expected = prdc.compute_prdc(real_features=data, fake_features=column, nearest_k=5)
         for name in ("density", "coverage"):
-            # Some features of gray images are equal: rounding decides of a few balls.
+            # Some features of gray images are equal, so rounding decides about a few balls.
             assert columns(case, f"{name}/network")[which] == pytest.approx(expected[name], abs=0.06), name
 
 
-def test_a_models_samples_are_those_of_valley_sample(tmp_path):
+def test_pytorch_samples_match_valley_sample(tmp_path):
     from safetensors.numpy import load_file
     data = build(tmp_path / "data", "1F600-1F64F", 32, "rgb")
     run = train(tmp_path / "runs", data, "train.steps=2")

@@ -1,5 +1,5 @@
-"""Steps of Valley's EBGAN and MAGAN against independent PyTorch ones: the same weights, images and latents in; every
-gradient, every parameter, the losses and the margin out."""
+"""Steps of Valley's EBGAN and MAGAN compared with PyTorch for equal weights, images and latents: every gradient, every
+parameter, the losses and the margin."""
 
 import pytest
 import torch
@@ -79,7 +79,7 @@ def adversarial_step(ours, step, images, networks, optimizers, energy, margin, p
         ("l1_mean", "margin = 0.5", "none", 3),
     ],
 )
-def test_three_steps_of_ebgan(tmp_path, energy, margin, pulling, channels):
+def test_three_steps_of_ebgan_match_reference(tmp_path, energy, margin, pulling, channels):
     torch.set_num_threads(1)
     shape = began.BeganConfig(32, channels, width=6, latent=5, hidden=7)
     images = random_images(3, 32, channels)
@@ -92,7 +92,7 @@ def test_three_steps_of_ebgan(tmp_path, energy, margin, pulling, channels):
         adversarial_step(ours, step, images, networks, optimizers, energy, number, pulling, 0.3)
 
 
-def test_microbatches_have_pulling_away_terms_of_their_own(tmp_path):
+def test_each_microbatch_has_its_own_pulling_away_term(tmp_path):
     torch.set_num_threads(1)
     images = random_images(1, 32, 3, batch=6)
     text = config_of("ebgan", 6, 'margin = 30.0\npulling_away = "squared"').replace("microbatch = 6", "microbatch = 3")
@@ -100,7 +100,7 @@ def test_microbatches_have_pulling_away_terms_of_their_own(tmp_path):
     networks, _ = networks_of(ours, NETWORKS)
     d, g = networks["discriminator"], networks["generator"]
     d.load_state_dict({k.removeprefix("0.value.discriminator."): v for k, v in ours.items()
-                       if k.startswith("0.value.discriminator.")})  # G's step sees the new D
+                       if k.startswith("0.value.discriminator.")})  # the step of G uses the updated D
     parts = [hinge.generator_loss("l2_norm", d, g, z, "squared")[1]["pulling_away"] for z in ours["0.z_g"].split(3)]
     whole = hinge.generator_loss("l2_norm", d, g, ours["0.z_g"], "squared")[1]["pulling_away"]
     got = ours["0.pulling_away"].item()
@@ -117,8 +117,8 @@ OPTIMIZERS = {
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_steps_of_magan(tmp_path, optimizer):
-    """Two steps an epoch: D alone for one epoch, one that measures m, then three adversarial ones."""
+def test_steps_of_magan_match_reference(tmp_path, optimizer):
+    """Two steps per epoch: D alone for one epoch, one that measures m, then three adversarial ones."""
     torch.set_num_threads(1)
     images = random_images(10, 32, 3)
     text = config_of("magan", images.shape[1], "pretrain_epochs = 1", "l2_sum", optimizer=optimizer)

@@ -1,5 +1,5 @@
-"""Folders of images: what h5py reads from the shards is what Debian's Pillow (python3-pil) makes of the same files, bit
-for bit, from decoding to resizing."""
+"""Folders of images: shards read by h5py are bitwise equal to the same files decoded and resized by Debian's Pillow
+(python3-pil)."""
 
 import functools
 import json
@@ -64,14 +64,14 @@ def decoded(kinds):
     return out
 
 
-def test_debian_has_the_pillow_whose_bits_are_promised():
+def test_installed_pillow_is_the_documented_version():
     script = "import PIL; print(PIL.__version__)"
     version = subprocess.run([SYSTEM_PYTHON, "-c", script], capture_output=True, text=True, check=True).stdout
     assert version.split(".")[0] in {"9", "10", "11", "12"}, "python3-pil is missing"
 
 
 @pytest.mark.parametrize("alpha", ["white", "black"])
-def test_pixels_are_those_of_pillow(kinds, decoded, tmp_path, alpha):
+def test_decoded_pixels_match_pillow(kinds, decoded, tmp_path, alpha):
     out = decoded
     if alpha == "black":
         out = tmp_path / "black"
@@ -85,7 +85,7 @@ def test_pixels_are_those_of_pillow(kinds, decoded, tmp_path, alpha):
     assert wrong == []
 
 
-def test_the_size_is_that_of_the_turned_image(decoded):
+def test_stored_size_is_that_of_the_rotated_image(decoded):
     assert {size for _, _, size in shards(decoded).values()} == {(29, 37)}
 
 
@@ -96,7 +96,7 @@ def test_exif_can_be_ignored(kinds, tmp_path):
     assert stored["3o.png"][0].tobytes() == stored["1o.png"][0].tobytes()
 
 
-def test_alpha_error_rejects_what_is_transparent_and_only_that(kinds, tmp_path):
+def test_alpha_error_rejects_transparent_images_only(kinds, tmp_path):
     Image.new("RGBA", (37, 29), (1, 2, 3, 255)).save(kinds / "png" / "opaque.png")
     build(kinds / "png", tmp_path / "out", "--transform", "none", "--resolution", "37x29", "--alpha", "error")
     (kinds / "png" / "opaque.png").unlink()
@@ -106,7 +106,7 @@ def test_alpha_error_rejects_what_is_transparent_and_only_that(kinds, tmp_path):
     assert not {"RGB.png", "opaque.png", "P-16.png"} & found.keys()
 
 
-def test_gray_of_16_bits_is_its_high_byte(tmp_path):
+def test_16_bit_gray_is_converted_by_high_byte(tmp_path):
     """Pillow clips these to 255 when it makes RGB of them."""
     values = np.random.default_rng(0).integers(0, 65536, (29, 37)).astype(np.uint16)
     (tmp_path / "in").mkdir()
@@ -136,7 +136,7 @@ CASES += [("center-crop", "lanczos", 64, 64, "rgb"), ("center-crop", "box", 300,
 
 
 @pytest.mark.parametrize(("transform", "filter_", "width", "height", "channels"), CASES)
-def test_files_end_as_pillow_would_resize_them(shapes, tmp_path, transform, filter_, width, height, channels):
+def test_resized_files_match_pillow(shapes, tmp_path, transform, filter_, width, height, channels):
     arguments = [] if transform == "center-crop-dhariwal" else ["--filter", filter_]
     build(shapes, tmp_path / "out", "--transform", transform, "--resolution", f"{width}x{height}", "--channels", channels,
           *arguments)
@@ -149,7 +149,7 @@ def test_files_end_as_pillow_would_resize_them(shapes, tmp_path, transform, filt
         assert stored.popitem()[1][0].shape[:2] == (width, width)
 
 
-def colour(folder, name, value, size=(8, 8)):
+def color(folder, name, value, size=(8, 8)):
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, (value, 0, 0)).save(path)
@@ -167,7 +167,7 @@ def read_back(folder):
 
 def test_class_folders_are_labels(tmp_path):
     for number, name in enumerate(["zebra/a.png", "Ant/b.png", "Ant/deep/c.png", "\u00e4ther/d.png", "zebra/e.PNG"]):
-        colour(tmp_path / "in", name, number)
+        color(tmp_path / "in", name, number)
     build(tmp_path / "in", tmp_path / "out", "--resolution", "8", "--require-labels")
     labels, names = read_back(tmp_path / "out")
     assert names == ["Ant", "zebra", "\u00e4ther"]
@@ -180,9 +180,9 @@ def run(*arguments):
     return subprocess.run([VALLEY, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_partial_labels_are_said_or_refused(tmp_path):
+def test_partial_labels_are_warned_about_or_rejected(tmp_path):
     for name in ("a/1.png", "b/2.png", "3.png"):
-        colour(tmp_path / "in", name, 9)
+        color(tmp_path / "in", name, 9)
     command = ["shard", "build", "--source", tmp_path / "in", "--resolution", "8", "--dest"]
     result = run(*command, tmp_path / "out")
     assert result.returncode == 0 and "1 of 3 images have no label, such as 3.png" in result.stderr
@@ -192,9 +192,9 @@ def test_partial_labels_are_said_or_refused(tmp_path):
     assert not (tmp_path / "refused").exists()
 
 
-def test_labels_of_stylegans_file(tmp_path):
+def test_labels_of_stylegan_file_are_read(tmp_path):
     for name in ("00000/img0.png", "00000/img1.png", "00001/img2.png"):
-        colour(tmp_path / "in", name, 9)
+        color(tmp_path / "in", name, 9)
     labels = [["00000/img0.png", 7], ["00001/img2.png", 0]]
     file = tmp_path / "in" / "dataset.json"
     file.write_text(json.dumps({"labels": labels}))
@@ -221,7 +221,7 @@ MISMATCHES = {
 @pytest.mark.parametrize("kind", MISMATCHES)
 def test_labels_without_a_match_are_rejected_with_the_likely_reason(tmp_path, kind):
     for name in ("00000/img0.png", "00000/img1.png", "00001/img2.png"):
-        colour(tmp_path / "in", name, 9)
+        color(tmp_path / "in", name, 9)
     labels, reason = MISMATCHES[kind]
     file = tmp_path / "labels.json"
     file.write_text(json.dumps({"labels": labels}))
@@ -231,7 +231,7 @@ def test_labels_without_a_match_are_rejected_with_the_likely_reason(tmp_path, ki
     for part in (reason, "labels.json", '"00000/img0.png", "00000/img1.png"', *(f'"{path}"' for path, _ in labels[:2])):
         assert part in result.stderr, result.stderr
     assert not (tmp_path / "out").exists()
-    if kind in ("empty", "extension"):  # found without being named: an empty list is no list
+    if kind in ("empty", "extension"):  # found without --labels: an empty list is not a list
         (tmp_path / "in" / "dataset.json").write_text(file.read_text())
         result = run(*command)
         if labels:
@@ -242,7 +242,7 @@ def test_labels_without_a_match_are_rejected_with_the_likely_reason(tmp_path, ki
 
 def test_labels_that_match_in_part_are_counted(tmp_path):
     for name in ("a.png", "b.png", "c.png", "d.png"):
-        colour(tmp_path / "in", name, 9)
+        color(tmp_path / "in", name, 9)
     (tmp_path / "labels.json").write_text(json.dumps({"labels": [["a.png", 1], ["e.png", 1], ["f.png", 0]]}))
     result = run("shard", "build", "--source", tmp_path / "in", "--resolution", "8", "--dest", tmp_path / "out", "--labels",
                  f"json:{tmp_path / 'labels.json'}")
@@ -252,9 +252,9 @@ def test_labels_that_match_in_part_are_counted(tmp_path):
 
 
 @pytest.mark.parametrize("content", ['[{"file": "a.png"}]', '{"labels": {"a.png": 3}}', '{"labels": [{"path": "a.png"}]}', "<html>"])
-def test_a_foreign_dataset_json_names_the_ways_out(tmp_path, content):
+def test_foreign_dataset_json_error_lists_solutions(tmp_path, content):
     for name in ("x/a.png", "y/b.png"):
-        colour(tmp_path / "in", name, 9)
+        color(tmp_path / "in", name, 9)
     (tmp_path / "in" / "dataset.json").write_text(content)
     command = ["shard", "build", "--source", tmp_path / "in", "--resolution", "8", "--dest", tmp_path / "out"]
     result = run(*command)
@@ -263,9 +263,9 @@ def test_a_foreign_dataset_json_names_the_ways_out(tmp_path, content):
     assert result.returncode == 0 and read_back(tmp_path / "out")[1] == ["x", "y"]
 
 
-def test_a_class_whose_images_are_all_rejected_is_named(tmp_path):
+def test_class_whose_images_are_all_rejected_is_named(tmp_path):
     for name in ("a/1.png", "c/3.png", "d/4.png"):
-        colour(tmp_path / "in", name, 9)
+        color(tmp_path / "in", name, 9)
     for name in ("b/2.png", "b/3.png", "d/5.png"):
         (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "in" / name).write_bytes(b"")
@@ -282,8 +282,8 @@ def test_a_class_whose_images_are_all_rejected_is_named(tmp_path):
     ('{"labels": [["a.png", "cat"]]}', '["a.png","cat"]'), ('{"labels": [["a.png", -1]]}', '["a.png",-1]'),
     ('{"labels": [["a.png", 1], ["a.png", 2]]}', "two labels, 1 and 2"),
     ('{"labels": [["a.png", 2]], "class_names": ["x"]}', "at least 3 texts")])
-def test_bad_label_files_are_refused_naming_the_entry(tmp_path, content, part):
-    colour(tmp_path / "in", "a.png", 1)
+def test_bad_label_files_are_rejected_naming_the_entry(tmp_path, content, part):
+    color(tmp_path / "in", "a.png", 1)
     (tmp_path / "labels.json").write_text(content)
     result = run("shard", "build", "--source", tmp_path / "in", "--dest", tmp_path / "out", "--labels",
                  f"json:{tmp_path / 'labels.json'}")
@@ -302,7 +302,7 @@ def hashes(folder):
     return (folder / "SHA256SUMS").read_text()
 
 
-def test_bytes_do_not_depend_on_threads_or_file_times(photos, tmp_path):
+def test_shards_do_not_depend_on_threads_or_file_times(photos, tmp_path):
     sums = set()
     for jobs in (1, 2, 7):
         build(photos, tmp_path / str(jobs), "--resolution", "32", "--shard-images", "64", "--jobs", jobs)
@@ -313,7 +313,7 @@ def test_bytes_do_not_depend_on_threads_or_file_times(photos, tmp_path):
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=tmp_path / "7", check=True)
 
 
-def test_a_killed_build_resumes_to_the_same_bytes(photos, tmp_path):
+def test_killed_build_resumes_bitwise_equal(photos, tmp_path):
     arguments = ["--resolution", "128", "--shard-images", "32", "--jobs", "2", "--resume"]
     build(photos, tmp_path / "fresh", *arguments)
     command = [VALLEY, "shard", "build", "--source", photos, "--dest", tmp_path / "killed", "--progress", "none", *arguments,
@@ -334,7 +334,7 @@ def test_a_killed_build_resumes_to_the_same_bytes(photos, tmp_path):
     assert not list((tmp_path / "killed").glob(".*"))
 
 
-def test_a_source_that_changed_is_not_resumed(photos, tmp_path):
+def test_changed_source_is_rejected_on_resume(photos, tmp_path):
     source = tmp_path / "in"
     source.mkdir()
     for path in sorted(photos.iterdir())[:80]:
@@ -345,8 +345,8 @@ def test_a_source_that_changed_is_not_resumed(photos, tmp_path):
     assert run(*command).returncode == 65  # one of 80 is over the limit: unfinished
     (source / "0070.jpg").write_bytes(b"abc")
     (source / "0001.jpg").unlink()
-    colour(source, "new.png", 1)
-    # Edited within its size: only the time of modification tells.
+    color(source, "new.png", 1)
+    # Edited without a change of size: only the modification time differs.
     content = bytearray((source / "0002.jpg").read_bytes())
     content[-3] ^= 1
     (source / "0002.jpg").write_bytes(content)
@@ -358,9 +358,9 @@ def test_a_source_that_changed_is_not_resumed(photos, tmp_path):
     assert run(*command, "--overwrite", "--max-error-rate", "1").returncode == 0
 
 
-def test_peek_shows_the_images_and_lists_them(tmp_path):
+def test_peek_draws_and_lists_images(tmp_path):
     for number in range(12):
-        colour(tmp_path / "in", f"{'even' if number % 2 == 0 else 'odd'}/{number:02}.png", 20 * number)
+        color(tmp_path / "in", f"{'even' if number % 2 == 0 else 'odd'}/{number:02}.png", 20 * number)
     build(tmp_path / "in", tmp_path / "out", "--resolution", "8", "--no-shuffle")
     listed = json.loads(valley("shard", "peek", tmp_path / "out", "--grid", "4x2", "-o", tmp_path / "p.png", "--json"))
     assert [image["name"] for image in listed["images"]] == [f"even/{n:02}.png" for n in range(0, 12, 2)] + \
@@ -380,8 +380,8 @@ def test_peek_shows_the_images_and_lists_them(tmp_path):
     assert run("shard", "peek", tmp_path / "out", "--grid", "0x3", "-o", tmp_path / "p.png").returncode == 2
 
 
-def test_options_of_other_sources_are_refused(tmp_path):
-    colour(tmp_path / "in", "a.png", 1)
+def test_options_of_other_sources_are_rejected(tmp_path):
+    color(tmp_path / "in", "a.png", 1)
     command = ["shard", "build", "--dest", tmp_path / "out", "--source"]
     assert "--codepoints is for fonts" in run(*command, tmp_path / "in", "--codepoints", "41").stderr
     for option in (["--labels", "dirs"], ["--exif", "apply"], ["--min-size", "2"], ["--max-pixels", "9"],
@@ -399,9 +399,9 @@ def test_options_of_other_sources_are_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_min_size_and_on_error(tmp_path):
+def test_min_size_and_on_error_options(tmp_path):
     for side in (7, 8, 9):
-        colour(tmp_path / "in", f"{side}.png", 1, (side, 20))
+        color(tmp_path / "in", f"{side}.png", 1, (side, 20))
     build(tmp_path / "in", tmp_path / "out", "--resolution", "4", "--min-size", "8")
     (line,) = rejects(tmp_path / "out").values()
     assert (line["name"], line["reason"]) == ("7.png", "too small") and "--min-size is 8" in line["detail"]

@@ -1,4 +1,4 @@
-"""examples/load_in_pytorch.py against the program: samples, energies, and the files it reads."""
+"""examples/load_in_pytorch.py compared with the program: samples, energies, and the files that it reads."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ def trained(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("weights", ["averaged", "raw"])
-def test_samples_agree(trained, tmp_path, capsys, weights):
+def test_pytorch_loader_samples_match(trained, tmp_path, capsys, weights):
     _, run = trained
     raw = ["--raw"] if weights == "raw" else []
     seeds, drawn = "0-3,77,5000000000", str(tmp_path / "latents.safetensors")
@@ -48,11 +48,11 @@ def test_samples_agree(trained, tmp_path, capsys, weights):
     assert example.main([str(run), "--seeds", seeds, "--latents", drawn, "-o", picture, *raw]) == 0
     assert "largest difference of a pixel: " in capsys.readouterr().out
     assert Image.open(picture).width == 3 * load_file(drawn)["pixels"].shape[2]
-    # Without seeds the latents of the file are taken; a lone file does as well as a run.
+    # Without seeds the latents of the file are used; a model file works like a run.
     model = example.find_model(run)
     assert model.parent.name == f"step-{STEPS:08}"
     assert example.main([str(model), "--latents", drawn, *raw]) == 0
-    # Each difference is found.
+    # Every difference is found.
     saved = load_file(drawn)
     saved["pixels"][1, 3, 4, 0] ^= 0x10
     save_file(saved, drawn)
@@ -62,7 +62,7 @@ def test_samples_agree(trained, tmp_path, capsys, weights):
     assert "other seeds" in capsys.readouterr().out
 
 
-def test_energies_agree(trained):
+def test_pytorch_loader_energies_match(trained):
     """The step after a checkpoint states the energies of that checkpoint's networks: of all images
     (an epoch is one batch here) and of the latents of D's phase."""
     folder, run = trained
@@ -80,7 +80,7 @@ def test_energies_agree(trained):
         assert line["energy/fake"] == pytest.approx(fake, rel=1e-5)
 
 
-def test_commit_holds_the_checksums_that_the_format_says(trained):
+def test_commit_contains_documented_checksums(trained):
     _, run = trained
     checkpoint = run / "checkpoints" / "step-00000002"
     commit = json.loads((checkpoint / "COMMIT").read_text())
@@ -95,7 +95,7 @@ def test_commit_holds_the_checksums_that_the_format_says(trained):
         assert hashlib.sha256(content).hexdigest() == record["sha256"]
 
 
-def test_state_holds_the_tensors_that_the_format_says(trained):
+def test_state_contains_documented_tensors(trained):
     _, run = trained
     checkpoint = run / "checkpoints" / "step-00000002"
     model = load_file(checkpoint / "model.safetensors")
@@ -145,7 +145,7 @@ def refused(capsys, code, *arguments):
     return line
 
 
-def test_what_is_no_model_is_refused(tmp_path, capsys):
+def test_file_that_is_not_a_model_is_rejected(tmp_path, capsys):
     (tmp_path / "checkpoints" / "step-00000001").mkdir(parents=True)  # without COMMIT
     assert "is no model.safetensors" in refused(capsys, 66, tmp_path, "--seeds", "0")
     assert "is no model.safetensors" in refused(capsys, 66, tmp_path / "nothing", "--seeds", "0")
@@ -167,7 +167,7 @@ def test_what_is_no_model_is_refused(tmp_path, capsys):
     ({"model.width": "20000"}, "does not hold the networks"),
     ({}, "does not hold the networks"),
 ])
-def test_metadata_that_do_not_fit_are_refused(tmp_path, capsys, changes, says):
+def test_metadata_that_do_not_match_are_rejected(tmp_path, capsys, changes, says):
     file = model_file(tmp_path, **changes)
     line = refused(capsys, 65, file, "--seeds", "0")
     assert str(file) in line and says in line
@@ -185,13 +185,13 @@ def test_files_beside_the_model_are_checked(trained, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("seeds", ["three", "", "5-3", "1,,2", "-", "0-", "0-99999999999", "18446744073709551616"])
-def test_wrong_seeds_are_a_wrong_command_line(tmp_path, capsys, seeds):
+def test_invalid_seeds_are_a_usage_error(tmp_path, capsys, seeds):
     with pytest.raises(SystemExit) as end:
         example.main([str(tmp_path), f"--seeds={seeds}"])
     assert end.value.code == 2
     assert "--seeds" in capsys.readouterr().err
 
 
-def test_it_runs_as_a_script():
+def test_loader_example_runs_as_a_script():
     result = subprocess.run([sys.executable, EXAMPLE], capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 2 and "usage: load_in_pytorch.py" in result.stderr

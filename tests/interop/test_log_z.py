@@ -1,5 +1,5 @@
-"""log Z and log p(x) of `valley energy --log-z` against NumPy: every state summed over, and annealed importance sampling
-written a second time."""
+"""log Z and log p(x) of `valley energy --log-z` compared with NumPy: sums over all states, and annealed importance
+sampling."""
 
 import itertools
 import json
@@ -103,19 +103,19 @@ def free_energy(v, w, b, c, u, d):
     return -logsumexp(of_labels, axis=0)
 
 
-def test_small_machines_are_enumerated(tmp_path, data):
+def test_log_z_of_small_rbm_is_enumerated(tmp_path, data):
     run, tensors = trained(tmp_path, data, "[12]", "model.labels=2", "model.label_units=true")
-    machine = parts(tensors, labels=2)
+    rbm = parts(tensors, labels=2)
     found = log_z(run, data)
     assert found["log_z_chains"] == 0 and found["log_z_stderr"] == 0
-    assert found["log_z"] == pytest.approx(enumerated(*machine), rel=1e-6)
-    likelihood = -free_energy(pixels_of(data), *machine).mean() - found["log_z"]
+    assert found["log_z"] == pytest.approx(enumerated(*rbm), rel=1e-6)
+    likelihood = -free_energy(pixels_of(data), *rbm).mean() - found["log_z"]
     assert found["log_likelihood"] == pytest.approx(likelihood, rel=1e-5)
     assert found["log_likelihood"] < 0
     assert found["log_likelihood"] == pytest.approx(-found["data"]["mean"] - found["log_z"], rel=1e-5)
 
 
-def test_gaussian_machines_too(tmp_path, data):
+def test_log_z_of_gaussian_rbm_is_exact(tmp_path, data):
     run, tensors = trained(tmp_path, data, "[10]", "model.visible_units=gaussian", "optimizer.lr=0.001")
     w, b, c, _, _ = parts(tensors)
     h = states(10)
@@ -129,22 +129,22 @@ def test_gaussian_machines_too(tmp_path, data):
     assert found["log_likelihood"] == pytest.approx(log_p.mean(), rel=1e-4)
 
 
-def test_larger_ones_by_chains_as_in_numpy(tmp_path, data):
+def test_log_z_of_larger_rbm_matches_numpy_annealing(tmp_path, data):
     run, tensors = trained(tmp_path, data, "[24]", "model.labels=2", "model.label_units=true")
-    machine = parts(tensors, labels=2)
+    rbm = parts(tensors, labels=2)
     found = log_z(run, data, "--ais-temperatures", 4000, "--ais-chains", 100)
     assert found["log_z_chains"] == 100
     mean = numpy.clip(tensors["layers.0.pixel_mean"], 0.01, 0.99)
     base = numpy.log(mean / (1 - mean))
-    value, error = annealed(*machine, base, numpy.linspace(0, 1, 1500), 200, numpy.random.default_rng(3))
+    value, error = annealed(*rbm, base, numpy.linspace(0, 1, 1500), 200, numpy.random.default_rng(3))
     assert found["log_z"] == pytest.approx(value, abs=3 * numpy.hypot(error, found["log_z_stderr"]))
     assert error < 0.5 and found["log_z_stderr"] < 0.5
-    likelihood = -free_energy(pixels_of(data), *machine).mean() - found["log_z"]
+    likelihood = -free_energy(pixels_of(data), *rbm).mean() - found["log_z"]
     assert found["log_likelihood"] == pytest.approx(likelihood, rel=1e-5)
 
 
-def test_of_two_machines_a_bound_below_the_likelihood(tmp_path, data):
-    """By enumeration of all hidden states: log p(x) of the first machine's conditionals and the second's density."""
+def test_bound_of_two_layers_is_below_the_likelihood(tmp_path, data):
+    """By enumeration of all hidden states: log p(x) of the first rbm's conditionals and the second's density."""
     run, tensors = trained(tmp_path, data, "[8, 7]")
     w, b, _, _, _ = parts(tensors)
     top = parts(tensors, 1)
@@ -160,7 +160,7 @@ def test_of_two_machines_a_bound_below_the_likelihood(tmp_path, data):
     log_q = q_input @ h.T - softplus(q_input).sum(1)[:, None]
     bound = (numpy.exp(log_q) * (conditional + prior - log_q)).sum(1)
     assert bound.mean() <= exact
-    # The mean over all hidden states is estimated with ten of them an image.
+    # The mean over all hidden states is estimated with ten samples per image.
     spread = numpy.sqrt((numpy.exp(log_q) * (conditional + prior)**2).sum(1)
                         - (numpy.exp(log_q) * (conditional + prior)).sum(1)**2)
     error = numpy.sqrt((spread**2).sum() / 10) / IMAGES

@@ -1,4 +1,4 @@
-"""What networks keep besides parameters, against PyTorch: the moments of batch norm and the spectral norm."""
+"""Buffers of networks compared with PyTorch: moments of batch norm, and the spectral norm."""
 
 import argparse
 import re
@@ -27,7 +27,7 @@ def test_energies_of_an_ebm_agree(tmp_path):
     for step in range(1, STEPS):
         networks, _ = example.load(run / "checkpoints" / f"step-{step:08}", raw=True)
         energy = networks["energy"]
-        # What real pixels lie between their levels, [0, 1), by position.
+        # Offsets of real pixels between their levels, in [0, 1), by position.
         within = (example.uniform(7, DEQUANTIZE, list(range(16 * step, 16 * (step + 1))), pixels.numel()) + 1) / 2
         images = ((pixels + within.unflatten(1, pixels.shape)) / 256).permute(0, 3, 1, 2)
         with torch.no_grad():
@@ -52,7 +52,7 @@ def by_pytorch(module):
     return conv.eval().weight
 
 
-def test_running_moments_are_those_of_pytorchs_batch_norm(tmp_path):
+def test_running_moments_match_pytorch(tmp_path):
     """From checkpoint to checkpoint: G's moments follow the one pass of G's phase as PyTorch's do with its momentum of
     0.1; those of D are moved by the sum of what its passes on real and on generated images would each move them by."""
     build_faces(tmp_path / "data")
@@ -96,7 +96,7 @@ PAPERS = {"began": (128, 64, ("discriminator", "generator")), "ebgan": (64, 100,
           "magan": (64, 350, ("discriminator", "generator")), "ebm": (128, 1, ("energy",))}
 
 
-def test_counts_in_the_docs_are_those_of_the_networks():
+def test_documented_parameter_counts_match_the_networks():
     rows = re.findall(r"^\| (\d+) \| ([\d,/ |]+) \|$", (REPOSITORY / "docs" / "models.md").read_text(), re.MULTILINE)
     assert [int(side) for side, _ in rows] == [32, 64, 128, 256]
     for side, cells in rows:

@@ -1,6 +1,6 @@
-"""Valley's optimizers and schedules against PyTorch's: fed with the gradients that a training of Valley had, they must
-make the parameters that it had after each step. What PyTorch does not have, moments without bias correction, is compared
-with the formula in double precision."""
+"""Valley's optimizers and schedules compared with PyTorch: with the recorded gradients of a training they must give its
+parameters after each step. Moments without bias correction, which PyTorch lacks, are compared with the formula in double
+precision."""
 
 import pytest
 import torch
@@ -96,16 +96,16 @@ def farthest(ours, make_optimizer, scale_of_generator=1, schedule=None):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_six_steps(tmp_path, case):
+def test_six_steps_match_pytorch(tmp_path, case):
     overrides, make = CASES[case]
     ours = train(tmp_path, *overrides)
     assert farthest(ours, make) < TOLERANCE
-    # The comparison can fail: no other rule passes it.
+    # No other rule passes the comparison.
     for other in CASES.keys() - {case}:
         assert farthest(ours, CASES[other][1]) > 10 * TOLERANCE, other
 
 
-def test_stepped_rates_and_one_for_the_generator(tmp_path):
+def test_stepped_learning_rates_match_pytorch(tmp_path):
     ours = train(tmp_path, *CASES["adam"][0], "optimizer.lr_schedule=step", "optimizer.step_every=2",
                  "optimizer.step_factor=0.3", "optimizer.generator_lr_scale=0.5")
     assert farthest(ours, CASES["adam"][1], 0.5, lambda o: torch.optim.lr_scheduler.StepLR(o, 2, 0.3)) < TOLERANCE

@@ -1,5 +1,5 @@
-"""EXIF orientations as cameras and programs write them, and as they should not: files are turned as Pillow 9.4's
-ImageOps.exif_transpose turns them."""
+"""Valid and invalid EXIF orientations of cameras and programs: files are rotated like ImageOps.exif_transpose of Pillow
+9.4."""
 
 import io
 import itertools
@@ -197,7 +197,7 @@ def webps():
 
 
 @pytest.mark.parametrize("files", [types, structures, jpegs, pngs, webps])
-def test_files_are_turned_as_pillow_turns_them(files, tmp_path):
+def test_exif_rotation_matches_pillow(files, tmp_path):
     """Of None, Pillow 9.4 raises an error: these are images nevertheless."""
     cases = files()
     with valley_decoder() as valley, pillow_decoder() as pillow:
@@ -215,7 +215,7 @@ def test_files_are_turned_as_pillow_turns_them(files, tmp_path):
     assert sum(turned is True for _, turned in cases.values()) >= 3
 
 
-def test_texts_that_tell_the_orientation_must_have_the_right_crc(tmp_path):
+def test_orientation_chunks_with_wrong_crc_are_rejected(tmp_path):
     """As eXIf; other texts may have any."""
     files = {"orientation.png": chunk(b"tEXt", XMP + b"\0" + xmp(6)), "other.png": chunk(b"tEXt", b"Comment\0hello"),
              "exif.png": chunk(b"eXIf", SIX)}

@@ -49,7 +49,7 @@ def test_indices_beyond_the_palette_are_gray_as_in_pillow(tmp_path):
     assert values[0, [0, 1, 2, 200, 255]].tolist() == [[250, 20, 30], [40, 150, 60], [2, 2, 2], [200, 200, 200], [255, 255, 255]]
 
 
-def test_a_damaged_palette_stays_damaged(tmp_path):
+def test_damaged_palette_is_rejected(tmp_path):
     """The entries that are added do not hide what is wrong with the palette."""
     whole = png(8, 2)
     at = whole.index(b"PLTE")

@@ -2,8 +2,8 @@
 
     VALLEY_IMAGE_SUITE=DIR python -m pytest -s -n0 tests/interop/test_public_suites.py
 
-lists all files below DIR that the two do not decode alike, by kind of difference. Only differing pixels fail the test: which broken
-files a decoder takes is a choice, which docs/sharding.md describes.
+lists all files below DIR that the two decode differently, by kind of difference. Only differing pixels fail the test: the set of
+accepted broken files is a design choice, which docs/sharding.md describes.
 """
 
 import collections
@@ -41,7 +41,7 @@ def report_of(comparisons, folder):
 
 
 @pytest.mark.skipif(SUITE not in os.environ, reason=f"set {SUITE} to a folder of images to compare them with Pillow")
-def test_pixels_of_a_suite_are_those_of_pillow(capsys):
+def test_pixels_of_image_suite_match_pillow(capsys):
     folder = pathlib.Path(os.environ[SUITE]).resolve()
     paths = files_below(folder)
     assert paths, f"{SUITE}={folder}: there is no file"
@@ -70,7 +70,7 @@ def test_each_kind_of_difference_is_found_and_listed(tmp_path):
                           "comment-first.png": png[:33] + chunk(b"tEXt", b"Comment\0x", 7) + png[33:],
                           "text.png": b"no pixels", "empty.jpg": b"", "gone.png": png[:40], ".hidden.png": b""}.items():
         (suite / name).write_bytes(content)
-    # No file is decoded differently, but a link can lead each decoder to another one.
+    # No file is decoded differently, but a link can give each decoder another file.
     for name, color in (("valley", 10), ("pillow", 13)):
         (tmp_path / name).mkdir()
         image = Image.new("RGB", (5, 4), (color, 0, 0))

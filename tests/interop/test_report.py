@@ -1,4 +1,4 @@
-"""`valley report` in a browser: pages of real runs and of two as MAGAN and EBGAN leave them, with no network."""
+"""`valley report` in a browser without network: pages of real runs, and of simulated MAGAN and EBGAN runs."""
 
 import base64
 import io
@@ -59,7 +59,7 @@ def lines_of(energy, end, magan):
     yield {"event": "warning", "step": end, "images": 64 * end, "kind": "collapse", "text": NASTY}
 
 
-def write_run(run, objective, energy_kind, energy, grids, colour):
+def write_run(run, objective, energy_kind, energy, grids, color):
     run.mkdir()
     config = f'[objective]\nname = "{objective}"\nenergy = "{energy_kind}"\n[train]\nsteps = 400\n'
     (run / "config.toml").write_text(config)
@@ -69,7 +69,7 @@ def write_run(run, objective, energy_kind, energy, grids, colour):
     Image.new("RGB", (64, 64), (0, 0, 255)).save(run / "reals.png")
     for step in grids:
         name = "fakes-init.png" if step == 0 else f"fakes-{step:08}.png"
-        Image.new("RGB", (64, 64), (*colour, step % 256)).save(run / name)
+        Image.new("RGB", (64, 64), (*color, step % 256)).save(run / name)
     return run
 
 
@@ -123,7 +123,7 @@ def complaints(browser):
     return [event["params"] for event in browser.events if event["method"] in kinds]
 
 
-def colour_of(page, selector):
+def color_of(page, selector):
     """The middle pixel of the picture that an <img> shows."""
     source = page.evaluate(f"document.querySelector({selector!r}).src")
     return picture(source).getpixel((5, 5))
@@ -148,7 +148,7 @@ def slide(page, index):
     set_control(page, "when", index)
 
 
-def test_a_page_of_a_real_run_loads_alone(browser, trained):
+def test_report_page_loads_without_other_files(browser, trained):
     page = open_page(browser, trained / "report.html")
     page.evaluate("document.getElementById('when').dispatchEvent(new Event('input'))")
     assert complaints(browser) == []
@@ -159,7 +159,7 @@ def test_a_page_of_a_real_run_loads_alone(browser, trained):
     assert page.evaluate("document.querySelectorAll('.plot').length") > 8
 
 
-def test_curves_are_those_of_stats_jsonl(browser, trained):
+def test_curves_match_stats_jsonl(browser, trained):
     page = open_page(browser, trained / "report.html")
     data = json.loads(page.evaluate("document.getElementById('data').textContent"))
     recorded = stats(trained)
@@ -170,7 +170,7 @@ def test_curves_are_those_of_stats_jsonl(browser, trained):
         page.evaluate(f"numberText({recorded[6]['energy/real']})")
 
 
-def test_the_slider_shows_the_files(browser, trained):
+def test_slider_shows_the_png_files(browser, trained):
     page = open_page(browser, trained / "report.html")
     def shown(index):
         return picture(page.evaluate(f"document.querySelectorAll('.frame img')[{index}].src")).tobytes()
@@ -186,7 +186,7 @@ def test_the_slider_shows_the_files(browser, trained):
     assert page.evaluate("document.getElementById('when-text').textContent").startswith("step 6, 96 images")
 
 
-def test_two_runs_stand_side_by_side(browser, compared):
+def test_two_runs_are_shown_side_by_side(browser, compared):
     page = open_page(browser, compared)
     assert complaints(browser) == []
     boxes = page.evaluate("[...document.querySelectorAll('#plots .panel')[0].querySelectorAll('.plot')].map("
@@ -198,15 +198,15 @@ def test_two_runs_stand_side_by_side(browser, compared):
     assert [trace["run"] for trace in energies["traces"]] == [0, 0, 0, 1, 1, 1] and energies["own_scale"]
     assert [mark["step"] for mark in energies["marks"]] == [200, 300, 400]
     assert page.evaluate("document.querySelectorAll('#plots .panel')[0].querySelectorAll('.mark').length") == 3
-    # Three curves a run, two of them with both bands.
+    # Three curves per run, two of them with both bands.
     assert page.evaluate("document.querySelectorAll('#plots .panel')[0].querySelectorAll('path.area').length") == 8
-    # One plot for both, a curve each, where the unit is the same.
+    # One plot with a curve per run, if the unit is equal.
     ratio = "[...document.querySelectorAll('.panel')].find((p) => p.textContent.startsWith('Generated over real'))"
     assert page.evaluate(f"{ratio}.querySelectorAll('.plot').length") == 1
     assert page.evaluate(f"[...{ratio}.querySelectorAll('.value')].map((v) => v.textContent)") == ["1.1", "3"]
 
 
-def test_trained_magan_beside_trained_ebgan(browser, gans):
+def test_magan_and_ebgan_are_shown_in_one_report(browser, gans):
     file, magan, ebgan = gans
     page = open_page(browser, file)
     assert complaints(browser) == []
@@ -236,13 +236,13 @@ def test_one_slider_moves_all_grids_to_the_nearest_step(browser, compared):
         slide(page, index)
         expected = [f"generated, step {step}" if step else "generated, before training" for step in (magan, ebgan)]
         assert texts(page, ".frame figcaption")[:2] == expected
-        assert colour_of(page, ".pair:nth-child(1) img") == (255, 0, magan % 256)
-        assert colour_of(page, ".pair:nth-child(2) img") == (0, 255, ebgan % 256)
+        assert color_of(page, ".pair:nth-child(1) img") == (255, 0, magan % 256)
+        assert color_of(page, ".pair:nth-child(2) img") == (0, 255, ebgan % 256)
     page.evaluate("document.getElementById('play').click()")
     assert page.evaluate("document.getElementById('when').value") == "0"
 
 
-def test_the_cursor_shows_values_in_all_plots(browser, compared):
+def test_cursor_shows_values_in_all_plots(browser, compared):
     page = open_page(browser, compared)
     left, width = page.evaluate(BOX.format(0))
     middle = left + 46 + (width - 58) / 2  # between the margins of plot.js
@@ -252,7 +252,7 @@ def test_the_cursor_shows_values_in_all_plots(browser, compared):
     assert texts(page, ".cursor-text")[0].startswith("step 200 · margin 900 → ")
     real = 900 * (0.2 + math.exp(-200 / 150))
     assert texts(page, ".legend .value")[0].startswith(page.evaluate(f"numberText({real})"))
-    # The keyboard does the same, and says what it shows.
+    # The keyboard does the same, and the shown step is announced.
     page.evaluate("document.querySelector('.plot').dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}))")
     assert re.match(r"steps 204: real 4\d\d\.\d, generated \d+", texts(page, "#spoken")[0])
     page.evaluate("document.querySelector('.plot').dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape'}))")
@@ -277,12 +277,12 @@ def test_switches_redraw_the_plots(browser, compared):
 
 
 @pytest.mark.parametrize(("scheme", "first", "second"), [("light", LIGHT, DARK), ("dark", DARK, LIGHT)])
-def test_light_and_dark(browser, compared, scheme, first, second):
+def test_page_has_light_and_dark_themes(browser, compared, scheme, first, second):
     page = open_page(browser, compared, scheme=scheme)
     assert page.picture().getpixel((3, 300)) == first
     page.evaluate("document.getElementById('theme').click()")
     assert page.picture().getpixel((3, 300)) == second
-    # What is written stands out in both.
+    # Text has contrast in both themes.
     pixels = numpy.asarray(page.picture()).astype(int)
     assert (abs(pixels - numpy.array(second)).min(axis=-1) > 120).sum() > 1000
 
@@ -296,21 +296,21 @@ def test_narrow_screens_need_no_scrolling_sideways(browser, compared, width):
         assert 0 <= left and left + inner <= width and inner > 250
 
 
-def test_it_prints(browser, compared):
+def test_page_is_printable(browser, compared):
     page = open_page(browser, compared)
     paper = browser.call("Page.printToPDF", page.session)["data"]
     assert base64.b64decode(paper).startswith(b"%PDF")
     assert complaints(browser) == []
 
 
-def test_what_files_say_is_text(browser, compared):
+def test_file_contents_are_escaped(browser, compared):
     page = open_page(browser, compared)
     assert page.evaluate("document.title") == "00001-magan and 00002-ebgan"
     assert page.evaluate("document.querySelectorAll('script').length") == 2 + 9  # data, page; 9 pictures
     assert NASTY in page.evaluate("document.querySelector('.warnings').innerText").replace("\n", " ")
 
 
-def test_runs_with_missing_pieces(browser, trained, tmp_path):
+def test_runs_with_missing_files_are_reported(browser, trained, tmp_path):
     whole = tmp_path / "whole"
     shutil.copytree(trained, whole)
     with open(whole / "stats.jsonl", "a") as file:
@@ -332,10 +332,10 @@ def test_runs_with_missing_pieces(browser, trained, tmp_path):
     assert page.evaluate("document.getElementById('grids').hidden") is False
 
 
-def test_refusals(trained, tmp_path):
+def test_invalid_report_arguments_are_rejected(trained, tmp_path):
     valley("report", expect=2)
     valley("report", trained, trained, "-o", tmp_path / "x.html", expect=2)
-    valley("report", trained, tmp_path, expect=2)  # of two runs, where the page goes must be said
+    valley("report", trained, tmp_path, expect=2)  # -o is required for two runs
     valley("report", tmp_path / "none", expect=66)
     valley("report", tmp_path, expect=66)
     valley("report", trained / "checkpoints" / "step-00000004", expect=66)

@@ -1,4 +1,4 @@
-"""Files of ours read by the safetensors package, and files of its read by ours.
+"""Files written by Valley and read by the safetensors package, and the reverse.
 
 Needs the helper `safetensors_tool` of the build folder (environment VALLEY_BUILD, default: build/).
 """
@@ -30,7 +30,7 @@ def copy(source, target):
 def samples():
     generator = torch.Generator().manual_seed(1)
     tensors = {f"tensors.{str(t).split('.')[-1]}": torch.randint(0, 2, (3, 5, 7), generator=generator).to(t) for t in TYPES}
-    tensors["odd"] = torch.arange(3, dtype=torch.uint8)  # an odd length, so that its neighbours need care
+    tensors["odd"] = torch.arange(3, dtype=torch.uint8)  # an odd length, so that its neighbors need care
     tensors["scalar"] = torch.tensor(0.1, dtype=torch.float64)
     tensors["empty"] = torch.empty(4, 0)
     tensors["special"] = torch.tensor([float("nan"), float("inf"), -0.0, 1e-45])
@@ -54,7 +54,7 @@ def bits(tensor):
     return tensor.contiguous().view(-1).view(torch.uint8) if tensor.numel() else tensor
 
 
-def test_every_tensor_survives_both_readers(copied):
+def test_every_tensor_round_trips_through_both_readers(copied):
     read = load_file(copied / "ours.safetensors")
     expected = samples()
     assert read.keys() == expected.keys()
@@ -63,14 +63,14 @@ def test_every_tensor_survives_both_readers(copied):
         assert torch.equal(bits(read[name]), bits(tensor)), name
 
 
-def test_lazy_slices_and_metadata(copied):
+def test_safetensors_package_reads_slices_and_metadata(copied):
     with safe_open(copied / "ours.safetensors", framework="pt") as file:
         assert file.metadata() == METADATA
         whole = samples()["tensors.float32"]
         assert torch.equal(file.get_slice("tensors.float32")[1:, :, 2], whole[1:, :, 2])
 
 
-def test_numpy_reads_ours(tmp_path):
+def test_numpy_reads_written_files(tmp_path):
     save_file({"a": torch.arange(6.0).reshape(2, 3)}, tmp_path / "a.safetensors")
     assert copy(tmp_path / "a.safetensors", tmp_path / "b.safetensors").returncode == 0
     assert load_numpy(tmp_path / "b.safetensors")["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
@@ -90,7 +90,7 @@ def test_data_is_aligned_and_writing_is_deterministic(copied):
     assert hashlib.sha256((copied / "again.safetensors").read_bytes()).digest() == hashlib.sha256(ours).digest()
 
 
-def test_what_the_package_refuses_we_refuse(tmp_path):
+def test_files_rejected_by_the_package_are_rejected(tmp_path):
     save_file({"a": torch.arange(6.0)}, tmp_path / "a.safetensors")
     whole = (tmp_path / "a.safetensors").read_bytes()
     damaged = tmp_path / "damaged.safetensors"

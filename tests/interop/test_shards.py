@@ -1,4 +1,4 @@
-"""Data sets of `valley shard` as h5py, NumPy, sha256sum and Pillow see them.
+"""Data sets of `valley shard` read by h5py, NumPy, sha256sum and Pillow.
 
 Needs the program `valley` and `resample_tool` of the build folder (environment VALLEY_BUILD, default: build/), and the
 Debian package fonts-noto-color-emoji.
@@ -59,14 +59,14 @@ def faces(tmp_path_factory):
     return directory
 
 
-def test_the_quickstart_has_105_faces(faces):
+def test_quickstart_has_105_faces(faces):
     manifest = json.loads((faces / "manifest.json").read_text())
     assert manifest["images"] == 105
     assert [s["n"] for s in manifest["shards"]] == [32, 32, 32, 9]
     assert (faces / "rejects.jsonl").read_text() == ""
 
 
-def test_h5py_reads_what_the_manifest_says(faces):
+def test_h5py_contents_match_the_manifest(faces):
     manifest = json.loads((faces / "manifest.json").read_text())
     images = []
     identity = hashlib.sha256()
@@ -97,7 +97,7 @@ def test_h5py_reads_what_the_manifest_says(faces):
     np.testing.assert_allclose(pixels.std(0), manifest["deviation"], rtol=1e-9)
 
 
-def test_the_index_shows_all_shards_as_one(faces):
+def test_index_presents_all_shards_as_one_data_set(faces):
     with h5py.File(faces / "index.h5") as index:
         assert index["images"].is_virtual
         shards = [h5py.File(p) for p in sorted(faces.glob("shard-*.h5"))]
@@ -106,11 +106,11 @@ def test_the_index_shows_all_shards_as_one(faces):
         assert sorted(index["names"].asstr()[:])[-1] == "U+263A"
 
 
-def test_sha256sum_agrees(faces):
+def test_manifest_hashes_match_sha256sum(faces):
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=faces, check=True)
 
 
-def test_the_example_of_the_documentation_runs(faces, tmp_path):
+def test_documented_loader_example_runs(faces, tmp_path):
     text = (REPOSITORY / "docs" / "shard-format.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     script = tmp_path / "read_shards.py"
@@ -122,7 +122,7 @@ def test_the_example_of_the_documentation_runs(faces, tmp_path):
         assert second == f"{64 * 64 * 3} {index['images'][104].astype(int).sum() / (64 * 64 * 3)}"
 
 
-def test_faces_are_those_of_pillow(faces):
+def test_rendered_emoji_match_pillow(faces):
     """The same bitmaps, drawn by Pillow's FreeType, cropped and resized: only the blending may round differently."""
     from PIL import ImageDraw, ImageFont
 
@@ -178,7 +178,7 @@ def test_resampling_equals_pillow_bit_for_bit(tool, name):
 
 @pytest.mark.parametrize("name", FILTERS)
 @pytest.mark.parametrize("sizes", [(128, 64), (128, 256), (1024, 256), (64, 512)])
-def test_square_resizes_equal_one_call_of_pillow(tool, name, sizes):
+def test_square_resize_equals_pillow(tool, name, sizes):
     image = np.random.default_rng(sizes[0]).integers(0, 256, (sizes[0], sizes[0], 3), dtype=np.uint8)
     expected = Image.fromarray(image).resize((sizes[1], sizes[1]), FILTERS[name])
     assert (resample(tool, image, sizes[1], sizes[1], name) == np.asarray(expected)).all()
@@ -190,7 +190,7 @@ def test_bytes_do_not_depend_on_the_number_of_threads(tmp_path):
     assert hashes(tmp_path / "1") == hashes(tmp_path / "2") == hashes(tmp_path / "7")
 
 
-def test_killed_builds_resume_to_the_same_bytes(tmp_path):
+def test_killed_builds_resume_bitwise_equal(tmp_path):
     arguments = ["--resolution", 96, "--shard-images", 32, "--resume"]
     build(tmp_path / "fresh", *arguments)
     command = [VALLEY, "shard", "build", "--source", "NotoColorEmoji.ttf", "--dest", tmp_path / "killed",
@@ -209,7 +209,7 @@ def test_killed_builds_resume_to_the_same_bytes(tmp_path):
     assert hashes(tmp_path / "killed") == hashes(tmp_path / "fresh")
 
 
-def test_a_codepoint_that_the_font_lacks_is_listed_and_counted(tmp_path):
+def test_codepoint_missing_in_font_is_listed_and_counted(tmp_path):
     # 105 faces and one private code point: 0.94 % are rejected, under the default limit.
     command = ["build", "--source", "NotoColorEmoji.ttf", "--resolution", 16, "--progress", "none", "--json", "--dest"]
     result = shard(*command, tmp_path / "set", "--codepoints", FACES + ",E000")
@@ -237,7 +237,7 @@ def test_verify_names_shard_and_row(tmp_path):
     assert problem["file"] == "shard-00001.h5" and problem["row"] is None and "metadata" in problem["what"]
 
 
-def test_info_and_dry_run(faces, tmp_path):
+def test_info_and_dry_run_count_images(faces, tmp_path):
     info = json.loads(shard("info", faces, "--json").stdout)
     assert info["images"] == 105 and info["shards"] == 4
     assert "105 of 64x64x3" in shard("info", faces).stdout
@@ -246,7 +246,7 @@ def test_info_and_dry_run(faces, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_mistakes_have_their_exit_codes(faces, tmp_path):
+def test_errors_have_their_exit_codes(faces, tmp_path):
     assert "--overwrite" in build(faces, "--resolution", 64, code=73).stderr
     assert "filter" in build(faces, "--resolution", 64, "--shard-images", 32, "--filter", "box", "--resume", code=2).stderr
     missing = shard("build", "--source", "NoSuchFont.ttf", "--dest", tmp_path / "x", code=66).stderr

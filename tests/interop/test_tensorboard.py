@@ -1,8 +1,8 @@
-"""TensorBoard's own package reads what a run writes: from the file, in its server while the run goes on, and in a browser.
+"""Event files of a run read by the TensorBoard package: from the file, in its server during the run, and in a browser.
 
-The run of these tests trains to step 4, goes on, is killed beyond step 9 with a torn record at the end of its event file, and
-is resumed at step 4 to end at step 6. Two servers watch it from the start: one with the data server that TensorBoard uses
-where it can, one with the readers in Python that it uses elsewhere.
+The run of these tests trains to step 4, resumes, is killed beyond step 9 with a torn record at the end of its event file, and
+is resumed at step 4 to end at step 6. Two servers watch it from the start: one with TensorBoard's data server, one with its
+Python readers.
 """
 
 import io
@@ -151,18 +151,18 @@ def events(run):
     return EventAccumulator(str(run), size_guidance=ALL).Reload()
 
 
-def test_the_file_begins_with_its_version_and_steps_do_not_fall(run):
+def test_event_file_starts_with_version_and_steps_ascend(run):
     events = list(LegacyEventFileLoader(str(events_file(run))).Load())
     assert events[0].file_version == "brain.Event:2"
     steps = [event.step for event in events]
     assert steps == sorted(steps) and steps[-1] == END
     ages = [time.time() - event.wall_time for event in events]
     assert 0 <= min(ages) and max(ages) < 10 * PATIENCE
-    # Each of them is whole: the file ends with the last.
+    # All of them are complete: the file ends with the last one.
     assert sum(len(e.SerializeToString()) + struct.calcsize("<QII") for e in events) == events_file(run).stat().st_size
 
 
-def test_scalars_are_those_of_stats_jsonl(run, events):
+def test_scalars_match_stats_jsonl(run, events):
     expected = recorded(run)
     assert [step for step, _ in expected["loss/D"]] == list(range(1, END + 1))
     assert [step for step, _ in expected["distance/fake"]] == sorted(GRIDS)
@@ -170,7 +170,7 @@ def test_scalars_are_those_of_stats_jsonl(run, events):
     assert {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]} == expected
 
 
-def test_pictures_are_the_png_files(run, events):
+def test_image_events_match_png_files(run, events):
     assert sorted(events.Tags()["images"]) == ["samples/fakes", "samples/reals"]
     fakes = events.Images("samples/fakes")
     assert {e.step: e.encoded_image_string for e in fakes} == {step: (run / name).read_bytes() for step, name in GRIDS.items()}
@@ -181,7 +181,7 @@ def test_pictures_are_the_png_files(run, events):
         assert Image.open(io.BytesIO(image.encoded_image_string)).size == (image.width, image.height)
 
 
-def test_the_text_is_the_config_of_the_last_start(run, events):
+def test_text_event_is_the_config_of_the_last_launch(run, events):
     assert events.Tags()["tensors"] == ["config"]
     assert events.PluginTagToContent("text").keys() == {"config"}
     [config] = events.Tensors("config")
@@ -190,7 +190,7 @@ def test_the_text_is_the_config_of_the_last_start(run, events):
     assert f"steps = {END}" in text.decode()
 
 
-def test_a_server_that_watched_shows_what_a_new_one_shows(run, server):
+def test_running_tensorboard_shows_what_a_new_one_shows(run, server):
     expected = recorded(run)
     until(lambda: server.scalars() == expected, "the server shows other steps or values than stats.jsonl has")
     assert server.images("samples/fakes") == {step: (run / name).read_bytes() for step, name in GRIDS.items()}
@@ -208,14 +208,14 @@ def browser(tmp_path_factory):
         yield running
 
 
-def pixels_near(page, colour, distance):
+def pixels_near(page, color, distance):
     pixels = numpy.asarray(page.picture()).astype(int)
-    return (abs(pixels - numpy.array(colour)).max(axis=-1) < distance).sum()
+    return (abs(pixels - numpy.array(color)).max(axis=-1) < distance).sum()
 
 
 @pytest.mark.parametrize("tag", ["loss/D", "energy/real"])
-def test_a_browser_draws_the_curves(run, watched, browser, tmp_path, tag):
-    # As SVG: a machine without a GPU draws no WebGL into the picture.
+def test_browser_draws_the_curves(run, watched, browser, tmp_path, tag):
+    # As SVG, because WebGL is missing in screenshots without a GPU.
     page = browser.open(f"{watched[1][0].url()}?forceSVG=true&tagFilter=^{tag}$#timeseries")
 
     def shows_the_last_point(page):
@@ -228,22 +228,22 @@ def test_a_browser_draws_the_curves(run, watched, browser, tmp_path, tag):
 
     page.until(shows_the_last_point, tmp_path)
     assert page.evaluate("document.querySelectorAll('scalar-card-component').length") == 1
-    # Its colour is that of the smoothed line and a few dots.
+    # Its color is that of the smoothed line and some dots.
     page.until(lambda page: pixels_near(page, (66, 80, 102), 12) > 500, tmp_path)
 
 
-def test_a_browser_lists_all_scalars(run, watched, browser, tmp_path):
+def test_browser_lists_all_scalars(run, watched, browser, tmp_path):
     page = browser.open(f"{watched[1][0].url()}#scalars")
     groups = {tag.split("/")[0] for tag in recorded(run)}
     page.until(lambda page: groups <= set(page.words()), tmp_path)
 
 
-def test_a_browser_shows_the_pictures(watched, browser, tmp_path):
+def test_browser_shows_the_images(watched, browser, tmp_path):
     page = browser.open(f"{watched[1][0].url()}#images")
     page.until(lambda page: {"samples/fakes", "samples/reals"} <= set(page.words()), tmp_path)
     page.until(lambda page: pixels_near(page, (255, 205, 55), 40) > 1000, tmp_path)  # the yellow of the faces
 
 
-def test_a_browser_shows_the_config(watched, browser, tmp_path):
+def test_browser_shows_the_config(watched, browser, tmp_path):
     page = browser.open(f"{watched[1][0].url()}#text")
     page.until(lambda page: f"steps = {END} " in " ".join(page.words()), tmp_path)

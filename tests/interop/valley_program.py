@@ -1,4 +1,4 @@
-"""The program under test, and the small data sets and runs that several tests make with it."""
+"""The program under test, and the small data sets and runs of several tests."""
 
 import json
 import os
