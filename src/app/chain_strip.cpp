@@ -40,7 +40,7 @@ void write_chain_strip(const std::filesystem::path& path,
                     cut_to_width(names[static_cast<std::size_t>(row)], kNameWidth));
       for (std::int64_t column = 0; column < columns; ++column) {
         draw_cell(canvas, left + column * (cell + kCellGap), y,
-                  bytes_of_unit(t.images[column].narrow(0, chain, 1))[0],
+                  bytes_from_unit(t.images[column].narrow(0, chain, 1))[0],
                   {fmt::format("E {:.4g}", t.energies[column][chain].item<double>())});
       }
     }

@@ -25,7 +25,7 @@ void run_units(const Team& team, const std::string& task, const Share& share, in
 
 }  // namespace
 
-Share share_of(std::int64_t units, int rank, int size) {
+Share compute_share(std::int64_t units, int rank, int size) {
   const std::int64_t each = (units + size - 1) / size;
   return {std::min(units, rank * each), std::min(units, (rank + 1) * each)};
 }
@@ -44,7 +44,7 @@ at::Tensor gather_rows(const Team& team, const at::Tensor& own, std::int64_t uni
                        std::int64_t rows) {
   if (team.ranks->size() == 1) return own;
   const std::int64_t units = (rows + unit_rows - 1) / unit_rows;
-  const std::int64_t max_rows = share_of(units, 0, team.ranks->size()).last * unit_rows;
+  const std::int64_t max_rows = compute_share(units, 0, team.ranks->size()).last * unit_rows;
   std::vector<std::int64_t> shape = own.sizes().vec();
   VALLEY_CHECK(shape[0] <= max_rows);
   shape[0] = max_rows;
@@ -59,7 +59,9 @@ at::Tensor gather_rows(const Team& team, const at::Tensor& own, std::int64_t uni
   return all.flatten(0, 1).narrow(0, 0, rows).contiguous();
 }
 
-std::int64_t blocks_of(std::int64_t images) { return (images + kBlockImages - 1) / kBlockImages; }
+std::int64_t count_blocks(std::int64_t images) {
+  return (images + kBlockImages - 1) / kBlockImages;
+}
 
 std::int64_t images_in_block(std::int64_t images, std::int64_t block) {
   return std::min(kBlockImages, images - block * kBlockImages);

@@ -24,7 +24,7 @@ struct Share {
   std::int64_t last = 0;
   [[nodiscard]] std::int64_t count() const { return last - first; }
 };
-[[nodiscard]] Share share_of(std::int64_t units, int rank, int size);
+[[nodiscard]] Share compute_share(std::int64_t units, int rank, int size);
 
 // The ranks and threads that evaluate together.
 struct Team {
@@ -35,7 +35,7 @@ struct Team {
   std::function<void(const std::string& task, double share)> progress;
 
   [[nodiscard]] Share share(std::int64_t units) const {
-    return share_of(units, ranks->rank(), ranks->size());
+    return compute_share(units, ranks->rank(), ranks->size());
   }
 };
 
@@ -54,7 +54,7 @@ void for_each_unit_in_order(const Team& team, const std::string& task, const Sha
                                      std::int64_t unit_rows, std::int64_t rows);
 
 // Number of blocks of a set of `images`, and of images in one block.
-[[nodiscard]] std::int64_t blocks_of(std::int64_t images);
+[[nodiscard]] std::int64_t count_blocks(std::int64_t images);
 [[nodiscard]] std::int64_t images_in_block(std::int64_t images, std::int64_t block);
 
 }  // namespace valley

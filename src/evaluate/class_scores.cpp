@@ -15,10 +15,10 @@
 namespace valley {
 
 at::Tensor class_scores(const Team& team, const std::string& task,
-                        const ImageClassifier& classifier, const LabelledImages& images) {
+                        const ImageClassifier& classifier, const LabeledImages& images) {
   const SingleThreaded single_threaded;
   const auto n = static_cast<std::int64_t>(images.size());
-  const Share share = team.share(blocks_of(n));
+  const Share share = team.share(count_blocks(n));
   const std::int64_t first = std::min(n, share.first * kBlockImages);
   const std::int64_t last = std::min(n, share.last * kBlockImages);
   const at::Tensor own = at::empty({last - first, classifier.classes()}, at::kFloat);
@@ -38,7 +38,7 @@ at::Tensor class_scores(const Team& team, const std::string& task,
   return gather_rows(team, own, kBlockImages, n);
 }
 
-void require_finite_scores(const at::Tensor& scores, const LabelledImages& images,
+void require_finite_scores(const at::Tensor& scores, const LabeledImages& images,
                            const std::string& model) {
   const at::Tensor bad = at::isfinite(scores).all(1).logical_not();
   const auto count = bad.sum().item<std::int64_t>();
@@ -51,7 +51,7 @@ void require_finite_scores(const at::Tensor& scores, const LabelledImages& image
       model, count, images.size(), images.name(first), images.index(first));
 }
 
-std::vector<std::int64_t> labels_for(const LabelledImages& images,
+std::vector<std::int64_t> labels_for(const LabeledImages& images,
                                      const std::vector<std::string>& model_names,
                                      std::int64_t classes, const std::string& model) {
   const std::vector<std::string>& names = images.class_names();

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "evaluate/blocks.h"
-#include "evaluate/labelled_images.h"
+#include "evaluate/labeled_images.h"
 #include "inference/image_classifier.h"
 
 namespace valley {
@@ -19,11 +19,11 @@ namespace valley {
 // progress reports.
 [[nodiscard]] at::Tensor class_scores(const Team& team, const std::string& task,
                                       const ImageClassifier& classifier,
-                                      const LabelledImages& images);
+                                      const LabeledImages& images);
 
 // Error kData for scores that are not finite, naming `model` (the model's file), the number of such
 // images and the first one.
-void require_finite_scores(const at::Tensor& scores, const LabelledImages& images,
+void require_finite_scores(const at::Tensor& scores, const LabeledImages& images,
                            const std::string& model);
 
 // For each image, its label as a class of the model, -1: none. If both the model and the images
@@ -31,7 +31,7 @@ void require_finite_scores(const at::Tensor& scores, const LabelledImages& image
 // classes in another order; else labels are used as they are. Errors kData: those of match_classes,
 // a label that is not one of the `classes`, and a number of names other than `classes` if the model
 // has none.
-[[nodiscard]] std::vector<std::int64_t> labels_for(const LabelledImages& images,
+[[nodiscard]] std::vector<std::int64_t> labels_for(const LabeledImages& images,
                                                    const std::vector<std::string>& model_names,
                                                    std::int64_t classes, const std::string& model);
 

@@ -13,10 +13,10 @@
 namespace valley {
 
 at::Tensor image_energies(const Team& team, const std::string& task, const ImageEnergy& energy,
-                          const LabelledImages& images) {
+                          const LabeledImages& images) {
   const SingleThreaded single_threaded;
   const auto n = static_cast<std::int64_t>(images.size());
-  const Share share = team.share(blocks_of(n));
+  const Share share = team.share(count_blocks(n));
   const std::int64_t first = std::min(n, share.first * kBlockImages);
   const std::int64_t last = std::min(n, share.last * kBlockImages);
   const at::Tensor own = at::empty({last - first}, at::kFloat);
@@ -36,7 +36,7 @@ at::Tensor image_energies(const Team& team, const std::string& task, const Image
   return gather_rows(team, own, kBlockImages, n);
 }
 
-void require_finite_energies(const at::Tensor& energies, const LabelledImages& images,
+void require_finite_energies(const at::Tensor& energies, const LabeledImages& images,
                              const std::string& model) {
   const auto* values = energies.const_data_ptr<float>();
   std::uint64_t count = 0;

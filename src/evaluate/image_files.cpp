@@ -30,7 +30,7 @@ struct File {
   std::optional<Reject> reject{};
 };
 
-class ImageFiles final : public LabelledImages {
+class ImageFiles final : public LabeledImages {
  public:
   ImageFiles(std::vector<File> files, std::vector<std::string> class_names, const ImageShape& shape)
       : files_(std::move(files)),
@@ -90,8 +90,8 @@ void ImageFiles::read(std::uint64_t i, std::span<std::uint8_t> pixels) const {
 
 }  // namespace
 
-std::unique_ptr<LabelledImages> open_image_folder(const fs::path& folder, bool full_names,
-                                                  const ImageShape& shape) {
+std::unique_ptr<LabeledImages> open_image_folder(const fs::path& folder, bool full_names,
+                                                 const ImageShape& shape) {
   const FolderListing listing = list_folder(folder);
   if (listing.entries.empty())
     throw Error(ExitCode::kData,
@@ -113,8 +113,8 @@ std::unique_ptr<LabelledImages> open_image_folder(const fs::path& folder, bool f
   return std::make_unique<ImageFiles>(std::move(files), labels.class_names, shape);
 }
 
-std::unique_ptr<LabelledImages> open_image_files(const std::vector<std::string>& paths,
-                                                 const ImageShape& shape) {
+std::unique_ptr<LabeledImages> open_image_files(const std::vector<std::string>& paths,
+                                                const ImageShape& shape) {
   std::vector<File> files;
   files.reserve(paths.size());
   for (const std::string& path : paths) {

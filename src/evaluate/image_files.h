@@ -6,18 +6,18 @@
 #include <string>
 #include <vector>
 
-#include "evaluate/labelled_images.h"
+#include "evaluate/labeled_images.h"
 
 namespace valley {
 
 // The files of a folder, labeled as by default in `valley shard build` (image/labels.h).
 // `full_names`: image names include the path of the folder.
-[[nodiscard]] std::unique_ptr<LabelledImages> open_image_folder(const std::filesystem::path& folder,
-                                                                bool full_names,
-                                                                const ImageShape& shape);
+[[nodiscard]] std::unique_ptr<LabeledImages> open_image_folder(const std::filesystem::path& folder,
+                                                               bool full_names,
+                                                               const ImageShape& shape);
 
 // Single files, without labels.
-[[nodiscard]] std::unique_ptr<LabelledImages> open_image_files(
-    const std::vector<std::string>& paths, const ImageShape& shape);
+[[nodiscard]] std::unique_ptr<LabeledImages> open_image_files(const std::vector<std::string>& paths,
+                                                              const ImageShape& shape);
 
 }  // namespace valley

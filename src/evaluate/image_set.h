@@ -22,7 +22,7 @@ class ImageSet {
   void keep(const Team& team, const std::string& task);
 
   [[nodiscard]] std::int64_t images() const { return images_; }
-  [[nodiscard]] std::int64_t blocks() const { return blocks_of(images_); }
+  [[nodiscard]] std::int64_t blocks() const { return count_blocks(images_); }
   [[nodiscard]] at::Tensor block(std::int64_t index) const;  // uint8 [n, H, W, C]
 
  private:

@@ -74,11 +74,11 @@ LogPartition log_partition(const Team& team, const Rbm& rbm, const AnnealingSett
       [&](std::int64_t first, std::int64_t n) {
         return annealed_log_weights(rbm, base, temperatures, settings.seed, first, n);
       });
-  return partition_of_weights(log_base_partition(rbm, base), weights);
+  return partition_from_weights(log_base_partition(rbm, base), weights);
 }
 
 at::Tensor log_likelihoods(const Team& team, const DeepBeliefNetwork& dbn,
-                           const LabelledImages& images, double log_z, std::int64_t draws,
+                           const LabeledImages& images, double log_z, std::int64_t draws,
                            std::uint64_t seed) {
   const at::Device device = dbn.top().weight().device();
   return compute_in_blocks(

@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "evaluate/blocks.h"
-#include "evaluate/labelled_images.h"
+#include "evaluate/labeled_images.h"
 #include "inference/log_partition.h"
 #include "methods/dbn/networks.h"
 
@@ -32,7 +32,7 @@ struct AnnealingSettings {
 // probability of 1. With Gaussian units it is the density of the standardized pixels. Label units
 // are summed out.
 [[nodiscard]] at::Tensor log_likelihoods(const Team& team, const DeepBeliefNetwork& dbn,
-                                         const LabelledImages& images, double log_z,
+                                         const LabeledImages& images, double log_z,
                                          std::int64_t draws, std::uint64_t seed);
 
 }  // namespace valley

@@ -68,7 +68,7 @@ class ChainRestorer final : public Restorer {
 
 std::unique_ptr<Restorer> make_chain_restorer(const SavedModel& saved, const ImageEnergy& energy,
                                               const RestoreRequest& request, bool with_noise) {
-  LangevinSettings settings = chain_settings_of(saved, energy, request.chain);
+  LangevinSettings settings = make_chain_settings(saved, energy, request.chain);
   if (dynamic_cast<const EnergyModel*>(saved.model.get()) != nullptr) {
     if (!request.chain.steps) settings.steps = kRestorerSteps;
     if (!request.chain.step_size) settings.step_size *= kStepSizeFactor;

@@ -77,7 +77,8 @@ class ChainSource final : public SampleSource {
 
 }  // namespace
 
-LangevinSettings chain_settings(const SavedModel& saved, std::optional<std::int64_t> steps) {
+LangevinSettings trained_chain_settings(const SavedModel& saved,
+                                        std::optional<std::int64_t> steps) {
   const ModelOptions& o = saved.options;
   const std::int64_t max_steps = most_langevin_steps(o.resolution * o.resolution * o.channels);
   LangevinSettings settings;

@@ -16,8 +16,8 @@ namespace valley {
 // steps. The default is the mean number of steps before a chain of the replay buffer restarts,
 // langevin_steps / replay_restart, or langevin_steps without a replay buffer. Error kData naming
 // the file and the key for invalid metadata; kUsage for an invalid number of steps.
-[[nodiscard]] LangevinSettings chain_settings(const SavedModel& saved,
-                                              std::optional<std::int64_t> steps);
+[[nodiscard]] LangevinSettings trained_chain_settings(const SavedModel& saved,
+                                                      std::optional<std::int64_t> steps);
 
 // Sample i takes its random numbers from Philox streams kSampleLatent (start) and kSampleChain
 // (steps) at position i, with key 0. `model` must outlive the source.

@@ -58,7 +58,7 @@ class CodeSearch final : public Restorer {
     const at::Tensor damaged = task.damaged.to(device_);
     const at::Tensor target = is_unit ? damaged : damaged * 2 - 1;
     const at::Tensor known = task.unknown.logical_not().to(device_).to(at::kFloat);
-    const at::Tensor share = share_of_model(task, weight_).to(device_);
+    const at::Tensor share = compute_model_share(task, weight_).to(device_);
     at::Tensor code = gan_.discriminator().encode(is_unit ? guess : guess * 2 - 1).clone();
     CodeOptimizer optimizer(code);
     const auto current_images = [&] {

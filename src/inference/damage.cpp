@@ -73,7 +73,7 @@ DamagedImages make_damage(const at::Tensor& images, const Damage& damage, std::u
     unknown = unknown.logical_or(damage.erased);
     x = at::where(damage.erased, at::full({}, kDamageGray, at::kFloat), x);
   }
-  return {unit_images(bytes_of_unit(x), at::kCPU), unknown};
+  return {unit_images(bytes_from_unit(x), at::kCPU), unknown};
 }
 
 at::Tensor salt_and_pepper_suspects(const at::Tensor& images) {
@@ -106,7 +106,7 @@ at::Tensor parse_box(const std::string& text, std::int64_t side) {
   return inside;
 }
 
-at::Tensor bytes_of_unit(const at::Tensor& images) {
+at::Tensor bytes_from_unit(const at::Tensor& images) {
   return (images * kMaxByte)
       .round()
       .clamp(0, kMaxByte)

@@ -37,6 +37,6 @@ inline constexpr double kSuspectDistance = 0.3;
 [[nodiscard]] at::Tensor parse_box(const std::string& text, std::int64_t side);
 
 // uint8 [B, H, W, C], rounded. Inverse of unit_images.
-[[nodiscard]] at::Tensor bytes_of_unit(const at::Tensor& images);
+[[nodiscard]] at::Tensor bytes_from_unit(const at::Tensor& images);
 
 }  // namespace valley

@@ -50,8 +50,8 @@ LangevinSettings measured_settings(const SavedModel& saved, const ImageEnergy& e
 
 }  // namespace
 
-LangevinSettings chain_settings_of(const SavedModel& saved, const ImageEnergy& energy,
-                                   const ChainRequest& request) {
+LangevinSettings make_chain_settings(const SavedModel& saved, const ImageEnergy& energy,
+                                     const ChainRequest& request) {
   require_at_least_zero(request.step_size, "--step-size");
   require_at_least_zero(request.noise, "--chain-noise");
   require_at_least_zero(request.clamp, "--clamp");
@@ -62,7 +62,7 @@ LangevinSettings chain_settings_of(const SavedModel& saved, const ImageEnergy& e
                 "--steps {}: chains of images of this size need from 1 to {} steps", *request.steps,
                 max_steps);
   const bool is_trained_by_chains = dynamic_cast<const EnergyModel*>(saved.model.get()) != nullptr;
-  LangevinSettings settings = is_trained_by_chains ? chain_settings(saved, request.steps)
+  LangevinSettings settings = is_trained_by_chains ? trained_chain_settings(saved, request.steps)
                                                    : measured_settings(saved, energy);
   if (request.steps) settings.steps = *request.steps;
   if (request.step_size) {

@@ -27,8 +27,9 @@ struct ChainRequest {
 // uniform noise is kFirstMove, clamped to four times that. A requested step size disables the
 // default clamp. Error kUsage for invalid settings.
 inline constexpr double kFirstMove = 0.02;
-[[nodiscard]] LangevinSettings chain_settings_of(const SavedModel& saved, const ImageEnergy& energy,
-                                                 const ChainRequest& request);
+[[nodiscard]] LangevinSettings make_chain_settings(const SavedModel& saved,
+                                                   const ImageEnergy& energy,
+                                                   const ChainRequest& request);
 
 // Initial uniform noise of the chains of seeds [first, first + n), from Philox stream
 // kSampleLatent: float [n, C, H, W] on `device`, channels_last.

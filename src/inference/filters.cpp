@@ -14,7 +14,7 @@
 
 namespace valley {
 
-Filters filters_of(const DeepBeliefNetwork& dbn, std::size_t layer, std::int64_t n) {
+Filters compute_filters(const DeepBeliefNetwork& dbn, std::size_t layer, std::int64_t n) {
   constexpr std::int64_t kWeightsPerClipped = 1000;
   constexpr double kMinScale = 1e-30;
   VALLEY_CHECK(layer < dbn.depth());

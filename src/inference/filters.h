@@ -18,6 +18,7 @@ struct Filters {
 // largest norms, in descending order; all if there are fewer. The filter of a unit in a deeper RBM
 // is its weight vector times the weights of the RBMs below, without their sigmoids. All filters
 // have one scale, the 99.9th percentile of the absolute weights; larger ones are clipped.
-[[nodiscard]] Filters filters_of(const DeepBeliefNetwork& dbn, std::size_t layer, std::int64_t n);
+[[nodiscard]] Filters compute_filters(const DeepBeliefNetwork& dbn, std::size_t layer,
+                                      std::int64_t n);
 
 }  // namespace valley

@@ -47,7 +47,7 @@ std::unique_ptr<ImageClassifier> make_image_classifier(const SavedModel& saved, 
   return std::make_unique<BeliefClassifier>(*dbn, device);
 }
 
-std::vector<std::string> class_names_of(const SavedModel& saved, std::int64_t classes) {
+std::vector<std::string> read_class_names(const SavedModel& saved, std::int64_t classes) {
   const auto found = saved.metadata.find(kClassNames);
   if (found == saved.metadata.end()) return {};
   const nlohmann::json parsed = try_parse_json(found->second);

@@ -34,7 +34,7 @@ class ImageClassifier {
 
 // Class names of the training data, at most `classes`; empty if the file has none. Error kData for
 // metadata that are not such a list.
-[[nodiscard]] std::vector<std::string> class_names_of(const SavedModel& saved,
-                                                      std::int64_t classes);
+[[nodiscard]] std::vector<std::string> read_class_names(const SavedModel& saved,
+                                                        std::int64_t classes);
 
 }  // namespace valley

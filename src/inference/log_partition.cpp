@@ -93,7 +93,7 @@ LogPartition enumerate_partition(const Rbm& rbm) {
   return found;
 }
 
-LogPartition partition_of_weights(double log_base, const at::Tensor& log_weights) {
+LogPartition partition_from_weights(double log_base, const at::Tensor& log_weights) {
   const auto n = log_weights.size(0);
   VALLEY_CHECK(n >= 2);
   const double largest = log_weights.max().item<double>();

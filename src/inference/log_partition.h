@@ -27,6 +27,6 @@ struct LogPartition {
 // log Z = log Z_A + log mean_i w_i, from log w_i: double [chains] on the host, at least two. The
 // standard error is std(w) / (mean(w) sqrt(n)) (delta method), an underestimate for few effective
 // chains.
-[[nodiscard]] LogPartition partition_of_weights(double log_base, const at::Tensor& log_weights);
+[[nodiscard]] LogPartition partition_from_weights(double log_base, const at::Tensor& log_weights);
 
 }  // namespace valley

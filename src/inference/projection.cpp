@@ -19,7 +19,7 @@ class Projection final : public Restorer {
   [[nodiscard]] at::Tensor restore(const RestoreTask& task) const override {
     const at::NoGradGuard no_grad;
     const at::Tensor damaged = task.damaged.to(device_);
-    const at::Tensor share = share_of_model(task, weight_).to(device_);
+    const at::Tensor share = compute_model_share(task, weight_).to(device_);
     at::Tensor x = task.start.to(device_);
     if (task.watch) task.watch(0, x);
     for (std::int64_t step = 0; step < steps_; ++step) {
@@ -55,7 +55,7 @@ std::unique_ptr<Restorer> make_projection(const AutoencoderGan& gan, const Resto
                                       request.weight.value_or(1), device);
 }
 
-at::Tensor share_of_model(const RestoreTask& task, double weight) {
+at::Tensor compute_model_share(const RestoreTask& task, double weight) {
   const double variance = task.noise * task.noise;
   const double w = variance / (variance + weight * kAutoencoderRms * kAutoencoderRms);
   const at::Tensor unknown = task.unknown.to(at::kFloat);

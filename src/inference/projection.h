@@ -23,7 +23,7 @@ inline constexpr std::int64_t kMaxProjectionSteps = 1'000'000;
 // Weight of the autoencoder per pixel, float [B, 1, H, W]: 1 for unknown pixels, and
 // w = noise^2 / (noise^2 + weight r^2) for known ones, the optimal average of two independent
 // estimates. r = 0.13 is the measured RMS error of an autoencoder after minutes of training.
-[[nodiscard]] at::Tensor share_of_model(const RestoreTask& task, double weight);
+[[nodiscard]] at::Tensor compute_model_share(const RestoreTask& task, double weight);
 
 // Converts images from the pixel range of D to [0, 1].
 [[nodiscard]] at::Tensor to_unit(const at::Tensor& images, PixelRange range);

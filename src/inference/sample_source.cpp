@@ -42,7 +42,8 @@ std::unique_ptr<SampleSource> make_generator_source(const Model& model, const La
 std::unique_ptr<SampleSource> make_sample_source(const SavedModel& saved, at::Device device,
                                                  std::optional<std::int64_t> chain_steps) {
   if (const auto* energy = dynamic_cast<const EnergyModel*>(saved.model.get())) {
-    return make_chain_source(*energy, saved.options, chain_settings(saved, chain_steps), device);
+    return make_chain_source(*energy, saved.options, trained_chain_settings(saved, chain_steps),
+                             device);
   }
   if (const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(saved.model.get())) {
     const GibbsSettings settings{chain_steps.value_or(kGibbsSteps), {}, false};

@@ -76,7 +76,7 @@ at::Tensor RunValidator::measure(const Trainer& trainer, const Dataset& data, st
                                  std::vector<std::string>& names) const {
   const Team team{&world_.host(), threads_, {}};
   const SingleThreaded single;
-  const Share share = team.share(blocks_of(images));
+  const Share share = team.share(count_blocks(images));
   std::vector<at::Tensor> parts(static_cast<std::size_t>(share.count()));
   const auto rows_of = [&](std::int64_t block) -> at::Tensor {
     std::vector<at::Tensor> columns;

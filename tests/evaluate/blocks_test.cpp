@@ -21,12 +21,12 @@ TEST(Share, CoversEveryUnitOnceInRankOrder) {
     for (const int size : {1, 2, 3, 8}) {
       std::int64_t next = 0;
       for (int rank = 0; rank < size; ++rank) {
-        const Share share = share_of(units, rank, size);
+        const Share share = compute_share(units, rank, size);
         EXPECT_EQ(share.first, next);
         next = share.last;
         // Where rows are gathered: rank r begins at r times the first rank's number.
         if (share.count() > 0) {
-          EXPECT_EQ(share.first, rank * share_of(units, 0, size).last);
+          EXPECT_EQ(share.first, rank * compute_share(units, 0, size).last);
         }
       }
       EXPECT_EQ(next, units);

@@ -16,7 +16,7 @@ namespace valley {
 namespace {
 
 // Image i is filled with i.
-class Counted final : public LabelledImages {
+class Counted final : public LabeledImages {
  public:
   explicit Counted(std::uint64_t n) : n_(n) {}
   [[nodiscard]] std::uint64_t size() const override { return n_; }

@@ -24,35 +24,35 @@ class LinearEnergy final : public ImageEnergy {
 
 TEST(EnergyChains, DefaultStepMovesPixelsByFirstMove) {
   const SavedModel saved = testing::toy_gan();
-  const LangevinSettings settings = chain_settings_of(saved, LinearEnergy(50), {});
+  const LangevinSettings settings = make_chain_settings(saved, LinearEnergy(50), {});
   EXPECT_NEAR(settings.step_size * 50, kFirstMove, 1e-6);
   EXPECT_NEAR(settings.clamp, 4 * 50, 1e-3);
   EXPECT_EQ(settings.steps, 200);
 }
 
 TEST(EnergyChains, ConstantEnergyHasStepSizeZero) {
-  EXPECT_EQ(chain_settings_of(testing::toy_gan(), LinearEnergy(0), {}).step_size, 0);
+  EXPECT_EQ(make_chain_settings(testing::toy_gan(), LinearEnergy(0), {}).step_size, 0);
 }
 
 TEST(EnergyChains, RequestedStepSizeDisablesDefaultClamp) {
   ChainRequest request;
   request.step_size = 0.25;
   const SavedModel gan = testing::toy_gan();
-  EXPECT_EQ(chain_settings_of(gan, LinearEnergy(50), request).clamp, 0);
+  EXPECT_EQ(make_chain_settings(gan, LinearEnergy(50), request).clamp, 0);
   request.clamp = 2;
-  EXPECT_EQ(chain_settings_of(gan, LinearEnergy(50), request).clamp, 2);
+  EXPECT_EQ(make_chain_settings(gan, LinearEnergy(50), request).clamp, 2);
   // The clamp of training stays.
   SavedModel ebm = testing::toy_ebm();
   ebm.metadata["objective.langevin_clamp"] = "0.01";
   request.clamp.reset();
-  EXPECT_EQ(chain_settings_of(ebm, LinearEnergy(50), request).clamp, 0.01);
+  EXPECT_EQ(make_chain_settings(ebm, LinearEnergy(50), request).clamp, 0.01);
 }
 
 TEST(EnergyChains, InvalidSettingsAreRejectedByName) {
   const SavedModel saved = testing::toy_gan();
   const auto rejected = [&](const ChainRequest& request) {
     return testing::message_of(ExitCode::kUsage, [&] {
-      static_cast<void>(chain_settings_of(saved, LinearEnergy(1), request));
+      static_cast<void>(make_chain_settings(saved, LinearEnergy(1), request));
     });
   };
   ChainRequest request;
@@ -72,7 +72,7 @@ TEST(EnergyChains, InvalidSettingsAreRejectedByName) {
 TEST(EnergyChains, GradientThatIsNotFiniteIsReported) {
   const LinearEnergy infinite(std::numeric_limits<double>::infinity());
   const std::string message = testing::message_of(ExitCode::kDiverged, [&] {
-    static_cast<void>(chain_settings_of(testing::toy_gan(), infinite, {}));
+    static_cast<void>(make_chain_settings(testing::toy_gan(), infinite, {}));
   });
   EXPECT_NE(message.find("toy.safetensors"), std::string::npos);
 }

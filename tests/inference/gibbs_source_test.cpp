@@ -144,17 +144,17 @@ TEST(Filters, AreWeightsByDescendingNorm) {
   w[0][0] = 1;
   w[1].fill_(2);
   w[2][5] = -4;
-  const Filters first = filters_of(dbn, 0, 10);
+  const Filters first = compute_filters(dbn, 0, 10);
   EXPECT_EQ(first.pixels.sizes(), at::IntArrayRef({3, kSide, kSide, 1}));
   EXPECT_EQ(first.scale, 4);
   EXPECT_TRUE((first.pixels[0] == first.pixels[0][0][0]).all().item<bool>());  // length 32
   EXPECT_EQ(first.pixels[0][0][0][0].item<int>(), 191);
   EXPECT_LT(first.pixels[1][0][5][0].item<int>(), 20);
   EXPECT_EQ(first.pixels[1][0][0][0].item<int>(), 128);
-  EXPECT_EQ(filters_of(dbn, 0, 2).pixels.size(0), 2);
+  EXPECT_EQ(compute_filters(dbn, 0, 2).pixels.size(0), 2);
 
   dbn.rbm(1).weight().copy_(at::tensor({1.0F, 0.0F, 0.0F, 0.0F, 0.0F, 3.0F}).view({2, 3}));
-  const Filters second = filters_of(dbn, 1, 10);  // 3 times the third, then the first
+  const Filters second = compute_filters(dbn, 1, 10);  // 3 times the third, then the first
   EXPECT_LT(second.pixels[0][0][5][0].item<int>(), 20);
   EXPECT_GT(second.pixels[1][0][0][0].item<int>(), 128);
 }

@@ -33,17 +33,17 @@ TEST(ImageClassifier, ModelsWithoutClassesAreRejected) {
 
 TEST(ClassNames, AreReadFromMetadata) {
   SavedModel saved = toy_dbn({5}, 2);
-  EXPECT_TRUE(class_names_of(saved, 2).empty());
+  EXPECT_TRUE(read_class_names(saved, 2).empty());
   saved.metadata["data.class_names"] = R"(["cat", "d\u00f6g"])";
-  EXPECT_EQ(class_names_of(saved, 2), (std::vector<std::string>{"cat", "d\xC3\xB6g"}));
+  EXPECT_EQ(read_class_names(saved, 2), (std::vector<std::string>{"cat", "d\xC3\xB6g"}));
 }
 
 TEST(ClassNames, OtherMetadataIsRejectedWithFileName) {
   SavedModel saved = toy_dbn({5}, 2);
   for (const char* text : {"", "[", "{}", "[1]", R"(["a", "b", "c"])", R"(["a", null])"}) {
     saved.metadata["data.class_names"] = text;
-    const std::string message =
-        testing::message_of(ExitCode::kData, [&] { static_cast<void>(class_names_of(saved, 2)); });
+    const std::string message = testing::message_of(
+        ExitCode::kData, [&] { static_cast<void>(read_class_names(saved, 2)); });
     EXPECT_NE(message.find("toy.safetensors"), std::string::npos) << text;
   }
 }

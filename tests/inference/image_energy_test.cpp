@@ -48,7 +48,7 @@ TEST(ImageEnergy, MissingOrUnknownEnergyInMetadataIsRejected) {
 
 TEST(ImageEnergy, BytesSurviveConversionToUnitImagesAndBack) {
   const at::Tensor bytes = at::arange(256, at::kByte).view({1, 16, 16, 1});
-  EXPECT_TRUE(at::equal(bytes_of_unit(unit_images(bytes, at::kCPU)), bytes));
+  EXPECT_TRUE(at::equal(bytes_from_unit(unit_images(bytes, at::kCPU)), bytes));
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ std::unique_ptr<Rbm> tiny_rbm(const RbmShape& shape, double scale = 0.8) {
 
 LogPartition annealed(const Rbm& rbm, std::int64_t steps, std::int64_t chains, std::uint64_t seed) {
   const at::Tensor base = base_rates(rbm);
-  return partition_of_weights(
+  return partition_from_weights(
       log_base_partition(rbm, base),
       annealed_log_weights(rbm, base, annealing_temperatures(steps), seed, 0, chains));
 }
@@ -161,7 +161,7 @@ TEST(AnnealedPartition, BaseRatesMatchThePixels) {
 TEST(PartitionFromWeights, IsTheLogMeanOfWeights) {
   // Weights 1, 2, 3 times e^1000.
   const at::Tensor w = at::log(at::tensor({1.0, 2.0, 3.0}, at::kDouble)) + 1000;
-  const LogPartition found = partition_of_weights(5, w);
+  const LogPartition found = partition_from_weights(5, w);
   EXPECT_NEAR(found.value, 1005 + std::log(2), 1e-9);
   EXPECT_NEAR(found.standard_error, 1 / (2 * std::sqrt(3)), 1e-9);
   EXPECT_NEAR(found.effective_chains, 36.0 / 14, 1e-9);

@@ -36,9 +36,9 @@ TEST(Projection, NoisyPixelsAreAveragedWithAutoencoder) {
 
 TEST(Projection, ShareOfModelIsOneForUnknownPixelsAndZeroWithoutNoise) {
   RestoreTask task = first_row_unknown(0.8, 0);
-  EXPECT_TRUE(at::equal(share_of_model(task, 1), task.unknown.to(at::kFloat)));
+  EXPECT_TRUE(at::equal(compute_model_share(task, 1), task.unknown.to(at::kFloat)));
   task.noise = 0.13;
-  const at::Tensor share = share_of_model(task, 3);  // w = 1 / (1 + 3)
+  const at::Tensor share = compute_model_share(task, 3);  // w = 1 / (1 + 3)
   EXPECT_NEAR(share[0][0][3][3].item<double>(), 0.25, 1e-6);
   EXPECT_EQ(share[0][0][0][0].item<double>(), 1);
 }

@@ -77,9 +77,9 @@ void check_arguments(const ClassifyArguments& a) {
 void open_labeled_data(const ClassifyArguments& a, const SavedModel& saved, std::int64_t classes,
                        ClassifyReport& report) {
   report.model = saved.file.string();
-  report.names = class_names_of(saved, classes);
+  report.names = read_class_names(saved, classes);
   report.inputs = a.data;
-  report.images = open_images(a.data, shape_of(saved.options), report.model);
+  report.images = open_images(a.data, image_shape(saved.options), report.model);
   report.of = report.images->size();
   if (a.count) report.images = choose_images(report.images, *a.count, a.seed);
   report.labels = labels_for(*report.images, report.names, classes, report.model);

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "evaluate/classification.h"
-#include "evaluate/labelled_images.h"
+#include "evaluate/labeled_images.h"
 
 namespace valley::app {
 
@@ -18,7 +18,7 @@ struct ClassifyReport {
   std::string method;
   std::vector<std::string> inputs;
   std::uint64_t of = 0;  // number of images in the inputs
-  std::shared_ptr<const LabelledImages> images;
+  std::shared_ptr<const LabeledImages> images;
   std::vector<std::string> names;     // class names of the model, indices for unnamed classes
   std::vector<std::string> captions;  // the names, made distinct, for tables and plots
   std::vector<std::int64_t> labels;   // per image: a class of the model, -1: none

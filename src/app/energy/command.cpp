@@ -93,7 +93,7 @@ EnergySet open_set(const EnergyArguments& a, const std::string& name,
   EnergySet set;
   set.name = name;
   set.inputs = inputs;
-  set.images = open_images(inputs, shape_of(saved.options), saved.file.string());
+  set.images = open_images(inputs, image_shape(saved.options), saved.file.string());
   set.of = set.images->size();
   if (a.count) set.images = choose_images(set.images, *a.count, a.seed);
   return set;

@@ -33,7 +33,7 @@ IndexPair parse_pair(const std::string& text) {
           parse_index(all.substr(std::min(comma + 1, all.size())), text)};
 }
 
-std::uint64_t find_position(std::uint64_t index, const LabelledImages& images,
+std::uint64_t find_position(std::uint64_t index, const LabeledImages& images,
                             const std::string& set) {
   // Binary search: indices ascend.
   std::uint64_t low = 0;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "evaluate/labelled_images.h"
+#include "evaluate/labeled_images.h"
 
 namespace valley::app {
 
@@ -25,7 +25,7 @@ struct IndexPair {
 [[nodiscard]] IndexPair parse_pair(const std::string& text);
 
 // Position among `images` of the image with this index. Error kUsage naming `set` if it is absent.
-[[nodiscard]] std::uint64_t find_position(std::uint64_t index, const LabelledImages& images,
+[[nodiscard]] std::uint64_t find_position(std::uint64_t index, const LabeledImages& images,
                                           const std::string& set);
 
 // `count` distinct random pairs of one out of `first` and one out of `second` images; all pairs if

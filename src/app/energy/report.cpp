@@ -55,8 +55,8 @@ std::string detection_table(const EnergyReport& report) {
 }
 
 std::string pair_table(const EnergyReport& report) {
-  const LabelledImages& first = *report.sets.front().images;
-  const LabelledImages& second = *second_set(report).images;
+  const LabeledImages& first = *report.sets.front().images;
+  const LabeledImages& second = *second_set(report).images;
   std::string text = fmt::format("\n{:>12}  first (data), second ({}): E(second) - E(first)\n",
                                  difference_name(report), second_set(report).name);
   for (const EnergyPair& pair : report.pairs) {

@@ -11,7 +11,7 @@
 
 #include "app/energy/pairs.h"
 #include "evaluate/detection.h"
-#include "evaluate/labelled_images.h"
+#include "evaluate/labeled_images.h"
 #include "evaluate/summary.h"
 
 namespace valley::app {
@@ -21,7 +21,7 @@ struct EnergySet {
   std::string name;  // "data" or "against"
   std::vector<std::string> inputs;
   std::uint64_t of = 0;  // number of images in the inputs
-  std::shared_ptr<const LabelledImages> images;
+  std::shared_ptr<const LabeledImages> images;
   at::Tensor energies;  // float [images]
 
   [[nodiscard]] std::span<const float> values() const {

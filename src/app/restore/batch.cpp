@@ -17,7 +17,7 @@ namespace {
 constexpr std::int64_t kStripColumns = 10;
 
 void append(at::Tensor& all, const at::Tensor& unit_pixels) {
-  const at::Tensor bytes = bytes_of_unit(unit_pixels);
+  const at::Tensor bytes = bytes_from_unit(unit_pixels);
   all = all.defined() ? at::cat({all, bytes}) : bytes;
 }
 

@@ -149,7 +149,7 @@ void reject_latent_options(const SampleArguments& a, const SavedModel& saved) {
 TensorMap run_chains(const SampleArguments& a, const SavedModel& saved,
                      const std::vector<std::uint64_t>& seeds) {
   reject_latent_options(a, saved);
-  log::info("{} chains of {} steps", seeds.size(), chain_settings(saved, a.steps).steps);
+  log::info("{} chains of {} steps", seeds.size(), trained_chain_settings(saved, a.steps).steps);
   const auto source = make_sample_source(saved, saved.device, a.steps);
   std::vector<at::Tensor> parts;
   for (const auto& [begin, size] : split_consecutive(seeds, seeds.size()))

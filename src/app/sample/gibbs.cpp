@@ -155,8 +155,8 @@ void draw_filters(const GibbsArguments& a, const std::optional<Grid>& grid, cons
   if (layer < 1 || layer > depth)
     throw Error(ExitCode::kUsage, "--layer {}: {} has layers 1 to {}", layer, saved.file.string(),
                 depth);
-  const Filters filters = filters_of(dbn, static_cast<std::size_t>(layer - 1),
-                                     grid ? grid->columns * grid->rows : kDefaultFilters);
+  const Filters filters = compute_filters(dbn, static_cast<std::size_t>(layer - 1),
+                                          grid ? grid->columns * grid->rows : kDefaultFilters);
   const at::Tensor& p = filters.pixels;
   const std::int64_t n = p.size(0);
   std::int64_t columns = grid ? grid->columns : 1;

@@ -90,7 +90,7 @@ at::Tensor sample_by_langevin(const LangevinArguments& a, const TrajectoryArgume
   const std::unique_ptr<ImageEnergy> energy = make_image_energy(saved, saved.device);
   ChainRequest request = a.chain;
   request.steps = steps;
-  const LangevinSettings settings = chain_settings_of(saved, *energy, request);
+  const LangevinSettings settings = make_chain_settings(saved, *energy, request);
   log::info("{} chains of {} steps from {}: step size {:.4g}, noise {:.4g}, clamp {:.4g}",
             seeds.size(), settings.steps, a.from, settings.step_size, settings.noise,
             settings.clamp);

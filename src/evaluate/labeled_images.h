@@ -24,12 +24,12 @@ struct ImageShape {
   friend bool operator==(const ImageShape&, const ImageShape&) = default;
   [[nodiscard]] std::string text() const;  // "64x64x3": width, height, channels
 };
-[[nodiscard]] ImageShape shape_of(const ModelOptions& options);
+[[nodiscard]] ImageShape image_shape(const ModelOptions& options);
 
 // Thread-safe.
-class LabelledImages {
+class LabeledImages {
  public:
-  virtual ~LabelledImages() = default;
+  virtual ~LabeledImages() = default;
 
   [[nodiscard]] virtual std::uint64_t size() const = 0;
   [[nodiscard]] virtual const ImageShape& shape() const = 0;  // of each image
@@ -54,13 +54,13 @@ class LabelledImages {
 // shards must have that shape. If class names differ between inputs, classes are indexed in the
 // order in which their names appear. Errors: kMissingInput for a missing input, kData for one
 // without images, kUsage for shards of another shape, naming `model`, the model's file.
-[[nodiscard]] std::shared_ptr<const LabelledImages> open_images(
+[[nodiscard]] std::shared_ptr<const LabeledImages> open_images(
     const std::vector<std::string>& inputs, const ImageShape& shape, const std::string& model);
 
 // The first `count` of `images`, or with a seed `count` random ones in ascending order; all images
 // if there are fewer.
-[[nodiscard]] std::shared_ptr<const LabelledImages> choose_images(
-    std::shared_ptr<const LabelledImages> images, std::uint64_t count,
+[[nodiscard]] std::shared_ptr<const LabeledImages> choose_images(
+    std::shared_ptr<const LabeledImages> images, std::uint64_t count,
     std::optional<std::uint64_t> seed);
 
 }  // namespace valley

@@ -1,4 +1,4 @@
-#include "evaluate/labelled_images.h"
+#include "evaluate/labeled_images.h"
 
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
@@ -50,7 +50,7 @@ void build_shards(const fs::path& source, const fs::path& destination) {
 }
 
 // The first value of each image.
-std::vector<int> values_of(const LabelledImages& images) {
+std::vector<int> values_of(const LabeledImages& images) {
   const at::Tensor pixels = images.pixels(0, static_cast<std::int64_t>(images.size()));
   std::vector<int> values;
   for (std::int64_t i = 0; i < pixels.size(0); ++i)
@@ -58,7 +58,7 @@ std::vector<int> values_of(const LabelledImages& images) {
   return values;
 }
 
-std::vector<std::int64_t> labels_of(const LabelledImages& images) {
+std::vector<std::int64_t> labels_of(const LabeledImages& images) {
   std::vector<std::int64_t> labels;
   for (std::uint64_t i = 0; i < images.size(); ++i) labels.push_back(images.label(i));
   return labels;
@@ -81,7 +81,7 @@ using Values = std::vector<int>;
 using Labels = std::vector<std::int64_t>;
 using Names = std::vector<std::string>;
 
-TEST(LabelledImages, FolderKeepsFileOrderAndClasses) {
+TEST(LabeledImages, FolderKeepsFileOrderAndClasses) {
   const TemporaryFolder folder;
   write_classes(folder / "pets");
   const auto images = open_images({(folder / "pets").string()}, kShape, "m");
@@ -97,7 +97,7 @@ TEST(LabelledImages, FolderKeepsFileOrderAndClasses) {
   EXPECT_EQ(gray->pixels(0, 1).sizes(), (at::IntArrayRef{1, 4, 4, 1}));
 }
 
-TEST(LabelledImages, ShardsEqualTheirSourceFolder) {
+TEST(LabeledImages, ShardsEqualTheirSourceFolder) {
   const TemporaryFolder folder;
   write_classes(folder / "pets");
   build_shards(folder / "pets", folder / "shards");
@@ -116,7 +116,7 @@ TEST(LabelledImages, ShardsEqualTheirSourceFolder) {
                });
 }
 
-TEST(LabelledImages, SeveralInputsAreConcatenated) {
+TEST(LabeledImages, SeveralInputsAreConcatenated) {
   const TemporaryFolder folder;
   write_classes(folder / "pets");
   build_shards(folder / "pets", folder / "shards");
@@ -149,7 +149,7 @@ void write_numbered(const fs::path& folder, const Labels& labels, const Names& n
   write_file((folder / "dataset.json").string(), text + "}");
 }
 
-TEST(LabelledImages, EqualClassListsKeepEqualNamesApart) {
+TEST(LabeledImages, EqualClassListsKeepEqualNamesApart) {
   const TemporaryFolder folder;
   const Names names{"crane", "maillot", "crane"};
   write_numbered(folder / "a", {2, 0, 1}, names);
@@ -159,7 +159,7 @@ TEST(LabelledImages, EqualClassListsKeepEqualNamesApart) {
   EXPECT_EQ(labels_of(*images), (Labels{2, 0, 1, 1, 2}));
 }
 
-TEST(LabelledImages, AmbiguousClassNameIsRejected) {
+TEST(LabeledImages, AmbiguousClassNameIsRejected) {
   const TemporaryFolder folder;
   const auto path = [&](const char* name) { return (folder / name).string(); };
   write_numbered(path("a"), {2, 0, 1}, {"crane", "maillot", "crane"});
@@ -176,7 +176,7 @@ TEST(LabelledImages, AmbiguousClassNameIsRejected) {
   EXPECT_EQ(labels_of(*joined), (Labels{1, 0, 4, 2, 3}));
 }
 
-TEST(LabelledImages, LabelsWithoutNamesIndexTheOnlyList) {
+TEST(LabeledImages, LabelsWithoutNamesIndexTheOnlyList) {
   const TemporaryFolder folder;
   const auto path = [&](const char* name) { return (folder / name).string(); };
   write_numbered(path("a"), {1, 0}, {"crane", "maillot"});
@@ -207,7 +207,7 @@ TEST(ClassMap, NamesOfSeveralClassesAreRejected) {
   });
 }
 
-TEST(LabelledImages, ChosenImagesKeepOrderAndIndex) {
+TEST(LabeledImages, ChosenImagesKeepOrderAndIndex) {
   const TemporaryFolder folder;
   for (int i = 0; i < 40; ++i)
     write_plain(folder / fmt::format("set/{:02}.png", i), static_cast<std::uint8_t>(i));
@@ -227,7 +227,7 @@ TEST(LabelledImages, ChosenImagesKeepOrderAndIndex) {
   EXPECT_NE(choose_images(all, 8, 7)->fingerprint(), choose_images(all, 8, 8)->fingerprint());
 }
 
-TEST(LabelledImages, InvalidInputsAreRejectedByName) {
+TEST(LabeledImages, InvalidInputsAreRejectedByName) {
   const TemporaryFolder folder;
   const auto open = [&](const std::string& name) {
     return open_images({(folder / name).string()}, kShape, "m");

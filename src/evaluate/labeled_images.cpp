@@ -1,4 +1,4 @@
-#include "evaluate/labelled_images.h"
+#include "evaluate/labeled_images.h"
 
 #include <ATen/ops/empty.h>
 
@@ -22,9 +22,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using Images = std::shared_ptr<const LabelledImages>;
+using Images = std::shared_ptr<const LabeledImages>;
 
-class ShardImages final : public LabelledImages {
+class ShardImages final : public LabeledImages {
  public:
   explicit ShardImages(std::unique_ptr<Dataset> dataset)
       : dataset_(std::move(dataset)),
@@ -47,7 +47,7 @@ class ShardImages final : public LabelledImages {
 };
 
 // Several inputs in a row.
-class JoinedImages final : public LabelledImages {
+class JoinedImages final : public LabeledImages {
  public:
   JoinedImages(std::vector<Images> parts, const std::vector<std::string>& sources);
   [[nodiscard]] std::uint64_t size() const override { return ends_.back(); }
@@ -80,7 +80,7 @@ class JoinedImages final : public LabelledImages {
   std::vector<std::string> class_names_;
 };
 
-bool has_labels(const LabelledImages& images) {
+bool has_labels(const LabeledImages& images) {
   for (std::uint64_t i = 0; i < images.size(); ++i) {
     if (images.label(i) >= 0) return true;
   }
@@ -141,7 +141,7 @@ std::string JoinedImages::fingerprint() const {
   return sha256_hex(as_bytes(all));
 }
 
-class ChosenImages final : public LabelledImages {
+class ChosenImages final : public LabeledImages {
  public:
   ChosenImages(Images images, std::vector<std::uint64_t> chosen)
       : images_(std::move(images)), chosen_(std::move(chosen)) {}
@@ -192,11 +192,11 @@ Images open_shards(const std::string& directory, const ImageShape& shape,
 
 std::string ImageShape::text() const { return fmt::format("{}x{}x{}", width, height, channels); }
 
-ImageShape shape_of(const ModelOptions& options) {
+ImageShape image_shape(const ModelOptions& options) {
   return {options.resolution, options.resolution, options.channels};
 }
 
-at::Tensor LabelledImages::pixels(std::uint64_t first, std::int64_t n) const {
+at::Tensor LabeledImages::pixels(std::uint64_t first, std::int64_t n) const {
   const ImageShape& s = shape();
   at::Tensor all = at::empty({n, s.height, s.width, s.channels}, at::kByte);
   const std::span<std::uint8_t> bytes(all.mutable_data_ptr<std::uint8_t>(),
