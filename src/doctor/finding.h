@@ -24,7 +24,7 @@ struct Finding {
   std::string name;   // "out", unique in its group
   Status status = Status::kOk;
   std::string value;                // one line
-  std::string advice;               // what to do; empty for kOk
+  std::string advice;               // recommended action; empty for kOk
   ExitCode code = ExitCode::kDone;  // for failures: exit code of a run
   Metrics metrics;
   std::string host;  // if not the reporting host; else empty

@@ -56,7 +56,7 @@ struct Classification {
   std::uint64_t images = 0;  // with a label
   std::uint64_t right = 0;
   double accuracy = 0;
-  Interval interval;           // of the accuracy
+  Interval interval;           // confidence interval of the accuracy
   double log_loss = 0;         // mean of -log P(label | x), nats
   double brier = 0;            // mean over images of sum_y (P(y | x) - [y = label])^2 (Brier 1950)
   double mean_confidence = 0;  // mean probability of the predicted class

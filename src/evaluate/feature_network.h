@@ -28,7 +28,7 @@ class FeatureNetwork {
   [[nodiscard]] at::Tensor features(const at::Tensor& pixels) const;
 
   [[nodiscard]] bool on_gpu() const { return device_.is_cuda(); }
-  [[nodiscard]] const std::string& sha256() const { return sha256_; }  // of the file
+  [[nodiscard]] const std::string& sha256() const { return sha256_; }  // hash of the file
 
  private:
   struct Script;  // hides large headers of LibTorch

@@ -69,7 +69,7 @@ class JoinedImages final : public LabeledImages {
  private:
   struct Place {
     std::size_t part;
-    std::uint64_t image;  // of the part
+    std::uint64_t image;  // index within the part
   };
   [[nodiscard]] Place find(std::uint64_t i) const;
 

@@ -32,7 +32,7 @@ class LabeledImages {
   virtual ~LabeledImages() = default;
 
   [[nodiscard]] virtual std::uint64_t size() const = 0;
-  [[nodiscard]] virtual const ImageShape& shape() const = 0;  // of each image
+  [[nodiscard]] virtual const ImageShape& shape() const = 0;  // common to all images
   // Index in the inputs, name and class (-1: none) of image i < size(). Do not read the image.
   [[nodiscard]] virtual std::uint64_t index(std::uint64_t i) const { return i; }
   [[nodiscard]] virtual std::string name(std::uint64_t i) const = 0;

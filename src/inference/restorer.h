@@ -46,7 +46,7 @@ struct RestoreRequest {
   std::string method = "auto";
   bool is_noisy = false;  // known pixels have noise
   ChainRequest chain;
-  std::optional<double> weight;  // of noisy pixels relative to the model
+  std::optional<double> weight;  // weight of noisy pixels relative to the model
 };
 
 // "auto", "code", "gibbs", "gradient", "langevin", "project"

@@ -16,7 +16,7 @@ struct SavedModel {
   std::unique_ptr<Model> model;  // on `device`, frozen
   std::filesystem::path file;
   bool averaged = false;                        // true: networks have their averaged weights
-  std::map<std::string, std::string> metadata;  // of the file: model.* and objective.* keys
+  std::map<std::string, std::string> metadata;  // model.* and objective.* keys
   at::Device device = at::kCPU;
 };
 

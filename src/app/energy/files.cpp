@@ -43,7 +43,7 @@ std::string energies_to_csv(const std::vector<EnergySet>& sets) {
 
 std::string energies_to_npy(const std::vector<EnergySet>& sets) {
   static_assert(std::endian::native == std::endian::little, "the array is written as '<f4'");
-  constexpr std::size_t kAlignment = 64;  // of the array in the file
+  constexpr std::size_t kAlignment = 64;  // bytes
   constexpr std::size_t kPrelude = 10;    // magic, version, length of the header
   std::size_t count = 0;
   for (const EnergySet& set : sets) count += set.values().size();

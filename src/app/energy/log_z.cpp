@@ -12,7 +12,7 @@
 namespace valley::app {
 namespace {
 
-constexpr std::int64_t kDrawsPerImage = 10;  // of pixels and hidden states
+constexpr std::int64_t kDrawsPerImage = 10;  // samples of pixels and hidden states
 constexpr double kMinEffectiveChains = 10;
 
 const DeepBeliefNetwork* find_network(const SavedModel& saved) {

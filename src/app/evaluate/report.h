@@ -13,7 +13,7 @@ namespace valley::app {
 struct EvaluationReport {
   std::string samples;      // path of a model's file or of a folder of shards
   std::string weights;      // "averaged", "raw" or "untrained"; "" for shards
-  std::string fingerprint;  // of the shards; "" for a model
+  std::string fingerprint;  // data fingerprint; "" for a model
   std::string data;
   std::string data_fingerprint;
   std::uint64_t data_images = 0;

@@ -16,8 +16,8 @@ namespace valley::app {
 // Measurements of one version of an image: damaged, filled from neighbors, or restored.
 struct Version {
   double energy = 0;
-  SquaredError whole;    // of all pixels, against the truth; empty without one
-  SquaredError unknown;  // of unknown pixels
+  SquaredError whole;    // over all pixels, against the truth; empty without one
+  SquaredError unknown;  // over unknown pixels
 };
 
 struct RestoredImage {

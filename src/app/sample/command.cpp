@@ -115,7 +115,7 @@ void check_outputs(const SampleArguments& a) {
   require_writable(a.latents_out);
 }
 
-// Of the first samples only: the pairs of many would take longer than drawing them.
+// Uses the first samples only, because the pairs of many take longer than drawing them.
 double sampled_distance(const at::Tensor& pixels) {
   constexpr std::int64_t kMax = 1024;
   const std::int64_t n = std::min(kMax, pixels.size(0));
