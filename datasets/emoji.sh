@@ -8,7 +8,7 @@
 #              EMOJI_FONT    the font file (default: NotoColorEmoji.ttf, looked for under the usual font folders)
 # Data sets that are there and whole are left as they are.
 set -euo pipefail
-# Variables that change what cd prints, what grep does and which syntax bash takes.
+# These variables change the output of cd, the options of grep and the syntax of bash.
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
 builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 

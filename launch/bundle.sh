@@ -1,29 +1,29 @@
 #!/usr/bin/env bash
-# Packs the built program into a folder that runs wherever it is put: with its MPI runtime, HDF5 and all other libraries,
-# but without LibTorch and CUDA, which are gigabytes and which the other machine has (launch/bundle/README.md is the
-# bundle's own README). Needs no network, neither here nor there.
+# Packs the built program into a folder that runs under any path: with its MPI runtime, HDF5 and all other libraries, but
+# without LibTorch and CUDA, which take gigabytes and are expected on the target machine (launch/bundle/README.md is the
+# README of the bundle). Needs no network on either machine.
 #
 #   launch/bundle.sh [-o FOLDER|FILE.tar.gz] [--tests] [--data FOLDER ...]
 #
-#   -o        what to write (default: valley-VERSION-linux-x86_64-BACKEND.tar.gz here); it must not exist
-#   --tests   also the tests of kernels, communication and training, and tests/gpu.sh, for a machine with GPUs
-#   --data    also a folder of shards, as data/NAME; may be repeated
+#   -o        output (default: valley-VERSION-linux-x86_64-BACKEND.tar.gz here); must not exist
+#   --tests   adds the tests of kernels, communication and training, and tests/gpu.sh, for a machine with GPUs
+#   --data    adds a folder of shards as data/NAME; may be repeated
 #
 # Environment: VALLEY_BUILD  the build folder (default: build)
 set -euo pipefail
-# Variables that change what cd prints, what grep does and which syntax bash takes.
+# These variables change the output of cd, the options of grep and the syntax of bash.
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
-readonly kCaller="$PWD" # whose relative paths the arguments are
+readonly kCaller="$PWD" # arguments are relative to it
 builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 readonly kVenv="${VALLEY_VENV:-$PWD/.venv}"
 readonly kBuild="${VALLEY_BUILD:-$PWD/build}"
 readonly kTemplates=launch/bundle
 readonly kTests=(kernels/test_kernels comm/test_comm comm/test_comm_contract train/test_train train/test_train_ranks)
-# Parts of the C library belong to the machine that runs the bundle; libraries of network hardware to its drivers.
+# Not bundled: the C library, and libraries of network hardware, which must match the drivers of the target machine.
 readonly kBase='^(ld-linux.*|lib(c|m|dl|rt|pthread|util|resolv|anl|nsl|mvec))\.so\.[0-9]+$'
 readonly kHardware='lib(ibverbs|rdmacm|fabric|ucp|ucs|uct|psm2?|psm_infinipath|nl-3|nl-route-3|oshmem)\.so'
-# What the other machine has.
+# Not bundled: LibTorch and CUDA of the target machine.
 readonly kTorch='^lib(torch.*|c10.*|cuda|cudart|nccl)\.so'
 export PATH="$kVenv/bin:$PATH"
 
@@ -34,10 +34,10 @@ refuse() {
 }
 usage() { sed -n '2,12p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//'; }
 
-# A setting of the build folder.
+# Prints a setting of the build folder.
 cached() { sed -n "s/^$1:[A-Z]*=//p" "$kBuild/CMakeCache.txt"; }
 
-# Copies an ELF file and has it search `search`, relative to itself, instead of the folders of this machine.
+# Copies an ELF file and sets its library search path to SEARCH, relative to the file.
 copy_binary() { # FROM TO SEARCH
   install -m 755 "$1" "$2"
   strip --strip-unneeded "$2"
@@ -45,14 +45,14 @@ copy_binary() { # FROM TO SEARCH
   origins+=("$(readlink -f "$1")")
 }
 
-# Copies the libraries that a file names, and those that they name, without entering LibTorch.
+# Copies the libraries that a file needs, recursively, except LibTorch.
 copy_libraries_of() { # FILE
   local name path
   local -A found
   while read -r name path; do found["$name"]="$path"; done < <(ldd "$1" | awk '$2 == "=>" && $3 ~ /^\// {print $1, $3}')
   for name in $(objdump -p "$1" | awk '$1 == "NEEDED" {print $2}'); do
     [[ "$name" =~ $kBase || "$name" =~ $kTorch || -e "$root/lib/$name" || -e "$root/lib/gcc/$name" ]] && continue
-    path="${found["$name"]:?is a library that $1 needs and the loader does not find}"
+    path="${found["$name"]:?$1 needs this library, and the loader does not find it}"
     case "$name" in
       libstdc++.so.6 | libgcc_s.so.1) copy_binary "$path" "$root/lib/gcc/$name" "\$ORIGIN" ;;
       *) copy_binary "$path" "$root/lib/$name" "\$ORIGIN" ;;
@@ -61,7 +61,7 @@ copy_libraries_of() { # FILE
   done
 }
 
-# bin/NAME is a script that prepares the environment and starts libexec/NAME.
+# Adds libexec/NAME, and bin/NAME, a script that prepares the environment and starts it.
 add_program() { # FROM NAME [torch]
   copy_libraries_of "$1"
   copy_binary "$1" "$root/libexec/$2" "\$ORIGIN/../lib"
@@ -88,7 +88,7 @@ add_mpi() {
   cp -r "$(ompi_path pkgdatadir)"/. "$root/share/openmpi"
   rm -f "$root"/share/openmpi/*wrapper-data.txt
   grep -v '^ *#' "$(ompi_path sysconfdir)/openmpi-mca-params.conf" >"$root/etc/openmpi/openmpi-mca-params.conf" || true
-  # Where PMIx is a library of its own (Debian), its plug-ins and messages lie beside it.
+  # If PMIx is a separate library (Debian), its plug-ins and messages are in the same folder.
   pmix="$(ldd "$(ompi_path pkglibdir)"/mca_pmix_*.so | awk '$1 ~ /^libpmix\.so/ {print $3; exit}')"
   if [[ -n "$pmix" ]]; then
     pmix="$(dirname "$(readlink -f "$pmix")")"
@@ -97,7 +97,7 @@ add_mpi() {
   fi
 }
 
-# tests/gpu.sh, its steps, and PyTorch's side of the step times. configs/ and examples/ are installed anyway.
+# tests/gpu.sh, its steps, and the PyTorch peer of the step times. `cmake --install` adds configs/ and examples/.
 add_gpu_validation() {
   local share="$root/share/valley"
   mkdir -p "$share/tests/gpu" "$share/bench"
@@ -106,13 +106,13 @@ add_gpu_validation() {
   install -m 644 bench/peer_ddp.py bench/peer_base.py bench/{began,ebm,hinge,rbm}_peer.py bench/ranks.py "$share/bench/"
 }
 
-# The Debian packages that what was copied came from; dpkg knows some files by their names before /usr was merged.
+# Prints the Debian packages of the copied files; dpkg lists some files under their names before /usr was merged.
 packages_of_origins() {
   dpkg -S "${origins[@]}" "${origins[@]#/usr}" 2>/dev/null | cut -d: -f1 | sort -u || true
 }
 
-# Headers that were compiled in have licences too.
-add_licences() {
+# Adds licenses, also those of header-only libraries.
+add_licenses() {
   local package
   for package in ${packages[@]+"${packages[@]}"} libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev; do
     if [[ -f "/usr/share/doc/$package/copyright" ]]; then
@@ -126,7 +126,7 @@ add_licences() {
   done
 }
 
-# The newest version of a symbol set that any file here asks for: newest_of GLIBC -> 2.36
+# Prints the newest version of a symbol set that any bundled file needs: newest_of GLIBC -> 2.36
 newest_of() {
   find "$root/lib" "$root/libexec" ! -name 'libstdc++*' -type f -exec objdump -T {} + 2>/dev/null |
     grep -oE "$1_[0-9]+(\.[0-9]+)*" | cut -d_ -f2 | sort -Vu | tail -n 1
@@ -152,7 +152,7 @@ check_tools() {
   local tool
   for tool in patchelf strip objdump ldd mpirun orted ompi_info; do
     command -v "$tool" >/dev/null ||
-      refuse "$tool is missing: launch/setup.sh brings it (an Open MPI brings mpirun, orted and ompi_info)"
+      refuse "$tool is missing: launch/setup.sh installs it (mpirun, orted and ompi_info are part of Open MPI)"
   done
   [[ -x "$kBuild/valley" ]] || refuse "no $kBuild/valley: run launch/build.sh first, or set VALLEY_BUILD"
   for tool in "${kTests[@]}"; do
@@ -168,12 +168,12 @@ output="" with_tests=0
 data=()
 while (($# > 0)); do
   case "$1" in
-    -o | --data) (($# > 1)) || refuse "$1 wants an argument" 2 ;;&
+    -o | --data) (($# > 1)) || refuse "$1 needs an argument" 2 ;;&
     -o) output="$(from_caller "$2")" && shift 2 ;;
     --data) data+=("$(from_caller "$2")") && shift 2 ;;
     --tests) with_tests=1 && shift ;;
     -h | --help) usage && exit 0 ;;
-    *) usage >&2 && refuse "unknown: $1" 2 ;;
+    *) usage >&2 && refuse "unknown argument: $1" 2 ;;
   esac
 done
 
@@ -181,19 +181,19 @@ check_tools
 torch="$(cached VALLEY_TORCH_ROOT)"
 torch_version="$(awk '/define TORCH_VERSION_(MAJOR|MINOR|PATCH) /{printf "%s%s", sep, $3; sep = "."}' \
   "$torch/include/torch/headeronly/version.h" "$torch/include/torch/csrc/api/include/torch/version.h" 2>/dev/null)"
-# LibTorch may load a CUDA runtime where the program itself asks for none.
+# Read from the program, because LibTorch may load a CUDA runtime that a CPU-only program does not need.
 cuda="$(objdump -p "$kBuild/valley" | sed -n 's/.*NEEDED *libcudart\.so\.//p')"
 version="$("$kBuild/valley" --version | sed -n '1s/^valley \([^ ]*\).*/\1/p')"
 backend="${cuda:+cuda$cuda}"
-# The quickstart compiles kernels for this machine's GPUs alone.
+# The quickstart compiles kernels for the GPUs of this machine only.
 architectures="$(cached CMAKE_CUDA_ARCHITECTURES)"
 [[ -z "$cuda" || -z "$architectures" ]] ||
-  say "kernels for GPUs of compute capability ${architectures//;/, } alone; for all, build in a new folder with launch/build.sh"
+  say "kernels are for compute capability ${architectures//;/, } only; for all GPUs, build in a new folder with launch/build.sh"
 name="valley-$version-linux-$(uname -m)-${backend:-cpu}"
 output="${output:-$kCaller/$name.tar.gz}"
 [[ ! -e "$output" ]] || refuse "$output exists: remove it, or choose another name with -o" 73
 for folder in ${data[@]+"${data[@]}"}; do
-  [[ -f "$folder/SHA256SUMS" ]] || refuse "$folder is no folder of shards: it has no SHA256SUMS"
+  [[ -f "$folder/SHA256SUMS" ]] || refuse "$folder is not a folder of shards: it has no SHA256SUMS"
 done
 
 work="$(mktemp -d "$(dirname "$output")/.bundle-XXXXXX")"
@@ -217,7 +217,7 @@ for folder in ${data[@]+"${data[@]}"}; do
   cp -r "$folder" "$root/data/"
 done
 mapfile -t packages < <(packages_of_origins)
-add_licences
+add_licenses
 write_environment
 printf '%s\n' "$version" >"$root/VERSION"
 cp LICENSE "$root/LICENSE"

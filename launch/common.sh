@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What local.sh, mpirun.sh and slurm.sbatch share: which program, its arguments, signals and exit codes. Sourced by them,
-# with `launch` set to this folder.
+# Common code of local.sh, mpirun.sh and slurm.sbatch: program, arguments, signals and exit codes. They source it with
+# `launch` set to this folder.
 # shellcheck source=launch/cores.sh
 source "${launch:?}/cores.sh"
 
@@ -10,14 +10,14 @@ fail() { # EXIT_CODE MESSAGE
   exit "$1"
 }
 
-# The comment at the top of a script is its help.
+# Prints the comment at the top of a script, which is its help.
 usage_of() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' -- "$1"; }
 
-# The program: $VALLEY, else the build beside these scripts, else the installation that they are part of, else the PATH's.
+# Sets `valley`, the program: $VALLEY, else the build next to these scripts, else their installation, else that on the PATH.
 find_valley() {
   local candidate
   if [[ -n "${VALLEY:-}" ]]; then
-    command -v "$VALLEY" >/dev/null || fail 66 "VALLEY=$VALLEY is no program; set it to the path of valley, or unset it"
+    command -v "$VALLEY" >/dev/null || fail 66 "VALLEY=$VALLEY is not a program; set it to the path of valley, or unset it"
     valley="$VALLEY"
     return
   fi
@@ -30,8 +30,8 @@ find_valley() {
     fail 66 "no valley in $launch/../build, $launch/../../../bin or on the PATH; build it with launch/build.sh, or set VALLEY"
 }
 
-# Sets `mpirun`: $MPIRUN, else the one that lies beside the program (in a bundle), else the PATH's, without its folder: named
-# with one, it makes other hosts search their libraries there too. Empty where there is none.
+# Sets `mpirun`: $MPIRUN, else the one next to the program (in a bundle), else that on the PATH, without its folder, because
+# mpirun would make other hosts search libraries in that folder. Empty if there is none.
 find_mpirun() {
   mpirun="${MPIRUN:-mpirun}"
   [[ -n "${MPIRUN:-}" || ! -x "$(dirname "$valley")/mpirun" ]] || mpirun="$(dirname "$valley")/mpirun"
@@ -47,13 +47,13 @@ can_hold_files() { # FOLDER
   return "$code"
 }
 
-# mpirun keeps sockets and shared memory in TMPDIR, and ends with an internal error where it can write nothing there.
+# mpirun keeps sockets and shared memory in TMPDIR, and ends with an internal error if it cannot write there.
 choose_temporary_folder() {
   local folder wanted="${TMPDIR:-/tmp}"
   [[ -z "${OMPI_MCA_orte_tmpdir_base:-}" ]] || return 0
   for folder in "$wanted" /tmp /var/tmp /dev/shm; do
     can_hold_files "$folder" 2>/dev/null || continue
-    [[ "$folder" == "$wanted" ]] || say "warning: TMPDIR=$wanted cannot be written or is full; $folder is used instead"
+    [[ "$folder" == "$wanted" ]] || say "warning: TMPDIR=$wanted cannot be written or is full; using $folder instead"
     export TMPDIR="$folder"
     return
   done
@@ -61,8 +61,7 @@ choose_temporary_folder() {
 }
 
 # Sets `arguments` (of `valley train`), `training` (the command of one rank), `out` (the folder of runs), `mpirun` and
-# VALLEY_LAUNCH_ID, by which this start's exit.json is known. A training goes on where it stopped unless --resume says
-# otherwise.
+# VALLEY_LAUNCH_ID, which identifies the exit.json of this start. --resume auto is the default.
 prepare() { # TRAIN_ARGUMENT...
   find_valley
   find_mpirun
@@ -76,16 +75,16 @@ prepare() { # TRAIN_ARGUMENT...
   done
   arguments=("$@" ${resume[@]+"${resume[@]}"})
   training=("$launch/rank.sh" "$valley" train "${arguments[@]}")
-  # A signal that comes while the program is being loaded waits until it can be heeded (coreutils before 8.31 cannot).
+  # Signals are blocked until the program has loaded and handles them (coreutils before 8.31 cannot block them).
   local held=(env --block-signal=USR1 --block-signal=TERM --block-signal=INT)
   ! "${held[@]}" true 2>/dev/null || training=("${held[@]}" "${training[@]}")
   VALLEY_LAUNCH_ID="$(hostname)-$$-$(date +%s%N)"
   export VALLEY_LAUNCH_ID
-  # mpirun refuses root unless told twice.
+  # mpirun rejects root unless both variables are set.
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 }
 
-# What the exit.json of this very start says; nothing when none was written.
+# Prints the code in the exit.json of this start; nothing if none was written.
 recorded_code() {
   local file
   for file in "$out"/*/exit.json; do
@@ -95,16 +94,16 @@ recorded_code() {
   done
 }
 
-# The code of docs/exit-codes.md for what a launcher ended with. Launchers have codes of their own for ranks that they kill.
+# Prints the code of docs/exit-codes.md for the exit code of a launcher, which has other codes for ranks that it kills.
 restored_code() { # CODE
   case "$1" in 0 | 2 | 6[456] | 7[013456]) echo "$1" && return ;; esac
   local recorded
   recorded="$(recorded_code)"
-  # That a rank was lost says less than what it was killed by.
+  # The launcher's code for a killed rank says more than 76 (rank lost).
   if [[ -n "$recorded" && "$recorded" != 76 ]]; then
     echo "$recorded"
   elif ((asked && ($1 == 128 + 10))); then
-    echo 75 # stopped before any rank could take the signal: nothing was trained, nothing is lost
+    echo 75 # stopped before any rank handled signals: nothing was trained
   else
     echo "$1"
   fi
@@ -117,16 +116,16 @@ trapped=0
 child=""
 repeater=""
 
-# Whether a process catches USR1 or holds it back for later: otherwise it would die of it.
+# Succeeds if a process catches or blocks USR1; otherwise USR1 would kill it.
 takes_usr1() {
   local mask
   while read -r mask; do
-    ((16#$mask & 1 << 9)) && return 0 # given: plain `return` inside a trap tells of the command before it
+    ((16#$mask & 1 << 9)) && return 0 # explicit, because `return` in a trap uses the status before the trap
   done < <(sed -n 's/^Sig\(Cgt\|Blk\):[[:space:]]*//p' "/proc/$1/status" 2>/dev/null)
   return 1
 }
 
-# The launcher passes USR1 on to the ranks that it has started by then, so it is told again until it ends.
+# Sends USR1 until the launcher ends, because it passes the signal only to ranks that it has already started.
 keep_asking() {
   local pause asks=0
   trap - USR1 HUP INT
@@ -158,31 +157,31 @@ interrupt() {
   if ((interrupts == 1)); then
     ask_to_stop "Ctrl-C (again: end at once)"
   elif [[ -n "$child" ]]; then
-    say "ending at once: what was trained since the last checkpoint is lost"
+    say "ending at once: steps since the last checkpoint are lost"
     kill "-$hard_signal" "$child" 2>/dev/null || true
   fi
 }
 
-# Runs a launcher in a session of its own (the terminal's Ctrl-C is for this script) and sets `code`, the restored one.
-# HARD_SIGNAL is what ends it at once.
+# Runs a launcher in a new session, so that Ctrl-C reaches this script only, and sets `code`, the restored exit code.
+# HARD_SIGNAL ends it at once.
 run_job() { # HARD_SIGNAL COMMAND...
   hard_signal="$1"
   shift
   local status
   code=127
-  # Asked before anything has started: there is nothing to save.
+  # A signal came before the start: there is nothing to save.
   if ((asked)); then
     code=75
     return
   fi
   setsid "$@" </dev/null &
   child=$!
-  # A signal may have come between these lines.
+  # A signal may have come since the check above.
   if ((asked)) && [[ -z "$repeater" ]]; then
     keep_asking &
     repeater=$!
   fi
-  # A trap cuts `wait` short; the next one gives the code, or 127 where the one before already had.
+  # A trap interrupts `wait`; the next `wait` returns the code, or 127 if the last one already did.
   while :; do
     trapped=0
     status=0

@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# Which cores a rank gets. Sourced by rank.sh, which binds with it, and by common.sh, which counts with it.
+# Assigns cores to ranks. Sourced by rank.sh, which binds ranks, and by common.sh, which counts cores.
 #
-# What counts is what this process may use: its CPU mask (containers, Slurm and cpusets narrow it), and the quota of
-# CPU time that its cgroup has.
+# Only cores that this process may use are counted: its CPU mask (limited by containers, Slurm and cpusets) and the CPU
+# quota of its cgroup.
 
-# The CPUs of a list such as "0-3,8", one a line.
+# Prints the CPUs of a list such as "0-3,8", one per line.
 expand_cpus() {
   local part
   for part in ${1//,/ }; do seq "${part%-*}" "${part#*-}"; done
 }
 
-# The cores of this process, neighbours first: a line each with the numbers of the CPUs (hardware threads) on it, "0,64".
+# Prints the cores of this process in the order of NUMA nodes and sockets: one line per core with its CPUs (hardware threads), "0,64".
 usable_cores() {
   local allowed
   allowed="$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)"
@@ -28,7 +28,7 @@ usable_cores() {
       END { if (cpus != "") print cpus }'
 }
 
-# Whole CPUs that the quota of the cgroup (both versions) is worth; nothing without a quota.
+# Prints the quota of the cgroup (version 1 or 2) in whole CPUs; nothing without a quota.
 quota_cpus() {
   local group quota period
   group="$(sed -n 's/^0:://p' /proc/self/cgroup)"
@@ -45,7 +45,7 @@ quota_cpus() {
   echo $((quota > period ? quota / period : 1))
 }
 
-# How many cores this process can keep busy.
+# Prints the number of cores that this process can keep busy.
 count_cores() {
   local cores quota
   cores="$(usable_cores | wc -l)"
@@ -53,7 +53,7 @@ count_cores() {
   echo $((${quota:-0} > 0 && quota < cores ? quota : cores))
 }
 
-# The CPUs of the INDEX-th of COUNT equal shares of the cores, "0,64,1,65"; nothing where there are fewer cores than ranks.
+# Prints the CPUs of the INDEX-th of COUNT equal shares of the cores, "0,64,1,65"; nothing with fewer cores than ranks.
 share_of_cores() { # INDEX COUNT
   local -a cores
   mapfile -t cores < <(usable_cores)

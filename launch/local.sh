@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Trains on this machine: a rank on every GPU, or on CPU cores where there is no GPU.
+# Trains on this machine: one rank per GPU or, without GPUs, ranks on CPU cores.
 #
 #   launch/local.sh CONFIG.toml [section.key=value ...] [--out DIR] [--resume none|auto|PATH] [...]
 #
-# The arguments are those of `valley train`. --resume auto is the default: the same command again goes on where it
-# stopped. Give each experiment an --out of its own. TERM, USR1, HUP or Ctrl-C stop it with a checkpoint (exit code 75);
-# Ctrl-C twice ends it at once. Exit codes: docs/exit-codes.md.
+# The arguments are those of `valley train`. --resume auto is the default: the same command continues a stopped run. Give
+# each experiment an --out of its own. TERM, USR1, HUP or Ctrl-C stop it with a checkpoint (exit code 75); a second Ctrl-C
+# ends it at once. Exit codes: docs/exit-codes.md.
 #
-# Environment: RANKS          number of ranks (default: GPUs, else cores; fewer where those do not divide the batch)
-#              VALLEY         the program (default: ../build/valley beside this script, else the PATH's)
+# Environment: RANKS          number of ranks (default: GPUs, else cores; fewer if they do not divide the batch)
+#              VALLEY         the program (default: ../build/valley next to this script, else that on the PATH)
 #              VALLEY_BIND    none: ranks are not bound to cores
-#              MPIRUN         Open MPI's mpirun (default: beside the program, else the PATH's)
+#              MPIRUN         Open MPI's mpirun (default: next to the program, else that on the PATH)
 #              MPIRUN_FLAGS   more flags for it
 set -euo pipefail
-# Variables that change what cd prints, what grep does and which syntax bash takes.
+# These variables change the output of cd, the options of grep and the syntax of bash.
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
 launch="$(builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source=launch/common.sh
@@ -41,10 +41,10 @@ ranks_that_work() { # LIMIT
   echo "$ranks"
 }
 
-# A dry run finds mistakes before any rank starts, and says what the program itself sees: the batch and the GPUs.
+# A dry run finds mistakes before any rank starts, and prints the batch and the GPUs that the program sees.
 choose_ranks() {
   local limit code=0
-  # Messages and config in one text, because a temporary file may not fit on the disk; the config comes last.
+  # Messages and config are one text, because a temporary file may not fit on the disk; the config comes last.
   resolved="$("$valley" train "${arguments[@]}" --dry-run 2>&1)" || code=$?
   if ((code != 0)); then
     printf '%s\n' "$resolved" >&2
@@ -57,11 +57,11 @@ choose_ranks() {
     limit="${limit:-1}"
   fi
   RANKS="$(ranks_that_work "$limit")"
-  ((RANKS == limit)) || say "$RANKS ranks, not $limit: train.global_batch and train.microbatch have to be shared evenly"
+  ((RANKS == limit)) || say "using $RANKS ranks instead of $limit, because ranks must share train.global_batch and train.microbatch evenly"
 }
 
 [[ -n "${RANKS:-}" ]] || choose_ranks
-[[ "$RANKS" =~ ^[1-9][0-9]*$ ]] || fail 2 "RANKS=$RANKS: give a number of ranks, 1 or more"
+[[ "$RANKS" =~ ^[1-9][0-9]*$ ]] || fail 2 "RANKS=$RANKS is not a number of ranks; set it to 1 or more"
 if ((RANKS == 1)); then
   run_job KILL "${training[@]}"
   exit "$code"

@@ -3,26 +3,26 @@
 #
 #   launch/mpirun.sh HOSTFILE CONFIG.toml [section.key=value ...] [--out DIR] [--resume none|auto|PATH] [...]
 #
-# HOSTFILE has a line a host: "node1 slots=8", a slot for each GPU or rank. The arguments after it are those of
-# `valley train`, --resume auto is the default. The program, this folder, the data and --out lie under the same paths on
-# all hosts. TERM, USR1, HUP or Ctrl-C stop it with a checkpoint (exit code 75); Ctrl-C twice ends it at once.
+# HOSTFILE has one line per host, "node1 slots=8", with one slot per rank or GPU. The other arguments are those of
+# `valley train`; --resume auto is the default. The program, this folder, the data and --out have the same paths on all
+# hosts. TERM, USR1, HUP or Ctrl-C stop it with a checkpoint (exit code 75); a second Ctrl-C ends it at once.
 #
 # Environment: RANKS            number of ranks (default: all slots)
-#              RANKS_PER_HOST   as many on each host, whatever its slots
-#              VALLEY           the program (default: ../build/valley beside this script, else the PATH's)
+#              RANKS_PER_HOST   number of ranks on each host, regardless of its slots
+#              VALLEY           the program (default: ../build/valley next to this script, else that on the PATH)
 #              VALLEY_BIND      none: ranks are not bound to cores
-#              MPIRUN           Open MPI's mpirun (default: beside the program, else the PATH's)
+#              MPIRUN           Open MPI's mpirun (default: next to the program, else that on the PATH)
 #              NCCL_*, CUDA_VISIBLE_DEVICES, VALLEY_SHARE_GPU, OMP_NUM_THREADS, OMP_THREAD_LIMIT  passed on to all ranks
 #              MPIRUN_FLAGS     more flags for it, such as
-#                               "--mca btl_tcp_if_include eth0" where hosts have several networks
+#                               "--mca btl_tcp_if_include eth0" if hosts have several networks
 set -euo pipefail
-# Variables that change what cd prints, what grep does and which syntax bash takes.
+# These variables change the output of cd, the options of grep and the syntax of bash.
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
 launch="$(builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source=launch/common.sh
 source "$launch/common.sh"
 
-# Open MPI reports an internal error for characters that editors of other systems leave in a file. Comments may hold any.
+# Open MPI reports an internal error for characters that editors of other systems write. Comments may hold any character.
 check_hosts() {
   local line text number=0 names=0 ends=1 cr=$'\r' bom=$'\xEF\xBB\xBF' LC_ALL=C
   while IFS= read -r line || { [[ -n "$line" ]] && ends=0; }; do
@@ -48,7 +48,7 @@ if (($# < 2)) || [[ "$1" == --help || "$1" == -h ]]; then
 fi
 hosts="$1"
 shift
-[[ -r "$hosts" ]] || fail 66 "$hosts: no such file of hosts; it has a line a host, such as \"node1 slots=8\""
+[[ -r "$hosts" ]] || fail 66 "$hosts does not exist or cannot be read; name a host file with one line per host, such as \"node1 slots=8\""
 [[ ! -d "$hosts" ]] || fail 66 "$hosts is a folder; name a file with one line per host, such as \"node1 slots=8\""
 check_hosts
 prepare "$@"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # From a clone to a trained generator: sets up, builds, makes shards of 105 face emoji, trains BEGAN on them for one to
-# five minutes (on the CPU's cores, or on every GPU there is), and says where the pictures lie.
+# five minutes (on all GPUs or on CPU cores), and prints the paths of the samples.
 #
 #   launch/quickstart.sh [section.key=value ...]
 #
-# Environment: RANKS         number of ranks (default: the GPUs, else the cores, as many as share the batch of 16 evenly)
+# Environment: RANKS         number of ranks (default: GPUs, else cores; at most as many as share the batch of 16 evenly)
 #              VALLEY_BUILD  the build folder (default: build)
 set -euo pipefail
-# Variables that change what cd prints, what grep does and which syntax bash takes.
+# These variables change the output of cd, the options of grep and the syntax of bash.
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
 builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -19,8 +19,8 @@ readonly kValley="${VALLEY_BUILD:-build}/valley"
 # shellcheck source=launch/timing.sh
 source launch/timing.sh
 
-# A new build folder gets kernels for the GPUs of this machine alone; without one, for compute capability 8.0, from which the driver
-# compiles them for newer GPUs. launch/build.sh compiles them for all (docs/building.md).
+# Prints the compute capabilities of this machine's GPUs for a new build folder, or 80 without a GPU, from which the driver
+# compiles kernels for newer GPUs. launch/build.sh compiles for all (docs/building.md).
 gpu_architectures() {
   local found
   found="$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | tr -d '. ' | sort -u | paste -sd ';')"
@@ -35,7 +35,7 @@ if [[ ! -f "$kData/SHA256SUMS" ]]; then
   timed shards "$kValley" shard build --source NotoColorEmoji.ttf --codepoints "$kFaces" --resolution 32 --dest "$kData" --overwrite
 fi
 
-# A new run each time: to go on with one, say --resume auto or its path.
+# Starts a new run each time; pass --resume auto or a path to continue one.
 timed training launch/local.sh configs/quickstart.toml --out "$kRuns" --resume none "$@"
 
 run="$(find "$kRuns" -maxdepth 1 -name '[0-9]*-quickstart' | sort | tail -n 1)"
@@ -45,9 +45,9 @@ cat <<END
 samples   $grid
 reals     $run/reals.png
 log       $run/log.txt
-figures   $run/stats.jsonl
+metrics   $run/stats.jsonl
 next      $kValley sample $run --seeds 0-7 --interpolate 8 -o walk.png
 
-Time that it took:
+Time per part:
 END
 printf '%s\n' "${parts[@]}"

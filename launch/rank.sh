@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Starts one rank on cores of its own: mpirun and srun call this on every host, launch/*.sh say how.
+# Starts one rank, bound to its share of the cores. mpirun and srun call this on every host.
 #
 #   launch/rank.sh COMMAND [ARGUMENT ...]
 #
-# The rank's place among those of its host comes from the launcher (Open MPI or Slurm). Its host's cores are shared out
-# evenly, neighbouring cores together; with more ranks than cores nothing is bound. A thread a core, unless
-# OMP_NUM_THREADS says otherwise; train.threads in the config has the last word.
+# The launcher (Open MPI or Slurm) sets the local rank. The cores of the host are divided evenly, neighboring cores
+# together; with more ranks than cores nothing is bound. One thread per core unless OMP_NUM_THREADS is set; train.threads
+# in the config overrides both.
 #
-# Environment: VALLEY_BIND=none   bind nothing, because the batch system or the user already has
+# Environment: VALLEY_BIND=none   do not bind, because the batch system or the user already does
 set -euo pipefail
-# Variables that change what cd prints, what grep does and which syntax bash takes.
+# These variables change the output of cd, the options of grep and the syntax of bash.
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
 launch="$(builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source=launch/cores.sh
@@ -20,7 +20,7 @@ if (($# == 0)) || [[ "$1" == --help || "$1" == -h ]]; then
   exit $(($# == 0 ? 2 : 0))
 fi
 
-# Slurm's list of tasks a node, "4(x2),3", as this node's number.
+# Prints the number of tasks of this node from Slurm's list of tasks per node, "4(x2),3".
 slurm_tasks_here() {
   local part node="${SLURM_NODEID:-0}" tasks times
   for part in ${SLURM_STEP_TASKS_PER_NODE//,/ }; do
@@ -39,7 +39,7 @@ elif [[ -n "${SLURM_LOCALID:-}" && -n "${SLURM_STEP_TASKS_PER_NODE:-}" ]]; then
   index="$SLURM_LOCALID" count="$(slurm_tasks_here)"
 fi
 
-# Threads that wait should sleep: ranks spin for one another otherwise. OpenMP reads these when it is loaded.
+# Waiting threads sleep, because spinning threads slow other ranks down. OpenMP reads these variables when it is loaded.
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}" GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-0}"
 threads=$(($(count_cores) / count))
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$((threads > 0 ? threads : 1))}"

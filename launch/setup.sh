@@ -2,13 +2,13 @@
 # Prepares a machine for building Valley. Idempotent: a second run finds everything and takes about a second.
 #
 #   launch/setup.sh            install what is missing: Debian packages, then .venv with torch and the build tools
-#   launch/setup.sh --tests    also what the tests compare with: Slurm, Chromium, TensorBoard, Debian's Pillow, ...
-#   launch/setup.sh --cuda     also nvcc from PyPI; done without the option on a machine with a GPU and no nvcc of CUDA 13
-#   launch/setup.sh --check    only say what is missing (exit 1 if anything is); also after --tests or --cuda
+#   launch/setup.sh --tests    also programs that the tests compare with: Slurm, Chromium, Debian's Pillow, ...
+#   launch/setup.sh --cuda     also nvcc from PyPI; implied on a machine with a GPU and no nvcc of CUDA 13
+#   launch/setup.sh --check    only print what is missing (exit code 1 if anything is); also after --tests or --cuda
 #
-# Environment: VALLEY_VENV   where the Python environment lies (default: .venv in the checkout)
+# Environment: VALLEY_VENV   folder of the Python environment (default: .venv in the checkout)
 set -euo pipefail
-# Variables that change what cd prints, what grep does and which syntax bash takes.
+# These variables change the output of cd, the options of grep and the syntax of bash.
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
 builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -24,7 +24,7 @@ packages=(
   libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libgtest-dev libgmock-dev
   fonts-noto-color-emoji
 )
-# The peers of the tests, each the real one.
+# Programs that the tests compare with.
 readonly kTestPackages=(
   munge slurm-wlm iproute2 chromium python3-pil fonts-dejavu-core bash-completion shellcheck
 )
@@ -42,7 +42,7 @@ require_root() {
   local -a missing
   mapfile -t missing < <(missing_packages)
   ((${#missing[@]} > 0 && EUID != 0)) || return 0
-  say "these Debian packages are missing and only root can install them; please run:"
+  say "Debian packages are missing, and only root can install them; run:"
   printf '  sudo apt-get install -y --no-install-recommends %s\n' "${missing[*]}" >&2
   exit 1
 }
@@ -59,7 +59,7 @@ install_packages() {
   say "Debian packages: $((SECONDS - began)) s"
 }
 
-# python3 -m venv needs one of them, and must not wait for the others.
+# Installs what `python3 -m venv` needs first, so that the environment does not wait for the other packages.
 install_python() {
   ! python3 -c 'import ensurepip' 2>/dev/null || return 0
   export DEBIAN_FRONTEND=noninteractive
@@ -68,13 +68,13 @@ install_python() {
   apt-get install -y -qq --no-install-recommends python3 python3-venv python3-pip >/dev/null
 }
 
-# The environment is current when the files it was made from are the files we have: digests say so.
-stamp_of() { sha256sum "$1" | cut -d' ' -f1; }
+# The environment is current if the digests of its requirement files are unchanged.
+digest_of() { sha256sum "$1" | cut -d' ' -f1; }
 has_requirements() { # FILE STAMP
-  [[ -x "$kVenv/bin/python" && "$(cat "$kVenv/$2" 2>/dev/null)" == "$(stamp_of "$1")" ]]
+  [[ -x "$kVenv/bin/python" && "$(cat "$kVenv/$2" 2>/dev/null)" == "$(digest_of "$1")" ]]
 }
 has_gpu() { compgen -G '/dev/nvidia[0-9]*' >/dev/null; }
-# The major version of the nvcc that CMake would take: that of CUDACXX, CUDA_HOME, the PATH or the installer's folder.
+# Prints the major version of the nvcc that CMake would use: that of CUDACXX, CUDA_HOME, the PATH or /usr/local/cuda.
 nvcc_major() {
   local nvcc
   nvcc="$(PATH="${CUDA_HOME:+$CUDA_HOME/bin:}$PATH:/usr/local/cuda/bin" command -v "${CUDACXX:-nvcc}")" || return 0
@@ -87,9 +87,9 @@ venv_is_current() {
   ((!with_tests)) || has_requirements "$kTestRequirements" .valley-test-stamp
 }
 
-# uv unpacks LibTorch's 4.8 GB on all cores; pip takes its place where uv cannot be had or fails. uv has settings of its own, so
-# pip's (a mirror, a certificate, a folder of wheels) are passed to it. Its cache lies in the environment, so that files are
-# linked rather than copied, and is removed.
+# Installs with uv, which unpacks LibTorch's 4.8 GB on all cores, or with pip if uv is not available or fails. pip's settings
+# (mirror, certificate, folder of wheels) are passed to uv. uv's cache is in the environment, so that files are linked rather
+# than copied, and is removed afterwards.
 install_from() { # FILE
   local pip=("$kVenv/bin/python" -m pip --quiet --disable-pip-version-check) name value
   local -a settings=(UV_CACHE_DIR="$kVenv/.uv-cache" UV_INDEX_STRATEGY=unsafe-best-match)
@@ -108,7 +108,7 @@ install_from() { # FILE
   "${pip[@]}" install --no-compile -r "$1"
 }
 
-# A setting of pip's files or environment; nothing where it has its default.
+# Prints a setting of pip's files or environment; nothing if it is the default.
 pip_setting() { # NAME
   "$kVenv/bin/python" -m pip config list 2>/dev/null |
     sed -n "s/^\(:env:\|global\|user\|site\|install\)\.$1='\(.*\)'$/\2/p" | head -n 1
@@ -117,10 +117,10 @@ pip_setting() { # NAME
 install_requirements() { # FILE STAMP
   has_requirements "$1" "$2" && return
   install_from "$1"
-  stamp_of "$1" >"$kVenv/$2"
+  digest_of "$1" >"$kVenv/$2"
 }
 
-# The packages have their libraries in lib, where nvcc looks into lib64, and none under the name that a linker looks for.
+# Adds links to the packages: nvcc searches lib64, and the linker needs libcudart.so without a version.
 install_nvcc() {
   install_requirements "$kCudaRequirements" .valley-cuda-stamp
   local folder
@@ -166,7 +166,7 @@ fi
 require_root
 updated=""
 install_python
-# Side by side: one waits for the disk and dpkg, the other for the network.
+# In parallel: packages wait for the disk and dpkg, the environment for the network.
 install_packages &
 packages_pid=$!
 install_venv &

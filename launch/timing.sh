@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The parts of a script and the time that they took, for scripts to source.
+# Times the parts of the script that sources this file.
 # shellcheck disable=SC2034  # printed by the script that sources this
 parts=()
 

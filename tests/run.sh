@@ -5,12 +5,12 @@
 #
 #   tests/run.sh             every test
 #   tests/run.sh --quick     for work in progress: unit tests and one whole-program test per topic
-#   tests/run.sh --all       also what takes long: each file compiled alone, unit tests under AddressSanitizer
+#   tests/run.sh --all       also slow checks: each file compiled alone, unit tests under AddressSanitizer
 #
 # Environment: VALLEY_BUILD  the build folder (default: build), VALLEY_VENV  the Python environment (default: .venv)
 # shellcheck disable=SC2317  # the functions are called through `timed`
 set -euo pipefail
-# Variables that change what cd prints, what grep does and which syntax bash takes.
+# These variables change the output of cd, the options of grep and the syntax of bash.
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
 builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 

@@ -140,7 +140,7 @@ def test_missing_libtorch_error_names_the_variable_to_set(unpacked, tmp_path):
 
 
 @pytest.mark.parametrize(("version", "cuda", "says"), [
-    (None, None, "no LibTorch: there is no lib/libtorch_cpu.so"),
+    (None, None, "not a LibTorch folder: lib/libtorch_cpu.so is missing"),
     ("2.4.1+cu124", "libcudart.so.12", "it is LibTorch 2.4.1"),
     ("2.11.0+cu126", "libcudart.so.12", "it was built for CUDA 12"),
     ("2.11.0+cpu", None, "it was built for CUDA none"),
@@ -177,5 +177,5 @@ def test_invalid_arguments_create_nothing(tmp_path):
     assert bundle("--nonsense").returncode == USAGE
     assert bundle("-o").returncode == USAGE
     result = bundle("-o", tmp_path / "new", "--data", tmp_path)
-    assert result.returncode == MISSING and "no folder of shards" in result.stderr
+    assert result.returncode == MISSING and "is not a folder of shards" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["there"]

@@ -61,7 +61,7 @@ def test_quickstart_trains_and_prints_output_paths(tree):
     for number in range(2):
         result = run(tree / "launch" / "quickstart.sh", "train.steps=2", "train.device=cpu", environment=environment)
         assert result.returncode == 0, result.stderr
-        lines = dict(re.findall(r"^(samples|reals|log|figures) +(\S+)$", result.stdout, re.MULTILINE))
+        lines = dict(re.findall(r"^(samples|reals|log|metrics) +(\S+)$", result.stdout, re.MULTILINE))
         assert lines["samples"] == f"runs/{number:05}-quickstart/fakes-00000002.png"
         assert len(lines) == 4 and all((tree / file).stat().st_size > 0 for file in lines.values())
         assert "preparing" not in result.stderr  # the Python environment is there
