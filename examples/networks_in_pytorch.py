@@ -1,4 +1,4 @@
-"""The networks of Valley's models in PyTorch, with the names that model.safetensors has: for load_in_pytorch.py."""
+"""The networks of Valley's models in PyTorch, with the tensor names of model.safetensors. Used by load_in_pytorch.py."""
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ def make_networks(options: dict) -> dict[str, nn.Module]:
 
 
 def pyramid(resolution: int, base: int) -> tuple[int, int]:
-    """The side of the smallest maps, and how often it doubles up to the image's."""
+    """Side of the smallest maps, and the number of doublings up to the image's side."""
     base = 7 if resolution == 28 else base
     return base, (resolution // base).bit_length() - 1
 
@@ -33,7 +33,7 @@ def pyramid(resolution: int, base: int) -> tuple[int, int]:
 
 
 class EluConv(nn.Conv2d):
-    """3x3, then ELU. With a carry, what does not change its input's shape is mixed with that input."""
+    """3x3, then ELU. With a carry, an output of the input's shape is mixed with the input."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__(inputs, outputs, 3, stride=stride, padding=1)
@@ -100,7 +100,7 @@ class BeganEncoder(nn.Module):
     def forward(self, x: Tensor, carry: Tensor | None) -> Tensor:
         x = F.elu(self.input(x))
         for convs in self.levels:
-            for layer in convs.values():  # conv0, conv1 and, where there is one, down
+            for layer in convs.values():  # conv0, conv1 and, if present, down
                 x = layer(x, carry)
         return self.linear(x.flatten(1))
 
@@ -119,7 +119,7 @@ class BeganDiscriminator(nn.Module):
 
 
 def add_carry(module: nn.Module, options: dict, keeps: bool = True) -> None:
-    """The buffer that vanishing residuals need, or None: a network has one, whatever it is made of."""
+    """The buffer of vanishing residuals, one per network, or None."""
     wanted = keeps and options["vanishing_residuals"] != "0"
     module.register_buffer("carry", torch.ones(()) if wanted else None)
 
@@ -128,7 +128,7 @@ def add_carry(module: nn.Module, options: dict, keeps: bool = True) -> None:
 
 
 class ConvBlock(nn.Module):
-    """A conv, then batch norm where there is one, then an activation."""
+    """A conv, optional batch norm, and an activation."""
 
     def __init__(self, conv: nn.Module, activation: nn.Module, norm: bool = False) -> None:
         super().__init__()
@@ -223,7 +223,7 @@ def make_autoencoder(options: dict) -> nn.Module:
 
 
 class EnergyConv(nn.Conv2d):
-    """3x3. With spectral norm its weight is divided by u^T W v, or only where that is above 1 (`bound`)."""
+    """3x3. With spectral norm its weight is divided by u^T W v, or only if that is above 1 (`bound`)."""
 
     def __init__(self, inputs: int, outputs: int, options: dict, bound: bool = False) -> None:
         super().__init__(inputs, outputs, 3, padding=1)

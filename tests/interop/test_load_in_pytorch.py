@@ -147,12 +147,12 @@ def refused(capsys, code, *arguments):
 
 def test_file_that_is_not_a_model_is_rejected(tmp_path, capsys):
     (tmp_path / "checkpoints" / "step-00000001").mkdir(parents=True)  # without COMMIT
-    assert "is no model.safetensors" in refused(capsys, 66, tmp_path, "--seeds", "0")
-    assert "is no model.safetensors" in refused(capsys, 66, tmp_path / "nothing", "--seeds", "0")
+    assert "is not a model.safetensors" in refused(capsys, 66, tmp_path, "--seeds", "0")
+    assert "is not a model.safetensors" in refused(capsys, 66, tmp_path / "nothing", "--seeds", "0")
     save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
-    assert "holds no model of Valley's" in refused(capsys, 65, tmp_path / "a.safetensors", "--seeds", "0")
+    assert "is not a model that this example supports" in refused(capsys, 65, tmp_path / "a.safetensors", "--seeds", "0")
     (tmp_path / "text.safetensors").write_text("a text")
-    assert "no sound safetensors" in refused(capsys, 65, tmp_path / "text.safetensors", "--seeds", "0")
+    assert "not a valid safetensors" in refused(capsys, 65, tmp_path / "text.safetensors", "--seeds", "0")
 
 
 @pytest.mark.parametrize(("changes", "says"), [
@@ -163,9 +163,9 @@ def test_file_that_is_not_a_model_is_rejected(tmp_path, capsys):
     ({"model.resolution": "17"}, "model.resolution"),
     ({"model.name": "ebm", "model.resolution": "16"}, "model.resolution"),
     ({"model.name": "ebgan", "model.resolution": "64", "model.output": "relu"}, "model.output"),
-    ({"model.name": "ebgan", "model.resolution": "32"}, "does not hold the networks"),
-    ({"model.width": "20000"}, "does not hold the networks"),
-    ({}, "does not hold the networks"),
+    ({"model.name": "ebgan", "model.resolution": "32"}, "does not have the tensors"),
+    ({"model.width": "20000"}, "does not have the tensors"),
+    ({}, "does not have the tensors"),
 ])
 def test_metadata_that_do_not_match_are_rejected(tmp_path, capsys, changes, says):
     file = model_file(tmp_path, **changes)
@@ -177,9 +177,9 @@ def test_files_beside_the_model_are_checked(trained, tmp_path, capsys):
     _, run = trained
     assert "none.safetensors" in refused(capsys, 66, run, "--latents", tmp_path / "none.safetensors")
     save_file({"latents": torch.zeros(2, 3), "pixels": torch.zeros(2, 4, 4, 3)}, tmp_path / "other.safetensors")
-    assert "latents of 3 numbers" in refused(capsys, 65, run, "--latents", tmp_path / "other.safetensors")
+    assert "has 3 latent dimensions" in refused(capsys, 65, run, "--latents", tmp_path / "other.safetensors")
     save_file({"other": torch.zeros(2)}, tmp_path / "foreign.safetensors")
-    assert "holds no latents" in refused(capsys, 65, run, "--latents", tmp_path / "foreign.safetensors")
+    assert "has no latents" in refused(capsys, 65, run, "--latents", tmp_path / "foreign.safetensors")
     assert "cannot be written" in refused(capsys, 73, run, "--seeds", "0", "-o", tmp_path / "none" / "a.png")
     assert "cannot be written" in refused(capsys, 73, run, "--seeds", "0", "-o", tmp_path / "no-ending")
 

@@ -38,7 +38,7 @@ def test_energies_of_an_ebm_agree(tmp_path):
             theirs = energy(images).mean().item()
         assert stats(run)[step + 1]["energy/real"] == pytest.approx(own, rel=1e-4)
         assert theirs == pytest.approx(own, rel=1e-4)
-    with pytest.raises(example.Refusal, match="has no generator"):
+    with pytest.raises(example.InputError, match="has no generator"):
         example.draw(argparse.Namespace(model=run, raw=False, latents=None, seeds=[0], out=None))
 
 
