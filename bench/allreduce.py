@@ -1,5 +1,5 @@
-"""Times Valley's all-reduce against torch.distributed's (gloo on CPUs, NCCL on GPUs), in turns, and prints a table in
-markdown.
+"""Times Valley's all-reduce against torch.distributed (gloo on CPUs, NCCL on GPUs) in alternating rounds and prints a
+Markdown table.
 
     allreduce.py [--ranks 2] [--device cpu|cuda] [--sizes 4096 1048576 67108864] [--chunk 512K ...] [--rounds 5] [--tree]
 """
@@ -55,7 +55,7 @@ def main():
             rows.append([f"{size:,}", name, f"{1e6 * typical:,.1f}",
                          f"{2 * (o.ranks - 1) / o.ranks * size / typical / 1e9:.2f}",
                          "1" if name == "valley" else f"{ratio:.2f} ({least:.2f} to {most:.2f})"])
-    print(table(["bytes", "side", "time, us", "bus bandwidth, GB/s", "times Valley's (least to most)"], rows))
+    print(table(["bytes", "side", "time, us", "bus bandwidth, GB/s", "peer / Valley (min to max)"], rows))
     peer = results["torch.distributed"][0]["versions"]
     print(f"\n{o.ranks} ranks on {o.device}, {o.rounds} rounds. {machine()}; {version(o.valley)}; {peer}")
 

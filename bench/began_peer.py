@@ -11,7 +11,7 @@ from networks_in_pytorch import make_networks  # after peer_base, which adds its
 
 
 class GeneratorEnergy(nn.Module):
-    """The mean energy of generated images; D is not among this module's own parameters."""
+    """The mean energy of generated images; D is not a parameter of this module."""
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class BeganPeer(GanPeer):
         return -self.settled_k() * energies.mean()
 
     def step(self, pixels: Tensor, z_d: Tensor, z_g: Tensor) -> dict[str, Tensor]:
-        """Losses of this rank's share before the step; nothing waits for the device."""
+        """Losses of this rank's share before the step, without waiting for the device."""
         x = self.images(pixels)
         if self.options.schedule == "shared":
             real, fake = self.shared_step(x, z_d)
@@ -61,7 +61,7 @@ class BeganPeer(GanPeer):
         losses = {"energy/real": real.mean(), "energy/fake": fake.mean(), "loss/G": loss_g.mean()}
         self.update_average()
         self.means[0], self.means[1] = losses["energy/real"], losses["loss/G"]
-        # Over while the next step generates its images.
+        # Overlaps with the next step, which generates its images.
         self.reduction = dist.all_reduce(self.means, async_op=True)
         return losses
 
@@ -81,7 +81,7 @@ class BeganPeer(GanPeer):
         return {"k": self.settled_k()}
 
     def shared_step(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """One z and one pass of D over its images; what comes back to them is used for G before D's weights learn."""
+        """One z and one pass of D over its images; the gradient of the images updates G, computed before D is updated."""
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         k = self.settled_k()

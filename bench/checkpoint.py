@@ -1,10 +1,10 @@
-"""Measures how long training stands still for a checkpoint: written meanwhile, waited for, and PyTorch's ways of saving the
-same tensors, in turns; prints a table in markdown.
+"""Measures the stall of training per checkpoint, written in the background or synchronously, and of PyTorch saving the same
+tensors, in alternating rounds; prints a Markdown table.
 
     checkpoint.py [--data DIR] [--config FILE] [--ranks 2] [--saves 6] [--every 3] [--rounds 3] [KEY=VALUE ...]
 
 Without --data, shards of NotoColorEmoji are built in the config's resolution. Everything is written under --folder (default:
-a temporary folder), whose disk is what is measured.
+a temporary folder), so its disk is measured.
 """
 
 import argparse
@@ -26,8 +26,8 @@ def arguments():
     parser.add_argument("--data", type=pathlib.Path, metavar="DIR")
     parser.add_argument("--config", type=pathlib.Path, default=REPOSITORY / "configs" / "began-64.toml")
     parser.add_argument("--ranks", type=int, default=2)
-    parser.add_argument("--saves", type=int, default=6, help="between the steps of a run")
-    parser.add_argument("--every", type=int, default=3, help="steps from one to the next")
+    parser.add_argument("--saves", type=int, default=6, help="number of checkpoints per run")
+    parser.add_argument("--every", type=int, default=3, help="steps between checkpoints")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=pathlib.Path)
     parser.add_argument("--valley", type=pathlib.Path, default=BUILD / "valley")
@@ -35,7 +35,7 @@ def arguments():
 
 
 def train(o, data, out, background):
-    """Seconds that training stood still for a checkpoint, as the log says."""
+    """Seconds per checkpoint that training stood still, from the log."""
     command = [*launcher(o.ranks), o.valley, "train", o.config, f"data.path={data}", "--out", out, *o.settings,
                f"train.steps={o.every * o.saves + 1}", f"checkpoint.every={o.every}", f"checkpoint.background={background}"]
     result = subprocess.run(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
@@ -79,7 +79,7 @@ def main():
         ratio, least, most = ratios(waiting, each)
         rows.append([name, f"{1000 * statistics.median(each):.1f}", f"{100 * ratio:.1f} % ({100 * least:.1f} to {100 * most:.1f})"])
     peer = list(results.values())[-1][-1]
-    print(table(["side", "ms a checkpoint", "of waiting for the disk (least to most)"], rows))
+    print(table(["side", "ms per checkpoint", "share of a synchronous write (min to max)"], rows))
     print(f"\n{o.config.name} {' '.join(o.settings)}, {o.ranks} ranks, {peer['bytes'] / 2**20:.1f} MiB; {o.rounds} rounds of {o.saves} "
           f"checkpoints. {machine()}; {version(o.valley)}; {peer['versions']}")
 

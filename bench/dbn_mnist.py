@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Tells MNIST's digits apart by deep belief networks, with and without pretraining, and by scikit-learn's machine and
-logistic regression: the same 4,000 digits to learn, the same 1,000 to be told, several seeds; prints a table in markdown.
+"""Classifies MNIST digits with deep belief networks, with and without pretraining, and with scikit-learn's RBM and logistic
+regression: the same 4,000 training and 1,000 test digits, several seeds. Prints a Markdown table.
 
     dbn_mnist.py [--seeds 3] [--only NAME ...] [--runs runs/dbn-mnist] [--valley build/valley]
                  [--train data/mnist-train-28] [--test data/mnist-test-28]
@@ -30,8 +30,8 @@ from sklearn.neural_network import BernoulliRBM  # noqa: E402
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 
-# Settings were chosen with 3,200 of the 4,000 digits to learn (the first 320 of each class) and the other 800 to be told;
-# docs/results.md says where the test digits had been seen.
+# Settings were tuned with 3,200 of the 4,000 training digits (the first 320 of each class) and the other 800 for validation;
+# docs/results-energies.md names two choices that were made with test accuracies.
 NETWORK = {"model.layers": "[500,500]", "train.global_batch": 20, "optimizer.momentum": 0.5}
 PRETRAINED = NETWORK | {"objective.persistent_chains": "true", "objective.pretrain_epochs": 40, "optimizer.lr": 0.02}
 RAW = NETWORK | {"objective.pretrain_epochs": 0, "model.initial_weights": "xavier"}
@@ -57,7 +57,7 @@ TITLES = {
 
 
 def seconds():
-    """Processor time of this program and of all that it has run."""
+    """Processor time of this program and its children."""
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in spent)
 
@@ -66,7 +66,7 @@ def read(folder):
     """Pixels [n, 784] in [0, 1] and labels of a folder of shards."""
     files = [h5py.File(path, "r") for path in sorted(folder.glob("shard-*.h5"))]
     if not files:
-        sys.exit(f"dbn_mnist.py: {folder} holds no shards; datasets/README.md says how they are made")
+        sys.exit(f"dbn_mnist.py: {folder} has no shards; build them as in datasets/README.md")
     pixels, labels = (np.concatenate([file[name][:] for file in files]) for name in ("images", "labels"))
     return pixels.reshape(len(pixels), -1).astype(np.float32) / 255, labels
 
@@ -140,13 +140,13 @@ def main():
         setattr(arguments, name, getattr(arguments, name).absolute())
     warnings.simplefilter("ignore")
     data = read(arguments.train), read(arguments.test)
-    # Seeds outside, so that what the machine does meanwhile is the same for all.
+    # Seeds are the outer loop, so that other load on the machine affects all rows alike.
     results = {name: [] for name in arguments.only}
     for seed in range(arguments.seeds):
         for name in arguments.only:
             results[name].append(measure(name, seed, arguments, data))
     unit = np.mean([result["processor_s"] for result in results[arguments.only[0]]])
-    print(f"| {len(data[0][1]):,} digits to learn, {len(data[1][1]):,} to be told, {arguments.seeds} seeds | accuracy, % "
+    print(f"| {len(data[0][1]):,} training and {len(data[1][1]):,} test digits, {arguments.seeds} seeds | accuracy, % "
           "| from, to | log-loss | ECE | time |")
     print("|---|---|---|---|---|---|")
     for name in arguments.only:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""How well the energy of each model tells digits that it was not trained on from emoji and from letters of fonts: the
-table of docs/results.md, section "Detection".
+"""Measures how well the energy of each model separates test digits from emoji and from letters of fonts: the table of
+docs/results-energies.md, section "Detection".
 
     detection.py [--only NAME ...] [--runs runs/detection] [--valley build/valley] [--table]
 
@@ -59,12 +59,12 @@ def make_inverted(valley):
 def only_run(folder):
     runs = sorted(path for path in folder.glob("[0-9]*-*") if path.is_dir())
     if len(runs) != 1:
-        sys.exit(f"detection.py: {folder} holds {len(runs)} runs, but one is expected: remove the folder to begin again")
+        sys.exit(f"detection.py: {folder} holds {len(runs)} runs, but one is expected: remove the folder to start again")
     return runs[0]
 
 
 def measure(name, folder, valley):
-    """Trains and measures unless that was done; returns what was found, by what digits were told from."""
+    """Trains and measures unless that was done; returns the results by the other set."""
     record = folder / "auroc.json"
     if record.exists():
         return json.loads(record.read_text())
@@ -90,7 +90,7 @@ def main():
     parser.add_argument("--only", nargs="+", choices=CONFIGS, default=list(CONFIGS), metavar="NAME")
     parser.add_argument("--runs", type=pathlib.Path, default=REPOSITORY / "runs" / "detection")
     parser.add_argument("--valley", type=pathlib.Path, default=REPOSITORY / "build" / "valley")
-    parser.add_argument("--table", action="store_true", help="only print what was measured")
+    parser.add_argument("--table", action="store_true", help="only print existing results")
     arguments = parser.parse_args()
     if not arguments.table:
         make_inverted(arguments.valley)

@@ -16,7 +16,7 @@ ENERGY_DECAY = 1.0
 
 
 class FreshNoise:
-    """Indexed by the step of a chain: noise from N(0, 1), drawn when it is needed, in memory that is reused."""
+    """Noise from N(0, 1), indexed by the step of a chain, drawn on access into reused memory."""
 
     def __init__(self, rows: Tensor, draws: torch.Generator) -> None:
         self.rows, self.draws = rows, draws
@@ -35,8 +35,8 @@ class EbmPeer(Peer):
         self.network = self.networks["energy"]
         self.find_norms()
         self.reducer, self.energies = self.distributed(Energies(self.network, lambda network, x: network(x).float()))
-        # The network as chains see it: weights that are divided by their spectral norms once per step, in the precision
-        # of the passes, with no gradients.
+        # Copy of the network for chains: weights divided by their spectral norms once per step, in the compute precision,
+        # without gradients.
         self.frozen = Energy(model | {"spectral_norm": False}).requires_grad_(False)
         self.type = torch.bfloat16 if options.precision == "bf16" else torch.float32
         self.place(self.frozen.to(self.type))
@@ -58,7 +58,7 @@ class EbmPeer(Peer):
         return rows.view(-1, *self.shape).permute(0, 3, 1, 2)
 
     def starts(self, choice: Tensor, uniform: Tensor) -> Tensor:
-        """Images where chains begin: in noise, or where earlier ones ended. choice: [B, 2] in [0, 1)."""
+        """Images from which chains start: noise, or ends of earlier chains. choice: [B, 2] in [0, 1)."""
         filled = min(self.taken, len(self.slots))
         if filled == 0:
             return uniform.clone()
@@ -66,10 +66,10 @@ class EbmPeer(Peer):
         return torch.where((choice[:, 1] < RESTART).view(-1, 1, 1, 1), uniform, kept.mul_(1 / 256))
 
     def keep(self, x: Tensor) -> None:
-        """Stores ends of chains in the slots that were filled longest ago."""
+        """Stores ends of chains in the oldest slots."""
         first = self.taken % len(self.slots)
         pixels = self.slots[first: first + len(x)].permute(0, 3, 1, 2)
-        pixels.copy_((x * 256).clamp_(max=255))  # which rounds down
+        pixels.copy_((x * 256).clamp_(max=255))  # rounds down
         self.taken += len(x)
 
     @torch.no_grad()
@@ -111,7 +111,7 @@ class EbmPeer(Peer):
         return {"energy/real": real.mean(), "energy/fake": fake.mean(), "loss/energy": self.real_loss(real) + self.fake_loss(fake)}
 
     def find_norms(self) -> None:
-        """Power iteration from random directions, as many rounds as Valley begins with."""
+        """Power iteration from random directions, with as many rounds as Valley's initialization."""
         for buffer in self.network.buffers():
             buffer.normal_()
         for _ in range(15):

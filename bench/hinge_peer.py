@@ -36,7 +36,7 @@ def pulling_away(codes: Tensor) -> Tensor:
 
 class GeneratorLoss(nn.Module):
     """Mean energy of generated images and `weight` times the pulling-away term of their codes; the loss, then the term. D
-    is not among this module's own parameters."""
+    is not a parameter of this module."""
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module, norm, weight: float) -> None:
         super().__init__()
@@ -54,8 +54,8 @@ class GeneratorLoss(nn.Module):
 
 
 class Adamax:
-    """Kingma & Ba 2015, algorithm 2, without bias correction, as MAGAN's authors have it: epsilon is added to the decayed
-    maximum. torch.optim.Adamax corrects and adds it to the gradient."""
+    """Kingma & Ba 2015, algorithm 2, without bias correction, as in the code of MAGAN's authors: epsilon is added to the decayed
+    maximum. torch.optim.Adamax corrects the bias and adds epsilon to the gradient."""
 
     def __init__(self, parameters: Iterable[Tensor], rate: float) -> None:
         self.parameters, self.rate = list(parameters), rate
@@ -85,7 +85,7 @@ class HingePeer(GanPeer):
             {"name": "magan" if self.is_magan else "ebgan", "resolution": options.resolution, "channels": 3,
              "width": options.width, "latent": self.latent, "batch_norm": not self.is_magan, "output": "tanh"}))
         if options.passes == "concat" and not self.is_magan:
-            raise SystemExit("--passes concat would take batch norm's moments of real and generated images together; "
+            raise SystemExit("--passes concat would mix batch norm's moments of real and generated images; "
                              "use split or together")
         norm = l2_sum if self.is_magan else l2_norm
         self.reducer, self.energies = self.distributed(Energies(self.discriminator, lambda d, x: norm(d(x) - x)))
@@ -98,7 +98,7 @@ class HingePeer(GanPeer):
             self.optimizers = self.adam(options.rate or 2e-4)
         values = 3 * options.resolution**2
         self.margin = options.margin or norm(torch.full((1, values, 1, 1), RMSE)).item()
-        self.epoch_sums = torch.zeros(2, device=device)  # S_D and S_G, which a MAGAN reduces when an epoch ends
+        self.epoch_sums = torch.zeros(2, device=device)  # S_D and S_G, which MAGAN reduces at the end of an epoch
 
     def draw(self, draws: torch.Generator) -> tuple[Tensor, ...]:
         return tuple(torch.randn((2, self.images_per_rank, self.latent), generator=draws, device=self.device))
@@ -107,7 +107,7 @@ class HingePeer(GanPeer):
         return (self.margin - energies).clamp(min=0).mean()
 
     def step(self, pixels: Tensor, z_d: Tensor, z_g: Tensor) -> dict[str, Tensor]:
-        """Losses of this rank's share before the step; nothing waits for the device."""
+        """Losses of this rank's share before the step; without waiting for the device."""
         real, fake, (loss_g, *term) = self.alternating_step(self.images(pixels), z_d, z_g)
         self.update_average()
         mean = real.mean()

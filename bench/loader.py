@@ -1,9 +1,9 @@
-"""Times Valley's loader against PyTorch's DataLoader with h5py on the same shards, in turns, and prints a table in markdown.
+"""Times Valley's loader against PyTorch's DataLoader with h5py on the same shards in alternating rounds. Prints a Markdown table.
 
     loader.py [--data DIR ...] [--resolution 64 256] [--batch 64] [--workers 0 1] [--rounds 5] [--batches 300]
 
-Without --data, shards of NotoColorEmoji are built for each resolution. Valley reads on one thread, comparing each
-image's CRC32C or not; the peer, which compares nothing, on one process (no workers) or one worker beside it.
+Without --data, shards of NotoColorEmoji are built for each resolution. Valley reads on one thread, with and without
+verifying each image's CRC32C; the peer, which verifies nothing, in the process (no workers) or in one worker.
 """
 
 import argparse
@@ -22,7 +22,7 @@ def arguments():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--batches", type=int, default=300)
-    parser.add_argument("--repeats", type=int, default=3, help="passes of a round")
+    parser.add_argument("--repeats", type=int, default=3, help="passes per round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--valley", type=pathlib.Path, default=BUILD / "valley")
     return parser.parse_args()
@@ -72,7 +72,7 @@ def main():
         for data in o.data:
             found, peer = measure(o, data)
             rows += found
-    print(table(["shards", "side", "images/s", "valley with CRC32C is faster by (least to most)"], rows))
+    print(table(["shards", "side", "images/s", "Valley with CRC32C / this (min to max)"], rows))
     print(f"\nBatches of {o.batch}, {o.rounds} rounds of {o.repeats} passes of {o.batches} batches. {machine()}; "
           f"{version(o.valley)}; {peer}")
 

@@ -1,5 +1,5 @@
-"""Times the training steps of all objectives against PyTorch's DistributedDataParallel, in turns, and prints one table in
-markdown. step.py measures one objective in more detail, and says what the ratio is.
+"""Times the training steps of all objectives against PyTorch's DistributedDataParallel in alternating rounds and prints one
+Markdown table. step.py measures one objective in more detail and defines the ratio.
 
     objectives.py [--only ebgan-pt magan ebm rbm-cd rbm-pcd ...] [--ranks 2] [--threads 1] [--width 16] [--batch 16]
                   [--rbm-batch 100] [--precision fp32 bf16] [--compile none default ...] [--rounds 5] [--device cpu|cuda]
@@ -16,7 +16,7 @@ import sys
 import step
 from turns import BUILD, in_turns, machine, ratios, table, version
 
-# Objective and resolution; 0: of an RBM's 784 visible units.
+# Objective and resolution; 0: an RBM with 784 visible units.
 CASES = [("began", 64), ("ebgan", 64), ("ebgan-pt", 64), ("magan", 64), ("ebm", 32), ("ebm", 64), ("rbm-cd", 0), ("rbm-pcd", 0)]
 PASSES = ["split", "together", "concat"]
 COLUMNS = ["objective", "resolution", "width", "batch", "ranks x threads", "precision", "Valley, ms", "peer, ms", "peer variant",
@@ -27,19 +27,19 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = list(dict.fromkeys(objective for objective, _ in CASES))
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
-    parser.add_argument("--resolution", type=int, help="of all objectives but RBMs; default: 64, and 32 and 64 of EBMs")
+    parser.add_argument("--resolution", type=int, help="for all objectives but RBMs; default: 64, for EBMs 32 and 64")
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="per rank")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--bind", action="store_true", help="ranks of both sides stay on cores of their own")
+    parser.add_argument("--bind", action="store_true", help="bind the ranks of both sides to cores")
     parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--batch", type=int, default=16, help="of all ranks")
-    parser.add_argument("--rbm-batch", type=int, default=100, help="of all ranks")
+    parser.add_argument("--batch", type=int, default=16, help="global batch")
+    parser.add_argument("--rbm-batch", type=int, default=100, help="global batch of RBMs")
     parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], nargs="+", default=["fp32"])
     parser.add_argument("--compile", choices=step.COMPILE, nargs="+", default=["none"], help="none: eager")
     parser.add_argument("--passes", choices=PASSES, nargs="+", default=PASSES)
     parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--ebm-steps", type=int, default=4, help="timed steps of EBMs, each of which runs chains of 60")
+    parser.add_argument("--ebm-steps", type=int, default=4, help="timed steps of EBMs, each with chains of 60 steps")
     parser.add_argument("--warmup", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--valley", type=pathlib.Path, default=BUILD / "valley")
@@ -51,7 +51,7 @@ def case_options(o, objective, resolution):
     own = {"objective": objective, "resolution": resolution, "schedule": "alternating", "switch": [], "unfrozen": False,
            "layout": ["channels_last"]}
     if objective.startswith("ebgan"):
-        # Batch norm takes the moments of real or of generated images alone, so that they cannot share a forward pass.
+        # Batch norm needs separate moments of real and generated images, which then cannot share a forward pass.
         own["passes"] = [passes for passes in o.passes if passes != "concat"]
     if resolution == 0:
         own["batch"] = o.rbm_batch
@@ -90,7 +90,7 @@ def main():
             versions = peer[0]["versions"]
             print(" | ".join(map(str, rows[-1])), file=sys.stderr, flush=True)
     print(table(COLUMNS, rows))
-    print(f"\n{o.rounds} rounds of {o.steps} steps ({o.ebm_steps} of EBMs) in turns; {machine()}; {version(o.valley)}; {versions}")
+    print(f"\n{o.rounds} rounds of {o.steps} steps ({o.ebm_steps} of EBMs) in alternation; {machine()}; {version(o.valley)}; {versions}")
 
 
 if __name__ == "__main__":

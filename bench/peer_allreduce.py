@@ -9,7 +9,7 @@ import time
 
 from ranks import end_rank, join_ranks, start_ranks
 
-BYTES_A_REPEAT, MOST_CALLS = 64 << 20, 200  # as valley bench allreduce
+BYTES_PER_REPEAT, MAX_CALLS = 64 << 20, 200  # as valley bench allreduce
 
 
 def arguments():
@@ -45,7 +45,7 @@ def work(options):
     for size in options.sizes:
         buffer = torch.zeros(size // 4, device=options.device)
         dist.all_reduce(buffer)
-        calls = max(1, min(MOST_CALLS, BYTES_A_REPEAT // size))
+        calls = max(1, min(MAX_CALLS, BYTES_PER_REPEAT // size))
         found.append({"bytes": size, "seconds": [seconds_of_call(buffer, calls) for _ in range(options.repeats)]})
     if options.rank == 0:
         print(json.dumps({"sizes": found, "versions": f"PyTorch {torch.__version__}, {dist.get_backend()}"}), flush=True)

@@ -1,5 +1,5 @@
-"""Parts of a training step that the PyTorch peers of bench/step.py share. They are as fast as such a program can be while
-it computes what Valley's step does; peer_ddp.py runs them."""
+"""Common parts of the training steps of the PyTorch peers, optimized without changing what Valley's step computes.
+peer_ddp.py runs them."""
 
 import contextlib
 import pathlib
@@ -18,7 +18,7 @@ Energy = Callable[[nn.Module, Tensor], Tensor]
 
 
 class Energies(nn.Module):
-    """Energies [B] of images by a network whose parameters learn from them; with `fakes`, one forward pass of both."""
+    """Energies [B] of images by a trainable network; with `fakes`, one forward pass of both."""
 
     def __init__(self, network: nn.Module, energy: Energy) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Peer:
         for network in networks.values():
             self.place(network)
             for module in network.modules():
-                if hasattr(module, "inplace"):  # activations: no second map of the size of the first
+                if hasattr(module, "inplace"):  # activations: saves a second map
                     module.inplace = True
         self.averaged = list(networks[averaged].parameters()) if averaged else []
         self.average = [p.detach().clone() for p in self.averaged]
@@ -66,7 +66,7 @@ class Peer:
         return module, self.compiled(module)
 
     def unreduced(self) -> contextlib.AbstractContextManager:
-        """Gradients that this rank keeps until later ones are added and reduced with them."""
+        """Keeps this rank's gradients, to be reduced together with later ones."""
         is_reducer = isinstance(self.reducer, DistributedDataParallel)
         return self.reducer.no_sync() if is_reducer else contextlib.nullcontext()
 
@@ -76,7 +76,7 @@ class Peer:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def images(self, pixels: Tensor) -> Tensor:
-        """uint8 [B, H, W, C] as float [B, C, H, W] in [-1, 1]: in memory as the pixels are, or contiguous."""
+        """uint8 [B, H, W, C] as float [B, C, H, W] in [-1, 1]: in the memory layout of the pixels, or contiguous."""
         x = pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)
         return x.contiguous() if self.options.contiguous else x
 

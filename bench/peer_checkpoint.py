@@ -1,4 +1,4 @@
-"""How long PyTorch keeps a program waiting for the checkpoint of a Valley run's tensors; the last line printed is JSON.
+"""Times how long PyTorch stalls a program that saves the tensors of a Valley run; the last line of output is JSON.
 
     peer_checkpoint.py CHECKPOINT FOLDER [--way save|async] [--times N]
 

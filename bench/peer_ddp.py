@@ -1,12 +1,12 @@
-"""PyTorch's side of bench/step.py and bench/objectives.py: training steps with DistributedDataParallel, timed; one JSON
-line of what was measured.
+"""PyTorch's side of bench/step.py and bench/objectives.py: times training steps with DistributedDataParallel; prints
+one JSON line.
 
     peer_ddp.py [--objective began|ebgan|ebgan-pt|magan|ebm|rbm-cd|rbm-pcd] [--ranks 2] [--threads 1] [--device cpu|cuda]
                 [--resolution 64] [--width 32] [--batch 16] [--schedule alternating|shared] [--precision fp32|tf32|bf16]
                 [--compile none|default|...] [--steps 12] [--warmup 4]
 
 Ranks are processes of this program on one machine, over gloo on CPUs and NCCL on GPUs. With --replay FILE --out FILE the
-weights, images and latents of a safetensors file are used and the losses written, to prove that both sides compute the
+weights, images and latents of a safetensors file are used and the losses written, to test that both sides compute the
 same (tests/interop/test_bench_peer.py). `start.NETWORK.*` are the weights, `images` those of all steps, and
 `STEP.DRAW` the random tensors that the objective's peer names (DRAWS).
 """
@@ -21,7 +21,7 @@ from ranks import end_rank, join_ranks, start_ranks
 
 # Environment of ranks on CPUs: threads sleep while they wait, and freed memory stays with the process, as in Valley
 # (performance.keep_memory).
-WHAT_HELPS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "MALLOC_TRIM_THRESHOLD_": "4000000000",
+RANK_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "MALLOC_TRIM_THRESHOLD_": "4000000000",
               "MALLOC_MMAP_MAX_": "0"}
 
 
@@ -35,21 +35,21 @@ def arguments(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--objective", choices=list(PEERS), default="began")
     parser.add_argument("--ranks", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=1, help="of a rank")
+    parser.add_argument("--threads", type=int, default=1, help="per rank")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--bind", action="store_true", help="a rank's threads stay on cores of its own")
+    parser.add_argument("--bind", action="store_true", help="bind each rank to cores")
     parser.add_argument("--resolution", type=int, default=64)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--latent", type=int, help="default: that of Valley's config")
-    parser.add_argument("--hidden", type=int, default=64, help="code of BEGAN, hidden units of an RBM")
-    parser.add_argument("--batch", type=int, default=16, help="of all ranks")
+    parser.add_argument("--hidden", type=int, default=64, help="bottleneck dimension of BEGAN, hidden units of an RBM")
+    parser.add_argument("--batch", type=int, default=16, help="global batch")
     parser.add_argument("--schedule", choices=["alternating", "shared"], default="alternating")
     parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32")
     parser.add_argument("--compile", default="none",
                         choices=["none", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"])
     parser.add_argument("--contiguous", action="store_true", help="NCHW in memory instead of channels_last")
     parser.add_argument("--passes", choices=["split", "together", "concat"], default="split")
-    parser.add_argument("--unfrozen", action="store_true", help="D's weights get gradients in G's step, too")
+    parser.add_argument("--unfrozen", action="store_true", help="also compute D's weight gradients in G's step")
     parser.add_argument("--ema-half-life", type=float, default=10000, help="images; 0: no average")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--warmup", type=int, default=4)
@@ -78,7 +78,7 @@ def make_peer(options, device):
 
 
 def share(options, tensor):
-    """This rank's rows of the global batch: the first dimension, or the second of what has steps of a chain before it."""
+    """This rank's rows of the global batch: the first dimension, or the second if the first is the step of a chain."""
     return tensor.chunk(options.ranks, dim=1 if tensor.dim() == 3 else 0)[options.rank].contiguous()
 
 
@@ -103,7 +103,7 @@ def replay(options, device):
 
 
 def timed_steps(options, device, step):
-    """Seconds of each step after the first ones. On a GPU by its own clock: the host may run ahead."""
+    """Seconds of each step after warm-up; on a GPU by its own clock, because the host may run ahead."""
     import torch
 
     if device.type == "cuda":
@@ -125,7 +125,7 @@ def timed_steps(options, device, step):
 
 
 def peak_resident():
-    """Bytes at most, as Valley counts them: getrusage also counts the process that this one was forked from."""
+    """Peak resident bytes, as Valley counts them: getrusage also counts the parent before the fork."""
     [kibibytes] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")]
     return int(kibibytes) << 10
 
@@ -141,7 +141,7 @@ def measure(options, device):
     channels = 1 if options.objective.startswith("rbm") else 3
     pixels = torch.randint(0, 256, (4, each, side, side, channels), dtype=torch.uint8, generator=draws, device=device)
     seconds = timed_steps(options, device, lambda i: peer.step(pixels[i % 4], *peer.draw(draws)))
-    peer.finish()  # a reduction that is still on its way must not meet the end of the process
+    peer.finish()  # waits for reductions in progress before the process ends
     peak = torch.zeros(options.ranks, dtype=torch.int64)
     peak[options.rank] = peak_resident()
     peak = peak.to(device)
@@ -170,7 +170,7 @@ def work(options):
 def main():
     options = arguments()
     if options.rank is None:
-        start_ranks(options.ranks, options.threads, WHAT_HELPS)
+        start_ranks(options.ranks, options.threads, RANK_ENVIRONMENT)
     if options.bind:
         bind(options)
     work(options)

@@ -1,10 +1,10 @@
 """PyTorch's side of bench/loader.py: a DataLoader over h5py on the same shards, in a random order, giving uint8 batches
-[B, H, W, C] as Valley's loader does. One JSON line of what was measured.
+[B, H, W, C] as Valley's loader does. Prints one JSON line.
 
     peer_loader.py DIR [--batch 64] [--workers 1] [--batches 500] [--repeats 5] [--by image|batch]
 
 --by image: an item is an image, and DataLoader's collation stacks a batch; --by batch: a batch is read with one sorted
-selection a shard, the fastest that h5py has to give. --workers 0: in the process itself.
+selection per shard, the fastest way in h5py. --workers 0: in the process itself.
 """
 
 import argparse
@@ -29,7 +29,7 @@ class Shards(Dataset):
         return self.size
 
     def shards(self):
-        """Opened by each worker for itself: an HDF5 file does not survive a fork."""
+        """Opened in each worker, because an HDF5 file does not survive a fork."""
         if self.opened is None:
             self.opened = [h5py.File(file, "r")["images"] for file in self.files]
         return self.opened
@@ -79,13 +79,13 @@ def main():
     loader, seconds = make_loader(options), []
     for repeat in range(options.repeats + 1):
         batches = iter(loader)
-        # Workers begin before anyone asks: what they have ready is not timed.
+        # Workers prefetch: batches that are ready before the start are not timed.
         for _ in range(4):
             next(batches)
         began = time.perf_counter()
         for _ in range(options.batches):
             next(batches)
-        if repeat > 0:  # the first warms the page cache
+        if repeat > 0:  # the first repeat warms the page cache
             seconds.append(time.perf_counter() - began)
         for _ in batches:
             pass

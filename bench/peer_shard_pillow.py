@@ -1,8 +1,8 @@
-"""What one would write in Python to do what `valley shard build` does with a folder: Pillow decodes, crops and resizes on
+"""Python counterpart of `valley shard build` for a folder: Pillow decodes, crops and resizes on
 as many processes, h5py writes the shard. The measure that the program is held against (bench/RESULTS.md).
 
 Usage: peer_shard_pillow.py FOLDER OUT.h5 SIDE PROCESSES
-       peer_shard_pillow.py --decode FOLDER      images a second that Pillow decodes on one process, without resizing
+       peer_shard_pillow.py --decode FOLDER      images per second that Pillow decodes in one process, without resizing
 
 Needs Pillow and NumPy, and h5py for the first form.
 """

@@ -1,4 +1,4 @@
-"""How the peers' ranks are started: processes of one program on one machine that find one another over loopback."""
+"""Starts the ranks of the peers: processes of one program on one machine that connect over loopback."""
 
 import os
 import socket
@@ -7,8 +7,8 @@ import sys
 
 
 def start_ranks(ranks, threads, environment=None):
-    """Runs this program once a rank, with `--rank N` behind its words, and ends with the largest of their exit codes. OpenMP
-    and the C library read their environment when they are loaded, so each rank is a new program."""
+    """Runs this program once per rank, with `--rank N` appended, and exits with the largest of their exit codes. Each rank is
+    a new process, because OpenMP and the C library read their environment when they are loaded."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -30,8 +30,8 @@ def join_ranks(rank, ranks, on_gpu):
 
 
 def end_rank():
-    """Leaves the ranks and ends this process as it is. While Python takes itself apart, gloo's threads may still hold tensors,
-    and then the process aborts ("terminate called without an active exception") after all of its work."""
+    """Leaves the process group and ends this process without Python's cleanup, during which gloo's threads may still hold
+    tensors, so that the process would abort ("terminate called without an active exception")."""
     import torch.distributed as dist
 
     dist.barrier()

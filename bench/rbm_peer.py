@@ -13,7 +13,7 @@ WEIGHT_COST, MOMENTUM = 2e-4, 0.5
 
 
 class Rbm(nn.Module):
-    """`weight`, `visible_bias` and `hidden_bias`, whose gradients are parts of one tensor, `gradients`."""
+    """`weight`, `visible_bias` and `hidden_bias`, whose gradients are views of one tensor, `gradients`."""
 
     def __init__(self, visible: int, hidden: int, device: torch.device) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ class RbmPeer(Peer):
 
     @torch.no_grad()
     def step(self, pixels: Tensor, hidden: Tensor, visible: Tensor) -> dict[str, Tensor]:
-        """Free energies of this rank's images and of its chains before the step. `hidden` and `visible`: from U(0, 1), which
-        states are drawn by."""
+        """Free energies of this rank's images and of its chains before the step. `hidden` and `visible` are samples of U(0, 1)
+        that decide the states."""
         v = pixels.to(self.device).flatten(1).float().mul_(1 / 255)
         data_input = self.hidden_input(v)
         driven = torch.sigmoid(data_input)

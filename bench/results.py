@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the figures and pictures of docs/results.md: trains the short runs of configs/, one after the other, each on
-one core, measures what came out against data and against the untrained networks, and prints a table in markdown.
+"""Makes the tables and images of docs/results.md: trains the short runs of configs/, one after the other, each on one
+core, compares samples with the data and with the untrained networks, and prints a Markdown table.
 
     results.py [--only NAME ...] [--runs runs/results] [--images docs/images] [--valley build/valley]
                [--table] [--traces]
@@ -22,12 +22,12 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 MODELS = ["began", "ebgan", "ebgan-pt", "magan", "ebm"]
 NAMES = [f"{data}-{model}" for data in ("mnist", "emoji32") for model in MODELS]
 DATA = {"mnist": "data/mnist-28", "emoji32": "data/emoji-32"}
-COUNTS = {"ebm": 500}  # samples to measure where the default is too many: a chain takes hundreds of passes
+COUNTS = {"ebm": 500}  # samples, where the default would take too long: a chain needs hundreds of passes
 PASSES = {"swd": 0.5, "distance_ratio": 0.4}  # at most this share of the untrained SWD; at least this ratio
 
 
 def run(command, log=None):
-    """Runs a command; returns what it said, its seconds by the clock and by the processor."""
+    """Runs a command; returns its output, its wall time and its processor time in seconds."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     result = subprocess.run(list(map(str, command)), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=log, text=True)
     if result.returncode != 0:
@@ -40,7 +40,7 @@ def run(command, log=None):
 def only_run(folder):
     runs = sorted(path for path in folder.glob("[0-9]*-*") if path.is_dir())
     if len(runs) != 1:
-        sys.exit(f"results.py: {folder} holds {len(runs)} runs, but one is expected: remove the folder to begin again")
+        sys.exit(f"results.py: {folder} holds {len(runs)} runs, but one is expected: remove the folder to start again")
     return runs[0]
 
 
@@ -51,18 +51,18 @@ def last_line(path):
 
 
 def train(name, folder, valley, log):
-    """Trains NAME into `folder` unless that was done; returns the seconds by the clock and by the processor."""
+    """Trains NAME into `folder` unless that was done; returns wall and processor time in seconds."""
     record = folder / "seconds.json"
     if not record.exists():
         if any(folder.glob("[0-9]*-*")):
-            sys.exit(f"results.py: {folder} holds a run that did not end well: remove it to begin again")
+            sys.exit(f"results.py: {folder} holds a run that did not end well: remove it to start again")
         _, wall, used = run([valley, "train", f"configs/{name}.toml", "train.threads=1", "--out", folder], log)
         record.write_text(json.dumps({"wall_s": wall, "processor_s": used}) + "\n", encoding="utf-8")
     return json.loads(record.read_text(encoding="utf-8"))
 
 
 def traces(path, lines=8):
-    """Energies of a run's report lines, about evenly over its steps, as a table in markdown."""
+    """Energies of a run's report lines, about evenly over its steps, as a Markdown table."""
     reports = [json.loads(line) for line in (path / "stats.jsonl").read_text().splitlines()]
     reports = [line for line in reports if "event" not in line and "energy/fake" in line]
     chosen = [reports[(i + 1) * len(reports) // lines - 1] for i in range(lines)]
@@ -74,7 +74,7 @@ def traces(path, lines=8):
 
 
 def measure(name, options):
-    """Trains and measures NAME; returns what NAME.json is to hold."""
+    """Trains and measures NAME; returns the content of NAME.json."""
     source, model = name.split("-", 1)
     folder, data = options.runs / name, DATA[source]
     count = ["--count", COUNTS[model]] if model in COUNTS else []
@@ -119,8 +119,8 @@ def main():
     parser.add_argument("--images", type=pathlib.Path, default=REPOSITORY / "docs" / "images")
     parser.add_argument("--valley", type=pathlib.Path,
                         default=pathlib.Path(os.environ.get("VALLEY_BUILD", REPOSITORY / "build")) / "valley")
-    parser.add_argument("--table", action="store_true", help="print what is measured already")
-    parser.add_argument("--traces", action="store_true", help="print the energies over the steps of each run, too")
+    parser.add_argument("--table", action="store_true", help="only print existing results")
+    parser.add_argument("--traces", action="store_true", help="also print the energies over the steps of each run")
     options = parser.parse_args()
     options.runs, options.images = options.runs.resolve(), options.images.resolve()
     rows = []

@@ -1,6 +1,6 @@
-"""Measures `valley shard build` of a folder of JPEG files against bench/peer_shard_pillow.py, in turns, on as many
-processes as threads. Wall time is that of the whole process, with its start; processor time is user and system time of it
-and its children, which other programs on the machine disturb less.
+"""Measures `valley shard build` of a folder of JPEG files against bench/peer_shard_pillow.py in alternating rounds,
+with as many processes as threads. Wall time includes the start of the process. Processor time is the user and system time
+of it and its children, which other load affects less.
 
 Usage: shard_folder.py [--images 300] [--side 512] [--to 256] [--rounds 3] [--valley build/valley]
 """
@@ -20,7 +20,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 
 
 def measure(command):
-    """Seconds of the wall clock and of the processors."""
+    """Wall time and processor time in seconds."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -60,7 +60,7 @@ def main():
                                                 work / "out", "--resolution", options.to, "--jobs", jobs, "--overwrite",
                                                 "--progress", "none"]))
             wall, cpu = ({name: statistics.median(t[i] for t in each) for name, each in times.items()} for i in (0, 1))
-            print(f"{jobs} at once: peer {options.images / wall['peer']:.0f} images/s, valley "
+            print(f"{jobs} threads or processes: peer {options.images / wall['peer']:.0f} images/s, valley "
                   f"{options.images / wall['valley']:.0f} images/s: {wall['peer'] / wall['valley']:.2f} times; "
                   f"processor time an image {1e3 * cpu['peer'] / options.images:.2f} and "
                   f"{1e3 * cpu['valley'] / options.images:.2f} ms: {cpu['peer'] / cpu['valley']:.2f} times")

@@ -1,6 +1,5 @@
-"""Times the training step of an objective against PyTorch's DistributedDataParallel, in turns, on the same machine with the
-same network, schedule, batch, precision, ranks and threads, and prints a table in markdown. objectives.py compares all of
-them in one table.
+"""Times the training step of an objective against PyTorch's DistributedDataParallel in alternating rounds, with the same
+network, schedule, batch, precision, ranks and threads, and prints a Markdown table. objectives.py compares all objectives.
 
     step.py [--objective began|ebgan|ebgan-pt|magan|ebm|rbm-cd|rbm-pcd] [--ranks 2] [--threads 1] [--resolution 64]
             [--width 32] [--batch 16] [--schedule alternating|shared] [--precision fp32 bf16] [--compile none default ...]
@@ -18,7 +17,7 @@ import sys
 
 from turns import BUILD, REPOSITORY, in_turns, launcher, machine, ratios, run_json, table, version
 
-# Valley's side: the config, and what it changes. RBMs have no width, and 784 visible units whatever --resolution says.
+# Config of Valley and its overrides. RBMs ignore --width and --resolution: they have 784 visible units.
 OBJECTIVES = {
     "began": ("began-64", []),
     "ebgan": ("ebgan-64", []),
@@ -36,12 +35,12 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--objective", choices=list(OBJECTIVES), default="began")
     parser.add_argument("--ranks", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=1, help="of a rank")
+    parser.add_argument("--threads", type=int, default=1, help="per rank")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--bind", action="store_true", help="ranks of both sides stay on cores of their own")
+    parser.add_argument("--bind", action="store_true", help="bind the ranks of both sides to cores")
     parser.add_argument("--resolution", type=int, default=64)
     parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--batch", type=int, default=16, help="of all ranks")
+    parser.add_argument("--batch", type=int, default=16, help="global batch")
     parser.add_argument("--schedule", choices=["alternating", "shared"], default="alternating")
     parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], nargs="+", default=["fp32"])
     parser.add_argument("--compile", choices=COMPILE, nargs="+", default=["none"], help="none: eager")
@@ -99,7 +98,7 @@ def sides_of(o, precision):
 
 
 def fastest(results):
-    """Seconds of the step that other programs on the machine disturbed least."""
+    """Seconds of the fastest step, the one least disturbed by other programs."""
     return min(second for result in results for second in result["seconds"])
 
 
@@ -109,7 +108,7 @@ def median_steps(results):
 
 
 def peak_mebibytes(results):
-    """Of the rank that takes most, on its GPU where there is one; the median of the rounds."""
+    """Peak memory of the rank with the highest, GPU memory if it has a GPU; median of the rounds."""
     peaks = (max(result["peak_device"] or result["peak_resident"]) if isinstance(result["peak_device"], list)
              else result["peak_device"] or max(result["peak_resident"]) for result in results)
     return f"{statistics.median(peaks) / 2**20:.0f}"
@@ -118,9 +117,9 @@ def peak_mebibytes(results):
 def row(name, precision, results, ours, batch):
     medians = median_steps(results)
     typical = statistics.median(medians)
-    ratio, least, most = ratios(ours, medians)
+    ratio, low, high = ratios(ours, medians)
     return [name, precision, f"{1e3 * typical:.1f}", f"{batch / typical:.1f}",
-            "1" if name == "valley" else f"{ratio:.2f} ({least:.2f} to {most:.2f})", f"{1e3 * fastest(results):.1f}",
+            "1" if name == "valley" else f"{ratio:.2f} ({low:.2f} to {high:.2f})", f"{1e3 * fastest(results):.1f}",
             peak_mebibytes(results)]
 
 
@@ -135,8 +134,8 @@ def main():
         ours = median_steps(results["valley"])
         rows += [row(name, precision, found, ours, o.batch) for name, found in results.items()]
         peer = next(found[0]["versions"] for name, found in results.items() if name.startswith("PyTorch"))
-    print(table(["side", "precision", "median step, ms", "images/s", "times Valley's step (least to most)",
-                 "fastest step, ms", "peak MiB a rank"], rows))
+    print(table(["side", "precision", "median step, ms", "images/s", "step / Valley's (min to max)",
+                 "fastest step, ms", "peak MiB per rank"], rows))
     print(f"\n{machine()}; {version(o.valley)}; {peer}")
 
 

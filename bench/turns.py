@@ -1,4 +1,4 @@
-"""What the benchmarks against peers share: programs that are run in turns, and tables of what they gave."""
+"""Common parts of the benchmarks against peers: runs programs in alternating rounds and formats tables of the results."""
 
 import json
 import os
@@ -10,13 +10,13 @@ import sys
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 BUILD = pathlib.Path(os.environ.get("VALLEY_BUILD", REPOSITORY / "build"))
-# What a launcher's script would set as well (launch/); the peer's ranks get the same.
+# Environment that the scripts of launch/ set; the ranks of the peer get the same.
 ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "OMPI_ALLOW_RUN_AS_ROOT": "1",
                "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
 def run_json(command, environment=None):
-    """Runs a command; the last line of what it prints is JSON."""
+    """Runs a command whose last line of output is JSON; returns the object."""
     result = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             env={**os.environ, **ENVIRONMENT, **(environment or {})}, check=False)
     if result.returncode != 0:
@@ -25,16 +25,16 @@ def run_json(command, environment=None):
 
 
 def launcher(ranks, threads=1, bind=False):
-    """mpirun's words for ranks on this machine, each on cores of its own where `bind` asks for it."""
+    """mpirun and its options for ranks on this machine, bound to cores if `bind`."""
     binding = ["--map-by", f"slot:PE={threads}", "--bind-to", "core"] if bind else ["--bind-to", "none", "--oversubscribe"]
     return ["mpirun", *binding, "-n", ranks]
 
 
 def in_turns(sides, rounds):
-    """`sides`: name -> function without arguments. Calls each once a round; returns name -> results by round."""
+    """`sides`: name -> function without arguments. Calls each once per round; returns name -> results by round."""
     results = {name: [] for name in sides}
     for turn in range(rounds):
-        # The order alternates, so that what slows the machine down meets all sides alike.
+        # The order alternates, so that other load on the machine affects all sides alike.
         for name in sides if turn % 2 == 0 else reversed(sides):
             results[name].append(sides[name]())
             print(f"round {turn + 1} of {rounds}: {name}", file=sys.stderr, flush=True)
@@ -42,13 +42,13 @@ def in_turns(sides, rounds):
 
 
 def build_emoji(valley, folder, resolution):
-    """Shards of NotoColorEmoji."""
+    """Builds shards of NotoColorEmoji."""
     subprocess.run([valley, "shard", "build", "--source", "NotoColorEmoji.ttf", "--dest", folder, "--resolution",
                     str(resolution), "--progress", "none"], check=True, stdout=subprocess.DEVNULL)
 
 
 def ratios(ours, theirs):
-    """(median, least, most) of theirs / ours, round by round."""
+    """(median, min, max) of theirs / ours over the rounds."""
     each = [their / our for our, their in zip(ours, theirs)]
     return statistics.median(each), min(each), max(each)
 
@@ -59,7 +59,7 @@ def table(columns, rows):
 
 
 def machine():
-    """Processor, cores and the load that other programs make now; GPUs where there are any."""
+    """Describes CPU, cores, current load and GPUs."""
     model = next((line.split(":")[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("model name")), platform.processor())
     text = f"{model}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
