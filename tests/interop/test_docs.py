@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -165,3 +166,41 @@ def test_quick_selection_names_existing_tests():
         [path] = folder.glob(f"*/{file}")
         for test in re.findall(r'"(\w+)"', tests):
             assert f"def {test}(" in path.read_text(), f"{file}: {test}"
+
+
+HEADER = """\
+// Opens `the file`; a <tag>, 50 % and \\commands are text.
+#pragma once
+
+// A type.
+struct Documented {
+  int first = 0;   // explained behind the member,
+                   // over two lines
+  // Explained above the member.
+  int second = 0;  // and behind it
+};
+"""
+
+
+def doxygen(settings):
+    text = (REPOSITORY / "docs" / "Doxyfile").read_text() + "\n".join(settings)
+    return subprocess.run(["doxygen", "-"], input=text, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.skipif(shutil.which("doxygen") is None, reason="doxygen is not installed")
+def test_api_reference_has_no_warnings(tmp_path):
+    result = doxygen([f"OUTPUT_DIRECTORY = {tmp_path}"])
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (tmp_path / "api" / "classvalley_1_1Communicator.html").is_file()
+
+
+@pytest.mark.skipif(shutil.which("doxygen") is None, reason="doxygen is not installed")
+def test_api_reference_shows_plain_comments(tmp_path):
+    (tmp_path / "tiny.h").write_text(HEADER)
+    # Without EXTRACT_ALL a member whose comment is not recognized is a warning, and so an error.
+    result = doxygen([f"OUTPUT_DIRECTORY = {tmp_path}", f"INPUT = {tmp_path}", "EXTRACT_ALL = NO"])
+    assert (result.returncode, result.stderr) == (0, "")
+    page = (tmp_path / "api" / "structDocumented.html").read_text()
+    assert "explained behind the member, over two lines" in page and "Explained above the member." in page
+    (tmp_path / "tiny.h").write_text(HEADER.replace("};", "  int bare = 0;\n};"))
+    assert doxygen([f"OUTPUT_DIRECTORY = {tmp_path}", f"INPUT = {tmp_path}", "EXTRACT_ALL = NO"]).returncode != 0
