@@ -25,37 +25,35 @@ if (($# == 0)) || [[ "$1" == --help || "$1" == -h ]]; then
 fi
 prepare "$@"
 
-# The value of a key in the resolved config, "16", "auto" or "true".
-key_of() { sed -n "/^\[$1\]/,/^\[/s/^$2 = \"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" <<<"$resolved"; }
+# Prints a value of the plan, which has one key per line: 16, null, true, cpu.
+value_of() { # KEY
+  sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" <<<"$plan"
+}
 
-# The largest number of ranks up to LIMIT that can share the microbatches evenly.
+# Prints the largest number of ranks up to LIMIT that can share the micro-batches evenly.
 ranks_that_work() { # LIMIT
   local ranks="$1" batch microbatch reproducible
-  batch="$(key_of train global_batch)"
-  microbatch="$(key_of train microbatch)"
-  reproducible="$(key_of train reproducible)"
-  [[ "$microbatch" == auto ]] || batch=$((batch / microbatch))
+  batch="$(value_of train.global_batch)"
+  microbatch="$(value_of train.microbatch)"
+  reproducible="$(value_of train.reproducible)"
+  [[ "$microbatch" == null ]] || batch=$((batch / microbatch))
   while ((batch % ranks != 0)) || { [[ "$reproducible" == true ]] && ((ranks & (ranks - 1))); }; do
     ranks=$((ranks - 1))
   done
   echo "$ranks"
 }
 
-# A dry run finds mistakes before any rank starts, and prints the batch and the GPUs that the program sees.
+# A dry run finds mistakes before any rank starts, and reports the batch and the GPUs that the program sees.
 choose_ranks() {
   local limit code=0
-  # Messages and config are one text, because a temporary file may not fit on the disk; the config comes last.
-  resolved="$("$valley" train "${arguments[@]}" --dry-run 2>&1)" || code=$?
+  # Messages and plan are one text, because a temporary file may not fit on the disk.
+  plan="$("$valley" train "${arguments[@]}" --dry-run --json 2>&1)" || code=$?
   if ((code != 0)); then
-    printf '%s\n' "$resolved" >&2
+    printf '%s\n' "$plan" >&2
     exit "$code"
   fi
-  if [[ "$resolved" == *"1 rank on 1 host: CPU"* ]]; then
-    limit="$(count_cores)"
-  else
-    limit="$(sed -n 's/^using 1 of \([0-9]*\) GPUs.*/\1/p' <<<"$resolved")"
-    limit="${limit:-1}"
-  fi
+  limit="$(value_of usable_gpus)"
+  ((limit > 0)) || limit="$(count_cores)"
   RANKS="$(ranks_that_work "$limit")"
   ((RANKS == limit)) || say "using $RANKS ranks instead of $limit, because ranks must share train.global_batch and train.microbatch evenly"
 }

@@ -10,8 +10,9 @@ import subprocess
 import time
 
 import pytest
-from program import (CONFIG, MISSING, REPOSITORY, STOPPED, USAGE, VALLEY, Call, bits, checkpoint, checkpoints, has_reached,
-                     step_of, steps_reported)
+from fake_gpus import RUN, needs_fake_gpus
+from program import (BUILD, CONFIG, MISSING, REPOSITORY, STOPPED, USAGE, VALLEY, WAITING, Call, bits, checkpoint, checkpoints,
+                     has_reached, step_of, steps_reported)
 
 LAUNCH = REPOSITORY / "launch"
 SCRIPTS = "local.sh", "mpirun.sh", "rank.sh", "slurm.sbatch"
@@ -130,6 +131,17 @@ def test_same_command_resumes_on_ranks_that_share_the_batch(local, program):
     [run] = program.runs()
     assert steps_reported(run) == [1, 2, 3, 4, 5]
     assert {start["ranks"] for start in json.loads((run / "run.json").read_text())} == {ranks}
+
+
+@needs_fake_gpus
+@pytest.mark.cores(2)
+def test_ranks_on_gpus_are_those_that_share_the_batch(program):
+    with Call(["env", *environment(RANKS="", VALLEY_BUILD=BUILD), RUN, "3", LAUNCH / "local.sh", program.config,
+               "train.device=cuda", "train.steps=1", "--out", program.out], program.folder, WAITING) as call:
+        result = ended(call, 0)
+    assert "using 2 ranks instead of 3" in result.stderr
+    [start] = json.loads((program.newest() / "run.json").read_text())
+    assert (start["ranks"], start["communicator"]) == (2, "nccl")
 
 
 @pytest.mark.cores(2)
