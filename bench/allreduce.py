@@ -9,7 +9,7 @@ import pathlib
 import statistics
 import sys
 
-from turns import BUILD, REPOSITORY, in_turns, launcher, machine, ratios, run_json, table, version
+from alternate import BUILD, REPOSITORY, run_alternating, launcher, machine, ratios, run_json, table, version
 
 
 def arguments():
@@ -45,16 +45,16 @@ def medians(results, place):
 
 def main():
     o = arguments()
-    results, rows = in_turns(sides_of(o), o.rounds), []
+    results, rows = run_alternating(sides_of(o), o.rounds), []
     for place, size in enumerate(o.sizes):
         ours = medians(results["valley"], place)
         for name, found in results.items():
             each = medians(found, place)
             typical = statistics.median(each)
-            ratio, least, most = ratios(ours, each)
+            ratio, low, high = ratios(ours, each)
             rows.append([f"{size:,}", name, f"{1e6 * typical:,.1f}",
                          f"{2 * (o.ranks - 1) / o.ranks * size / typical / 1e9:.2f}",
-                         "1" if name == "valley" else f"{ratio:.2f} ({least:.2f} to {most:.2f})"])
+                         "1" if name == "valley" else f"{ratio:.2f} ({low:.2f} to {high:.2f})"])
     print(table(["bytes", "side", "time, us", "bus bandwidth, GB/s", "peer / Valley (min to max)"], rows))
     peer = results["torch.distributed"][0]["versions"]
     print(f"\n{o.ranks} ranks on {o.device}, {o.rounds} rounds. {machine()}; {version(o.valley)}; {peer}")

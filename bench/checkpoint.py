@@ -17,7 +17,7 @@ import sys
 import tempfile
 import tomllib
 
-from turns import BUILD, ENVIRONMENT, REPOSITORY, build_emoji, in_turns, launcher, machine, ratios, run_json, table, version
+from alternate import BUILD, ENVIRONMENT, REPOSITORY, build_emoji, run_alternating, launcher, machine, ratios, run_json, table, version
 
 
 def arguments():
@@ -62,10 +62,12 @@ def measure(o, folder):
         words = [sys.executable, REPOSITORY / "bench" / "peer_checkpoint.py", example, folder, "--way", way, "--times", o.saves]
         return lambda: run_json(words)
 
-    return in_turns({"valley, waiting for the disk": lambda: train(o, data, folder / "runs", "false"),
-                     "valley, meanwhile": lambda: train(o, data, folder / "runs", "true"),
-                     "torch.save and fsync": peer("save"),
-                     "torch.distributed.checkpoint.async_save": peer("async")}, o.rounds)
+    return run_alternating({
+        "valley, synchronous": lambda: train(o, data, folder / "runs", "false"),
+        "valley, in the background": lambda: train(o, data, folder / "runs", "true"),
+        "torch.save and fsync": peer("save"),
+        "torch.distributed.checkpoint.async_save": peer("async"),
+    }, o.rounds)
 
 
 def main():
@@ -76,8 +78,8 @@ def main():
     waiting = next(iter(seconds.values()))
     rows = []
     for name, each in seconds.items():
-        ratio, least, most = ratios(waiting, each)
-        rows.append([name, f"{1000 * statistics.median(each):.1f}", f"{100 * ratio:.1f} % ({100 * least:.1f} to {100 * most:.1f})"])
+        ratio, low, high = ratios(waiting, each)
+        rows.append([name, f"{1000 * statistics.median(each):.1f}", f"{100 * ratio:.1f} % ({100 * low:.1f} to {100 * high:.1f})"])
     peer = list(results.values())[-1][-1]
     print(table(["side", "ms per checkpoint", "share of a synchronous write (min to max)"], rows))
     print(f"\n{o.config.name} {' '.join(o.settings)}, {o.ranks} ranks, {peer['bytes'] / 2**20:.1f} MiB; {o.rounds} rounds of {o.saves} "

@@ -47,8 +47,8 @@ RBM_C = 1.0
 PLAIN_C = 0.03
 TITLES = {
     "dbn": "DBN 784-500-500, pretrained (PCD), then back-propagation",
-    "no-pretraining": "the same network, back-propagation alone, as many epochs of it",
-    "no-pretraining-tuned": "the same, epochs and rate tuned",
+    "no-pretraining": "the same network, back-propagation alone, the same number of its epochs",
+    "no-pretraining-tuned": "the same, epochs and learning rate tuned",
     "labels": "DBN with label units, 784-500-500-2000, generative only",
     "labels-tuned": "the same, then back-propagation",
     "sklearn-rbm": "scikit-learn's BernoulliRBM (500) and logistic regression, tuned",
@@ -147,7 +147,7 @@ def main():
             results[name].append(measure(name, seed, arguments, data))
     unit = np.mean([result["processor_s"] for result in results[arguments.only[0]]])
     print(f"| {len(data[0][1]):,} training and {len(data[1][1]):,} test digits, {arguments.seeds} seeds | accuracy, % "
-          "| from, to | log-loss | ECE | time |")
+          "| min to max | log-loss | ECE | time |")
     print("|---|---|---|---|---|---|")
     for name in arguments.only:
         print(row(name, results[name], unit))

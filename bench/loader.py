@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 
-from turns import BUILD, REPOSITORY, build_emoji, in_turns, machine, ratios, run_json, table, version
+from alternate import BUILD, REPOSITORY, build_emoji, run_alternating, machine, ratios, run_json, table, version
 
 
 def arguments():
@@ -49,15 +49,15 @@ def rate(result):
 
 
 def measure(o, data):
-    results = in_turns(sides_of(o, data), o.rounds)
+    results = run_alternating(sides_of(o, data), o.rounds)
     names = iter(results)
     checked = next(names)
     rates = {name: [rate(result) for result in found] for name, found in results.items()}
     rows = []
     for name, each in rates.items():
-        ratio, least, most = ratios(each, rates[checked])
+        ratio, low, high = ratios(each, rates[checked])
         rows.append([data.name, name, f"{statistics.median(each):,.0f}",
-                     "1" if name == checked else f"{ratio:.2f} ({least:.2f} to {most:.2f})"])
+                     "1" if name == checked else f"{ratio:.2f} ({low:.2f} to {high:.2f})"])
     return rows, list(results.values())[-1][0]["versions"]
 
 

@@ -14,7 +14,7 @@ import statistics
 import sys
 
 import step
-from turns import BUILD, in_turns, machine, ratios, table, version
+from alternate import BUILD, run_alternating, machine, ratios, table, version
 
 # Objective and resolution; 0: an RBM with 784 visible units.
 CASES = [("began", 64), ("ebgan", 64), ("ebgan-pt", 64), ("magan", 64), ("ebm", 32), ("ebm", 64), ("rbm-cd", 0), ("rbm-pcd", 0)]
@@ -83,7 +83,7 @@ def main():
         for precision in o.precision:
             if step.is_rbm(case) and precision == "bf16":
                 continue  # RBMs compute in fp32 only
-            results = in_turns(step.sides_of(case, precision), o.rounds)
+            results = run_alternating(step.sides_of(case, precision), o.rounds)
             valley = results.pop("valley")
             name, peer = min(results.items(), key=lambda side: statistics.median(step.median_steps(side[1])))
             rows.append(row(case, precision, valley, name, peer))

@@ -108,8 +108,8 @@ def row(name, found):
     return "| " + " | ".join(cells) + " |"
 
 
-COLUMNS = ["config", "steps", "thousand images", "minutes of a core", "SWD untrained", "SWD (floor)", "of untrained",
-           "distance ratio (untrained)", "MS-SSIM (data)", "density (floor)", "coverage (floor)", "both reached"]
+COLUMNS = ["config", "steps", "kimg", "core minutes", "SWD untrained", "SWD (floor)", "share of untrained",
+           "distance ratio (untrained)", "MS-SSIM (data)", "density (floor)", "coverage (floor)", "criteria met"]
 
 
 def main():

@@ -15,7 +15,7 @@ import pathlib
 import statistics
 import sys
 
-from turns import BUILD, REPOSITORY, in_turns, launcher, machine, ratios, run_json, table, version
+from alternate import BUILD, REPOSITORY, run_alternating, launcher, machine, ratios, run_json, table, version
 
 # Config of Valley and its overrides. RBMs ignore --width and --resolution: they have 784 visible units.
 OBJECTIVES = {
@@ -130,7 +130,7 @@ def main():
           f"{o.threads} thread(s) on {o.device}; {o.rounds} rounds of {o.steps} steps after {o.warmup}\n", flush=True)
     rows, peer = [], ""
     for precision in o.precision:
-        results = in_turns(sides_of(o, precision), o.rounds)
+        results = run_alternating(sides_of(o, precision), o.rounds)
         ours = median_steps(results["valley"])
         rows += [row(name, precision, found, ours, o.batch) for name, found in results.items()]
         peer = next(found[0]["versions"] for name, found in results.items() if name.startswith("PyTorch"))

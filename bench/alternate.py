@@ -30,7 +30,7 @@ def launcher(ranks, threads=1, bind=False):
     return ["mpirun", *binding, "-n", ranks]
 
 
-def in_turns(sides, rounds):
+def run_alternating(sides, rounds):
     """`sides`: name -> function without arguments. Calls each once per round; returns name -> results by round."""
     results = {name: [] for name in sides}
     for turn in range(rounds):
