@@ -87,9 +87,9 @@ def by_valley(name, seed, folder, arguments):
         call([arguments.valley, "train", f"configs/{config}.toml", f"data.path={arguments.train}", "--out", folder,
               f"train.seed={seed}", "train.threads=1", "train.device=cpu", *keys], log)
         run = sorted(folder.glob("[0-9]*-*"))[began]
-        said = json.loads(call([arguments.valley, "classify", run, "--data", arguments.test, "--device", "cpu", "--json"],
+        report = json.loads(call([arguments.valley, "classify", run, "--data", arguments.test, "--device", "cpu", "--json"],
                                log))["labelled"]
-    return {"accuracy": said["accuracy"], "log_loss": said["log_loss"], "ece": said["expected_calibration_error"]}
+    return {"accuracy": report["accuracy"], "log_loss": report["log_loss"], "ece": report["expected_calibration_error"]}
 
 
 def by_scikit_learn(name, seed, train, test):

@@ -6,8 +6,8 @@ docs/results-energies.md, section "Detection".
 
 Trains each configuration on the 4,000 training digits of data/mnist-train-28, on one core, and measures AUROC by
 `valley energy` on the 1,000 test digits against: letters (data/letters-28, white on black as the digits are), emoji
-(data/emoji-28, gray on white) and the same emoji inverted (on black, so that the ground tells nothing). What is
-measured already is not measured again; --table trains nothing. Data: datasets/README.md.
+(data/emoji-28, gray on white) and the same emoji inverted (on black, so that the background does not separate them).
+Existing results are not measured again; --table trains nothing. Data: datasets/README.md.
 """
 
 import argparse
@@ -44,15 +44,15 @@ def make_inverted(valley):
 
     if (REPOSITORY / AGAINST["emoji inverted"] / "SHA256SUMS").exists():
         return
-    pictures = REPOSITORY / "data" / "emoji-28-inverted-png"
-    pictures.mkdir(parents=True, exist_ok=True)
+    folder = REPOSITORY / "data" / "emoji-28-inverted-png"
+    folder.mkdir(parents=True, exist_ok=True)
     count = 0
     for shard in sorted((REPOSITORY / AGAINST["emoji"]).glob("*.h5")):
         with h5py.File(shard) as file:
             for image in file["images"][:]:
-                Image.fromarray(255 - image.reshape(28, 28)).save(pictures / f"{count:05}.png")
+                Image.fromarray(255 - image.reshape(28, 28)).save(folder / f"{count:05}.png")
                 count += 1
-    run([valley, "shard", "build", "--source", pictures, "--dest", AGAINST["emoji inverted"], "--resolution", 28,
+    run([valley, "shard", "build", "--source", folder, "--dest", AGAINST["emoji inverted"], "--resolution", 28,
          "--channels", "gray", "--overwrite"])
 
 
@@ -75,8 +75,8 @@ def measure(name, folder, valley):
                  "--out", folder], log)
         found = {}
         for against, data in AGAINST.items():
-            said = run([valley, "energy", only_run(folder), "--data", TEST, "--against", data, "--json"], log)
-            found[against] = json.loads(said)["detection"]
+            output = run([valley, "energy", only_run(folder), "--data", TEST, "--against", data, "--json"], log)
+            found[against] = json.loads(output)["detection"]
     record.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return found
 

@@ -5,7 +5,7 @@ core, compares samples with the data and with the untrained networks, and prints
     results.py [--only NAME ...] [--runs runs/results] [--images docs/images] [--valley build/valley]
                [--table] [--traces]
 
-What is measured already is not measured again: every run leaves NAME.json beside its run directory. --table trains
+Existing results are not measured again: each run writes NAME.json next to its run directory. --table trains
 nothing. Data: datasets/README.md.
 """
 
@@ -83,10 +83,10 @@ def measure(name, options):
         seconds = train(name, folder, options.valley, log)
         trained, found = only_run(folder), {}
         for weights, extra in (("trained", []), ("untrained", ["--untrained"])):
-            said, _, _ = run([options.valley, "evaluate", trained, "--data", data, "--json", *count, *extra], log)
-            found[weights] = json.loads(said)
-        picture = options.images / f"results-{name}.png"
-        run([options.valley, "sample", trained, "--seeds", "0-48", "--grid", "7x7", "-o", picture], log)
+            output, _, _ = run([options.valley, "evaluate", trained, "--data", data, "--json", *count, *extra], log)
+            found[weights] = json.loads(output)
+        grid = options.images / f"results-{name}.png"
+        run([options.valley, "sample", trained, "--seeds", "0-48", "--grid", "7x7", "-o", grid], log)
     last = last_line(trained)
     return {"steps": last["step"], "images": last["images"], **seconds, "compared": found["trained"]["data"]["compared"],
             **{weights: found[weights]["metrics"] for weights in found}}
@@ -98,13 +98,13 @@ def row(name, found):
     ratio = trained["distance_ratio"]["value"]
     passed = share <= PASSES["swd"] and ratio >= PASSES["distance_ratio"]
 
-    def beside(metric, decimals=2):
+    def with_floor(metric, decimals=2):
         return f"{trained[metric]['value']:.{decimals}f} ({trained[metric]['floor']:.{decimals}f})"
 
     cells = [f"`{name}`", f"{found['steps']:,}", f"{found['images'] / 1000:.0f}", f"{found['processor_s'] / 60:.1f}",
-             f"{untrained['swd']['value']:.0f}", beside("swd", 0), f"{share:.2f}",
-             f"{ratio:.2f} ({untrained['distance_ratio']['value']:.2f})", beside("ms_ssim"), beside("density"),
-             beside("coverage"), "yes" if passed else "**no**"]
+             f"{untrained['swd']['value']:.0f}", with_floor("swd", 0), f"{share:.2f}",
+             f"{ratio:.2f} ({untrained['distance_ratio']['value']:.2f})", with_floor("ms_ssim"), with_floor("density"),
+             with_floor("coverage"), "yes" if passed else "**no**"]
     return "| " + " | ".join(cells) + " |"
 
 

@@ -238,9 +238,9 @@ def main(words: list[str] | None = None) -> int:
         parser.error("give --seeds, --latents or both")
     try:
         return draw(arguments)
-    except InputError as refusal:
-        print(f"error: {refusal}", file=sys.stderr)
-        return refusal.code
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.code
 
 
 def draw(arguments: argparse.Namespace) -> int:
