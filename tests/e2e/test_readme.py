@@ -1,7 +1,7 @@
-"""Every command of README.md, unchanged and in that order, in a copy of the tree.
+"""Runs every command of README.md, unchanged and in order, in a copy of the tree.
 
-Overrides shorten trainings, and the tests prepare data, hosts and a Slurm cluster beforehand. Only the command that runs
-these tests is left out.
+Overrides at the end shorten trainings. Data, a host file and a Slurm cluster are made first. Only the command that runs these tests
+is omitted.
 """
 
 import functools
@@ -16,24 +16,28 @@ import slurm_cluster
 from PIL import Image
 from program import BUILD, FACES, PATIENCE, REPOSITORY
 
-THIS_ITSELF = "tests/run.sh"
+THIS_TEST = "tests/run.sh"
 SHORT = "train.steps=2 train.threads=1 model.width=4 model.hidden=8 samples.grid=2x2"
-LONGER = "train.steps=4"  # a resume may change that
-# Two nodes of a tiny cluster without GPUs, on one host.
+LONGER = "train.steps=4"  # a resume may change the length
+# Two nodes of a small cluster without GPUs on this machine.
 SLURM_SIZE = {"--ntasks-per-node=8": "--ntasks-per-node=1", "--gpus-per-node=8": "--gpus-per-node=0 --cpus-per-task=1"}
+
+
+def blocks():
+    """The commands of each fenced block, without comments."""
+    text = (REPOSITORY / "README.md").read_text()
+    for block in re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in block.replace("\\\n", " ").splitlines()]
+        yield [line for line in lines if line]
 
 
 @functools.cache
 def commands():
-    """The lines of fenced blocks, without comments."""
-    text = (REPOSITORY / "README.md").read_text()
-    blocks = "".join(re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
-    lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in blocks.replace("\\\n", " ").splitlines()]
-    return [line for line in lines if line]
+    return [line for block in blocks() for line in block]
 
 
 def short(command):
-    """The command with appended overrides that make it short."""
+    """Returns the command with appended settings that shorten it."""
     if command == "launch/quickstart.sh":
         return f"{command} {SHORT}"
     if command.startswith("cmake --build"):
@@ -43,14 +47,14 @@ def short(command):
     if "valley train --resume" in command:
         return f"{command} {LONGER}"
     if re.search(r"\bconfigs/\S+", command) and "--dry-run" not in command:
-        # A command that changes the length of an existing run has its own override.
+        # The command that continues a run sets train.steps itself.
         return f"{command} {SHORT}" + (f" {LONGER}" if "train.steps=" in command else "")
     return command
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory, faces):
-    """A clone with the built program, and photographs in class folders."""
+    """A clone with the built program and photos in class folders."""
     tree = tmp_path_factory.mktemp("readme") / "valley"
     files = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True).stdout
     for name in filter(None, files.decode().split("\0")):
@@ -76,40 +80,41 @@ def cluster():
 
 
 def run(command, tree, environment=None):
-    # mpirun does not run as root without these variables.
+    # The environment of an ordinary shell; mpirun rejects root unless allowed.
     allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "RANKS": "2"}
     variables = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "VALLEY_"))}
-    # Each command has its own shell, so `export PATH=...` is set for all.
+    # Each command runs in its own shell, so `export PATH=...` is done here.
     allowed["PATH"] = f"{tree / '.venv' / 'bin'}:{variables['PATH']}"
     if "hosts " in command:
-        del allowed["RANKS"]  # the file says how many
-    # Two cores run four ranks here, which mpirun would reject.
+        del allowed["RANKS"]  # the file sets it
+    # Four ranks share two cores, which mpirun would reject.
     allowed["OMPI_MCA_rmaps_base_oversubscribe"] = "1"
     return subprocess.run(["bash", "-c", command], cwd=tree, env=variables | allowed | (environment or {}), text=True,
                           capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL, check=False)
 
 
-def test_readme_contains_commands():
-    assert THIS_ITSELF in commands() and "launch/quickstart.sh" in commands() and len(commands()) > 15
+def test_readme_blocks_have_at_most_four_commands():
+    assert THIS_TEST in commands() and "launch/quickstart.sh" in commands() and len(commands()) > 15
+    assert all(len(block) <= 4 for block in blocks())
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if c != THIS_ITSELF and "sbatch" not in c
+@pytest.mark.parametrize("command", [c for c in commands() if c != THIS_TEST and "sbatch" not in c
                                      and "tensorboard" not in c])
 def test_readme_command_works(command, checkout):
     result = run(short(command), checkout)
     assert result.returncode == 0, f"{short(command)}\n{result.stdout}\n{result.stderr}"
-    for picture in re.findall(r"-o (\S+\.png)", command):
-        with Image.open(checkout / picture) as image:
+    for image_name in re.findall(r"-o (\S+\.png)", command):
+        with Image.open(checkout / image_name) as image:
             assert min(image.size) > 16
     if "local.sh" in command:
-        assert len(list((checkout / "runs" / "photos").glob("[0-9]*"))) == 1  # the second call resumes
+        assert len(list((checkout / "runs" / "photos").glob("[0-9]*"))) == 1  # the second time it continues
     if "--resume" in command:
         assert "resumed from" in result.stderr
 
 
 def test_tensorboard_reads_the_runs(checkout):
     [command] = [c for c in commands() if "tensorboard" in c]
-    # interop/test_tensorboard.py tests the server; this tests its location in the README and that it finds all runs.
+    # interop/test_tensorboard.py tests the server; here, TensorBoard must exist and see all runs.
     result = run(f"{command} --inspect", checkout)
     assert result.returncode == 0, result.stderr
     assert "loss/D" in result.stdout and "samples/fakes" in result.stdout
