@@ -14,11 +14,11 @@
 namespace valley {
 
 enum class Transform {
-  kNone,        // stretched
-  kCenterCrop,  // the largest centered part of the target's aspect ratio (a square target: the
-                // short side), then resized
-  kPad,                 // resized to fit inside, centered on the background
-  kCenterCropWide,      // as in StyleGAN's dataset_tool.py: see content_height
+  kNone,            // stretched
+  kCenterCrop,      // the largest centered part of the target's aspect ratio (a square target: the
+                    // short side), then resized
+  kPad,             // resized to fit inside, centered on the background
+  kCenterCropWide,  // as in StyleGAN's dataset_tool.py: see content_height
   kCenterCropDhariwal,  // as in ADM's image_datasets.py: halved by box filters while the short
                         // side is at least twice the target, then bicubic, then cropped
 };

@@ -52,8 +52,7 @@ void Canvas::fill_rect(std::int64_t x, std::int64_t y, std::int64_t width, std::
   }
 }
 
-void Canvas::line(std::int64_t x0, std::int64_t y0, std::int64_t x1, std::int64_t y1,
-                  Color color) {
+void Canvas::line(std::int64_t x0, std::int64_t y0, std::int64_t x1, std::int64_t y1, Color color) {
   // One dot per pixel of the longer side; the other coordinate is rounded to the straight line.
   const std::int64_t steps = std::max(std::abs(x1 - x0), std::abs(y1 - y0));
   const auto between = [steps](std::int64_t from, std::int64_t to, std::int64_t step) {
@@ -73,7 +72,7 @@ void Canvas::blit(std::int64_t x, std::int64_t y, const ImageView& image, std::i
   for (std::int64_t row = 0; row < image.height; ++row) {
     for (std::int64_t column = 0; column < image.width; ++column, pixel += image.channels) {
       const Color color = image.channels == 1 ? Color{pixel[0], pixel[0], pixel[0]}
-                                               : Color{pixel[0], pixel[1], pixel[2]};
+                                              : Color{pixel[0], pixel[1], pixel[2]};
       fill_rect(x + column * zoom, y + row * zoom, zoom, zoom, color);
     }
   }

@@ -1,6 +1,6 @@
 #include "inference/image_classifier.h"
 
-#include "models/dbn.h"
+#include "methods/dbn/networks.h"
 #include "toy_models.h"
 
 namespace valley {

@@ -3,7 +3,7 @@
 #include <numeric>
 
 #include "inference/gibbs_source.h"
-#include "models/dbn.h"
+#include "methods/dbn/networks.h"
 #include "toy_models.h"
 
 namespace valley {

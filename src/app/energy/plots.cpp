@@ -13,7 +13,7 @@ namespace valley::app {
 namespace {
 
 constexpr std::int64_t kExtremeColumns = 10;
-constexpr Colour kColours[] = {kBlue, kOrange};
+constexpr Color kColours[] = {kBlue, kOrange};
 
 // Images of a set by ascending energy; equal energies in the order of the images.
 std::vector<std::uint64_t> sort_by_energy(const EnergySet& set) {
