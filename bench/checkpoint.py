@@ -35,12 +35,12 @@ def arguments():
 
 
 def train(o, data, out, background):
-    """Seconds per checkpoint that training stood still, from the log."""
+    """Seconds per checkpoint that training paused, from the log."""
     command = [*launcher(o.ranks), o.valley, "train", o.config, f"data.path={data}", "--out", out, *o.settings,
                f"train.steps={o.every * o.saves + 1}", f"checkpoint.every={o.every}", f"checkpoint.background={background}"]
     result = subprocess.run(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                             env={**os.environ, **ENVIRONMENT}, check=False)
-    found = re.search(rf"{o.saves} checkpoints? between steps, for which training stood still ([\d.]+) ms", result.stderr)
+    found = re.search(rf"{o.saves} checkpoints? between steps, for which training paused ([\d.]+) ms", result.stderr)
     if result.returncode != 0 or not found:
         sys.exit(f"exit {result.returncode} of {' '.join(map(str, command))}\n{result.stderr[-4000:]}")
     return {"seconds": [float(found[1]) / 1000]}

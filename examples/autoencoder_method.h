@@ -79,7 +79,8 @@ class AutoencoderMethod final : public TypedMethod<AutoencoderOptions> {
   [[nodiscard]] std::optional<PhaseWork> work(const AutoencoderOptions& /*options*/,
                                               const Model& model,
                                               const Phase& /*phase*/) const override {
-    return PhaseWork{{"discriminator", work_of_passes(model.network("discriminator"), {1, 1, 1})}};
+    return PhaseWork{
+        {"discriminator", work_from_passes(model.network("discriminator"), {1, 1, 1})}};
   }
 };
 

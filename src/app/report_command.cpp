@@ -56,8 +56,8 @@ void require_different(const std::vector<std::string>& runs) {
 void make_report(const ReportArguments& a) {
   require_different(a.runs);
   const fs::path out = output_path(a);
-  report::PictureLimits limits;
-  limits.most_bytes /= a.runs.size();
+  report::GridLimits limits;
+  limits.max_bytes /= a.runs.size();
   std::vector<report::RunFiles> runs;
   for (const std::string& path : a.runs) runs.push_back(report::read_run(path, limits));
   // After read_run, whose message for a path that is not a run is more specific.
@@ -70,7 +70,7 @@ void make_report(const ReportArguments& a) {
   std::size_t grids = 0;
   std::size_t lines = 0;
   for (const report::RunFiles& run : runs) {
-    grids += run.pictures.fakes.size();
+    grids += run.grids.fakes.size();
     lines += run.stats.lines;
   }
   print_to_stdout("{}: {} run{}, {} grids, {} lines of figures, {:.1f} MB\n", out.string(),

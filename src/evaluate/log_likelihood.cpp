@@ -84,7 +84,7 @@ at::Tensor log_likelihoods(const Team& team, const DeepBeliefNetwork& dbn,
   return compute_in_blocks(
       team, "log p(x)", static_cast<std::int64_t>(images.size()), kBlockImages, device.is_cuda(),
       [&](std::int64_t first, std::int64_t n) {
-        const at::Tensor v = dbn.visible_of(
+        const at::Tensor v = dbn.visible_from_images(
             unit_images(images.pixels(static_cast<std::uint64_t>(first), n), device));
         StateDraws states({seed, RandomStream::kBound,
                            at::full({}, first, at::TensorOptions(device).dtype(at::kLong)), 0});

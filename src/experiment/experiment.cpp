@@ -19,7 +19,7 @@ constexpr std::int64_t kDefaultMicrobatches = 8;
 // with the data set on the device pass on a real GPU: "auto" leaves both off until then.
 constexpr bool kValidatedOnGpus = false;
 
-// What an objective is asked about before there are data and ranks; its state has no memory.
+// The setting of an objective on the meta device, for queries before data and ranks are known.
 ObjectiveSetting check_setting(const Experiment& e) {
   ObjectiveSetting setting(at::kMeta, latent_draw(e.model));
   setting.schedule = e.train.schedule;
@@ -31,7 +31,7 @@ ObjectiveSetting check_setting(const Experiment& e) {
   return setting;
 }
 
-// An eighth of the global batch; where that is no whole part of it, a quarter, a half or all.
+// An eighth of the global batch; if 8 does not divide it, a quarter, a half or all of it.
 std::int64_t default_microbatch(std::int64_t global_batch) {
   const std::int64_t size = std::max<std::int64_t>(1, global_batch / kDefaultMicrobatches);
   if (global_batch % size == 0) return size;
@@ -40,7 +40,7 @@ std::int64_t default_microbatch(std::int64_t global_batch) {
   return global_batch / parts;
 }
 
-// Keys of other methods that this one has no use for, where ignoring them would hide a mistake.
+// Rejects keys of other methods that were changed: ignoring them would hide a mistake.
 void require_own_keys(const ObjectiveOptions& options, const Schema& schema) {
   for (const ForeignKey& rejected : method_of(options).rejected_keys()) {
     const auto key = std::ranges::find(schema.keys(), rejected.key, &Key::name);
@@ -51,14 +51,14 @@ void require_own_keys(const ObjectiveOptions& options, const Schema& schema) {
   }
 }
 
-// Each rank reads the config, but only one process gets what is written to a pipe.
+// Every rank reads the config, but only one process can read a pipe.
 void require_one_reader(const std::filesystem::path& file) {
   std::error_code ignored;
   const int ranks = launch_info().size;
   if (ranks > 1 && std::filesystem::is_fifo(file, ignored)) {
     throw Error(ExitCode::kConfig,
                 "{} is a pipe, which only one of the {} ranks can read; write the config to a file "
-                "that all ranks see, and name that",
+                "that all ranks can read, and pass that",
                 file.string(), ranks);
   }
 }
@@ -67,14 +67,14 @@ void require_validation_possible(const Experiment& e, const Schema& schema,
                                  const Objective& objective) {
   if (e.data.validation.empty() && e.evaluate.validation_every) {
     throw Error(ExitCode::kConfig,
-                "evaluate.validation_every ({}) needs images that training does not see: name a "
-                "folder of shards as data.validation",
+                "evaluate.validation_every ({}) needs images that training does not use; set "
+                "data.validation to a folder of shards",
                 schema.place("evaluate.validation_every"));
   }
   if (!e.data.validation.empty() && !objective.measures()) {
     throw Error(ExitCode::kConfig,
-                "data.validation ({}): objective.name = \"{}\" measures nothing of single images; "
-                "leave it out, and compare samples with those images by `valley evaluate`",
+                "data.validation ({}): objective.name = \"{}\" has no metric of single images; "
+                "leave it out, and compare samples with those images with `valley evaluate`",
                 schema.place("data.validation"), e.objective.name);
   }
 }
@@ -96,7 +96,7 @@ Schema Experiment::load(Experiment& experiment, const std::filesystem::path& fil
                         const std::vector<std::string>& overrides) {
   require_one_reader(file);
   const std::string text = read_config(file);
-  // Parsed twice: what the defaults are depends on the objective.
+  // Parsed twice, because the defaults depend on the objective.
   Experiment named;
   named.schema().load_text(text, file.string(), overrides);
   experiment = with_defaults_of(named.objective.name);
@@ -109,7 +109,7 @@ void Experiment::resolve(const Schema& schema) {
   if (data.path.empty()) {
     throw Error(
         ExitCode::kConfig,
-        "data.path is not set: name a folder of shards, in the file or as data.path=FOLDER");
+        "data.path is not set; set it to a folder of shards, in the file or as data.path=FOLDER");
   }
   const int lengths =
       int{train.steps.has_value()} + int{train.epochs.has_value()} + int{train.kimg.has_value()};
@@ -122,20 +122,21 @@ void Experiment::resolve(const Schema& schema) {
   const Grid grid = parse_grid(samples.grid, "samples.grid");
   if (!grid_fits(grid.columns * grid.rows, model.resolution, model.resolution, model.channels,
                  grid.columns)) {
-    throw Error(ExitCode::kConfig,
-                "samples.grid = {} of {}x{} pixels is too large a picture; take fewer columns or "
-                "rows",
-                samples.grid, model.resolution, model.resolution);
+    throw Error(
+        ExitCode::kConfig,
+        "samples.grid = {} with samples of {}x{} pixels makes too large an image; set fewer "
+        "columns or rows",
+        samples.grid, model.resolution, model.resolution);
   }
   settle(objective, schema);
   require_own_keys(objective, schema);
   if (optimizer.momentum != 0 && optimizer.name != OptimizerName::kSgd) {
     throw Error(ExitCode::kConfig,
-                "optimizer.momentum ({}) is for optimizer.name = \"sgd\"; adam and adamax average "
-                "gradients by optimizer.beta1",
+                "optimizer.momentum ({}) needs optimizer.name = \"sgd\"; adam and adamax average "
+                "gradients with optimizer.beta1: set that instead",
                 schema.place("optimizer.momentum"));
   }
-  // Shapes that the networks cannot have are reported before they are compared with the data.
+  // Invalid shapes of networks are reported before they are compared with the data.
   const std::unique_ptr<Model> meta = make_meta_model(model);
   const auto networks = meta->networks();
   if (train.precision == TrainingPrecision::kBf16 && needs_fp32()) {
@@ -183,14 +184,14 @@ std::int64_t Experiment::total_steps(std::uint64_t images) const {
     const std::uint64_t max_epochs = static_cast<std::uint64_t>(kMaxSteps) / images;
     if (static_cast<std::uint64_t>(*train.epochs) > max_epochs) {
       throw Error(ExitCode::kConfig,
-                  "train.epochs = {} of {} images are more than the {} images that a training can "
-                  "have; train.epochs = {} works",
+                  "train.epochs = {} of {} images exceed the maximum of {} images per training; "
+                  "train.epochs = {} works",
                   *train.epochs, images, kMaxSteps, std::max<std::uint64_t>(1, max_epochs));
     }
     return steps_for(*train.epochs * static_cast<std::int64_t>(images));
   }
   if (train.kimg) return steps_for(*train.kimg * 1000);
-  // Objectives whose stages all end say how long they are.
+  // The default is the total length of the stages, if all of them end.
   std::int64_t steps = 0;
   for (const Stage& stage : stages(images)) {
     if (stage.length == 0) return kDefaultSteps;
@@ -219,7 +220,7 @@ bool Experiment::needs_fp32() const {
   return require_method(model.name, "model.name").needs_fp32();
 }
 
-bool Experiment::keeps_shadow() const {
+bool Experiment::keeps_bf16_copy() const {
   return compute().type == at::kBFloat16 && performance.bf16_shadow;
 }
 
@@ -256,8 +257,8 @@ bool may_change_on_resume(const std::string& key) {
 
 namespace {
 
-// The value of a key that a run has not saved: by its earlier name, or the behavior of runs that
-// were started before the key existed.
+// The value of a key that is not in a saved config: that of its earlier name, or the behavior of
+// versions before the key existed.
 std::string value_before(const std::map<std::string, std::string>& saved, const std::string& key) {
   for (const auto& [old_name, name] : renamed_keys())
     if (name == key && saved.contains(old_name)) return saved.at(old_name);

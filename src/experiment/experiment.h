@@ -23,7 +23,7 @@ enum class OptimizerName { kAdam, kAdamax, kSgd };
 enum class LrSchedule { kConstant, kHalveOnStall, kStep };
 enum class Switch { kAuto, kOn, kOff };
 
-// The names that the config has for them.
+// The names of these values in config files.
 [[nodiscard]] std::vector<std::string> precision_names();
 [[nodiscard]] std::vector<std::string> optimizer_names();
 [[nodiscard]] std::vector<std::string> switch_names();
@@ -91,7 +91,7 @@ struct EvaluateOptions {
   std::int64_t validation_images = 10000;
 };
 
-// Each switch exchanges one way to compute a result for another; results agree up to rounding.
+// Each switch selects one of two ways to compute a result; they agree up to rounding.
 struct PerformanceOptions {
   bool fused_elu = true;
   bool folded_upsampling = true;
@@ -122,7 +122,7 @@ struct Experiment {
   EvaluateOptions evaluate;
   PerformanceOptions performance;
 
-  // Binds every key to this object, which must stay where it is while the schema lives.
+  // Binds every key to this object, which must neither move nor be destroyed before the schema.
   [[nodiscard]] Schema schema();
 
   // Loads a file and overrides into `experiment`, whose defaults become those of the objective that
@@ -130,8 +130,8 @@ struct Experiment {
   static Schema load(Experiment& experiment, const std::filesystem::path& file,
                      const std::vector<std::string>& overrides);
 
-  // Checks combinations of keys (one length only, a path given, ...) and replaces "auto" where its
-  // value does not depend on the ranks. Error kConfig naming the keys.
+  // Checks combinations of keys (at most one length, a data path, ...) and replaces "auto" if the
+  // value does not depend on the number of ranks. Error kConfig naming the keys.
   void resolve(const Schema& schema);
 
   // Number of classes that the data must have labels of; 0: labels are not read.
@@ -142,13 +142,13 @@ struct Experiment {
   // True if the networks compute in fp32 only.
   [[nodiscard]] bool needs_fp32() const;
   // True if optimizers write a bf16 copy of the weights for the passes.
-  [[nodiscard]] bool keeps_shadow() const;
+  [[nodiscard]] bool keeps_bf16_copy() const;
   // True if folded upsampling weights are computed once per update. Winograd convolutions, the
   // default on CPUs, do not use them.
   [[nodiscard]] bool keeps_folded(at::DeviceType device) const;
   // True if a training on `device` records CUDA graphs (performance.cuda_graph).
   [[nodiscard]] bool records_graphs(at::DeviceType device) const;
-  // The value of performance.device_cache on `device`, kOff where "auto" stands for "off".
+  // The value of performance.device_cache on `device`; kOff if "auto" means "off" there.
   [[nodiscard]] Switch device_cache_on(at::DeviceType device) const;
 
   // Steps per epoch: whole global batches, at least one.
@@ -170,7 +170,7 @@ void add_performance_keys(Schema& schema, PerformanceOptions& options);
 [[nodiscard]] bool may_change_on_resume(const std::string& key);
 // Keys of earlier versions and their present names.
 [[nodiscard]] const std::map<std::string, std::string>& renamed_keys();
-// Keys whose values differ and may not, "key: old -> new".
+// Changed keys that cannot change on resume, as "key: old -> new".
 [[nodiscard]] std::vector<std::string> resume_conflicts(
     const std::map<std::string, std::string>& saved, const std::map<std::string, std::string>& now);
 

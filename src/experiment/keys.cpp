@@ -1,4 +1,4 @@
-// Every key of the config: where it is bound, what it may hold, what it means.
+// Every config key: its variable, limits and description.
 #include <limits>
 
 #include "core/error.h"
@@ -51,17 +51,17 @@ void add_model(Schema& s, ModelOptions& o) {
       .help("Channels of the images: 1 (gray) or 3 (RGB).");
   s.key("model.width", &o.width)
       .min(1)
-      .max(kMostUnits)
+      .max(kMaxUnits)
       .help("Filters of the first level: the paper's n.")
       .source(kPaper);
   s.key("model.latent", &o.latent)
       .min(1)
-      .max(kMostUnits)
+      .max(kMaxUnits)
       .help("Latent dimension: elements of z.")
       .source(kPaper);
   s.key("model.hidden", &o.hidden)
       .min(1)
-      .max(kMostUnits)
+      .max(kMaxUnits)
       .help("Bottleneck dimension of the autoencoder: the paper's N_h.")
       .source(kPaper);
   s.key("model.skip_connections", &o.skip_connections)
@@ -93,7 +93,7 @@ void add_model(Schema& s, ModelOptions& o) {
       .source(std::string(kPaper) + ", section 3.4 (16000 there)");
   s.key("model.layers", &o.layers)
       .min(1)
-      .max(kMostUnits)
+      .max(kMaxUnits)
       .help("Hidden units of each RBM of a deep belief network, from the pixels up.")
       .source("Hinton, Osindero & Teh 2006");
   s.key("model.visible_units", &o.visible_units)
@@ -104,7 +104,7 @@ void add_model(Schema& s, ModelOptions& o) {
       .source(kGuide);
   s.key("model.labels", &o.labels)
       .min(0)
-      .max(kMostUnits)
+      .max(kMaxUnits)
       .help("Number of classes of a deep belief network; 0: no labels.");
   s.key("model.label_units", &o.label_units)
       .help(
@@ -312,7 +312,7 @@ Schema Experiment::schema() {
   add_evaluate(s, evaluate);
   add_performance_keys(s, performance);
   for (const auto& [old_name, name] : renamed_keys()) s.renamed(old_name, name);
-  // Models compute in single precision, where a larger number is infinite.
+  // Models compute in single precision, where larger values are infinite.
   s.bound_numbers(std::numeric_limits<float>::max());
   s.alternatives({"train.steps", "train.epochs", "train.kimg"});
   return s;

@@ -14,8 +14,8 @@ using OptimizerRule =
     std::variant<kernels::AdamSettings, kernels::AdamaxSettings, kernels::SgdSettings>;
 [[nodiscard]] OptimizerRule optimizer_rule(const OptimizerOptions& options);
 
-// Names of the moments that a rule keeps, each of the parameters' size, as in checkpoints: "first",
-// "second", both, or none.
+// Names of the rule's moments in checkpoints ("first", "second", both, or none); each moment has
+// the size of the parameters.
 [[nodiscard]] std::vector<std::string> moments_of(const OptimizerRule& rule);
 
 }  // namespace valley

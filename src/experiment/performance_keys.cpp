@@ -1,5 +1,5 @@
-// The keys of [performance]: what makes a step fast, each of which can be switched off to measure
-// what it gains.
+// The keys of [performance]: optimizations that can be switched off one at a time to measure their
+// gain.
 #include "experiment/experiment.h"
 
 namespace valley {

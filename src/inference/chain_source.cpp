@@ -65,7 +65,7 @@ class ChainSource final : public SampleSource {
                            at::full({}, static_cast<std::int64_t>(first), at::kLong).to(device_),
                            0};
     const at::Tensor start = noise_images(first, n, options_, device_);
-    return pixels_of_chains(run_langevin(model_.energy(), start, settings_, place).images)
+    return pixels_from_chains(run_langevin(model_.energy(), start, settings_, place).images)
         .to(at::kCPU);
   }
 
@@ -80,7 +80,7 @@ class ChainSource final : public SampleSource {
 LangevinSettings trained_chain_settings(const SavedModel& saved,
                                         std::optional<std::int64_t> steps) {
   const ModelOptions& o = saved.options;
-  const std::int64_t max_steps = most_langevin_steps(o.resolution * o.resolution * o.channels);
+  const std::int64_t max_steps = max_langevin_steps(o.resolution * o.resolution * o.channels);
   LangevinSettings settings;
   const double trained = metadata_number(saved, "objective.langevin_steps", 1);
   settings.steps = std::llround(std::min(trained, static_cast<double>(max_steps)));

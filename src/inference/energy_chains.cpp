@@ -56,7 +56,7 @@ LangevinSettings make_chain_settings(const SavedModel& saved, const ImageEnergy&
   require_at_least_zero(request.noise, "--chain-noise");
   require_at_least_zero(request.clamp, "--clamp");
   const ModelOptions& o = saved.options;
-  const std::int64_t max_steps = most_langevin_steps(o.resolution * o.resolution * o.channels);
+  const std::int64_t max_steps = max_langevin_steps(o.resolution * o.resolution * o.channels);
   if (request.steps && (*request.steps < 1 || *request.steps > max_steps))
     throw Error(ExitCode::kUsage,
                 "--steps {}: chains of images of this size need from 1 to {} steps", *request.steps,

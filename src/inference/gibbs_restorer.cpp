@@ -38,7 +38,7 @@ class GibbsRestorer final : public Restorer {
     const at::NoGradGuard no_grad;
     const Known known = known_values(task);
     const GibbsDraws draws(rbm_, chain_place(task), RandomStream::kSampleNoise);
-    at::Tensor v = dbn_.visible_of(task.start.to(device_));
+    at::Tensor v = dbn_.visible_from_images(task.start.to(device_));
     at::Tensor y;
     at::Tensor mean = v;
     at::Tensor sum = at::zeros_like(v);
@@ -70,7 +70,7 @@ class GibbsRestorer final : public Restorer {
     const at::Tensor damaged = task.damaged.to(device_);
     const at::Tensor unknown = task.unknown.to(device_).expand(damaged.sizes()).flatten(1);
     Known known;
-    known.value = dbn_.visible_of(damaged);
+    known.value = dbn_.visible_from_images(damaged);
     known.held = task.noise == 0 ? unknown.logical_not() : at::zeros_like(unknown);
     known.precision = at::zeros_like(known.value);
     if (task.noise > 0) {
@@ -104,7 +104,7 @@ class GibbsRestorer final : public Restorer {
 
   // Pixels known without noise are copied.
   [[nodiscard]] at::Tensor result(const RestoreTask& task, const at::Tensor& v) const {
-    const at::Tensor images = dbn_.images_of(v).to(at::kCPU);
+    const at::Tensor images = dbn_.images_from_visible(v).to(at::kCPU);
     return task.noise == 0 ? at::where(task.unknown, images, task.damaged) : images;
   }
 
@@ -131,7 +131,7 @@ std::unique_ptr<Restorer> make_gibbs_restorer(const DeepBeliefNetwork& dbn,
         "take gradient or langevin",
         dbn.depth());
   const std::int64_t steps = chain.steps.value_or(kDefaultGibbsRestoreSteps);
-  const std::int64_t max_steps = GibbsDraws(dbn.top(), {}, RandomStream::kSampleNoise).most_steps();
+  const std::int64_t max_steps = GibbsDraws(dbn.top(), {}, RandomStream::kSampleNoise).max_steps();
   if (steps < 1 || steps > max_steps)
     throw Error(ExitCode::kUsage, "--steps {}: it must be from 1 to {}", steps, max_steps);
   return std::make_unique<GibbsRestorer>(dbn, steps, request.weight.value_or(1), device);

@@ -44,9 +44,9 @@ class GibbsSource final : public SampleSource {
 void check_gibbs(const GibbsSettings& settings, const SavedModel& saved,
                  const DeepBeliefNetwork& dbn) {
   const GibbsDraws draws(dbn.top(), {}, RandomStream::kSampleNoise);
-  if (settings.steps < 1 || settings.steps >= draws.most_steps())
+  if (settings.steps < 1 || settings.steps >= draws.max_steps())
     throw Error(ExitCode::kUsage, "--steps {}: chains of this network need from 1 to {} steps",
-                settings.steps, draws.most_steps() - 1);
+                settings.steps, draws.max_steps() - 1);
   if (!settings.label) return;
   if (dbn.output() != nullptr)
     throw Error(
@@ -136,7 +136,7 @@ void GibbsSampler::block(std::uint64_t first, const std::vector<std::int64_t>& s
 // Top-down pass from the visible units of the top RBM to the pixels.
 at::Tensor GibbsSampler::down(const at::Tensor& mean, const at::Tensor& state,
                               std::uint64_t first) const {
-  if (dbn_.depth() == 1) return dbn_.images_of(settings_.draws_pixels ? state : mean);
+  if (dbn_.depth() == 1) return dbn_.images_from_visible(settings_.draws_pixels ? state : mean);
   StateDraws draws({0, RandomStream::kSampleLayers, position(first), 0});
   at::Tensor h = state;
   for (std::size_t i = dbn_.depth() - 1; i > 1; --i)
@@ -150,7 +150,7 @@ at::Tensor GibbsSampler::down(const at::Tensor& mean, const at::Tensor& state,
   } else if (settings_.draws_pixels) {
     v = draws.draw(v);
   }
-  return dbn_.images_of(v);
+  return dbn_.images_from_visible(v);
 }
 
 std::unique_ptr<SampleSource> make_gibbs_source(const DeepBeliefNetwork& dbn,

@@ -1,5 +1,5 @@
-// Upper bounds of the config's counts, within which no product of them overflows: 10^12 steps of
-// 2^20 images are 10^18 images.
+// Upper bounds of counts in the config, chosen so that their products do not overflow: 10^12 steps
+// of 2^20 images are 10^18 images.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// The description of a training method: everything that the program asks about it besides its
-// equations (Objective) and its networks (Model). train, plan, run, report, doctor and app ask the
-// description; none of them compares a name.
+// The description of a training method: all that the program needs to know besides its equations
+// (Objective) and its networks (Model). train, plan, run, report, doctor and app use this class and
+// never compare method names.
 //
 // To add a method: write its folder in src/methods with options, networks, an Objective and a
 // TypedMethod, and add one line to registry.cpp (docs/architecture.md, "Adding a method").
@@ -24,8 +24,8 @@ namespace valley {
 
 // train.schedule.
 enum class UpdateSchedule {
-  kAlternating,  // D and G are updated in turn, each with latents of its own
-  kShared,       // one pass over the same generated images updates both (BEGAN)
+  kAlternating,  // D and G are updated in turn, each with its own latents
+  kShared,       // one backward pass over the same generated images updates both (BEGAN)
 };
 
 // The training that an objective belongs to.
@@ -33,21 +33,21 @@ struct ObjectiveSetting {
   // NOLINTNEXTLINE(google-explicit-constructor): the other members have sensible defaults
   ObjectiveSetting(at::Device where = at::kCPU, LatentDraw draw = {})
       : device(where), latent(draw) {}
-  at::Device device;  // of parameters and state
+  at::Device device;  // holds parameters and state
   LatentDraw latent;
   UpdateSchedule schedule = UpdateSchedule::kAlternating;
   double learning_rate = 1e-4;  // initial value, which stages may scale
   std::uint64_t seed = 0;
   std::int64_t epoch_steps = 1;       // floor(images / global batch), at least 1
   std::int64_t microbatches = 1;      // per step, on all ranks
-  std::int64_t first_microbatch = 0;  // index of the first one that this rank owns
+  std::int64_t first_microbatch = 0;  // index of this rank's first one
   std::int64_t own_microbatches = 1;
   std::int64_t microbatch_size = 1;
   std::int64_t resolution = 64;
   std::int64_t channels = 3;
 };
 
-// Bytes of the state that an objective keeps for all microbatches together. Checkpoints hold both.
+// Bytes of an objective's state, for all microbatches together. Checkpoints have both.
 struct StateBytes {
   std::int64_t replay = 0;  // on the host, divided among the ranks
   std::int64_t chains = 0;  // on the device
@@ -59,11 +59,11 @@ struct KeyDefault {
   std::string value;  // as TOML: "2e-4", "\"adamax\""
 };
 
-// A key of another method that this one rejects when it is set.
+// A key of another method that this one rejects if it is set.
 struct ForeignKey {
   std::string key;      // "objective.margin"
   std::string owner;    // "EBGAN"
-  std::string instead;  // completes "objective.name = "began" ...": "has k in its place"
+  std::string instead;  // completes "objective.name = "began" ...": "uses k instead"
 };
 
 // The optimizer that updates the objective's networks.
@@ -83,7 +83,7 @@ class Method {
   [[nodiscard]] virtual std::vector<KeyDefault> defaults() const { return {}; }
 
   // The networks, on `device`, uninitialized (zeros; without memory on at::kMeta). Error kConfig
-  // for a shape that they cannot have.
+  // for unsupported shapes.
   [[nodiscard]] virtual std::unique_ptr<Model> make_model(const ModelOptions& options,
                                                           at::Device device) const = 0;
   // True if the networks compute in fp32 only.
@@ -102,7 +102,7 @@ class Method {
   // True if a term of the loss couples the samples of a microbatch, so that its size is part of
   // the objective's definition.
   [[nodiscard]] virtual bool couples_samples(const std::any& options) const = 0;
-  // Number of classes, 0 to n - 1, that the data must have labels of; 0: labels are not read.
+  // Number of classes, 0 to n - 1, of the labels that the data must have; 0: labels are not read.
   [[nodiscard]] virtual std::int64_t needed_labels(const std::any& options,
                                                    const ModelOptions& model) const = 0;
   [[nodiscard]] virtual StateBytes state_bytes(const std::any& options, const ModelOptions& model,

@@ -5,7 +5,7 @@ namespace valley::metric {
 
 // Reported by objectives. Means over the global batch.
 inline constexpr const char* kRealEnergy = "energy/real";
-inline constexpr const char* kFakeEnergy = "energy/fake";  // of generated images, or ends of chains
+inline constexpr const char* kFakeEnergy = "energy/fake";  // generated images, or ends of chains
 inline constexpr const char* kEnergyGap = "energy/gap";    // fake - real
 inline constexpr const char* kMargin = "margin";
 inline constexpr const char* kActiveHinge = "hinge/active";  // share of samples with a loss above 0

@@ -22,27 +22,27 @@ at::Tensor Microbatch::latents(RandomStream stream, const LatentDraw& draw) cons
   return z;
 }
 
-void Microbatch::keep_ahead(RandomStream stream, at::Tensor made) {
-  ahead_of_ = stream;
-  ahead_ = std::move(made);
+void Microbatch::store_prefetched(RandomStream stream, at::Tensor images) {
+  prefetched_stream_ = stream;
+  prefetched_ = std::move(images);
 }
 
-at::Tensor Microbatch::kept_ahead(RandomStream stream) const {
-  return ahead_of_ == stream ? ahead_ : at::Tensor();
+at::Tensor Microbatch::prefetched(RandomStream stream) const {
+  return prefetched_stream_ == stream ? prefetched_ : at::Tensor();
 }
 
-void Microbatch::trace(const std::string& name, const at::Tensor& values) const {
-  if (traces_ != nullptr) traces_->write(name, place_.offset, values);
+void Microbatch::record_metric(const std::string& name, const at::Tensor& values) const {
+  if (metrics_ != nullptr) metrics_->write(name, place_.offset, values);
 }
 
-SampleTraces::SampleTraces(std::vector<std::string> names, std::int64_t global_batch,
-                           at::Device device)
+SampleMetrics::SampleMetrics(std::vector<std::string> names, std::int64_t global_batch,
+                             at::Device device)
     : names_(std::move(names)),
       written_(names_.size(), false),
       values_(at::zeros({static_cast<std::int64_t>(names_.size()), global_batch},
                         at::TensorOptions(device).dtype(at::kFloat))) {}
 
-void SampleTraces::write(const std::string& name, std::int64_t offset, const at::Tensor& values) {
+void SampleMetrics::write(const std::string& name, std::int64_t offset, const at::Tensor& values) {
   const auto found = std::ranges::find(names_, name);
   VALLEY_CHECK(found != names_.end());
   written_[static_cast<std::size_t>(found - names_.begin())] = true;

@@ -10,8 +10,8 @@
 
 namespace valley {
 
-// A copyable value. Every method's options exist from the start with their defaults, so that a
-// schema can bind the keys of all methods before the config names one.
+// Holds the options of every method with their defaults, so that a schema can bind the keys of all
+// methods before the config names one. Copyable.
 class ObjectiveOptions {
  public:
   explicit ObjectiveOptions(std::string objective = "began");
@@ -31,13 +31,12 @@ class ObjectiveOptions {
     throw std::logic_error("no method has options of this type");
   }
 
-  // The options of the method that `name` names, as Method's functions take them. Error kConfig
-  // for an unknown name.
+  // Options of the method `name`, for Method's functions. Error kConfig for an unknown name.
   [[nodiscard]] const std::any& held() const;
   [[nodiscard]] std::any& held();
 
-  // Binds objective.name and the keys of all methods to this object, which must stay where it is
-  // while the schema lives.
+  // Binds objective.name and the keys of all methods to this object, which must not move while the
+  // schema lives.
   void add_keys(Schema& schema);
 
  private:

@@ -1,4 +1,4 @@
-// Plots of a report: metrics that belong together, under one title.
+// Plots of a report: related metrics under one title.
 #pragma once
 
 #include <string>
@@ -23,7 +23,7 @@ struct Panel {
   bool is_energy = false;       // has the unit of the method's energies
   bool follows_energy = false;  // its size depends on that unit
   bool marks_cuts = false;      // marks the steps at which the margin was lowered
-  double reference = 0;         // a horizontal line at this value, where has_reference
+  double reference = 0;         // a horizontal line at this value, if has_reference
   bool has_reference = false;
 };
 

@@ -2,7 +2,7 @@
 
 namespace valley {
 
-NetworkWork work_of_passes(const Network& network, const Passes& p) {
+NetworkWork work_from_passes(const Network& network, const Passes& p) {
   double multiply_adds = 0;
   double activations = 0;
   for (const LayerInfo& layer : network.layers()) {

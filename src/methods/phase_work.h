@@ -14,9 +14,9 @@ struct NetworkWork {
 };
 using PhaseWork = std::map<std::string, NetworkWork>;  // by name of the network
 
-// Elements moved per activation. Forward: written, and read by the next layer. Backward: the
-// gradient is written, and read together with the activation for the gradients of inputs; both are
-// read once more for the gradients of weights.
+// Elements moved per activation. Forward: one write, and one read by the next layer. Backward: the
+// gradient is written, then read with the activation for gradients of inputs; both are read again
+// for gradients of weights.
 inline constexpr double kForwardTraffic = 2;
 inline constexpr double kInputsTraffic = 3;
 inline constexpr double kWeightsTraffic = 2;
@@ -27,6 +27,6 @@ struct Passes {
   double to_inputs = 0;   // gradients of the layers' inputs
   double to_weights = 0;  // gradients of parameters
 };
-[[nodiscard]] NetworkWork work_of_passes(const Network& network, const Passes& passes);
+[[nodiscard]] NetworkWork work_from_passes(const Network& network, const Passes& passes);
 
 }  // namespace valley

@@ -117,8 +117,8 @@ std::any& ObjectiveOptions::held() { return options_[index_of(name, "objective.n
 void require_recordable(const ObjectiveOptions& options, const std::string& setting) {
   if (method_of(options).can_record_graphs()) return;
   throw Error(ExitCode::kConfig,
-              "{} is on, but the host decides between the steps of objective.name = \"{}\", which "
-              "cannot be recorded; set it to \"off\"",
+              "{} is on, but the host controls the steps of objective.name = \"{}\", which a CUDA "
+              "graph cannot record; set it to \"off\"",
               setting, options.name);
 }
 

@@ -1,4 +1,4 @@
-// Every method that objective.name and model.name can name.
+// The methods that objective.name and model.name can name.
 #pragma once
 
 #include <memory>
@@ -21,7 +21,7 @@ namespace valley {
 
 // Networks of the method that model.name names, see Method::make_model.
 [[nodiscard]] std::unique_ptr<Model> make_model(const ModelOptions& options);
-// The same without memory for values (meta tensors): names, shapes and tables of layers.
+// The same with shapes only (meta tensors): names, shapes and layer tables.
 [[nodiscard]] std::unique_ptr<Model> make_meta_model(const ModelOptions& options);
 
 // Functions of the method that objective.name names, see Method.

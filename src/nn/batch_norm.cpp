@@ -64,7 +64,7 @@ void BatchNorm2d::note_moments(const at::Tensor& mean, const at::Tensor& inverse
 }
 
 at::Tensor BatchNorm2d::operator()(const at::Tensor& x, Activation activation) const {
-  // A momentum of its own would make the running moments follow the order of microbatches.
+  // LibTorch's momentum would make the running moments depend on the order of microbatches.
   constexpr double kNoMomentum = 0;
   if (!context_->batch_statistics) {
     return activate(std::get<0>(at::native_batch_norm(x, weight_, bias_, running_mean_,
@@ -74,14 +74,15 @@ at::Tensor BatchNorm2d::operator()(const at::Tensor& x, Activation activation) c
   at::Tensor y;
   at::Tensor mean;
   at::Tensor inverse_deviation;
-  const std::optional<double> leak = leak_of(activation);
+  const std::optional<double> leak = leak_factor(activation);
   if (leak && kernels::batch_norm_fits(x)) {
     const variable_list normed = BatchNormFunction::apply(x, weight_, bias_, *leak);
     y = normed[0];
     mean = normed[1];
     inverse_deviation = normed[2];
   } else {
-    // The moments of the normalization itself: a pass of their own takes longer than the rest.
+    // Reuses the moments of the normalization, because computing them separately takes longer than
+    // the rest.
     std::tie(y, mean, inverse_deviation) =
         at::native_batch_norm(x, weight_, bias_, {}, {}, true, kNoMomentum, kEpsilon);
     y = activate(y, activation);
@@ -93,9 +94,9 @@ at::Tensor BatchNorm2d::operator()(const at::Tensor& x, Activation activation) c
 
 LayerInfo BatchNorm2d::info(std::int64_t size, const std::string& note) const {
   const std::int64_t features = weight_.numel();
-  const std::int64_t numbers = features * size * size;
+  const std::int64_t elements = features * size * size;
   return {fmt::format("{} batch norm{}{}", name_, note.empty() ? "" : " ", note),
-          fmt::format("[{}, {}, {}]", features, size, size), 2 * features, numbers, 2 * numbers};
+          fmt::format("[{}, {}, {}]", features, size, size), 2 * features, elements, 2 * elements};
 }
 
 }  // namespace valley

@@ -1,9 +1,10 @@
 // Batch norm (Ioffe & Szegedy 2015) whose running moments do not depend on the number of ranks.
 //
-// The batch is the microbatch: its moments are taken in one pass on one rank, so that a run has the
-// same numbers however its microbatches are shared out. A pass never changes the running moments:
-// it adds weight * (its moment - the running one) to their .grad, which the trainer sums over all
-// ranks with the gradients and applies once a step (FlatGroup::take_statistics).
+// The batch is the microbatch: one rank computes its moments in one forward pass, so that the
+// results do not depend on how microbatches are distributed over ranks. A forward pass does not
+// change the running moments: it adds weight * (batch moment - running moment) to their .grad,
+// which the trainer sums over all ranks with the gradients and applies once per step
+// (FlatGroup::take_statistics).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,12 +20,12 @@ namespace valley {
 
 class BatchNorm2d {
  public:
-  // Scale 1, shift 0, running mean 0 and variance 1; `context` is that of the network.
+  // Initial scale 1, shift 0, running mean 0 and running variance 1. `context`: the network's.
   BatchNorm2d(ParameterSet& set, const std::string& name, std::int64_t features,
               std::shared_ptr<const PassContext> context);
-  // [B, features, H, W], B * H * W at least 2; normalised by the batch's mean and (biased) variance
-  // plus 1e-5 with context.batch_statistics, else by the running ones. Then `activation`. On CPUs,
-  // with batch statistics, second derivatives are not defined.
+  // x: [B, features, H, W], B * H * W >= 2. Normalizes by the batch's mean and (biased) variance
+  // plus 1e-5 with context.batch_statistics, else by the running ones; then applies `activation`.
+  // Second derivatives are not defined on CPUs with batch statistics.
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x, Activation activation) const;
   [[nodiscard]] LayerInfo info(std::int64_t size, const std::string& note = "") const;
 
@@ -38,7 +39,7 @@ class BatchNorm2d {
   at::Tensor weight_;        // [features]
   at::Tensor bias_;          // [features]
   at::Tensor running_mean_;  // [features]
-  at::Tensor running_var_;   // [features], of unbiased variances, as PyTorch has it
+  at::Tensor running_var_;   // [features], of unbiased variances, as in PyTorch
 };
 
 }  // namespace valley

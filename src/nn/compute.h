@@ -1,4 +1,4 @@
-// How the passes through a network are computed: the same results up to the rounding of `type`.
+// Options of how networks are computed. The results are equal up to the rounding of `type`.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -6,13 +6,13 @@
 namespace valley {
 
 struct ComputeOptions {
-  // Of activations and of what weights are multiplied as: kFloat or kBFloat16. Weights, their
-  // gradients, what goes into a network and what comes out of it are float.
+  // Type of activations and of the multiplications: kFloat or kBFloat16. Weights, their gradients,
+  // and the inputs and outputs of networks are float.
   at::ScalarType type = at::kFloat;
-  bool fused_elu = true;          // bias and ELU in one pass behind the conv
+  bool fused_elu = true;          // bias and ELU in one pass after the conv
   bool folded_upsampling = true;  // see elu_conv; only with fused_elu
-  // See kernels/winograd.h, kernels/strided_conv.h and kernels/narrow_conv.h; of BEGAN only with
-  // fused_elu.
+  // See kernels/winograd.h, kernels/strided_conv.h and kernels/narrow_conv.h. BEGAN uses them only
+  // with fused_elu.
   bool winograd = true;
   bool narrow_convs = true;
 };

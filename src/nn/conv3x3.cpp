@@ -21,8 +21,8 @@ bool takes_winograd(const at::Tensor& x, std::int64_t in, std::int64_t out,
   return compute.winograd && kernels::winograd_fits(x, in, out);
 }
 
-// From the channels of an image: gradients by kernels of our own, the forward pass by LibTorch,
-// which is as fast without an activation.
+// Convolution of images: gradients by Valley's kernels; the forward pass by LibTorch, which is as
+// fast without an activation.
 bool takes_narrow(const at::Tensor& x, std::int64_t in, std::int64_t out,
                   const ComputeOptions& compute) {
   return compute.narrow_convs && in < out && kernels::small_channel_conv_fits(x, in, out);

@@ -23,23 +23,24 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-enum class StridedWay {
+enum class StridedAlgorithm {
   kLibTorch,
   kWinograd,   // kernels/strided_conv.h
   kFromImage,  // gradient of the input by kernels/narrow_conv.h, the rest by LibTorch
   kToImage,    // forward pass by kernels/narrow_conv.h, gradients by LibTorch
 };
 
-StridedWay strided_way(const at::Tensor& x, const ConvShape& s, const ComputeOptions& compute) {
-  if (s.kernel != 4 || s.stride != 2 || s.padding != 1) return StridedWay::kLibTorch;
+StridedAlgorithm strided_algorithm(const at::Tensor& x, const ConvShape& s,
+                                   const ComputeOptions& compute) {
+  if (s.kernel != 4 || s.stride != 2 || s.padding != 1) return StridedAlgorithm::kLibTorch;
   if (compute.winograd && kernels::strided_conv_fits(x, s.out, s.transposed))
-    return StridedWay::kWinograd;
+    return StridedAlgorithm::kWinograd;
   const bool narrows = s.transposed ? s.out < s.in : s.in < s.out;
   if (!compute.narrow_convs || !narrows || !kernels::small_channel_conv_fits(x, s.in, s.out))
-    return StridedWay::kLibTorch;
-  if (s.transposed) return StridedWay::kToImage;
+    return StridedAlgorithm::kLibTorch;
+  if (s.transposed) return StridedAlgorithm::kToImage;
   const bool is_even = x.size(2) % 2 == 0 && x.size(3) % 2 == 0;
-  return is_even ? StridedWay::kFromImage : StridedWay::kLibTorch;
+  return is_even ? StridedAlgorithm::kFromImage : StridedAlgorithm::kLibTorch;
 }
 
 at::Tensor from_image(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
@@ -68,27 +69,27 @@ class Conv4x4Function : public torch::autograd::Function<Conv4x4Function> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const std::optional<at::Tensor>& bias, bool transposed, double leak,
-                            std::int64_t way) {
+                            std::int64_t algorithm) {
     const at::Tensor b = bias.value_or(at::Tensor());
     at::Tensor y;
-    switch (static_cast<StridedWay>(way)) {
-      case StridedWay::kWinograd:
+    switch (static_cast<StridedAlgorithm>(algorithm)) {
+      case StridedAlgorithm::kWinograd:
         y = kernels::strided_conv(x, weight, b, leak, transposed);
         break;
-      case StridedWay::kFromImage:
+      case StridedAlgorithm::kFromImage:
         y = from_image(x, weight, b, leak);
         break;
-      case StridedWay::kToImage:
+      case StridedAlgorithm::kToImage:
         y = to_image(x, weight, b, leak);
         break;
-      case StridedWay::kLibTorch:
-        VALLEY_CHECK(!"a conv that has_conv4x4 takes");
+      case StridedAlgorithm::kLibTorch:
+        VALLEY_CHECK(!"a conv that has_conv4x4 supports");
     }
     context->save_for_backward({x, weight, leak == 1 ? at::Tensor() : y});
     context->saved_data["transposed"] = transposed;
     context->saved_data["has_bias"] = b.defined();
     context->saved_data["leak"] = leak;
-    context->saved_data["way"] = way;
+    context->saved_data["algorithm"] = algorithm;
     return y;
   }
 
@@ -111,20 +112,20 @@ class Conv4x4Function : public torch::autograd::Function<Conv4x4Function> {
     }
     at::Tensor of_x;
     at::Tensor of_w;
-    switch (static_cast<StridedWay>(context->saved_data["way"].toInt())) {
-      case StridedWay::kWinograd:
+    switch (static_cast<StridedAlgorithm>(context->saved_data["algorithm"].toInt())) {
+      case StridedAlgorithm::kWinograd:
         if (needs_x) of_x = kernels::strided_conv(g, w, {}, 1, !transposed);
         if (needs_w)
           of_w = kernels::strided_conv_weight_gradient(transposed ? g : x, transposed ? x : g);
         break;
-      case StridedWay::kFromImage:
+      case StridedAlgorithm::kFromImage:
         if (needs_x) of_x = kernels::small_channel_transposed_conv(g, w, {});
         of_w = libtorch_backward(g, x, w, false, false, needs_w).second;
         break;
-      case StridedWay::kToImage:
+      case StridedAlgorithm::kToImage:
         std::tie(of_x, of_w) = libtorch_backward(g, x, w, true, needs_x, needs_w);
         break;
-      case StridedWay::kLibTorch:
+      case StridedAlgorithm::kLibTorch:
         break;
     }
     return {of_x, of_w, of_bias, at::Tensor(), at::Tensor(), at::Tensor()};
@@ -134,16 +135,16 @@ class Conv4x4Function : public torch::autograd::Function<Conv4x4Function> {
 }  // namespace
 
 bool has_conv4x4(const at::Tensor& x, const ConvShape& shape, const ComputeOptions& compute) {
-  return strided_way(x, shape, compute) != StridedWay::kLibTorch;
+  return strided_algorithm(x, shape, compute) != StridedAlgorithm::kLibTorch;
 }
 
 at::Tensor apply_conv4x4(const at::Tensor& x, const Conv2d& conv, double leak,
                          const ComputeOptions& compute) {
-  const StridedWay way = strided_way(x, conv.shape(), compute);
+  const StridedAlgorithm algorithm = strided_algorithm(x, conv.shape(), compute);
   const std::optional<at::Tensor> bias =
       conv.bias().defined() ? std::optional(conv.bias()) : std::nullopt;
   return Conv4x4Function::apply(x, conv.weight(), bias, conv.shape().transposed, leak,
-                                static_cast<std::int64_t>(way));
+                                static_cast<std::int64_t>(algorithm));
 }
 
 }  // namespace valley

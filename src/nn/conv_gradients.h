@@ -1,4 +1,4 @@
-// Gradients of a convolution by LibTorch, for layers whose other passes are Valley's kernels.
+// Gradients of convolutions by LibTorch, for layers whose forward pass uses Valley's kernels.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,7 +8,7 @@
 
 namespace valley {
 
-// Gradients of x, in x's type, and of the weight, float; undefined where not needed. Padding 1.
+// Gradients of x, in x's type, and of the weight, float; undefined if not needed. Padding 1.
 //   gradient  of the convolution's output, or of the transposed one's
 //   weight    channels_last, in the type to multiply in
 [[nodiscard]] std::pair<at::Tensor, at::Tensor> conv_gradients(const at::Tensor& gradient,

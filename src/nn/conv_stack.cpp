@@ -29,7 +29,7 @@ at::Tensor ConvStack::apply(const Part& part, const at::Tensor& x) const {
   const Conv2d& conv = part.conv;
   at::Tensor y;
   if (has_conv4x4(x, conv.shape(), *compute_)) {
-    const std::optional<double> leak = part.norm ? std::nullopt : leak_of(part.activation);
+    const std::optional<double> leak = part.norm ? std::nullopt : leak_factor(part.activation);
     y = apply_conv4x4(x, conv, leak.value_or(kAlone), *compute_);
     if (leak) return y;
   } else {

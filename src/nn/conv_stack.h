@@ -1,5 +1,5 @@
-// Convs one after the other, each with its batch norm and activation: what encoders, decoders and
-// generators of EBGAN and MAGAN are.
+// A sequence of convs, each with its batch norm and activation: the encoders, decoders and
+// generators of EBGAN and MAGAN.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,18 +18,18 @@ namespace valley {
 struct ConvStage {
   ConvShape shape;
   Initializer initializer;
-  bool batch_norm = false;  // the conv then has no bias: the norm's shift takes its place
+  bool batch_norm = false;  // replaces the conv's bias by the norm's shift
   Activation activation = Activation::kNone;
 };
 
 class ConvStack {
  public:
-  // Tensors are called PREFIX + "0.conv.weight", PREFIX + "0.norm.weight", ... in `set`.
+  // Names tensors PREFIX + "0.conv.weight", PREFIX + "0.norm.weight", ... in `set`.
   ConvStack(ParameterSet& set, const std::string& prefix, const std::vector<ConvStage>& stages,
             const std::shared_ptr<const PassContext>& context,
             std::shared_ptr<const ComputeOptions> compute);
   [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;  // [B, C, H, W]
-  // Adds its layers for an input of `size` pixels; returns the size of its output.
+  // Appends the layers for inputs of `size` pixels; returns the output's size.
   std::int64_t describe(std::int64_t size, std::vector<LayerInfo>& table) const;
 
  private:
@@ -44,10 +44,10 @@ class ConvStack {
   std::vector<Part> parts_;
 };
 
-// Halves, or doubles, the side of a map: 4x4, stride 2, padding 1.
+// 4x4 convs with stride 2 and padding 1 that halve or double the side of a map.
 [[nodiscard]] ConvShape halving(std::int64_t in, std::int64_t out);
 [[nodiscard]] ConvShape doubling(std::int64_t in, std::int64_t out);
-// From a vector [B, in, 1, 1] to a map of `size` pixels.
+// Transposed conv from vectors [B, in, 1, 1] to maps of `size` pixels.
 [[nodiscard]] ConvShape unfolding(std::int64_t in, std::int64_t out, std::int64_t size);
 
 }  // namespace valley

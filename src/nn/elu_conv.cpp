@@ -26,7 +26,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Of a conv as LibTorch computes it.
+// The convolution by LibTorch.
 struct Direct {
   explicit Direct(const EluConvShape& shape)
       : stride(shape.upsamples ? 2 : shape.stride), transposed(shape.upsamples) {}
@@ -38,13 +38,13 @@ struct Direct {
     if (kept.defined() && kept.scalar_type() == type) return kept.contiguous(kernels::kMapLayout);
     return (transposed ? fold_upsampling(weight) : weight).to(type).contiguous(kernels::kMapLayout);
   }
-  // In the type of w.
+  // Computes in the type of w.
   [[nodiscard]] at::Tensor forward(const at::Tensor& x, const at::Tensor& w) const {
     const at::Tensor input = x.to(w.scalar_type());
     if (transposed) return at::conv_transpose2d(input, w, {}, {stride, stride}, {1, 1});
     return at::conv2d(input, w, {}, {stride, stride}, {1, 1});
   }
-  // Of x and of the weight as the caller has it.
+  // Gradients of x and of the 3x3 weight.
   [[nodiscard]] std::pair<at::Tensor, at::Tensor> backward(const at::Tensor& gradient,
                                                            const at::Tensor& x, const at::Tensor& w,
                                                            bool needs_x, bool needs_w) const {
@@ -54,15 +54,17 @@ struct Direct {
   }
 };
 
-enum class Way { kDirect, kWinograd, kNarrow };
+enum class EluAlgorithm { kDirect, kWinograd, kNarrow };
 
-Way way_of(const at::Tensor& x, const at::Tensor& weight, const EluConvShape& shape) {
+EluAlgorithm elu_algorithm(const at::Tensor& x, const at::Tensor& weight,
+                           const EluConvShape& shape) {
   const std::int64_t in = weight.size(1);
   const std::int64_t out = weight.size(0);
-  if (shape.stride != 1) return Way::kDirect;
-  if (shape.winograd && kernels::winograd_fits(x, in, out)) return Way::kWinograd;
+  if (shape.stride != 1) return EluAlgorithm::kDirect;
+  if (shape.winograd && kernels::winograd_fits(x, in, out)) return EluAlgorithm::kWinograd;
   const bool is_narrow = shape.narrow && !shape.upsamples && in < out;
-  return is_narrow && kernels::small_channel_conv_fits(x, in, out) ? Way::kNarrow : Way::kDirect;
+  return is_narrow && kernels::small_channel_conv_fits(x, in, out) ? EluAlgorithm::kNarrow
+                                                                   : EluAlgorithm::kDirect;
 }
 
 class EluConvFunction : public torch::autograd::Function<EluConvFunction> {
@@ -72,12 +74,12 @@ class EluConvFunction : public torch::autograd::Function<EluConvFunction> {
                             bool winograd, bool narrow, const std::optional<at::Tensor>& kept) {
     const EluConvShape shape{stride, upsamples, winograd, narrow};
     const at::Tensor input = x.contiguous(kernels::kMapLayout);
-    const Way way = way_of(input, weight, shape);
+    const EluAlgorithm algorithm = elu_algorithm(input, weight, shape);
     at::Tensor w = weight;
     at::Tensor y;
-    if (way == Way::kWinograd) {
+    if (algorithm == EluAlgorithm::kWinograd) {
       y = kernels::winograd_conv(input, weight, bias, upsamples);
-    } else if (way == Way::kNarrow) {
+    } else if (algorithm == EluAlgorithm::kNarrow) {
       y = kernels::small_channel_conv(input, weight, bias);
     } else {
       const Direct direct(shape);
@@ -89,7 +91,7 @@ class EluConvFunction : public torch::autograd::Function<EluConvFunction> {
     context->save_for_backward({input, w, y});
     context->saved_data["stride"] = stride;
     context->saved_data["upsamples"] = upsamples;
-    context->saved_data["way"] = static_cast<std::int64_t>(way);
+    context->saved_data["algorithm"] = static_cast<std::int64_t>(algorithm);
     return y;
   }
 
@@ -107,11 +109,11 @@ class EluConvFunction : public torch::autograd::Function<EluConvFunction> {
     const at::Tensor g = kernels::elu_backward(gradients[0], y, of_bias);
     at::Tensor of_x;
     at::Tensor of_w;
-    const auto way = static_cast<Way>(context->saved_data["way"].toInt());
-    if (way == Way::kWinograd) {
+    const auto algorithm = static_cast<EluAlgorithm>(context->saved_data["algorithm"].toInt());
+    if (algorithm == EluAlgorithm::kWinograd) {
       if (needs_x) of_x = kernels::winograd_input_gradient(g, w, upsamples);
       if (needs_w) of_w = kernels::winograd_weight_gradient(g, x, upsamples);
-    } else if (way == Way::kNarrow) {
+    } else if (algorithm == EluAlgorithm::kNarrow) {
       if (needs_x) of_x = kernels::small_channel_conv_input_gradient(g, w);
       if (needs_w) of_w = kernels::small_channel_conv_weight_gradient(g, x, {});
     } else if (needs_x || needs_w) {

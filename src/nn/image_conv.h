@@ -1,4 +1,4 @@
-// The last conv of a network that makes images as one node of autograd.
+// The last conv of networks that output images, as one autograd node.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,8 +7,9 @@
 
 namespace valley {
 
-// What `conv` gives of x, [B, in, H, W] -> [B, out, H, W]: by kernels/narrow_conv.h where that
-// fits, then channels_last and without second derivatives; by LibTorch elsewhere.
+// conv(x), [B, in, H, W] -> [B, out, H, W]. Uses the small-channel convolution
+// (kernels/narrow_conv.h) where supported, then the result is channels_last and has no second
+// derivatives; otherwise LibTorch's.
 [[nodiscard]] at::Tensor image_conv(const Conv2d& conv, const at::Tensor& x);
 
 }  // namespace valley

@@ -41,7 +41,7 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
   return y;
 }
 
-std::optional<double> leak_of(Activation activation) {
+std::optional<double> leak_factor(Activation activation) {
   if (activation == Activation::kNone) return 1;
   if (activation == Activation::kRelu) return 0;
   if (activation == Activation::kLeakyRelu) return kLeak;
@@ -80,7 +80,8 @@ std::int64_t ConvShape::output_size(std::int64_t input_size) const {
 
 std::int64_t ConvShape::fan_in() const {
   if (!transposed) return in * kernel * kernel;
-  // A kernel that is laid on single pixels, side by side or without a neighbour.
+  // Kernel taps that contribute to one output: without padding and stride each output has one
+  // input.
   const std::int64_t taps =
       stride == 1 && padding == 0 ? 1 : std::max<std::int64_t>(1, kernel / stride);
   return in * taps * taps;
@@ -94,14 +95,14 @@ Conv2d::Conv2d(ParameterSet& set, const std::string& name, const ConvShape& shap
                       {shape.transposed ? shape.in : shape.out,
                        shape.transposed ? shape.out : shape.in, shape.kernel, shape.kernel},
                       initializer)),
-      shadow_(set.shadow(name + ".weight")) {
+      bf16_copy_(set.bf16_copy(name + ".weight")) {
   if (!has_bias) return;
   bias_ = set.add(name + ".bias", {shape.out}, Initializer::zero());
-  bias_shadow_ = set.shadow(name + ".bias");
+  bias_bf16_ = set.bf16_copy(name + ".bias");
 }
 
-// Transposed convolution of 1x1 maps as the matrix product that it is: LibTorch's transposed
-// convolution takes several times as long.
+// Transposed convolution of 1x1 maps as a matrix product, because LibTorch's transposed convolution
+// takes several times as long.
 at::Tensor Conv2d::unfold(const at::Tensor& x, const at::Tensor& weight,
                           const at::Tensor& bias) const {
   const at::Tensor pixels = x.reshape({x.size(0), shape_.in});
@@ -117,7 +118,7 @@ at::Tensor Conv2d::apply(const at::Tensor& x, const at::Tensor& weight) const {
   const at::ScalarType type = kernels::product_type(x);
   const at::Tensor input = x.to(type);
   const at::Tensor w = weight.to(type);
-  const at::Tensor b = bias_.defined() ? in_type(bias_, *bias_shadow_, type) : bias_;
+  const at::Tensor b = bias_.defined() ? in_type(bias_, *bias_bf16_, type) : bias_;
   if (shape_.transposed && p == 0 && x.size(2) == 1 && x.size(3) == 1)
     return unfold(input, w, b).to(x.scalar_type());
   const at::Tensor y = shape_.transposed ? at::conv_transpose2d(input, w, b, {s, s}, {p, p})
@@ -151,14 +152,14 @@ Linear::Linear(ParameterSet& set, const std::string& name, std::int64_t in, std:
                const Initializer& initializer)
     : name_(name),
       weight_(set.add(name + ".weight", {out, in}, initializer)),
-      shadow_(set.shadow(name + ".weight")),
+      bf16_copy_(set.bf16_copy(name + ".weight")),
       bias_(set.add(name + ".bias", {out}, Initializer::zero())),
-      bias_shadow_(set.shadow(name + ".bias")) {}
+      bias_bf16_(set.bf16_copy(name + ".bias")) {}
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   const at::ScalarType type = kernels::product_type(x);
-  return at::linear(x.to(type), in_type(weight_, *shadow_, type),
-                    in_type(bias_, *bias_shadow_, type))
+  return at::linear(x.to(type), in_type(weight_, *bf16_copy_, type),
+                    in_type(bias_, *bias_bf16_, type))
       .to(x.scalar_type());
 }
 

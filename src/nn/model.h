@@ -1,4 +1,4 @@
-// A model: the networks of one method, as the trainer and saved files see them.
+// A model: the networks of one method, with their names in files.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace valley {
 
-// The values that a model's images have.
+// Range of the pixel values of a model's images.
 enum class PixelRange { kSymmetric, kUnit };  // [-1, 1], [0, 1]
 
 struct NamedNetwork {
@@ -23,11 +23,11 @@ class Model {
  public:
   virtual ~Model() = default;
   [[nodiscard]] virtual std::vector<NamedNetwork> networks() const = 0;
-  // Networks of which a moving average is kept and used for samples; "NAME_ema" in files.
+  // Networks whose weights are averaged over time (EMA) for samples; "NAME_ema" in files.
   [[nodiscard]] virtual std::vector<std::string> averaged() const = 0;
-  // What images are scaled to before networks see them, and what generators write.
+  // Range of the networks' input images and of generated images.
   [[nodiscard]] virtual PixelRange pixel_range() const { return PixelRange::kSymmetric; }
-  // Whether a network couples the samples of a microbatch (batch norm).
+  // True if a network couples the samples of a microbatch (batch norm).
   [[nodiscard]] virtual bool couples_samples() const { return false; }
   // True if Valley's own kernels compute all convolutions with these options, so that images need
   // no copies in other layouts.
@@ -40,7 +40,7 @@ class Model {
   [[nodiscard]] Network& network(const std::string& name) const;
   [[nodiscard]] bool has_network(const std::string& name) const;
   void initialize(std::uint64_t seed) const;
-  // The file that the weights were loaded from, for messages; empty while they are trained.
+  // File that the weights were loaded from, for messages; empty during training.
   [[nodiscard]] const std::string& origin() const { return origin_; }
   void set_origin(std::string file) { origin_ = std::move(file); }
 

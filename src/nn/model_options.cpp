@@ -97,7 +97,7 @@ ModelOptions ModelOptions::from_metadata(const std::map<std::string, std::string
   options.hidden = integer(metadata, "model.hidden", where);
   options.skip_connections = flag(metadata, "model.skip_connections", where);
   options.downsample = find(metadata, "model.downsample", where);
-  // Keys that came later: files without one have what the keys stand for by default.
+  // Keys added in later versions; files without them have the defaults.
   const auto has = [&](const char* key) { return metadata.find(key) != metadata.end(); };
   if (has("model.latent_distribution"))
     options.latent_distribution = find(metadata, "model.latent_distribution", where);

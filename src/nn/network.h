@@ -14,11 +14,12 @@
 
 namespace valley {
 
-// What the passes through a network do besides computing; the trainer says it, layers heed it.
+// Settings of forward passes that the trainer sets and the layers read.
 struct PassContext {
-  // Whether batch norm takes the moments of the microbatch at hand, or the running ones.
+  // True: batch norm uses the moments of the microbatch; false: the running moments.
   bool batch_statistics = false;
-  // Above 0: each pass adds this share of its moments' differences to the running ones' .grad.
+  // If above 0, each forward pass adds this factor times (batch moment - running moment) to .grad
+  // of the running moments.
   double statistics_weight = 0;
 };
 
@@ -33,18 +34,18 @@ class Network {
   [[nodiscard]] virtual std::vector<LayerInfo> layers()
       const = 0;  // in the order of the forward pass
   [[nodiscard]] PassContext& context() const { return *context_; }     // shared with the layers
-  [[nodiscard]] ComputeOptions& compute() const { return *compute_; }  // likewise
-  // Sets the derived buffers as parameters and the number of steps done (0: at the start) ask for.
-  // Called without gradients, on all ranks alike, after each step.
+  [[nodiscard]] ComputeOptions& compute() const { return *compute_; }  // shared with the layers
+  // Updates the derived buffers from the parameters and the number of completed steps (0: before
+  // the first). Called without gradients after each step, on all ranks.
   virtual void end_step(std::int64_t /*steps_done*/) const {}
-  // Between fix_weights(true) and fix_weights(false) parameters do not change and get no gradients:
-  // weights that are computed from them are computed once, into tensors that keep their places. One
-  // thread at a time.
+  // Between fix_weights(true) and fix_weights(false) parameters do not change and get no gradients,
+  // so weights derived from them are computed once, into tensors with fixed addresses. Not
+  // thread-safe.
   virtual void fix_weights(bool /*fixed*/) const {}
 
  protected:
   ParameterSet parameters_;
-  // What is computed with, from what callers have, and back.
+  // Convert the caller's float to the compute type and back.
   [[nodiscard]] at::Tensor enter(const at::Tensor& x) const { return x.to(compute_->type); }
   [[nodiscard]] static at::Tensor leave(const at::Tensor& y) { return y.to(at::kFloat); }
 
@@ -52,7 +53,7 @@ class Network {
   std::shared_ptr<ComputeOptions> compute_;
 };
 
-// Images from latent vectors.
+// Maps latent vectors to images.
 class Generator : public Network {
  public:
   using Network::Network;
@@ -63,7 +64,7 @@ class Generator : public Network {
   [[nodiscard]] virtual at::Tensor forward(const at::Tensor& z) const = 0;
 };
 
-// Images to images of the same shape, through a code: [B, hidden], or [B, n, h, w].
+// Maps images to images of the same shape through a code, [B, hidden] or [B, n, h, w].
 class Autoencoder : public Network {
  public:
   using Network::Network;
@@ -72,11 +73,11 @@ class Autoencoder : public Network {
   [[nodiscard]] at::Tensor reconstruct(const at::Tensor& x) const { return decode(encode(x)); }
 
  protected:
-  [[nodiscard]] virtual at::Tensor code_of(const at::Tensor& x) const = 0;   // of [B, C, H, W]
-  [[nodiscard]] virtual at::Tensor image_of(const at::Tensor& h) const = 0;  // to [B, C, H, W]
+  [[nodiscard]] virtual at::Tensor code_of(const at::Tensor& x) const = 0;   // x: [B, C, H, W]
+  [[nodiscard]] virtual at::Tensor image_of(const at::Tensor& h) const = 0;  // returns [B, C, H, W]
 };
 
-// A number for each image, low where images are likely.
+// Maps each image to its energy, which is low for likely images.
 class EnergyNetwork : public Network {
  public:
   using Network::Network;

@@ -46,12 +46,12 @@ void initialize_tensor(const at::Tensor& value, const Initializer& initializer, 
   value.copy_(values);
 }
 
-// The shadow in the place of the value, for autograd as well.
-class Shadowed : public torch::autograd::Function<Shadowed> {
+// Replaces the value by its bf16 copy; gradients go to the value.
+class Bf16Weight : public torch::autograd::Function<Bf16Weight> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* /*context*/,
-                            const at::Tensor& /*value*/, const at::Tensor& shadow) {
-    return shadow.detach();
+                            const at::Tensor& /*value*/, const at::Tensor& bf16_copy) {
+    return bf16_copy.detach();
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* /*context*/,
                                                  const torch::autograd::variable_list& gradients) {
@@ -61,8 +61,9 @@ class Shadowed : public torch::autograd::Function<Shadowed> {
 
 }  // namespace
 
-at::Tensor in_type(const at::Tensor& value, const at::Tensor& shadow, at::ScalarType type) {
-  if (shadow.defined() && shadow.scalar_type() == type) return Shadowed::apply(value, shadow);
+at::Tensor in_type(const at::Tensor& value, const at::Tensor& bf16_copy, at::ScalarType type) {
+  if (bf16_copy.defined() && bf16_copy.scalar_type() == type)
+    return Bf16Weight::apply(value, bf16_copy);
   return value.to(type);
 }
 
@@ -94,8 +95,8 @@ std::size_t ParameterSet::index_of(const std::string& name) const {
   throw std::logic_error("no parameter called " + name);
 }
 
-std::shared_ptr<const at::Tensor> ParameterSet::shadow(const std::string& name) const {
-  return parameters_[index_of(name)].shadow;
+std::shared_ptr<const at::Tensor> ParameterSet::bf16_copy(const std::string& name) const {
+  return parameters_[index_of(name)].bf16_copy;
 }
 
 std::shared_ptr<const at::Tensor> ParameterSet::derive(

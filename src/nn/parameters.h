@@ -1,5 +1,4 @@
-// The tensors of a network: those that are trained, and those that it keeps besides (buffers), each
-// with its name and the rule that fills it.
+// The tensors of a network: trained parameters and buffers, each with its name and initializer.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,12 +11,13 @@
 
 namespace valley {
 
-// How a tensor starts. Every value is a function of (seed, the tensor's full name, the element's
-// index): adding a layer or changing the number of ranks moves no other weight.
+// Initial values of a tensor. Each value is a function of (seed, the tensor's full name, element
+// index), so that adding a layer or changing the number of ranks changes no other weight.
 struct Initializer {
   enum class Kind { kConstant, kUniform, kNormal };
   Kind kind = Kind::kConstant;
-  double value = 0;  // kConstant: the value; kUniform: in [-value, value); kNormal: the deviation
+  // kConstant: the value; kUniform: in [-value, value); kNormal: the standard deviation.
+  double value = 0;
 
   static Initializer zero() { return {}; }
   static Initializer constant(double value) { return {Kind::kConstant, value}; }
@@ -31,29 +31,29 @@ struct Initializer {
 
 struct Parameter {
   std::string name;  // within its network: "levels.0.conv1.weight"
-  at::Tensor value;  // float, a leaf; everyone who holds it sees what is stored in it
+  at::Tensor value;  // float, an autograd leaf; its handles share the storage
   Initializer initializer;
-  // A copy of value in bfloat16, of its shape and strides, that who trains the network keeps up to
-  // date; undefined where nobody does. Shared with the layer that `value` belongs to.
-  std::shared_ptr<at::Tensor> shadow = std::make_shared<at::Tensor>();
-  // Function of `value` that its layer needs in each forward pass (float to float), see
+  // bf16 copy of `value` with the same shape and strides, which the optimizer updates; undefined if
+  // there is none. Shared with the parameter's layer.
+  std::shared_ptr<at::Tensor> bf16_copy = std::make_shared<at::Tensor>();
+  // Function of `value` (float to float) that the layer uses in each forward pass, see
   // ParameterSet::derive; empty: none.
   std::function<at::Tensor(const at::Tensor&)> derived_of = {};
-  // Its result in the compute type, kept up to date like `shadow`.
+  // Its result in the compute type, updated like `bf16_copy`.
   std::shared_ptr<at::Tensor> derived = std::make_shared<at::Tensor>();
 };
 
-// A parameter as a layer multiplies with it: `value` itself in float; in bfloat16 the shadow where
-// there is one, else a copy made now. Gradients arrive at `value`, in float.
-[[nodiscard]] at::Tensor in_type(const at::Tensor& value, const at::Tensor& shadow,
+// A parameter in the type of the multiplication: `value` for float; for bfloat16 `bf16_copy` if
+// defined, else a new copy. Gradients go to `value`, in float.
+[[nodiscard]] at::Tensor in_type(const at::Tensor& value, const at::Tensor& bf16_copy,
                                  at::ScalarType type);
 
-// What a network keeps beside its parameters; saved with them. A forward pass never changes one:
-// they move once a step, alike on all ranks.
+// Tensors that are saved with the parameters but not trained. Forward passes do not change them;
+// they change once per step, equally on all ranks.
 struct Buffer {
   enum class Kind {
-    kStatistic,  // a running mean: passes add their differences from it to .grad, which is reduced
-                 // over all ranks with the gradients (see BatchNorm)
+    kStatistic,  // a running mean: forward passes add differences from it to .grad, which is
+                 // reduced over all ranks with the gradients (see BatchNorm2d)
     kDerived,    // a function of parameters and the step: Network::end_step sets it
   };
   std::string name;
@@ -66,30 +66,30 @@ struct Buffer {
 // reduction averages these differences over all ranks. `moment` has the shape of `running`.
 void add_statistic(const at::Tensor& running, const at::Tensor& moment, double weight);
 
-// In order of declaration. Networks add to it while they are built and keep the handles that `add`
-// returns.
+// Parameters and buffers in order of declaration. Constructors of layers add them and keep the
+// returned handles.
 class ParameterSet {
  public:
-  // Tensors are made on `device`; on at::kMeta they have names and shapes but no memory.
+  // Allocates tensors on `device`; on at::kMeta they have names and shapes but no memory.
   explicit ParameterSet(at::Device device = at::kCPU) : device_(device) {}
   at::Tensor add(const std::string& name, at::IntArrayRef shape, const Initializer& initializer);
-  // The shadow of a parameter that was added before.
-  [[nodiscard]] std::shared_ptr<const at::Tensor> shadow(const std::string& name) const;
-  // Registers a function of a parameter that was added before. While the network is trained the
-  // returned tensor is its result after the last update; otherwise it is undefined.
+  // The bf16 copy of a parameter that was added before.
+  [[nodiscard]] std::shared_ptr<const at::Tensor> bf16_copy(const std::string& name) const;
+  // Registers a function of a parameter that was added before. During training the returned tensor
+  // is the result after the last update; otherwise it is undefined.
   std::shared_ptr<const at::Tensor> derive(const std::string& name,
                                            std::function<at::Tensor(const at::Tensor&)> derived_of);
   at::Tensor add_buffer(const std::string& name, at::IntArrayRef shape,
                         const Initializer& initializer, Buffer::Kind kind);
 
-  // Fills all tensors (wherever they live) as `prefix` + name and `seed` say, by Philox streams
-  // kWeights and kBuffers.
+  // Fills all tensors, on any device, as functions of `prefix` + name and `seed`, from Philox
+  // streams kWeights and kBuffers.
   void initialize(std::uint64_t seed, const std::string& prefix) const;
 
   [[nodiscard]] const std::vector<Parameter>& all() const { return parameters_; }
   [[nodiscard]] const std::vector<Buffer>& buffers() const { return buffers_; }
-  [[nodiscard]] std::int64_t count() const;  // numbers of all parameters together
-  void require_grad(bool on) const;          // of every parameter: off freezes the network
+  [[nodiscard]] std::int64_t count() const;  // elements of all parameters
+  void require_grad(bool on) const;          // for all parameters; false freezes the network
 
  private:
   void require_new(const std::string& name) const;

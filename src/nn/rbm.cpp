@@ -22,8 +22,8 @@
 namespace valley {
 namespace {
 
-constexpr double kLeastDeviation = 0.05;
-constexpr double kLeastProbability = 0.01;
+constexpr double kMinDeviation = 0.05;
+constexpr double kMinProbability = 0.01;
 
 }  // namespace
 
@@ -99,7 +99,7 @@ at::Tensor Rbm::log_likelihood(const at::Tensor& v, const at::Tensor& h) const {
 
 at::Tensor Rbm::pixel_deviation() const {
   const at::Tensor variance = pixel_square_ - at::square(pixel_mean_);
-  return at::sqrt(at::clamp(variance, kLeastDeviation * kLeastDeviation));
+  return at::sqrt(at::clamp(variance, kMinDeviation * kMinDeviation));
 }
 
 at::Tensor Rbm::from_unit(const at::Tensor& pixels) const {
@@ -122,7 +122,7 @@ void Rbm::set_visible_bias() const {
     visible_bias_.zero_();
     return;
   }
-  const at::Tensor p = at::clamp(pixel_mean_, kLeastProbability, 1 - kLeastProbability);
+  const at::Tensor p = at::clamp(pixel_mean_, kMinProbability, 1 - kMinProbability);
   visible_bias_.copy_(at::log(p) - at::log(1 - p));
 }
 
@@ -130,8 +130,8 @@ std::vector<LayerInfo> Rbm::layers() const {
   const std::int64_t seen = shape_.visible + shape_.labels;
   std::string name = is_gaussian() ? "rbm of gaussian units" : "rbm of bernoulli units";
   if (shape_.labels > 0) name += fmt::format(" + {} labels", shape_.labels);
-  // Of a step of contrastive divergence: two states of each unit, their probabilities and draws; of
-  // fine-tuning what reaches the hidden units with each label.
+  // Activations of contrastive divergence: two states of each unit with probabilities and draws; of
+  // fine-tuning: the inputs of the hidden units per label.
   constexpr std::int64_t kKept = 4;
   return {{name, fmt::format("[{}]", shape_.hidden), parameters_.count(),
            kKept * (seen + shape_.hidden) + shape_.labels * shape_.hidden, seen * shape_.hidden}};

@@ -1,17 +1,17 @@
-// Restricted Boltzmann machine: visible units, binary hidden units, and, if it has any, a group of
-// label units of which one is on (softmax).
+// RBM (restricted Boltzmann machine): visible units, binary hidden units, and optionally one-hot
+// label units (softmax).
 //
 //   E(v, h, y) = -h'Wv - b'v - c'h - d'y - h'Uy                Bernoulli visible units
-//   E(v, h, y) = |v - b|^2 / 2 - h'Wv - c'h - d'y - h'Uy       Gaussian ones, of variance 1
+//   E(v, h, y) = |v - b|^2 / 2 - h'Wv - c'h - d'y - h'Uy       Gaussian units of variance 1
 //
 // (Hinton, A Practical Guide to Training Restricted Boltzmann Machines, 2010, sections 1, 13.2 and
-// 16.1.) Summed over h, the free energy is
-//   F(v, y) = -b'v - d'y - sum_j softplus(c + Wv + Uy)_j       Gaussian: |v - b|^2 / 2 for -b'v
+// 16.1.) Summing over h gives the free energy
+//   F(v, y) = -b'v - d'y - sum_j softplus(c + Wv + Uy)_j       Gaussian: |v - b|^2 / 2 instead of
+//   -b'v
 //
 // Tensors: weight W [hidden, visible], visible_bias b, hidden_bias c, label_weight U [hidden,
-// labels], label_bias d. In all of these v is float [B, visible], h [B, hidden], y [B, labels]: one
-// row a sample; y is one-hot, or the probabilities of labels, and undefined where the machine has
-// no label units.
+// labels], label_bias d. v is float [B, visible], h [B, hidden], y [B, labels], one row per sample;
+// y is one-hot or has the probabilities of labels, and is undefined without label units.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -31,7 +31,7 @@ struct RbmShape {
   std::int64_t labels = 0;  // 0: no label units
   VisibleUnits units = VisibleUnits::kBernoulli;
   Initializer weights = Initializer::normal(0.01);
-  bool sees_images = true;  // keeps the pixels' moments as buffers
+  bool sees_images = true;  // the visible units are pixels, whose moments are buffers
 };
 
 class Rbm : public Network {
@@ -41,11 +41,11 @@ class Rbm : public Network {
   [[nodiscard]] const RbmShape& shape() const { return shape_; }
   [[nodiscard]] bool is_gaussian() const { return shape_.units == VisibleUnits::kGaussian; }
 
-  // What reaches the hidden units, c + Wv + Uy, and its sigmoid, P(h_j = 1 | v, y). With label
-  // units and y undefined: by v alone, Uy left out.
+  // Input of the hidden units, c + Wv + Uy, and its sigmoid, P(h_j = 1 | v, y). With label units
+  // and y undefined, without Uy.
   [[nodiscard]] at::Tensor hidden_input(const at::Tensor& v, const at::Tensor& y = {}) const;
   [[nodiscard]] at::Tensor hidden(const at::Tensor& v, const at::Tensor& y = {}) const;
-  // b + W'h, and the mean of v given h: its sigmoid, or itself for Gaussian units.
+  // b + W'h, and the mean of v given h: its sigmoid; for Gaussian units b + W'h itself.
   [[nodiscard]] at::Tensor visible_input(const at::Tensor& h) const;
   [[nodiscard]] at::Tensor visible_mean(const at::Tensor& h) const;
   // P(y | h) [B, labels].
@@ -53,23 +53,23 @@ class Rbm : public Network {
 
   // F(v, y) [B]. With label units and y undefined: F(v) = -log sum_y exp(-F(v, y)).
   [[nodiscard]] at::Tensor free_energy(const at::Tensor& v, const at::Tensor& y = {}) const;
-  // The same of what hidden_input(v, y) has given already.
+  // The same from the result of hidden_input(v, y).
   [[nodiscard]] at::Tensor free_energy_of(const at::Tensor& hidden_input, const at::Tensor& v,
                                           const at::Tensor& y = {}) const;
   // F(v, y) for every label: [B, labels].
   [[nodiscard]] at::Tensor free_energies_of_labels(const at::Tensor& v) const;
-  // log P(v | h) [B]; of Gaussian units with the density's constant.
+  // log P(v | h) [B]; for Gaussian units with the normalization constant.
   [[nodiscard]] at::Tensor log_likelihood(const at::Tensor& v, const at::Tensor& h) const;
 
-  // Images as visible units and back: float [B, visible] in [0, 1], in the order C, H, W. Bernoulli
-  // units take a pixel for the probability of being on. Gaussian ones are standardised by the
-  // pixels' moments; deviations below 0.05 count as that.
+  // Pixels, float [B, visible] in [0, 1] in the order C, H, W, to visible units and back. For
+  // Bernoulli units a pixel is the probability of 1. For Gaussian units pixels are standardized by
+  // their moments, with standard deviations of at least 0.05.
   [[nodiscard]] at::Tensor from_unit(const at::Tensor& pixels) const;
   [[nodiscard]] at::Tensor to_unit(const at::Tensor& v) const;  // not clamped
-  // Adds what `pixels` [B, visible] say of the moments, times `weight`, to the statistics.
+  // Adds `weight` times the moments of `pixels` [B, visible] to the statistics.
   void note_moments(const at::Tensor& pixels, double weight) const;
-  // Visible biases as the pixels' means have them: log(p / (1 - p)) with p within [0.01, 0.99] for
-  // Bernoulli units (section 8.1), 0 for Gaussian ones.
+  // Sets the visible biases from the pixels' means p: log(p / (1 - p)), p clamped to [0.01, 0.99],
+  // for Bernoulli units (section 8.1); 0 for Gaussian units.
   void set_visible_bias() const;
 
   [[nodiscard]] const at::Tensor& weight() const { return weight_; }
@@ -77,15 +77,15 @@ class Rbm : public Network {
   [[nodiscard]] const at::Tensor& hidden_bias() const { return hidden_bias_; }
   [[nodiscard]] const at::Tensor& label_weight() const { return label_weight_; }
   [[nodiscard]] const at::Tensor& label_bias() const { return label_bias_; }
-  // Of the pixels: mean and mean square [visible], over a pass of training; undefined where the
-  // machine does not see images.
+  // Mean of the pixels [visible] over the training images; undefined without RbmShape::sees_images.
   [[nodiscard]] const at::Tensor& pixel_mean() const { return pixel_mean_; }
 
   [[nodiscard]] std::vector<LayerInfo> layers() const override;
 
  private:
   [[nodiscard]] at::Tensor pixel_deviation() const;
-  [[nodiscard]] at::Tensor visible_energy(const at::Tensor& v) const;  // [B]: what of F is v's own
+  [[nodiscard]] at::Tensor visible_energy(
+      const at::Tensor& v) const;  // [B], the terms of F in v alone
   RbmShape shape_;
   at::Tensor weight_;
   at::Tensor visible_bias_;

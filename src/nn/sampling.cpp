@@ -33,8 +33,8 @@ void fill_latents(const at::Tensor& z, const LatentDraw& draw, std::uint64_t see
   }
 }
 
-at::Tensor latents_of_seeds(std::span<const std::uint64_t> seeds, const LatentDraw& draw,
-                            at::Device device) {
+at::Tensor latents_from_seeds(std::span<const std::uint64_t> seeds, const LatentDraw& draw,
+                              at::Device device) {
   at::Tensor z = at::empty({static_cast<std::int64_t>(seeds.size()), draw.size}, at::kFloat);
   for (std::size_t i = 0; i < seeds.size(); ++i) {
     const at::Tensor position = at::full({}, static_cast<std::int64_t>(seeds[i]), at::kLong);
@@ -49,11 +49,11 @@ at::Tensor interpolate(const at::Tensor& pair, std::int64_t steps) {
   return pair[0] * (1 - t) + pair[1] * t;
 }
 
-at::Tensor images_of_pixels(const at::Tensor& pixels, PixelRange range,
-                            const kernels::Mirror& mirror, const at::Tensor& position,
-                            std::int64_t offset) {
-  // An allocation of its own, which LibTorch aligns to 64 bytes: matrix libraries choose their path
-  // by alignment.
+at::Tensor images_from_pixels(const at::Tensor& pixels, PixelRange range,
+                              const kernels::Mirror& mirror, const at::Tensor& position,
+                              std::int64_t offset) {
+  // A separate allocation, which LibTorch aligns to 64 bytes: matrix libraries choose kernels by
+  // alignment.
   const at::Tensor images =
       at::empty({pixels.size(0), pixels.size(3), pixels.size(1), pixels.size(2)},
                 at::device(pixels.device()).dtype(at::kFloat), at::MemoryFormat::ChannelsLast);
@@ -92,7 +92,8 @@ void estimate_running_moments(const Generator& generator, const LatentDraw& draw
   std::vector<std::uint64_t> seeds(static_cast<std::size_t>(batch));
   for (std::int64_t i = 0; i < batches; ++i) {
     std::iota(seeds.begin(), seeds.end(), first_seed + static_cast<std::uint64_t>(i * batch));
-    static_cast<void>(generator.generate(latents_of_seeds(seeds, draw, moments.front().device())));
+    static_cast<void>(
+        generator.generate(latents_from_seeds(seeds, draw, moments.front().device())));
   }
   for (at::Tensor& running : moments) {
     running.copy_(running.grad());
@@ -102,19 +103,19 @@ void estimate_running_moments(const Generator& generator, const LatentDraw& draw
 
 namespace {
 
-// Byte 0 would stand for a value that is not finite, and a broken model would draw black images.
+// Without this check, values that are not finite would become byte 0: black images.
 void require_finite_images(const at::Tensor& images, const std::string& file) {
   const at::Tensor bad = at::isfinite(images).flatten(1).all(1).logical_not();
   if (!bad.any().item<bool>()) return;
   throw Error(ExitCode::kData,
-              "{}: {} of {} generated images have values that are not finite; take an earlier "
+              "{}: {} of {} generated images have values that are not finite; use an earlier "
               "checkpoint",
               file, bad.sum().item<std::int64_t>(), images.size(0));
 }
 
 }  // namespace
 
-at::Tensor pixels_of_latents(const Model& model, const at::Tensor& latents) {
+at::Tensor pixels_from_latents(const Model& model, const at::Tensor& latents) {
   const at::NoGradGuard no_grad;
   const auto& generator = dynamic_cast<const Generator&>(model.network("generator"));
   const at::Tensor images = to_symmetric(generator.generate(latents), model.pixel_range());
@@ -127,7 +128,7 @@ at::Tensor generate_pixels(const Model& model, const at::Tensor& latents, std::i
   std::vector<at::Tensor> parts;
   for (std::int64_t i = 0; i < latents.size(0); i += batch) {
     parts.push_back(
-        pixels_of_latents(model, latents.narrow(0, i, std::min(batch, latents.size(0) - i))));
+        pixels_from_latents(model, latents.narrow(0, i, std::min(batch, latents.size(0) - i))));
   }
   return at::cat(parts);
 }

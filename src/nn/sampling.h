@@ -1,5 +1,5 @@
-// Latent vectors that a seed stands for, and pixels from a generator: what training's grids and
-// `valley sample` share.
+// Latent vectors from seeds and pixels from generators, for training's sample grids and `valley
+// sample`.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,37 +14,37 @@
 
 namespace valley {
 
-// How latent vectors are drawn: `size` numbers from U(-1, 1), or from N(0, 1).
+// Distribution of latent vectors: `size` elements from U(-1, 1), or N(0, 1) if `normal`.
 struct LatentDraw {
   std::int64_t size = 64;
   bool normal = false;
 };
 [[nodiscard]] LatentDraw latent_draw(const ModelOptions& options);
 
-// Fills row i of z [B, size] for position + offset + i, by Philox with `seed` and `stream`.
+// Fills row i of z [B, size] from Philox `stream` with `seed` at position + offset + i.
 void fill_latents(const at::Tensor& z, const LatentDraw& draw, std::uint64_t seed,
                   RandomStream stream, const at::Tensor& position, std::int64_t offset);
 
-// Row i is the latent vector of seeds[i]: float [n, size] on `device`, Philox stream kSampleLatent.
-[[nodiscard]] at::Tensor latents_of_seeds(std::span<const std::uint64_t> seeds,
-                                          const LatentDraw& draw, at::Device device);
+// Row i is the latent vector of seeds[i]: float [n, size] on `device`, from Philox stream
+// kSampleLatent.
+[[nodiscard]] at::Tensor latents_from_seeds(std::span<const std::uint64_t> seeds,
+                                            const LatentDraw& draw, at::Device device);
 
-// Pixels uint8 [B, H, W, C] as images [B, C, H, W] of a model's range, on the same device;
-// kernels::images_from_bytes has `mirror`, `position` and `offset`.
-[[nodiscard]] at::Tensor images_of_pixels(const at::Tensor& pixels, PixelRange range,
-                                          const kernels::Mirror& mirror, const at::Tensor& position,
-                                          std::int64_t offset);
+// Converts pixels uint8 [B, H, W, C] to images [B, C, H, W] in `range`, on the same device.
+// `mirror`, `position`, `offset`: see kernels::images_from_bytes.
+[[nodiscard]] at::Tensor images_from_pixels(const at::Tensor& pixels, PixelRange range,
+                                            const kernels::Mirror& mirror,
+                                            const at::Tensor& position, std::int64_t offset);
 
-// Images of a model as images of the range [-1, 1], and back.
+// Convert images from `range` to [-1, 1], and back.
 [[nodiscard]] at::Tensor to_symmetric(const at::Tensor& images, PixelRange range);
 [[nodiscard]] at::Tensor from_symmetric(const at::Tensor& images, PixelRange range);
 
-// `steps` vectors from row 0 of a [2, latent] pair to row 1, ends included, on a straight line:
-// [steps, latent].
+// Linear interpolation from row 0 to row 1 of `pair` [2, latent], both included: [steps, latent].
 [[nodiscard]] at::Tensor interpolate(const at::Tensor& pair, std::int64_t steps);
 
-// The passes through a network take the running moments of batch norm and leave them alone for as
-// long as this lives. Not while another thread starts or ends it for the same network.
+// While this lives, forward passes of the network use the running moments of batch norm and do not
+// change them. Threads must not construct or destroy it concurrently for one network.
 class RunningMoments {
  public:
   explicit RunningMoments(const Network& network);
@@ -57,26 +57,25 @@ class RunningMoments {
   PassContext before_;
 };
 
-// Sets the running moments of batch norm in `generator` to the mean over the batches of
-// `first_seed`, `first_seed` + 1, ... of their moments, as training's forward passes take them: at
-// least `images` latent vectors, in batches of `batch` images. The result depends on the weights
-// alone, not on the moments from before. Does nothing where there is no batch norm.
-// Weights that were averaged have activations of their own, for which averaged moments are wrong
+// Sets the running moments of batch norm in `generator` to the mean of the batch moments over at
+// least `images` latent vectors, of seeds `first_seed`, `first_seed` + 1, ..., in batches of
+// `batch`. The result depends on the weights, not on the previous moments. Does nothing without
+// batch norm. Needed for averaged weights, whose activations do not have the averaged moments
 // (BigGAN's "standing statistics", Brock et al. 2019, appendix D).
 void estimate_running_moments(const Generator& generator, const LatentDraw& draw,
                               std::uint64_t first_seed, std::int64_t images, std::int64_t batch);
 
-// uint8 [n, H, W, C] on the host, by the network "generator" of `model` in one pass without
-// gradients. Under RunningMoments several threads may call. Error kData naming the model's origin,
-// if it has one, where a value is not finite.
-[[nodiscard]] at::Tensor pixels_of_latents(const Model& model, const at::Tensor& latents);
+// Pixels uint8 [n, H, W, C] on the host from the network "generator" of `model`, in one forward
+// pass without gradients. Thread-safe while a RunningMoments lives. Error kData naming the model's
+// origin, if known, if a value is not finite.
+[[nodiscard]] at::Tensor pixels_from_latents(const Model& model, const at::Tensor& latents);
 
-// The same in passes of at most `batch`, with the running moments of batch norm.
+// The same in batches of at most `batch`, with the running moments of batch norm.
 [[nodiscard]] at::Tensor generate_pixels(const Model& model, const at::Tensor& latents,
                                          std::int64_t batch = 64);
 
-// Mean over all pairs of images of the RMS difference of their values, in units of the full range
-// (0..1): how varied a set is. pixels: uint8 [n, H, W, C] on the host, n >= 2.
+// Diversity of images: mean over all pairs of the RMS difference of their values, as a share of the
+// full range. pixels: uint8 [n, H, W, C] on the host, n >= 2.
 [[nodiscard]] double mean_pairwise_distance(const at::Tensor& pixels);
 
 }  // namespace valley

@@ -10,7 +10,7 @@ namespace valley {
 namespace {
 
 constexpr int kRoundsAtStart = 15;
-// Lengths are not taken for smaller than this.
+// Lower bound of norms in divisions.
 constexpr double kShortest = 1e-12;
 
 at::Tensor unit(const at::Tensor& x) { return x / at::clamp_min(x.norm(), kShortest); }

@@ -1,5 +1,5 @@
-// Spectral norm (Miyato, Kataoka, Koyama, Yoshida 2018, arXiv 1802.05957): a weight divided by its
-// largest singular value, so that a layer cannot stretch its input much.
+// Spectral norm (Miyato, Kataoka, Koyama, Yoshida 2018, arXiv 1802.05957): divides a weight by its
+// largest singular value, which bounds the layer's Lipschitz constant.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,15 +14,14 @@ class SpectralNorm {
  public:
   enum class Kind {
     kDivide,  // W / sigma
-    kBound,   // W / max(sigma, 1): weights that start near zero stay small
+    kBound,   // W / max(sigma, 1), for weights that start near zero
   };
-  // Of a weight [out, ...], read as a matrix of `out` rows. Keeps two derived buffers in `set`,
-  // NAME
-  // + ".u" [out] and ".v" [columns]: the singular vectors that power iteration is at.
+  // For a weight [out, ...], viewed as a matrix with `out` rows. Adds two derived buffers to `set`,
+  // NAME + ".u" [out] and ".v" [columns]: the singular vectors that power iteration is at.
   SpectralNorm(ParameterSet& set, const std::string& name, const at::Tensor& weight, Kind kind);
-  // The normed weight. sigma = u^T W v is differentiated in W alone.
+  // The normalized weight. sigma = u^T W v is differentiated with respect to W only.
   [[nodiscard]] at::Tensor operator()() const;
-  // Rounds of power iteration on the weight as it is now: v from u, then u from v.
+  // Runs `rounds` of power iteration on the current weight: v from u, then u from v.
   void iterate(int rounds) const;
 
  private:
@@ -32,7 +31,7 @@ class SpectralNorm {
   at::Tensor v_;
 };
 
-// What a network with spectral norms does in end_step: many rounds at the start, one after a step.
+// Rounds of power iteration that networks run in end_step: many before the first step, then one.
 [[nodiscard]] int power_rounds(std::int64_t steps_done);
 
 }  // namespace valley

@@ -6,7 +6,8 @@
 namespace valley {
 namespace {
 
-constexpr std::array<std::int64_t, 3> kGpuGigabytes = {24, 80, 141};  // of common GPUs
+// Memory of common GPUs, GB.
+constexpr std::array<std::int64_t, 3> kGpuGigabytes = {24, 80, 141};
 constexpr int kDefaultQuestionRanks = 8;
 
 double max_gradient_bytes(const std::vector<StageCost>& stages) {
@@ -21,7 +22,7 @@ ReductionEstimate estimate_reduction(double bytes, int ranks, const ReductionQue
           all_reduce_seconds(bytes, asked, question.bus_bandwidth)};
 }
 
-// Images whose activations fit beside the parameters in the share of a GPU's memory that plans use.
+// Max images whose activations fit, with the parameters, into kMemoryShare of a GPU's memory.
 std::int64_t images_that_fit(const MemoryPlan& memory, std::int64_t gigabytes) {
   constexpr double kGigabyte = 1e9;
   const auto usable =

@@ -13,8 +13,8 @@ std::string work_text(const std::vector<StageCost>& costs) {
   std::string text;
   for (const auto& [stage, cost] : costs) {
     text += fmt::format(
-        "work a step{}: {:.4g} GFLOP, {:.4g} GB of activations and parameters read and written, "
-        "{:.3g} FLOP a byte\n",
+        "work per step{}: {:.4g} GFLOP, {:.4g} GB of activations and parameters read and written, "
+        "{:.3g} FLOP/byte\n",
         costs.size() == 1 ? "" : " of " + stage, cost.flops / kGiga, cost.bytes / kGiga,
         cost.flops / cost.bytes);
   }
@@ -23,10 +23,10 @@ std::string work_text(const std::vector<StageCost>& costs) {
 
 std::string reduction_text(std::int64_t reduced_bytes, const ReductionEstimate& reduction) {
   constexpr double kMillisecondsPerSecond = 1e3;
-  return fmt::format("reduced a step: {}\n", bytes_text(reduced_bytes)) +
+  return fmt::format("reduced per step: {}\n", bytes_text(reduced_bytes)) +
          fmt::format(
-             "all-reduce on {} ranks: {} each a step, {:.3g} ms at {:.4g} GB/s of bus bandwidth, "
-             "latencies aside\n",
+             "all-reduce on {} ranks: {} per rank and step, {:.3g} ms at a bus bandwidth of {:.4g} "
+             "GB/s, without latency\n",
              reduction.ranks, bytes_text(static_cast<std::int64_t>(reduction.bytes)),
              kMillisecondsPerSecond * reduction.seconds, reduction.bus_bandwidth / kGiga);
 }
@@ -47,7 +47,7 @@ std::string gpu_text(const GpuEstimate& gpu) {
 std::string describe_cost(const CostEstimate& estimate) {
   std::string text = work_text(estimate.stages);
   if (estimate.reduction) text += reduction_text(estimate.reduced_bytes, *estimate.reduction);
-  text += fmt::format("peak memory a rank: about {}\n", bytes_text(estimate.peak_bytes));
+  text += fmt::format("peak memory per rank: about {}\n", bytes_text(estimate.peak_bytes));
   for (const GpuEstimate& gpu : estimate.gpus) text += gpu_text(gpu);
   return as_comments(text);
 }

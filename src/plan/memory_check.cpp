@@ -7,17 +7,17 @@
 namespace valley {
 namespace {
 
-std::string what_it_takes(const MemoryPlan& memory, const MicrobatchPlan& plan) {
+std::string describe_need(const MemoryPlan& memory, const MicrobatchPlan& plan) {
   const std::string replay =
       memory.replay == 0
           ? ""
           : fmt::format(", the replay buffer {}", bytes_text(memory.replay / plan.ranks));
-  return fmt::format("parameters take {}{}, a pass of {} image{} about {}",
+  return fmt::format("parameters need {}{}, a microbatch of {} image{} about {}",
                      bytes_text(memory.parameters), replay, plan.size, plan.size == 1 ? "" : "s",
                      bytes_text(memory.per_image * plan.size));
 }
 
-// The next smaller size that the ranks can share; 0 where there is none.
+// The next smaller microbatch size that divides the current one; 0 if there is none.
 std::int64_t next_smaller(const MicrobatchPlan& plan) {
   std::int64_t size = plan.size - 1;
   while (size > 0 && plan.size % size != 0) --size;
@@ -27,7 +27,7 @@ std::int64_t next_smaller(const MicrobatchPlan& plan) {
 std::string way_out(const MicrobatchPlan& plan) {
   const std::int64_t smaller = next_smaller(plan);
   return smaller > 0 ? fmt::format("set train.microbatch={}, or a smaller model.width", smaller)
-                     : "set a smaller model.width: the microbatch is the smallest already";
+                     : "set a smaller model.width: the microbatch cannot be smaller than 1 image";
 }
 
 }  // namespace
@@ -51,15 +51,15 @@ void require_parameters_fit(const MemoryPlan& memory, std::int64_t share, int ra
 std::optional<std::string> memory_warning(const MemoryPlan& memory, const MicrobatchPlan& plan,
                                           bool is_auto, std::int64_t budget) {
   if (peak_bytes(memory, plan) <= budget) return std::nullopt;
-  return fmt::format("memory may run out: {}, of {} that a rank should use; {}{}",
-                     what_it_takes(memory, plan), bytes_text(budget),
-                     is_auto ? "no train.microbatch fits, so auto takes the smallest; " : "",
-                     way_out(plan));
+  return fmt::format(
+      "memory may run out: {}, together more than the {} that a rank should use; {}{}",
+      describe_need(memory, plan), bytes_text(budget),
+      is_auto ? "no train.microbatch fits, so \"auto\" selects the smallest; " : "", way_out(plan));
 }
 
 Error out_of_memory(const std::string& text, const MemoryPlan& memory, const MicrobatchPlan& plan) {
   return {ExitCode::kOutOfMemory,      "{}: {} ({}); {}", this_rank(), text,
-          what_it_takes(memory, plan), way_out(plan)};
+          describe_need(memory, plan), way_out(plan)};
 }
 
 }  // namespace valley

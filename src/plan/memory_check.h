@@ -1,4 +1,4 @@
-// What is said of memory, before it runs out and when it has.
+// Messages about memory: a warning before training and advice after an allocation failed.
 #pragma once
 
 #include <cstdint>
@@ -11,22 +11,21 @@
 
 namespace valley {
 
-// Error kOutOfMemory when what a rank keeps for its parameters alone, or with its part of a replay
-// buffer, is more than its `share` of the memory: no microbatch helps there. Bytes.
+// Error kOutOfMemory if a rank's parameters, with its part of a replay buffer, need more bytes than
+// its `share` of the memory: no microbatch size is small enough.
 void require_parameters_fit(const MemoryPlan& memory, std::int64_t share, int ranks = 1);
 
-// A warning when the passes of `plan` are estimated to need more than `budget` beside the
-// parameters; it says whether a smaller microbatch is left. `is_auto`: the plan has the size that
-// fits best.
+// A warning if the estimated peak of `plan` exceeds `budget` bytes; it proposes a smaller
+// microbatch if there is one. `is_auto`: the plan has the microbatch size that fits best.
 [[nodiscard]] std::optional<std::string> memory_warning(const MemoryPlan& memory,
                                                         const MicrobatchPlan& plan, bool is_auto,
                                                         std::int64_t budget);
 
-// Error kOutOfMemory for `text` of out_of_memory_text, with what helps this plan.
+// Error kOutOfMemory for `text` from out_of_memory_text, with advice for this plan.
 [[nodiscard]] Error out_of_memory(const std::string& text, const MemoryPlan& memory,
                                   const MicrobatchPlan& plan);
 
-// Calls `function`; memory that runs out in it becomes the Error above.
+// Calls `function`; turns its out-of-memory exceptions into the Error above.
 template <typename Function>
 auto with_memory_advice(const MemoryPlan& memory, const MicrobatchPlan& plan,
                         const Function& function) {

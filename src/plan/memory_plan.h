@@ -1,5 +1,5 @@
-// What a training keeps in memory and on disk, counted before anything is allocated: the estimate
-// that bounds microbatches.
+// Estimate of the memory and disk space of a training, made before anything is allocated; it limits
+// the microbatch size.
 #pragma once
 
 #include <c10/core/DeviceType.h>
@@ -13,24 +13,25 @@
 namespace valley {
 
 struct MemoryPlan {
-  // Bytes: values, gradients, the optimizer's moments, averages, the bfloat16 shadow, what
-  // reproducible sums need.
+  // Bytes per rank of values, gradients, the optimizer's moments, averages, the bf16 copy of the
+  // weights, and the partial sums of reproducible training.
   std::int64_t parameters = 0;
-  std::int64_t per_image = 0;   // bytes of a pass for each image of a microbatch
-  std::int64_t checkpoint = 0;  // bytes of one on disk
-  std::int64_t replay = 0;  // bytes of a replay buffer, shared out to the ranks; 0: there is none
+  std::int64_t per_image = 0;   // bytes of activations per image of a microbatch
+  std::int64_t checkpoint = 0;  // bytes of one checkpoint on disk
+  std::int64_t replay = 0;      // bytes of the replay buffer, all ranks together; 0: no buffer
 };
 
-// Bytes of a pass for each image where its tensors take most, while the backward pass goes through
-// all networks: what the layers before it keep, in the type that they compute in, gradients on the
-// way, and images. Tensors alone, whatever an allocator adds. `model` may be an outline.
-[[nodiscard]] std::int64_t pass_bytes_an_image(const Model& model, const Experiment& experiment);
+// Bytes per image at the peak of the backward pass through all networks: saved activations in the
+// compute type, gradients of activations, and images. Allocator overhead is not included. `model`
+// may be a meta model (shapes only).
+[[nodiscard]] std::int64_t pass_bytes_per_image(const Model& model, const Experiment& experiment);
 
-// On ranks of `device`, what their allocator wastes included. `model` may be an outline.
+// The plan for ranks on `device`, with allocator overhead. `model` may be a meta model (shapes
+// only).
 [[nodiscard]] MemoryPlan plan_memory(const Model& model, const Experiment& experiment,
                                      at::DeviceType device = at::kCPU);
 
-// Bytes that a rank is estimated to take at the peak of a step, the program itself aside.
+// Estimated bytes that a rank needs at the peak of a step, without the program itself.
 [[nodiscard]] std::int64_t peak_bytes(const MemoryPlan& memory, const MicrobatchPlan& plan);
 
 }  // namespace valley

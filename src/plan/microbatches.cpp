@@ -27,15 +27,14 @@ void check_reproducible(std::int64_t global_batch, std::int64_t size, int ranks)
   if (!is_power_of_two(count)) {
     throw Error(ExitCode::kConfig,
                 "train.reproducible needs a power-of-two number of microbatches, but "
-                "train.global_batch = {} and "
-                "train.microbatch = {} make {}; train.global_batch = {} works",
+                "train.global_batch = {} and train.microbatch = {} give {}; train.global_batch = "
+                "{} works",
                 global_batch, size, count, power_of_two_below(count) * size);
   }
   if (!is_power_of_two(ranks) || ranks > count) {
     throw Error(ExitCode::kConfig,
-                "train.reproducible needs a power-of-two number of ranks up to the {} "
-                "microbatches, but there are {}; "
-                "start {} ranks",
+                "train.reproducible needs a power-of-two number of ranks, at most one per "
+                "microbatch ({}), but there are {}; launch {} ranks",
                 count, ranks, std::min(count, power_of_two_below(ranks)));
   }
 }
@@ -46,14 +45,14 @@ MicrobatchPlan plan_microbatches(std::int64_t global_batch, AutoInt wanted, int 
                                  bool reproducible) {
   if (global_batch % ranks != 0) {
     throw Error(ExitCode::kConfig,
-                "train.global_batch = {} cannot be shared evenly by {} ranks; train.global_batch = "
-                "{} works",
+                "train.global_batch = {} cannot be divided evenly among {} ranks; "
+                "train.global_batch = {} works",
                 global_batch, ranks, nearest_multiple(global_batch, ranks));
   }
   const std::int64_t size = wanted.value_or(global_batch / ranks);
   if (global_batch % size != 0) {
     throw Error(ExitCode::kConfig,
-                "train.global_batch = {} is no multiple of train.microbatch = {}; "
+                "train.global_batch = {} is not a multiple of train.microbatch = {}; "
                 "train.global_batch = {} works",
                 global_batch, size, nearest_multiple(global_batch, size));
   }
@@ -61,9 +60,8 @@ MicrobatchPlan plan_microbatches(std::int64_t global_batch, AutoInt wanted, int 
   const std::int64_t count = global_batch / size;
   if (count % ranks != 0) {
     throw Error(ExitCode::kConfig,
-                "train.global_batch = {} and train.microbatch = {} make {} microbatches, which {} "
-                "ranks cannot share evenly; "
-                "train.global_batch = {} works",
+                "train.global_batch = {} and train.microbatch = {} give {} microbatches, which "
+                "cannot be divided evenly among {} ranks; train.global_batch = {} works",
                 global_batch, size, count, ranks, nearest_multiple(count, ranks) * size);
   }
   return {global_batch, size, count / ranks, ranks};

@@ -13,14 +13,14 @@ bool accepts_auto(const Key& key) {
          std::ranges::find(key.choices(), "auto") != key.choices().end();
 }
 
-// The TOML values that Schema writes are JSON values too; config files are UTF-8.
+// TOML values written by Schema are also valid JSON; config files are UTF-8.
 nlohmann::json value_json(const Key& key) {
   const std::string value = key.value();
   if (accepts_auto(key) && value == "\"auto\"") return nullptr;
   return parse_json(value, key.name());
 }
 
-// "a new run in runs" of "start: a new run in runs".
+// "a new run in runs" for the line "start: a new run in runs".
 std::string text_after_label(const std::string& line) {
   const std::size_t colon = line.find(": ");
   return colon == std::string::npos ? line : line.substr(colon + 2);

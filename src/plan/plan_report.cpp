@@ -51,13 +51,13 @@ std::string describe_plan(const Model& model, const Experiment& experiment, cons
   text +=
       fmt::format("length: {} steps of {} images = {:.1f} kimg = {:.2f} epochs\n", steps,
                   plan.global_batch, images / 1000, images / static_cast<double>(dataset.size()));
-  text += fmt::format("ranks: {}, each {} microbatch{} of {} images a step\n", plan.ranks,
+  text += fmt::format("ranks: {}, each {} microbatch{} of {} images per step\n", plan.ranks,
                       plan.per_rank, plan.per_rank == 1 ? "" : "es", plan.size);
-  text += fmt::format("memory a rank: {} for parameters, about {} for activations\n",
+  text += fmt::format("memory per rank: {} for parameters, about {} for activations\n",
                       bytes_text(memory.parameters), bytes_text(memory.per_image * plan.size));
   for (const std::string& line : plan_lines(experiment.objective)) text += line + "\n";
   if (memory.replay > 0) {
-    text += fmt::format("replay buffer a rank: {}, in checkpoints {}\n",
+    text += fmt::format("replay buffer per rank: {}, in checkpoints {}\n",
                         bytes_text(memory.replay / plan.ranks), bytes_text(memory.replay));
   }
   return as_comments(text);

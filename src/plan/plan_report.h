@@ -1,4 +1,4 @@
-// What training will take, for people: the tables that --dry-run prints.
+// The plan of a training as text: the tables that --dry-run prints.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@
 namespace valley {
 
 [[nodiscard]] std::string bytes_text(std::int64_t bytes);  // "21.0 MiB"
-// `text` as lines that TOML takes for comments.
+// `text` with every line turned into a TOML comment.
 [[nodiscard]] std::string as_comments(std::string_view text);
 
-// Networks with shapes and parameter counts, data, microbatches, memory a rank. Comments of TOML.
+// Networks with shapes and parameter counts, data, microbatches, memory per rank, as TOML comments.
 [[nodiscard]] std::string describe_plan(const Model& model, const Experiment& experiment,
                                         const RunPlan& run, const Dataset& dataset,
                                         std::int64_t steps);

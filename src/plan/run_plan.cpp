@@ -17,8 +17,8 @@ RunPlan plan(World& world, const Experiment& experiment) {
   if (experiment.records_graphs(world.device().device().type()) &&
       !world.device().device().is_cuda()) {
     throw Error(ExitCode::kConfig,
-                "performance.cuda_graph is on, which is for GPUs, and {} computes on the CPU; "
-                "leave it out",
+                "performance.cuda_graph is on, but {} computes on the CPU, and CUDA graphs need a "
+                "GPU; leave it out",
                 this_rank());
   }
   const std::int64_t all = memory_per_rank(world);

@@ -1,5 +1,5 @@
-// What a step has to compute, move and reduce, from the networks' sizes: the same whatever way it
-// is computed in, so that it can be held against what a machine can do.
+// FLOPs, memory traffic and all-reduce bytes of a step, computed from the networks' sizes. They do
+// not depend on the kernels, so that they can be compared with the peak rates of the hardware.
 #pragma once
 
 #include <cstdint>
@@ -13,29 +13,29 @@
 namespace valley {
 
 struct StepCost {
-  double flops = 0;  // 2 a multiply-add, of convs and matrix products, over all ranks
-  double bytes =
-      0;  // activations and parameters, read and written once for each use, over all ranks
-  double gradients = 0;  // bytes that each rank gives to all-reduce, where there are several
+  double flops = 0;  // of convolutions and matrix products, 2 per multiply-add; all ranks together
+  // Activations and parameters, read and written once per use; all ranks together.
+  double bytes = 0;
+  double gradients = 0;  // bytes that each rank all-reduces if there are several ranks
 };
-// Of a step of `stage` for the whole global batch on `ranks` ranks; nothing for models whose passes
-// nobody has counted. `model` may be an outline. The gradient of the first layer's input, which
-// nobody needs in D's update, is counted: less than 1 % of these networks. Deep belief networks:
-// see dbn_work.h.
+// The cost of a step of `stage` with the global batch on `ranks` ranks; nullopt for models without
+// a cost formula. `model` may be a meta model (shapes only). The count includes the gradient of the
+// first layer's input, which D's update does not need: less than 1 % of these networks. Deep belief
+// networks: see methods/dbn/cost.h.
 [[nodiscard]] std::optional<StepCost> step_cost(const Model& model, const Experiment& experiment,
                                                 const Stage& stage, int ranks);
 
-// Stages that run the same phases cost the same.
+// The cost of a step in all stages that run the same phases.
 struct StageCost {
   std::string stage;  // the shortest of their names
   StepCost cost;
 };
-// Of each kind of step that a training has, in the order in which it comes to them.
+// One entry per distinct list of phases, in training order.
 [[nodiscard]] std::vector<StageCost> stage_costs(const Model& model, const Experiment& experiment,
                                                  int ranks);
 
-// Seconds of an all-reduce of `bytes` over `ranks` at a bus bandwidth in bytes/s, which counts
-// 2 (n - 1) / n times the bytes as nccl-tests does; latencies are left out.
+// Seconds of an all-reduce of `bytes` over `ranks` at a bus bandwidth in bytes/s, without latency.
+// As in nccl-tests, bus bandwidth counts 2 (n - 1) / n times the bytes.
 [[nodiscard]] double all_reduce_seconds(double bytes, int ranks, double bus_bandwidth);
 
 }  // namespace valley

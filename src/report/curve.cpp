@@ -57,16 +57,16 @@ void Series::sort() {
   *this = std::move(sorted);
 }
 
-Curve reduce(const Series& series, std::size_t most) {
-  VALLEY_CHECK(most >= 3 && series.steps.size() == series.values.size());
+Curve reduce(const Series& series, std::size_t max_points) {
+  VALLEY_CHECK(max_points >= 3 && series.steps.size() == series.values.size());
   const std::size_t n = series.values.size();
   Curve curve;
   curve.values = n;
-  if (n <= most) {
+  if (n <= max_points) {
     for (std::size_t i = 0; i < n; ++i) add_bucket(curve, series, i, i + 1);
     return curve;
   }
-  const std::size_t buckets = most - 2;
+  const std::size_t buckets = max_points - 2;
   const std::size_t inner = n - 2;
   add_bucket(curve, series, 0, 1);
   for (std::size_t b = 0; b < buckets; ++b)

@@ -1,4 +1,4 @@
-// A curve with as many points as a plot can show.
+// Reduces a series to the points of a plotted curve.
 #pragma once
 
 #include <cstddef>
@@ -7,30 +7,30 @@
 
 namespace valley::report {
 
-// The values of one figure over steps, in the order of steps. NaN: recorded, but not finite.
+// Values of one metric by step. NaN: recorded as not finite.
 struct Series {
   std::vector<double> steps;
   std::vector<double> values;
 
   void add(double step, double value);
-  // In the order of steps; of several values at one step the last that was added stays.
+  // Sorts by step and keeps the last value added for each step.
   void sort();
 };
 
-// A point stands for one value, or for a bucket of neighbours: their mean step, the mean, least and
-// greatest of the finite values. NaN: none is finite.
+// Each point is one value, or a bucket of consecutive values: their mean step, and the mean, min
+// and max of the finite values. NaN: no value is finite.
 struct Curve {
   std::vector<double> steps;
   std::vector<double> mean;
   std::vector<double> low;
   std::vector<double> high;
-  std::size_t values = 0;      // of the series
-  std::size_t not_finite = 0;  // of these
+  std::size_t values = 0;      // values in the series
+  std::size_t not_finite = 0;  // values that are not finite
   [[nodiscard]] bool is_reduced() const { return values > steps.size(); }
 };
 
-// The series as it is when it has at most `most` values (3 or more). Otherwise its first and last
-// value and, between them, buckets of equally many neighbours.
-[[nodiscard]] Curve reduce(const Series& series, std::size_t most);
+// At most `max_points` (at least 3) points. A longer series keeps its first and last value, with
+// buckets of equal size between them.
+[[nodiscard]] Curve reduce(const Series& series, std::size_t max_points);
 
 }  // namespace valley::report

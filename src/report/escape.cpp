@@ -52,7 +52,7 @@ std::string escape_script(std::string_view json) {
   std::string out;
   out.reserve(json.size());
   for (const char c : json) {
-    // In JSON it stands in strings only, where the escape means the same.
+    // JSON has "<" only inside strings, where the escape is equal to it.
     if (c == '<') {
       out += "\\u003c";
     } else {

@@ -1,4 +1,4 @@
-// Text from files, made safe to stand in a page.
+// Escapes text from files for an HTML page.
 #pragma once
 
 #include <string>
@@ -10,8 +10,8 @@ namespace valley::report {
 // than tab and newline, which HTML cannot hold, as U+FFFD.
 [[nodiscard]] std::string escape_html(std::string_view text);
 
-// JSON for a <script type="application/json">: no "<" stays that could end the element or begin a
-// comment. It reads back the same.
+// JSON for a <script type="application/json">: escapes each "<", which could end the element or
+// begin a comment. It parses to the same value.
 [[nodiscard]] std::string escape_script(std::string_view json);
 
 // RFC 4648, section 4, with padding.

@@ -1,26 +1,26 @@
-// Grids over time: one slider for all runs, each showing its grid that is nearest.
+// Grids over time: one slider for all runs; each run shows its grid of the nearest step.
 
-const SECONDS_A_GRID = 0.6;
-const SMALL = 420;  // pixels: pictures up to here are shown with sharp pixels
+const SECONDS_PER_GRID = 0.6;
+const SMALL = 420;  // pixels: images of at most this width are scaled without smoothing
 
-function pictureSource(id) {
+function imageSource(id) {
   const bytes = document.getElementById(id)?.textContent ?? '';
   return bytes === '' ? '' : `data:image/png;base64,${bytes}`;
 }
 
 function frame(caption, alt) {
-  const picture = element('img', {alt});
+  const image = element('img', {alt});
   const text = element('figcaption', {}, caption);
-  return {node: element('figure', {class: 'frame'}, text, picture), picture, text, id: ''};
+  return {node: element('figure', {class: 'frame'}, text, image), image, text, id: ''};
 }
 
-function show(frame, picture) {
-  if (frame.id === picture.id) return;
-  frame.id = picture.id;
-  frame.picture.width = picture.width;
-  frame.picture.height = picture.height;
-  frame.picture.classList.toggle('small', picture.width <= SMALL);
-  frame.picture.src = pictureSource(picture.id);
+function show(frame, image) {
+  if (frame.id === image.id) return;
+  frame.id = image.id;
+  frame.image.width = image.width;
+  frame.image.height = image.height;
+  frame.image.classList.toggle('small', image.width <= SMALL);
+  frame.image.src = imageSource(image.id);
 }
 
 class Grids {
@@ -31,7 +31,7 @@ class Grids {
     this.playButton = document.getElementById('play');
     this.steps = [...new Set(this.runs.flatMap((run) => run.grids.fakes.map((p) => p.step)))].sort((a, b) => a - b);
     this.timer = null;
-    const reals = new Set(this.runs.map((run) => pictureSource(run.grids.reals?.id)));
+    const reals = new Set(this.runs.map((run) => imageSource(run.grids.reals?.id)));
     this.hasOneReal = this.runs.length > 1 && reals.size === 1;
     this.frames = this.runs.map((run) => this.build(run));
     if (this.hasOneReal) this.buildReal();
@@ -51,7 +51,7 @@ class Grids {
     const isAlone = this.runs.length === 1;
     const pair = element('div', {class: isAlone ? 'pair beside' : 'pair'});
     if (!isAlone) {
-      const dot = element('span', {class: `dot run-${this.runs.indexOf(run) % RUN_COLOURS}`});
+      const dot = element('span', {class: `dot run-${this.runs.indexOf(run) % RUN_COLORS}`});
       pair.append(element('h3', {}, dot, run.name));
     }
     const made = {fakes: null};
@@ -68,7 +68,7 @@ class Grids {
     return made;
   }
 
-  // Runs on the same data have the same real images: once is enough.
+  // Runs on the same data have the same real images, which are shown once.
   buildReal() {
     const {reals} = this.runs[0].grids;
     if (reals === null) return;
@@ -85,9 +85,9 @@ class Grids {
     this.runs.forEach((run, i) => {
       const target = this.frames[i]?.fakes;
       if (!target) return;
-      const picture = run.grids.fakes[nearest(run.grids.fakes.map((p) => p.step), step)];
-      show(target, picture);
-      const when = picture.step === 0 ? 'before training' : `step ${wholeText(picture.step)}`;
+      const image = run.grids.fakes[nearest(run.grids.fakes.map((p) => p.step), step)];
+      show(target, image);
+      const when = image.step === 0 ? 'before training' : `step ${wholeText(image.step)}`;
       target.text.textContent = `generated, ${when}`;
     });
     const rate = this.runs.length === 1 ? this.runs[0].images_per_step ?? 0 : 0;
@@ -96,7 +96,7 @@ class Grids {
     this.slider.setAttribute('aria-valuetext', this.text.textContent);
   }
 
-  // The grid nearest to a step.
+  // Moves to the grid nearest to `step`.
   choose(step) {
     if (this.steps.length > 0) this.moveTo(nearest(this.steps, step));
   }
@@ -112,6 +112,6 @@ class Grids {
       const next = Number(this.slider.value) + 1;
       if (next < this.steps.length) this.moveTo(next);
       else this.play(false);
-    }, 1000 * SECONDS_A_GRID);
+    }, 1000 * SECONDS_PER_GRID);
   }
 }

@@ -18,7 +18,7 @@ std::string_view without_rank(std::string_view text) {
 
 }  // namespace
 
-std::vector<LogMessage> warnings_of_log(std::string_view log) {
+std::vector<LogMessage> find_warnings(std::string_view log) {
   std::vector<LogMessage> messages;
   std::map<std::string_view, std::size_t> known;
   for (std::size_t begin = 0, end = 0; begin < log.size(); begin = end + 1) {

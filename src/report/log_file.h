@@ -9,12 +9,12 @@
 namespace valley::report {
 
 struct LogMessage {
-  std::string time;  // of the first, as it stands there
+  std::string time;  // time of the first occurrence, as in the file
   std::string text;  // "warning: ..." or "error: ...", without the rank
   std::size_t times = 1;
 };
 
-// In the order of their first appearance; the same text is listed once.
-[[nodiscard]] std::vector<LogMessage> warnings_of_log(std::string_view log);
+// Distinct texts in the order of their first occurrence.
+[[nodiscard]] std::vector<LogMessage> find_warnings(std::string_view log);
 
 }  // namespace valley::report

@@ -15,28 +15,28 @@
 namespace valley::report {
 namespace {
 
-std::string picture_element(const RunFiles& run, const Picture& picture, const std::string& id) {
+std::string image_element(const RunFiles& run, const GridImage& image, const std::string& id) {
   std::string bytes;
   try {
-    bytes = read_file(run.path / picture.file);
+    bytes = read_file(run.path / image.file);
   } catch (const Error&) {
-    // The script shows an empty frame for it.
+    // The script shows an empty frame.
   }
   return fmt::format("<script type=\"text/plain\" id=\"{}\">{}</script>\n", id, base64(bytes));
 }
 
-std::string picture_elements(const std::vector<RunFiles>& runs) {
+std::string image_elements(const std::vector<RunFiles>& runs) {
   std::string html;
   for (std::size_t r = 0; r < runs.size(); ++r) {
-    const Pictures& pictures = runs[r].pictures;
-    if (pictures.reals) html += picture_element(runs[r], *pictures.reals, picture_id(r, -1));
-    for (std::size_t i = 0; i < pictures.fakes.size(); ++i)
-      html += picture_element(runs[r], pictures.fakes[i], picture_id(r, static_cast<int>(i)));
+    const GridImages& grids = runs[r].grids;
+    if (grids.reals) html += image_element(runs[r], *grids.reals, grid_id(r, -1));
+    for (std::size_t i = 0; i < grids.fakes.size(); ++i)
+      html += image_element(runs[r], grids.fakes[i], grid_id(r, static_cast<int>(i)));
   }
   return html;
 }
 
-// What the policy of the page admits: this very script, whatever else may have got in.
+// Source of the content security policy that allows only this script, by its hash.
 std::string script_source() {
   const std::string hex = sha256_hex(as_bytes(page_script()));
   std::string bytes;
@@ -54,10 +54,10 @@ std::string title_of(const std::vector<RunFiles>& runs) {
 std::string grids_note(const std::vector<RunFiles>& runs) {
   std::string note;
   for (const RunFiles& run : runs) {
-    const std::size_t shown = run.pictures.fakes.size();
-    if (shown < run.pictures.found)
-      note += fmt::format(" Of {}'s {} grids {} are in this page, evenly over the run.", run.name,
-                          run.pictures.found, shown);
+    const std::size_t shown = run.grids.fakes.size();
+    if (shown < run.grids.found)
+      note += fmt::format(" {}: {} of {} grids are shown, at even distances.", run.name, shown,
+                          run.grids.found);
   }
   return escape_html(note);
 }
@@ -74,10 +74,10 @@ std::string make_page(const std::vector<RunFiles>& runs, const std::string& made
                                 {"warnings", warnings_section(runs)},
                                 {"grids_note", grids_note(runs)},
                                 {"settings", settings_section(runs)},
-                                {"starts", starts_section(runs)},
+                                {"launches", launches_section(runs)},
                                 {"made_by", escape_html(made_by)},
                                 {"data", escape_script(page_data(runs))},
-                                {"pictures", picture_elements(runs)}});
+                                {"grids", image_elements(runs)}});
 }
 
 std::string fill(std::string_view text, const Fields& values) {

@@ -1,5 +1,5 @@
-// `valley report`: one HTML file that shows runs, with its pictures and script inside. It asks
-// nothing of any network, and its own policy forbids it to.
+// `valley report`: one HTML file that shows runs, with images and scripts inside. Its content
+// security policy forbids all network access.
 #pragma once
 
 #include <string>
@@ -10,12 +10,12 @@
 
 namespace valley::report {
 
-// The page of one run or of several side by side. `made_by`: a line for its end. Pictures that are
-// gone by now are left out.
+// The page of one run, or of several side by side. `made_by`: line for the end of the page. Images
+// that have been deleted meanwhile are empty.
 [[nodiscard]] std::string make_page(const std::vector<RunFiles>& runs, const std::string& made_by);
 
-// `text` with each {{name}} replaced by its value, once: what a value holds is not looked at again.
-// A name without a value is a bug.
+// `text` with each {{name}} replaced by its value. Values are not searched for names. A name
+// without a value is a bug.
 [[nodiscard]] std::string fill(std::string_view text, const Fields& values);
 
 }  // namespace valley::report

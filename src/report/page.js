@@ -1,4 +1,4 @@
-// Puts the page together: reads its data, builds sections of panels, and keeps them in step.
+// Builds the page from its data: sections of panels with a common cursor and axis.
 
 class Page {
   constructor(data) {
@@ -74,7 +74,7 @@ class Page {
     name();
   }
 
-  // The same for all plots, so that they can be read below each other.
+  // Equal for all plots, so that they line up.
   domain() {
     let high = 0;
     for (const panel of this.data.panels) {
@@ -90,7 +90,7 @@ class Page {
     for (const panel of this.panels) panel.draw();
   }
 
-  // The cursor of all plots, in what the axis counts; null: none.
+  // Moves the cursor of all plots to `at` (steps or images, as the axis); null: no cursor.
   move(at) {
     if (at === this.cursor) return;
     const isIdle = this.waiting !== true;
@@ -103,7 +103,7 @@ class Page {
     });
   }
 
-  // Shows the grids of that place.
+  // Shows the grids at `at`.
   choose(at) {
     if (at === null) return;
     const rate = this.data.runs[0].images_per_step ?? 0;

@@ -1,4 +1,4 @@
-// The files that every page is made of, as strings: page.html, page.css and the scripts.
+// Embedded files of the page: page.html, page.css and the scripts.
 #pragma once
 
 #include <string_view>

@@ -19,7 +19,7 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-// Pairs of quantiles that make a band, the widest first.
+// Pairs of quantiles of a band, the widest first.
 constexpr std::array<std::pair<const char*, const char*>, 2> kBands = {
     {{"/q05", "/q95"}, {"/q25", "/q75"}}};
 
@@ -34,7 +34,7 @@ OrderedJson rounded(const std::vector<double>& values) {
   return list;
 }
 
-// Whole steps read better, and those between two of them mean nothing.
+// Distinct lists of steps. The mean steps of buckets are rounded to whole steps.
 class Axes {
  public:
   std::size_t number_of(const std::vector<double>& steps) {
@@ -63,8 +63,8 @@ OrderedJson bands_of(const RunFiles& run, const std::string& key, Axes& axes) {
     const Series* low = series_of(run, key + low_name);
     const Series* high = series_of(run, key + high_name);
     if (low == nullptr || high == nullptr || low->steps != high->steps) continue;
-    const Curve lower = reduce(*low, kMostPoints);
-    const Curve upper = reduce(*high, kMostPoints);
+    const Curve lower = reduce(*low, kMaxPoints);
+    const Curve upper = reduce(*high, kMaxPoints);
     bands.push_back({{"axis", axes.number_of(lower.steps)},
                      {"low", rounded(lower.mean)},
                      {"high", rounded(upper.mean)}});
@@ -73,7 +73,7 @@ OrderedJson bands_of(const RunFiles& run, const std::string& key, Axes& axes) {
 }
 
 OrderedJson trace_of(const RunFiles& run, std::size_t number, const Trace& trace, Axes& axes) {
-  const Curve curve = reduce(*series_of(run, trace.key), kMostPoints);
+  const Curve curve = reduce(*series_of(run, trace.key), kMaxPoints);
   OrderedJson json = {{"run", number},
                       {"label", trace.label},
                       {"role", trace.role},
@@ -101,7 +101,7 @@ OrderedJson marks_of(const std::vector<RunFiles>& runs) {
   return marks;
 }
 
-// "l2_sum" of runs that all have it; "" where they differ or do not say.
+// "l2_sum" if all runs have it; "" if they differ or it is unknown.
 std::string common_energy(const std::vector<RunFiles>& runs) {
   const std::string energy = runs.front().energy();
   const bool is_common =
@@ -109,7 +109,7 @@ std::string common_energy(const std::vector<RunFiles>& runs) {
   return is_common ? energy : "";
 }
 
-// Whether all runs measure their energy alike.
+// True if the energies of all runs have the same unit.
 bool have_one_energy(const std::vector<RunFiles>& runs) {
   return std::ranges::all_of(runs, [&](const RunFiles& run) {
     return run.energy() == runs.front().energy() &&
@@ -138,21 +138,20 @@ OrderedJson panel_json(const Panel& panel, const std::vector<RunFiles>& runs, Ax
   return json;
 }
 
-OrderedJson picture_json(const Picture& picture, std::string id) {
+OrderedJson image_json(const GridImage& image, std::string id) {
   return {{"id", std::move(id)},
-          {"step", rounded(picture.step)},
-          {"width", picture.width},
-          {"height", picture.height}};
+          {"step", rounded(image.step)},
+          {"width", image.width},
+          {"height", image.height}};
 }
 
 OrderedJson run_json(const RunFiles& run, std::size_t number) {
   OrderedJson fakes = OrderedJson::array();
-  for (std::size_t i = 0; i < run.pictures.fakes.size(); ++i)
-    fakes.push_back(picture_json(run.pictures.fakes[i], picture_id(number, static_cast<int>(i))));
+  for (std::size_t i = 0; i < run.grids.fakes.size(); ++i)
+    fakes.push_back(image_json(run.grids.fakes[i], grid_id(number, static_cast<int>(i))));
   const double rate = run.stats.last_step > 0 ? run.stats.last_images / run.stats.last_step : 0;
-  const OrderedJson reals = run.pictures.reals
-                                ? picture_json(*run.pictures.reals, picture_id(number, -1))
-                                : OrderedJson();
+  const OrderedJson reals =
+      run.grids.reals ? image_json(*run.grids.reals, grid_id(number, -1)) : OrderedJson();
   return {{"name", run.name},
           {"images_per_step", rounded(rate)},
           {"grids", {{"reals", reals}, {"fakes", std::move(fakes)}}}};
@@ -160,7 +159,7 @@ OrderedJson run_json(const RunFiles& run, std::size_t number) {
 
 }  // namespace
 
-std::string picture_id(std::size_t run, int index) {
+std::string grid_id(std::size_t run, int index) {
   return index < 0 ? fmt::format("reals-{}", run) : fmt::format("fakes-{}-{}", run, index);
 }
 

@@ -1,4 +1,4 @@
-// What the page's script draws, as JSON.
+// Data for the page's script, as JSON.
 #pragma once
 
 #include <cstddef>
@@ -9,23 +9,21 @@
 
 namespace valley::report {
 
-inline constexpr std::size_t kMostPoints = 1000;  // of a curve
+inline constexpr std::size_t kMaxPoints = 1000;  // per curve
 
 // An object:
-//   runs    [{name, images_per_step, grids: {reals: picture or null, fakes: [picture]}}]
-//           a picture is {id, step, width, height}; the element of that id holds its bytes
-//   axes    [[step, ...], ...]   which the curves below refer to by number
+//   runs    [{name, images_per_step, grids: {reals: image or null, fakes: [image]}}]
+//           an image is {id, step, width, height}; the element with this id holds its bytes
+//   axes    [[step, ...], ...]   referred to by index
 //   panels  [{section, title, note, unit, facets, own_scale, reference, marks, traces}]
-//           facets: a plot for each run instead of one for all; own_scale: in these, each its own
-//           axis of values; marks: [{run, step, text}]
+//           facets: one plot per run instead of one for all; own_scale: these plots have separate
+//           value axes; marks: [{run, step, text}]
 //           a trace is {run, label, role, axis, mean, low, high, bands, values, not_finite}; low
-//           and high only where points stand for buckets; bands: [{axis, low, high}], the widest
-//           first
-// Numbers are rounded to six digits; null is a number that is not finite.
+//           and high only if points are buckets; bands: [{axis, low, high}], the widest first
+// Values are rounded to six digits; null: not finite.
 [[nodiscard]] std::string page_data(const std::vector<RunFiles>& runs);
 
-// The id of the element that holds a picture of a run; `index`: of Pictures::fakes, or -1 for the
-// reals.
-[[nodiscard]] std::string picture_id(std::size_t run, int index);
+// Element id of an image of a run; `index`: into GridImages::fakes, or -1 for the real images.
+[[nodiscard]] std::string grid_id(std::size_t run, int index);
 
 }  // namespace valley::report

@@ -11,7 +11,7 @@
 namespace valley::report {
 namespace {
 
-constexpr std::size_t kMostWarnings = 100;
+constexpr std::size_t kMaxWarnings = 100;
 
 std::string section(const std::string& id, const std::string& title, const std::string& body) {
   return fmt::format(
@@ -36,7 +36,7 @@ std::string warning_place(const Warning& warning) {
   return step.empty() || warning.kind.empty() ? step + warning.kind : warning.kind + ", " + step;
 }
 
-// A warning of the training is written into both files.
+// True for warnings that are in both files.
 bool is_in_stats(const LogMessage& message, const Stats& stats) {
   return std::ranges::any_of(stats.warnings, [&](const Warning& warning) {
     return !warning.text.empty() && message.text.find(warning.text) != std::string::npos;
@@ -54,13 +54,13 @@ std::string warnings_of(const RunFiles& run) {
   }
   for (const std::string& notice : run.notices) items.push_back(item("notice", "files", notice));
   std::string html;
-  for (std::size_t i = 0; i < std::min(items.size(), kMostWarnings); ++i) html += items[i];
-  if (items.size() > kMostWarnings)
-    html += item("notice", "", fmt::format("and {} more", items.size() - kMostWarnings));
+  for (std::size_t i = 0; i < std::min(items.size(), kMaxWarnings); ++i) html += items[i];
+  if (items.size() > kMaxWarnings)
+    html += item("notice", "", fmt::format("and {} more", items.size() - kMaxWarnings));
   return html;
 }
 
-// All keys of the runs, in the order of the first that has them.
+// Union of the runs' keys, in the order of their first occurrence.
 std::vector<std::string> keys_of(const std::vector<RunFiles>& runs) {
   std::vector<std::string> keys;
   std::set<std::string> known;
@@ -95,17 +95,17 @@ std::string settings_table(const std::vector<RunFiles>& runs,
   return html + "</tbody></table></div>\n";
 }
 
-std::string folded(const std::string& title, const std::string& body) {
+std::string details_element(const std::string& title, const std::string& body) {
   return fmt::format("<details><summary>{}</summary>\n{}</details>\n", title, body);
 }
 
-std::string start_title(const Fields& start, std::size_t number) {
-  const std::string code = field(start, "exit_code");
-  const std::string why = field(start, "why");
-  std::string end = code.empty() ? "no end on record" : "ended with " + code;
+std::string launch_title(const Fields& launch, std::size_t number) {
+  const std::string code = field(launch, "exit_code");
+  const std::string why = field(launch, "why");
+  std::string end = code.empty() ? "no end recorded" : "exit code " + code;
   if (!why.empty()) end += ": " + why;
-  return fmt::format("Start {}: {}, {} rank(s) on {}; {}", number, field(start, "started"),
-                     field(start, "ranks"), field(start, "host"), end);
+  return fmt::format("Launch {}: {}, {} rank(s) on {}; {}", number, field(launch, "started"),
+                     field(launch, "ranks"), field(launch, "host"), end);
 }
 
 std::string fields_list(const Fields& fields) {
@@ -134,32 +134,35 @@ std::string settings_section(const std::vector<RunFiles>& runs) {
     std::ranges::copy_if(keys, std::back_inserter(different),
                          [&](const std::string& key) { return differs(runs, key); });
     body += different.empty() ? "<p>All settings are the same.</p>\n"
-                              : "<h3>That differ</h3>\n" + settings_table(runs, different);
+                              : "<h3>Settings that differ</h3>\n" + settings_table(runs, different);
   }
   if (!keys.empty())
-    body += folded(fmt::format("All {} settings", keys.size()), settings_table(runs, keys));
+    body +=
+        details_element(fmt::format("All {} settings", keys.size()), settings_table(runs, keys));
   for (std::size_t r = 0; r < runs.size(); ++r)
     if (!runs[r].config.empty())
-      body += folded("config.toml" + (runs.size() == 1 ? "" : " of " + escape_html(runs[r].name)),
-                     "<pre>" + escape_html(runs[r].config) + "</pre>\n");
+      body += details_element(
+          "config.toml" + (runs.size() == 1 ? "" : " of " + escape_html(runs[r].name)),
+          "<pre>" + escape_html(runs[r].config) + "</pre>\n");
   return section("settings", "Settings", body);
 }
 
-std::string starts_section(const std::vector<RunFiles>& runs) {
+std::string launches_section(const std::vector<RunFiles>& runs) {
   std::string body;
   for (std::size_t r = 0; r < runs.size(); ++r) {
     const RunFiles& run = runs[r];
     body += heading(runs, r);
     Fields data = run.data;
-    if (!run.starts.empty())
-      data.insert(data.begin(), {"fingerprint", field(run.starts.back(), "data_fingerprint")});
+    if (!run.launches.empty())
+      data.insert(data.begin(), {"fingerprint", field(run.launches.back(), "data_fingerprint")});
     data.insert(data.begin(), {"path", run.setting("data.path")});
-    body += folded("Data", fields_list(data));
-    for (std::size_t i = run.starts.size(); i-- > 0;)
-      body += folded(escape_html(start_title(run.starts[i], i + 1)), fields_list(run.starts[i]));
-    if (!run.end.empty()) body += folded("exit.json", fields_list(run.end));
+    body += details_element("Data", fields_list(data));
+    for (std::size_t i = run.launches.size(); i-- > 0;)
+      body += details_element(escape_html(launch_title(run.launches[i], i + 1)),
+                              fields_list(run.launches[i]));
+    if (!run.end.empty()) body += details_element("exit.json", fields_list(run.end));
   }
-  return section("starts", "Data and starts", body);
+  return section("launches", "Data and launches", body);
 }
 
 }  // namespace valley::report

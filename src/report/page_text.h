@@ -1,4 +1,4 @@
-// The parts of a page that are text: HTML, with everything that comes from files escaped.
+// Text sections of the page as HTML; all text from files is escaped.
 #pragma once
 
 #include <string>
@@ -8,21 +8,20 @@
 
 namespace valley::report {
 
-// Whether a run has ended and how: {"done", "done"}, {"failed", "failed (70): not finite"}, ...
+// End state of a run: {"done", "done"}, {"failed", "failed (70): not finite"}, ...
 struct RunState {
-  std::string kind;  // "done", "stopped", "failed" or "open": no end is on record
+  std::string kind;  // "done", "stopped", "failed", or "open" if no end is recorded
   std::string text;
 };
-[[nodiscard]] RunState state_of(const RunFiles& run);
+[[nodiscard]] RunState describe_state(const RunFiles& run);
 
-// A card a run: its state, and the facts that one asks for first.
+// One card per run: its state and the main facts.
 [[nodiscard]] std::string run_cards(const std::vector<RunFiles>& runs);
-// Warnings of the training and of its log, and what is missing of the run's files; "" when there
-// is nothing to say.
+// Warnings of stats.jsonl and log.txt, and missing or damaged files; "" if there are none.
 [[nodiscard]] std::string warnings_section(const std::vector<RunFiles>& runs);
-// Of several runs first those that differ; then all, and config.toml itself of a single run.
+// Settings that differ (several runs), all settings, and each config.toml.
 [[nodiscard]] std::string settings_section(const std::vector<RunFiles>& runs);
-// The starts of each run, the newest first.
-[[nodiscard]] std::string starts_section(const std::vector<RunFiles>& runs);
+// Data and launches of each run, the newest launch first.
+[[nodiscard]] std::string launches_section(const std::vector<RunFiles>& runs);
 
 }  // namespace valley::report

@@ -14,13 +14,13 @@
 namespace valley::report {
 namespace {
 
-constexpr const char* kValidationSection = "Images that training does not see";
+constexpr const char* kValidationSection = "Validation";
 constexpr const char* kQuality = "Quality of samples";
 constexpr const char* kOptimizer = "Losses and optimizer";
 constexpr const char* kSpeed = "Speed";
 constexpr const char* kOther = "Other";
 
-// Figures that say nothing more beside those that are shown.
+// Metrics that are redundant with those shown.
 constexpr std::string_view kHidden[] = {"epoch:S_D",        "epoch:S_G",    "epoch:S_G_previous",
                                         "evaluate:samples", "epoch:steps",  "epoch:margin_next",
                                         "epoch:epoch",      "epoch:margin", "epoch"};
@@ -46,8 +46,8 @@ std::vector<Panel> panels_of_energy() {
        {{metric::kEnergyGap, "gap", ""}}},
       {kControlSection,
        "Generated over real",
-       "Energy of generated samples as a multiple of that of real ones. It has no unit, so that "
-       "runs of different energies compare; at 1 the discriminator tells them apart no more.",
+       "Energy of generated samples divided by that of real ones. It has no unit, so that runs "
+       "with different energies can be compared. At 1 the discriminator cannot separate them.",
        "",
        {{"derived:energy_ratio", "generated / real", ""}}},
       {kControlSection,
@@ -64,7 +64,7 @@ std::vector<Panel> panels_of_energy() {
     panel.reference = 1;
     panel.has_reference = key == "derived:energy_ratio";
   }
-  // The convergence measure follows the panels of control that methods add.
+  // The convergence measure comes after the control panels that methods add.
   Panel convergence = std::move(panels.back());
   panels.pop_back();
   for (const auto& method : methods())
@@ -74,7 +74,7 @@ std::vector<Panel> panels_of_energy() {
   return panels;
 }
 
-// What data.validation is measured by.
+// Panel of one measure of data.validation.
 struct ValidationPanel {
   std::string_view name;
   const char* title;
@@ -82,17 +82,17 @@ struct ValidationPanel {
 };
 constexpr ValidationPanel kValidation[] = {
     {metric::kFreeEnergy, "Free energy",
-     "Of the layer in training, nats. Validation images that rise above training images, on which "
-     "the layer learns, show overfitting."},
+     "Of the layer in training, in nats. A rise for validation images relative to training images "
+     "is overfitting."},
     {metric::kImageEnergy, "Energy of images",
-     "Validation images that rise above training images show overfitting."},
+     "A rise for validation images relative to training images is overfitting."},
     {metric::kPseudoLikelihood, "Pseudo-likelihood",
-     "Of the layer in training, log, from one unit an image. Higher is better."},
+     "Logarithm, of the layer in training, estimated from one unit per image. Higher is better."},
     {metric::kReconstructionError, "Reconstruction error",
-     "Mean square a unit, one step up and down. It falls where a layer learns, and says little of "
-     "how well it models the data."},
-    {metric::kCrossEntropy, "Cross-entropy of classes", "Mean of -log P(class), nats."},
-    {metric::kClassError, "Error of classes", "Share of misclassified images."},
+     "Mean square per unit after one step up and down. It decreases while a layer learns, but is a "
+     "weak measure of how well it models the data."},
+    {metric::kCrossEntropy, "Classification cross-entropy", "Mean of -log P(class), nats."},
+    {metric::kClassError, "Classification error", "Share of misclassified images."},
 };
 
 std::vector<Panel> panels_of_validation() {
@@ -113,9 +113,8 @@ std::vector<Panel> panels_of_samples_and_speed() {
   return {
       {kQuality,
        "Variety of samples",
-       "Mean distance of all pairs in a grid. Generated far below real: the generator draws the "
-       "same "
-       "image for every seed.",
+       "Mean distance of all pairs in a grid. If generated is far below real, the generator draws "
+       "the same image for every seed.",
        "",
        {{"samples:distance/real", "real", "real"}, {"samples:distance/fake", "generated", "fake"}}},
       {kSpeed,
@@ -125,14 +124,14 @@ std::vector<Panel> panels_of_samples_and_speed() {
        {{metric::kImagesPerSecond, "images/s", ""}}},
       {kSpeed,
        "Waiting",
-       "Of rank 0, a step: for data, and in reductions.",
+       "Time per step that rank 0 waits for data and in reductions.",
        "ms",
        {{metric::kDataWait, "data", ""}, {metric::kExposedComm, "communication", ""}}},
       {kSpeed, "Peak memory", "Of rank 0.", "MiB", {{metric::kPeakMemory, "memory", ""}}},
   };
 }
 
-// Panels that take all figures whose names start alike.
+// Panel of all metrics with a name prefix.
 struct Family {
   std::string_view prefix;
   const char* section;
@@ -145,12 +144,12 @@ constexpr Family kFamilies[] = {
     {"loss/", kOptimizer, "Losses", "", true, true},
     {metric::kGradientNormOf, kOptimizer, "Gradient norms",
      "Euclidean norm of the reduced gradient.", false, true},
-    {"pulling_away", kOptimizer, "Pulling-away term", "Likeness of the codes of generated samples.",
-     false, false},
+    {"pulling_away", kOptimizer, "Pulling-away term",
+     "Similarity of the codes of generated samples.", false, false},
     {metric::kLearningRateOf, kOptimizer, "Learning rates", "", false, false},
 };
 
-// Metrics of `valley evaluate`; others have their own name as the title.
+// Titles of the metrics of `valley evaluate`; the title of other metrics is their name.
 struct MetricTitle {
   std::string_view name;
   const char* title;
@@ -158,13 +157,13 @@ struct MetricTitle {
 };
 constexpr MetricTitle kMetrics[] = {
     {"swd", "Sliced Wasserstein distance (swd)",
-     "Lower is better. The floor is that of other real images in the samples' place."},
-    {"ms_ssim", "Likeness of pairs (ms_ssim)",
-     "Best near its floor; above it the samples are less varied than the data."},
+     "Lower is better. The floor is the value of other real images instead of samples."},
+    {"ms_ssim", "Similarity of pairs (ms_ssim)",
+     "Best near its floor; above it the samples vary less than the data."},
     {"fid", "FID", "Lower is better."},
     {"density", "Density", "Higher is better, up to the floor of about 1."},
     {"coverage", "Coverage", "Share of the data that has samples near it."},
-    {"distance", "Distance of pairs", "Best near its floor; below it the samples are less varied."},
+    {"distance", "Distance of pairs", "Best near its floor; below it the samples vary less."},
     {"mean", "Means of channels", ""},
     {"deviation", "Deviations of channels", ""},
 };
@@ -235,7 +234,7 @@ std::vector<Panel> panels_for(const std::set<std::string>& keys) {
   for (Panel& panel : known) {
     std::erase_if(panel.traces, [&](const Trace& t) { return !keys.contains(t.key); });
     for (const Trace& trace : panel.traces) rest.erase(trace.key);
-    // The margin alone is no panel of energies.
+    // No energy panel for the margin alone.
     if (!panel.traces.empty() && (panel.traces.front().role != "margin")) panels.push_back(panel);
   }
   for (const Family& family : kFamilies) {

@@ -1,4 +1,4 @@
-// Which plots a page has: the figures that belong together, under what title and in what order.
+// Plots of a page: groups of metrics, their titles and their order.
 #pragma once
 
 #include <set>
@@ -9,9 +9,9 @@
 
 namespace valley::report {
 
-// For the names of all figures that the runs have: the known ones where they belong, others in the
-// section "Other", grouped by what stands before their first "/". Each is in a panel at most once
-// but for the margin, which stands beside the energies too.
+// Panels for `keys`, the names of all metrics of the runs. Unknown metrics are in the section
+// "Other", grouped by the part of the name before the first "/". Each metric is in at most one
+// panel, except the margin, which is also plotted with the energies.
 [[nodiscard]] std::vector<Panel> panels_for(const std::set<std::string>& keys);
 
 }  // namespace valley::report

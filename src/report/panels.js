@@ -1,6 +1,6 @@
-// The figures of a page: a panel holds a plot, or one a run beside each other on the same axes.
+// Panels of a page: one plot, or one plot per run side by side with equal axes.
 
-const RUN_COLOURS = 6;
+const RUN_COLORS = 6;
 const HEIGHT = {narrow: 210, wide: 260};
 
 function element(name, attributes, ...children) {
@@ -10,7 +10,7 @@ function element(name, attributes, ...children) {
   return node;
 }
 
-// The traces that stand in one plot, with their colours.
+// Traces of each plot, with their styles.
 function facetsOf(panel, runs) {
   const styled = panel.traces.map((trace) => ({...trace, style: styleOf(trace, panel)}));
   if (!panel.facets) {
@@ -24,10 +24,10 @@ function facetsOf(panel, runs) {
 
 function styleOf(trace, panel) {
   if (['real', 'fake', 'margin', 'floor'].includes(trace.role)) return trace.role;
-  if (panel.traces.every((other) => other.label === trace.label)) return `run-${trace.run % RUN_COLOURS}`;
+  if (panel.traces.every((other) => other.label === trace.label)) return `run-${trace.run % RUN_COLORS}`;
   const labels = [...new Set(panel.traces.map((other) => other.label))];
-  // Other colours than those of the first runs.
-  return {D: 'run-3', G: 'run-2'}[trace.role] ?? `run-${(labels.indexOf(trace.label) + 2) % RUN_COLOURS}`;
+  // Different colors from those of the first runs.
+  return {D: 'run-3', G: 'run-2'}[trace.role] ?? `run-${(labels.indexOf(trace.label) + 2) % RUN_COLORS}`;
 }
 
 // `page`: {data, axis: 'steps' or 'images', smoothing, cursor (in steps of run 0's axis unit), move}.
@@ -57,7 +57,7 @@ class Panel {
     const figure = element('figure', {class: isWide ? 'panel wide-panel' : 'panel'}, caption);
     if (panel.note) figure.append(element('p', {class: 'note'}, panel.note));
     if (panel.own_scale && panel === this.page.data.panels[0]) {
-      const text = 'These runs measure energy in different ways: each has a scale of its own.';
+      const text = 'The energies of these runs have different units, so each plot has its own scale.';
       figure.append(element('p', {class: 'note'}, text));
     }
     const facets = element('div', {class: 'facets'});
@@ -92,7 +92,7 @@ class Panel {
     });
     const node = element('div', {class: 'facet'});
     if (facet.run !== null) {
-      const dot = element('span', {class: `dot run-${facet.run % RUN_COLOURS}`});
+      const dot = element('span', {class: `dot run-${facet.run % RUN_COLORS}`});
       node.append(element('h3', {}, dot, page.data.runs[facet.run].name));
     }
     node.append(facet.legend, facet.plot);
@@ -105,7 +105,7 @@ class Panel {
     return `${name}${this.panel.title}. At the end: ${last.join(', ')}. Arrow keys move the cursor.`;
   }
 
-  // Steps, or images where the page counts these.
+  // `steps`, as images if the axis shows images.
   count(run, steps) {
     const rate = this.page.data.runs[run].images_per_step ?? 0;
     return this.page.axis === 'images' ? steps.map((step) => step * rate) : steps;
@@ -122,7 +122,7 @@ class Panel {
     };
   }
 
-  // The curves and bands that an axis of values has to hold.
+  // Range of the value axis for the curves and bands.
   range(facets) {
     const traces = facets.flatMap((facet) => facet.shown);
     const bands = traces.flatMap((trace) => trace.bands);

@@ -39,8 +39,8 @@ std::uint32_t big_endian(const char* bytes) {
   return value;
 }
 
-// The picture, or why it cannot be shown.
-std::optional<Picture> look_at(const fs::path& file, double step, std::string& why) {
+// Reads the PNG header. Returns nothing and sets `why` if the file is not usable.
+std::optional<GridImage> read_header(const fs::path& file, double step, std::string& why) {
   std::array<char, kHeaderBytes> head{};
   std::error_code failed;
   const std::uint64_t bytes = fs::file_size(file, failed);
@@ -51,36 +51,36 @@ std::optional<Picture> look_at(const fs::path& file, double step, std::string& w
   std::ifstream in(file, std::ios::binary);
   if (!in.read(head.data(), head.size()) ||
       std::string_view(head.data(), kSignature.size()) != kSignature) {
-    why = in.is_open() ? "no PNG file" : "cannot be read";
+    why = in.is_open() ? "not a PNG file" : "cannot be read";
     return std::nullopt;
   }
   const std::uint32_t width = big_endian(head.data() + kWidthAt);
   const std::uint32_t height = big_endian(head.data() + kWidthAt + 4);
-  return Picture{file.filename().string(), step, bytes, width, height};
+  return GridImage{file.filename().string(), step, bytes, width, height};
 }
 
-std::uint64_t bytes_of(const std::vector<Picture>& pictures,
+std::uint64_t bytes_of(const std::vector<GridImage>& grids,
                        const std::vector<std::size_t>& selected) {
   std::uint64_t bytes = 0;
-  for (const std::size_t i : selected) bytes += pictures[i].bytes;
+  for (const std::size_t i : selected) bytes += grids[i].bytes;
   return bytes;
 }
 
-std::vector<Picture> selection(const std::vector<Picture>& all, std::size_t most,
-                               std::uint64_t most_bytes) {
-  std::vector<std::size_t> selected = even_selection(all.size(), std::min(all.size(), most));
-  while (!selected.empty() && bytes_of(all, selected) > most_bytes)
+std::vector<GridImage> selection(const std::vector<GridImage>& all, std::size_t max_grids,
+                                 std::uint64_t max_bytes) {
+  std::vector<std::size_t> selected = even_selection(all.size(), std::min(all.size(), max_grids));
+  while (!selected.empty() && bytes_of(all, selected) > max_bytes)
     selected = even_selection(all.size(), selected.size() - 1);
-  std::vector<Picture> out;
+  std::vector<GridImage> out;
   for (const std::size_t i : selected) out.push_back(all[i]);
   return out;
 }
 
 }  // namespace
 
-Pictures find_pictures(const fs::path& run, double last_step, const PictureLimits& limits) {
-  Pictures pictures;
-  std::vector<Picture> fakes;
+GridImages find_grids(const fs::path& run, double last_step, const GridLimits& limits) {
+  GridImages grids;
+  std::vector<GridImage> fakes;
   std::error_code failed;
   for (const fs::directory_entry& entry : fs::directory_iterator(run, failed)) {
     const std::string name = entry.path().filename().string();
@@ -88,26 +88,26 @@ Pictures find_pictures(const fs::path& run, double last_step, const PictureLimit
     const std::optional<double> step = is_reals ? 0 : step_of(name);
     if (!step || (last_step >= 0 && *step > last_step)) continue;
     std::string why;
-    std::optional<Picture> picture = look_at(entry.path(), *step, why);
-    if (picture && picture->bytes > limits.most_bytes / (is_reals ? 2 : 1)) {
-      why = fmt::format("{:.0f} MB are too much for a page",
-                        1e-6 * static_cast<double>(picture->bytes));
-      picture.reset();
+    std::optional<GridImage> image = read_header(entry.path(), *step, why);
+    if (image && image->bytes > limits.max_bytes / (is_reals ? 2 : 1)) {
+      why =
+          fmt::format("too large for a page ({:.0f} MB)", 1e-6 * static_cast<double>(image->bytes));
+      image.reset();
     }
-    if (!picture) {
-      pictures.unusable.push_back(name + ": " + why);
+    if (!image) {
+      grids.unusable.push_back(name + ": " + why);
     } else if (is_reals) {
-      pictures.reals = std::move(picture);
+      grids.reals = std::move(image);
     } else {
-      fakes.push_back(std::move(*picture));
+      fakes.push_back(std::move(*image));
     }
   }
-  std::ranges::sort(pictures.unusable);
-  std::ranges::sort(fakes, {}, [](const Picture& p) { return std::pair(p.step, p.file); });
-  pictures.found = fakes.size();
-  const std::uint64_t taken = pictures.reals ? pictures.reals->bytes : 0;
-  pictures.fakes = selection(fakes, limits.most, limits.most_bytes - taken);
-  return pictures;
+  std::ranges::sort(grids.unusable);
+  std::ranges::sort(fakes, {}, [](const GridImage& p) { return std::pair(p.step, p.file); });
+  grids.found = fakes.size();
+  const std::uint64_t taken = grids.reals ? grids.reals->bytes : 0;
+  grids.fakes = selection(fakes, limits.max_grids, limits.max_bytes - taken);
+  return grids;
 }
 
 std::vector<std::size_t> even_selection(std::size_t n, std::size_t k) {

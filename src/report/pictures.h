@@ -1,4 +1,4 @@
-// The grids of a run: reals.png, fakes-init.png and fakes-NNNNNNNN.png.
+// Grid images of a run: reals.png, fakes-init.png and fakes-NNNNNNNN.png.
 #pragma once
 
 #include <cstddef>
@@ -10,33 +10,32 @@
 
 namespace valley::report {
 
-struct Picture {
-  std::string file;  // its name in the run's folder
+struct GridImage {
+  std::string file;  // name in the run's folder
   double step = 0;
   std::uint64_t bytes = 0;
-  std::uint32_t width = 0;  // pixels, as the PNG's header says
+  std::uint32_t width = 0;  // pixels, from the PNG header
   std::uint32_t height = 0;
 };
 
-struct Pictures {
-  std::optional<Picture> reals;
-  std::vector<Picture> fakes;         // in the order of steps
-  std::size_t found = 0;              // fakes of the run; fewer are shown when there are many
+struct GridImages {
+  std::optional<GridImage> reals;
+  std::vector<GridImage> fakes;       // sorted by step
+  std::size_t found = 0;              // number of fakes in the folder; may exceed the limits
   std::vector<std::string> unusable;  // "NAME: why"
 };
 
-struct PictureLimits {
-  std::size_t most = 60;                        // fakes of a run
-  std::uint64_t most_bytes = 30 * 1000 * 1000;  // of all pictures of a run
+struct GridLimits {
+  std::size_t max_grids = 60;                  // fakes per run
+  std::uint64_t max_bytes = 30 * 1000 * 1000;  // all images of a run
 };
 
-// `last_step`: grids of later steps are what an attempt left behind that a resume has taken back;
-// negative: take all. An unreadable folder has none.
-[[nodiscard]] Pictures find_pictures(const std::filesystem::path& run, double last_step,
-                                     const PictureLimits& limits);
+// Ignores grids of steps after `last_step`, which an attempt left that a resume has undone;
+// negative: takes all. Returns no grids if the folder cannot be read.
+[[nodiscard]] GridImages find_grids(const std::filesystem::path& run, double last_step,
+                                    const GridLimits& limits);
 
-// `k` of the indices 0..n-1 as evenly as can be, the first and the last among them (k = 1: the
-// last).
+// `k` of the indices 0..n-1 at even distances, with the first and the last (k = 1: only the last).
 [[nodiscard]] std::vector<std::size_t> even_selection(std::size_t n, std::size_t k);
 
 }  // namespace valley::report

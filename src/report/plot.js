@@ -2,7 +2,7 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 const MARGIN = {left: 46, right: 12, top: 10, bottom: 22};
-const MOST_LINES = 16;  // of marks
+const MAX_MARK_LINES = 16;  // with more marks only their heads are drawn
 let plotCount = 0;
 
 function svg(name, attributes, ...children) {
@@ -12,7 +12,7 @@ function svg(name, attributes, ...children) {
   return node;
 }
 
-// Path through the points whose value can be shown; a gap where one cannot.
+// Path through the points, with gaps at values that cannot be shown.
 function linePath(xs, ys, x, y) {
   let path = '';
   let isDown = false;
@@ -28,7 +28,7 @@ function linePath(xs, ys, x, y) {
   return path;
 }
 
-// Closed areas between two curves. A lower bound that a log axis cannot show lies at its bottom.
+// Closed areas between two curves. A lower bound that a log axis cannot show is at its bottom.
 function areaPath(xs, lows, highs, x, y) {
   let path = '';
   let run = [];
@@ -61,7 +61,7 @@ function nearest(xs, at) {
   return Math.abs(xs[low] - at) <= Math.abs(xs[high] - at) ? low : high;
 }
 
-// Curves of `traces` ({xs, mean, smoothed, low, high, bands, style}; xs as the axis counts), with marks ({x, text}).
+// Curves of `traces` ({xs, mean, smoothed, low, high, bands, style}; xs in steps or images), with marks ({x, text}).
 // `view`: {width, height, x: [low, high], y: [low, high], isLog, reference}.
 function drawPlot(node, traces, marks, view) {
   const {width, height} = view;
@@ -88,7 +88,7 @@ function drawPlot(node, traces, marks, view) {
   for (const mark of marks) {
     const at = x.at(mark.x);
     // Too many lines would hide the curves.
-    const y2 = marks.length > MOST_LINES ? MARGIN.top : bottom;
+    const y2 = marks.length > MAX_MARK_LINES ? MARGIN.top : bottom;
     node.append(svg('g', {}, svg('title', {}, mark.text),
       svg('line', {class: 'mark', x1: at, x2: at, y1: MARGIN.top, y2}),
       svg('path', {class: 'mark-head', d: `M${at - 4} ${MARGIN.top - 6}h8l-4 6z`})));
@@ -101,13 +101,13 @@ function drawPlot(node, traces, marks, view) {
 
 function drawTrace(trace, x, y) {
   const group = svg('g', {class: `trace ${trace.style}`});
-  // The range of a bucket says less than quantiles do.
+  // Quantile bands replace the range of buckets.
   const areas = trace.low && trace.bands.length === 0 ? [trace] : trace.bands;
   for (const area of areas)
     group.append(svg('path', {class: 'area', d: areaPath(area.xs, area.low, area.high, x, y)}));
   if (trace.smoothed !== trace.mean) group.append(svg('path', {class: 'raw', d: linePath(trace.xs, trace.mean, x, y)}));
   group.append(svg('path', {class: 'line', d: linePath(trace.xs, trace.smoothed, x, y)}));
-  // Few points are measurements, which a line alone would hide.
+  // Draws the points too if there are few.
   if (trace.xs.length <= 40) {
     trace.mean.forEach((value, i) => {
       const at = value === null ? NaN : y.at(value);
@@ -117,7 +117,7 @@ function drawTrace(trace, x, y) {
   return group;
 }
 
-// Shows the cursor at `at` with what is marked there, or none (null).
+// Shows the cursor at `at` with the marks there; null: no cursor.
 function drawCursor(node, drawn, at, text) {
   if (drawn.cursor) drawn.cursor.remove();
   drawn.cursor = null;

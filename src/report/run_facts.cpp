@@ -1,4 +1,4 @@
-// The cards of the runs.
+// Cards of the runs.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -15,11 +15,11 @@ namespace {
 
 constexpr const char* kStoppedEarly = "75";
 
-// The end of the last start; exit.json of a rank that was first to fail comes before what run.json
-// takes up later.
+// Field `name` of the end of the last launch. exit.json comes first, as the first rank that fails
+// writes it, and run.json may not have it yet.
 std::string last_end(const RunFiles& run, const std::string& name) {
   if (!run.end.empty()) return field(run.end, name);
-  return run.starts.empty() ? "" : field(run.starts.back(), name);
+  return run.launches.empty() ? "" : field(run.launches.back(), name);
 }
 
 // 1234567 as "1,234,567".
@@ -37,7 +37,7 @@ std::string number_text(double value) {
   return std::abs(value) >= 1000 ? grouped(value) : fmt::format("{:.4g}", value);
 }
 
-// The last finite value of a figure, "" when there is none.
+// Last finite value of a metric, or "".
 std::string last_value(const RunFiles& run, const std::string& key) {
   const auto found = run.stats.series.find(key);
   if (found == run.stats.series.end()) return "";
@@ -63,7 +63,7 @@ std::string joined(const std::string& a, const std::string& between, const std::
 }
 
 // "a (b)", or "a" alone.
-std::string with_other(const std::string& a, const std::string& b) {
+std::string with_reference(const std::string& a, const std::string& b) {
   return a.empty() || b.empty() ? a : a + " (" + b + ")";
 }
 
@@ -77,23 +77,23 @@ std::string progress(const RunFiles& run) {
          (is_number ? " of " + grouped(std::strtod(steps.c_str(), nullptr)) : std::string());
 }
 
-std::string place(const RunFiles& run) {
-  if (run.starts.empty()) return "";
-  const Fields& start = run.starts.back();
-  const std::string ranks = field(start, "ranks");
-  const std::string device = field(start, "device");
-  const std::string where = joined(field(start, "host"), ", ", device);
+std::string hardware_text(const RunFiles& run) {
+  if (run.launches.empty()) return "";
+  const Fields& launch = run.launches.back();
+  const std::string ranks = field(launch, "ranks");
+  const std::string device = field(launch, "device");
+  const std::string where = joined(field(launch, "host"), ", ", device);
   return joined(ranks.empty() ? "" : ranks + (ranks == "1" ? " rank" : " ranks"), " on ", where);
 }
 
-std::string data_of(const RunFiles& run) {
+std::string data_text(const RunFiles& run) {
   std::string text = unquoted(run.setting("data.path"));
   if (const std::string images = field(run.data, "images"); !images.empty())
     text += fmt::format(", {} images", images);
   return text;
 }
 
-// Names and values in the order of the card; those without a value are left out.
+// Names and values in the order of the card, without empty values.
 Fields facts_of(const RunFiles& run) {
   const std::string resolution = run.setting("model.resolution");
   const bool is_gray = run.setting("model.channels") == "1";
@@ -103,21 +103,21 @@ Fields facts_of(const RunFiles& run) {
                        resolution.empty()
                            ? ""
                            : fmt::format("{0}×{0} {1}", resolution, is_gray ? "gray" : "RGB"))},
-      {"Data", data_of(run)},
+      {"Data", data_text(run)},
       {"Steps", progress(run)},
       {"Images seen", run.stats.last_images > 0 ? grouped(run.stats.last_images) : ""},
-      {"Images a step", run.setting("train.global_batch")},
+      {"Images per step", run.setting("train.global_batch")},
       {"Energy, real", last_value(run, metric::kRealEnergy)},
       {"Energy, generated", last_value(run, metric::kFakeEnergy)},
       {"Margin", last_value(run, metric::kMargin)},
       {"k", last_value(run, metric::kControl)},
       {"M", last_value(run, metric::kConvergence)},
       {"SWD (floor)",
-       with_other(last_value(run, "evaluate:swd"), last_value(run, "evaluate:swd/floor"))},
-      {"Variety (data)", with_other(last_value(run, "samples:distance/fake"),
-                                    last_value(run, "samples:distance/real"))},
+       with_reference(last_value(run, "evaluate:swd"), last_value(run, "evaluate:swd/floor"))},
+      {"Variety (data)", with_reference(last_value(run, "samples:distance/fake"),
+                                        last_value(run, "samples:distance/real"))},
       {"Speed, median", median(run, metric::kImagesPerSecond, "images/s")},
-      {"Last start", place(run)},
+      {"Last launch", hardware_text(run)},
   };
   std::erase_if(facts, [](const auto& fact) { return fact.second.empty(); });
   return facts;
@@ -125,10 +125,10 @@ Fields facts_of(const RunFiles& run) {
 
 }  // namespace
 
-RunState state_of(const RunFiles& run) {
+RunState describe_state(const RunFiles& run) {
   const std::string code = last_end(run, "exit_code");
   const std::string why = last_end(run, "why");
-  if (code.empty()) return {"open", "no end on record: it goes on, or was killed"};
+  if (code.empty()) return {"open", "no end recorded: it is running, or was killed"};
   if (code == "0") return {"done", "done"};
   const std::string more = why.empty() ? "" : ": " + why;
   if (code == kStoppedEarly) return {"stopped", "stopped early (75)" + more};
@@ -138,7 +138,7 @@ RunState state_of(const RunFiles& run) {
 std::string run_cards(const std::vector<RunFiles>& runs) {
   std::string html = "<div class=\"cards\">\n";
   for (std::size_t r = 0; r < runs.size(); ++r) {
-    const RunState state = state_of(runs[r]);
+    const RunState state = describe_state(runs[r]);
     html += fmt::format(
         "<article class=\"card\"><h2><span class=\"dot run-{}\"></span>{}</h2>\n"
         "<p class=\"state {}\">{}</p>\n<dl class=\"facts\">\n",

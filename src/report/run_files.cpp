@@ -21,33 +21,32 @@ namespace {
 namespace fs = std::filesystem;
 using OrderedJson = nlohmann::ordered_json;
 
-// What a missing file costs the page.
-constexpr const char* kNoStats = "There is no stats.jsonl: no figures can be shown.";
+constexpr const char* kNoStats = "There is no stats.jsonl: metrics cannot be shown.";
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
 
-[[noreturn]] void no_run(const fs::path& path, const std::string& what) {
+[[noreturn]] void reject(const fs::path& path, const std::string& what) {
   throw Error(ExitCode::kMissingInput, "{} {}", path.string(), what);
 }
 
-// The run that a path inside of one belongs to, for the message.
-std::string run_around(const fs::path& path) {
+// The run that contains `path`, for messages.
+std::string enclosing_run(const fs::path& path) {
   for (fs::path p = fs::absolute(path).lexically_normal(); p.has_relative_path();
        p = p.parent_path())
     if (is_there(p / "config.toml")) return p.string();
   return "RUN";
 }
 
-// A run has at least one of the files that a report tells of.
+// True if `path` has at least one of the files that a report reads.
 bool is_run(const fs::path& path) {
   return is_there(path / "config.toml") || is_there(path / "run.json") ||
          is_there(path / "stats.jsonl");
 }
 
-std::string a_run_in(const fs::path& folder) {
+std::string newest_run_in(const fs::path& folder) {
   std::error_code failed;
   std::string newest;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, failed))
@@ -58,22 +57,24 @@ std::string a_run_in(const fs::path& folder) {
 void require_run(const fs::path& path) {
   std::error_code ignored;
   if (!is_there(path))
-    no_run(path, "does not exist: name a run directory, such as runs/00007-name" +
+    reject(path, "does not exist: name a run directory, such as runs/00007-name" +
                      tilde_hint(path.string()));
   if (!fs::is_directory(path, ignored))
-    no_run(path,
-           fmt::format("is a file: a report is made of a run directory ({})", run_around(path)));
+    reject(path, fmt::format("is a file, not a run directory: name the run directory ({})",
+                             enclosing_run(path)));
   if (is_there(path / "COMMIT") || is_there(path / "model.safetensors"))
-    no_run(path, fmt::format("is a checkpoint, which has no history: name its run directory ({})",
-                             run_around(path)));
+    reject(path, fmt::format("is a checkpoint, which has no metrics: name its run directory ({})",
+                             enclosing_run(path)));
   if (is_run(path)) return;
-  if (const std::string run = a_run_in(path); !run.empty())
-    no_run(path,
-           fmt::format("is no run directory but holds some: name one of them, such as {}", run));
-  no_run(path, "is no run directory: it holds neither config.toml nor run.json nor stats.jsonl");
+  if (const std::string run = newest_run_in(path); !run.empty())
+    reject(path, fmt::format(
+                     "contains run directories but is not one: name one of them, such as {}", run));
+  reject(path,
+         "is not a run directory: it has no config.toml, run.json or stats.jsonl; name a run "
+         "directory, such as runs/00007-name");
 }
 
-// The text of a file, or nothing and a notice.
+// Text of a file; if it cannot be read, nothing, and a notice is added.
 std::optional<std::string> text_of(const fs::path& file, std::vector<std::string>& notices) {
   try {
     return read_file(file);
@@ -108,7 +109,7 @@ void flatten(const toml::table& table, const std::string& prefix,
 void read_config(RunFiles& run) {
   const fs::path file = run.path / "config.toml";
   if (!is_there(file)) {
-    run.notices.emplace_back("There is no config.toml: the settings are not known.");
+    run.notices.emplace_back("There is no config.toml: settings cannot be shown.");
     return;
   }
   const std::optional<std::string> text = text_of(file, run.notices);
@@ -142,24 +143,24 @@ OrderedJson read_json(const fs::path& file, std::vector<std::string>& notices) {
   if (!text) return {};
   OrderedJson json = try_parse_json<OrderedJson>(*text);
   if (json.is_discarded())
-    notices.push_back(fmt::format("{} is damaged: it is no JSON.", file.filename().string()));
+    notices.push_back(fmt::format("{} is damaged: it is not JSON.", file.filename().string()));
   return json;
 }
 
-void read_starts(RunFiles& run) {
+void read_launches(RunFiles& run) {
   if (!is_there(run.path / "run.json")) {
-    run.notices.emplace_back("There is no run.json: its starts are not known.");
+    run.notices.emplace_back("There is no run.json: launches cannot be shown.");
   } else {
-    const OrderedJson starts = read_json(run.path / "run.json", run.notices);
-    for (const OrderedJson& start : starts.is_array() ? starts : OrderedJson::array())
-      if (start.is_object()) run.starts.push_back(fields_of(start));
+    const OrderedJson launches = read_json(run.path / "run.json", run.notices);
+    for (const OrderedJson& launch : launches.is_array() ? launches : OrderedJson::array())
+      if (launch.is_object()) run.launches.push_back(fields_of(launch));
   }
   if (!is_there(run.path / "exit.json")) return;
   const OrderedJson end = read_json(run.path / "exit.json", run.notices);
   if (end.is_object()) run.end = fields_of(end);
 }
 
-void read_figures(RunFiles& run) {
+void read_metrics(RunFiles& run) {
   const fs::path file = run.path / "stats.jsonl";
   if (!is_there(file)) {
     run.notices.emplace_back(kNoStats);
@@ -171,34 +172,34 @@ void read_figures(RunFiles& run) {
   if (run.stats.lines == 0 && run.stats.unreadable > 0)
     throw Error(
         ExitCode::kData,
-        "{}: none of its {} lines is a JSON object; move it away for a report without figures",
+        "{}: none of its {} lines is a JSON object; move it away for a report without metrics",
         file.string(), run.stats.unreadable);
   if (run.stats.unreadable > 0)
-    run.notices.push_back(
-        fmt::format("{} of {} lines of stats.jsonl are damaged and were left out.",
-                    run.stats.unreadable, run.stats.unreadable + run.stats.lines));
+    run.notices.push_back(fmt::format("{} of {} lines of stats.jsonl are damaged and were ignored.",
+                                      run.stats.unreadable,
+                                      run.stats.unreadable + run.stats.lines));
 }
 
-void read_pictures(RunFiles& run, const PictureLimits& limits) {
-  run.pictures = find_pictures(run.path, run.stats.last_step, limits);
-  for (const std::string& picture : run.pictures.unusable)
-    run.notices.push_back("A picture is left out: " + picture);
+void read_grids(RunFiles& run, const GridLimits& limits) {
+  run.grids = find_grids(run.path, run.stats.last_step, limits);
+  for (const std::string& image : run.grids.unusable)
+    run.notices.push_back("Image not shown: " + image);
   std::size_t gone = 0;
-  for (const std::string& name : run.stats.pictures) gone += is_there(run.path / name) ? 0 : 1;
+  for (const std::string& name : run.stats.grids) gone += is_there(run.path / name) ? 0 : 1;
   if (gone > 0)
-    run.notices.push_back(fmt::format("{} of the {} grids that stats.jsonl names are gone.", gone,
-                                      run.stats.pictures.size()));
+    run.notices.push_back(fmt::format("{} of the {} grids in stats.jsonl have been deleted.", gone,
+                                      run.stats.grids.size()));
 }
 
-// Counts of the data set, if it still lies where the run took it from and is the same.
+// Size of the data set, if its manifest is still in place with the same fingerprint.
 void read_data(RunFiles& run) {
   const std::string path = unquoted(run.setting("data.path"));
-  if (path.empty() || run.starts.empty()) return;
+  if (path.empty() || run.launches.empty()) return;
   if (!is_there(fs::path(path) / "manifest.json")) return;
   std::vector<std::string> ignored;
   const OrderedJson manifest = read_json(fs::path(path) / "manifest.json", ignored);
   if (!manifest.is_object() || !manifest.contains("fingerprint") ||
-      text_of(manifest["fingerprint"]) != field(run.starts.back(), "data_fingerprint"))
+      text_of(manifest["fingerprint"]) != field(run.launches.back(), "data_fingerprint"))
     return;
   for (const char* name : {"images", "height", "width", "channels"})
     if (manifest.contains(name)) run.data.emplace_back(name, text_of(manifest[name]));
@@ -225,20 +226,20 @@ std::string RunFiles::energy() const {
   return method == nullptr ? energy_key : method->energy_unit(energy_key);
 }
 
-RunFiles read_run(const fs::path& path, const PictureLimits& limits) {
+RunFiles read_run(const fs::path& path, const GridLimits& limits) {
   require_run(path);
   RunFiles run;
   run.path = path;
   run.name = fs::absolute(path).lexically_normal().filename().string();
   if (run.name.empty()) run.name = fs::absolute(path).lexically_normal().parent_path().filename();
   read_config(run);
-  read_starts(run);
-  read_figures(run);
-  read_pictures(run, limits);
+  read_launches(run);
+  read_metrics(run);
+  read_grids(run, limits);
   read_data(run);
   if (is_there(run.path / "log.txt"))
     if (const std::optional<std::string> log = text_of(run.path / "log.txt", run.notices))
-      run.log = warnings_of_log(*log);
+      run.log = find_warnings(*log);
   return run;
 }
 

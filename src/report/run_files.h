@@ -1,4 +1,4 @@
-// What a run's directory says of it, with what is missing or damaged left out and named.
+// Reads the files of a run directory; missing and damaged ones are listed as notices.
 #pragma once
 
 #include <cstddef>
@@ -17,30 +17,30 @@ namespace valley::report {
 using Fields = std::vector<std::pair<std::string, std::string>>;  // names and values, in order
 
 struct RunFiles {
-  std::filesystem::path path;   // as it was named
-  std::string name;             // of the directory
-  Fields settings;              // "section.key" and its value as TOML, in the file's order
-  std::string config;           // config.toml
-  std::vector<Fields> starts;   // the records of run.json
-  Fields end;                   // exit.json; none while a start goes on, or after a kill
-  Fields data;                  // of the data set's manifest, where it is still in its place
-  std::vector<LogMessage> log;  // warnings and errors
+  std::filesystem::path path;    // as given by the user
+  std::string name;              // name of the directory
+  Fields settings;               // "section.key" and value as TOML, in the order of the file
+  std::string config;            // text of config.toml
+  std::vector<Fields> launches;  // records of run.json
+  Fields end;                    // exit.json; empty during a launch or after a kill
+  Fields data;                   // from the data set's manifest, if it is unchanged
+  std::vector<LogMessage> log;   // warnings and errors
   Stats stats;
-  Pictures pictures;
-  std::vector<std::string> notices;  // what is missing or damaged, a sentence each
+  GridImages grids;
+  std::vector<std::string> notices;  // one sentence per missing or damaged file
 
-  // "" when it is not there.
+  // "" if the key is missing.
   [[nodiscard]] std::string setting(const std::string& key) const;
-  // What its energies are: objective.energy, such as "l2_sum", where the objective reads it; "free
-  // energy, nats" of machines; "" of networks that are an energy, and where it is not known.
+  // Unit of the energies: objective.energy, such as "l2_sum", if the objective reads it; "free
+  // energy, nats" for RBMs; "" for networks whose output is the energy, and if unknown.
   [[nodiscard]] std::string energy() const;
 };
 
 [[nodiscard]] std::string unquoted(const std::string& toml);  // the text of a TOML string
 [[nodiscard]] std::string field(const Fields& fields, const std::string& name);  // or ""
 
-// Error kMissingInput when `path` is no run, saying what it is instead; kData when none of the
-// lines of its stats.jsonl can be read.
-[[nodiscard]] RunFiles read_run(const std::filesystem::path& path, const PictureLimits& limits);
+// Error kMissingInput if `path` is not a run (the message describes what it is); kData if no line
+// of stats.jsonl can be parsed.
+[[nodiscard]] RunFiles read_run(const std::filesystem::path& path, const GridLimits& limits);
 
 }  // namespace valley::report

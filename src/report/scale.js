@@ -1,5 +1,5 @@
 'use strict';
-// Axes: from values to pixels and back, their ticks, and numbers as text.
+// Axes: scales between values and pixels, ticks, and number formats.
 
 // 1234567 as "1,234,567", small numbers with four digits.
 function numberText(value) {
@@ -32,7 +32,7 @@ function linearTicks(low, high, count) {
   return ticks;
 }
 
-// Powers of ten, thinned out where there are many; with their doubles and fivefolds where there are few.
+// Powers of ten: every nth if there are many; also 3, or 2 and 5 times each if there are few.
 function logTicks(low, high, count) {
   const first = Math.floor(Math.log10(low));
   const last = Math.ceil(Math.log10(high));
@@ -64,7 +64,7 @@ function makeScale(low, high, from, to, isLog) {
   };
 }
 
-// The least and the greatest of the numbers, those that a log axis cannot show left out; null when there are none.
+// Min and max of the values, without those that a log axis cannot show; null if there are none.
 function extent(lists, isLog) {
   let [low, high] = [Infinity, -Infinity];
   for (const list of lists) {
@@ -77,7 +77,7 @@ function extent(lists, isLog) {
   return low <= high ? [low, high] : null;
 }
 
-// Exponential moving average, corrected for its start; gaps stay. `strength` from 0 (none) to 10.
+// Exponential moving average with bias correction; keeps gaps. `strength` from 0 (none) to 10.
 function smooth(values, strength) {
   if (strength === 0) return values;
   const keep = 1 - 1 / (1 + strength ** 2);

@@ -16,7 +16,7 @@ using Json = nlohmann::json;
 
 constexpr const char* kRatio = "derived:energy_ratio";
 
-// A number, NaN for null (how a number that is not finite is written), nothing for other types.
+// A number; NaN for null, which is written for values that are not finite; nothing for other types.
 std::optional<double> number(const Json& value) {
   if (value.is_number()) return value.get<double>();
   if (value.is_null()) return std::numeric_limits<double>::quiet_NaN();
@@ -42,7 +42,7 @@ void add_epoch(Stats& stats, const Json& line, double step) {
   const std::optional<double> from = number(line, "margin");
   const std::optional<double> to = number(line, "margin_next");
   if (!from || !to || !std::isfinite(*to)) return;
-  // Until it is measured the margin is recorded as 0, or as infinite.
+  // The margin is recorded as 0 or infinite before its first value.
   const bool is_first = !std::isfinite(*from) || (*from == 0 && *to > 0);
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   if (is_first || *to < *from) stats.cuts.push_back({step, is_first ? kNone : *from, *to});
@@ -55,7 +55,7 @@ void add_line(Stats& stats, const Json& line) {
   if (event == "warning")
     stats.warnings.push_back({has_step ? *step : -1, text(line, "kind"), text(line, "text")});
   if (const std::string file = text(line, "file"); event == "samples" && !file.empty())
-    stats.pictures.push_back(file);
+    stats.grids.push_back(file);
   if (!has_step) return;
   if (*step >= stats.last_step) {
     stats.last_step = *step;

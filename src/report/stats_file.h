@@ -1,4 +1,4 @@
-// What a run's stats.jsonl says (docs/training.md lists its fields).
+// Parses a run's stats.jsonl (fields: docs/run-directory.md).
 #pragma once
 
 #include <cstddef>
@@ -12,35 +12,34 @@
 namespace valley::report {
 
 struct Warning {
-  double step = -1;  // negative: not known
+  double step = -1;  // negative: unknown
   std::string kind;
   std::string text;
 };
 
-// A change of MAGAN's margin at the end of an epoch: its measurement or a cut.
+// Change of MAGAN's margin at the end of an epoch: its first value, or a cut.
 struct MarginCut {
   double step = 0;
-  double from = 0;  // NaN: there was none before
+  double from = 0;  // NaN: no margin before
   double to = 0;
 };
 
 struct Stats {
-  // Figures of report lines by their name; those of an event's lines by "event:name". Also what is
-  // derived from one line: "derived:energy_ratio" (energy/fake over energy/real; none where
-  // one of them is ever negative),
+  // Metrics by name, those of event lines by "event:name". Also derived metrics:
+  // "derived:energy_ratio" (energy/fake over energy/real; absent if any energy is negative),
   // "epoch:mean/real" and "epoch:mean/fake" (S_D and S_G over the epoch's steps).
   std::map<std::string, Series> series;
   std::vector<Warning> warnings;
   std::vector<MarginCut> cuts;
-  std::vector<std::string> pictures;  // files that lines of samples name
-  double last_step = -1;              // negative: there is no line with a step
+  std::vector<std::string> grids;  // files of sample lines
+  double last_step = -1;           // negative: no line has a step
   double last_images = 0;
-  std::size_t lines = 0;       // readable ones
-  std::size_t unreadable = 0;  // neither counted is a last line that is still being written
+  // A last line that is still being written is not counted.
+  std::size_t lines = 0;
+  std::size_t unreadable = 0;
 };
 
-// Takes what it can: fields of other types than expected are passed over, and lines that are no
-// JSON objects are counted.
+// Ignores fields of unexpected types, and counts lines that are not JSON objects as unreadable.
 [[nodiscard]] Stats read_stats(std::string_view text);
 
 }  // namespace valley::report

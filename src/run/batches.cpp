@@ -39,8 +39,8 @@ bool is_cached(Switch choice, const CacheRoom& room, const std::string& device) 
   if (choice == Switch::kAuto) return room.pixels <= left / 2;
   if (room.pixels <= left) return true;
   throw Error(ExitCode::kConfig,
-              "performance.device_cache is \"on\", but the data set's {} do not fit into the {} "
-              "that are free for this rank on {}, of which a step takes about {}; set it to "
+              "performance.device_cache = \"on\": the data set ({}) does not fit into the memory "
+              "that is free for this rank ({} on {}), of which a step takes about {}; set it to "
               "\"auto\" or \"off\"",
               bytes_text(room.pixels), bytes_text(room.free), device, bytes_text(room.step));
 }
@@ -84,13 +84,14 @@ RunBatches::RunBatches(World& world, const Experiment& experiment,
     const auto text = out_of_memory_text(error);
     if (!text) throw;
     throw Error(ExitCode::kOutOfMemory,
-                "{}: {} while the data set was copied to {}, where it takes {}; set "
+                "{}: {} while copying the data set to {} ({}); set "
                 "performance.device_cache=off",
                 this_rank(), *text, device.str(), bytes_text(cached_bytes(*dataset)));
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  log::info_every_rank("{}: the data set's {} images lie there, {}, read in {:.1f} s", device.str(),
-                       dataset->size(), bytes_text(cached_bytes(*dataset)), seconds.count());
+  log::info_every_rank("{}: cached the {} images of the data set ({}), read in {:.1f} s",
+                       device.str(), dataset->size(), bytes_text(cached_bytes(*dataset)),
+                       seconds.count());
 }
 
 }  // namespace valley

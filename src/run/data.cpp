@@ -29,21 +29,22 @@ void require_labels(const Dataset& data, const std::string& path, std::int64_t c
     const std::int64_t label = data.label(i);
     if (label >= 0 && label < classes) continue;
     if (label < 0) {
-      throw Error(ExitCode::kData,
-                  "{}: image {} (\"{}\") has no label, and this training needs one of each image; "
-                  "build the shards from a folder with a folder for each class (docs/sharding.md), "
-                  "or train without classes: model.labels=0 objective.fine_tune_epochs=0",
-                  path, i, data.name(i));
+      throw Error(
+          ExitCode::kData,
+          "{}: image {} (\"{}\") has no label, but this objective needs one for each image; "
+          "build the shards from a folder with one subfolder per class (docs/sharding.md), "
+          "or train without classes: model.labels=0 objective.fine_tune_epochs=0",
+          path, i, data.name(i));
     }
     throw Error(ExitCode::kData,
-                "{}: image {} (\"{}\") has label {}, and model.labels = {} knows 0 to {}; set "
+                "{}: image {} (\"{}\") has label {}, but model.labels = {} allows 0 to {}; set "
                 "model.labels to the number of classes{}",
                 path, i, data.name(i), label, classes, classes - 1,
                 data.class_names().empty() ? "" : fmt::format(", {}", data.class_names().size()));
   }
 }
 
-// A label of one means another class than that of the other where classes were numbered apart.
+// Equal labels mean equal classes only if both data sets have the same class names.
 void require_same_classes(const Dataset& training, const Dataset& validation,
                           const DataOptions& paths) {
   if (training.class_names() == validation.class_names()) return;
@@ -73,8 +74,8 @@ RunData open_run_data(World& world, const Experiment& experiment) {
     if (classes > 0) require_same_classes(*data.training, *data.validation, paths);
     if (is_root && data.training->fingerprint() == data.validation->fingerprint()) {
       log::warn(
-          "data.validation = {} holds the training images: what is measured there shows no "
-          "overfitting",
+          "data.validation = {} holds the training images, so overfitting cannot be seen; set it "
+          "to other images",
           paths.validation);
     }
     return data;
@@ -87,9 +88,9 @@ void require_same_data(World& world, const RunData& data) {
     world.require_equal("the validation data's fingerprint", data.validation->fingerprint());
 }
 
-void note_class_names(const Experiment& experiment, const Dataset& dataset, TensorFile& model) {
+void add_class_names(const Experiment& experiment, const Dataset& dataset, TensorFile& model) {
   if (experiment.model.labels == 0) return;
-  // A name may hold bytes that are no UTF-8, which JSON cannot.
+  // Names may not be valid UTF-8; write_json replaces such bytes.
   model.metadata["data.class_names"] = write_json(nlohmann::json(dataset.class_names()));
 }
 

@@ -1,4 +1,4 @@
-// The data of a run: opened, and held against the config, before anything else is done.
+// The data sets of a run, opened and checked against the config before anything else.
 #pragma once
 
 #include <memory>
@@ -12,18 +12,18 @@ namespace valley {
 
 struct RunData {
   std::shared_ptr<const Dataset> training;
-  std::shared_ptr<const Dataset> validation;  // null where data.validation names none
+  std::shared_ptr<const Dataset> validation;  // null if data.validation is empty
 };
 
-// Collective. Error kConfig for images of another size or kind than model.* says; where the
-// objective needs labels, kData for an image without one or beyond model.labels, and for validation
-// data whose classes are others. Says so where the validation data are the training data.
+// Collective. Error kConfig if the size or channels of the images differ from model.*. If the
+// objective needs labels: error kData for an image without a label or with one beyond model.labels,
+// and for validation data with other classes. Warns if the validation data are the training data.
 [[nodiscard]] RunData open_run_data(World& world, const Experiment& experiment);
 
-// Writes the names of the classes into a model that tells them: metadata "data.class_names", JSON.
-void note_class_names(const Experiment& experiment, const Dataset& dataset, TensorFile& model);
+// Adds the class names to a model with labels: metadata "data.class_names", JSON.
+void add_class_names(const Experiment& experiment, const Dataset& dataset, TensorFile& model);
 
-// Collective: error kConfig where ranks have opened different data.
+// Collective. Error kConfig if ranks have opened different data.
 void require_same_data(World& world, const RunData& data);
 
 }  // namespace valley

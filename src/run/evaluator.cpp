@@ -15,7 +15,7 @@
 namespace valley {
 namespace {
 
-// Samples that are there already.
+// Samples that were drawn before.
 class StoredSource final : public SampleSource {
  public:
   explicit StoredSource(at::Tensor pixels) : pixels_(std::move(pixels)) {}

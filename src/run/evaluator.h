@@ -1,5 +1,4 @@
-// The evaluations of a run in training (evaluate.every): a smaller `valley evaluate` of the samples
-// as they are now.
+// Evaluations during training (evaluate.every): a smaller `valley evaluate` of the current samples.
 #pragma once
 
 #include <cstdint>
@@ -22,19 +21,18 @@ struct RunEvaluation {
 // One line: "evaluated 1000 samples: swd 12.30 (floor 2.10), ...".
 [[nodiscard]] std::string describe(const RunEvaluation& found);
 
-// Error kData where evaluate.every asks for evaluations and `dataset` has too few images, or images
-// that cannot be measured.
+// Error kData if evaluate.every is set and `dataset` has too few images, or images of a size that
+// cannot be measured.
 void require_evaluable(const Experiment& experiment, const Dataset& dataset);
 
 class RunEvaluator {
  public:
-  // The images of data that samples are compared with are the same ones throughout the run. Errors
-  // as require_evaluable's.
+  // Compares samples with the same images throughout the run. Errors as in require_evaluable.
   RunEvaluator(World& world, const Experiment& experiment, std::shared_ptr<const Dataset> dataset);
 
-  // Collective; the same on every rank. Samples are those of seeds 0, 1, 2, ..., by the averaged
-  // generator where there is one; each rank draws its share. Models without a generator give rank
-  // 0's samples. Nothing that training continues from changes.
+  // Collective; all ranks return the same. Samples have the seeds 0, 1, 2, ...; the averaged
+  // generator draws them if there is one, each rank its share. Models without a generator: samples
+  // of rank 0. Does not change the training state.
   [[nodiscard]] RunEvaluation evaluate(const Trainer& trainer);
 
  private:
@@ -45,7 +43,7 @@ class RunEvaluator {
   const Experiment& experiment_;
   std::shared_ptr<const Dataset> dataset_;
   std::int64_t wanted_;
-  std::int64_t samples_ = 0;  // of `evaluator_`
+  std::int64_t samples_ = 0;  // sample count of `evaluator_`
   std::unique_ptr<Evaluator> evaluator_;
 };
 

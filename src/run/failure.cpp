@@ -21,31 +21,32 @@
 namespace valley {
 namespace {
 
-constexpr const char* kMoreMemory = "; free some, or use a machine or a model of another size";
+constexpr const char* kMemoryAdvice =
+    "; free some memory, use a host with more memory, or train a smaller model";
 
 std::mutex terminate_mutex;
 std::function<void(const Failure&)> terminate_record;
 
-// An error of CUDA is followed by hints for developers, and by a stack trace of host code that has
-// nothing to do with it.
+// A CUDA error is followed by hints for developers and a stack trace of unrelated host code: both
+// are removed.
 std::string describe(const c10::Error& error) {
   const std::string text = error.what_without_backtrace();
   if (text.find("CUDA error: ") == std::string::npos) return text;
   return fmt::format(
-      "{}: {}; the GPU does no more work for this process. Resume the run; if that fails in the "
-      "same way, CUDA_LAUNCH_BLOCKING=1 shows the call that fails, and an Xid in `dmesg` is a "
-      "fault of the GPU or its driver",
+      "{}: {}; this process cannot use the GPU any more. Resume the run. If it fails again, "
+      "CUDA_LAUNCH_BLOCKING=1 shows the failing call; an Xid in `dmesg` is a fault of the GPU or "
+      "its driver",
       this_rank(), text.substr(0, text.find('\n')));
 }
 
 [[noreturn]] void end_with(const Failure& failure) {
   static std::atomic<bool> is_ending{false};
-  while (is_ending.exchange(true)) ::pause();  // in another thread, which ends the process
+  while (is_ending.exchange(true)) ::pause();  // another thread ends the process
   try {
     const std::lock_guard lock(terminate_mutex);
     if (terminate_record) terminate_record(failure);
   } catch (const std::exception& second) {
-    log::warn("exit.json does not have this failure: {}", second.what());
+    log::warn("this failure could not be recorded in exit.json: {}", second.what());
   }
   log::error("{}", failure.message);
   abort_job(static_cast<int>(failure.code));
@@ -56,7 +57,7 @@ std::string describe(const c10::Error& error) {
                                     : Failure{ExitCode::kInternal, "std::terminate was called"});
 }
 
-// OpenMP calls exit(1) where the system refuses it a thread.
+// OpenMP calls exit(1) if the system does not let it create a thread.
 void check_exit(int status, void* /*unused*/) {
   if (status != EXIT_FAILURE || !threads_are_refused()) return;
   const Error error = no_thread_left("computing");
@@ -77,7 +78,7 @@ Failure current_failure() {
     return {refused.code(), refused.what()};
   } catch (const std::exception& error) {
     if (const auto memory = out_of_memory_text(error))
-      return {ExitCode::kOutOfMemory, *memory + kMoreMemory};
+      return {ExitCode::kOutOfMemory, *memory + kMemoryAdvice};
     const auto* torch = dynamic_cast<const c10::Error*>(&error);
     return {ExitCode::kInternal, torch == nullptr ? error.what() : describe(*torch)};
   } catch (...) {

@@ -1,4 +1,4 @@
-// The end of a process by an exception: an exit code and one message.
+// Exit code and error message of a process that ends with an exception.
 #pragma once
 
 #include <functional>
@@ -13,17 +13,17 @@ struct Failure {
   std::string message;
 };
 
-// Failure of the exception that is being handled; called inside a catch block. An Error has its own
-// code and message, memory that ran out is kOutOfMemory with a way out, anything else kInternal.
+// Failure for the exception being handled; call inside a catch block. An Error has its own code and
+// message; an allocation failure is kOutOfMemory, with advice; any other exception is kInternal.
 [[nodiscard]] Failure current_failure();
 
-// Makes std::terminate print one message and end the job with its code, like any other failure. A
-// fault of the GPU gets there: every later call of CUDA fails as well, also those of destructors
-// while the first exception unwinds the stack. The same for exit(1) by a library that gets no
-// thread, as OpenMP does.
+// Makes std::terminate print one message and end the job with its exit code, like other failures.
+// A GPU fault ends in std::terminate: each later CUDA call fails too, also in destructors while the
+// first exception unwinds the stack. Also handles exit(1) of a library that cannot create a thread
+// (OpenMP).
 void report_sudden_ends();
 
-// While this lives, such an end is recorded by `record` first. One at a time.
+// During its lifetime such a failure is passed to `record` first. At most one object at a time.
 class TerminateRecord {
  public:
   explicit TerminateRecord(std::function<void(const Failure&)> record);

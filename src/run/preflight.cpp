@@ -20,7 +20,7 @@ std::string count_text(const CheckpointNeed& need) {
 CheckpointNeed checkpoint_need(std::int64_t bytes, const CheckpointOptions& options,
                                std::int64_t first, std::int64_t steps, std::int64_t present) {
   const std::int64_t left = std::max<std::int64_t>(0, steps - first);
-  // One every so often, and one at the end.
+  // One every options.every steps, and one at the end.
   const std::int64_t saves = left / options.every + (left % options.every == 0 ? 0 : 1);
   if (options.keep == 0) return {bytes, saves, true};
   const std::int64_t room = options.keep + 1 - std::min(present, options.keep);
@@ -30,21 +30,20 @@ CheckpointNeed checkpoint_need(std::int64_t bytes, const CheckpointOptions& opti
 void require_checkpoint_space(const std::filesystem::path& folder, const CheckpointNeed& need) {
   const auto free = free_bytes(folder);
   if (!free || need.more == 0) return;
-  // In floating point: all checkpoints of a long training may be more bytes than 64 bits count.
+  // In floating point, as the bytes of all checkpoints of a long training may overflow 64 bits.
   const double needed = static_cast<double>(need.bytes) * static_cast<double>(need.more);
   if (static_cast<double>(*free) >= needed) return;
   if (need.keeps_all && *free >= static_cast<std::uint64_t>(need.bytes)) {
     log::warn(
-        "{}: checkpoint.keep = 0 keeps {}, but {} bytes are free there; remove some in time, or "
-        "set "
-        "checkpoint.keep",
+        "{}: checkpoint.keep = 0 keeps {}, but only {} bytes are free there; remove checkpoints "
+        "during the run, or set checkpoint.keep",
         folder.string(), count_text(need), *free);
     return;
   }
   throw Error(
       ExitCode::kCannotWrite,
-      "{}: there must be room for {}, {:.0f} bytes, but {} bytes are free there; nothing was "
-      "written: free some space, choose another --out, or set a smaller checkpoint.keep",
+      "{}: no room for {}, {:.0f} bytes: only {} bytes are free there; nothing was written. Free "
+      "some space, choose another --out, or set a smaller checkpoint.keep",
       folder.string(), count_text(need), needed, *free);
 }
 

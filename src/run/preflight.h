@@ -1,5 +1,4 @@
-// What is asked before the first step, and by --dry-run: whether a training's checkpoints find room
-// where it would write them, whether its settings are known to go astray. Rank 0's work.
+// Disk space check for checkpoints, before the first step and in --dry-run. Runs on rank 0.
 #pragma once
 
 #include <cstdint>
@@ -11,21 +10,21 @@
 
 namespace valley {
 
-// What the checkpoints of one start need.
+// Space needed by the checkpoints of one launch.
 struct CheckpointNeed {
-  std::int64_t bytes = 0;  // of one
-  std::int64_t more = 0;   // how many more lie on the disk at most than do now; saving one precedes
-                           // the removal of the oldest
-  bool keeps_all = false;  // checkpoint.keep = 0: `more` grows with the length
+  std::int64_t bytes = 0;  // per checkpoint
+  std::int64_t more = 0;   // max number of checkpoints beyond those on disk now; a new one is saved
+                           // before the oldest is removed
+  bool keeps_all = false;  // checkpoint.keep = 0: `more` grows with the number of steps
 };
 
-// Of a start at step `first` of `steps` with `present` checkpoints in its folder.
+// For a launch at step `first` of `steps` with `present` checkpoints in its folder.
 [[nodiscard]] CheckpointNeed checkpoint_need(std::int64_t bytes, const CheckpointOptions& options,
                                              std::int64_t first, std::int64_t steps,
                                              std::int64_t present);
 
-// Error kCannotWrite naming `folder`, the bytes needed and those free when there is no room; with
-// keeps_all only when there is none for a single one, else a warning.
+// Error kCannotWrite with `folder`, bytes needed and bytes free if there is not enough space. With
+// keeps_all: an error only if there is no space for one checkpoint, otherwise a warning.
 void require_checkpoint_space(const std::filesystem::path& folder, const CheckpointNeed& need);
 
 // "checkpoints: at most 4 more of 12.0 MiB each at a time; 70.1 GiB free in runs"

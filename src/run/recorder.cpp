@@ -40,7 +40,7 @@ at::Tensor first_images(const Dataset& dataset, std::int64_t n) {
   return pixels;
 }
 
-// All numbers of a line but its position.
+// The numeric values of a line except step, images and samples.
 Scalars scalars_of(const StatsLine& line) {
   Scalars scalars;
   for (const auto& [name, value] : line) {
@@ -90,13 +90,13 @@ void RunRecorder::after_step(Trainer& trainer, double wait_seconds, bool is_last
       std::visit([&, key = name](const auto& held) { line.emplace_back(key, held); }, value);
     record(step, line);
   }
-  // The first one as well: where it began is what later figures are compared with.
+  // Step 1 too: the initial values are the reference for later ones.
   if (step == 1 || step % experiment_.train.report_every == 0 || step == steps_ || is_last)
     report(trainer, wait_seconds);
   if (step % experiment_.samples.every == 0) {
     const auto begin = std::chrono::steady_clock::now();
     draw_samples(trainer, run_.path() / fmt::format("fakes-{:08}.png", step));
-    leave_out(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    exclude_time(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
 }
 
@@ -112,7 +112,7 @@ void RunRecorder::record_evaluation(const Trainer& trainer, const RunEvaluation&
   }
   record(trainer.steps_done(), line);
   log::info("{}", describe(found));
-  leave_out(seconds);
+  exclude_time(seconds);
 }
 
 void RunRecorder::record_validation(const Trainer& trainer, const RunValidation& found,
@@ -136,11 +136,11 @@ void RunRecorder::record_validation(const Trainer& trainer, const RunValidation&
   record(trainer.steps_done(), line);
   log::info("{}", describe(found));
   warn(trainer, watch_.validation(found.stage, watched));
-  leave_out(seconds);
+  exclude_time(seconds);
 }
 
-// Rates are those of training.
-void RunRecorder::leave_out(double seconds) {
+// Rates exclude grids, evaluations and validations.
+void RunRecorder::exclude_time(double seconds) {
   last_time_ += std::chrono::duration_cast<std::chrono::steady_clock::duration>(
       std::chrono::duration<double>(seconds));
 }
@@ -186,7 +186,7 @@ void RunRecorder::report(const Trainer& trainer, double wait_seconds) {
   shown.data_share = waited / seconds;
   shown.comm_share = communicated / seconds;
   shown.memory_gib = memory / kMebibyte / 1024.0;
-  shown.eta_seconds = static_cast<double>(steps_ - step) * seconds_a_step(step, seconds / steps);
+  shown.eta_seconds = static_cast<double>(steps_ - step) * seconds_per_step(step, seconds / steps);
   progress_.show(shown);
   if (!first_report_) first_report_ = {step, now};
   last_step_ = step;
@@ -195,7 +195,7 @@ void RunRecorder::report(const Trainer& trainer, double wait_seconds) {
   last_time_ = std::chrono::steady_clock::now();
 }
 
-double RunRecorder::seconds_a_step(std::int64_t step, double latest) const {
+double RunRecorder::seconds_per_step(std::int64_t step, double latest) const {
   if (!first_report_ || step == first_report_->step) return latest;
   const auto since = std::chrono::steady_clock::now() - first_report_->time;
   return std::chrono::duration<double>(since).count() /

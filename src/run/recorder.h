@@ -1,5 +1,5 @@
-// What a run leaves behind while it goes: stats.jsonl, the progress line, grids of samples,
-// warnings in words, and all of it once more as TensorBoard's events. Rank 0's work.
+// Output of a run in training: stats.jsonl, the progress line, sample grids and warnings, also as
+// TensorBoard events. Runs on rank 0.
 #pragma once
 
 #include <chrono>
@@ -22,27 +22,26 @@ namespace valley {
 
 class RunRecorder {
  public:
-  // The run's config file is written. Events and statistics of steps after `first_step` are
-  // dropped.
+  // The run's config file must exist. Drops events and statistics of steps after `first_step`.
   RunRecorder(const RunDirectory& run, const Experiment& experiment, std::int64_t first_step,
               std::int64_t steps, at::Device device);
 
-  // reals.png, and fakes-init.png for a run that starts.
+  // Writes reals.png, and fakes-init.png at step 0.
   void begin(const Trainer& trainer, const Dataset& dataset);
-  // After every step; `wait_seconds`: that the loader let training wait since the start; `is_last`:
-  // a signal ends the run here.
+  // Call after each step. `wait_seconds`: total time training waited for the loader; `is_last`: a
+  // signal ends the run here.
   void after_step(Trainer& trainer, double wait_seconds, bool is_last);
-  // What an evaluation of this step found, and the seconds that training stood still for it.
+  // Results of this step; `seconds`: how long training paused for them.
   void record_evaluation(const Trainer& trainer, const RunEvaluation& found, double seconds);
   void record_validation(const Trainer& trainer, const RunValidation& found, double seconds);
-  void end(const Trainer& trainer);  // a last grid, the progress line closed
+  void end(const Trainer& trainer);  // draws the last grid and closes the progress line
 
  private:
   void report(const Trainer& trainer, double wait_seconds);
   void record(std::int64_t step, const StatsLine& line);
-  void leave_out(double seconds);
-  // Since the first report of this start; `latest` until there is a second one.
-  [[nodiscard]] double seconds_a_step(std::int64_t step, double latest) const;
+  void exclude_time(double seconds);
+  // Mean since the first report of this launch; `latest` until the second report.
+  [[nodiscard]] double seconds_per_step(std::int64_t step, double latest) const;
   void warn(const Trainer& trainer, const std::vector<RunWarning>& warnings);
   void draw_samples(const Trainer& trainer, const std::filesystem::path& file);
 
@@ -55,16 +54,15 @@ class RunRecorder {
   EventWriter events_;
   RunWatch watch_;
   Progress progress_;
-  double real_distance_ =
-      0;  // mean pairwise distance of the reals, as sample grids state it of fakes
+  double real_distance_ = 0;  // mean pairwise distance of the real images in the grid
   std::int64_t last_drawn_ = -1;
-  // Of the last report, for rates in between.
+  // State at the last report; rates are differences from it.
   std::int64_t last_step_;
   double last_wait_ = 0;
   double last_comm_ = 0;
   std::chrono::steady_clock::time_point last_time_;
-  // The first report of this start. The steps since then, with all that came between them, say how
-  // long the rest takes.
+  // First report of this launch. The remaining time is estimated from the steps since then, with
+  // grids, evaluations and checkpoints between them.
   struct Mark {
     std::int64_t step;
     std::chrono::steady_clock::time_point time;

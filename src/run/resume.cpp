@@ -20,24 +20,24 @@ std::map<std::string, std::string> saved_values(const std::filesystem::path& con
   return schema.values();
 }
 
-// What a run is continued from: its newest good checkpoint; nothing while it has none.
+// The newest good checkpoint of a run, or none if it has not saved one.
 std::optional<std::filesystem::path> checkpoint_of(const std::filesystem::path& run,
                                                    const Schema& schema) {
   const auto conflicts = resume_conflicts(saved_values(run / "config.toml"), schema.values());
   if (!conflicts.empty()) {
     throw Error(ExitCode::kConfig,
-                "{} was started with another config:\n  {}\nundo these, or start a new run with "
-                "--resume none",
+                "{} was started with another config:\n  {}\nundo these changes, or start a new run "
+                "with --resume none",
                 run.string(), fmt::join(conflicts, "\n  "));
   }
   const std::filesystem::path folder = run / "checkpoints";
   auto checkpoint = newest_good_checkpoint(folder);
-  // Starting over would take their place.
+  // Training from the first step would overwrite the damaged checkpoints.
   if (!checkpoint && !list_checkpoints(folder).empty()) {
     throw Error(
         ExitCode::kData,
-        "every checkpoint of {} is damaged, as the warnings say; put back a copy of one, or "
-        "start a new run with --resume none",
+        "every checkpoint of {} is damaged (see the warnings); restore one from a copy, or start "
+        "a new run with --resume none",
         run.string());
   }
   if (!checkpoint)
@@ -50,7 +50,8 @@ bool is_there(const std::filesystem::path& path) {
   return std::filesystem::exists(path, ignored);
 }
 
-// A run to go on with; or a new one, from its first step or from another run's checkpoint.
+// The run to resume; or, if absent, a new run, from its first step or from the checkpoint of
+// another run.
 struct Target {
   std::optional<std::filesystem::path> run;
   std::optional<std::filesystem::path> checkpoint;
@@ -64,8 +65,8 @@ Target find_target(const std::string& resume, const std::filesystem::path& out,
   if (is_there(path / "config.toml")) return {path, std::nullopt};
   if (!is_there(path / "COMMIT")) {
     throw Error(ExitCode::kMissingInput,
-                "--resume {}: neither a run directory (no config.toml) nor a checkpoint (no "
-                "COMMIT) is there{}",
+                "--resume {}: not a run directory (no config.toml) and not a checkpoint (no "
+                "COMMIT){}; name one of these, or use --resume auto",
                 resume, tilde_hint(resume));
   }
   const std::filesystem::path folder = path.parent_path();
@@ -86,7 +87,7 @@ std::filesystem::path resume_path(const std::string& resume) {
 }
 
 RunChoice choose_run(const std::string& resume, const std::filesystem::path& out,
-                     const std::string& name, const Schema& schema, const StartCheck& check) {
+                     const std::string& name, const Schema& schema, const LaunchCheck& check) {
   const Target target = find_target(resume, out, name);
   if (!target.run) {
     require_directory_possible(out);
@@ -100,7 +101,7 @@ RunChoice choose_run(const std::string& resume, const std::filesystem::path& out
 }
 
 std::string preview_run(const std::string& resume, const std::filesystem::path& out,
-                        const std::string& name, const Schema& schema, const StartCheck& check) {
+                        const std::string& name, const Schema& schema, const LaunchCheck& check) {
   const Target target = find_target(resume, out, name);
   if (!target.run) {
     require_directory_possible(out);
@@ -111,7 +112,7 @@ std::string preview_run(const std::string& resume, const std::filesystem::path& 
   RunDirectory::require_available(*target.run);
   const auto checkpoint = checkpoint_of(*target.run, schema);
   check(*target.run / "checkpoints", checkpoint);
-  return fmt::format("start: goes on with {} from {}", target.run->string(),
+  return fmt::format("start: resumes {} from {}", target.run->string(),
                      checkpoint ? checkpoint->filename().string() : "its first step");
 }
 

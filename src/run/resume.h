@@ -1,5 +1,5 @@
-// Where a start of `valley train` goes on: a new run, or a checkpoint of an old one. Rank 0 decides
-// for all.
+// Chooses the run of `valley train`: a new run, or an existing one from its checkpoint. Rank 0
+// chooses for all ranks.
 #pragma once
 
 #include <filesystem>
@@ -13,33 +13,32 @@
 namespace valley {
 
 struct RunChoice {
-  std::optional<RunDirectory> run;  // locked, not written to; absent: a new one is to be made
-  std::optional<std::filesystem::path> checkpoint;  // to restore; absent: from the first step
+  std::optional<RunDirectory> run;  // locked, not written to; absent: create a new run
+  std::optional<std::filesystem::path> checkpoint;  // to restore; absent: begin at the first step
 };
 
-// What --resume names, absolute, without the slash that tab completion leaves.
+// The path given by --resume as an absolute path without a trailing slash.
 [[nodiscard]] std::filesystem::path resume_path(const std::string& resume);
 
-// `resume`: "none", "auto" or the path of a run or a checkpoint. Makes and changes nothing, so that
-// a resume that is refused later leaves no trace.
+// `resume`: "none", "auto" or the path of a run or a checkpoint. Creates and changes nothing, so
+// that a launch that is rejected later leaves no files.
 //   none  a new run
-//   auto  the newest run under `out` called `name`; if its config differs in more than keys that
-//   may
-//         change, they are listed (kConfig); a new run where there is none
-//   PATH  that run from its newest good checkpoint; a checkpoint that is not its run's
-//         newest starts a new run from it
-// `check` is called once that is known and before anything is made: with the folder that
-// checkpoints will lie in (or one above it) and the checkpoint to restore.
-using StartCheck = std::function<void(const std::filesystem::path& folder,
-                                      const std::optional<std::filesystem::path>& checkpoint)>;
+//   auto  the newest run under `out` called `name`, or a new run if there is none. Error kConfig
+//         with a list of the keys if its config differs in keys that may not change
+//   PATH  that run from its newest good checkpoint; a checkpoint that is not the newest of its run
+//         starts a new run
+// `check` is called with the folder of the checkpoints (or one above it) and the checkpoint to
+// restore, before anything is created.
+using LaunchCheck = std::function<void(const std::filesystem::path& folder,
+                                       const std::optional<std::filesystem::path>& checkpoint)>;
 [[nodiscard]] RunChoice choose_run(const std::string& resume, const std::filesystem::path& out,
                                    const std::string& name, const Schema& schema,
-                                   const StartCheck& check);
+                                   const LaunchCheck& check);
 
-// Refuses what choose_run would, and a place that cannot be written; makes nothing and takes no
-// lock. Says what a start would do.
+// Describes the launch in one line. Rejects what choose_run would reject, and a run directory that
+// cannot be written; creates nothing and takes no lock.
 [[nodiscard]] std::string preview_run(const std::string& resume, const std::filesystem::path& out,
                                       const std::string& name, const Schema& schema,
-                                      const StartCheck& check);
+                                      const LaunchCheck& check);
 
 }  // namespace valley

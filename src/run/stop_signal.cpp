@@ -10,23 +10,22 @@
 namespace valley {
 namespace {
 
-// A signal handler can reach nothing but globals.
+// Globals, as a signal handler has no other state.
 volatile std::sig_atomic_t stop_flag = 0;
-volatile std::sig_atomic_t tells_of_it = 0;
+volatile std::sig_atomic_t prints_notice = 0;
 
 constexpr std::string_view kNotice =
-    "\nstopping with a checkpoint after the step at hand; Ctrl-C again ends at once, without one\n";
+    "\nstopping with a checkpoint after this step; Ctrl-C again ends at once, without one\n";
 
 constexpr std::string_view kCpuNotice =
-    "\nthe limit on CPU time (ulimit -t) is reached: stopping with a checkpoint after the step at "
-    "hand\n";
+    "\nthe limit on CPU time (ulimit -t) is reached: stopping with a checkpoint after this step\n";
 
 void on_signal(int /*signal*/) { stop_flag = 1; }
 
 void on_cpu_limit(int number) {
   const int saved = errno;
   stop_flag = 1;
-  std::signal(number, SIG_IGN);  // sent again every second
+  std::signal(number, SIG_IGN);  // the kernel sends it again every second
   [[maybe_unused]] const auto written =
       ::write(STDERR_FILENO, kCpuNotice.data(), kCpuNotice.size());
   errno = saved;
@@ -36,7 +35,7 @@ void on_interrupt(int number) {
   const int saved = errno;
   stop_flag = 1;
   std::signal(number, SIG_DFL);
-  if (tells_of_it != 0) {
+  if (prints_notice != 0) {
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, kNotice.data(), kNotice.size());
   }
   errno = saved;
@@ -49,7 +48,7 @@ void handle(int number, void (*handler)(int)) {
   ::sigaction(number, &action, nullptr);
 }
 
-// A shell starts what it puts into the background with INT ignored: Ctrl-C is not meant for it.
+// True for background jobs of a shell: they are launched with INT ignored and do not get Ctrl-C.
 bool is_ignored(int number) {
   struct sigaction action {};
   return ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
@@ -57,8 +56,8 @@ bool is_ignored(int number) {
 
 }  // namespace
 
-void install_stop_signals(bool tells) {
-  tells_of_it = tells ? 1 : 0;
+void install_stop_signals(bool prints) {
+  prints_notice = prints ? 1 : 0;
   handle(SIGTERM, on_signal);
   handle(SIGUSR1, on_signal);
   handle(SIGXCPU, on_cpu_limit);
@@ -69,6 +68,6 @@ void install_stop_signals(bool tells) {
   ::pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);
 }
 
-bool stop_was_asked_for() { return stop_flag != 0; }
+bool is_stop_requested() { return stop_flag != 0; }
 
 }  // namespace valley

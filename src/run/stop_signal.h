@@ -1,13 +1,13 @@
-// TERM, USR1, INT and XCPU (the limit on CPU time is reached) ask a job to stop: the handler sets a
-// flag, training looks at it once a step.
+// TERM, USR1, INT and XCPU (CPU time limit reached) ask training to stop: the handler sets a flag
+// that training reads once per step.
 #pragma once
 
 namespace valley {
 
-// Called once, before anything that takes time: a signal from then on is never lost and never ends
-// the process. The first INT (Ctrl-C) says on stderr what happens when `tells` is set; a second one
-// ends the process at once. Signals that the starter had blocked arrive now.
-void install_stop_signals(bool tells);
-[[nodiscard]] bool stop_was_asked_for();
+// Call once, as early as possible: from then on no signal is lost or ends the process, except that
+// a second INT (Ctrl-C) ends it at once. With `prints` the first INT prints a notice on stderr.
+// Unblocks signals that the parent process had blocked.
+void install_stop_signals(bool prints);
+[[nodiscard]] bool is_stop_requested();
 
 }  // namespace valley

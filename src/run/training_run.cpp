@@ -47,7 +47,7 @@ std::string time_text() {
   return text;
 }
 
-// One run: the objects that live through it, and the loop.
+// State and training loop of one run.
 class TrainingRun {
  public:
   TrainingRun(World& world, const TrainRequest& request, Experiment& experiment, Schema& schema)
@@ -60,13 +60,13 @@ class TrainingRun {
   void agree();
   int dry_run(const RunPlan& plan);
   [[nodiscard]] PlanDevices plan_devices();
-  void check_start(const std::filesystem::path& folder,
-                   const std::optional<std::filesystem::path>& checkpoint);
+  void check_launch(const std::filesystem::path& folder,
+                    const std::optional<std::filesystem::path>& checkpoint);
   void choose();
   void restore();
   void open_run();
   void record_start();
-  [[nodiscard]] bool any_rank_was_asked_to_stop();
+  [[nodiscard]] bool is_stop_requested_anywhere();
   int loop();
   [[nodiscard]] bool is_evaluation_due() const;
   [[nodiscard]] bool is_validation_due() const;
@@ -89,19 +89,19 @@ class TrainingRun {
   RunData data_;
   std::int64_t steps_ = 0;
   MemoryPlan memory_;
-  std::string space_;                             // of checkpoints, in words, once it was checked
-  std::optional<log::WarningRecorder> warnings_;  // for the plan as JSON
+  std::string space_;                             // text about the disk space for checkpoints
+  std::optional<log::WarningRecorder> warnings_;  // for the JSON plan
   std::optional<RunDirectory> run_;               // rank 0
-  std::string run_path_;                          // once this start is on record in it; "" before
-  std::optional<RunEvaluator> evaluator_;         // where evaluate.every asks for one
-  std::optional<RunValidator> validator_;         // where data.validation has images
+  std::string run_path_;                          // "" until run.json has this launch
+  std::optional<RunEvaluator> evaluator_;         // if evaluate.every is set
+  std::optional<RunValidator> validator_;         // if data.validation is set
   std::optional<RunRecorder> recorder_;           // rank 0
   std::optional<CheckpointWriter> writer_;        // rank 0
   std::string checkpoint_;                        // to restore; "": none
   std::unique_ptr<Trainer> trainer_;
   std::int64_t last_saved_ = -1;
-  std::int64_t saves_ = 0;      // between steps
-  double stalled_seconds_ = 0;  // that training stood still for these
+  std::int64_t saves_ = 0;      // checkpoints between steps
+  double stalled_seconds_ = 0;  // time that training waited for these
 };
 
 int TrainingRun::run() {
@@ -119,7 +119,7 @@ int TrainingRun::run() {
   }));
   require_cache_room(world_, experiment_, *data_.training,
                      memory_.parameters + memory_.per_image * shares.size);
-  // All that can reject a launch has been checked: nothing was created yet, in a dry run neither.
+  // These are all checks that do not need a Trainer or a run; no file exists yet.
   if (request_.dry_run) return dry_run(plan);
   trainer_ = with_memory_advice(memory_, shares, [&] {
     return std::make_unique<Trainer>(experiment_, shares, world_.device(), data_.training->size());
@@ -140,8 +140,7 @@ int TrainingRun::run() {
   }
 }
 
-// By whichever rank fails. Where the disk is full this fails as well, and must not hide why the run
-// ends.
+// Called on the rank that fails. May fail itself (disk full); that must not hide the first failure.
 void TrainingRun::record(const Failure& failure) {
   if (run_path_.empty()) return;
   const auto code = static_cast<int>(failure.code);
@@ -152,11 +151,12 @@ void TrainingRun::record(const Failure& failure) {
       record_failure(run_path_, code, failure.message, this_rank());
     }
   } catch (const std::exception& second) {
-    log::warn("exit.json and run.json do not say how this start ended: {}", second.what());
+    log::warn("this failure could not be recorded in exit.json and run.json: {}", second.what());
   }
 }
 
-// All ranks must mean the same: one wrong file on one host would train nonsense quietly.
+// Checks that all ranks have the same program, config and data. A wrong file on one host would give
+// wrong results without an error.
 void TrainingRun::agree() {
   world_.require_equal("the program's version", request_.version);
   world_.require_equal("the config", schema_.to_toml());
@@ -177,7 +177,7 @@ int TrainingRun::dry_run(const RunPlan& plan) {
   if (is_root()) {
     const std::string launch =
         preview_run(request_.resume, request_.out, request_.name, schema_,
-                    [this](const auto& folder, const auto& from) { check_start(folder, from); });
+                    [this](const auto& folder, const auto& from) { check_launch(folder, from); });
     const auto model = make_meta_model(experiment_.model);
     const CostEstimate cost = estimate_cost(*model, experiment_, plan, request_.question);
     if (request_.json) {
@@ -194,10 +194,10 @@ int TrainingRun::dry_run(const RunPlan& plan) {
   return static_cast<int>(ExitCode::kDone);
 }
 
-// Before anything is made: that the checkpoint goes with this config and these data, and that its
-// successors have room.
-void TrainingRun::check_start(const std::filesystem::path& folder,
-                              const std::optional<std::filesystem::path>& checkpoint) {
+// Checks, before anything is created, that the checkpoint fits config and data and that the disk
+// has space for new checkpoints.
+void TrainingRun::check_launch(const std::filesystem::path& folder,
+                               const std::optional<std::filesystem::path>& checkpoint) {
   if (checkpoint) {
     require_same_training(outline_safetensors(*checkpoint / "state.safetensors").metadata, schema_,
                           experiment_.data.path, data_.training->fingerprint(),
@@ -213,12 +213,12 @@ void TrainingRun::check_start(const std::filesystem::path& folder,
   space_ = describe_space(folder, need);
 }
 
-// Nothing is written before the checkpoint is taken: a resume that is refused leaves no trace.
+// Writes nothing, so that a launch that is rejected leaves no files.
 void TrainingRun::choose() {
   if (is_root()) {
     RunChoice choice =
         choose_run(request_.resume, request_.out, request_.name, schema_,
-                   [this](const auto& folder, const auto& from) { check_start(folder, from); });
+                   [this](const auto& folder, const auto& from) { check_launch(folder, from); });
     if (choice.run) run_.emplace(std::move(*choice.run));
     if (choice.checkpoint) checkpoint_ = choice.checkpoint->string();
   }
@@ -235,10 +235,10 @@ void TrainingRun::restore() {
 }
 
 void TrainingRun::open_run() {
-  bool goes_on = false;
+  bool is_continued = false;
   std::string path;
   if (is_root()) {
-    goes_on = run_.has_value();
+    is_continued = run_.has_value();
     if (!run_) run_.emplace(RunDirectory::create(request_.out, request_.name));
     log::tee_to(run_->log_file().string());
     record_start();
@@ -250,8 +250,8 @@ void TrainingRun::open_run() {
   }
   run_path_ = world_.broadcast(path);
   if (!checkpoint_.empty()) {
-    // What began from another run's checkpoint has one of its own before it counts as a run.
-    if (world_.broadcast(goes_on ? "own" : "another's") == "own") {
+    // A new run from another run's checkpoint saves its own checkpoint before its first step.
+    if (world_.broadcast(is_continued ? "own" : "another's") == "own") {
       last_saved_ = trainer_->steps_done();
     } else {
       save(false);
@@ -274,19 +274,19 @@ void TrainingRun::record_start() {
                                 {"job", job_id()},
                                 {"data_fingerprint", data_.training->fingerprint()},
                                 {"resumed_from", checkpoint_}};
-  // A path may hold bytes that are no UTF-8, which JSON cannot.
+  // Paths may not be valid UTF-8; write_json replaces such bytes.
   run_->record_start(write_json(start));
 }
 
-bool TrainingRun::any_rank_was_asked_to_stop() {
-  const std::vector<std::string> answers = world_.gather(stop_was_asked_for() ? "yes" : "no");
+bool TrainingRun::is_stop_requested_anywhere() {
+  const std::vector<std::string> answers = world_.gather(is_stop_requested() ? "yes" : "no");
   return std::ranges::find(answers, "yes") != answers.end();
 }
 
 int TrainingRun::loop() {
-  // During start-up the flag waits for this place, where all ranks meet: what is saved then is the
+  // A stop requested during start-up takes effect here, on all ranks: the checkpoint holds the
   // state before the first step.
-  if (trainer_->steps_done() < steps_ && any_rank_was_asked_to_stop()) return finish(true);
+  if (trainer_->steps_done() < steps_ && is_stop_requested_anywhere()) return finish(true);
   if (is_root()) {
     recorder_.emplace(*run_, experiment_, trainer_->steps_done(), steps_, world_.device().device());
     recorder_->begin(*trainer_, *data_.training);
@@ -307,11 +307,10 @@ int TrainingRun::loop() {
   while (trainer_->steps_done() < steps_) {
     if (is_root()) writer_->check();
     const Batch& batch = batches.next();
-    // A rank that reads its data more slowly than the others is waited for here, where no timeout
-    // of the device runs.
+    // Waits for ranks that read their data slowly; this barrier has no device timeout.
     if (std::exchange(is_first, false)) world_.host().barrier();
-    trainer_->step(batch.pixels, stop_was_asked_for(), batch.labels);
-    // The state is used only after its step is known to be finite.
+    trainer_->step(batch.pixels, is_stop_requested(), batch.labels);
+    // Evaluate, validate and save only after the step is known to be finite.
     status = trainer_->status(is_state_used());
     if (status.not_finite) return diverged(status);
     if (is_root()) recorder_->after_step(*trainer_, batches.wait_seconds(), status.stop);
@@ -359,8 +358,8 @@ void TrainingRun::validate() {
   if (found && is_root()) recorder_->record_validation(*trainer_, *found, seconds.count());
 }
 
-// Collective: what is saved is what every rank has. In the background, training goes on while rank
-// 0 copies and writes it; only what changes the networks next waits for the copy.
+// Collective; checks that all ranks have the same state. In the background training continues while
+// rank 0 copies and writes it; only the next update of the networks waits for the copy.
 void TrainingRun::save(bool in_background) {
   world_.require_equal(
       fmt::format("the state of the networks after step {}", trainer_->steps_done()),
@@ -377,7 +376,7 @@ void TrainingRun::save(bool in_background) {
                                                        {"ranks", world_.size()}}),
                                        2);
     if (copies) copies->begin();
-    note_class_names(experiment_, *data_.training, checkpoint.model);
+    add_class_names(experiment_, *data_.training, checkpoint.model);
     writer_->write(std::move(checkpoint), copies);
     if (copies) {
       trainer_->hold_changes([this, copies] {
@@ -391,15 +390,16 @@ void TrainingRun::save(bool in_background) {
   if (!in_background) world_.host().barrier();
 }
 
-// Collective: the state as it is, on disk.
+// Collective. Returns when the current state is on disk.
 void TrainingRun::complete_save() {
   if (last_saved_ != trainer_->steps_done()) save(false);
   if (is_root()) writer_->finish();
 }
 
-// Networks, moments and controller have stood still since the phase that was not finite
-// (docs/training.md says what of that step itself was taken): they are saved as the state before
-// it. All ranks find it in the same step, so rank 0 says it and the job ends in good order.
+// Networks, moments and controller have not changed since the phase that was not finite
+// (docs/training.md describes which updates of that step were applied); they are saved as the state
+// before that step. All ranks detect it in the same step, so that the job ends in good order with
+// one message of rank 0.
 int TrainingRun::diverged(const StepStatus& status) {
   static_cast<void>(trainer_->status(true));
   trainer_->rewind_to(status.step - 1);
@@ -411,8 +411,8 @@ int TrainingRun::diverged(const StepStatus& status) {
         fmt::format("{} in step {}", trainer_->objective().divergence(), status.step);
     run_->record_end(kCode, why);
     log::error(
-        "{}; the networks as they stood are saved in {}, beside the checkpoints before. Start a "
-        "new run with a lower optimizer.lr, or look at the data",
+        "{}; the networks before it are saved in {}, next to the earlier checkpoints. Start a new "
+        "run with a lower optimizer.lr, or check the data",
         why, run_->checkpoints().string());
   }
   world_.host().barrier();
@@ -422,10 +422,9 @@ int TrainingRun::diverged(const StepStatus& status) {
 int TrainingRun::finish(bool stopped) {
   complete_save();
   if (saves_ > 0)
-    log::info("{} checkpoint{} between steps, for which training stood still {:.1f} ms each",
-              saves_, saves_ == 1 ? "" : "s",
-              1000 * stalled_seconds_ / static_cast<double>(saves_));
-  log::info_every_rank("forwarded {} real images in this start", trainer_->forwarded());
+    log::info("{} checkpoint{} between steps, for which training paused {:.1f} ms each", saves_,
+              saves_ == 1 ? "" : "s", 1000 * stalled_seconds_ / static_cast<double>(saves_));
+  log::info_every_rank("forwarded {} real images in this launch", trainer_->forwarded());
   if (is_root()) {
     if (recorder_) recorder_->end(*trainer_);
     const auto code = stopped ? ExitCode::kStoppedEarly : ExitCode::kDone;
@@ -433,7 +432,7 @@ int TrainingRun::finish(bool stopped) {
     run_->record_end(static_cast<int>(code), why);
     log::info("{} at step {} of {}: {}", why, trainer_->steps_done(), steps_,
               run_->path().string());
-    if (stopped) log::info("to go on: the same command with --resume {}", run_->path().string());
+    if (stopped) log::info("to continue: the same command with --resume {}", run_->path().string());
   }
   world_.host().barrier();
   return static_cast<int>(stopped ? ExitCode::kStoppedEarly : ExitCode::kDone);

@@ -17,11 +17,11 @@
 namespace valley {
 namespace {
 
-constexpr std::uint64_t kChoice = 0x76616C6964;  // of the key of which images are measured
+constexpr std::uint64_t kChoice = 0x76616C6964;  // hashed into the key that selects the images
 
 double mean_of(const at::Tensor& values) { return values.mean().item<double>(); }
 
-// Of the mean's variance.
+// Variance of the mean.
 double mean_variance(const at::Tensor& values) {
   const auto n = static_cast<double>(values.numel());
   return n < 2 ? 0 : values.var(0, true).item<double>() / n;
@@ -84,7 +84,7 @@ at::Tensor RunValidator::measure(const Trainer& trainer, const Dataset& data, st
       columns.push_back(values.to(at::kCPU, at::kDouble));
     return columns.empty() ? at::Tensor() : at::stack(columns, 1);
   };
-  // A rank without blocks of its own still has to know what there is.
+  // A rank without blocks of its own needs the names too.
   names.clear();
   for (const auto& [name, values] : measure_block(trainer, data, images, 0)) names.push_back(name);
   if (names.empty()) return {};

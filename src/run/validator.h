@@ -1,5 +1,5 @@
-// The measurements of a run in training on images that it never sees (data.validation), beside as
-// many of those that it does: what falls on these alone is overfitting.
+// Measures of validation images (data.validation) during training, and of as many training images.
+// A difference that grows is overfitting.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,7 +17,7 @@
 
 namespace valley {
 
-// Means over the images of either set; those of energies have the gap between them.
+// Means over the images of each set; energies also have the gap between the sets.
 struct RunValidation {
   struct Measure {
     std::string name;  // "free_energy"
@@ -37,21 +37,21 @@ struct RunValidation {
 
 class RunValidator {
  public:
-  // `data` has validation images. Which of either set are measured follows from train.seed, and
-  // stays through the run.
+  // `data` has validation images. train.seed determines which images of each set are measured,
+  // throughout the run.
   RunValidator(World& world, const Experiment& experiment, RunData data);
 
-  // After step `step` of a training of `steps`.
+  // True if a validation follows step `step` of `steps`.
   [[nodiscard]] bool is_due(std::int64_t step, std::int64_t steps) const {
     return step % every_ == 0 || step == steps;
   }
 
-  // Collective; the same bits on any number of CPU ranks and threads. Nothing in stages that
-  // measure nothing. Nothing that training continues from changes.
+  // Collective; the same bits on any number of CPU ranks and threads. Empty in stages without
+  // measures. Does not change the training state.
   [[nodiscard]] std::optional<RunValidation> validate(const Trainer& trainer) const;
 
  private:
-  // double [images, measures] of all of them, on every rank; the names in `names`.
+  // All measures, double [images, measures], on every rank; sets `names`.
   [[nodiscard]] at::Tensor measure(const Trainer& trainer, const Dataset& data, std::int64_t images,
                                    std::vector<std::string>& names) const;
   [[nodiscard]] ImageMeasures measure_block(const Trainer& trainer, const Dataset& data,

@@ -14,27 +14,27 @@
 namespace valley {
 namespace {
 
-// Of the generated samples' mean distance against that of the data.
+// Limits for the mean distance of generated samples divided by that of the data.
 constexpr double kCollapsed = 0.25;
 constexpr double kVaried = 0.35;
-// One report is one step, and one step may be odd: reports or grids in a row that must agree.
+// Reports or grids in a row that must agree, as one step can be an outlier.
 constexpr int kAgreeing = 2;
 constexpr std::int64_t kLongReports = 20;
 constexpr std::int64_t kLongSteps = 1000;
-// An energy against the lowest one so far.
+// Limits for an energy divided by its minimum so far.
 constexpr double kRisen = 10;
 constexpr double kFallenAgain = 5;
-// A gradient's norm against the geometric mean of those before, of which it takes a few.
+// Limits for a gradient norm divided by the geometric mean of earlier ones, at least kNormReports.
 constexpr double kExploded = 100;
 constexpr double kCalm = 10;
 constexpr int kNormReports = 10;
-constexpr double kNormWeight = 0.05;  // of the newest one in the mean
-// An energy-based model's loss; training of one stops at 1e8.
+constexpr double kNormWeight = 0.05;  // weight of the newest norm in the mean
+// Limits for the loss of an energy-based model; training stops at 1e8.
 constexpr double kLargeLoss = 1e4;
 constexpr double kSmallLoss = 1e3;
 
-// How much the gap between energies of validation and of training images has grown, in standard
-// errors of the gap.
+// Limits for the growth of the gap between the energies of validation and training images, in
+// standard errors of the gap.
 constexpr double kOverfit = 8;
 constexpr double kNoLongerOverfit = 4;
 
@@ -44,8 +44,8 @@ std::optional<double> finite(const RunWatch::Values& values, const std::string& 
   return found->second;
 }
 
-// " (margin 10, energy of generated samples 3.2)", of what is known.
-std::string margin_figures(const RunWatch::Values& values) {
+// " (margin 10, mean energy of generated samples 3.2)", without unknown values.
+std::string margin_text(const RunWatch::Values& values) {
   const auto margin = finite(values, metric::kMargin);
   const auto fake = finite(values, metric::kFakeEnergy);
   if (margin && fake)
@@ -67,14 +67,14 @@ bool RunWatch::Alarm::observe(bool begins, bool ends, int needed) {
   return on;
 }
 
-bool RunWatch::Stay::observe(std::int64_t step, bool holds) {
+bool RunWatch::Persistence::observe(std::int64_t step, bool holds) {
   if (!holds) {
     *this = {};
     return false;
   }
   if (reports++ == 0) since = step;
-  if (told || reports < kLongReports || step - since < kLongSteps) return false;
-  told = true;
+  if (reported || reports < kLongReports || step - since < kLongSteps) return false;
+  reported = true;
   return true;
 }
 
@@ -87,8 +87,8 @@ std::vector<RunWarning> RunWatch::report(std::int64_t step, const Values& values
   return out;
 }
 
-// A generator has collapsed when the weights that are trained draw one image; averaged weights that
-// do so while the trained ones do not only lag behind.
+// Collapse: samples of the trained weights are alike. If only those of the averaged weights are,
+// the average lags behind.
 std::vector<RunWarning> RunWatch::samples(std::int64_t step, const SampleDistances& found) {
   const double real = found.real;
   const double fake = found.raw.value_or(found.fake);
@@ -96,15 +96,14 @@ std::vector<RunWarning> RunWatch::samples(std::int64_t step, const SampleDistanc
   const double share = fake / real;
   const bool before = collapse_.on;
   if (collapse_.observe(share < kCollapsed, share >= kVaried, kAgreeing)) {
-    return {
-        {"collapse",
-         fmt::format("generated samples are alike: their mean distance is {:.4g}, {:.2f} of the "
-                     "{:.4g} of the data (below {} in {} grids in a row)",
-                     fake, share, real, kCollapsed, kAgreeing)}};
+    return {{"collapse",
+             fmt::format("generated samples are alike: their mean distance is {:.4g}, {:.2f} times "
+                         "the {:.4g} of the data (below {} in {} grids in a row)",
+                         fake, share, real, kCollapsed, kAgreeing)}};
   }
   if (before && !collapse_.on) {
-    return {{"recovery", fmt::format("generated samples are varied again: their mean distance is "
-                                     "{:.4g}, {:.2f} of the {:.4g} of the data",
+    return {{"recovery", fmt::format("generated samples vary again: their mean distance is {:.4g}, "
+                                     "{:.2f} times the {:.4g} of the data",
                                      fake, share, real)}};
   }
   const double averaged = found.fake / real;
@@ -114,8 +113,8 @@ std::vector<RunWarning> RunWatch::samples(std::int64_t step, const SampleDistanc
     return {};
   return {{"average",
            fmt::format("samples of the averaged generator are alike (mean distance {:.4g}, {:.2f} "
-                       "of the {:.4g} of the data), those of the trained weights are not ({:.4g}): "
-                       "the average lags behind. Lower train.ema_half_life, or draw with "
+                       "times the {:.4g} of the data), but those of the trained weights are not "
+                       "({:.4g}): the average lags behind. Lower train.ema_half_life, or draw with "
                        "`valley sample --raw`",
                        found.fake, averaged, real, fake)}};
 }
@@ -129,15 +128,15 @@ std::vector<RunWarning> RunWatch::validation(const std::string& stage, const Val
     const auto [place, is_new] = gaps_.try_emplace(name);
     Gap& gap = place->second;
     if (is_new || gap.stage != stage) gap = {stage, *now, {}};
-    gap.least = std::min(gap.least, *now);
-    const double grown = *now - std::max(gap.least, 0.0);
+    gap.min_gap = std::min(gap.min_gap, *now);
+    const double grown = *now - std::max(gap.min_gap, 0.0);
     if (!gap.alarm.observe(grown > kOverfit * *error, grown < kNoLongerOverfit * *error, kAgreeing))
       continue;
     out.push_back(
         {"overfitting",
          fmt::format("{} of validation images lies {:.4g} above that of training images, {:.4g} "
-                     "more than before: {} learns these by heart; fewer epochs or hidden units, a "
-                     "larger weight cost or more data help",
+                     "more than at its minimum: {} is overfitting; use fewer epochs or hidden "
+                     "units, a larger weight cost or more data",
                      name, *now, grown, stage)});
   }
   return out;
@@ -149,14 +148,15 @@ void RunWatch::watch_k(std::int64_t step, const Values& values, std::vector<RunW
   if (k_at_zero_.observe(step, *k <= 0)) {
     out.push_back({"saturation", fmt::format("k has stayed at 0 since step {}: the energy of "
                                              "generated samples stays above gamma times that of "
-                                             "real ones, and D learns from real images alone",
+                                             "real ones, and D learns from real images only; a "
+                                             "higher objective.gamma lets k rise",
                                              k_at_zero_.since)});
   }
   if (k_at_one_.observe(step, *k >= 1)) {
     out.push_back({"saturation", fmt::format("k has stayed at 1 since step {}: the energy of "
                                              "generated samples stays below gamma times that of "
-                                             "real ones, and k cannot grow any more; a lower "
-                                             "objective.gamma asks for less variety",
+                                             "real ones, and k is at its maximum; a lower "
+                                             "objective.gamma demands less variety",
                                              k_at_one_.since)});
   }
 }
@@ -168,27 +168,27 @@ void RunWatch::watch_hinge(std::int64_t step, const Values& values, std::vector<
   hinge_seen_ = true;
   const bool lasts = hinge_off_.observe(step, *active <= 0);
   if (is_first && *active <= 0) {
-    hinge_off_.told = true;
+    hinge_off_.reported = true;
     out.push_back({"margin", fmt::format("the hinge is off from the start: the margin lies below "
                                          "the energies of all generated samples{}, and D learns "
-                                         "from real images alone until they fall below it",
-                                         margin_figures(values))});
+                                         "from real images only until they fall below it",
+                                         margin_text(values))});
   } else if (lasts) {
     out.push_back({"margin", fmt::format("the hinge has been off since step {}: the margin lies "
                                          "below the energies of all generated samples{}, and D "
-                                         "learns from real images alone",
-                                         hinge_off_.since, margin_figures(values))});
+                                         "learns from real images only",
+                                         hinge_off_.since, margin_text(values))});
   }
   if (hinge_full_.observe(step, *active >= 1)) {
     out.push_back({"margin", fmt::format("the hinge has been on for every generated sample since "
-                                         "step {}: none reaches the margin{}; a lower one would "
-                                         "let D rest where it tells them apart",
-                                         hinge_full_.since, margin_figures(values))});
+                                         "step {}: no energy reaches the margin{}; with a lower "
+                                         "margin D ignores samples that it already separates",
+                                         hinge_full_.since, margin_text(values))});
   }
 }
 
 void RunWatch::watch_rise(const Values& values, std::vector<RunWarning>& out) {
-  // In a stage without generated samples the measures mean something else.
+  // Values of stages with and without generated samples are not comparable.
   const bool has_fakes = finite(values, metric::kFakeEnergy).has_value();
   if (has_fakes != had_fakes_) rises_.clear();
   had_fakes_ = has_fakes;
@@ -201,11 +201,11 @@ void RunWatch::watch_rise(const Values& values, std::vector<RunWarning>& out) {
     const double times = *value / std::max(rise.best, 1e-30);
     if (!rise.alarm.observe(times > kRisen, times < kFallenAgain, kAgreeing)) continue;
     if (name == metric::kRealEnergy && rises_[metric::kConvergence].alarm.on)
-      continue;  // M, which has it in it, was told
+      continue;  // M includes the real energy, and was reported
     out.push_back({"divergence",
-                   fmt::format("{} has risen to {:.4g}, {:.3g} times its lowest, {:.4g}: training "
-                               "comes apart; an earlier checkpoint may be the better one, and a "
-                               "lower optimizer.lr needs a new run",
+                   fmt::format("{} has risen to {:.4g}, {:.3g} times its minimum, {:.4g}: training "
+                               "diverges; an earlier checkpoint may be better, and a lower "
+                               "optimizer.lr needs a new run",
                                name == metric::kConvergence ? "the convergence measure M"
                                                             : "the energy of real images",
                                *value, times, rise.best)});
@@ -219,15 +219,15 @@ void RunWatch::watch_loss(const Values& values, std::vector<RunWarning>& out) {
     if (!losses_[name].observe(size > kLargeLoss, size < kSmallLoss, kAgreeing)) continue;
     out.push_back(
         {"divergence",
-         fmt::format("{} is {:.4g}: the energies grow without bound; a lower optimizer.lr "
-                     "or a stronger regularisation keeps them",
+         fmt::format("{} is {:.4g}: the energies grow without bound; use a lower optimizer.lr or "
+                     "stronger regularization",
                      name, value)});
   }
 }
 
 void RunWatch::watch_gradients(const Values& values, std::vector<RunWarning>& out) {
   for (const auto& [name, value] : values) {
-    // A network that is not being trained has a norm of 0.
+    // The norm is 0 for networks that are not being trained.
     if (!name.starts_with(metric::kGradientNormOf) || !std::isfinite(value) || value <= 0) continue;
     Norm& norm = norms_[name];
     const double mean = std::exp(norm.mean_log);
@@ -236,10 +236,10 @@ void RunWatch::watch_gradients(const Values& values, std::vector<RunWarning>& ou
     if (norm.alarm.observe(begins, value < kCalm * mean, kAgreeing)) {
       out.push_back(
           {"gradient", fmt::format("the gradient of {} has grown to a norm of {:.4g}, {:.3g} times "
-                                   "what it was before, {:.4g}",
+                                   "its earlier mean, {:.4g}",
                                    name.substr(name.find('/') + 1), value, value / mean, mean)});
     }
-    if (begins || norm.alarm.on) continue;  // the mean stays that of the calm before
+    if (begins || norm.alarm.on) continue;  // keeps the mean from before the explosion
     norm.reports = std::min(norm.reports + 1, kNormReports);
     const double weight = known ? kNormWeight : 1.0 / static_cast<double>(norm.reports);
     norm.mean_log += weight * (std::log(value) - norm.mean_log);

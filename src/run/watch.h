@@ -1,9 +1,9 @@
-// Looks at what a run reports and says in words, once each time, that it collapses, saturates or
-// diverges. Rank 0's work, on numbers that are on the host already.
+// Warnings about a run that collapses, saturates or diverges, once per occurrence. Runs on rank 0,
+// on values that are on the host already.
 //
-// It goes by the names of stats.jsonl: "k", "hinge/active", "margin", "energy/real", "energy/fake",
-// "M", "loss", "loss/...", "grad_norm/..."; what a run does not report is not looked at, nor is a
-// number that is not finite. docs/training.md states the thresholds.
+// Reads the metrics of stats.jsonl by name: "k", "hinge/active", "margin", "energy/real",
+// "energy/fake", "M", "loss", "loss/...", "grad_norm/...". Missing metrics and values that are not
+// finite are ignored. Thresholds: docs/run-directory.md.
 #pragma once
 
 #include <cstdint>
@@ -16,52 +16,52 @@
 namespace valley {
 
 struct RunWarning {
-  // "collapse", "saturation", "margin", "divergence", "gradient", "overfitting"; "recovery" of a
-  // collapse.
+  // "collapse", "average", "saturation", "margin", "divergence", "gradient", "overfitting", or
+  // "recovery" from a collapse.
   std::string kind;
-  std::string text;  // a sentence without a full stop, with the figures
+  std::string text;  // a sentence with the values, without a full stop
 };
 
-// Mean pairwise distances of images (models/sampling.h).
+// Mean pairwise distances of images (nn/sampling.h).
 struct SampleDistances {
   double fake = 0;            // samples of the grid
   double real = 0;            // images of the data
-  std::optional<double> raw;  // without averaged weights, where the grid is drawn with them
+  std::optional<double> raw;  // samples of the trained weights, if `fake` uses averaged weights
 };
 
 class RunWatch {
  public:
   using Values = std::map<std::string, double>;
 
-  // `energies_are_errors`: they are reconstruction errors, which are never negative and fall; else
-  // energies of either sign, of which the loss is looked at.
+  // `energies_are_errors`: true if energies are reconstruction errors, which are not negative and
+  // decrease: a rise is a divergence. If false, a large loss is a divergence.
   explicit RunWatch(bool energies_are_errors) : energies_are_errors_(energies_are_errors) {}
 
-  // One report, and one grid of samples with their mean pairwise distance and that of the data:
-  // what begins to be wrong with it, or that a collapse is over. The grid of the first weights,
-  // step 0, says nothing.
+  // Warnings that begin with this report or this sample grid, or the end of a collapse. The grid at
+  // step 0 is ignored.
   [[nodiscard]] std::vector<RunWarning> report(std::int64_t step, const Values& values);
   [[nodiscard]] std::vector<RunWarning> samples(std::int64_t step, const SampleDistances& found);
 
-  // What was measured of training and of validation images in a stage of the training.
+  // Warnings that begin with these measures of training and validation images in a training stage.
   [[nodiscard]] std::vector<RunWarning> validation(const std::string& stage, const Values& values);
 
-  // Takes in the lines of a stats.jsonl, so that a resumed run warns as one that was never stopped;
-  // nothing where there is no file. Warnings of that time are in the file.
+  // Reads the lines of a stats.jsonl, so that a resumed run gives the warnings of an uninterrupted
+  // one. Returns no warnings, as the file has them. No error if there is no file.
   void replay(const std::filesystem::path& stats_file);
 
  private:
-  // On from where `begins` held in `needed` observations in a row, until `ends` holds.
+  // Switches on when `begins` was true in `needed` observations in a row, and off when `ends` is
+  // true.
   struct Alarm {
     int in_a_row = 0;
     bool on = false;
-    bool observe(bool begins, bool ends, int needed);  // whether it goes on now
+    bool observe(bool begins, bool ends, int needed);  // true if it switches on now
   };
-  // The same by steps: a condition that held in at least kLongReports reports and kLongSteps steps.
-  struct Stay {
+  // A condition that was true for at least kLongReports reports in a row and kLongSteps steps.
+  struct Persistence {
     std::int64_t reports = 0;
     std::int64_t since = 0;
-    bool told = false;
+    bool reported = false;
     bool observe(std::int64_t step, bool holds);
   };
   struct Rise {
@@ -76,7 +76,7 @@ class RunWatch {
   };
   struct Gap {
     std::string stage;
-    double least = 0;
+    double min_gap = 0;
     Alarm alarm;
   };
   void watch_k(std::int64_t step, const Values& values, std::vector<RunWarning>& out);
@@ -88,7 +88,7 @@ class RunWatch {
   bool energies_are_errors_;
   Alarm collapse_;
   Alarm lag_;  // the averaged generator lags behind
-  Stay k_at_zero_, k_at_one_, hinge_off_, hinge_full_;
+  Persistence k_at_zero_, k_at_one_, hinge_off_, hinge_full_;
   bool hinge_seen_ = false;
   bool had_fakes_ = false;
   std::map<std::string, Rise> rises_;

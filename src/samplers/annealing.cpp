@@ -27,11 +27,11 @@
 namespace valley {
 namespace {
 
-constexpr double kLeastRate = 0.01;
+constexpr double kMinRate = 0.01;
 
-// sum over j of softplus((t + rise) x_j) - softplus(t x_j), double [B], from x [B, hidden]. Of two
-// sums that are nearly the same, floats would leave nothing; here no term is larger than what it
-// adds.
+// sum over j of softplus((t + rise) x_j) - softplus(t x_j), double [B], from x [B, hidden]. In
+// float, the difference of two nearly equal sums would lose all digits; this form has no
+// cancellation.
 at::Tensor softplus_rise(const at::Tensor& x, double t, double rise) {
   const at::Tensor size = at::abs(x);
   const at::Tensor rest = at::log1p(at::sigmoid(size * -t) * at::expm1(size * -rise));
@@ -47,7 +47,7 @@ class Annealing {
       rise_constant_ = (at::square(base) - at::square(rbm.visible_bias())).sum().item<double>() / 2;
   }
 
-  // A state of the base machine.
+  // Draws a state of the base RBM.
   [[nodiscard]] VisibleState begin() const {
     VisibleState seen = draw(base_.expand({n_, base_.size(0)}), 0);
     const std::int64_t labels = rbm_.shape().labels;
@@ -57,7 +57,7 @@ class Annealing {
     return seen;
   }
 
-  // log p*_{t + rise}(state) - log p*_t(state), given what reaches its hidden units.
+  // log p*_{t + rise}(state) - log p*_t(state), given the input of the hidden units.
   [[nodiscard]] at::Tensor gain(const VisibleState& seen, const at::Tensor& input, double t,
                                 double rise) const {
     at::Tensor linear = at::matmul(seen.v, rise_of_visible_).to(at::kDouble) + rise_constant_;
@@ -76,7 +76,7 @@ class Annealing {
     return seen;
   }
 
-  [[nodiscard]] std::int64_t most_steps() const { return draws_.most_steps(); }
+  [[nodiscard]] std::int64_t max_steps() const { return draws_.max_steps(); }
 
  private:
   [[nodiscard]] VisibleState draw(const at::Tensor& input, std::int64_t step) const {
@@ -118,7 +118,7 @@ at::Tensor base_rates(const Rbm& rbm) {
   const at::NoGradGuard no_grad;
   if (!rbm.shape().sees_images) return rbm.visible_bias().clone();
   if (rbm.is_gaussian()) return at::zeros_like(rbm.visible_bias());
-  const at::Tensor p = at::clamp(rbm.pixel_mean(), kLeastRate, 1 - kLeastRate);
+  const at::Tensor p = at::clamp(rbm.pixel_mean(), kMinRate, 1 - kMinRate);
   return at::log(p) - at::log(1 - p);
 }
 
@@ -140,7 +140,7 @@ at::Tensor annealed_log_weights(const Rbm& rbm, const at::Tensor& base,
                          at::full({}, first, at::TensorOptions(device).dtype(at::kLong)), 0};
   const Annealing annealing(rbm, base, place, n);
   const auto steps = static_cast<std::int64_t>(temperatures.size()) - 1;
-  VALLEY_CHECK(steps >= 1 && steps <= annealing.most_steps());
+  VALLEY_CHECK(steps >= 1 && steps <= annealing.max_steps());
   VisibleState seen = annealing.begin();
   at::Tensor weights = at::zeros({n}, at::TensorOptions(device).dtype(at::kDouble));
   for (std::int64_t step = 1;; ++step) {

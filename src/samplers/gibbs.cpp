@@ -22,20 +22,20 @@ GibbsDraws::GibbsDraws(const Rbm& rbm, const ChainPlace& place, RandomStream noi
       hidden_blocks_(philox_blocks(rbm.shape().hidden)),
       label_blocks_(philox_blocks(rbm.shape().labels)) {}
 
-std::int64_t GibbsDraws::most_steps() const {
+std::int64_t GibbsDraws::max_steps() const {
   return (std::int64_t{1} << 32) / (visible_blocks_ + hidden_blocks_ + label_blocks_);
 }
 
 at::Tensor GibbsDraws::uniform(std::int64_t rows, std::int64_t n, std::int64_t step,
                                std::int64_t first_block) const {
-  const at::Tensor numbers =
+  const at::Tensor values =
       at::empty({rows, n}, at::TensorOptions(place_.position.device()).dtype(at::kFloat));
-  const std::int64_t a_step = visible_blocks_ + hidden_blocks_ + label_blocks_;
-  kernels::fill_uniform(numbers,
+  const std::int64_t blocks_per_step = visible_blocks_ + hidden_blocks_ + label_blocks_;
+  kernels::fill_uniform(values,
                         {place_.seed, place_.stream, 0.0F, 1.0F,
-                         static_cast<std::uint32_t>(step * a_step + first_block)},
+                         static_cast<std::uint32_t>(step * blocks_per_step + first_block)},
                         place_.position, place_.offset);
-  return numbers;
+  return values;
 }
 
 at::Tensor GibbsDraws::hidden(const at::Tensor& probabilities, std::int64_t step) const {
@@ -56,18 +56,18 @@ at::Tensor GibbsDraws::visible(const at::Tensor& mean, std::int64_t step) const 
 
 at::Tensor GibbsDraws::label(const at::Tensor& probabilities, std::int64_t step) const {
   // The largest of log p - log(-log u) has probability p (Gumbel's distribution).
-  constexpr double kLeast = 1e-30;
+  constexpr double kMin = 1e-30;
   const std::int64_t labels = rbm_.shape().labels;
   const at::Tensor u =
       uniform(probabilities.size(0), labels, step, hidden_blocks_ + visible_blocks_);
-  const at::Tensor gumbel = -at::log(-at::log(u.clamp(kLeast, 1 - 0x1p-24)));
-  const at::Tensor chosen = at::argmax(at::log(probabilities.clamp_min(kLeast)) + gumbel, 1);
+  const at::Tensor gumbel = -at::log(-at::log(u.clamp(kMin, 1 - 0x1p-24)));
+  const at::Tensor chosen = at::argmax(at::log(probabilities.clamp_min(kMin)) + gumbel, 1);
   return at::one_hot(chosen, labels).to(at::kFloat);
 }
 
 GibbsChain run_gibbs(const Rbm& rbm, const at::Tensor& hidden, std::int64_t steps,
                      const GibbsDraws& draws, const at::Tensor& label, std::int64_t first_step) {
-  VALLEY_CHECK(steps >= 1 && first_step + steps <= draws.most_steps());
+  VALLEY_CHECK(steps >= 1 && first_step + steps <= draws.max_steps());
   const at::NoGradGuard no_grad;
   const bool has_labels = rbm.shape().labels > 0;
   GibbsChain chain;

@@ -19,8 +19,8 @@ LangevinSettings coupled(LangevinSettings settings, double temperature) {
   return settings;
 }
 
-std::int64_t most_langevin_steps(std::int64_t numbers) {
-  return (std::int64_t{1} << 32) / philox_blocks(std::max<std::int64_t>(1, numbers));
+std::int64_t max_langevin_steps(std::int64_t elements) {
+  return (std::int64_t{1} << 32) / philox_blocks(std::max<std::int64_t>(1, elements));
 }
 
 at::Tensor energy_gradient(const EnergyFunction& energy, const at::Tensor& images) {
@@ -35,14 +35,14 @@ at::Tensor energy_gradient(const EnergyFunction& energy, const at::Tensor& image
 Chains run_langevin(const EnergyFunction& energy, const at::Tensor& start,
                     const LangevinSettings& settings, const ChainPlace& place,
                     const ChainRules& rules) {
-  const std::int64_t numbers = start[0].numel();
-  VALLEY_CHECK(settings.steps >= 1 && settings.steps <= most_langevin_steps(numbers));
+  const std::int64_t elements = start[0].numel();
+  VALLEY_CHECK(settings.steps >= 1 && settings.steps <= max_langevin_steps(elements));
   const at::NoGradGuard no_grad;
   LangevinStep chains(energy, settings, rules, start);
   chains.begin(start);
   if (rules.watch) rules.watch(0, chains.images());
   for (std::int64_t step = 0; step < settings.steps; ++step) {
-    const auto first = static_cast<std::uint32_t>(step * philox_blocks(numbers));
+    const auto first = static_cast<std::uint32_t>(step * philox_blocks(elements));
     chains.take([&](const at::Tensor& rows) {
       kernels::fill_normal(rows,
                            {place.seed, place.stream, static_cast<float>(settings.noise), first},

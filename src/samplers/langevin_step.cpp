@@ -33,7 +33,7 @@ LangevinStep::LangevinStep(EnergyFunction energy, const LangevinSettings& settin
       rules_(std::move(rules)),
       x_(at::empty(start.sizes(), start.options(), at::MemoryFormat::ChannelsLast)),
       noise_(at::empty_like(x_)),
-      // The same memory as rows of H, W, C.
+      // View of the same memory, one row of H, W, C per image.
       rows_(noise_.permute({0, 2, 3, 1}).view({x_.size(0), x_[0].numel()})),
       norms_(at::zeros({x_.size(0)}, x_.options())) {}
 
@@ -66,7 +66,7 @@ void LangevinStep::shake(const Draw& draw) const {
   if (settings_.noise == 0) return;
   draw(rows_);
   x_.add_(noise_);
-  hold();  // so that the gradient is taken where they are
+  hold();  // so that the gradient is computed at the held pixels' values
 }
 
 void LangevinStep::descend() const {

@@ -1,5 +1,5 @@
-// One step of Langevin chains, for this folder's sources only: what run_langevin repeats and
-// RecordedLangevin records.
+// One step of Langevin chains, which run_langevin repeats and RecordedLangevin records. Internal to
+// this folder.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,8 +11,8 @@
 
 namespace valley {
 
-// A network whose passes compute no gradients of parameters and gather no statistics. One that is
-// frozen already is not changed, so that several threads can run chains on it.
+// While this lives, the network computes no gradients of parameters and adds no statistics. A
+// network that is frozen already is not modified, so that several threads can run chains on it.
 class FrozenNetwork {
  public:
   explicit FrozenNetwork(const EnergyNetwork& network);
@@ -26,17 +26,17 @@ class FrozenNetwork {
   bool trainable_ = false;
 };
 
-// Chains in tensors that keep their places from step to step. Call under a NoGradGuard.
+// Chains in tensors whose addresses stay fixed over steps. Call under a NoGradGuard.
 class LangevinStep {
  public:
-  // Writes a step's noise: float [B, H * W * C], rows of the image's pixels.
+  // Writes the noise of a step: float [B, H * W * C], one row per image.
   using Draw = std::function<void(const at::Tensor& rows)>;
 
-  // Tensors for chains like `start`, float [B, C, H, W]; `begin` fills them.
+  // Allocates tensors for chains of the shape of `start`, float [B, C, H, W]; `begin` fills them.
   LangevinStep(EnergyFunction energy, const LangevinSettings& settings, ChainRules rules,
                const at::Tensor& start);
   void begin(const at::Tensor& start);
-  void take(const Draw& draw);  // rules.watch is the caller's
+  void take(const Draw& draw);  // does not call rules.watch
 
   [[nodiscard]] const at::Tensor& images() const { return x_; }
   [[nodiscard]] const at::Tensor& norms() const { return norms_; }  // float [B], sums over steps
@@ -49,7 +49,7 @@ class LangevinStep {
   EnergyFunction energy_;
   LangevinSettings settings_;
   ChainRules rules_;
-  at::Tensor start_;  // values that held pixels keep
+  at::Tensor start_;  // initial values, which held pixels keep
   at::Tensor x_, noise_, rows_, norms_;
 };
 

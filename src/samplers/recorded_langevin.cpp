@@ -19,7 +19,7 @@ RecordedLangevin::RecordedLangevin(const EnergyNetwork& network, const LangevinS
 RecordedLangevin::~RecordedLangevin() = default;
 
 Chains RecordedLangevin::run(const at::Tensor& start, const ChainPlace& place) {
-  VALLEY_CHECK(settings_.steps >= 1 && settings_.steps <= most_langevin_steps(start[0].numel()));
+  VALLEY_CHECK(settings_.steps >= 1 && settings_.steps <= max_langevin_steps(start[0].numel()));
   const at::NoGradGuard no_grad;
   const FrozenNetwork frozen(network_);
   if (!step_) prepare(start, place);
@@ -37,7 +37,7 @@ Chains RecordedLangevin::run(const at::Tensor& start, const ChainPlace& place) {
     is_recorded_ = true;
   }
   if (left > 0) graph_->replay(left);
-  // Copies: the next chains take the place of these.
+  // Copies, because the next chains overwrite these tensors.
   return {step_->images().clone(), step_->norms() / static_cast<double>(settings_.steps)};
 }
 

@@ -1,10 +1,10 @@
-// Langevin chains of a training on a GPU: one step is recorded as a graph, and the host launches
-// that in place of the step's kernels.
+// Langevin chains for training on a GPU: one step is recorded as a graph, which the host launches
+// instead of the step's kernels.
 //
 // The graph is recorded once and replayed for all later steps of all later chains. It reads the
-// network's weights where they are, and what changes between its replays (the chains, their place
-// in training, the noise's first block) from tensors of its own; it advances the block itself.
-// Nothing here waits for the device but the recording.
+// network's weights in place, and all that changes between replays (chains, position in training,
+// first Philox block of the noise) from its own tensors; it advances the block itself. Only the
+// recording synchronizes with the host.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -22,15 +22,15 @@ class LangevinStep;
 
 class RecordedLangevin {
  public:
-  static constexpr std::int64_t kWarmUps = 3;  // steps that run before one is recorded
+  static constexpr std::int64_t kWarmUps = 3;  // steps before the recording
 
-  // `network` must outlive this, and its parameters must keep their places.
+  // `network` must outlive this, and the addresses of its parameters must not change.
   RecordedLangevin(const EnergyNetwork& network, const LangevinSettings& settings,
                    std::unique_ptr<WorkGraph> graph);
   ~RecordedLangevin();
 
-  // As run_langevin of the network, with the same bits. All calls give starts of one shape, and one
-  // seed and stream.
+  // Bitwise equal to run_langevin of the network. All calls must have the same shape of `start`,
+  // the same seed and the same stream.
   [[nodiscard]] Chains run(const at::Tensor& start, const ChainPlace& place);
 
  private:
@@ -43,8 +43,8 @@ class RecordedLangevin {
   std::unique_ptr<LangevinStep> step_;  // null before the first call
   std::uint64_t seed_ = 0;
   RandomStream stream_ = RandomStream::kLangevin;
-  at::Tensor position_;  // int64 []: of the first chain
-  at::Tensor block_;     // int64 []: first block of the next step's noise
+  at::Tensor position_;  // int64 []: position of the first chain
+  at::Tensor block_;     // int64 []: first Philox block of the next step
   std::int64_t warm_ups_ = 0;
   bool is_recorded_ = false;
 };

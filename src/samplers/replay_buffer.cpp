@@ -19,25 +19,26 @@ namespace {
 constexpr double kLevels = 256;
 
 at::Tensor uniform(const ChainPlace& place, RandomStream stream, std::int64_t n,
-                   std::int64_t numbers) {
-  at::Tensor out = at::empty({n, numbers}, place.position.options().dtype(at::kFloat));
+                   std::int64_t elements) {
+  at::Tensor out = at::empty({n, elements}, place.position.options().dtype(at::kFloat));
   kernels::fill_uniform(out, {place.seed, stream, 0.0F, 1.0F}, place.position, place.offset);
   return out;
 }
 
 }  // namespace
 
-at::Tensor pixels_of_chains(const at::Tensor& images) {
+at::Tensor pixels_from_chains(const at::Tensor& images) {
   const at::Tensor levels = (images.detach() * kLevels).floor().clamp(0, kLevels - 1);
   return levels.permute({0, 2, 3, 1}).to(at::kByte).contiguous();
 }
 
 ReplayBuffer::ReplayBuffer(const ReplayShape& shape, double restart, at::Device device)
     : shape_(shape), restart_(restart) {
-  VALLEY_CHECK(shape.slots > 0 && shape.slots % shape.a_step == 0);
+  VALLEY_CHECK(shape.slots > 0 && shape.slots % shape.chains_per_step == 0);
   const auto bytes = at::TensorOptions(device).dtype(at::kByte);
   slots_ = at::zeros({shape.parts, shape.slots, shape.height, shape.width, shape.channels}, bytes);
-  put_ = at::zeros({shape.parts, shape.a_step, shape.height, shape.width, shape.channels}, bytes);
+  put_ = at::zeros({shape.parts, shape.chains_per_step, shape.height, shape.width, shape.channels},
+                   bytes);
   taken_ = at::zeros({}, bytes.dtype(at::kLong));
 }
 
@@ -59,32 +60,32 @@ ReplayBuffer::Start ReplayBuffer::draw(std::int64_t part, const ChainPlace& plac
 
 void ReplayBuffer::put(std::int64_t part, const at::Tensor& images) {
   const at::NoGradGuard no_grad;
-  put_[part].copy_(pixels_of_chains(images));
+  put_[part].copy_(pixels_from_chains(images));
 }
 
 void ReplayBuffer::commit(const at::Tensor& ok) {
   const at::NoGradGuard no_grad;
-  // The chains of a step lie in one block of each part. Blocks of all parts along dimension 0: on
-  // GPUs, copies by index along another dimension may sort and copy the whole buffer.
-  const std::int64_t blocks = shape_.slots / shape_.a_step;
+  // The chains of a step form one block per part. Blocks of all parts are along dimension 0,
+  // because on GPUs index_copy_ along another dimension may sort and copy the whole buffer.
+  const std::int64_t blocks = shape_.slots / shape_.chains_per_step;
   const at::Tensor all = slots_.view({shape_.parts * blocks, -1});
-  const at::Tensor block = taken_.div(shape_.a_step, "floor").remainder(blocks);
+  const at::Tensor block = taken_.div(shape_.chains_per_step, "floor").remainder(blocks);
   const at::Tensor places = at::arange(shape_.parts, taken_.options()) * blocks + block;
   const at::Tensor chains = put_.view({shape_.parts, -1});
   all.index_copy_(0, places, at::where(ok, chains, all.index_select(0, places)));
-  taken_.add_(ok.to(at::kLong), shape_.a_step);
+  taken_.add_(ok.to(at::kLong), shape_.chains_per_step);
 }
 
 at::Tensor ReplayBuffer::newest(std::int64_t part, std::int64_t n) const {
   const std::int64_t taken = taken_.item<std::int64_t>();
   const std::int64_t available = std::min({n, taken, shape_.slots});
-  // Whole steps from the newest back, each in the order of its microbatch.
+  // From the newest step to older ones; within a step in the order of the microbatch.
   at::Tensor places = at::empty({available}, at::kLong);
   auto* place = places.mutable_data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < available; ++i) {
-    const std::int64_t step = i / shape_.a_step;
-    const std::int64_t within = i % shape_.a_step;
-    place[i] = (taken - (step + 1) * shape_.a_step + within) % shape_.slots;
+    const std::int64_t step = i / shape_.chains_per_step;
+    const std::int64_t within = i % shape_.chains_per_step;
+    place[i] = (taken - (step + 1) * shape_.chains_per_step + within) % shape_.slots;
   }
   return slots_[part].index_select(0, places.to(slots_.device())).to(at::kCPU);
 }

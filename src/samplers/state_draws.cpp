@@ -8,12 +8,12 @@
 namespace valley {
 
 at::Tensor StateDraws::draw(const at::Tensor& probabilities) {
-  const at::Tensor numbers =
+  const at::Tensor values =
       at::empty(probabilities.sizes(), probabilities.options(), at::MemoryFormat::Contiguous);
-  kernels::fill_uniform(numbers, {place_.seed, place_.stream, 0.0F, 1.0F, next_block_},
+  kernels::fill_uniform(values, {place_.seed, place_.stream, 0.0F, 1.0F, next_block_},
                         place_.position, place_.offset);
-  next_block_ += static_cast<std::uint32_t>(philox_blocks(numbers.size(1)));
-  return numbers.lt_(probabilities);
+  next_block_ += static_cast<std::uint32_t>(philox_blocks(values.size(1)));
+  return values.lt_(probabilities);
 }
 
 }  // namespace valley

@@ -1,7 +1,7 @@
-// States of binary units drawn from probabilities, one group of units after the other.
+// Draws states of binary units from probabilities, one group of units at a time.
 //
-// Row i of a batch draws for place.position + place.offset + i; each call goes on with numbers that
-// the ones before have not used, so that the same calls in the same order draw the same states.
+// Row i of a batch draws at place.position + place.offset + i. Each call uses the next Philox
+// blocks, so that the same sequence of calls draws the same states.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -26,11 +26,11 @@ TrajectoryRecorder::TrajectoryRecorder(EnergyFunction energy, std::vector<std::i
     : energy_(std::move(energy)), steps_(std::move(steps)), name_of_(std::move(name_of)) {}
 
 void TrajectoryRecorder::see(std::int64_t steps_done, const at::Tensor& images) {
-  require_numbers(steps_done, images.flatten(1), "image");
+  require_finite_rows(steps_done, images.flatten(1), "image");
   if (!std::binary_search(steps_.begin(), steps_.end(), steps_done)) return;
   const at::NoGradGuard no_grad;
   const at::Tensor energies = energy_(images);
-  require_numbers(steps_done, energies.unsqueeze(1), "energy");
+  require_finite_rows(steps_done, energies.unsqueeze(1), "energy");
   seen_.push_back(steps_done);
   images_.push_back(images.to(at::kCPU).clone());
   energies_.push_back(energies.to(at::kCPU));
@@ -42,14 +42,14 @@ Trajectory TrajectoryRecorder::take() {
           at::stack(std::exchange(energies_, {}))};
 }
 
-void TrajectoryRecorder::require_numbers(std::int64_t steps_done, const at::Tensor& rows,
-                                         const char* what) const {
+void TrajectoryRecorder::require_finite_rows(std::int64_t steps_done, const at::Tensor& rows,
+                                             const char* what) const {
   const at::Tensor bad = at::isfinite(rows).all(1).logical_not();
   if (!bad.any().item<bool>()) return;
   const std::int64_t row = bad.nonzero()[0][0].item<std::int64_t>();
   throw Error(ExitCode::kDiverged,
-              "{}: its {} is not finite after step {} of the chain; take a smaller step size, or "
-              "look at the model's energies of images",
+              "{}: its {} is not finite after step {} of the chain; use a smaller step size, or "
+              "check the energies that the model assigns to images",
               name_of_(row), what, steps_done);
 }
 

@@ -1,4 +1,4 @@
-// What chains look like on their way, and what they have of energy there.
+// Images and energies of chains at selected steps.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,29 +13,29 @@
 namespace valley {
 
 struct Trajectory {
-  std::vector<std::int64_t> steps;  // steps done, rising: 0 is where chains begin
+  std::vector<std::int64_t> steps;  // completed steps, ascending; 0: the start
   at::Tensor images;                // float [T, B, C, H, W] on the host
   at::Tensor energies;              // float [T, B] on the host
 };
 
-// `columns` step counts from 0 to `steps`, as evenly spaced as whole numbers allow, each once:
-// fewer where there are fewer steps. columns >= 2.
+// `columns` distinct step counts from 0 to `steps`, evenly spaced up to rounding; fewer if there
+// are fewer steps. columns >= 2.
 [[nodiscard]] std::vector<std::int64_t> spread_steps(std::int64_t steps, std::int64_t columns);
 
-// Records chains at the steps asked for, as their ChainRules::watch. Whatever those are, images
-// that are no numbers end the chain at once: Error kDiverged naming the chain and the step.
+// Records chains at given steps, as ChainRules::watch. In every step, images that are not finite
+// end the chain: Error kDiverged naming the chain and the step.
 class TrajectoryRecorder {
  public:
-  // `name_of`: of the chain of a row, for messages.
+  // `name_of`: name of the chain in a row, for messages.
   TrajectoryRecorder(EnergyFunction energy, std::vector<std::int64_t> steps,
                      std::function<std::string(std::int64_t row)> name_of);
 
   void see(std::int64_t steps_done, const at::Tensor& images);
-  // What was seen, in steps' order.
+  // Returns what was recorded, in the order of steps.
   [[nodiscard]] Trajectory take();
 
  private:
-  void require_numbers(std::int64_t steps_done, const at::Tensor& rows, const char* what) const;
+  void require_finite_rows(std::int64_t steps_done, const at::Tensor& rows, const char* what) const;
 
   EnergyFunction energy_;
   std::vector<std::int64_t> steps_;

@@ -1,5 +1,5 @@
-// Brings a batch to the device, on a stream of its own: the copy does not queue behind the steps
-// before, and the host can tell when its buffer is free again. On CPUs nothing is copied.
+// Copies a batch to the device on a separate stream: the copy does not queue behind earlier steps,
+// and the host can tell when its buffer may be overwritten. On CPUs nothing is copied.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,11 +13,11 @@ class BatchUpload {
  public:
   explicit BatchUpload(at::Device device);
 
-  // `host` on the device, for work queued on the calling stream from now on. What is there already
-  // is returned as it is.
+  // Returns `host` on the device, for work that is queued on the calling stream afterwards. A
+  // tensor that is already on the device is returned unchanged.
   [[nodiscard]] at::Tensor start(const at::Tensor& host);
 
-  // Returns once the memory given to `start` may be written again. Does not wait for work on the
+  // Returns once the memory given to `start` may be overwritten. Does not wait for work on the
   // calling stream.
   void finish();
 

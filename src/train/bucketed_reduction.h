@@ -1,14 +1,15 @@
-// Gradients summed over ranks in buckets, while the backward pass that fills them still runs.
+// All-reduce of gradients in buckets, overlapped with the backward pass that computes them.
 //
-// A bucket is a run of neighbouring parameters of one network in its flat buffer. When a phase runs
-// for the first time, its last microbatch only counts how often the gradient of each parameter
-// grows, and in which order they are complete. From then on a bucket's reduction starts as soon as
-// its parameters have grown that often in the last microbatch. All ranks start them in one order,
-// which rank 0 saw; what autograd does not fill (gradients written by hand, statistics, the sums in
-// the tail) is reduced when the pass has ended.
+// A bucket is a range of adjacent parameters of one network in its flat buffer. The first run of a
+// phase records, in its last microbatch, how often autograd accumulates into the gradient of each
+// parameter and in which order the buckets become complete (the ready order). Afterwards a bucket's
+// reduction starts as soon as each of its gradients has reached its accumulation count in the last
+// microbatch. All ranks use the ready order of rank 0. Tensors that autograd does not fill
+// (gradients written by hand, statistics, the sums in the tail) are reduced after the backward
+// pass.
 //
-// Each element is summed over ranks once, as without buckets; which algorithm sums it may depend on
-// a message's size, and with it, from three ranks on, the rounding.
+// Each element is summed over ranks once, as without buckets. The all-reduce algorithm may depend
+// on the message size, so that with three or more ranks the rounding may differ.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -29,27 +30,27 @@ namespace valley {
 class BucketedReduction {
  public:
   // `on_thread`: for communicators that block, see CollectiveThread. Buckets have at least
-  // `bucket_bytes`, except those that end a network.
+  // `bucket_bytes`, except the last one of each network.
   BucketedReduction(Communicator& communicator, std::int64_t bucket_bytes, bool on_thread);
   ~BucketedReduction();
   BucketedReduction(const BucketedReduction&) = delete;
   BucketedReduction& operator=(const BucketedReduction&) = delete;
 
-  // Watches a network: `parameters` in the order of `group`, whose views their gradients are. Both
-  // must outlive this. Leaves hooks on the parameters until this is destroyed.
+  // Registers a network: `parameters` are in the order of `group`, and their gradients are views of
+  // it. Both must outlive this object, which keeps hooks on the parameters until it is destroyed.
   void watch(const FlatGroup& group, const ParameterSet& parameters);
 
-  // Before the last microbatch of `phase`, which updates the networks named.
+  // Call before the last microbatch of `phase`, which updates `networks`. Its backward pass throws
+  // std::logic_error if it accumulates into a gradient whose reduction has already started.
   void begin(const std::string& phase, const std::vector<std::string>& networks);
-  // Collective, after it: begins what the pass did not. Until `finish`, what is reduced of these
-  // networks must be left alone, and so must the communicator.
+  // Collective, after that microbatch: starts the reductions that have not started yet. Until
+  // `finish`, neither the reduced buffers of these networks nor the communicator may be used.
   void begin_rest();
-  // Collective, after it (begins the rest if nobody has): all that is reduced of these networks
-  // holds its sum over ranks for work queued later. std::logic_error where a gradient grew after
-  // its reduction had begun.
+  // Collective: calls begin_rest if that has not happened, then waits. Work queued later sees the
+  // sums over ranks.
   void finish();
 
-  // Buckets whose reduction began inside the backward pass of the last phase.
+  // Buckets whose reduction started during the backward pass of the last phase.
   [[nodiscard]] std::int64_t started_early() const { return started_early_; }
   [[nodiscard]] std::int64_t buckets() const { return static_cast<std::int64_t>(buckets_.size()); }
 
@@ -65,16 +66,16 @@ class BucketedReduction {
     const FlatGroup* group;
     std::vector<std::size_t> parameters;
   };
-  // What a phase's last microbatch does, by parameter and by bucket.
-  struct Course {
-    std::vector<int> growths;        // of each parameter's gradient
-    std::vector<std::size_t> order;  // of the phase's buckets; empty until it is known
+  // Recorded in the first run of a phase.
+  struct PhaseRecord {
+    std::vector<int> accumulations;        // accumulation count per parameter
+    std::vector<std::size_t> ready_order;  // the phase's buckets; empty until recorded
   };
 
-  void grown(std::size_t parameter);
+  void on_accumulated(std::size_t parameter);
   void start_complete();
   void start(const at::Tensor& memory);
-  void learn();
+  void record_ready_order();
   [[nodiscard]] bool is_active(const Bucket& bucket) const;
 
   Communicator& communicator_;
@@ -83,15 +84,15 @@ class BucketedReduction {
   std::vector<const FlatGroup*> groups_;
   std::vector<Watched> watched_;
   std::vector<Bucket> buckets_;
-  std::map<std::string, Course> courses_;  // by phase
-  // Of the microbatch under way:
-  Course* course_ = nullptr;
+  std::map<std::string, PhaseRecord> records_;  // by phase
+  // State of the current microbatch:
+  PhaseRecord* record_ = nullptr;
   std::vector<const FlatGroup*> active_;
-  std::vector<int> growths_;          // by parameter, so far
-  std::vector<std::int64_t> last_;    // by parameter: when it grew last
-  std::vector<std::size_t> missing_;  // by bucket: parameters that are not complete
-  std::int64_t clock_ = 0;
-  std::size_t started_ = 0;  // of course_->order
+  std::vector<int> accumulations_;    // per parameter, so far
+  std::vector<std::int64_t> last_;    // per parameter: clock_ at the last accumulation
+  std::vector<std::size_t> missing_;  // per bucket: parameters with an incomplete gradient
+  std::int64_t clock_ = 0;            // accumulations of all parameters
+  std::size_t started_ = 0;           // buckets of record_->ready_order
   std::int64_t started_early_ = 0;
   bool has_begun_rest_ = false;
   std::vector<std::unique_ptr<Work>> works_;

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t kAlignment = 64;  // elements
 
-// Strides of a dense tensor; those of NHWC order for images and convs' weights.
+// Strides of a dense tensor: NHWC order for images and convolution weights.
 std::vector<std::int64_t> dense_strides(at::IntArrayRef shape) {
   if (shape.size() == 4) {
     const std::int64_t c = shape[1];
@@ -39,7 +39,7 @@ at::Tensor FlatLayout::view(const at::Tensor& flat, std::size_t i) const {
 
 void FlatLayout::save(const at::Tensor& flat, const std::string& prefix, TensorMap& out,
                       DeferredCopies* later) const {
-  // In one piece, as fast as memory is: training may wait for it.
+  // One contiguous copy at full memory bandwidth: training may wait for it.
   const at::Tensor copy =
       at::empty(flat.sizes(),
                 flat.options().device(at::kCPU).pinned_memory(later != nullptr && flat.is_cuda()));
@@ -100,11 +100,11 @@ at::Tensor FlatGroup::buffer_values() const {
   return values_.narrow(0, layout_.size(), buffers_.size());
 }
 
-void FlatGroup::keep_shadow(const ParameterSet& set) {
+void FlatGroup::keep_bf16_copy(const ParameterSet& set) {
   VALLEY_CHECK(set.all().size() == layout_.tensors());
-  shadow_ = parameters().to(at::kBFloat16);
+  bf16_copy_ = parameters().to(at::kBFloat16);
   for (std::size_t i = 0; i < layout_.tensors(); ++i)
-    *set.all()[i].shadow = layout_.view(shadow_, i);
+    *set.all()[i].bf16_copy = layout_.view(bf16_copy_, i);
 }
 
 void FlatGroup::keep_derived(const ParameterSet& set, at::ScalarType type) {
@@ -146,7 +146,7 @@ void FlatGroup::save(const std::string& prefix, TensorMap& out, DeferredCopies* 
 void FlatGroup::load(const std::string& prefix, const TensorMap& in,
                      const std::string& where) const {
   layout_.load(values_, prefix, in, where);
-  if (shadow_.defined()) shadow_.copy_(parameters());
+  if (bf16_copy_.defined()) bf16_copy_.copy_(parameters());
   derive();
   if (buffers_.tensors() > 0) buffers_.load(buffer_values(), prefix, in, where);
 }

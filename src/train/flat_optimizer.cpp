@@ -63,12 +63,12 @@ void FlatOptimizer::step(const at::Tensor& not_finite) {
   const at::Tensor gradients = group_.gradients();
   norm_.copy_(at::linalg_vector_norm(gradients));  // always the same tensor: see StepPasses
   const at::Tensor fine =
-      at::logical_and(at::isfinite(norm_), at::isfinite(group_.besides().sum()));
+      at::logical_and(at::isfinite(norm_), at::isfinite(group_.statistics_and_tail().sum()));
   not_finite.copy_(at::maximum(not_finite, at::logical_not(fine).to(at::kInt)));
   updates_.add_(1 - not_finite);
   const at::Tensor step_rate = rate();
-  const kernels::Update update{group_.parameters(), gradients,      step_rate, updates_,
-                               not_finite,          group_.shadow()};
+  const kernels::Update update{group_.parameters(), gradients,         step_rate, updates_,
+                               not_finite,          group_.bf16_copy()};
   OptimizerRule rule = rule_;
   if (auto* sgd = std::get_if<SgdSettings>(&rule))
     sgd->momentum = std::min(sgd->momentum, max_momentum_);

@@ -1,5 +1,5 @@
-// An optimizer on a flat group: a pass over it a step, in device scalars, so that a step never
-// waits for the host.
+// An optimizer on a flat group: one pass over its memory per step, with scalars on the device, so
+// that a step never waits for the host.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,22 +15,23 @@ namespace valley {
 
 class FlatOptimizer {
  public:
-  // `rate` double [] on the group's device, shared with the schedule that changes it; this
-  // optimizer steps with `rate_scale` times it. `group` outlives this.
+  // `rate`: the scheduled learning rate, double [] on the group's device, shared with the schedule
+  // that changes it. The optimizer uses `rate_scale` times it. `group` must outlive this object.
   FlatOptimizer(const FlatGroup& group, at::Tensor rate, const OptimizerRule& rule,
                 double rate_scale = 1);
 
-  // Steps from group.gradients(), unless `not_finite` (int32 []) is or becomes set: it is raised
-  // when a reduced gradient or a sum in the tail is not finite, and stays so. Afterwards
-  // gradient_norm() is that of this step.
+  // Updates the parameters from group.gradients() and sets gradient_norm(). If a reduced gradient
+  // or a sum in the tail is not finite, sets `not_finite` (int32 []) permanently; while it is set,
+  // parameters and moments do not change.
   void step(const at::Tensor& not_finite);
-  // From the next step on: another factor of the learning rate, and a bound of sgd's momentum.
+  // From the next step on: multiplies the learning rate by `stage_scale` and limits sgd's momentum
+  // to `max_momentum`.
   void adapt(double stage_scale, double max_momentum);
-  void reset();  // sets the moments and the count of updates to zero
+  void reset();  // sets the moments and the update count to zero
   [[nodiscard]] const at::Tensor& gradient_norm() const { return norm_; }  // float []
-  [[nodiscard]] at::Tensor rate() const;  // double []: that of the next step
+  [[nodiscard]] at::Tensor rate() const;  // double []: learning rate of the next step
 
-  // "optimizer.NAME.MOMENT.TENSOR" for each moment, copied now or left to `later`, and
+  // Tensors "optimizer.NAME.MOMENT.TENSOR", copied when `later` runs if that is given, and
   // "optimizer.NAME.updates".
   void save(TensorMap& state, DeferredCopies* later = nullptr) const;
   void load(const TensorMap& state, const std::string& where);
@@ -43,7 +44,7 @@ class FlatOptimizer {
   double rate_scale_;
   double stage_scale_ = 1;
   double max_momentum_ = 1;
-  std::vector<std::string> names_;   // of moments_
+  std::vector<std::string> names_;   // names of moments_
   std::vector<at::Tensor> moments_;  // float [size] each
   at::Tensor updates_;               // int64 []
   at::Tensor norm_;

@@ -13,7 +13,7 @@ void TreeSum::push(const at::Tensor& buffer) {
   at::Tensor sum = buffer;
   std::size_t l = 0;
   for (; l < levels_.size() && levels_[l].occupied; ++l) {
-    // Older plus newer: the same order for every tree, whoever holds it.
+    // Always older plus newer, so that the order of additions does not depend on the rank.
     levels_[l].sum.add_(sum);
     sum = levels_[l].sum;
     levels_[l].occupied = false;

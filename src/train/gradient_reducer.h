@@ -1,9 +1,8 @@
 // Sums flat gradient buffers over microbatches and ranks.
 //
-// Plain: microbatches add up in place, then one all-reduce. Reproducible: each microbatch's
-// gradients are kept apart and added in a fixed binary tree, first inside the rank, then across
-// ranks with `tree_reduce`, so that the bits do not depend on how many ranks share the
-// microbatches.
+// Default: microbatches accumulate in place, then one all-reduce. Reproducible: the gradients of
+// the microbatches are added in a fixed binary tree, first within the rank, then across ranks with
+// `tree_reduce`, so that the result is bitwise equal for any number of ranks.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,12 +13,12 @@
 
 namespace valley {
 
-// Adds buffers pairwise, as a binary counter does: after 2^n pushes `total` is the root of a full
-// binary tree.
+// Adds buffers pairwise, like the carries of a binary counter: after 2^n pushes `total` is the root
+// of a full binary tree.
 class TreeSum {
  public:
-  void push(const at::Tensor& buffer);  // copied
-  // The sum of all pushed since the last total; only after a power of two of them.
+  void push(const at::Tensor& buffer);  // copies it
+  // Writes the sum of the buffers pushed since the last call, a power of two of them, to `out`.
   void total(const at::Tensor& out);
 
  private:
@@ -35,10 +34,10 @@ class GradientReducer {
   GradientReducer(Communicator& communicator, bool reproducible)
       : communicator_(communicator), reproducible_(reproducible) {}
 
-  // Called after each microbatch's accumulation into `buffer`.
+  // Call after each microbatch has accumulated into `buffer`.
   void end_microbatch(const at::Tensor& buffer);
-  // Collective, after the last microbatch: `buffer` holds the sum over all microbatches of all
-  // ranks for work queued later.
+  // Collective, after the last microbatch: work queued later sees in `buffer` the sum over all
+  // microbatches of all ranks.
   void reduce(const at::Tensor& buffer);
 
  private:

@@ -35,7 +35,7 @@ std::optional<std::string> RateSchedule::observe(std::int64_t steps_done,
                                                  const std::optional<at::Tensor>& convergence) {
   if (settings_.rule == LrSchedule::kStep) return step_down(steps_done);
   if (settings_.rule != LrSchedule::kHalveOnStall || !convergence) return std::nullopt;
-  sum_.add_(at::nan_to_num(*convergence, 0.0, 0.0, 0.0));  // a skipped step has none
+  sum_.add_(at::nan_to_num(*convergence, 0.0, 0.0, 0.0));  // NaN in skipped steps
   auto* steps = counts_.mutable_data_ptr<std::int64_t>();
   if (++steps[0] < settings_.window) return std::nullopt;
   const double mean = sum_.item<double>() / static_cast<double>(settings_.window);

@@ -1,11 +1,11 @@
-// The learning rate: constant, stepped down every so many steps, or halved when the objective's
-// measure of convergence stops falling.
+// Learning-rate schedule: constant, step decay, or halving when the objective's convergence measure
+// stops falling.
 //
-// Stepped: after step s it is factor^floor(s / every) times the first rate.
-// Halved: the measure is averaged over windows of steps. A window whose mean is not lower than the
-// best one by a relative `improvement` is a stall; after `windows` of them in a row the rate
-// halves, down to `floor` times the first rate. The mean is kept on the device and read once a
-// window, so a step never waits for it.
+// Step decay: after step s the learning rate is factor^floor(s / every) times the initial one.
+// Halving: the measure is averaged over windows of steps. A window whose mean is not lower than the
+// best one by a relative `improvement` is a stall; after `windows` stalls in a row the learning
+// rate is halved, down to `floor` times the initial one. The sum is kept on the device and read
+// once per window, so that a step does not wait for it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -25,7 +25,7 @@ struct RateSettings {
   std::int64_t window = 5000;  // steps
   std::int64_t windows = 4;
   double improvement = 0.01;
-  double floor = 0.125;        // of the first rate
+  double floor = 0.125;        // times the initial learning rate
   std::int64_t every = 10000;  // steps
   double factor = 0.5;
 };
@@ -35,14 +35,13 @@ class RateSchedule {
  public:
   RateSchedule(const RateSettings& settings, at::Device device);
 
-  [[nodiscard]] const at::Tensor& rate() const {
-    return rate_;
-  }  // double [] on the device; always this very tensor
-  // After every step, `steps_done` with it; `convergence` double [], where the objective has such a
-  // measure. Returns what it changed, in words.
+  // The learning rate, double [] on the device; always the same tensor.
+  [[nodiscard]] const at::Tensor& rate() const { return rate_; }
+  // Call after every step. `steps_done` includes it; `convergence`: double [], if the objective has
+  // such a measure. Returns a description of the change, if there is one, for the log.
   std::optional<std::string> observe(std::int64_t steps_done,
                                      const std::optional<at::Tensor>& convergence);
-  // Training counts again from this step: a stepped rate is again what it was after it.
+  // Training continues from an earlier step: restores the step-decayed learning rate after it.
   void rewind_to(std::int64_t steps_done);
 
   void save(TensorMap& state) const;  // names start with "schedule."
@@ -54,8 +53,8 @@ class RateSchedule {
   std::optional<std::string> end_window(double mean);
   RateSettings settings_;
   at::Tensor rate_;
-  at::Tensor sum_;     // double [], of the present window
-  at::Tensor counts_;  // int64 [2] on the CPU: steps in the present window, stalls in a row
+  at::Tensor sum_;     // double []: sum of the measure over the current window
+  at::Tensor counts_;  // int64 [2] on the CPU: steps in the current window, stalls in a row
   at::Tensor best_;    // double [] on the CPU
 };
 

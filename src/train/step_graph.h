@@ -1,10 +1,10 @@
-// Repeats the passes of recorded steps: the host queues one graph instead of thousands of kernels.
+// Records the passes of a step as a graph and replays it: the host queues one graph instead of
+// thousands of kernels.
 //
-// The first steps of a stage run as without (libraries choose their kernels then), the next is
-// recorded, and all further ones repeat it. A step that shall not be repeated, because it also
-// traces samples, runs as without in between. Its batch is copied to where the recorded passes read
-// it. The memory of the recorded passes is kept: where steps of both kinds run, activations take
-// their room twice.
+// The first steps of a stage are warm-ups without a graph, in which libraries choose their kernels.
+// The next step is recorded, and later steps replay it, with the batch copied to the input tensors
+// of the graph. Steps that also write per-sample metrics run without the graph. The graph keeps the
+// memory of its passes, so that a stage with both kinds of steps needs activation memory twice.
 #pragma once
 
 #include <functional>
@@ -22,23 +22,23 @@ class StepGraph {
 
   explicit StepGraph(std::unique_ptr<WorkGraph> graph) : graph_(std::move(graph)) {}
 
-  // The passes of a step of `stage`, run or repeated. What `passes` does may depend on the stage
-  // and on the tensors that it was given, and on nothing else.
+  // Runs or replays the passes of a step of `stage`. The result of `passes` may depend only on the
+  // stage and on its input tensors.
   [[nodiscard]] StepSums run(const Stage* stage, const BatchShare& share, const Passes& passes);
-  // The same for a step that differs; not recorded.
+  // Runs the passes of a step that differs from the recorded one, without the graph.
   [[nodiscard]] StepSums run_once(const BatchShare& share, const Passes& passes);
-  // Other work on the stream of the steps, so that it reuses their memory; not recorded.
+  // Runs other work on the stream of the steps, so that it reuses their memory; not recorded.
   void run_beside(const std::function<void()>& work) { graph_->run(work); }
 
  private:
   void copy_in(const BatchShare& share);
 
   std::unique_ptr<WorkGraph> graph_;
-  const Stage* stage_ = nullptr;  // that steps were run of, warm-ups or recorded
-  int runs_ = 0;                  // warm-ups of it
+  const Stage* stage_ = nullptr;  // stage of the warm-ups or of the recorded step
+  int runs_ = 0;                  // warm-ups of stage_
   bool is_recorded_ = false;
-  BatchShare inputs_;  // what recorded passes read
-  StepSums recorded_;  // what they write
+  BatchShare inputs_;  // input tensors of the graph
+  StepSums recorded_;  // output tensors of the graph
 };
 
 }  // namespace valley

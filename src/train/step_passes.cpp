@@ -15,15 +15,15 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kStopSlot =
-    FlatGroup::kTail - 1;  // of a tail: how many ranks were asked to stop
+// Index in the tail of the number of ranks that were asked to stop.
+constexpr std::int64_t kStopSlot = FlatGroup::kTail - 1;
 static_assert(Objective::kMaxSums <= kStopSlot);
 
 bool is_updated(const Phase& phase, const std::string& network) {
   return std::ranges::find(phase.updates, network) != phase.updates.end();
 }
 
-bool are_apart(const Phase& a, const Phase& b) {
+bool update_different_networks(const Phase& a, const Phase& b) {
   return std::ranges::none_of(a.updates, [&](const std::string& n) { return is_updated(b, n); });
 }
 
@@ -55,17 +55,18 @@ StepPasses::StepPasses(const Experiment& experiment, const MicrobatchPlan& plan,
 }
 
 StepSums StepPasses::run(const Stage& stage, double momentum, const BatchShare& share,
-                         SampleTraces* traces) {
+                         SampleMetrics* sample_metrics) {
   StepSums out;
-  const Batch batch{share, traces};
-  std::optional<OpenPhase> opened;  // ahead
+  const Batch batch{share, sample_metrics};
+  std::optional<OpenPhase> opened;  // during the reduction of the previous phase
   for (std::size_t i = 0; i < stage.phases.size(); ++i) {
     OpenPhase now = opened ? std::move(*opened) : open(stage.phases[i]);
     opened.reset();
     pass(now, batch);
     begin_reduction(now);
-    if (now.overlaps && i + 1 < stage.phases.size() && are_apart(now.phase, stage.phases[i + 1]))
-      opened.emplace(open_ahead(stage.phases[i + 1], batch));
+    if (now.overlaps && i + 1 < stage.phases.size() &&
+        update_different_networks(now.phase, stage.phases[i + 1]))
+      opened.emplace(open_early(stage.phases[i + 1], batch));
     finish_reduction(now);
     update(now.phase, momentum);
     if (out.sums.empty()) out.stop = now.tail[kStopSlot].clone();
@@ -84,7 +85,7 @@ void StepPasses::overlap_reductions() {
     return;
   constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
   constexpr std::int64_t kCpuBucket = 4;   // MiB: measured (bench/RESULTS.md)
-  constexpr std::int64_t kGpuBucket = 25;  // MiB: as PyTorch DDP has it
+  constexpr std::int64_t kGpuBucket = 25;  // MiB: the default of PyTorch DDP
   const std::int64_t bucket =
       experiment_.performance.bucket_mib.value_or(on_cpu ? kCpuBucket : kGpuBucket);
   overlap_ = std::make_unique<BucketedReduction>(communicator_, bucket * kMebibyte, on_cpu);
@@ -120,10 +121,10 @@ StepPasses::OpenPhase StepPasses::open(const Phase& phase) {
   return open;
 }
 
-StepPasses::OpenPhase StepPasses::open_ahead(const Phase& phase, const Batch& batch) {
+StepPasses::OpenPhase StepPasses::open_early(const Phase& phase, const Batch& batch) {
   OpenPhase next = open(phase);
   next.first.emplace(microbatch(batch, 0));
-  objective_.pass_ahead(phase, *next.first);
+  objective_.prefetch(phase, *next.first);
   return next;
 }
 
@@ -132,9 +133,9 @@ void StepPasses::pass(OpenPhase& open, const Batch& batch) {
     if (open.overlaps && i + 1 == plan_.per_rank)
       overlap_->begin(open.phase.name, open.phase.updates);
     {
-      const Microbatch at_hand = open.first ? std::move(*open.first) : microbatch(batch, i);
+      const Microbatch current = open.first ? std::move(*open.first) : microbatch(batch, i);
       open.first.reset();
-      objective_.accumulate_gradients(open.phase, at_hand, open.sums);
+      objective_.accumulate_gradients(open.phase, current, open.sums);
     }
     if (i == 0) open.tail[kStopSlot].add_(state_.stop);
     for (std::size_t b = 0; !open.overlaps && b < open.buffers.size(); ++b)
@@ -158,7 +159,7 @@ void StepPasses::finish_reduction(const OpenPhase& open) {
 void StepPasses::update(const Phase& phase, double momentum) {
   for (const auto& network : networks_) {
     if (!is_updated(phase, network->group.name())) continue;
-    state_.changes->pass();
+    state_.changes->wait();
     network->optimizer->step(state_.not_finite);
     network->group.take_statistics(momentum, state_.not_finite);
   }
@@ -172,10 +173,10 @@ Microbatch StepPasses::microbatch(const Batch& batch, std::int64_t index) const 
   const at::Tensor labels = share.labels.defined()
                                 ? share.labels.narrow(0, index * plan_.size, plan_.size)
                                 : at::Tensor();
-  return {images_of_pixels(bytes, model_.pixel_range(), {experiment_.data.mirror, seed},
-                           state_.position, offset),
+  return {images_from_pixels(bytes, model_.pixel_range(), {experiment_.data.mirror, seed},
+                             state_.position, offset),
           {seed, state_.position, offset, plan_.size, plan_.weight()},
-          batch.traces,
+          batch.sample_metrics,
           labels};
 }
 

@@ -1,13 +1,12 @@
 // The passes of a step: forward, backward, reductions and the optimizers' updates.
 //
-// Where reductions overlap with passes, a phase opens while that before it is still being reduced,
-// if they update different networks: its first microbatch goes as far as Objective::pass_ahead
-// takes it. The updates of the phase before come next, and then the rest of its passes.
+// With overlapped reductions, two consecutive phases that update different networks overlap as
+// well: Objective::prefetch runs part of the next phase's first microbatch during the reduction
+// of the previous phase. The updates of the previous phase follow, then the remaining passes.
 //
-// What they read is constant within a stage, or lies in tensors that stay where they are: weights,
-// moments, the learning rate, the objective's controller, StepState. They know neither the number
-// of the step nor anything else that the host counts, so that a device can record those of one step
-// and repeat them as those of later ones (StepGraph).
+// CUDA-graph-capturable: the inputs are constant within a stage or lie in tensors that keep their
+// address (weights, moments, the learning rate, the objective's controller, StepState). No kernel
+// argument depends on the step number or on another counter of the host (see StepGraph).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -35,14 +34,13 @@ struct TrainedNetwork {
   std::unique_ptr<FlatOptimizer> optimizer;
 };
 
-// Holds back what changes networks, their averages and moments while something else still reads
-// them.
+// Delays changes of networks, averages and moments while a snapshot still reads them.
 class ChangeGate {
  public:
-  // The next `pass` calls `until_read`, which returns when the reading is done.
+  // The next `wait` calls `until_read`, which returns when the reading is done.
   void close(std::function<void()> until_read) { until_read_ = std::move(until_read); }
-  // Whoever changes them passes first.
-  void pass() {
+  // Call before any change of networks, averages or moments.
+  void wait() {
     if (until_read_) std::exchange(until_read_, nullptr)();
   }
 
@@ -50,11 +48,11 @@ class ChangeGate {
   std::function<void()> until_read_;
 };
 
-// What tells one step from another, on the device; always the same tensors.
+// The state that differs between steps, on the device; always the same tensors.
 struct StepState {
   explicit StepState(at::Device device);
   at::Tensor position;    // int64 []: index, in training order, of the global batch's first image
-  at::Tensor not_finite;  // int32 []: set for good by a step whose gradients are not
+  at::Tensor not_finite;  // int32 []: set permanently by a step with gradients that are not finite
   at::Tensor stop;        // float []: 1 where this rank was asked to stop
   std::unique_ptr<ChangeGate> changes = std::make_unique<ChangeGate>();
 };
@@ -65,49 +63,48 @@ struct BatchShare {
   at::Tensor labels;  // int64 [share], or undefined
 };
 
-// What a step's passes give to the host's part of the step, on the device.
+// The results of a step's passes, on the device.
 struct StepSums {
   GlobalSums sums;  // over all ranks
-  at::Tensor stop;  // float []: how many ranks were asked to stop
+  at::Tensor stop;  // float []: number of ranks that were asked to stop
 };
 
 class StepPasses {
  public:
-  // All must outlive this.
+  // All arguments must outlive this object.
   StepPasses(const Experiment& experiment, const MicrobatchPlan& plan, Communicator& communicator,
              const Model& model, Objective& objective, const StepState& state,
              const std::vector<std::unique_ptr<TrainedNetwork>>& networks);
 
-  // Collective. `momentum`: of running statistics. `traces` may be null.
+  // Collective. `momentum`: momentum of the running statistics. `sample_metrics` may be null.
   [[nodiscard]] StepSums run(const Stage& stage, double momentum, const BatchShare& share,
-                             SampleTraces* traces);
+                             SampleMetrics* sample_metrics);
 
-  // Host time spent on waiting for reductions; means something on CPUs only.
+  // Seconds that the host waited for reductions; only meaningful on CPUs.
   [[nodiscard]] double comm_seconds() const { return comm_seconds_; }
-  // Buckets whose reduction began inside the backward pass of the last phase; 0 without overlap.
+  // Buckets whose reduction started during the backward pass of the last phase; 0 without overlap.
   [[nodiscard]] std::int64_t early_reductions() const {
     return overlap_ ? overlap_->started_early() : 0;
   }
 
  private:
-  // The batch at hand, and what a phase of its stage does with it.
   struct Batch {
     const BatchShare& share;
-    SampleTraces* traces;
+    SampleMetrics* sample_metrics;
   };
   struct OpenPhase {
     const Phase& phase;
-    bool overlaps;                    // its reduction, with its own and later passes
-    std::vector<at::Tensor> buffers;  // what is reduced, and by what
-    std::vector<GradientReducer*> reducers;
-    at::Tensor tail;                  // float [kTail], of the first buffer
-    at::Tensor sums;                  // float [sums_of(phase).size()], its beginning
-    std::optional<Microbatch> first;  // with what was passed ahead of it
+    bool overlaps;                           // the reduction overlaps with passes
+    std::vector<at::Tensor> buffers;         // buffers to reduce
+    std::vector<GradientReducer*> reducers;  // one per buffer
+    at::Tensor tail;                         // float [kTail]: view of the first buffer
+    at::Tensor sums;                         // float [sums_of(phase).size()]: start of the tail
+    std::optional<Microbatch> first;         // set by Objective::prefetch
   };
 
   void overlap_reductions();
   [[nodiscard]] OpenPhase open(const Phase& phase);
-  [[nodiscard]] OpenPhase open_ahead(const Phase& phase, const Batch& batch);
+  [[nodiscard]] OpenPhase open_early(const Phase& phase, const Batch& batch);
   void pass(OpenPhase& open, const Batch& batch);
   void begin_reduction(const OpenPhase& open);
   void finish_reduction(const OpenPhase& open);
@@ -122,10 +119,10 @@ class StepPasses {
   Objective& objective_;
   const StepState& state_;
   const std::vector<std::unique_ptr<TrainedNetwork>>& networks_;
-  // One a network, and a last one for phases that only measure.
+  // One per network, and a last one for phases that update no network.
   std::vector<std::unique_ptr<GradientReducer>> reducers_;
-  std::unique_ptr<BucketedReduction> overlap_;  // null: reductions wait for the backward pass
-  at::Tensor measured_;  // float [kTail]: sums of a phase that updates nothing
+  std::unique_ptr<BucketedReduction> overlap_;  // null: reductions follow the backward pass
+  at::Tensor measured_;  // float [kTail]: tail of phases that update no network
   double comm_seconds_ = 0;
 };
 

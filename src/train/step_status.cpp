@@ -38,7 +38,8 @@ StepStatus StatusQueue::read(bool wait_for_all) {
 
 void StatusQueue::take_oldest() {
   const Entry& entry = pending_.front();
-  // Polled: NCCL reports a lost rank only to a caller that asks, and the event never comes then.
+  // Polled, because after the loss of a rank the event never completes, and NCCL reports the loss
+  // only to callers that query it.
   if (entry.event) {
     communicator_.wait_until([&] { return entry.event->query(); },
                              fmt::format("step {}", entry.step));

@@ -1,4 +1,4 @@
-// What the host learns of a step without making the step wait.
+// The status of steps on the host, read without delaying the device.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,16 +19,16 @@ struct StepStatus {
   bool stop = false;  // some rank was asked to stop
 };
 
-// Copies of two device numbers a step, read a fixed number of steps later: 0 on CPUs, 2 on CUDA
-// devices, where the copy goes to pinned memory behind an event. All ranks learn the same at the
-// same step.
+// Copies of two device scalars per step, read a fixed number of steps later: 0 on CPUs, 2 on CUDA
+// devices, where the copy goes to pinned memory and an event reports its end. All ranks read the
+// same status at the same step.
 class StatusQueue {
  public:
-  // `communicator` outlives this.
+  // `communicator` must outlive this object.
   explicit StatusQueue(Communicator& communicator);
   // not_finite: int32 [], stop: float [] (above 0: yes), both on the device.
   void push(std::int64_t step, const at::Tensor& not_finite, const at::Tensor& stop);
-  // Error (kRankLost) where the device does not finish a step within the communicator's timeout.
+  // Error (kRankLost) if the device does not finish a step within the communicator's timeout.
   [[nodiscard]] StepStatus read(bool wait_for_all);
 
  private:

@@ -26,9 +26,9 @@
 namespace valley {
 namespace {
 
-// Of running moments, as PyTorch's batch norm has it.
+// Momentum of running moments, the default of PyTorch's batch norm.
 constexpr double kStatisticsMomentum = 0.1;
-// Times the scheduled learning rate: what the optimizer of `network` steps with.
+// Factor of the scheduled learning rate for `network`.
 double rate_scale(const OptimizerOptions& o, const std::string& network) {
   return network == "generator" ? o.generator_lr_scale : 1;
 }
@@ -49,28 +49,27 @@ ObjectiveSetting setting_of(const Experiment& e, const MicrobatchPlan& plan,
   return setting;
 }
 
-// "energy/real/q05" and so on, of the samples of the global batch.
-std::vector<std::pair<std::string, at::Tensor>> quantiles_of(const SampleTraces& traces) {
+// Quantiles over the global batch, named "energy/real/q05" and so on.
+std::vector<std::pair<std::string, at::Tensor>> quantiles_of(const SampleMetrics& sample_metrics) {
   constexpr std::array kQuantiles = {0.05, 0.25, 0.5, 0.75, 0.95};
   const at::Tensor wanted =
       at::tensor(at::ArrayRef<double>(kQuantiles.data(), kQuantiles.size()), at::kDouble)
-          .to(traces.values().device());
-  const at::Tensor all = at::quantile(traces.values().to(at::kDouble), wanted, 1);
+          .to(sample_metrics.values().device());
+  const at::Tensor all = at::quantile(sample_metrics.values().to(at::kDouble), wanted, 1);
   std::vector<std::pair<std::string, at::Tensor>> named;
-  for (std::size_t t = 0; t < traces.names().size(); ++t) {
-    if (!traces.is_written(t)) continue;
+  for (std::size_t t = 0; t < sample_metrics.names().size(); ++t) {
+    if (!sample_metrics.is_written(t)) continue;
     for (std::size_t q = 0; q < kQuantiles.size(); ++q) {
       const auto percent = std::lround(100 * kQuantiles[q]);
-      named.emplace_back(fmt::format("{}/q{:02}", traces.names()[t], percent),
+      named.emplace_back(fmt::format("{}/q{:02}", sample_metrics.names()[t], percent),
                          all[static_cast<std::int64_t>(q)][static_cast<std::int64_t>(t)]);
     }
   }
   return named;
 }
 
-// Decay of the averaged weights in one step, after `images` images before it. The half-life grows
-// with training up to its full value, so that the initial weights are soon forgotten (the rule of
-// StyleGAN2's training loop, Karras et al. 2020).
+// EMA decay of the weights for one step after `images` images. The half-life ramps up to its full
+// value, so that the initial weights decay quickly (StyleGAN2's training loop, Karras et al. 2020).
 double average_decay(const TrainOptions& o, std::int64_t global_batch, std::int64_t images) {
   double half_life = o.ema_half_life;
   if (o.ema_ramp_up > 0)
@@ -109,7 +108,7 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
   for (const NamedNetwork& n : model_->networks()) {
     auto t = std::make_unique<TrainedNetwork>(
         TrainedNetwork{FlatGroup(n.name, n.network->parameters(), device, true), nullptr});
-    if (experiment.keeps_shadow()) t->group.keep_shadow(n.network->parameters());
+    if (experiment.keeps_bf16_copy()) t->group.keep_bf16_copy(n.network->parameters());
     if (experiment.keeps_folded(device.type()))
       t->group.keep_derived(n.network->parameters(), experiment.compute().type);
     t->optimizer = std::make_unique<FlatOptimizer>(t->group, rates_.rate(),
@@ -137,7 +136,7 @@ TrainedNetwork& Trainer::trained(const std::string& name) {
   throw std::logic_error("the objective updates \"" + name + "\", which the model does not have");
 }
 
-// The last stage goes on for as long as training does.
+// The last stage has no end.
 Trainer::StagePlace Trainer::stage_at(std::int64_t step) const {
   std::int64_t begin = 0;
   for (const Stage& stage : stages_) {
@@ -153,24 +152,25 @@ void Trainer::step(const at::Tensor& pixels, bool stop, const at::Tensor& labels
   VALLEY_CHECK(needed_labels_ == 0 || labels.size(0) == plan_.share());
   const BatchShare share{upload_.start(pixels),
                          needed_labels_ > 0 ? upload_.start(labels) : at::Tensor()};
-  traces_.reset();
-  if (is_report_step() && !objective_->traces().empty())
-    traces_.emplace(objective_->traces(), plan_.global_batch, communicator_.device());
+  sample_metrics_.reset();
+  if (is_report_step() && !objective_->sample_metrics().empty())
+    sample_metrics_.emplace(objective_->sample_metrics(), plan_.global_batch,
+                            communicator_.device());
   state_.stop.fill_(stop ? 1.0 : 0.0);
-  take_passes(share);
-  // Each number was written by one rank; the others have zeros there.
-  if (traces_) communicator_.all_reduce(traces_->values(), ReduceOp::kSum)->wait();
+  run_passes(share);
+  // Each element was written by one rank and is 0 on the others.
+  if (sample_metrics_) communicator_.all_reduce(sample_metrics_->values(), ReduceOp::kSum)->wait();
   finish_step();
   upload_.finish();
 }
 
-void Trainer::take_passes(const BatchShare& share) {
+void Trainer::run_passes(const BatchShare& share) {
   const auto [stage, step] = stage_at(steps_done_);
   for (const Phase& phase : stage.phases) {
     for (const std::string& name : phase.updates) {
       FlatOptimizer& optimizer = *trained(name).optimizer;
       if (step == 0 && stage.resets_optimizers) {
-        state_.changes->pass();
+        state_.changes->wait();
         optimizer.reset();
       }
       optimizer.adapt(stage.lr_scale_at(step), stage.max_momentum);
@@ -178,13 +178,13 @@ void Trainer::take_passes(const BatchShare& share) {
   }
   const double momentum =
       stage.averages_statistics ? 1 / static_cast<double>(step + 1) : kStatisticsMomentum;
-  SampleTraces* traces = traces_ ? &*traces_ : nullptr;
-  const auto passes = [this, &stage = stage, momentum, traces](const BatchShare& s) {
-    return passes_->run(stage, momentum, s, traces);
+  SampleMetrics* sample_metrics = sample_metrics_ ? &*sample_metrics_ : nullptr;
+  const auto passes = [this, &stage = stage, momentum, sample_metrics](const BatchShare& s) {
+    return passes_->run(stage, momentum, s, sample_metrics);
   };
-  if (graph_) state_.changes->pass();  // a repeated step asks nobody
+  if (graph_) state_.changes->wait();  // a replayed graph does not call ChangeGate::wait
   StepSums taken = !graph_ ? passes(share)
-                   : traces != nullptr || stage.averages_statistics
+                   : sample_metrics != nullptr || stage.averages_statistics
                        ? graph_->run_once(share, passes)
                        : graph_->run(&stage, share, passes);
   sums_ = std::move(taken.sums);
@@ -195,22 +195,22 @@ void Trainer::record_steps() {
   require_recordable(experiment_.objective, "performance.cuda_graph");
   if (!communicator_.device().is_cuda()) {
     throw Error(ExitCode::kConfig,
-                "performance.cuda_graph is on, which is for GPUs, and {} computes on the CPU; "
-                "leave it out",
+                "performance.cuda_graph is on, but {} computes on the CPU, and CUDA graphs need a "
+                "GPU; leave it out",
                 this_rank());
   }
   record_steps_with(make_cuda_graph(communicator_.device()));
 }
 
 void Trainer::record_steps_with(std::unique_ptr<WorkGraph> graph) {
-  if (objective_->repeats_on_device()) {
+  if (objective_->is_graph_capturable()) {
     graph_ = std::make_unique<StepGraph>(std::move(graph));
   } else {
     objective_->record_chains_with(std::move(graph));
   }
 }
 
-// The step that is about to be taken: the first one, and those that report_every names.
+// True for the next step if it is the first one or a multiple of train.report_every.
 bool Trainer::is_report_step() const {
   return steps_done_ == 0 || (steps_done_ + 1) % experiment_.train.report_every == 0;
 }
@@ -226,7 +226,7 @@ void Trainer::finish_step() {
   const double decay =
       average_decay(experiment_.train, plan_.global_batch, steps_done_ * plan_.global_batch);
   for (const NamedNetwork& n : model_->networks()) n.network->end_step(steps_done_ + 1);
-  if (!averages_.empty()) state_.changes->pass();
+  if (!averages_.empty()) state_.changes->wait();
   for (const auto& average : averages_)
     average->average(trained(average->name()).group, decay, state_.not_finite);
   state_.position.add_(plan_.global_batch);
@@ -236,7 +236,7 @@ void Trainer::finish_step() {
   if (objective_->has_epochs()) close_epoch();
 }
 
-// A step that was not finite counts for nothing and ends no epoch: it will be taken back.
+// A step that was not finite is rewound later: it neither adds to the sums nor ends an epoch.
 void Trainer::close_epoch() {
   const at::Tensor skipped = state_.not_finite.to(at::kBool);
   for (const auto& [phase, sums] : sums_) {
@@ -261,24 +261,24 @@ StepStatus Trainer::status(bool wait) { return statuses_.read(wait); }
 
 std::vector<Trainer::Value> Trainer::report() const {
   std::vector<Value> values;
-  std::vector<at::Tensor> numbers;
+  std::vector<at::Tensor> scalars;
   const auto add = [&](const std::string& name, const std::string& short_name,
                        const at::Tensor& value) {
     values.push_back({name, short_name, 0});
-    numbers.push_back(value.detach().to(at::kDouble));
+    scalars.push_back(value.detach().to(at::kDouble));
   };
   for (const ReportValue& v : objective_->report()) add(v.name, v.short_name, v.value);
   for (const auto& t : trained_) {
-    const std::string who = t->group.name() == "discriminator" ? "D"
-                            : t->group.name() == "generator"   ? "G"
-                                                               : t->group.name();
-    add(metric::kLearningRateOf + who, "", t->optimizer->rate());
-    add(metric::kGradientNormOf + who, "", t->optimizer->gradient_norm());
+    const std::string label = t->group.name() == "discriminator" ? "D"
+                              : t->group.name() == "generator"   ? "G"
+                                                                 : t->group.name();
+    add(metric::kLearningRateOf + label, "", t->optimizer->rate());
+    add(metric::kGradientNormOf + label, "", t->optimizer->gradient_norm());
   }
-  if (traces_) {
-    for (const auto& [name, value] : quantiles_of(*traces_)) add(name, "", value);
+  if (sample_metrics_) {
+    for (const auto& [name, value] : quantiles_of(*sample_metrics_)) add(name, "", value);
   }
-  const at::Tensor all = at::stack(numbers).to(at::kCPU);
+  const at::Tensor all = at::stack(scalars).to(at::kCPU);
   for (std::size_t i = 0; i < values.size(); ++i) values[i].value = all.const_data_ptr<double>()[i];
   return values;
 }
@@ -310,7 +310,7 @@ at::Tensor Trainer::draw(const Model& model, std::int64_t n) const {
   at::Tensor pixels;
   run_beside_steps([&] {
     pixels = generate_pixels(
-        model, latents_of_seeds(seeds, latent_draw(experiment_.model), communicator_.device()),
+        model, latents_from_seeds(seeds, latent_draw(experiment_.model), communicator_.device()),
         plan_.size);
   });
   return pixels;
@@ -322,10 +322,10 @@ const Model& Trainer::sampled_model() const {
   return *average_model_;
 }
 
-// A function of the averaged weights alone, so that samples and checkpoints do not depend on how
-// often either is made, nor on the number of ranks.
+// The estimate depends only on the averaged weights, so that samples and checkpoints do not depend
+// on how often either is made or on the number of ranks.
 void Trainer::estimate_average_moments() const {
-  constexpr std::uint64_t kFirstSeed = std::uint64_t{1} << 62U;  // far from those of samples
+  constexpr std::uint64_t kFirstSeed = std::uint64_t{1} << 62U;  // not used for samples
   constexpr std::int64_t kImages = 256;
   if (!average_model_ || !model_->has_network("generator") || moments_step_ == steps_done_) return;
   run_beside_steps([&] {
@@ -342,7 +342,7 @@ ImageMeasures Trainer::measure(const at::Tensor& pixels, const at::Tensor& label
   const std::int64_t n = pixels.size(0);
   const at::Tensor position = at::zeros({}, at::device(device).dtype(at::kLong));
   const Microbatch microbatch(
-      images_of_pixels(pixels.to(device), model_->pixel_range(), {}, position, 0),
+      images_from_pixels(pixels.to(device), model_->pixel_range(), {}, position, 0),
       {static_cast<std::uint64_t>(experiment_.train.seed), position, first, n, 1}, nullptr,
       needed_labels_ > 0 ? labels.to(device) : at::Tensor());
   return objective_->measure(last_stage(), microbatch);

@@ -1,9 +1,8 @@
-// The training step, for every model and objective: the one place where networks, gradients, ranks
-// and optimizers meet.
+// The training step, for every model and objective.
 //
-// All ranks construct a Trainer alike and call `step` in lockstep (it is collective). A step queues
-// work on the device and does not wait for it; what the host needs to know of a step (not finite,
-// asked to stop) is read a few steps later, the same number of steps on all ranks.
+// All ranks construct a Trainer with the same arguments and call `step` in lockstep (it is
+// collective). A step queues work on the device and does not wait for it; the host reads the status
+// of a step (not finite, asked to stop) a few steps later, after the same number on all ranks.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -33,108 +32,108 @@ namespace valley {
 
 class Trainer {
  public:
-  // `experiment` is resolved. `images`: of the data set. Weights are those of train.seed. A model
-  // or objective that the registries do not know may be passed in by tests.
+  // `experiment` is resolved. `images`: size of the data set. Weights are initialized from
+  // train.seed. Tests pass `make` to use an objective that is not registered.
   Trainer(const Experiment& experiment, const MicrobatchPlan& plan, Communicator& communicator,
           std::uint64_t images);
   Trainer(const Experiment& experiment, const MicrobatchPlan& plan, Communicator& communicator,
           std::uint64_t images, ObjectiveFactory make);
 
-  // One step on this rank's share: pixels uint8 [share, H, W, C], on the host (pinned or not) or
-  // the device; what is on the host is free to be written again when this returns. `stop`: this
-  // rank was asked to stop. `labels`: int64 [share], for objectives that need them.
+  // One step on this rank's share of the batch. pixels: uint8 [share, H, W, C], on the host (pinned
+  // or not) or the device; host memory may be overwritten when this returns. `stop`: this rank was
+  // asked to stop. `labels`: int64 [share], for objectives that need them.
   void step(const at::Tensor& pixels, bool stop, const at::Tensor& labels = {});
 
   [[nodiscard]] std::int64_t steps_done() const { return steps_done_; }
   [[nodiscard]] std::int64_t images_seen() const { return steps_done_ * plan_.global_batch; }
-  [[nodiscard]] std::int64_t forwarded() const {
-    return forwarded_;
-  }  // real images that this rank passed through
-  // Host time spent on waiting for reductions; CPU ranks only.
+  // Real images that this rank has forwarded.
+  [[nodiscard]] std::int64_t forwarded() const { return forwarded_; }
+  // Seconds that the host waited for reductions; only meaningful on CPUs.
   [[nodiscard]] double comm_seconds() const { return passes_->comm_seconds(); }
-  // Buckets whose reduction began inside the backward pass of the last phase; 0 without overlap.
+  // Buckets whose reduction started during the backward pass of the last phase; 0 without overlap.
   [[nodiscard]] std::int64_t early_reductions() const { return passes_->early_reductions(); }
 
-  // Records steps from now on and repeats them, or the steps of chains where the objective records
-  // those; performance.cuda_graph does it with a CUDA graph.
+  // From now on records and replays steps with `graph`, or the steps of chains if the objective
+  // records those. With performance.cuda_graph, `graph` is a CUDA graph.
   void record_steps_with(std::unique_ptr<WorkGraph> graph);
 
-  // After a step that was not finite: counts again from `step`, the last one before it. Networks
-  // and moments stand as they did when the first phase of it failed; earlier phases of it were
-  // taken.
+  // After a step that was not finite: resets the step count to `step`, the last step before it.
+  // Networks and moments keep the state from before the first phase that was not finite, which
+  // includes the updates of earlier phases of the same step.
   void rewind_to(std::int64_t step);
 
-  // What is known by now about steps past; with `wait`, about all of them. The same on every rank.
+  // The status of past steps as far as it is known, with `wait` of all of them. Equal on all ranks.
   [[nodiscard]] StepStatus status(bool wait);
 
   struct Value {
     std::string name, short_name;
     double value;
   };
-  [[nodiscard]] std::vector<Value> report() const;  // of the last step; waits for the device
+  // Metrics of the last step; waits for the device.
+  [[nodiscard]] std::vector<Value> report() const;
 
-  // The reduced gradients of the last step by tensor name, on the CPU (for tests and diagnosis).
+  // The reduced gradients of the last step by tensor name, on the CPU (for tests and debugging).
   [[nodiscard]] TensorMap gradients() const;
 
-  // Generated pixels for seeds 0 .. n-1, from the averaged generator where there is one: uint8 [n,
-  // H, W, C] on the host.
+  // Images generated for seeds 0 .. n-1, by the averaged generator if there is one: uint8 [n, H, W,
+  // C] on the host.
   [[nodiscard]] at::Tensor sample(std::int64_t n) const;
-  // The same from the weights that are trained, where `sample` draws from averaged ones of a
-  // generator; else nothing.
+  // The same from the trained weights, if `sample` uses an averaged generator; else nullopt.
   [[nodiscard]] std::optional<at::Tensor> sample_without_average(std::int64_t n) const;
-  // What the stage of the last step measures of images, without learning from them. pixels: uint8
-  // [n, H, W, C], labels: int64 [n] where the objective needs them, both on the host; `first`:
-  // index of the first among all that are measured. Several threads may call at once on CPUs.
+  // Validation metrics of images in the stage of the last step. pixels: uint8 [n, H, W, C], labels:
+  // int64 [n] if the objective needs them, both on the host. `first`: index of the first image
+  // among all measured images. Thread-safe on CPUs.
   [[nodiscard]] ImageMeasures measure(const at::Tensor& pixels, const at::Tensor& labels,
                                       std::int64_t first) const;
-  // The name of its phase.
+  // Name of the first phase of that stage.
   [[nodiscard]] const std::string& stage_name() const { return last_stage().phases.front().name; }
 
   [[nodiscard]] const Model& model() const { return *model_; }
-  // The model that `sample` draws from where a generator makes the samples. The running moments of
-  // averaged weights are estimated by the first call after a step.
+  // The model that `sample` uses if samples come from a generator. The first call after a step
+  // estimates the running moments for the averaged weights.
   [[nodiscard]] const Model& sampled_model() const;
   [[nodiscard]] const Objective& objective() const { return *objective_; }
   [[nodiscard]] const MicrobatchPlan& plan() const { return plan_; }
 
-  // SHA-256 over all parameters and the objective's state: equal on all ranks, always.
+  // SHA-256 of all parameters and the objective's state; equal on all ranks.
   [[nodiscard]] std::string digest() const;
-  // The CRC32C of each of these, in hexadecimal: also equal on all ranks, and quick to compute.
+  // The CRC32C of each of these tensors in hexadecimal: also equal on all ranks, faster to compute.
   [[nodiscard]] std::string checksum() const;
 
-  // What the objective keeps by microbatch, of all ranks in order; complete on rank 0. Collective.
+  // The objective's state per microbatch, concatenated in rank order on rank 0 and empty on other
+  // ranks. Collective.
   [[nodiscard]] TensorMap gather_owned() const;
 
-  // What the last step's end of an epoch had to say; once.
+  // Returns the report of an epoch that ended with the last step, and clears it.
   [[nodiscard]] std::optional<EpochReport> take_epoch_report() {
     return std::exchange(epoch_report_, std::nullopt);
   }
 
-  // Everything that training continues from; tensors are copies on the CPU. `fingerprint`: of the
-  // data. `owned`: of gather_owned. The large copies are left to `later` where that is given:
-  // `hold_changes` until they are made.
+  // The complete training state, copied to the CPU. `fingerprint`: fingerprint of the data.
+  // `owned`: result of gather_owned. With `later`, the large copies are made when that runs: call
+  // `hold_changes` so that the next step waits for them.
   [[nodiscard]] Checkpoint snapshot(const Schema& schema, const std::string& fingerprint,
                                     const TensorMap& owned = {},
                                     DeferredCopies* later = nullptr) const;
-  // Calls `until_read` once, before networks, averages or moments change for the next time.
+  // Calls `until_read` once, before the next change of networks, averages or moments.
   void hold_changes(std::function<void()> until_read) {
     state_.changes->close(std::move(until_read));
   }
-  // Error kData naming `where` for anything missing or of another shape; kConfig listing keys that
-  // differ from the checkpoint's, or when the data are others.
+  // Errors: kData, naming `where`, for a missing tensor or a wrong shape; kConfig, listing the keys
+  // that differ from the checkpoint's, or for different data.
   void restore(const Checkpoint& checkpoint, const Schema& schema, const std::string& fingerprint,
                const std::string& where);
 
  private:
   struct StagePlace {
     const Stage& stage;
-    std::int64_t step;  // within it
+    std::int64_t step;  // within the stage
   };
   [[nodiscard]] StagePlace stage_at(std::int64_t step) const;
   [[nodiscard]] const Stage& last_stage() const {
     return stage_at(steps_done_ > 0 ? steps_done_ - 1 : 0).stage;
   }
-  void take_passes(const BatchShare& share);
+  void run_passes(const BatchShare& share);
   void record_steps();
   [[nodiscard]] bool is_report_step() const;
   void finish_step();
@@ -149,8 +148,7 @@ class Trainer {
   Communicator& communicator_;
   std::uint64_t images_;
   std::unique_ptr<Model> model_;
-  std::unique_ptr<Model>
-      average_model_;  // the averaged networks live in it; null without averaging
+  std::unique_ptr<Model> average_model_;  // owns the averaged networks; null without averaging
   std::vector<std::unique_ptr<TrainedNetwork>> trained_;
   std::vector<std::unique_ptr<FlatGroup>> averages_;
   std::unique_ptr<Objective> objective_;
@@ -159,22 +157,23 @@ class Trainer {
   RateSchedule rates_;
   StepState state_;
   std::unique_ptr<StepPasses> passes_;
-  std::unique_ptr<StepGraph> graph_;  // null: every step is queued by the host
-  at::Tensor stop_;                   // float [] on the device: how many ranks were asked to stop
+  std::unique_ptr<StepGraph> graph_;  // null: the host queues the kernels of every step
+  at::Tensor stop_;                   // float [] on the device: ranks that were asked to stop
   StatusQueue statuses_;
   BatchUpload upload_;
-  std::optional<SampleTraces> traces_;       // of the last step, where it is reported
-  std::optional<EpochReport> epoch_report_;  // of an epoch that ended with the last step
-  GlobalSums sums_;                          // of the last step
-  GlobalSums epoch_sums_;                    // double, of objectives that count in epochs
+  std::optional<SampleMetrics> sample_metrics_;  // per-sample metrics of the last step, if reported
+  std::optional<EpochReport> epoch_report_;      // set if the last step ended an epoch
+  GlobalSums sums_;                              // sums of the last step
+  GlobalSums epoch_sums_;                        // double; only for objectives with epochs
   std::int64_t steps_done_ = 0;
   std::int64_t forwarded_ = 0;
-  // The step whose averaged weights average_model_'s running moments belong to; -1: none.
+  // The step for which average_model_'s running moments were estimated; -1: none.
   mutable std::int64_t moments_step_ = -1;
 };
 
-// Error kConfig listing keys that differ from those in a state file's `metadata`, or when the data
-// (at `data_path`, with `fingerprint`) are others. `where`: the checkpoint, for messages.
+// Error kConfig, listing the keys that differ from those in a state file's `metadata`, or for data
+// (at `data_path`, with `fingerprint`) other than the checkpoint's. `where`: the checkpoint, for
+// messages.
 void require_same_training(const std::map<std::string, std::string>& metadata, const Schema& schema,
                            const std::string& data_path, const std::string& fingerprint,
                            const std::string& where);

@@ -1,4 +1,4 @@
-// What a Trainer writes into checkpoints and takes from them.
+// Saves the state of a Trainer to checkpoints and restores it.
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
@@ -18,7 +18,7 @@ constexpr const char* kImagesEntry = "position.images";
 constexpr const char* kFingerprint = "data.fingerprint";
 constexpr const char* kConfigPrefix = "config.";
 
-// Calls `take` with the bytes of each tensor in turn: networks, then the objective's state.
+// Calls `take` with the bytes of each tensor: networks, then the objective's state.
 void for_each_state(const std::vector<std::unique_ptr<TrainedNetwork>>& networks,
                     const Objective& objective, const std::function<void(Bytes)>& take) {
   const auto pass = [&](const at::Tensor& tensor) {
@@ -102,17 +102,15 @@ void require_same_training(const std::map<std::string, std::string>& metadata, c
   }
   if (const auto conflicts = resume_conflicts(saved, schema.values()); !conflicts.empty()) {
     throw Error(ExitCode::kConfig,
-                "the config differs from that of {} in what a resume cannot change:\n  {}\nundo "
-                "these, or start a new run "
-                "with --resume none",
+                "the config differs from that of {} in keys that cannot change on resume:\n  {}\n"
+                "undo these changes, or start a new run with --resume none",
                 where, fmt::join(conflicts, "\n  "));
   }
   const auto found = metadata.find(kFingerprint);
   if (found == metadata.end() || found->second != fingerprint) {
     throw Error(ExitCode::kConfig,
-                "{} was trained on other data: their fingerprint is {}, that of {} is {}; give the "
-                "same data, or "
-                "start a new run with --resume none",
+                "{} was trained on other data: its data fingerprint is {}, that of {} is {}; set "
+                "data.path to the same data, or start a new run with --resume none",
                 where, found == metadata.end() ? "absent" : found->second, data_path, fingerprint);
   }
 }

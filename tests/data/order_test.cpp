@@ -108,7 +108,7 @@ TEST(Order, RejectsAnEmptyDataSet) {
   EXPECT_THROW(Order(1, 0, OrderKind::kGlobal), std::logic_error);
 }
 
-// Two independent permutations agree in one place on average.
+// Two independent permutations agree at one position on average.
 TEST(Order, EpochsAndSeedsDiffer) {
   constexpr std::uint64_t kImages = 10000;
   for (const auto kind : kKinds) {
@@ -129,7 +129,7 @@ TEST(Order, EpochsAndSeedsDiffer) {
   }
 }
 
-TEST(Order, OrdersOfAFewImagesAreEquallyLikely) {
+TEST(Order, AllOrdersOfSixImagesAreEquallyLikely) {
   constexpr std::uint64_t kImages = 6;
   for (const auto kind : kKinds) {
     const Order order(3, kImages, kind);
@@ -137,7 +137,7 @@ TEST(Order, OrdersOfAFewImagesAreEquallyLikely) {
     for (std::uint64_t epoch = 0; epoch < 36000; ++epoch) {
       ++times[sequence(order, epoch * kImages, kImages)];
     }
-    ASSERT_EQ(times.size(), 720U);  // all of 6!
+    ASSERT_EQ(times.size(), 720U);  // 6!
     std::vector<std::uint64_t> counts;
     for (const auto& [images, count] : times) counts.push_back(count);
     EXPECT_LT(std::abs(chi_squared_excess(counts)), 5);
@@ -176,7 +176,7 @@ TEST(Order, WindowsDrawFromAllOfTheData) {
   }
 }
 
-// The difference (mod n) of successive images of a shuffled sequence is any of 1 .. n-1, equally.
+// Differences (mod n) of images `lag` positions apart in a random order are uniform on 1 .. n-1.
 TEST(Order, SuccessiveImagesAreUnrelated) {
   for (const std::uint64_t n : {9, 16, 50, 100, 1000}) {
     const Order order(17, n, OrderKind::kGlobal);
@@ -212,7 +212,7 @@ TEST(Order, PositionAndImageAreUncorrelated) {
   }
 }
 
-TEST(Order, BatchesStraddleEpochsAndStillCoverAll) {
+TEST(Order, BatchesAcrossEpochsCoverAllImages) {
   constexpr std::uint64_t kImages = 101;
   constexpr std::uint64_t kBatch = 16;  // 16 epochs are 101 batches
   for (const auto kind : kKinds) {
@@ -225,9 +225,9 @@ TEST(Order, BatchesStraddleEpochsAndStillCoverAll) {
   }
 }
 
-// A window of 16 thousand positions touches only 512 blocks of 32 adjacent images, so that disks
-// and page caches read runs; the global order touches nearly all.
-TEST(Order, AWindowTouchesFewBlocks) {
+// A window of 16,384 positions reads only 512 blocks of 32 adjacent images, so that disks and page
+// caches read sequentially; the global order touches nearly all blocks.
+TEST(Order, WindowTouchesFewBlocks) {
   constexpr std::uint64_t kWindow = 16384;
   constexpr std::uint64_t kImages = 20 * kWindow + 13;
   const auto touched = [](OrderKind kind, std::uint64_t epoch, std::uint64_t window) {
@@ -249,7 +249,7 @@ TEST(Order, AWindowTouchesFewBlocks) {
   }
 }
 
-TEST(Order, BordersOfBlocksMoveWithTheEpoch) {
+TEST(Order, BlockBordersChangeWithTheEpoch) {
   constexpr std::uint64_t kImages = 20 * 16384;
   std::set<std::uint64_t> borders;
   for (std::uint64_t epoch = 0; epoch < 64; ++epoch) {
@@ -264,9 +264,8 @@ TEST(Order, BordersOfBlocksMoveWithTheEpoch) {
   EXPECT_GT(borders.size(), 20U);  // out of 32; 64 draws miss 4 on average
 }
 
-// The order is part of the meaning of a seed: a change here makes runs irreproducible and resumed
-// runs see images twice.
-TEST(Order, IsFrozen) {
+// If the order of a seed changes, old runs cannot be reproduced, and resumed runs repeat images.
+TEST(Order, SequencesOfKnownSeedsAreUnchanged) {
   const auto at = [](std::uint64_t seed, std::uint64_t n, OrderKind kind, std::uint64_t first) {
     return sequence(Order(seed, n, kind), first, 6);
   };
@@ -281,7 +280,7 @@ TEST(Order, IsFrozen) {
             (Images{927261, 646842, 678449, 1201314, 308132, 1075725}));
 }
 
-TEST(Order, CostsLittleBesidesReadingAnImage) {
+TEST(Order, ImageAtIsFasterThanReadingAnImage) {
   for (const auto kind : kKinds) {
     constexpr std::uint64_t kPositions = 200000;
     const Order order(47, 1281167, kind);
@@ -297,7 +296,7 @@ TEST(Order, CostsLittleBesidesReadingAnImage) {
   }
 }
 
-TEST(Order, KindsAreReadFromTheirNames) {
+TEST(Order, ParsesKindNames) {
   EXPECT_EQ(parse_order("global"), OrderKind::kGlobal);
   EXPECT_EQ(parse_order("window"), OrderKind::kWindow);
   EXPECT_EQ(order_names().size(), 2U);

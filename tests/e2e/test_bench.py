@@ -125,7 +125,7 @@ def test_checkpoint_times_are_compared_with_pytorch(faces, tmp_path):
 
 def test_dry_run_reports_the_cost_of_a_step(program):
     plan = program.train(None, "--dry-run", "--bus-bandwidth", "20", "--bus-ranks", "4").stdout
-    assert "# work a step: " in plan and " FLOP a byte" in plan
+    assert "# work per step: " in plan and " FLOP/byte" in plan
     [line] = [line for line in plan.splitlines() if line.startswith("# all-reduce on 4 ranks: ")]
     size, unit = line.split(": ")[1].split()[:2]
     seconds = float(line.split("a step, ")[1].split(" ms")[0]) / 1e3

@@ -113,7 +113,8 @@ def test_all_missing_dependencies_are_named_with_their_variables(tmp_path):
     says = configure(tmp_path, "-DTorch_DIR=/nowhere/torch/share/cmake/Torch", "-DHDF5_ROOT=/nowhere",
                      *(f"-DCMAKE_DISABLE_FIND_PACKAGE_{name}=ON" for name in ("MPI", "CLI11", "GTest")))
     for expected in ("LibTorch 2.8 or newer: run launch/setup.sh, or pass -DTorch_DIR=",
-                     "MPI: its mpicc on PATH, or pass -DMPI_HOME=", "HDF5's C library: its h5cc on PATH, or set HDF5_ROOT=", "CLI11-2.1.2.tar.gz in VALLEY_DEPENDENCIES",
+                     "MPI: its mpicc on PATH, or pass -DMPI_HOME=", "HDF5's C library: its h5cc on PATH, or set HDF5_ROOT=",
+                     "CLI11-2.1.2.tar.gz in VALLEY_DEPENDENCIES",
                      "GoogleTest:", "-DVALLEY_TESTS=OFF", "docs/building.md"):
         assert expected in says
     assert says.count("CMake Error") == 1

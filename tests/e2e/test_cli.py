@@ -81,8 +81,8 @@ def test_dry_run_prints_plan_and_creates_nothing(program, keys):
     assert "\n# generator: " in plan
     assert "\n# discriminator: " in plan
     assert "length: 21 steps of 16 images = 0.3 kimg = 3.20 epochs" in plan
-    assert "ranks: 1, each 4 microbatches of 4 images a step" in plan
-    assert re.search(r"memory a rank: [\d.]+ \w+ for parameters, about [\d.]+ \w+ for activations", plan)
+    assert "ranks: 1, each 4 microbatches of 4 images per step" in plan
+    assert re.search(r"memory per rank: [\d.]+ \w+ for parameters, about [\d.]+ \w+ for activations", plan)
 
 
 def test_dry_run_counts_parameters_per_layer(program):
@@ -95,9 +95,9 @@ def test_dry_run_counts_parameters_per_layer(program):
 
 def test_dry_run_on_two_ranks_prints_shares(program):
     result = program.train(2, "--dry-run")
-    assert "ranks: 2, each 2 microbatches of 4 images a step" in result.stdout
+    assert "ranks: 2, each 2 microbatches of 4 images per step" in result.stdout
     assert result.stdout.count("\n# generator: ") == 1
-    assert re.search(r"\n# reduced a step: [1-9]", result.stdout)
+    assert re.search(r"\n# reduced per step: [1-9]", result.stdout)
 
 
 def test_resolved_config_loads_unchanged(program):

@@ -172,7 +172,7 @@ def test_dry_run_lists_every_layer(elsewhere):
     plan = elsewhere.train(None, "--dry-run").stdout
     assert "layers.0: 3340 parameters" in plan and "rbm of bernoulli units" in plan
     assert f"length: {STEPS} steps" in plan
-    work = {m[1]: float(m[2]) for m in re.finditer(r"# work a step of (\S+): (\S+) GFLOP", plan)}
+    work = {m[1]: float(m[2]) for m in re.finditer(r"# work per step of (\S+): (\S+) GFLOP", plan)}
     assert list(work) == ["measure", "layers.0", "layers.1", "fine-tune"]
     assert work["measure"] == 0
     # Down and up once, the two products of the gradient, one from the data; persistent chains go down once more.
@@ -208,7 +208,7 @@ def test_validation_with_other_class_labels_is_rejected(elsewhere):
 
 @pytest.mark.parametrize("override, said", [
     ("model.layers=[]", "model.layers is empty"),
-    ("model.labels=0", "objective.fine_tune_epochs = 2 trains the network to tell classes"),
+    ("model.labels=0", "objective.fine_tune_epochs = 2 trains a classifier"),
     ("objective.fine_tune_epochs=0", "only fine-tuning trains"),
     ("model.resolution=32", "model.resolution"),
     ("objective.name=began", "model.name"),
@@ -231,5 +231,5 @@ def test_report_shows_validation(elsewhere, straight):
     page = elsewhere.folder / "page.html"
     elsewhere.call("report", straight, "-o", page)
     text = page.read_text()
-    for title in ("Free energy", "Pseudo-likelihood", "Error of classes"):
+    for title in ("Free energy", "Pseudo-likelihood", "Classification error"):
         assert json.dumps(title) in text, title

@@ -6,7 +6,7 @@ from safetensors.numpy import load_file
 
 STEPS = 20
 OPTIONS = ("train.reproducible=true", f"train.steps={STEPS}", "data.mirror=true")
-SAYS = "images lie there"
+SAYS = "images of the data set ("
 
 
 def tensors(run):

@@ -50,7 +50,7 @@ def test_report_has_energies_and_chains(straight):
 def test_dry_run_reports_chain_steps_and_replay_buffer(program):
     plan = program.train(None, *EBM, "objective.replay_size=4800", "--dry-run").stdout
     assert "4 Langevin steps" in plan
-    assert "replay buffer a rank: 14.1 MiB, in checkpoints 14.1 MiB" in plan
+    assert "replay buffer per rank: 14.1 MiB, in checkpoints 14.1 MiB" in plan
 
 
 def test_loss_beyond_its_bound_ends_training(program):

@@ -94,7 +94,10 @@ def test_unused_tensor_of_a_terabyte_is_not_read(program, whole):
     text = json.dumps(header).encode()
     file.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length:])
     os.truncate(file, file.stat().st_size + (1 << 40))
-    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (GIBIBYTE, GIBIBYTE))
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (GIBIBYTE, GIBIBYTE))
+
     subprocess.run([VALLEY, "sample", file, "--seeds", "0", "-o", program.folder / "p.png"], check=True, timeout=60,
                    preexec_fn=limit)
     assert (program.folder / "p.png").exists()

@@ -148,7 +148,7 @@ def test_ranks_on_gpus_are_those_that_share_the_batch(program):
 @pytest.mark.parametrize(("arguments", "ranks", "code", "says"), [
     (["train.stepz=1"], "", CONFIG, "train.stepz"),
     (["train.stepz=1"], "2", CONFIG, "train.stepz"),
-    (["train.microbatch=8"], "4", CONFIG, "4 ranks cannot share evenly"),
+    (["train.microbatch=8"], "4", CONFIG, "divided evenly among 4 ranks"),
     (["--resume", "nowhere"], "1", MISSING, "nowhere"),
     ([], "many", USAGE, "RANKS=many"),
 ])

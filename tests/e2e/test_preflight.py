@@ -84,8 +84,8 @@ def test_dry_run_estimates_the_size_of_a_checkpoint(plan, run):
 
 
 def test_dry_run_reports_the_resume(plan, run):
-    assert f"# start: goes on with {run} from step-00000004" in plan("--resume", run).stdout
-    assert f"# start: goes on with {run} from step-00000004" in plan("--resume", "auto", out=run.parent).stdout
+    assert f"# start: resumes {run} from step-00000004" in plan("--resume", run).stdout
+    assert f"# start: resumes {run} from step-00000004" in plan("--resume", "auto", out=run.parent).stdout
     earlier = checkpoint(run, 2)
     assert f", from {earlier}" in plan("--resume", earlier).stdout
 

@@ -72,7 +72,7 @@ def test_rounding_difference_is_smaller_than_seed_difference(shared_program, pla
 
 def test_uneven_batch_is_rejected_with_a_valid_one(program):
     refused = program.train(3, "train.microbatch=auto", expect=CONFIG)
-    assert "train.global_batch = 16 cannot be shared evenly by 3 ranks" in refused.error
+    assert "train.global_batch = 16 cannot be divided evenly among 3 ranks" in refused.error
     [works] = re.findall(r"train\.global_batch = (\d+) works", refused.error)
     program.train(3, "train.microbatch=auto", f"train.global_batch={works}", "--dry-run")
 

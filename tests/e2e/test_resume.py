@@ -128,7 +128,7 @@ def test_background_checkpoints_equal_foreground_ones(program, ranks):
     for step in range(1, 11):
         assert bits(checkpoint(runs[0], step)) == bits(checkpoint(runs[1], step)), step
     for run in runs:
-        assert re.search(r"9 checkpoints between steps, for which training stood still [\d.]+ ms each",
+        assert re.search(r"9 checkpoints between steps, for which training paused [\d.]+ ms each",
                          (run / "log.txt").read_text())
 
 

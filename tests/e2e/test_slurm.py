@@ -108,7 +108,7 @@ def test_config_error_is_not_requeued(cluster, program):
     fields, code = job.until_ended()
     assert "warning: each rank has 1 CPU(s); a rank on a GPU needs 4 or more (--cpus-per-task=4)" in job.output()
     assert (fields["JobState"], code, fields["Restarts"]) == ("FAILED", CONFIG, "0"), job.output()
-    assert job.output().count("error: train.global_batch = 16 is no multiple of train.microbatch = 5") == 1
+    assert job.output().count("error: train.global_batch = 16 is not a multiple of train.microbatch = 5") == 1
 
 
 def test_exit_code_of_failed_rank_is_returned(cluster, program, faces):
@@ -167,7 +167,9 @@ def test_array_task_is_requeued_alone(cluster, program):
         file = runs[-1] / "run.json" if runs else None
         return json.loads(file.read_text()) if file and file.exists() else []
 
-    logs = lambda: "\n".join(file.read_text() for file in program.folder.glob("*.log"))
+    def logs():
+        return "\n".join(file.read_text() for file in program.folder.glob("*.log"))
+
     cluster.wait(lambda: all(starts(task) and steps_reported(program.newest(outs[task])) for task in outs), "both tasks", logs)
     assert {start["job"] for task in outs for start in starts(task)} == {f"{job.id}_3", f"{job.id}_7"}
     assert ["seed = 7" in (program.newest(outs[task]) / "config.toml").read_text() for task in outs] == [False, True]

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import pytest
-from program import CANNOT_WRITE, DATA, VALLEY, bits, checkpoint, checkpoints, reports
+from program import CANNOT_WRITE, VALLEY, bits, checkpoint, checkpoints, reports
 
 BARE = {"PATH": os.environ["PATH"], "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 NOBODY = 65534
@@ -97,7 +97,9 @@ def test_decimal_point_does_not_depend_on_locale(program, run, german):
 @pytest.mark.parametrize(("kind", "columns"), [("xterm", 20), ("xterm", 1), ("dumb", 20)])
 def test_narrow_terminal_works(program, kind, columns):
     parent, child = pty.openpty()
-    import fcntl, struct, termios
+    import fcntl
+    import struct
+    import termios
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen([VALLEY, "train", program.config, "--out", program.out], env=BARE | {"TERM": kind},
                                stdin=child, stdout=child, stderr=child)

@@ -57,7 +57,7 @@ def test_messages_are_printed_above_the_progress_line(program):
     messages = [line for line in lines if "step 10 |" not in line]
     assert len(progress) == 1 and lines[progress[0]].startswith("step 10 |"), lines
     # Logged while the progress line was shown, and now above it.
-    assert lines[progress[0] - 1] == "forwarded 160 real images in this start", lines
+    assert lines[progress[0] - 1] == "forwarded 160 real images in this launch", lines
     log = (program.newest() / "log.txt").read_text().splitlines()
     # log.txt begins with the run; its lines start with the time.
     assert messages[-len(log):] == [line.split(" ", 1)[1] for line in log]

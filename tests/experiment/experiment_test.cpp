@@ -35,7 +35,7 @@ LoadedText load_toml(const std::string& toml,
   return loaded;
 }
 
-TEST(Experiment, DefaultsAreThePapers) {
+TEST(Experiment, DefaultsMatchPaper) {
   const Experiment e = load_toml("").experiment;
   EXPECT_EQ(e.model.width, 128);
   EXPECT_EQ(e.model.latent, 64);
@@ -45,7 +45,7 @@ TEST(Experiment, DefaultsAreThePapers) {
   EXPECT_EQ(e.total_steps(1000), 200'000);
 }
 
-TEST(Experiment, Bfloat16IsNotForBoltzmannMachines) {
+TEST(Experiment, Bf16IsRejectedForRbms) {
   EXPECT_EQ(load_toml("[train]\nprecision = \"bf16\"").error, "");
   const std::string error = load_toml(
                                 "[train]\nprecision = \"bf16\"\n[model]\nname = \"dbn\"\n"
@@ -54,7 +54,7 @@ TEST(Experiment, Bfloat16IsNotForBoltzmannMachines) {
   EXPECT_NE(error.find("train.precision (test.toml"), std::string::npos) << error;
 }
 
-TEST(Experiment, AGraphOfStepsThatCannotBeRecordedIsRejected) {
+TEST(Experiment, CudaGraphOfUnsupportedObjectiveIsRejected) {
   EXPECT_EQ(load_toml("[performance]\ncuda_graph = \"on\"").error, "");
   const std::string error = load_toml(
                                 "[performance]\ncuda_graph = \"on\"\n[model]\nname = \"dbn\"\n"
@@ -63,14 +63,14 @@ TEST(Experiment, AGraphOfStepsThatCannotBeRecordedIsRejected) {
   EXPECT_NE(error.find("performance.cuda_graph (test.toml"), std::string::npos) << error;
 }
 
-TEST(Experiment, ANumberThatSinglePrecisionCannotHoldIsRejected) {
+TEST(Experiment, ValueBeyondSinglePrecisionIsRejected) {
   EXPECT_EQ(load_toml("[optimizer]\nlr = 3e38").error, "");
   const std::string error = load_toml("[optimizer]\nlr = 1e300").error;
   EXPECT_NE(error.find("test.toml:2: optimizer.lr"), std::string::npos) << error;
-  EXPECT_NE(error.find("up to 3.4e+38"), std::string::npos) << error;
+  EXPECT_NE(error.find("at most 3.4e+38"), std::string::npos) << error;
 }
 
-TEST(Experiment, EachObjectiveHasTheDefaultsOfItsPaper) {
+TEST(Experiment, EachObjectiveHasDefaultsOfItsPaper) {
   const Experiment ebgan = Experiment::with_defaults_of("ebgan");
   EXPECT_EQ(ebgan.model.name, "ebgan");
   EXPECT_EQ(ebgan.objective.as<EbganOptions>().energy, "l2_norm");
@@ -82,7 +82,7 @@ TEST(Experiment, EachObjectiveHasTheDefaultsOfItsPaper) {
   EXPECT_EQ(Experiment::with_defaults_of("began").model.latent, 64);
 }
 
-TEST(Experiment, WhatAFileSaysWinsOverTheObjectivesDefaults) {
+TEST(Experiment, FileOverridesObjectiveDefaults) {
   const TemporaryFolder folder;
   const auto file = folder.path() / "magan.toml";
   std::ofstream(file) << "[objective]\nname = \"magan\"\n[model]\nlatent = 50\n";
@@ -94,7 +94,7 @@ TEST(Experiment, WhatAFileSaysWinsOverTheObjectivesDefaults) {
   EXPECT_EQ(e.objective.as<MaganOptions>().energy, "l2_sum");
 }
 
-TEST(Experiment, LengthsAreStepsEpochsOrKimg) {
+TEST(Experiment, LengthIsStepsEpochsOrKimg) {
   EXPECT_EQ(load_toml("[train]\nsteps = 7").experiment.total_steps(100), 7);
   EXPECT_EQ(load_toml("[train]\nepochs = 3").experiment.total_steps(105),
             20);  // 315 images, rounded up
@@ -103,24 +103,24 @@ TEST(Experiment, LengthsAreStepsEpochsOrKimg) {
   EXPECT_NE(error.find("test.toml:2"), std::string::npos) << error;
 }
 
-TEST(Experiment, NeedsData) {
+TEST(Experiment, MissingDataPathIsRejected) {
   EXPECT_NE(load_toml("", {}).error.find("data.path"), std::string::npos);
 }
 
-TEST(Experiment, ReproducibleFillsInMicrobatchAndThreads) {
+TEST(Experiment, ReproducibleSetsMicrobatchAndThreads) {
   const Experiment e = load_toml("[train]\nreproducible = true\nglobal_batch = 64").experiment;
   EXPECT_EQ(e.train.microbatch, 8);
   EXPECT_EQ(e.train.threads, 1);
   EXPECT_EQ(load_toml("[train]\nreproducible = true\nglobal_batch = 4").experiment.train.microbatch,
             1);
-  // An eighth is no whole number of images: the next larger part that is.
+  // 100 / 8 is not an integer, so a quarter is used.
   EXPECT_EQ(
       load_toml("[train]\nreproducible = true\nglobal_batch = 100").experiment.train.microbatch,
       25);
   EXPECT_FALSE(load_toml("").experiment.train.microbatch.has_value());
 }
 
-TEST(Experiment, RefusesOptimizerSettingsThatWouldDoNothing) {
+TEST(Experiment, UnusedOptimizerSettingIsRejected) {
   EXPECT_EQ(load_toml("[optimizer]\nname = 'sgd'\nmomentum = 0.9").error, "");
   const std::string momentum = load_toml("[optimizer]\nmomentum = 0.9").error;
   EXPECT_NE(momentum.find("test.toml:2"), std::string::npos) << momentum;
@@ -150,7 +150,7 @@ TEST(Experiment, OnlyHarmlessKeysMayChangeOnResume) {
   EXPECT_EQ(conflicts, std::vector<std::string>{"train.seed: 0 -> 1"});
 }
 
-TEST(Resume, ARunFromBeforeTheRampUpGoesOnWithoutIt) {
+TEST(Resume, RunWithoutRampUpKeyHasNoRampUp) {
   const auto set_to = [](const char* value) {
     return resume_conflicts({}, {{"train.ema_ramp_up", value}});
   };
@@ -158,7 +158,7 @@ TEST(Resume, ARunFromBeforeTheRampUpGoesOnWithoutIt) {
   EXPECT_TRUE(set_to("0.0").empty());
 }
 
-TEST(Experiment, ARenamedKeyIsReadByItsEarlierName) {
+TEST(Experiment, RenamedKeyIsReadByEarlierName) {
   const Experiment e = load_toml("[objective]\ncooling_epochs = 4").experiment;
   EXPECT_EQ(e.objective.as<DbnOptions>().lr_decay_epochs, 4);
   EXPECT_TRUE(
@@ -180,7 +180,7 @@ TEST(Precision, AutoIsTf32OnGpusAndFp32Elsewhere) {
   EXPECT_EQ(precision_on(e, at::kCPU), TrainingPrecision::kBf16);
 }
 
-TEST(Performance, AutoRecordsNoGraphAndCachesNothingBeforeAGpuHasShownIt) {
+TEST(Performance, AutoIsOffForGraphAndCacheUntilValidatedOnGpus) {
   const Experiment e = load_toml("").experiment;
   for (const at::DeviceType device : {at::kCPU, at::kCUDA}) {
     EXPECT_FALSE(e.records_graphs(device));
@@ -188,7 +188,7 @@ TEST(Performance, AutoRecordsNoGraphAndCachesNothingBeforeAGpuHasShownIt) {
   }
 }
 
-TEST(Performance, GraphAndCacheTakeOnAndOffAndWhatOldRunsStored) {
+TEST(Performance, GraphAndCacheAcceptOnOffAndBooleans) {
   for (const char* on : {"true", "\"on\""}) {
     const Experiment e =
         load_toml(std::string("[performance]\ncuda_graph = ") + on + "\ndevice_cache = " + on)

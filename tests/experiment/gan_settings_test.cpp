@@ -1,4 +1,4 @@
-// What a config file says about margins, microbatches and schedules, and what is refused.
+// Margins, microbatches and schedules in config files, and combinations that are rejected.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -39,7 +39,7 @@ bool mentions(const LoadedSettings& loaded, const std::string& text) {
   return loaded.error.find(text) != std::string::npos;
 }
 
-TEST(GanSettings, AStatedMarginTakesThePlaceOfTheDefault) {
+TEST(GanSettings, MarginReplacesDefaultMarginRmse) {
   EXPECT_EQ(load_settings("ebgan").experiment.objective.as<EbganOptions>().margin_rmse, 0.18);
   const LoadedSettings stated = load_settings("ebgan", "[objective]\nmargin = 12.0");
   EXPECT_EQ(stated.error, "");
@@ -49,9 +49,9 @@ TEST(GanSettings, AStatedMarginTakesThePlaceOfTheDefault) {
                        "both set"));
 }
 
-TEST(GanSettings, AMarginForMseHasToBeStated) {
+TEST(GanSettings, MseWithoutMarginIsRejected) {
   const std::string mse = "objective.energy=mse";
-  EXPECT_TRUE(mentions(load_settings("ebgan", "", {mse}), "no margin is stated"));
+  EXPECT_TRUE(mentions(load_settings("ebgan", "", {mse}), "no margin is set"));
   EXPECT_EQ(load_settings("ebgan", "", {mse, "objective.margin=0.05"}).error, "");
   EXPECT_EQ(load_settings("ebgan", "", {mse, "objective.margin_rmse=0.18"}).error, "");
   EXPECT_TRUE(
@@ -59,7 +59,7 @@ TEST(GanSettings, AMarginForMseHasToBeStated) {
   EXPECT_EQ(load_settings("ebgan", "", {"objective.energy=l2_sum"}).error, "");
 }
 
-TEST(GanSettings, AResolvedConfigLoadsAgain) {
+TEST(GanSettings, ResolvedConfigRoundTrip) {
   for (const char* margin : {"objective.margin=12.0", "objective.margin_rmse=0.2"}) {
     const LoadedSettings once =
         load_settings("ebgan", "", {margin, "objective.pulling_away=squared"});
@@ -70,7 +70,7 @@ TEST(GanSettings, AResolvedConfigLoadsAgain) {
   }
 }
 
-TEST(GanSettings, PullingAwayFixesTheMicrobatch) {
+TEST(GanSettings, PullingAwaySetsMicrobatch) {
   const std::vector<std::string> term = {"objective.pulling_away=squared",
                                          "model.batch_norm=false"};
   const auto with = [&](const std::string& key) {
@@ -86,7 +86,7 @@ TEST(GanSettings, PullingAwayFixesTheMicrobatch) {
                    .experiment.train.microbatch.has_value());
 }
 
-TEST(GanSettings, WhatAnObjectiveDoesNotHaveIsRefused) {
+TEST(GanSettings, OptionOfOtherObjectiveIsRejected) {
   for (const char* name : {"ebgan", "magan"})
     EXPECT_TRUE(mentions(load_settings(name, "", {"train.schedule=shared"}), "train.schedule"))
         << name;

@@ -8,8 +8,8 @@ import place
 from step import Failed, Skipped, Step
 
 FAKE_NAME = "Fake GPU"  # of tests/fake_cuda
-TRAINING_OF_RANKS = ("FourParameters*:Ranks.Repro*:Ranks.Plain*:DbnRanks*:EbmRanks*:*GanRanks*/magan:*GanRanks*/pulling_away:"
-                     "*PassAheadOf*/magan:*PassAheadOf*/ebgan:*PassAheadOf*/batch_norm")
+TRAINING_OF_RANKS = ("BucketedReductionTest*:Ranks.Repro*:Ranks.Plain*:DbnRanks*:EbmRanks*:*GanRanks*/magan:*GanRanks*/pulling_away:"
+                     "*PrefetchTest*/magan:*PrefetchTest*/ebgan:*PrefetchTest*/batch_norm")
 
 
 def driver_version(work):

@@ -1,6 +1,7 @@
 #include "inference/chain_source.h"
 
 #include "inference/energy_chains.h"
+#include "methods/ebm/energy_model.h"
 #include "toy_models.h"
 
 namespace valley {

@@ -1,5 +1,6 @@
 #include "inference/code_search.h"
 
+#include "methods/adversarial/autoencoder_gan.h"
 #include "toy_models.h"
 
 namespace valley {

@@ -33,7 +33,7 @@ SavedModel network(std::vector<std::int64_t> layers, std::int64_t labels = 0,
   std::uint64_t seed = 3;
   for (const NamedNetwork& n : saved.model->networks())
     for (const Parameter& p : n.network->parameters().all())
-      p.value.copy_(testing::normal_numbers(p.value.sizes(), seed++) *
+      p.value.copy_(testing::normal_values(p.value.sizes(), seed++) *
                     (units == "gaussian" ? 0.05 : 0.3));
   return saved;
 }
@@ -177,7 +177,7 @@ TEST(GibbsRestorer, ConvergesToConditionalMeanOfUnknownPixels) {
   request.chain.steps = 20000;
   const auto restorer = make_gibbs_restorer(dbn, request, at::kCPU);
   RestoreTask task;
-  task.damaged = (testing::normal_numbers({1, 1, kSide, kSide}, 5) > 0).to(at::kFloat);
+  task.damaged = (testing::normal_values({1, 1, kSide, kSide}, 5) > 0).to(at::kFloat);
   task.unknown = at::zeros({1, 1, kSide, kSide}, at::kBool);
   task.unknown.view(-1).narrow(0, 0, 4).fill_(true);
   task.start = task.damaged.clone();

@@ -15,7 +15,7 @@ TEST(ImageClassifier, ScoresOfLabelUnitsAreNegativeFreeEnergies) {
   EXPECT_EQ(classifier->classes(), 3);
   const auto& dbn = dynamic_cast<const DeepBeliefNetwork&>(*saved.model);
   const at::Tensor x = at::rand({2, 1, kToyDbnSide, kToyDbnSide});
-  const at::Tensor expected = -dbn.top().free_energies_of_labels(dbn.visible_of(x));
+  const at::Tensor expected = -dbn.top().free_energies_of_labels(dbn.visible_from_images(x));
   // Up to a constant per image.
   const at::Tensor difference = classifier->scores(x) - expected;
   EXPECT_LT((difference - difference.narrow(1, 0, 1)).abs().max().item<double>(), 1e-4);

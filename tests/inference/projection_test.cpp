@@ -1,5 +1,6 @@
 #include "inference/projection.h"
 
+#include "methods/adversarial/autoencoder_gan.h"
 #include "toy_models.h"
 
 namespace valley {

@@ -18,7 +18,7 @@ TEST(SampleSource, GeneratorGivesTheImageOfEachSeedsLatent) {
   EXPECT_EQ(pixels.sizes(), (at::IntArrayRef{40, kToySide, kToySide, 1}));
   std::vector<std::uint64_t> seeds(40);
   std::iota(seeds.begin(), seeds.end(), std::uint64_t{5});
-  const at::Tensor latents = latents_of_seeds(seeds, latent_draw(saved.options), at::kCPU);
+  const at::Tensor latents = latents_from_seeds(seeds, latent_draw(saved.options), at::kCPU);
   for (std::int64_t i = 0; i < 40; ++i) {
     const int expected = latents[i][0].item<float>() > 0 ? 255 : 0;
     EXPECT_TRUE((pixels[i] == expected).all().item<bool>()) << i;

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "methods/registry.h"
 #include "storage/safetensors.h"
 #include "support/temporary_folder.h"
 #include "toy_models.h"

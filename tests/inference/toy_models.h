@@ -12,6 +12,9 @@
 #include "core/error.h"
 #include "inference/restorer.h"
 #include "inference/saved_model.h"
+#include "methods/adversarial/autoencoder_gan.h"
+#include "methods/ebm/energy_model.h"
+#include "methods/registry.h"
 
 namespace valley::testing {
 
@@ -85,8 +88,9 @@ inline SavedModel toy_ebm(double weight = 1) {
 
 inline SavedModel toy_gan(const std::string& energy = "mse") {
   SavedModel saved = toy_model("ebgan");
-  saved.model = std::make_unique<AutoencoderGan>(
-      std::make_unique<SignGenerator>(), std::make_unique<MeanAutoencoder>(), saved.options);
+  saved.model = std::make_unique<AutoencoderGan>(std::make_unique<SignGenerator>(),
+                                                 std::make_unique<MeanAutoencoder>(), saved.options,
+                                                 GanConvs::k4x4);
   saved.metadata = {{"objective.energy", "\"" + energy + "\""}};
   return saved;
 }

@@ -1,6 +1,6 @@
 """The metrics of `valley evaluate`, reimplemented from their papers in NumPy and SciPy.
 
-Random choices follow docs/evaluating.md (Philox by seed, purpose and index; the order of images of docs/training.md), so that
+Random choices follow docs/evaluating.md (Philox by seed, purpose and index; the order of images of docs/reproducibility.md), so that
 results can be compared digit by digit. Images are uint8 [n, H, W, C].
 """
 

@@ -3,7 +3,7 @@
     VALLEY_IMAGE_SUITE=DIR python -m pytest -s -n0 tests/interop/test_public_suites.py
 
 lists all files below DIR that the two decode differently, by kind of difference. Only differing pixels fail the test: the set of
-accepted broken files is a design choice, which docs/sharding.md describes.
+accepted broken files is a design choice, which docs/decoding.md describes.
 """
 
 import collections

@@ -154,7 +154,7 @@ def test_report_page_loads_without_other_files(browser, trained):
     assert complaints(browser) == []
     assert [url for url in sent(browser) if not url.startswith("data:")] == [(trained / "report.html").as_uri()]
     words = page.evaluate("document.body.innerText")
-    for text in ("00000-quickstart", "done", "Real against generated samples", "Start 2:", "Images per second"):
+    for text in ("00000-quickstart", "done", "Real against generated samples", "Launch 2:", "Images per second"):
         assert text in words, text
     assert page.evaluate("document.querySelectorAll('.plot').length") > 8
 
@@ -321,7 +321,7 @@ def test_runs_with_missing_files_are_reported(browser, trained, tmp_path):
     valley("report", whole)
     page = open_page(browser, whole / "report.html")
     words = page.evaluate("document.body.innerText")
-    assert "fakes-00000002.png: no PNG file" in words and "1 of the 4 grids that stats.jsonl names are gone" in words
+    assert "fakes-00000002.png: not a PNG file" in words and "1 of the 4 grids in stats.jsonl have been deleted" in words
     assert complaints(browser) == []
     (whole / "stats.jsonl").unlink()
     (whole / "run.json").write_text("[")

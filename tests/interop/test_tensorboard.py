@@ -23,7 +23,7 @@ from browser import chromium
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
-from valley_program import REPOSITORY, VALLEY, build_faces, stats, train, valley
+from valley_program import VALLEY, build_faces, stats, train, valley
 
 SAVED, KILLED, END = 4, 9, 6
 RUN = "00000-quickstart"

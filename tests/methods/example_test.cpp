@@ -1,4 +1,4 @@
-// The worked example of docs/architecture.md, which a real method of one's own begins as.
+// Tests of the example method in docs/architecture.md, a template for new methods.
 #include <ATen/Functions.h>
 #include <gtest/gtest.h>
 
@@ -25,12 +25,12 @@ TEST_F(ExampleMethod, GradientIsThatOfTheReconstructionError) {
   EXPECT_EQ(pass.generator.abs().max().item<double>(), 0);
 }
 
-TEST_F(ExampleMethod, ReportsTheMeanOfAllRanks) {
+TEST_F(ExampleMethod, ReportsTheMeanOverAllRanks) {
   objective_->update_controller({{"D", at::tensor({6.0, 4.0}, at::kFloat)}});
   EXPECT_DOUBLE_EQ(reported(*objective_, "energy/real"), 1.5);
 }
 
-TEST_F(ExampleMethod, KeysAndWorkAreThoseOfTheDescription) {
+TEST_F(ExampleMethod, KeysAndWorkMatchTheMethodDescription) {
   Schema schema;
   method_.add_keys(options_, schema);
   schema.load_text("", "test.toml", {"objective.energy=l1_mean"});

@@ -18,14 +18,14 @@ class EveryMethod : public ::testing::TestWithParam<std::string> {
 
 TEST_P(EveryMethod, IsFoundByItsName) { EXPECT_EQ(method_.name(), GetParam()); }
 
-TEST_P(EveryMethod, OptionsOfTheObjectiveAreNeverThoseOfAnotherMethod) {
+TEST_P(EveryMethod, ObjectiveOptionsHaveTheirOwnType) {
   const std::any options = method_.make_options();
   for (const auto& other : methods())
     if (other->name() != method_.name())
       EXPECT_NE(other->make_options().type(), options.type()) << other->name();
 }
 
-TEST_P(EveryMethod, EachObjectiveKeyHasAHelpTextThatIsASentence) {
+TEST_P(EveryMethod, HelpTextsOfObjectiveKeysAreSentences) {
   std::any options = method_.make_options();
   Schema schema;
   method_.add_keys(options, schema);
@@ -57,7 +57,7 @@ TEST_P(EveryMethod, RejectedKeysBelongToAnotherMethod) {
 INSTANTIATE_TEST_SUITE_P(Methods, EveryMethod, ::testing::ValuesIn(method_names()),
                          [](const auto& info) { return info.param; });
 
-TEST(Registry, AnUnknownNameIsRejectedWithTheKnownOnes) {
+TEST(Registry, UnknownNameIsRejectedWithKnownNames) {
   EXPECT_EQ(find_method("wgan"), nullptr);
   try {
     static_cast<void>(require_method("wgan", "model.name"));

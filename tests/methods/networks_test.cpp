@@ -1,4 +1,4 @@
-// The networks of EBGAN, MAGAN and the EBM: their tables, their counts, what they map to what.
+// Layer tables, parameter counts and output shapes of the networks of EBGAN, MAGAN and the EBM.
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
@@ -44,7 +44,7 @@ struct Counted {
   std::vector<Counts> counts;
 };
 
-// By hand, from the kernels: sums of in * out * k^2 + out (2 out with batch norm).
+// Counted by hand from the kernels: sums of in * out * k^2 + out (2 out with batch norm).
 const std::vector<Counted>& counted() {
   static const std::vector<Counted> all = {
       {"ebgan",
@@ -75,7 +75,7 @@ const std::vector<Counted>& counted() {
   return all;
 }
 
-TEST(Networks, HaveTheseNumbersOfParameters) {
+TEST(Networks, ParameterCountsMatchHandCount) {
   for (const Counted& c : counted()) {
     for (const auto& [resolution, networks] : c.counts) {
       ModelOptions o = network_options(c.model, resolution, width_of_paper(c.model, resolution));
@@ -99,7 +99,7 @@ std::vector<std::string> table(const ModelOptions& o, const std::string& network
 
 using Lines = std::vector<std::string>;
 
-TEST(Networks, EbgansLayersAreThese) {
+TEST(Networks, EbganLayerTablesAreAsExpected) {
   EXPECT_EQ(
       table(network_options("ebgan", 256, 64), "generator"),
       (Lines{
@@ -138,7 +138,7 @@ TEST(Networks, EbgansLayersAreThese) {
                    "layers.3.conv 3x3 sigmoid [1, 28, 28]"}));
 }
 
-TEST(Networks, MagansLayersAreThese) {
+TEST(Networks, MaganLayerTablesAreAsExpected) {
   EXPECT_EQ(table(network_options("magan", 64, 64), "generator"),
             (Lines{"layers.0.conv transposed 4x4 relu [512, 4, 4]",
                    "layers.1.conv transposed 4x4 stride 2 relu [256, 8, 8]",
@@ -166,7 +166,7 @@ TEST(Networks, MagansLayersAreThese) {
                    "layers.2.conv transposed 4x4 stride 2 sigmoid [1, 28, 28]"}));
 }
 
-TEST(Networks, TheEnergysLayersAreThese) {
+TEST(Networks, EbmLayerTablesAreAsExpected) {
   ModelOptions o = network_options("ebm", 64, 64);
   EXPECT_EQ(table(o, "energy"), (Lines{"input 3x3 spectral leaky relu [64, 64, 64]",
                                        "blocks.0.conv0 3x3 spectral leaky relu [64, 64, 64]",
@@ -207,7 +207,7 @@ ModelOptions small(const std::tuple<const char*, int, int>& param) {
   return o;
 }
 
-TEST_P(EveryNetwork, MapsShapesAsItsTableSays) {
+TEST_P(EveryNetwork, OutputShapesMatchTheLayerTable) {
   const auto [name, resolution, channels] = GetParam();
   const auto model = make_model(small(GetParam()));
   model->initialize(1);
@@ -235,9 +235,8 @@ TEST_P(EveryNetwork, MapsShapesAsItsTableSays) {
 
 class EverySmallNetwork : public EveryNetwork {};
 
-// Along the gradient the loss changes as the gradient says: layers differentiate what they compute,
-// in the pass that they overwrite their inputs in.
-TEST_P(EverySmallNetwork, IsDifferentiatedInAllParameters) {
+// Central difference of the loss along its gradient, with layers that work in place.
+TEST_P(EverySmallNetwork, GradientMatchesFiniteDifferences) {
   const auto [name, resolution, channels] = GetParam();
   const auto model = make_model(small(GetParam()));
   model->initialize(1);
@@ -266,9 +265,9 @@ TEST_P(EverySmallNetwork, IsDifferentiatedInAllParameters) {
       for (const Parameter& p : n.network->parameters().all()) p.value.add_(p.value.grad(), by);
       return loss().item<double>();
     };
-    const double ahead = moved(length);
-    const double behind = moved(-2 * length);
-    EXPECT_NEAR((ahead - behind) / (2 * length * along), 1.0, 0.05) << n.name;
+    const double higher = moved(length);
+    const double lower = moved(-2 * length);
+    EXPECT_NEAR((higher - lower) / (2 * length * along), 1.0, 0.05) << n.name;
   }
 }
 
@@ -280,18 +279,18 @@ INSTANTIATE_TEST_SUITE_P(Networks, EveryNetwork,
                                             ::testing::Values(28, 32, 64, 128, 256),
                                             ::testing::Values(1, 3)));
 
-// The code of a refusal, and whether it names what it refuses.
-void expect_refused(const ModelOptions& o, const std::string& key) {
+// Expects Error kConfig that names `key`.
+void expect_rejected(const ModelOptions& o, const std::string& key) {
   try {
     static_cast<void>(make_meta_model(o));
-    ADD_FAILURE() << o.name << " takes " << key;
+    ADD_FAILURE() << o.name << " accepts " << key;
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ExitCode::kConfig);
     EXPECT_NE(std::string(e.what()).find(key), std::string::npos) << e.what();
   }
 }
 
-TEST(Networks, RefuseWhatTheyWouldNotHeed) {
+TEST(Networks, UnsupportedOptionsAreRejected) {
   for (const std::string name : {"began", "ebgan", "magan", "ebm"}) {
     const ModelOptions good = [&] {
       ModelOptions o = network_options(name, 64, 4);
@@ -304,31 +303,31 @@ TEST(Networks, RefuseWhatTheyWouldNotHeed) {
       change(o);
       return o;
     };
-    expect_refused(changed([](ModelOptions& o) { o.resolution = 48; }), "model.resolution");
-    expect_refused(changed([](ModelOptions& o) { o.channels = 2; }), "model.channels");
-    expect_refused(changed([](ModelOptions& o) { o.width = 0; }), "model.width");
-    expect_refused(changed([](ModelOptions& o) { o.output = "relu"; }), "model.output");
-    expect_refused(changed([](ModelOptions& o) { o.latent_distribution = "exponential"; }),
-                   "model.latent_distribution");
+    expect_rejected(changed([](ModelOptions& o) { o.resolution = 48; }), "model.resolution");
+    expect_rejected(changed([](ModelOptions& o) { o.channels = 2; }), "model.channels");
+    expect_rejected(changed([](ModelOptions& o) { o.width = 0; }), "model.width");
+    expect_rejected(changed([](ModelOptions& o) { o.output = "relu"; }), "model.output");
+    expect_rejected(changed([](ModelOptions& o) { o.latent_distribution = "exponential"; }),
+                    "model.latent_distribution");
     if (name != "began") {
-      expect_refused(changed([](ModelOptions& o) { o.skip_connections = true; }),
-                     "model.skip_connections");
-      expect_refused(changed([](ModelOptions& o) { o.downsample = "extra"; }), "model.downsample");
-      expect_refused(changed([](ModelOptions& o) { o.vanishing_residuals = 10; }),
-                     "model.vanishing_residuals");
-      expect_refused(changed([](ModelOptions& o) { o.resolution = 512; }), "model.resolution");
+      expect_rejected(changed([](ModelOptions& o) { o.skip_connections = true; }),
+                      "model.skip_connections");
+      expect_rejected(changed([](ModelOptions& o) { o.downsample = "extra"; }), "model.downsample");
+      expect_rejected(changed([](ModelOptions& o) { o.vanishing_residuals = 10; }),
+                      "model.vanishing_residuals");
+      expect_rejected(changed([](ModelOptions& o) { o.resolution = 512; }), "model.resolution");
     }
     if (name != "ebgan")
-      expect_refused(changed([](ModelOptions& o) { o.batch_norm = true; }), "model.batch_norm");
+      expect_rejected(changed([](ModelOptions& o) { o.batch_norm = true; }), "model.batch_norm");
     if (name != "ebm")
-      expect_refused(changed([](ModelOptions& o) { o.spectral_norm = true; }),
-                     "model.spectral_norm");
+      expect_rejected(changed([](ModelOptions& o) { o.spectral_norm = true; }),
+                      "model.spectral_norm");
     if (name == "ebm")
-      expect_refused(changed([](ModelOptions& o) { o.output = "tanh"; }), "model.output");
+      expect_rejected(changed([](ModelOptions& o) { o.output = "tanh"; }), "model.output");
   }
 }
 
-TEST(Networks, WeightsBeginAsThePapersSay) {
+TEST(Networks, InitialWeightsMatchThePapers) {
   ModelOptions o = network_options("ebgan", 64, 16);
   const auto deviation = [](const Model& model, const std::string& network, std::size_t i) {
     return model.network(network).parameters().all()[i].value.std().item<double>();
@@ -347,8 +346,8 @@ TEST(Networks, WeightsBeginAsThePapersSay) {
   }
 }
 
-TEST(Networks, ABlockOfTheEnergyBeginsAsItsInput) {
-  // What ends a block starts near zero: without it all is as before.
+TEST(Networks, ResidualBranchOfEbmBlockStartsNearZero) {
+  // The last conv of a block starts near zero: setting it to zero changes nothing.
   ModelOptions o = network_options("ebm", 32, 4);
   const auto model = make_model(o);
   model->initialize(3);
@@ -362,10 +361,10 @@ TEST(Networks, ABlockOfTheEnergyBeginsAsItsInput) {
   EXPECT_TRUE(at::allclose(energy.energy(x), before, 1e-6));
 }
 
-TEST(Networks, TheLargestAreCountedWithoutOverflow) {
+TEST(Networks, CountsOfTheLargestNetworksDoNotOverflow) {
   for (const std::string name : {"ebgan", "magan", "ebm"}) {
-    ModelOptions o = network_options(name, 256, kMostUnits);
-    o.latent = o.hidden = kMostUnits;
+    ModelOptions o = network_options(name, 256, kMaxUnits);
+    o.latent = o.hidden = kMaxUnits;
     const auto outline = make_meta_model(o);
     for (const NamedNetwork& n : outline->networks()) {
       EXPECT_GT(n.network->parameters().count(), std::int64_t{1} << 38) << name;

@@ -1,4 +1,4 @@
-// 3x3 convs by kernels of this program against LibTorch's, and the EBM that takes them.
+// Valley's 3x3 convs against LibTorch's, alone and in the EBM.
 #include "nn/conv3x3.h"
 
 #include <ATen/Functions.h>
@@ -33,7 +33,7 @@ Outcome differentiate(const Conv& c, const Function& function) {
   const at::Tensor w = c.weight.detach().clone().set_requires_grad(true);
   const at::Tensor b = c.bias.detach().clone().set_requires_grad(true);
   const at::Tensor y = function(x, w, b);
-  // The gradient of a sum of squares: not in channels_last order.
+  // Gradient of a sum of squares, which is not channels_last.
   (y.to(at::kFloat).contiguous() * y.to(at::kFloat).contiguous()).sum().backward();
   return {y.detach(), x.grad(), w.grad(), b.grad()};
 }
@@ -44,7 +44,7 @@ double relative_error(const at::Tensor& got, const at::Tensor& expected) {
   return ((a - b).norm() / b.norm()).item<double>();
 }
 
-TEST(Conv3x3, HasTheResultsAndGradientsOfLibTorch) {
+TEST(Conv3x3, MatchesLibTorchInResultsAndGradients) {
   const ComputeOptions compute;
   int taken = 0;
   for (const auto& [in, out] : {std::pair{16, 32}, {32, 16}, {3, 16}, {1, 32}}) {
@@ -71,16 +71,16 @@ TEST(Conv3x3, HasTheResultsAndGradientsOfLibTorch) {
   if (taken == 0) GTEST_SKIP() << "a CPU without AVX2";
 }
 
-TEST(Conv3x3, LeavesOtherChannelsToLibTorch) {
+TEST(Conv3x3, DoesNotSupportOtherChannelCounts) {
   ComputeOptions compute;
   EXPECT_FALSE(has_conv3x3(make_conv(6, 6, 8, at::kFloat).x, 6, 6, compute));
   compute.winograd = false;
   EXPECT_FALSE(has_conv3x3(make_conv(16, 16, 8, at::kFloat).x, 16, 16, compute));
 }
 
-class EbmOfWholeVectors : public ::testing::Test {
+class EbmWithConv3x3 : public ::testing::Test {
  protected:
-  EbmOfWholeVectors() {
+  EbmWithConv3x3() {
     set_arithmetic({Precision::kFp32, true, 1});
     ModelOptions options;
     options.name = "ebm";
@@ -104,7 +104,7 @@ class EbmOfWholeVectors : public ::testing::Test {
   at::Tensor x_;
 };
 
-TEST_F(EbmOfWholeVectors, HasTheEnergiesAndGradientsOfLibTorchsConvs) {
+TEST_F(EbmWithConv3x3, MatchesLibTorchInEnergiesAndGradients) {
   network().parameters().require_grad(false);
   const at::Tensor energies = network().energy(x_);
   const at::Tensor slope = gradient();
@@ -114,12 +114,12 @@ TEST_F(EbmOfWholeVectors, HasTheEnergiesAndGradientsOfLibTorchsConvs) {
   EXPECT_LT(relative_error(slope, gradient()), 1e-4);
 }
 
-TEST_F(EbmOfWholeVectors, HasTheSameBitsWhileItsWeightsAreFixed) {
+TEST_F(EbmWithConv3x3, IsBitwiseEqualWithFixedWeights) {
   network().parameters().require_grad(false);
   const at::Tensor slope = gradient();
   network().fix_weights(true);
   EXPECT_TRUE(at::equal(gradient(), slope));
-  // The normed weights follow the parameters again afterwards.
+  // Afterwards the normalized weights follow the parameters again.
   network().fix_weights(false);
   network().parameters().all().front().value.mul_(1.5);
   network().end_step(1);

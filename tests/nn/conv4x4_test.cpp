@@ -1,5 +1,4 @@
-// 4x4 convs of stride 2 by kernels of this program against LibTorch's, and the networks that take
-// them.
+// Valley's 4x4 convs with stride 2 against LibTorch's, alone and in networks.
 #include "nn/conv4x4.h"
 
 #include <ATen/Functions.h>
@@ -40,14 +39,14 @@ std::vector<at::Tensor> outcome(const StridedLayer& l, const at::Tensor& from, c
   for (const auto& p : l.set.all()) p.value.mutable_grad() = at::Tensor();
   const at::Tensor x = from.detach().clone(at::MemoryFormat::Preserve).set_requires_grad(true);
   const at::Tensor y = layer(x);
-  // The gradient of a sum of squares: not in channels_last order.
+  // Gradient of a sum of squares, which is not channels_last.
   (y.to(at::kFloat).contiguous() * y.to(at::kFloat).contiguous()).sum().backward();
   std::vector<at::Tensor> found = {y.detach(), x.grad()};
   for (const auto& p : l.set.all()) found.push_back(p.value.grad());
   return found;
 }
 
-TEST(Conv4x4, HasTheResultsAndGradientsOfLibTorch) {
+TEST(Conv4x4, MatchesLibTorchInResultsAndGradients) {
   const ComputeOptions compute;
   int taken = 0;
   for (const ConvShape& shape : {halving(16, 32), doubling(32, 16), halving(3, 16), doubling(16, 3),
@@ -80,7 +79,7 @@ TEST(Conv4x4, HasTheResultsAndGradientsOfLibTorch) {
   if (taken == 0) GTEST_SKIP() << "a CPU without AVX2";
 }
 
-TEST(Conv4x4, LeavesOtherConvsToLibTorch) {
+TEST(Conv4x4, DoesNotSupportOtherShapes) {
   ComputeOptions compute;
   const at::Tensor x = at::zeros({2, 16, 8, 8}).contiguous(at::MemoryFormat::ChannelsLast);
   EXPECT_FALSE(has_conv4x4(x, {16, 16, 3, 1, 1}, compute));
@@ -92,8 +91,8 @@ TEST(Conv4x4, LeavesOtherConvsToLibTorch) {
   EXPECT_FALSE(has_conv4x4(x, doubling(16, 3), compute));
 }
 
-// LibTorch's transposed conv is there for any other input.
-TEST(Unfolding, IsTheTransposedConvOfAPixel) {
+// Other inputs use LibTorch's transposed conv, the reference here.
+TEST(Unfolding, MatchesTransposedConvOf1x1Maps) {
   for (const bool has_bias : {false, true}) {
     const StridedLayer l(unfolding(10, 6, 4), has_bias);
     at::manual_seed(3);
@@ -110,7 +109,7 @@ TEST(Unfolding, IsTheTransposedConvOfAPixel) {
 
 class StackedNetworks : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(StackedNetworks, HaveTheResultsAndGradientsOfLibTorchsConvs) {
+TEST_P(StackedNetworks, MatchLibTorchInResultsAndGradients) {
   set_arithmetic({Precision::kFp32, true, 1});
   ModelOptions options;
   options.name = GetParam();

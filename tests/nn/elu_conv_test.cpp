@@ -25,7 +25,7 @@ at::Tensor plain(const at::Tensor& x, const at::Tensor& weight, const at::Tensor
   return at::elu(at::conv2d(input, weight, bias, {shape.stride, shape.stride}, {1, 1}));
 }
 
-// Without a shadow.
+// Without a bf16 copy.
 at::Tensor own(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                const EluConvShape& shape) {
   return elu_conv(x, weight, bias, shape);
@@ -75,7 +75,7 @@ class EluConv : public ::testing::TestWithParam<Case> {
   at::Tensor x_, weight_, bias_;
 };
 
-TEST_P(EluConv, IsTheConvTheBiasAndElu) {
+TEST_P(EluConv, MatchesConvBiasAndElu) {
   const auto direct = [](const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                          EluConvShape shape) {
     shape.winograd = false;
@@ -88,7 +88,7 @@ TEST_P(EluConv, IsTheConvTheBiasAndElu) {
   expect_close(differentiated(own, at::kFloat), 5e-5);  // see winograd_test.cpp
 }
 
-TEST_P(EluConv, IsTheSameInBfloat16UpToItsRounding) {
+TEST_P(EluConv, MatchesFloatInBfloat16UpToRounding) {
   const std::vector<at::Tensor> found = differentiated(own, at::kBFloat16);
   EXPECT_EQ(found[0].scalar_type(), at::kBFloat16);
   EXPECT_EQ(found[2].scalar_type(), at::kFloat);
@@ -96,7 +96,7 @@ TEST_P(EluConv, IsTheSameInBfloat16UpToItsRounding) {
   expect_close(found, 2e-2);
 }
 
-TEST_P(EluConv, GivesOnlyTheGradientsThatAreAskedFor) {
+TEST_P(EluConv, ComputesOnlyRequestedGradients) {
   const at::Tensor x = x_.detach().requires_grad_(true);
   const at::Tensor y = elu_conv(x, weight_, bias_, GetParam().shape);
   const auto x_grad = torch::autograd::grad({y.sum()}, {x});
@@ -116,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{1, 64, 32, 5, 6, {1, false}}, Case{2, 8, 5, 4, 6, {1, true}},
                       Case{2, 64, 32, 8, 8, {1, true}}, Case{2, 32, 32, 7, 7, {1, true}}));
 
-TEST(FoldUpsampling, IsUpsamplingThenTheConvInDoublePrecision) {
+TEST(FoldUpsampling, MatchesUpsamplingAndConvInDoublePrecision) {
   at::manual_seed(4);
   const at::Tensor x = at::randn({2, 5, 6, 7}, at::kDouble).requires_grad_(true);
   const at::Tensor w = at::randn({4, 5, 3, 3}, at::kDouble).requires_grad_(true);
@@ -131,7 +131,7 @@ TEST(FoldUpsampling, IsUpsamplingThenTheConvInDoublePrecision) {
     EXPECT_LT((of_folded[i] - of_expected[i]).abs().max().item<double>(), 1e-12) << i;
 }
 
-TEST(FoldUpsampling, UnfoldingIsItsAdjoint) {
+TEST(FoldUpsampling, UnfoldIsTheAdjoint) {
   at::manual_seed(5);
   const at::Tensor w = at::randn({4, 5, 3, 3}, at::kDouble);
   const at::Tensor g = at::randn({5, 4, 4, 4}, at::kDouble);
@@ -140,7 +140,7 @@ TEST(FoldUpsampling, UnfoldingIsItsAdjoint) {
   EXPECT_NEAR(left, right, 1e-12 * std::abs(left) + 1e-12);
 }
 
-// Of all models that convolve: what networks give with bfloat16 inside, and that it is float.
+// For all convolutional models: outputs with bfloat16 inside are float and close to those in float.
 TEST(Compute, Bfloat16ChangesOnlyTheRounding) {
   for (const char* name : {"began", "ebgan", "magan"}) {
     ModelOptions o;
@@ -163,7 +163,7 @@ TEST(Compute, Bfloat16ChangesOnlyTheRounding) {
   }
 }
 
-TEST(Compute, EachSwitchOfBeganGivesTheSameUpToRounding) {
+TEST(Compute, EachBeganSwitchIsEqualUpToRounding) {
   for (const bool skips : {false, true}) {
     for (const std::int64_t residuals : {0, 100}) {
       ModelOptions o;

@@ -15,7 +15,7 @@
 namespace valley {
 namespace {
 
-// A layer with values, and an input for it.
+// An initialized layer and an input.
 struct Setting {
   Setting(std::int64_t in, std::int64_t out) : conv(conv3x3(set, "output", in, out)) {
     at::manual_seed(4);
@@ -42,7 +42,7 @@ std::vector<at::Tensor> differentiated(const at::Tensor& y, const at::Tensor& x,
 
 class ImageConv : public ::testing::TestWithParam<std::pair<std::int64_t, std::int64_t>> {
  protected:
-  // Against double precision.
+  // Compares with double precision.
   static void expect_conv(at::ScalarType type, double tolerance) {
     const Setting s(GetParam().first, GetParam().second);
     const at::Tensor x = s.x.to(type).requires_grad_(true);
@@ -64,15 +64,15 @@ class ImageConv : public ::testing::TestWithParam<std::pair<std::int64_t, std::i
   }
 };
 
-TEST_P(ImageConv, IsTheConv) { expect_conv(at::kFloat, 1e-6); }
-TEST_P(ImageConv, IsTheConvInBfloat16UpToItsRounding) { expect_conv(at::kBFloat16, 2e-2); }
+TEST_P(ImageConv, MatchesConv) { expect_conv(at::kFloat, 1e-6); }
+TEST_P(ImageConv, MatchesConvInBfloat16UpToRounding) { expect_conv(at::kBFloat16, 2e-2); }
 
-// 5, 8 and 4: LibTorch's.
+// 5, 8 and 4 use LibTorch's conv.
 INSTANTIATE_TEST_SUITE_P(Shapes, ImageConv,
                          ::testing::Values(std::pair{16, 3}, std::pair{32, 1}, std::pair{5, 3},
                                            std::pair{8, 1}, std::pair{16, 4}));
 
-TEST(ImageConv, GivesOnlyTheGradientsThatAreAskedFor) {
+TEST(ImageConv, ComputesOnlyRequestedGradients) {
   const Setting s(16, 3);
   const at::Tensor x = s.x.requires_grad_(true);
   s.set.require_grad(false);
@@ -81,8 +81,8 @@ TEST(ImageConv, GivesOnlyTheGradientsThatAreAskedFor) {
   EXPECT_FALSE(image_conv(s.conv, x.detach()).requires_grad());
 }
 
-// A way of its own it is: by the name of its node.
-TEST(ImageConv, TakesItsOwnWayWhereThatFits) {
+// The name of the autograd node shows which kernel ran.
+TEST(ImageConv, UsesOwnKernelWhereSupported) {
   const Setting s(16, 3);
   if (!kernels::small_channel_conv_fits(s.x, 16, 3)) GTEST_SKIP() << "this CPU has no AVX2";
   EXPECT_NE(image_conv(s.conv, s.x).grad_fn()->name().find("ImageConv"), std::string::npos);

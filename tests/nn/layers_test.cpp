@@ -11,7 +11,7 @@
 namespace valley {
 namespace {
 
-TEST(Layers, AConvsTableSaysWhatItGives) {
+TEST(Layers, ConvInfoMatchesItsOutput) {
   for (const ConvShape& shape :
        {ConvShape{3, 5, 3, 1, 1}, ConvShape{3, 5, 4, 2, 1}, ConvShape{3, 5, 5, 2, 2},
         ConvShape{3, 5, 4, 2, 1, true}, ConvShape{3, 5, 7, 1, 0, true}, ConvShape{3, 5, 1, 1, 0}}) {
@@ -26,15 +26,15 @@ TEST(Layers, AConvsTableSaysWhatItGives) {
   }
 }
 
-TEST(Layers, HesRuleKeepsTheScaleThroughReluOnBothWays) {
-  // The variance of a layer's output is twice its input's second moment: what a ReLU halves again.
+TEST(Layers, HeNormalPreservesScaleThroughReluForBothConvs) {
+  // The variance of a layer's output is twice its input's second moment, and a ReLU halves it.
   for (const ConvShape& shape : {halving(32, 32), doubling(32, 32), unfolding(64, 32, 4)}) {
     ParameterSet set;
     const Conv2d conv(set, "c", shape, Initializer::he_normal(shape.fan_in()));
     set.initialize(2, "");
     const std::int64_t size = shape.padding == 0 ? 1 : 16;
     const at::Tensor y = conv(at::randn({64, shape.in, size, size}));
-    // Away from the borders, where zeros are read.
+    // Without the borders, where padding is read.
     const std::int64_t edge = shape.padding == 0 ? 0 : 2;
     const std::int64_t inside = y.size(2) - 2 * edge;
     const double variance = y.narrow(2, edge, inside).narrow(3, edge, inside).var().item<double>();
@@ -42,9 +42,9 @@ TEST(Layers, HesRuleKeepsTheScaleThroughReluOnBothWays) {
   }
 }
 
-// Where products are made in float, they are: the weights and sums of one that is not rounded
-// before its end. ctest runs it with and without LibTorch's AVX-512.
-TEST(Layers, Bfloat16ComesBackWhateverItIsMultipliedAs) {
+// If products are computed in float, weights and sums are not rounded to bfloat16 before the end.
+// ctest runs this with and without LibTorch's AVX-512.
+TEST(Layers, OutputIsBfloat16ForAnyProductType) {
   ParameterSet set;
   const Conv2d conv(set, "c", {16, 8, 4, 2, 1}, Initializer::normal(0.1));
   const Conv2d back(set, "b", {16, 8, 4, 2, 1, true}, Initializer::normal(0.1));
@@ -66,7 +66,7 @@ TEST(Layers, Bfloat16ComesBackWhateverItIsMultipliedAs) {
   check(linear, at::randn({3, 12}));
 }
 
-TEST(Layers, ActivationsAreTheirFormulas) {
+TEST(Layers, ActivationsMatchTheirFormulas) {
   const at::Tensor x = at::linspace(-3, 3, 25);
   const auto of = [&](Activation a) { return activate(x.clone(), a); };
   EXPECT_TRUE(at::equal(of(Activation::kNone), x));
@@ -90,7 +90,7 @@ class BatchNormTest : public ::testing::Test {
   at::Tensor x_ = at::randn({4, 3, 5, 5}) * 2 + 1;
 };
 
-TEST_F(BatchNormTest, TakesTheBatchsMomentsOrTheRunningOnes) {
+TEST_F(BatchNormTest, UsesBatchOrRunningMoments) {
   EXPECT_TRUE(
       at::allclose(norm_(x_, Activation::kNone), x_ / std::sqrt(1 + 1e-5)));  // running: 0 and 1
   context_->batch_statistics = true;
@@ -102,10 +102,10 @@ TEST_F(BatchNormTest, TakesTheBatchsMomentsOrTheRunningOnes) {
   EXPECT_TRUE(at::allclose(norm_(x_, Activation::kNone), y * 3 - 2, 1e-5, 1e-5));
 }
 
-TEST_F(BatchNormTest, PassesNoteDifferencesOfMomentsButMoveNothing) {
+TEST_F(BatchNormTest, ForwardPassAddsMomentDifferencesButKeepsRunningMoments) {
   context_->batch_statistics = true;
   static_cast<void>(norm_(x_, Activation::kNone));
-  EXPECT_FALSE(running(0).grad().defined());  // a pass of weight 0
+  EXPECT_FALSE(running(0).grad().defined());  // forward pass with statistics_weight 0
   const at::Tensor mean = x_.mean({0, 2, 3});
   const at::Tensor variance = x_.var({0, 2, 3}, true);  // unbiased
   context_->statistics_weight = 0.25;
@@ -116,14 +116,14 @@ TEST_F(BatchNormTest, PassesNoteDifferencesOfMomentsButMoveNothing) {
   EXPECT_TRUE(at::allclose(running(0).grad(), 0.5 * mean));
   EXPECT_TRUE(at::equal(running(0), at::zeros({3})));
   EXPECT_TRUE(at::equal(running(1), at::ones({3})));
-  // Running moments are used, not noted, outside of training.
+  // Outside of training, running moments are used and no statistics are added.
   context_->batch_statistics = false;
   static_cast<void>(norm_(x_, Activation::kNone));
   EXPECT_TRUE(at::allclose(running(0).grad(), 0.5 * mean));
 }
 
-// On CPUs maps in channels_last order are normed by kernels of this program, others by LibTorch.
-TEST_F(BatchNormTest, IsTheSameInAnyLayoutWithItsActivation) {
+// On CPUs, Valley's kernels normalize channels_last maps, LibTorch others.
+TEST_F(BatchNormTest, IsEqualInAnyMemoryLayout) {
   context_->batch_statistics = true;
   context_->statistics_weight = 1;
   for (const Activation activation :
@@ -183,7 +183,7 @@ TEST(SpectralNorm, IsDifferentiatedThroughSigma) {
   EXPECT_TRUE(at::allclose(weight.grad(), expected, 1e-4, 1e-5));
 }
 
-TEST(SpectralNorm, ABoundLeavesSmallWeightsAlone) {
+TEST(SpectralNorm, BoundDoesNotChangeSmallWeights) {
   ParameterSet set;
   const at::Tensor weight = set.add("w", {4, 6}, Initializer::normal(1e-10));
   const SpectralNorm norm(set, "c", weight, SpectralNorm::Kind::kBound);

@@ -9,7 +9,7 @@
 namespace valley {
 namespace {
 
-TEST(Parameters, StartFromSeedAndNameAlone) {
+TEST(Parameters, InitialValuesDependOnSeedAndNameOnly) {
   ParameterSet one;
   ParameterSet two;
   const at::Tensor a = one.add("a.weight", {8, 4, 3, 3}, Initializer::xavier_uniform(36, 72));
@@ -37,7 +37,7 @@ TEST(Parameters, XavierHasGlorotsVariance) {
   EXPECT_EQ(set.count(), 300 * 200 + 300);
 }
 
-TEST(Parameters, RefuseANameTwice) {
+TEST(Parameters, DuplicateNameIsRejected) {
   ParameterSet set;
   set.add("w", {1}, Initializer::zero());
   EXPECT_THROW(set.add("w", {1}, Initializer::zero()), std::logic_error);

@@ -12,15 +12,15 @@
 namespace valley {
 namespace {
 
-TEST(Sampling, ASeedIsOneLatentWhereverItStands) {
+TEST(Sampling, LatentOfASeedDoesNotDependOnItsRow) {
   const std::vector<std::uint64_t> many = {0, 1, 2, 77};
   const std::vector<std::uint64_t> one = {77};
-  const at::Tensor z = latents_of_seeds(many, {16, false}, at::kCPU);
-  EXPECT_TRUE(at::equal(latents_of_seeds(one, {16, false}, at::kCPU)[0], z[3]));
+  const at::Tensor z = latents_from_seeds(many, {16, false}, at::kCPU);
+  EXPECT_TRUE(at::equal(latents_from_seeds(one, {16, false}, at::kCPU)[0], z[3]));
   EXPECT_FALSE(at::equal(z[0], z[1]));
 }
 
-TEST(Sampling, InterpolationRunsFromEndToEnd) {
+TEST(Sampling, InterpolationIncludesBothEnds) {
   const at::Tensor pair = at::tensor({0.0F, 1.0F, 1.0F, -1.0F}).view({2, 2});
   const at::Tensor walk = interpolate(pair, 5);
   EXPECT_TRUE(at::equal(walk[0], pair[0]));
@@ -43,9 +43,9 @@ TEST(Sampling, PixelsDoNotDependOnTheBatch) {
   EXPECT_LE(difference.item<int>(), 1);
 }
 
-// With one batch they are its moments: running and batch statistics then give the same images, up
-// to n / (n - 1) of the variance, whatever the moments were before.
-TEST(Sampling, EstimatedRunningMomentsAreThoseOfTheBatch) {
+// With one batch, running and batch statistics give the same images up to the factor n / (n - 1) of
+// the variance, whatever the previous moments were.
+TEST(Sampling, EstimatedRunningMomentsEqualBatchMoments) {
   ModelOptions o;
   o.name = "ebgan";
   o.output = "tanh";
@@ -62,7 +62,7 @@ TEST(Sampling, EstimatedRunningMomentsAreThoseOfTheBatch) {
   const at::NoGradGuard no_grad;
   estimate_running_moments(g, draw, 5, 64, 64);
   EXPECT_FALSE(g.context().batch_statistics);
-  const at::Tensor z = latents_of_seeds(seeds, draw, at::kCPU);
+  const at::Tensor z = latents_from_seeds(seeds, draw, at::kCPU);
   const at::Tensor by_running = g.generate(z);
   g.context().batch_statistics = true;
   const at::Tensor by_batch = g.generate(z);
@@ -75,7 +75,7 @@ TEST(Sampling, EstimatedRunningMomentsAreThoseOfTheBatch) {
   estimate_running_moments(g, draw, 5, 64, 64);
   for (std::size_t i = 0; i < before.size(); ++i)
     EXPECT_TRUE(at::equal(g.parameters().buffers()[i].value, before[i]));
-  // Over several batches: the mean of theirs.
+  // With several batches: the mean of their moments.
   estimate_running_moments(g, draw, 5, 33, 32);
   const at::Tensor both = g.parameters().buffers()[0].value.clone();
   estimate_running_moments(g, draw, 5, 32, 32);
@@ -84,9 +84,8 @@ TEST(Sampling, EstimatedRunningMomentsAreThoseOfTheBatch) {
   EXPECT_TRUE(at::allclose(both, (first + g.parameters().buffers()[0].value) / 2, 1e-4, 1e-6));
 }
 
-TEST(Sampling, MeanPairwiseDistanceIsThatOfAllPairs) {
-  // Three images of two pixels: the differences of each pair are (1, 0), (0.2, 0.2) and (0.8, 0.2)
-  // of the range.
+TEST(Sampling, MeanPairwiseDistanceAveragesAllPairs) {
+  // Three images of two pixels; pairs differ by (1, 0), (0.2, 0.2) and (0.8, 0.2) of the range.
   const at::Tensor pixels =
       at::tensor({0, 0, 255, 0, 51, 51}, at::kInt).to(at::kByte).view({3, 1, 2, 1});
   const double expected = (std::sqrt(0.5) + 0.2 + std::sqrt((0.64 + 0.04) / 2)) / 3;

@@ -1,4 +1,4 @@
-// What a pass is estimated to hold against the tensors that are alive while trainings run.
+// Compares the estimated memory of a pass with the tensors that are alive during training steps.
 #include "plan/memory_plan.h"
 
 #include <c10/core/Allocator.h>
@@ -20,7 +20,7 @@
 namespace valley {
 namespace {
 
-// LibTorch tells it of every block that this thread takes and gives back.
+// LibTorch calls it for every allocation and deallocation on this thread.
 class LiveBytes : public c10::MemoryReportingInfoBase {
  public:
   void reportMemoryUsage(void* /*block*/, std::int64_t bytes, std::size_t /*allocated*/,
@@ -36,9 +36,9 @@ class LiveBytes : public c10::MemoryReportingInfoBase {
   std::int64_t peak_ = 0;
 };
 
-// Bytes at the peak of a training's first steps with passes of `size` images.
+// Peak bytes in the first steps of a training with microbatches of `size` images.
 std::int64_t peak_of(Experiment e, std::int64_t size) {
-  constexpr std::int64_t kSteps = 4;  // MAGAN's third is its first with both networks
+  constexpr std::int64_t kSteps = 4;  // MAGAN trains both networks from step 3 on
   e.train.global_batch = size;
   const auto live = std::make_shared<LiveBytes>();
   const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, live);
@@ -113,7 +113,7 @@ std::vector<Case> cases() {
            }}};
 }
 
-TEST(MemoryPlan, CountsWhatAPassHolds) {
+TEST(MemoryPlan, PassBytesAreNearMeasuredPeak) {
   constexpr std::int64_t kFew = 8;
   constexpr std::int64_t kMany = 24;
   for (const Case& c : cases()) {
@@ -123,29 +123,29 @@ TEST(MemoryPlan, CountsWhatAPassHolds) {
       const double held =
           static_cast<double>(peak_of(e, kMany) - peak_of(e, kFew)) / (kMany - kFew);
       const double planned =
-          static_cast<double>(pass_bytes_an_image(*make_meta_model(e.model), e)) / held;
-      // What is multiplied as another type is there a second time.
-      const bool is_kept_alone =
+          static_cast<double>(pass_bytes_per_image(*make_meta_model(e.model), e)) / held;
+      // Tensors that are multiplied in another type exist twice.
+      const bool has_no_copies =
           kernels::product_type(e.compute().type, at::kCPU) == e.compute().type;
-      EXPECT_GT(planned, is_kept_alone ? 0.95 : 0.5) << c.name << " " << name_of(precision);
+      EXPECT_GT(planned, has_no_copies ? 0.95 : 0.5) << c.name << " " << name_of(precision);
       EXPECT_LT(planned, 1.3) << c.name << " " << name_of(precision);
       RecordProperty(c.name + "_" + name_of(precision), std::to_string(planned));
     }
   }
 }
 
-TEST(MemoryPlan, KeepsASumForEachBitOfTheMicrobatchesInReproducibleMode) {
+TEST(MemoryPlan, CountsPartialSumsInReproducibleMode) {
   Experiment e = testing::small_experiment();
   const auto model = make_meta_model(e.model);
   std::int64_t bytes = 0;
   for (const NamedNetwork& n : model->networks()) bytes += 4 * n.network->parameters().count();
   const std::int64_t plain = plan_memory(*model, e).parameters;
   e.train.reproducible = true;
-  e.train.microbatch = 1;  // of 8: sums of 1, 2, 4 and 8 of them
+  e.train.microbatch = 1;  // 8 microbatches: partial sums of 1, 2, 4 and 8
   EXPECT_EQ(plan_memory(*model, e).parameters - plain, 4 * bytes);
 }
 
-TEST(MemoryPlan, CountsTheNormedWeightsOfTheEbmsChains) {
+TEST(MemoryPlan, CountsNormalizedWeightsOfEbmChains) {
   Experiment e = sized("ebm");
   e.model.spectral_norm = false;
   const auto model = make_meta_model(e.model);
@@ -155,7 +155,7 @@ TEST(MemoryPlan, CountsTheNormedWeightsOfTheEbmsChains) {
   EXPECT_GE(plan_memory(*make_meta_model(e.model), e).parameters - plain, bytes);
 }
 
-TEST(MemoryPlan, CountsThePassesOfARecordedGraphBesideTheOthers) {
+TEST(MemoryPlan, CountsActivationsOfRecordedGraph) {
   for (const char* objective : {"began", "ebm"}) {
     Experiment e = sized(objective);
     const auto model = make_meta_model(e.model);
@@ -165,7 +165,7 @@ TEST(MemoryPlan, CountsThePassesOfARecordedGraphBesideTheOthers) {
   }
 }
 
-TEST(MemoryPlan, CountsTheWeightsAsBfloat16Besides) {
+TEST(MemoryPlan, CountsBf16CopyOfWeights) {
   Experiment e = testing::small_experiment();
   const auto model = make_meta_model(e.model);
   std::int64_t count = 0;

@@ -9,7 +9,7 @@
 namespace valley {
 namespace {
 
-std::string refusal(std::int64_t batch, AutoInt microbatch, int ranks, bool reproducible) {
+std::string rejection(std::int64_t batch, AutoInt microbatch, int ranks, bool reproducible) {
   try {
     static_cast<void>(plan_microbatches(batch, microbatch, ranks, reproducible));
     return "";
@@ -19,7 +19,7 @@ std::string refusal(std::int64_t batch, AutoInt microbatch, int ranks, bool repr
   }
 }
 
-TEST(Microbatches, AutoIsARanksWholeShare) {
+TEST(Microbatches, AutoIsWholeShareOfRank) {
   const MicrobatchPlan plan = plan_microbatches(16, std::nullopt, 4, false);
   EXPECT_EQ(plan.size, 4);
   EXPECT_EQ(plan.per_rank, 1);
@@ -27,25 +27,26 @@ TEST(Microbatches, AutoIsARanksWholeShare) {
   EXPECT_EQ(plan.weight(), 0.25);
 }
 
-TEST(Microbatches, AreSharedEvenly) {
+TEST(Microbatches, AreDividedEvenly) {
   const MicrobatchPlan plan = plan_microbatches(48, 4, 3, false);
   EXPECT_EQ(plan.count(), 12);
   EXPECT_EQ(plan.per_rank, 4);
 }
 
-TEST(Microbatches, RefusalsNameWhatWorks) {
-  EXPECT_NE(refusal(16, std::nullopt, 3, false).find("train.global_batch = 15 works"),
+TEST(Microbatches, ErrorNamesValueThatWorks) {
+  EXPECT_NE(rejection(16, std::nullopt, 3, false).find("train.global_batch = 15 works"),
             std::string::npos);
-  EXPECT_NE(refusal(16, 5, 1, false).find("train.global_batch = 15 works"), std::string::npos);
-  EXPECT_NE(refusal(16, 8, 4, false).find("4 ranks cannot share"), std::string::npos);
-  EXPECT_NE(refusal(24, 2, 2, true).find("power-of-two number of microbatches"), std::string::npos);
-  EXPECT_NE(refusal(24, 2, 2, true).find("train.global_batch = 16 works"), std::string::npos);
-  EXPECT_NE(refusal(48, 3, 3, true).find("start 2 ranks"), std::string::npos);
-  EXPECT_NE(refusal(16, 8, 4, true).find("start 2 ranks"), std::string::npos);
-  EXPECT_EQ(refusal(16, 2, 8, true), "");
+  EXPECT_NE(rejection(16, 5, 1, false).find("train.global_batch = 15 works"), std::string::npos);
+  EXPECT_NE(rejection(16, 8, 4, false).find("divided evenly among 4 ranks"), std::string::npos);
+  EXPECT_NE(rejection(24, 2, 2, true).find("power-of-two number of microbatches"),
+            std::string::npos);
+  EXPECT_NE(rejection(24, 2, 2, true).find("train.global_batch = 16 works"), std::string::npos);
+  EXPECT_NE(rejection(48, 3, 3, true).find("launch 2 ranks"), std::string::npos);
+  EXPECT_NE(rejection(16, 8, 4, true).find("launch 2 ranks"), std::string::npos);
+  EXPECT_EQ(rejection(16, 2, 8, true), "");
 }
 
-TEST(Microbatches, ShrinkUntilTheyFit) {
+TEST(Microbatches, ShrinkToFitMemory) {
   const MicrobatchPlan plan = plan_microbatches(64, std::nullopt, 2, false);
   const MicrobatchPlan fitted = fit_to_memory(plan, 10, 85);
   EXPECT_EQ(fitted.size, 8);
@@ -55,7 +56,7 @@ TEST(Microbatches, ShrinkUntilTheyFit) {
   EXPECT_EQ(fit_to_memory(plan, 10, -1).size, 1);
 }
 
-TEST(Microbatches, ShrinkToTheLargestDivisorThatFitsOddOnesToo) {
+TEST(Microbatches, ShrinkToLargestDivisorIncludingOdd) {
   const MicrobatchPlan plan = plan_microbatches(90, std::nullopt, 2, false);
   for (const auto& [memory, size] :
        {std::pair{450, 45}, {449, 15}, {149, 9}, {89, 5}, {49, 3}, {10, 1}}) {

@@ -1,4 +1,4 @@
-// The work of a step against what LibTorch is asked to multiply while the step is taken.
+// Compares the FLOPs of a step with the matrix products that LibTorch computes in it.
 #include "plan/step_cost.h"
 
 #include <ATen/record_function.h>
@@ -46,7 +46,7 @@ class MultiplyAddCounter {
   at::CallbackHandle handle_;
 };
 
-// Every step of a training through all of its stages.
+// Checks every step of a training through all of its stages.
 void expect_counted(const Experiment& e) {
   const auto model = make_meta_model(e.model);
   const auto self = make_self_communicator(at::kCPU);
@@ -65,19 +65,19 @@ void expect_counted(const Experiment& e) {
   }
 }
 
-TEST(StepCost, CountsTheProductsOfContrastiveDivergence) {
+TEST(StepCost, CountsMatrixProductsOfContrastiveDivergence) {
   expect_counted(small_dbn(false));
   Experiment e = small_dbn(false);
   e.objective.as<DbnOptions>().gibbs_steps = 1;
   expect_counted(e);
 }
 
-TEST(StepCost, CountsTheProductsOfPersistentChainsAndLabelUnits) {
+TEST(StepCost, CountsMatrixProductsOfPersistentChainsAndLabelUnits) {
   expect_counted(small_dbn(true));
   expect_counted(small_dbn(true, true));
 }
 
-TEST(StepCost, KnowsTheStagesOfADeepBeliefNetwork) {
+TEST(StepCost, HasOneEntryPerDbnStage) {
   const Experiment e = small_dbn(false);
   const auto model = make_meta_model(e.model);
   const std::vector<StageCost> costs = stage_costs(*model, e, 1);
@@ -87,18 +87,19 @@ TEST(StepCost, KnowsTheStagesOfADeepBeliefNetwork) {
   EXPECT_EQ(costs[1].stage, "layers.0");
   EXPECT_EQ(costs[2].stage, "layers.1");
   EXPECT_EQ(costs[3].stage, "fine-tune");
-  // Of 256 pixels, layers of 6 and 5 units and 3 classes: weights and biases.
+  // Weights and biases for 256 pixels, layers of 6 and 5 units, and 3 classes.
   const double first = 256 * 6 + 256 + 6;
   const double second = 6 * 5 + 6 + 5;
   EXPECT_EQ(costs[1].cost.gradients, 4 * first);
   EXPECT_EQ(costs[2].cost.gradients, 4 * second);
   EXPECT_EQ(costs[3].cost.gradients, 4 * (first + second + 5 * 3 + 3));
-  // 8 images; up once, 2 times down and up, both ends; SGD with momentum touches 5 numbers.
+  // 8 images; one upward pass, 2 Gibbs steps, gradients of both ends; SGD with momentum reads 3 and
+  // writes 2 values per parameter.
   EXPECT_EQ(costs[1].cost.flops, 2 * 8 * 7 * 256 * 6);
   EXPECT_EQ(costs[1].cost.bytes, 4 * (8 * (2 * (6 + 2 * 262) + 2 * 262) + 5 * first));
 }
 
-TEST(StepCost, KnowsTheStagesOfMagan) {
+TEST(StepCost, HasOneEntryPerMaganStage) {
   const Experiment e = testing::small_objective("magan");
   const auto model = make_meta_model(e.model);
   const std::vector<StageCost> costs = stage_costs(*model, e, 1);

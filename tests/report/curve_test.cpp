@@ -18,7 +18,7 @@ Series ramp(std::size_t n) {
   return series;
 }
 
-TEST(Reduce, LeavesAShortSeriesAsItIs) {
+TEST(Reduce, ShortSeriesIsUnchanged) {
   for (const std::size_t n : {0U, 1U, 2U, 5U}) {
     const Series series = ramp(n);
     const Curve curve = reduce(series, 5);
@@ -30,7 +30,7 @@ TEST(Reduce, LeavesAShortSeriesAsItIs) {
   }
 }
 
-TEST(Reduce, KeepsTheEndsAndWhatLiesBetweenThem) {
+TEST(Reduce, LongSeriesKeepsItsEndsAndBucketsTheRest) {
   Series series;
   const std::vector<double> values = {100, 1, 2, 3, 4, 5, 6, -50};
   for (std::size_t i = 0; i < values.size(); ++i) series.add(static_cast<double>(i), values[i]);
@@ -43,7 +43,7 @@ TEST(Reduce, KeepsTheEndsAndWhatLiesBetweenThem) {
   EXPECT_TRUE(curve.is_reduced());
 }
 
-TEST(Reduce, OfManyValuesNoneIsLostFromTheRangeOrTheMean) {
+TEST(Reduce, SpikesStayInTheRangeOfTheirBucket) {
   Series series = ramp(100'003);
   series.values[54'321] = 1e6;
   const Curve curve = reduce(series, 1000);
@@ -57,7 +57,7 @@ TEST(Reduce, OfManyValuesNoneIsLostFromTheRangeOrTheMean) {
   }
 }
 
-TEST(Reduce, PassesOverWhatIsNotFinite) {
+TEST(Reduce, IgnoresValuesThatAreNotFinite) {
   Series series;
   for (const double value : {1.0, kNaN, 4.0, 6.0, kNaN, kNaN, kNaN, 9.0})
     series.add(static_cast<double>(series.steps.size()), value);
@@ -69,7 +69,7 @@ TEST(Reduce, PassesOverWhatIsNotFinite) {
   EXPECT_EQ(curve.mean[3], 9);
 }
 
-TEST(Series, OfSeveralValuesAtAStepTheLastStays) {
+TEST(Series, SortKeepsTheLastValueOfAStep) {
   Series series;
   series.add(3, 30);
   series.add(1, 10);

@@ -7,22 +7,22 @@
 namespace valley::report {
 namespace {
 
-TEST(EscapeHtml, LeavesNoMarkup) {
+TEST(EscapeHtml, EscapesMarkupAndControlCharacters) {
   EXPECT_EQ(escape_html("<b a=\"x\" c='y'>&amp;"),
             "&lt;b a=&quot;x&quot; c=&#39;y&#39;&gt;&amp;amp;");
   EXPECT_EQ(escape_html("tab\tline\nÄ→"), "tab\tline\nÄ→");
   EXPECT_EQ(escape_html(std::string_view("a\0\x1B", 3)), "a\xEF\xBF\xBD\xEF\xBF\xBD");
 }
 
-TEST(EscapeScript, ReadsBackTheSame) {
+TEST(EscapeScript, ParsesToTheSameValue) {
   const nlohmann::json value = {{"</script><!--<script", "<\\u003c\"<"}};
   const std::string text = escape_script(value.dump());
   EXPECT_EQ(text.find('<'), std::string::npos);
   EXPECT_EQ(nlohmann::json::parse(text), value);
 }
 
-TEST(Base64, IsThatOfRfc4648) {
-  // Its test vectors, section 10.
+TEST(Base64, MatchesRfc4648TestVectors) {
+  // Section 10, and one with + and /.
   EXPECT_EQ(base64(""), "");
   EXPECT_EQ(base64("f"), "Zg==");
   EXPECT_EQ(base64("fo"), "Zm8=");

@@ -18,20 +18,20 @@ void put(const fs::path& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
-// A PNG's signature and header, and `bytes` in all.
+// A file with the signature and header of a PNG, `bytes` long.
 std::string png(std::size_t bytes) {
   std::string text("\x89PNG\r\n\x1A\n\0\0\0\rIHDR\0\0\x01\x02\0\0\0\x03", 24);
   text.resize(std::max(bytes, text.size()), 'x');
   return text;
 }
 
-std::vector<double> steps_of(const Pictures& pictures) {
+std::vector<double> steps_of(const GridImages& grids) {
   std::vector<double> steps;
-  for (const Picture& picture : pictures.fakes) steps.push_back(picture.step);
+  for (const GridImage& image : grids.fakes) steps.push_back(image.step);
   return steps;
 }
 
-void expect_refused(const fs::path& path, ExitCode code, const std::string& part) {
+void expect_rejection(const fs::path& path, ExitCode code, const std::string& part) {
   try {
     (void)read_run(path, {});
     ADD_FAILURE() << path;
@@ -42,7 +42,7 @@ void expect_refused(const fs::path& path, ExitCode code, const std::string& part
   }
 }
 
-TEST(EvenSelection, HasTheFirstAndTheLast) {
+TEST(EvenSelection, IncludesTheFirstAndTheLast) {
   using Indices = std::vector<std::size_t>;
   EXPECT_EQ(even_selection(5, 5), (Indices{0, 1, 2, 3, 4}));
   EXPECT_EQ(even_selection(9, 3), (Indices{0, 4, 8}));
@@ -51,38 +51,38 @@ TEST(EvenSelection, HasTheFirstAndTheLast) {
   EXPECT_EQ(even_selection(0, 3), Indices{});
 }
 
-TEST(FindPictures, TakesGridsOfTheRunByStep) {
+TEST(FindGrids, SortsByStepAndIgnoresLaterSteps) {
   const TemporaryFolder folder;
   for (const char* name : {"fakes-00000200.png", "fakes-init.png", "reals.png",
                            "fakes-00000100.png", "fakes-00000900.png", "other.png", "fakes-x.png"})
     put(folder / name, png(100));
-  put(folder / "fakes-00000150.png", "no picture at all, but long enough to be one");
-  const Pictures pictures = find_pictures(folder.path(), 200, {});
-  EXPECT_EQ(steps_of(pictures), (std::vector<double>{0, 100, 200})) << "900 was taken back";
-  EXPECT_EQ(pictures.unusable, std::vector<std::string>{"fakes-00000150.png: no PNG file"});
-  ASSERT_TRUE(pictures.reals);
-  EXPECT_EQ(pictures.reals->width, 258U);
-  EXPECT_EQ(pictures.reals->height, 3U);
-  EXPECT_EQ(find_pictures(folder.path(), -1, {}).fakes.size(), 4U);
+  put(folder / "fakes-00000150.png", "not an image, but as long as a PNG header");
+  const GridImages grids = find_grids(folder.path(), 200, {});
+  EXPECT_EQ(steps_of(grids), (std::vector<double>{0, 100, 200}))
+      << "step 900 was undone by a resume";
+  EXPECT_EQ(grids.unusable, std::vector<std::string>{"fakes-00000150.png: not a PNG file"});
+  ASSERT_TRUE(grids.reals);
+  EXPECT_EQ(grids.reals->width, 258U);
+  EXPECT_EQ(grids.reals->height, 3U);
+  EXPECT_EQ(find_grids(folder.path(), -1, {}).fakes.size(), 4U);
 }
 
-TEST(FindPictures, SelectsEvenlyWhenThereAreManyOrTheyAreLarge) {
+TEST(FindGrids, SelectsEvenlyWithinTheLimits) {
   const TemporaryFolder folder;
   for (int step = 0; step <= 100; ++step)
     put(folder / fmt::format("fakes-{:08}.png", step), png(1000));
-  const Pictures many = find_pictures(folder.path(), -1, {5, 1'000'000});
+  const GridImages many = find_grids(folder.path(), -1, {5, 1'000'000});
   EXPECT_EQ(many.found, 101U);
   EXPECT_EQ(steps_of(many), (std::vector<double>{0, 25, 50, 75, 100}));
-  EXPECT_EQ(steps_of(find_pictures(folder.path(), -1, {60, 3500})),
-            (std::vector<double>{0, 50, 100}));
+  EXPECT_EQ(steps_of(find_grids(folder.path(), -1, {60, 3500})), (std::vector<double>{0, 50, 100}));
   put(folder / "fakes-00000100.png", png(5000));
-  const Pictures large = find_pictures(folder.path(), -1, {60, 3500});
+  const GridImages large = find_grids(folder.path(), -1, {60, 3500});
   EXPECT_EQ(large.unusable.size(), 1U);
   EXPECT_EQ(steps_of(large).back(), 99);
 }
 
-TEST(WarningsOfLog, AreListedOnce) {
-  const std::vector<LogMessage> found = warnings_of_log(
+TEST(FindWarnings, ListsEqualWarningsOnce) {
+  const std::vector<LogMessage> found = find_warnings(
       "2026-11-24T21:54:21+00:00 run: x\n2026-11-24T21:54:22+00:00 [1] warning: slow\n"
       "2026-11-24T21:54:23+00:00 [0] warning: slow\n2026-11-24T21:54:24+00:00 error: full\ntorn");
   ASSERT_EQ(found.size(), 2U);
@@ -92,23 +92,23 @@ TEST(WarningsOfLog, AreListedOnce) {
   EXPECT_EQ(found[1].text, "error: full");
 }
 
-TEST(ReadRun, RefusesWhatIsNoRunAndSaysWhatItIs) {
+TEST(ReadRun, RejectsOtherPathsAndDescribesThem) {
   const TemporaryFolder folder;
   const fs::path run = folder / "runs/00001-x";
   put(run / "config.toml", "");
   put(run / "checkpoints/step-00000001/COMMIT", "");
   put(folder / "empty/file", "");
-  expect_refused(folder / "absent", ExitCode::kMissingInput, "does not exist");
-  expect_refused(folder / "empty", ExitCode::kMissingInput, "no run directory");
-  expect_refused(folder / "runs", ExitCode::kMissingInput, "such as " + run.string());
-  expect_refused(run / "config.toml", ExitCode::kMissingInput, "(" + run.string() + ")");
-  expect_refused(run / "checkpoints/step-00000001", ExitCode::kMissingInput, run.string() + ")");
-  expect_refused(run / "checkpoints", ExitCode::kMissingInput, "no run directory");
+  expect_rejection(folder / "absent", ExitCode::kMissingInput, "does not exist");
+  expect_rejection(folder / "empty", ExitCode::kMissingInput, "not a run directory");
+  expect_rejection(folder / "runs", ExitCode::kMissingInput, "such as " + run.string());
+  expect_rejection(run / "config.toml", ExitCode::kMissingInput, "(" + run.string() + ")");
+  expect_rejection(run / "checkpoints/step-00000001", ExitCode::kMissingInput, run.string() + ")");
+  expect_rejection(run / "checkpoints", ExitCode::kMissingInput, "not a run directory");
   put(run / "stats.jsonl", "not JSON\n\xFF\xFE\n");
-  expect_refused(run, ExitCode::kData, "stats.jsonl");
+  expect_rejection(run, ExitCode::kData, "stats.jsonl");
 }
 
-TEST(ReadRun, TakesSettingsInTheirOrder) {
+TEST(ReadRun, KeepsTheOrderOfSettings) {
   const TemporaryFolder folder;
   put(folder / "config.toml",
       "[train]\nsteps = 5\nlr = 0.18\n[data]\npath = 'a \"b'\nsizes = [1, 2]\n[a.b]\nc = true\n");
@@ -122,18 +122,18 @@ TEST(ReadRun, TakesSettingsInTheirOrder) {
   EXPECT_EQ(read_run(folder.path() / "", {}).name, run.name);
 }
 
-TEST(ReadRun, KnowsWhatItsEnergiesAre) {
+TEST(ReadRun, EnergyUnitFollowsTheObjective) {
   RunFiles run;
   EXPECT_EQ(run.energy(), "");
   run.settings = {{"objective.name", "\"ebgan\""}, {"objective.energy", "\"l2_norm\""}};
   EXPECT_EQ(run.energy(), "l2_norm");
-  run.settings[0].second = "\"dbn\"";  // which has the key, and does not read it
+  run.settings[0].second = "\"dbn\"";  // has the key but ignores it
   EXPECT_EQ(run.energy(), "free energy, nats");
   run.settings[0].second = "\"ebm\"";
   EXPECT_EQ(run.energy(), "");
 }
 
-TEST(ReadRun, NamesWhatIsMissingOrDamaged) {
+TEST(ReadRun, MissingAndDamagedFilesGiveNotices) {
   const TemporaryFolder folder;
   put(folder / "run.json", "[{\"host\": \"n01\", \"ranks\": 2}, 3, {\"x\": null}]");
   EXPECT_EQ(read_run(folder.path(), {}).notices.size(), 2U) << "config.toml and stats.jsonl";
@@ -146,16 +146,16 @@ TEST(ReadRun, NamesWhatIsMissingOrDamaged) {
   const RunFiles run = read_run(folder.path(), {});
   ASSERT_EQ(run.notices.size(), 5U);
   EXPECT_EQ(run.notices[0].find("config.toml is damaged at line 1"), 0U) << run.notices[0];
-  EXPECT_EQ(run.notices[1], "exit.json is damaged: it is no JSON.");
-  EXPECT_EQ(run.notices[2], "1 of 3 lines of stats.jsonl are damaged and were left out.");
-  EXPECT_EQ(run.notices[3], "A picture is left out: reals.png: no PNG file");
-  EXPECT_EQ(run.notices[4], "1 of the 1 grids that stats.jsonl names are gone.");
-  ASSERT_EQ(run.starts.size(), 2U);
-  EXPECT_EQ(field(run.starts[0], "ranks"), "2");
-  EXPECT_EQ(field(run.starts[0], "none"), "");
+  EXPECT_EQ(run.notices[1], "exit.json is damaged: it is not JSON.");
+  EXPECT_EQ(run.notices[2], "1 of 3 lines of stats.jsonl are damaged and were ignored.");
+  EXPECT_EQ(run.notices[3], "Image not shown: reals.png: not a PNG file");
+  EXPECT_EQ(run.notices[4], "1 of the 1 grids in stats.jsonl have been deleted.");
+  ASSERT_EQ(run.launches.size(), 2U);
+  EXPECT_EQ(field(run.launches[0], "ranks"), "2");
+  EXPECT_EQ(field(run.launches[0], "none"), "");
 }
 
-TEST(ReadRun, CountsTheDataOnlyWhereItIsTheSame) {
+TEST(ReadRun, DataSizeIsReadOnlyIfTheFingerprintIsEqual) {
   const TemporaryFolder folder;
   const fs::path run = folder / "run";
   put(run / "config.toml", fmt::format("[data]\npath = \"{}\"\n", (folder / "data").string()));

@@ -21,7 +21,7 @@ RunFiles nasty_run() {
   run.path = run.name = kNasty;
   run.settings = {{kNasty, kNasty}, {"data.path", kNasty}, {"objective.name", kNasty}};
   run.config = kNasty;
-  run.starts = {{{kNasty, kNasty}, {"started", kNasty}, {"why", kNasty}, {"exit_code", kNasty}}};
+  run.launches = {{{kNasty, kNasty}, {"started", kNasty}, {"why", kNasty}, {"exit_code", kNasty}}};
   run.end = {{"exit_code", kNasty}, {"why", kNasty}};
   run.data = {{"images", kNasty}};
   run.log = {{kNasty, kNasty, 2}};
@@ -43,17 +43,17 @@ RunFiles run_of(const std::string& stats, const std::string& energy) {
   return run;
 }
 
-TEST(Page, NothingFromFilesIsMarkup) {
+TEST(Page, TextFromFilesIsEscaped) {
   const std::string page = make_page({nasty_run(), nasty_run()}, kNasty);
   EXPECT_EQ(page.find("<script>alert"), std::string::npos);
   EXPECT_EQ(page.find("<img"), std::string::npos);
   EXPECT_NE(page.find("&lt;script&gt;alert(1)"), std::string::npos);
-  EXPECT_NE(page.find("{{data}}"), std::string::npos) << "values are not filled in again";
+  EXPECT_NE(page.find("{{data}}"), std::string::npos) << "values are not searched for names";
 }
 
-TEST(Page, NamesNoOtherPlace) {
+TEST(Page, RefersToNoOtherFileOrHost) {
   const std::string page = make_page({RunFiles{}}, "");
-  // The name of a vocabulary is one that nobody fetches, and #clip a place in the page itself.
+  // The SVG namespace is not fetched, and url(#...) refers to the page itself.
   const std::size_t name = page.find("http://www.w3.org/2000/svg");
   EXPECT_EQ(page.find("http:"), name);
   EXPECT_EQ(page.find("http:", name + 1), std::string::npos);
@@ -95,7 +95,7 @@ TEST(PageData, HasCurvesBandsAndMarks) {
   EXPECT_EQ(panel["marks"][0]["text"], "margin 3 → 1");
 }
 
-TEST(PageData, OfRunsWithOtherEnergiesHasOwnScales) {
+TEST(PageData, RunsWithDifferentEnergiesHaveSeparateScales) {
   const std::string stats = "{\"step\": 1, \"energy/real\": 2, \"energy/fake\": 3, \"k\": 0.5}\n";
   const nlohmann::json alike =
       data_of({run_of(stats, "\"l2_sum\""), run_of(stats, "\"l2_sum\"")})["panels"][0];
@@ -114,7 +114,7 @@ TEST(PageData, OfRunsWithOtherEnergiesHasOwnScales) {
   }
 }
 
-TEST(PageData, OfALongRunStaysSmall) {
+TEST(PageData, LongRunIsReduced) {
   std::string stats;
   for (int i = 1; i <= 20'000; ++i)
     stats += fmt::format("{{\"step\": {}, \"loss/D\": {}, \"lr/D\": 0.001}}\n", i,
@@ -125,28 +125,28 @@ TEST(PageData, OfALongRunStaysSmall) {
   EXPECT_EQ(data["axes"].size(), 1U) << "curves share their steps";
   for (const nlohmann::json& panel : data["panels"]) {
     const nlohmann::json& trace = panel["traces"][0];
-    EXPECT_EQ(trace["mean"].size(), kMostPoints);
+    EXPECT_EQ(trace["mean"].size(), kMaxPoints);
     EXPECT_EQ(trace["values"], 20'000);
     EXPECT_EQ(trace.contains("low"), panel["title"] == "Losses")
-        << "what never varies has no range";
+        << "a constant metric has no range";
   }
 }
 
-TEST(StateOf, SaysHowARunEnded) {
+TEST(DescribeState, DescribesHowARunEnded) {
   RunFiles run;
-  EXPECT_EQ(state_of(run).kind, "open");
-  run.starts = {{{"exit_code", "75"}, {"why", "a signal"}}, {{"host", "n01"}}};
-  EXPECT_EQ(state_of(run).kind, "open") << "the last start has no end";
-  run.starts.pop_back();
-  EXPECT_EQ(state_of(run).kind, "stopped");
-  EXPECT_EQ(state_of(run).text, "stopped early (75): a signal");
+  EXPECT_EQ(describe_state(run).kind, "open");
+  run.launches = {{{"exit_code", "75"}, {"why", "a signal"}}, {{"host", "n01"}}};
+  EXPECT_EQ(describe_state(run).kind, "open") << "the last launch has no end";
+  run.launches.pop_back();
+  EXPECT_EQ(describe_state(run).kind, "stopped");
+  EXPECT_EQ(describe_state(run).text, "stopped early (75): a signal");
   run.end = {{"exit_code", "70"}, {"why", "not finite"}};
-  EXPECT_EQ(state_of(run).text, "failed (70): not finite");
+  EXPECT_EQ(describe_state(run).text, "failed (70): not finite");
   run.end = {{"exit_code", "0"}};
-  EXPECT_EQ(state_of(run).kind, "done");
+  EXPECT_EQ(describe_state(run).kind, "done");
 }
 
-TEST(Text, AWarningInBothFilesIsShownOnce) {
+TEST(Text, WarningInBothFilesIsShownOnce) {
   RunFiles run;
   EXPECT_EQ(warnings_section({run}), "");
   run.stats.warnings = {{10, "collapse", "all alike"}};

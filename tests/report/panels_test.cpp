@@ -14,7 +14,7 @@ std::vector<std::string> keys_of(const Panel& panel) {
   return keys;
 }
 
-TEST(Panels, EveryFigureIsShownAndQuantilesAreNoCurves) {
+TEST(Panels, EachMetricIsShownOnceExceptQuantiles) {
   const std::set<std::string> keys = {"energy/real",
                                       "energy/real/q05",
                                       "energy/real/q95",
@@ -58,7 +58,7 @@ TEST(Panels, AreInOrderAndGrouped) {
   EXPECT_EQ(panels[4].traces.size(), 2U);
 }
 
-TEST(Panels, OfAPretrainingHaveNoPlotOfTheMarginAmongEnergies) {
+TEST(Panels, MarginAloneIsNotAnEnergyPanel) {
   const std::vector<Panel> panels = panels_for({"margin", "energy/real"});
   EXPECT_EQ(std::ranges::count(panels, "Energy", &Panel::section), 1);
   const std::vector<Panel> lone = panels_for({"margin"});

@@ -7,7 +7,7 @@
 namespace valley::report {
 namespace {
 
-TEST(ReadStats, SortsFiguresByNameAndEvent) {
+TEST(ReadStats, NamesMetricsByEvent) {
   const Stats stats = read_stats(
       R"({"step": 1, "images": 16, "loss/D": 0.5, "unheard/of": 3}
 {"event": "samples", "step": 1, "images": 16, "distance/fake": 0.25, "file": "fakes-00000001.png"}
@@ -18,7 +18,7 @@ TEST(ReadStats, SortsFiguresByNameAndEvent) {
   EXPECT_EQ(stats.unreadable, 0U);
   EXPECT_EQ(stats.last_step, 2);
   EXPECT_EQ(stats.last_images, 32);
-  EXPECT_EQ(stats.pictures, std::vector<std::string>{"fakes-00000001.png"});
+  EXPECT_EQ(stats.grids, std::vector<std::string>{"fakes-00000001.png"});
   std::vector<std::string> names;
   for (const auto& [name, series] : stats.series) names.push_back(name);
   EXPECT_EQ(names, (std::vector<std::string>{"evaluate:swd", "evaluate:swd/floor", "loss/D",
@@ -29,7 +29,7 @@ TEST(ReadStats, SortsFiguresByNameAndEvent) {
   EXPECT_TRUE(std::isnan(loss.values[1]));
 }
 
-TEST(ReadStats, CountsDamageButNotALineThatIsBeingWritten) {
+TEST(ReadStats, CountsDamagedLinesExceptAnIncompleteLastLine) {
   const std::string whole = "{\"step\": 1, \"k\": 0.1}\n";
   EXPECT_EQ(read_stats(whole + "{\"step\": 2, \"k\"").unreadable, 0U);
   EXPECT_EQ(read_stats(whole + "{\"step\": 2, \"k\": 0.2}").lines, 2U);
@@ -41,13 +41,13 @@ TEST(ReadStats, CountsDamageButNotALineThatIsBeingWritten) {
   EXPECT_LT(read_stats("{\"step\": \"one\"}\n{\"step\": null}\n{\"step\": -4}\n").last_step, 0);
 }
 
-TEST(ReadStats, AStepThatWasTakenTwiceCountsOnce) {
+TEST(ReadStats, RepeatedStepKeepsTheLastValue) {
   const Stats stats =
       read_stats("{\"step\": 1, \"k\": 1}\n{\"step\": 2, \"k\": 2}\n{\"step\": 2, \"k\": 3}\n");
   EXPECT_EQ(stats.series.at("k").values, (std::vector<double>{1, 3}));
 }
 
-TEST(ReadStats, DerivesTheRatioOfEnergies) {
+TEST(ReadStats, DerivesTheEnergyRatio) {
   const Stats stats = read_stats(
       "{\"step\": 1, \"energy/real\": 4, \"energy/fake\": 6}\n"
       "{\"step\": 2, \"energy/real\": 0, \"energy/fake\": 6}\n");
@@ -55,14 +55,14 @@ TEST(ReadStats, DerivesTheRatioOfEnergies) {
   EXPECT_EQ(stats.series.at("derived:energy_ratio").values, std::vector<double>{1.5});
 }
 
-TEST(ReadStats, EnergiesWithoutAZeroHaveNoRatio) {
+TEST(ReadStats, NegativeEnergiesHaveNoRatio) {
   const Stats stats = read_stats(
       "{\"step\": 1, \"energy/real\": 4, \"energy/fake\": 6}\n"
       "{\"step\": 2, \"energy/real\": -1, \"energy/fake\": 6}\n");
   EXPECT_FALSE(stats.series.contains("derived:energy_ratio"));
 }
 
-TEST(ReadStats, KnowsMagansEpochs) {
+TEST(ReadStats, MaganEpochsGiveMeansAndMarginCuts) {
   const Stats stats = read_stats(
       R"({"event": "epoch", "step": 10, "S_D": 40, "S_G": 50, "S_G_previous": null, "steps": 10, "margin": null, "margin_next": 6}
 {"event": "epoch", "step": 20, "S_D": 30, "S_G": 60, "S_G_previous": 50, "steps": 10, "margin": 6, "margin_next": 3}
@@ -85,7 +85,7 @@ TEST(ReadStats, KnowsMagansEpochs) {
   EXPECT_EQ(measured.cuts[0].to, 5);
 }
 
-TEST(ReadStats, TakesWarnings) {
+TEST(ReadStats, ReadsWarnings) {
   const Stats stats = read_stats(
       "{\"event\": \"warning\", \"step\": 7, \"kind\": \"collapse\", \"text\": \"alike\"}\n"
       "{\"event\": \"warning\", \"text\": 3}\n");

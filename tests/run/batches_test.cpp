@@ -11,17 +11,17 @@ namespace {
 
 constexpr std::int64_t kGiB = std::int64_t{1} << 30;
 
-TEST(DeviceCacheChoice, OffNeverMakesOne) {
+TEST(DeviceCacheChoice, OffMakesNoCache) {
   EXPECT_FALSE(is_cached(Switch::kOff, {1, 0, kGiB}, "cpu"));
 }
 
-TEST(DeviceCacheChoice, AutoTakesHalfOfWhatAStepLeaves) {
+TEST(DeviceCacheChoice, AutoCachesUpToHalfOfTheRemainingMemory) {
   EXPECT_TRUE(is_cached(Switch::kAuto, {3 * kGiB, 2 * kGiB, 8 * kGiB}, "cpu"));
   EXPECT_FALSE(is_cached(Switch::kAuto, {3 * kGiB + 1, 2 * kGiB, 8 * kGiB}, "cpu"));
   EXPECT_FALSE(is_cached(Switch::kAuto, {1, 9 * kGiB, 8 * kGiB}, "cpu"));
 }
 
-TEST(DeviceCacheChoice, OnTakesWhatFitsAndNamesTheWayOutElse) {
+TEST(DeviceCacheChoice, OnIsRejectedIfTheDataDoNotFit) {
   EXPECT_TRUE(is_cached(Switch::kOn, {6 * kGiB, 2 * kGiB, 8 * kGiB}, "cpu"));
   try {
     static_cast<void>(is_cached(Switch::kOn, {7 * kGiB, 2 * kGiB, 8 * kGiB}, "cuda:1"));

@@ -20,13 +20,13 @@ std::int64_t more(std::int64_t every, std::int64_t keep, std::int64_t first, std
   return checkpoint_need(100, {every, keep}, first, steps, present).more;
 }
 
-TEST(CheckpointNeed, CountsWhatLiesOnTheDiskBesideWhatIsThere) {
+TEST(CheckpointNeed, CountsCheckpointsBeyondThoseOnDisk) {
   EXPECT_EQ(more(10, 3, 0, 1000, 0), 4);  // three kept, one being written
   EXPECT_EQ(more(10, 3, 500, 1000, 3), 1);
   EXPECT_EQ(more(10, 3, 500, 1000, 1), 3);
-  EXPECT_EQ(more(10, 3, 500, 1000, 7), 1);  // left from a larger keep
+  EXPECT_EQ(more(10, 3, 500, 1000, 7), 1);  // from a larger keep
   EXPECT_EQ(more(10, 3, 0, 20, 0), 2);      // a short training writes fewer
-  EXPECT_EQ(more(10, 3, 0, 25, 0), 3);      // the last one is written always
+  EXPECT_EQ(more(10, 3, 0, 25, 0), 3);      // the last one is always written
   EXPECT_EQ(more(1000, 3, 0, 5, 0), 1);
   EXPECT_EQ(more(10, 3, 20, 20, 2), 0);
   EXPECT_EQ(more(10, 3, 30, 20, 2), 0);
@@ -34,14 +34,14 @@ TEST(CheckpointNeed, CountsWhatLiesOnTheDiskBesideWhatIsThere) {
   EXPECT_TRUE(checkpoint_need(100, {10, 0}, 0, 1000, 0).keeps_all);
 }
 
-TEST(CheckpointSpace, IsRefusedNamingFolderAndBytes) {
+TEST(CheckpointSpace, TooLittleSpaceIsRejectedWithFolderAndBytes) {
   const TemporaryFolder folder;
   const auto place = folder.path() / "not/made/yet";
   EXPECT_NO_THROW(require_checkpoint_space(place, {1000, 4, false}));
   constexpr std::int64_t kHuge = std::int64_t{1} << 60;
   try {
     require_checkpoint_space(place, {kHuge, 4, false});
-    ADD_FAILURE() << "no disk has that much";
+    ADD_FAILURE() << "no disk has that much space";
   } catch (const Error& error) {
     const std::string what = error.what();
     EXPECT_EQ(error.code(), ExitCode::kCannotWrite);
@@ -65,7 +65,7 @@ MemoryPlan memory_of(std::int64_t parameters, std::int64_t per_image) {
   return memory;
 }
 
-TEST(MemoryCheck, SaysWhetherASmallerMicrobatchHelps) {
+TEST(MemoryCheck, WarningNamesASmallerMicrobatchIfOneFits) {
   const MicrobatchPlan six = plan_microbatches(12, 6, 1, false);
   const MicrobatchPlan one = plan_microbatches(12, 1, 1, false);
   EXPECT_FALSE(memory_warning(memory_of(1, 1), six, false, 7 * kGibibyte));
@@ -81,7 +81,7 @@ TEST(MemoryCheck, SaysWhetherASmallerMicrobatchHelps) {
   EXPECT_THROW(require_parameters_fit(memory_of(5, 1), 4 * kGibibyte), Error);
 }
 
-TEST(MemoryCheck, MemoryThatRunsOutIsAnErrorWithTheNextSmallerMicrobatch) {
+TEST(MemoryCheck, OutOfMemoryErrorNamesTheNextSmallerMicrobatch) {
   const auto fail = []() -> int { throw std::bad_alloc(); };
   try {
     with_memory_advice(memory_of(1, 1), plan_microbatches(12, 6, 1, false), fail);
@@ -96,8 +96,8 @@ TEST(MemoryCheck, MemoryThatRunsOutIsAnErrorWithTheNextSmallerMicrobatch) {
   EXPECT_EQ(with_memory_advice({}, plan_microbatches(12, 6, 1, false), [] { return 7; }), 7);
 }
 
-TEST(MemoryCheck, WhatTheHostsAllocatorThrowsIsKnown) {
-  // Far over any address space.
+TEST(MemoryCheck, HostAllocatorErrorIsRecognized) {
+  // More than any address space.
   try {
     static_cast<void>(at::empty({std::int64_t{1} << 58}, at::kByte));
     ADD_FAILURE();
@@ -108,7 +108,7 @@ TEST(MemoryCheck, WhatTheHostsAllocatorThrowsIsKnown) {
   }
 }
 
-TEST(MemoryCheck, TextsOfCudaAndItsLibrariesAreKnown) {
+TEST(MemoryCheck, CudaLibraryErrorsAreRecognized) {
   const auto text_of = [](const std::string& what) {
     return out_of_memory_text(c10::Error({__func__, __FILE__, __LINE__}, what));
   };

@@ -13,8 +13,9 @@ namespace {
 using Values = RunWatch::Values;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-// The kinds of all warnings, each with its step, of reports every 100 steps.
-std::string warned(RunWatch& watch, const std::vector<Values>& reports, std::int64_t first = 100) {
+// Step and kind of each warning for reports every 100 steps.
+std::string warnings_by_step(RunWatch& watch, const std::vector<Values>& reports,
+                             std::int64_t first = 100) {
   std::string all;
   for (std::size_t i = 0; i < reports.size(); ++i) {
     const std::int64_t step = first + 100 * static_cast<std::int64_t>(i);
@@ -28,13 +29,13 @@ std::vector<Values> constant(const Values& values, std::size_t n) {
   return std::vector<Values>(n, values);
 }
 
-std::vector<Values> traced(const std::string& name, const std::vector<double>& values) {
+std::vector<Values> series(const std::string& name, const std::vector<double>& values) {
   std::vector<Values> all;
   for (const double v : values) all.push_back({{name, v}});
   return all;
 }
 
-std::string collapses(RunWatch& watch, const std::vector<double>& distances) {
+std::string warnings_by_grid(RunWatch& watch, const std::vector<double>& distances) {
   std::string all;
   for (const double d : distances) {
     const auto warnings = watch.samples(100, {d, 0.2, {}});
@@ -43,32 +44,32 @@ std::string collapses(RunWatch& watch, const std::vector<double>& distances) {
   return all;
 }
 
-TEST(RunWatch, WarnsOnceOfEachCollapseAndTellsItsEnd) {
+TEST(RunWatch, WarnsOncePerCollapseAndReportsRecovery) {
   RunWatch watch(true);
-  // Of 0.2: 0.05 is the limit, 0.07 ends a collapse.
-  EXPECT_EQ(
-      collapses(watch, {0.09, 0.049, 0.06, 0.049, 0.04, 0.03, 0.06, 0.04, 0.04, 0.08, 0.04, 0.04}),
-      "....W....r.W");
+  // The data have a distance of 0.2: a collapse begins below 0.05 and ends at 0.07.
+  EXPECT_EQ(warnings_by_grid(
+                watch, {0.09, 0.049, 0.06, 0.049, 0.04, 0.03, 0.06, 0.04, 0.04, 0.08, 0.04, 0.04}),
+            "....W....r.W");
 }
 
-TEST(RunWatch, TheFirstWeightsAreNoCollapse) {
+TEST(RunWatch, GridAtStepZeroIsIgnored) {
   RunWatch watch(true);
   EXPECT_TRUE(watch.samples(0, {0.01, 0.2, {}}).empty());
   EXPECT_TRUE(watch.samples(100, {0.01, 0.2, {}}).empty());
   EXPECT_FALSE(watch.samples(200, {0.01, 0.2, {}}).empty());
 }
 
-TEST(RunWatch, ACollapseIsToldWithItsFigures) {
+TEST(RunWatch, CollapseWarningContainsTheDistances) {
   RunWatch watch(true);
   static_cast<void>(watch.samples(100, {0.02, 0.2, {}}));
   const auto warnings = watch.samples(100, {0.02, 0.2, {}});
   ASSERT_EQ(warnings.size(), 1U);
   EXPECT_EQ(warnings[0].kind, "collapse");
-  for (const char* figure : {"0.02,", "0.10", "0.2 "})
-    EXPECT_NE(warnings[0].text.find(figure), std::string::npos) << warnings[0].text;
+  for (const char* value : {"0.02,", "0.10", "0.2 "})
+    EXPECT_NE(warnings[0].text.find(value), std::string::npos) << warnings[0].text;
 }
 
-TEST(RunWatch, AnAverageThatLagsBehindIsNoCollapse) {
+TEST(RunWatch, LaggingAverageIsNotACollapse) {
   RunWatch watch(true);
   const SampleDistances lagging{0.0, 0.2, 0.16};
   EXPECT_TRUE(watch.samples(100, lagging).empty());
@@ -78,7 +79,7 @@ TEST(RunWatch, AnAverageThatLagsBehindIsNoCollapse) {
   EXPECT_NE(warnings[0].text.find("train.ema_half_life"), std::string::npos);
   EXPECT_TRUE(watch.samples(300, lagging).empty());
   EXPECT_TRUE(watch.samples(400, {0.15, 0.2, 0.16}).empty());
-  // An average of collapsed weights: one warning, for the weights.
+  // If the trained weights collapse too, only the collapse is reported.
   EXPECT_TRUE(watch.samples(500, {0.15, 0.2, 0.01}).empty());
   const auto collapse = watch.samples(600, {0.01, 0.2, 0.01});
   ASSERT_EQ(collapse.size(), 1U);
@@ -86,39 +87,39 @@ TEST(RunWatch, AnAverageThatLagsBehindIsNoCollapse) {
   EXPECT_TRUE(watch.samples(700, {0.01, 0.2, 0.01}).empty());
 }
 
-TEST(RunWatch, DistancesThatSayNothingAreNoCollapse) {
+TEST(RunWatch, NotFiniteAndZeroDistancesAreIgnored) {
   RunWatch watch(true);
   for (int i = 0; i < 3; ++i) {
     EXPECT_TRUE(watch.samples(100, {kNan, 0.2, {}}).empty());
-    EXPECT_TRUE(watch.samples(100, {0.0, 0.0, {}}).empty());  // data that are all alike
+    EXPECT_TRUE(watch.samples(100, {0.0, 0.0, {}}).empty());  // all images of the data are equal
   }
 }
 
-TEST(RunWatch, KThatStaysAtABoundIsSaturated) {
+TEST(RunWatch, KAtABoundForLongIsSaturation) {
   for (const double bound : {0.0, 1.0}) {
     RunWatch watch(true);
-    EXPECT_EQ(warned(watch, constant({{"k", bound}}, 60)), "2000 saturation; ") << bound;
-    EXPECT_EQ(warned(watch, constant({{"k", 0.5}}, 1)), "");
-    EXPECT_EQ(warned(watch, constant({{"k", bound}}, 21)), "2000 saturation; ") << bound;
+    EXPECT_EQ(warnings_by_step(watch, constant({{"k", bound}}, 60)), "2000 saturation; ") << bound;
+    EXPECT_EQ(warnings_by_step(watch, constant({{"k", 0.5}}, 1)), "");
+    EXPECT_EQ(warnings_by_step(watch, constant({{"k", bound}}, 21)), "2000 saturation; ") << bound;
   }
 }
 
-TEST(RunWatch, KThatLeavesItsBoundIsNot) {
+TEST(RunWatch, KThatLeavesItsBoundIsNotSaturation) {
   RunWatch watch(true);
   for (int i = 0; i < 5; ++i) {
-    EXPECT_EQ(warned(watch, constant({{"k", 0.0}}, 19)), "");
-    EXPECT_EQ(warned(watch, constant({{"k", 0.01}}, 1)), "");
+    EXPECT_EQ(warnings_by_step(watch, constant({{"k", 0.0}}, 19)), "");
+    EXPECT_EQ(warnings_by_step(watch, constant({{"k", 0.01}}, 1)), "");
   }
 }
 
-TEST(RunWatch, ManyReportsOfFewStepsAreNotLong) {
+TEST(RunWatch, SaturationNeedsAThousandSteps) {
   RunWatch watch(true);
   for (std::int64_t step = 1; step <= 1000; ++step)
     EXPECT_TRUE(watch.report(step, {{"k", 0.0}}).empty()) << step;
   EXPECT_EQ(watch.report(1001, {{"k", 0.0}}).size(), 1U);
 }
 
-TEST(RunWatch, AHingeThatIsOffFromTheStartIsToldAtOnceAndOnce) {
+TEST(RunWatch, HingeOffInTheFirstReportWarnsOnce) {
   RunWatch watch(true);
   const auto warnings = watch.report(1, {{"hinge/active", 0}, {"margin", 3}, {"energy/fake", 8}});
   ASSERT_EQ(warnings.size(), 1U);
@@ -127,87 +128,90 @@ TEST(RunWatch, AHingeThatIsOffFromTheStartIsToldAtOnceAndOnce) {
   EXPECT_NE(warnings[0].text.find("margin 3, mean energy of generated samples 8"),
             std::string::npos)
       << warnings[0].text;
-  EXPECT_EQ(warned(watch, constant({{"hinge/active", 0}}, 60)), "");
+  EXPECT_EQ(warnings_by_step(watch, constant({{"hinge/active", 0}}, 60)), "");
 }
 
-TEST(RunWatch, AHingeThatGoesOffOrNeverDoes) {
+TEST(RunWatch, HingeOffOrFullForLongGivesAWarning) {
   RunWatch off(true);
-  EXPECT_EQ(warned(off, constant({{"hinge/active", 0.7}}, 30)), "");
-  EXPECT_EQ(warned(off, constant({{"hinge/active", 0}}, 30)), "2000 margin; ");
+  EXPECT_EQ(warnings_by_step(off, constant({{"hinge/active", 0.7}}, 30)), "");
+  EXPECT_EQ(warnings_by_step(off, constant({{"hinge/active", 0}}, 30)), "2000 margin; ");
   RunWatch full(true);
-  EXPECT_EQ(warned(full, constant({{"hinge/active", 1}}, 30)), "2000 margin; ");
+  EXPECT_EQ(warnings_by_step(full, constant({{"hinge/active", 1}}, 30)), "2000 margin; ");
 }
 
-TEST(RunWatch, APretrainingWithoutGeneratedSamplesHasNoHinge) {
+TEST(RunWatch, HingeIsIgnoredDuringPretraining) {
   RunWatch watch(true);
-  EXPECT_EQ(warned(watch, constant({{"hinge/active", kNan}}, 60)), "");
+  EXPECT_EQ(warnings_by_step(watch, constant({{"hinge/active", kNan}}, 60)), "");
   EXPECT_EQ(watch.report(7000, {{"hinge/active", 0}}).size(), 1U);
 }
 
-TEST(RunWatch, AnEnergyThatRisesFarAboveItsBestDiverges) {
+TEST(RunWatch, EnergyFarAboveItsMinimumIsDivergence) {
   for (const char* name : {"M", "energy/real"}) {
     RunWatch watch(true);
-    EXPECT_EQ(warned(watch, traced(name, {0.8, 0.1, 0.05, 0.4, 0.6, 0.4})), "")
-        << name;  // one report
-    EXPECT_EQ(warned(watch, traced(name, {0.6, 0.7, 0.8, 0.3, 0.7, 0.7})), "200 divergence; ")
+    EXPECT_EQ(warnings_by_step(watch, series(name, {0.8, 0.1, 0.05, 0.4, 0.6, 0.4})), "")
+        << name;  // only one report above the limit
+    EXPECT_EQ(warnings_by_step(watch, series(name, {0.6, 0.7, 0.8, 0.3, 0.7, 0.7})),
+              "200 divergence; ")
         << name;
-    EXPECT_EQ(warned(watch, traced(name, {0.2, 0.7, 0.7})), "300 divergence; ") << name;
+    EXPECT_EQ(warnings_by_step(watch, series(name, {0.2, 0.7, 0.7})), "300 divergence; ") << name;
   }
 }
 
-TEST(RunWatch, ARealEnergyThatTakesMAlongIsToldOnce) {
+TEST(RunWatch, RiseOfMAndRealEnergyWarnsOnce) {
   RunWatch watch(true);
-  EXPECT_EQ(warned(watch, constant({{"M", 0.1}, {"energy/real", 0.05}}, 3)), "");
-  EXPECT_EQ(warned(watch, constant({{"M", 9}, {"energy/real", 9}}, 5)), "200 divergence; ");
+  EXPECT_EQ(warnings_by_step(watch, constant({{"M", 0.1}, {"energy/real", 0.05}}, 3)), "");
+  EXPECT_EQ(warnings_by_step(watch, constant({{"M", 9}, {"energy/real", 9}}, 5)),
+            "200 divergence; ");
 }
 
-TEST(RunWatch, AnotherStageHasABestOfItsOwn) {
+TEST(RunWatch, MinimumRestartsWithGeneratedSamples) {
   RunWatch watch(true);
-  EXPECT_EQ(warned(watch, constant({{"M", 0.1}, {"energy/fake", kNan}}, 5)), "");
-  EXPECT_EQ(warned(watch, constant({{"M", 5}, {"energy/fake", 4}}, 5)), "");
+  EXPECT_EQ(warnings_by_step(watch, constant({{"M", 0.1}, {"energy/fake", kNan}}, 5)), "");
+  EXPECT_EQ(warnings_by_step(watch, constant({{"M", 5}, {"energy/fake", 4}}, 5)), "");
 }
 
-TEST(RunWatch, EnergiesOfEitherSignAreNoErrors) {
+TEST(RunWatch, SignedEnergiesAreCheckedByTheirLoss) {
   RunWatch watch(false);
-  EXPECT_EQ(warned(watch, traced("energy/real", {0.001, 0.5, -3, 0.9, 2})), "");
-  EXPECT_EQ(warned(watch, traced("loss/E", {0.1, -2e4, 5e3, -2e4, -3e4, 2e4, 10, 2e4, 2e4})),
-            "500 divergence; 900 divergence; ");
+  EXPECT_EQ(warnings_by_step(watch, series("energy/real", {0.001, 0.5, -3, 0.9, 2})), "");
+  EXPECT_EQ(
+      warnings_by_step(watch, series("loss/E", {0.1, -2e4, 5e3, -2e4, -3e4, 2e4, 10, 2e4, 2e4})),
+      "500 divergence; 900 divergence; ");
   RunWatch errors(true);
-  EXPECT_EQ(warned(errors, traced("loss/D", {2e4, 2e4, 2e4})), "");  // of l2_sum
+  EXPECT_EQ(warnings_by_step(errors, series("loss/D", {2e4, 2e4, 2e4})), "");  // l2_sum
 }
 
-TEST(RunWatch, AGradientThatExplodes) {
+TEST(RunWatch, ExplodingGradientGivesAWarning) {
   RunWatch watch(true);
-  EXPECT_EQ(warned(watch, constant({{"grad_norm/G", 0}}, 20)), "");  // not trained yet
-  EXPECT_EQ(warned(watch, traced("grad_norm/G", {2, 900, 1, 3})), "");
-  EXPECT_EQ(warned(watch, constant({{"grad_norm/G", 2}}, 20)), "");
-  EXPECT_EQ(warned(watch, traced("grad_norm/G", {5000, 3, 5000, 6000, 7000, 1e6})),
+  EXPECT_EQ(warnings_by_step(watch, constant({{"grad_norm/G", 0}}, 20)), "");  // not trained yet
+  EXPECT_EQ(warnings_by_step(watch, series("grad_norm/G", {2, 900, 1, 3})), "");
+  EXPECT_EQ(warnings_by_step(watch, constant({{"grad_norm/G", 2}}, 20)), "");
+  EXPECT_EQ(warnings_by_step(watch, series("grad_norm/G", {5000, 3, 5000, 6000, 7000, 1e6})),
             "400 gradient; ");
-  EXPECT_EQ(warned(watch, traced("grad_norm/G", {2, 2, 5000, 6000})), "400 gradient; ");
+  EXPECT_EQ(warnings_by_step(watch, series("grad_norm/G", {2, 2, 5000, 6000})), "400 gradient; ");
 }
 
 RunWatch::Values gap(double size, double error = 0.5) {
   return {{"free_energy/gap", size}, {"free_energy/gap_error", error}};
 }
 
-TEST(RunWatch, AGapToValidationImagesThatGrows) {
+TEST(RunWatch, GrowingValidationGapIsOverfitting) {
   RunWatch watch(false);
   for (const double size : {-0.5, 0.2, 1.0, 3.9})
     EXPECT_TRUE(watch.validation("layers.0", gap(size)).empty());
-  EXPECT_TRUE(watch.validation("layers.0", gap(4.5)).empty());  // once may be odd
+  EXPECT_TRUE(watch.validation("layers.0", gap(4.5)).empty());  // one validation is not enough
   const auto warnings = watch.validation("layers.0", gap(5));
   ASSERT_EQ(warnings.size(), 1U);
   EXPECT_EQ(warnings[0].kind, "overfitting");
   EXPECT_NE(warnings[0].text.find("lies 5 above"), std::string::npos) << warnings[0].text;
-  EXPECT_TRUE(watch.validation("layers.0", gap(6)).empty());  // told already
-  // Another layer has another gap, from which it is counted.
+  EXPECT_TRUE(watch.validation("layers.0", gap(6)).empty());  // already reported
+  // Each layer is compared with its own first gap.
   for (const double size : {6.0, 7.0, 8.0})
     EXPECT_TRUE(watch.validation("layers.1", gap(size)).empty());
   EXPECT_TRUE(watch.validation("layers.1", gap(11)).empty());
   EXPECT_EQ(watch.validation("layers.1", gap(12)).size(), 1U);
 }
 
-TEST(RunWatch, AGapGoesOnFromWhatStatsHold) {
+TEST(RunWatch, ReplayRestoresTheValidationGap) {
   const TemporaryFolder folder;
   const auto file = folder.path() / "stats.jsonl";
   std::ofstream(file) << R"({"event": "validation", "step": 4, "stage": "layers.0", )"
@@ -221,8 +225,8 @@ TEST(RunWatch, AGapGoesOnFromWhatStatsHold) {
   EXPECT_EQ(watch.validation("layers.0", gap(6)).size(), 1U);
 }
 
-// As a run that was never stopped: what was told is not told again, and what began goes on.
-TEST(RunWatch, GoesOnFromWhatStatsHold) {
+// Like an uninterrupted run: earlier warnings are not repeated, and conditions keep their duration.
+TEST(RunWatch, ReplayContinuesConditionsWithoutRepeatingWarnings) {
   const TemporaryFolder folder;
   const auto file = folder.path() / "stats.jsonl";
   {
@@ -235,15 +239,15 @@ TEST(RunWatch, GoesOnFromWhatStatsHold) {
           << "\n";
     out << R"({"event": "warning", "step": 1000, "kind": "collapse", "text": "..."})"
         << "\n";
-    out << "{\"step\": 19";  // torn
+    out << "{\"step\": 19";  // incomplete last line
   }
   RunWatch watch(true);
   watch.replay(file);
   EXPECT_TRUE(watch.samples(100, {0.01, 0.2, {}}).empty());
-  EXPECT_EQ(warned(watch, constant({{"k", 0.0}}, 3), 2000), "2000 saturation; ");
+  EXPECT_EQ(warnings_by_step(watch, constant({{"k", 0.0}}, 3), 2000), "2000 saturation; ");
   RunWatch fresh(true);
   fresh.replay(folder.path() / "none.jsonl");
-  EXPECT_EQ(warned(fresh, constant({{"k", 0.0}}, 3), 2000), "");
+  EXPECT_EQ(warnings_by_step(fresh, constant({{"k", 0.0}}, 3), 2000), "");
 }
 
 }  // namespace

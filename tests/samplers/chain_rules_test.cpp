@@ -22,12 +22,12 @@ EnergyFunction function_of(const EnergyNetwork& network) {
   return [&network](const at::Tensor& x) { return network.energy(x); };
 }
 
-// Any images, different in every pixel.
+// Images that differ in every pixel.
 at::Tensor some_images(std::int64_t n) {
   return at::arange(n * 2 * 4 * 4).to(at::kFloat).view({n, 2, 4, 4}) / static_cast<double>(n * 32);
 }
 
-TEST(ChainRules, AFunctionsChainsHaveTheBitsOfTheNetworks) {
+TEST(ChainRules, EnergyFunctionAndNetworkChainsAreBitwiseEqual) {
   const QuadraticEnergy energy(2, 0.4, 1.5);
   energy.parameters().require_grad(false);
   for (const bool noise_last : {false, true}) {
@@ -41,7 +41,7 @@ TEST(ChainRules, AFunctionsChainsHaveTheBitsOfTheNetworks) {
   }
 }
 
-TEST(ChainRules, HeldPixelsKeepTheirBitsAndOthersMove) {
+TEST(ChainRules, HeldPixelsStayBitwiseEqualAndOthersChange) {
   const QuadraticEnergy energy(2, 0.9, 1);
   energy.parameters().require_grad(false);
   const at::Tensor start = some_images(3);
@@ -69,8 +69,8 @@ TEST(ChainRules, HeldPixelsKeepTheirBitsAndOthersMove) {
   }
 }
 
-TEST(ChainRules, NeighboursOfHeldPixelsAreThoseThatAreHeld) {
-  // E = sum over rows of (x0 - x1)^2 / 2: x1 goes to x0, which is held and never seen elsewhere.
+TEST(ChainRules, GradientIsComputedAtHeldPixels) {
+  // E = sum over rows of (x0 - x1)^2 / 2: x1 moves to x0, which is held.
   const EnergyFunction pairs = [](const at::Tensor& x) {
     return at::square(x.select(3, 0) - x.select(3, 1)).flatten(1).sum(1) / 2;
   };
@@ -86,8 +86,8 @@ TEST(ChainRules, NeighboursOfHeldPixelsAreThoseThatAreHeld) {
   EXPECT_NEAR(end[0][0][0][1].item<float>(), 0.5F, 1e-4);
 }
 
-TEST(ChainRules, AmendmentsComeBeforeTheClipAndAfterTheStep) {
-  const QuadraticEnergy energy(1, 0.5, 0);  // flat
+TEST(ChainRules, AmendRunsAfterTheStepAndBeforeClipping) {
+  const QuadraticEnergy energy(1, 0.5, 0);  // zero gradient
   energy.parameters().require_grad(false);
   ChainRules rules;
   rules.amend = [](const at::Tensor& x) { x.add_(0.3); };
@@ -97,7 +97,7 @@ TEST(ChainRules, AmendmentsComeBeforeTheClipAndAfterTheStep) {
   EXPECT_TRUE(at::equal(end, at::ones({1, 1, 2, 2})));
 }
 
-TEST(Trajectory, StepsAreSpreadFromTheFirstToTheLast) {
+TEST(Trajectory, SpreadStepsIncludeFirstAndLast) {
   EXPECT_EQ(spread_steps(10, 3), (std::vector<std::int64_t>{0, 5, 10}));
   EXPECT_EQ(spread_steps(3, 10), (std::vector<std::int64_t>{0, 1, 2, 3}));
   EXPECT_EQ(spread_steps(100, 4), (std::vector<std::int64_t>{0, 33, 67, 100}));
@@ -120,8 +120,8 @@ TEST(Trajectory, RecordsImagesAndTheirEnergies) {
   EXPECT_LT(seen.energies[2].mean().item<double>(), seen.energies[0].mean().item<double>());
 }
 
-TEST(Trajectory, NumbersThatAreNoneEndTheChainWithItsNameAndStep) {
-  // The second image's gradient is infinite, and no step is a number of it.
+TEST(Trajectory, NonFiniteValuesEndTheChainWithItsNameAndStep) {
+  // The second image's gradient is infinite, so that each step gives NaN.
   const at::Tensor scale = at::tensor({1.0F, std::numeric_limits<float>::infinity()});
   const EnergyFunction bad = [&](const at::Tensor& x) { return x.flatten(1).sum(1) * scale; };
   TrajectoryRecorder recorder(bad, {}, [](std::int64_t row) { return fmt::format("row {}", row); });
@@ -130,7 +130,7 @@ TEST(Trajectory, NumbersThatAreNoneEndTheChainWithItsNameAndStep) {
   try {
     static_cast<void>(run_langevin(bad, at::zeros({2, 1, 2, 2}) + 0.5, {3, 0.0, 0, 0, false},
                                    rules_place(), rules));
-    FAIL() << "it went on";
+    FAIL() << "the chain continued";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::kDiverged);
     EXPECT_NE(std::string(error.what()).find("row 1"), std::string::npos) << error.what();

@@ -1,4 +1,4 @@
-// Gibbs chains of machines so small that their distribution is known.
+// Gibbs chains of RBMs that are small enough to enumerate their distribution.
 #include "samplers/gibbs.h"
 
 #include <gtest/gtest.h>
@@ -27,14 +27,14 @@ GibbsChain run(const Rbm& rbm, std::int64_t chains, std::int64_t steps,
   return run_gibbs(rbm, at::zeros({chains, rbm.shape().hidden}), steps, draws, label);
 }
 
-// Which of all_seen() each row is.
+// Index of each row in all_seen().
 at::Tensor index_of(const VisibleState& seen) {
   const at::Tensor powers = at::pow(2, at::arange(seen.v.size(1), at::kLong));
   const at::Tensor state = (seen.v.to(at::kLong) * powers).sum(1);
   return seen.y.defined() ? state * seen.y.size(1) + at::argmax(seen.y, 1) : state;
 }
 
-// Pearson's statistic of independent rows against probabilities, as deviations from its mean.
+// Pearson's chi-square statistic of independent rows, in standard deviations from its mean.
 double chi_square(const at::Tensor& indices, const at::Tensor& probabilities) {
   const at::Tensor counts = at::bincount(indices, {}, probabilities.size(0)).to(at::kDouble);
   const at::Tensor expected = probabilities * static_cast<double>(indices.size(0));
@@ -44,17 +44,17 @@ double chi_square(const at::Tensor& indices, const at::Tensor& probabilities) {
   return (statistic - freedom) / std::sqrt(2 * freedom);
 }
 
-TEST(Gibbs, ChainsHaveTheDistributionOfTheModel) {
+TEST(Gibbs, ChainsSampleTheModelDistribution) {
   const auto rbm = tiny_rbm({4, 3});
   const at::Tensor p = at::softmax(-testing::summed_free_energy(*rbm, all_states(4)), 0);
   const at::Tensor indices = index_of(run(*rbm, kGibbsChains, kSteps).seen);
   EXPECT_LT(std::abs(chi_square(indices, p)), 5);
-  const auto other = tiny_rbm({4, 3}, 0.75);  // the statistic tells models that are close apart
+  const auto other = tiny_rbm({4, 3}, 0.75);  // the statistic separates similar models
   const at::Tensor q = at::softmax(-testing::summed_free_energy(*other, all_states(4)), 0);
   EXPECT_GT(chi_square(indices, q), 5);
 }
 
-TEST(Gibbs, LabelsAreDrawnWithTheRest) {
+TEST(Gibbs, LabelsAreSampledJointly) {
   const auto rbm = tiny_rbm({3, 3, 3});
   const auto [v, y] = all_seen(rbm->shape());
   const at::Tensor p = at::softmax(-testing::summed_free_energy(*rbm, v, y), 0);
@@ -63,7 +63,7 @@ TEST(Gibbs, LabelsAreDrawnWithTheRest) {
   EXPECT_LT(std::abs(chi_square(index_of(chain.seen), p)), 5);
 }
 
-TEST(Gibbs, HeldLabelsConditionTheRest) {
+TEST(Gibbs, FixedLabelsConditionTheOtherUnits) {
   const auto rbm = tiny_rbm({3, 3, 3});
   for (std::int64_t k = 0; k < 3; ++k) {
     const at::Tensor label = at::eye(3)[k].expand({kGibbsChains, 3}).contiguous();
@@ -75,9 +75,9 @@ TEST(Gibbs, HeldLabelsConditionTheRest) {
   }
 }
 
-TEST(Gibbs, GaussianUnitsHaveTheMomentsOfTheirMixture) {
+TEST(Gibbs, GaussianUnitsMatchMixtureMoments) {
   const auto rbm = tiny_rbm({3, 3, 0, VisibleUnits::kGaussian}, 0.6);
-  // p(h) in closed form: v integrated out leaves exp(c'h + |W'h + b|^2 / 2 - |b|^2 / 2).
+  // p(h) in closed form: integrating over v leaves exp(c'h + |W'h + b|^2 / 2 - |b|^2 / 2).
   const at::Tensor h = all_states(3);
   const at::Tensor means = rbm->visible_mean(h).to(at::kDouble);
   const at::Tensor log_p =
@@ -93,7 +93,7 @@ TEST(Gibbs, GaussianUnitsHaveTheMomentsOfTheirMixture) {
   EXPECT_GT(((v.mean(0) - rbm->visible_bias()) / error).abs().max().item<double>(), 5);
 }
 
-TEST(Gibbs, DrawsBelongToPositionsAndSteps) {
+TEST(Gibbs, DrawsDependOnPositionAndStepOnly) {
   for (const VisibleUnits units : {VisibleUnits::kBernoulli, VisibleUnits::kGaussian}) {
     const auto rbm = tiny_rbm({5, 6, 3, units});
     const GibbsChain all = run(*rbm, 8, 6);
@@ -101,13 +101,13 @@ TEST(Gibbs, DrawsBelongToPositionsAndSteps) {
     EXPECT_TRUE(at::equal(part.seen.v, all.seen.v.narrow(0, 5, 3)));
     EXPECT_TRUE(at::equal(part.seen.y, all.seen.y.narrow(0, 5, 3)));
     EXPECT_TRUE(at::equal(part.hidden, all.hidden.narrow(0, 5, 3)));
-    // In two goes.
+    // The same chain in two runs.
     const GibbsDraws draws(*rbm, gibbs_place(100), RandomStream::kGibbsNoise);
     const GibbsChain half = run_gibbs(*rbm, at::zeros({8, 6}), 2, draws);
     const GibbsChain rest = run_gibbs(*rbm, half.hidden, 4, draws, {}, 2);
     EXPECT_TRUE(at::equal(rest.seen.v, all.seen.v));
     EXPECT_TRUE(at::equal(rest.hidden, all.hidden));
-    // And no two steps or kinds of units share a number.
+    // Steps and kinds of units do not share random values.
     EXPECT_FALSE(
         at::equal(draws.hidden(at::full({8, 6}, 0.5), 0), draws.hidden(at::full({8, 6}, 0.5), 1)));
   }

@@ -54,7 +54,7 @@ void expect_same_chains(const Chains& got, const Chains& expected) {
   EXPECT_TRUE(at::equal(got.gradient_norms, expected.gradient_norms));
 }
 
-TEST(RecordedLangevin, HasTheBitsOfChainsThatTheHostQueues) {
+TEST(RecordedLangevin, IsBitwiseEqualToRunLangevin) {
   const QuadraticEnergy energy(3, 0.4, 1.5);
   const LangevinSettings plain{5, 0.3, 0.05, 0.2, false};
   for (const LangevinSettings& settings :
@@ -76,7 +76,7 @@ TEST(RecordedLangevin, HasTheBitsOfChainsThatTheHostQueues) {
   }
 }
 
-TEST(RecordedLangevin, ReadsWeightsWhereTheyAre) {
+TEST(RecordedLangevin, ReadsUpdatedWeightsWithoutRecordingAgain) {
   ModelOptions options;
   options.name = "ebm";
   options.resolution = 28;
@@ -110,7 +110,7 @@ TEST(RecordedLangevin, ReadsWeightsWhereTheyAre) {
   EXPECT_EQ(calls.records, 1);
 }
 
-TEST(RecordedLangevin, LaterChainsLeaveTheEarlierOnesAsTheyWere) {
+TEST(RecordedLangevin, LaterRunsDoNotChangeEarlierResults) {
   const QuadraticEnergy energy(1, 0.5, 1);
   GraphCalls calls;
   RecordedLangevin recorded(energy, {5, 0.1, 0.05, 0, false},

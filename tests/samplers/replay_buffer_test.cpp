@@ -19,7 +19,7 @@ at::Tensor level(int byte) { return at::full({kBufferChains, 1, 3, 3}, (byte + 0
 const at::Tensor kYes = at::full({}, true, at::kBool);
 const at::Tensor kNo = at::full({}, false, at::kBool);
 
-// Hands both parts chains of one level.
+// Stores chains of one pixel level in both parts.
 void take(ReplayBuffer& buffer, int byte, const at::Tensor& ok = kYes) {
   buffer.put(0, level(byte));
   buffer.put(1, level(byte + 100));
@@ -32,7 +32,7 @@ std::vector<int> levels(const at::Tensor& pixels) {
   return all;
 }
 
-TEST(ReplayBuffer, StartsAllFromNoiseWhileItIsEmpty) {
+TEST(ReplayBuffer, ChainsStartFromNoiseWhileEmpty) {
   const ReplayBuffer buffer(kShape, 0.0, at::kCPU);
   const ReplayBuffer::Start start = buffer.draw(0, buffer_place(0), 200);
   EXPECT_EQ(start.restarted.sum().item<double>(), 200);
@@ -40,7 +40,7 @@ TEST(ReplayBuffer, StartsAllFromNoiseWhileItIsEmpty) {
   EXPECT_NEAR(start.images.var().item<double>(), 1.0 / 12, 0.005);
 }
 
-TEST(ReplayBuffer, IsARingOfEachMicrobatchsOwn) {
+TEST(ReplayBuffer, EachMicrobatchHasItsOwnRingBuffer) {
   ReplayBuffer buffer(kShape, 0.0, at::kCPU);
   for (int byte = 1; byte <= 3; ++byte) take(buffer, byte);  // six chains for four slots
   EXPECT_EQ(levels(buffer.slots()[0]), (std::vector<int>{3, 3, 2, 2}));
@@ -50,17 +50,17 @@ TEST(ReplayBuffer, IsARingOfEachMicrobatchsOwn) {
   EXPECT_EQ(levels(buffer.newest(0, 9)), (std::vector<int>{3, 3, 2, 2}));
 }
 
-TEST(ReplayBuffer, GoesOnFromSlotsThatAreFilled) {
+TEST(ReplayBuffer, ChainsStartFromFilledSlotsOnly) {
   ReplayBuffer buffer(kShape, 0.0, at::kCPU);
   take(buffer, 1);
   const ReplayBuffer::Start start = buffer.draw(1, buffer_place(3), 100);
   EXPECT_EQ(start.restarted.sum().item<double>(), 0);
   const at::Tensor bytes = (start.images * 256).floor();
-  EXPECT_TRUE(bytes.eq(101).all().item<bool>());      // never an empty slot, never another part's
-  EXPECT_GT(start.images.std().item<double>(), 0.0);  // anywhere in the level
+  EXPECT_TRUE(bytes.eq(101).all().item<bool>());      // neither an empty slot nor another part's
+  EXPECT_GT(start.images.std().item<double>(), 0.0);  // uniform within the level
 }
 
-TEST(ReplayBuffer, ABytesChainComesBackInItsLevel) {
+TEST(ReplayBuffer, StoredPixelsStayInTheirLevel) {
   ReplayBuffer buffer({1, 256, 256, 1, 1, 1}, 0.0, at::kCPU);
   const at::Tensor put = at::arange(256).to(at::kFloat).view({256, 1, 1, 1}) / 255;  // 0 .. 1
   buffer.put(0, put);
@@ -69,13 +69,13 @@ TEST(ReplayBuffer, ABytesChainComesBackInItsLevel) {
     EXPECT_EQ(buffer.slots()[0][i].item<int>(), std::min(255, i * 256 / 255)) << i;
 }
 
-TEST(ReplayBuffer, RestartsTheShareThatItIsTold) {
+TEST(ReplayBuffer, RestartsTheGivenShareOfChains) {
   ReplayBuffer buffer(kShape, 0.05, at::kCPU);
   take(buffer, 1);
   EXPECT_NEAR(buffer.draw(0, buffer_place(0), 20000).restarted.mean().item<double>(), 0.05, 0.006);
 }
 
-TEST(ReplayBuffer, DrawsEverySlotAlike) {
+TEST(ReplayBuffer, DrawsSlotsUniformly) {
   ReplayBuffer buffer(kShape, 0.0, at::kCPU);
   for (const int byte : {10, 20, 30}) take(buffer, byte);
   const at::Tensor bytes = (buffer.draw(0, buffer_place(0), 10000).images * 256).floor();
@@ -83,7 +83,7 @@ TEST(ReplayBuffer, DrawsEverySlotAlike) {
   EXPECT_NEAR(bytes.eq(30).to(at::kFloat).mean().item<double>(), 0.5, 0.02);
 }
 
-TEST(ReplayBuffer, AStepThatFailedLeavesNoTrace) {
+TEST(ReplayBuffer, RejectedStepDoesNotChangeTheBuffer) {
   ReplayBuffer buffer(kShape, 0.0, at::kCPU);
   take(buffer, 1);
   const at::Tensor before = buffer.slots().clone();
@@ -92,7 +92,7 @@ TEST(ReplayBuffer, AStepThatFailedLeavesNoTrace) {
   EXPECT_EQ(buffer.taken().item<std::int64_t>(), kBufferChains);
 }
 
-TEST(ReplayBuffer, WhatIsDrawnIsAFunctionOfThePosition) {
+TEST(ReplayBuffer, DrawsDependOnPositionOnly) {
   ReplayBuffer buffer(kShape, 0.5, at::kCPU);
   take(buffer, 1);
   const at::Tensor all = buffer.draw(0, buffer_place(4), 6).images;

@@ -1,4 +1,4 @@
-// Energies whose gradients are known, for tests of what runs on them.
+// Energies with analytic gradients, for tests of samplers and optimizers.
 #pragma once
 
 #include <ATen/Functions.h>

@@ -1,5 +1,5 @@
-// Makes the system refuse threads for the lifetime of this object: their stacks would not fit into
-// the address space, as when memory has run out.
+// Makes the creation of threads fail for the lifetime of this object, as if memory had run out: the
+// default stack does not fit into the address space.
 #pragma once
 
 #include <pthread.h>

@@ -7,7 +7,7 @@
 
 namespace valley {
 
-// Replaces the file at `path` by `text`; makes the folders above it.
+// Writes `text` to the file at `path`; creates its parent folders.
 inline void put_file(const std::filesystem::path& path, const std::string& text) {
   std::filesystem::create_directories(path.parent_path());
   std::ofstream(path, std::ios::binary) << text;

@@ -1,5 +1,5 @@
-// A small training of a deep belief network through all of its stages: 8 images a step in passes of
-// 2, epochs of 2 steps.
+// A small training of a deep belief network through all of its stages: 8 images per step,
+// microbatches of 2, epochs of 2 steps.
 #pragma once
 
 #include "methods/dbn/options.h"
@@ -7,10 +7,10 @@
 
 namespace valley::testing {
 
-inline constexpr std::uint64_t kDigits = 17;  // of the imagined data set
+inline constexpr std::uint64_t kDigits = 17;  // size of the synthetic data set
 inline constexpr std::int64_t kDigitPass = 2;
 inline constexpr std::int64_t kClasses = 3;
-// measure, two epochs of each of two machines with a momentum of its own in the first, fine-tuning
+// Measuring, two epochs per RBM (the first with another momentum), fine-tuning.
 inline constexpr std::int64_t kDbnSteps = 2 + 2 * 4 + 4;
 
 inline Experiment small_dbn(bool persistent, bool label_units = false) {
@@ -32,7 +32,7 @@ inline Experiment small_dbn(bool persistent, bool label_units = false) {
   return e;
 }
 
-// The global batch of a step: uint8 [8, 16, 16, 1], and classes.
+// The images of a global batch, uint8 [8, 16, 16, 1].
 inline at::Tensor digit_batch(std::int64_t step) {
   const auto generator = at::detail::createCPUGenerator(static_cast<std::uint64_t>(300 + step));
   return at::randint(0, 256, {8, 16, 16, 1}, generator, at::kInt).to(at::kByte);
@@ -54,7 +54,7 @@ inline Checkpoint dbn_checkpoint(const Trainer& trainer, const Schema& schema) {
   return trainer.snapshot(schema, "data", trainer.gather_owned());
 }
 
-// Of the model and of what training goes on from.
+// Compares all tensors of the model and of the training state bitwise.
 inline void expect_same_checkpoint(const Checkpoint& got, const Checkpoint& expected) {
   expect_same(got.model.tensors, expected.model.tensors);
   expect_same(got.state.tensors, expected.state.tensors);

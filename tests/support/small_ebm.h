@@ -1,5 +1,5 @@
-// A small training of the EBM: 8 images a step in passes of 2, a buffer that is full after three
-// steps.
+// A small training of the EBM: 8 images per step, microbatches of 2, a replay buffer that is full
+// after three steps.
 #pragma once
 
 #include "methods/ebm/options.h"
@@ -23,7 +23,7 @@ inline Experiment small_ebm() {
   return e;
 }
 
-// On all ranks alike: the checkpoint, with what every rank keeps of chains.
+// Collective: the checkpoint with the chains of all ranks.
 inline Checkpoint checkpoint_of(const Trainer& trainer, const Schema& schema) {
   return trainer.snapshot(schema, "data", trainer.gather_owned());
 }

@@ -1,5 +1,4 @@
-// Networks small enough for unit tests of objectives, and their gradients after one pass of a
-// phase.
+// Small networks for unit tests of objectives, and their gradients after one microbatch of a phase.
 #pragma once
 
 #include <ATen/Functions.h>
@@ -26,7 +25,7 @@ class SmallGan : public ::testing::Test {
   static constexpr std::int64_t kBatch = 4;
 
   SmallGan() {
-    set_arithmetic({Precision::kFp32, true, 1});  // more threads only wait for each other here
+    set_arithmetic({Precision::kFp32, true, 1});  // one thread is fastest at this size
     model_options_.resolution = 32;
     model_options_.width = 4;
     model_options_.latent = 6;
@@ -49,12 +48,12 @@ class SmallGan : public ::testing::Test {
   [[nodiscard]] Microbatch microbatch() const {
     return {images_, {1, at::zeros({}, at::kLong), 0, kBatch, 1.0}};
   }
-  // What the update that draws from `stream` makes of this microbatch's latents.
+  // Images generated from this microbatch's latents of `stream`.
   [[nodiscard]] at::Tensor generated(RandomStream stream) const {
     return gan().generator().generate(microbatch().latents(stream, setting().latent));
   }
 
-  // Lets the networks that `updates` names collect gradients, from zero.
+  // Zeroes all gradients and enables them for the networks in `updates` only.
   void prepare(const std::vector<std::string>& updates) const {
     for (const NamedNetwork& n : model_->networks()) {
       n.network->parameters().require_grad(std::ranges::count(updates, n.name) > 0);
@@ -89,7 +88,7 @@ class SmallGan : public ::testing::Test {
       pass.sums[names[i]] = sums[static_cast<std::int64_t>(i)].item<double>();
     return pass;
   }
-  // The gradient of a network that a reference loss has.
+  // The gradient of a reference loss for a network.
   template <typename Loss>
   [[nodiscard]] at::Tensor reference(const std::string& network, const Loss& loss) const {
     prepare({network});
@@ -104,9 +103,9 @@ class SmallGan : public ::testing::Test {
     ADD_FAILURE() << "nothing reported as " << name;
     return 0;
   }
-  // The message with which an objective is refused; "" when it is not.
-  [[nodiscard]] std::string refusal(const ObjectiveOptions& options,
-                                    const ObjectiveSetting& where) const {
+  // The error message for rejected options; "" if they are accepted.
+  [[nodiscard]] std::string rejection(const ObjectiveOptions& options,
+                                      const ObjectiveSetting& where) const {
     try {
       static_cast<void>(make_objective(options, *model_, where));
       return "";
@@ -115,8 +114,8 @@ class SmallGan : public ::testing::Test {
       return e.what();
     }
   }
-  [[nodiscard]] std::string refusal(const ObjectiveOptions& options) const {
-    return refusal(options, setting());
+  [[nodiscard]] std::string rejection(const ObjectiveOptions& options) const {
+    return rejection(options, setting());
   }
 
   ModelOptions model_options_;

@@ -1,4 +1,5 @@
-// A small training of each objective of autoencoder GANs, by name; passes of 2 images, 4 a step.
+// A small training of each objective of autoencoder GANs, by name: 8 images per step, microbatches
+// of 2.
 #pragma once
 
 #include <ostream>
@@ -19,7 +20,7 @@ struct NamedTraining {
 };
 inline void PrintTo(const NamedTraining& training, std::ostream* out) { *out << training.name; }
 
-// The paper's settings, with the size and the rate of small_experiment.
+// The paper's settings, with the size and learning rate of small_experiment.
 inline Experiment small_objective(const std::string& name) {
   const Experiment small = small_experiment();
   Experiment e = Experiment::with_defaults_of(name);
@@ -39,8 +40,8 @@ inline std::vector<NamedTraining> small_gans() {
       {"magan", small_objective("magan")}, {"shared_began", small_experiment()},
       {"bf16_began", small_experiment()},  {"bf16_ebgan", small_objective("ebgan")}};
   all[1].experiment.objective.as<EbganOptions>().pulling_away = "squared";
-  all[2].experiment.objective.as<MaganOptions>().pretrain_epochs =
-      1;  // two steps: then two that measure
+  // Two steps of pretraining, then two that measure.
+  all[2].experiment.objective.as<MaganOptions>().pretrain_epochs = 1;
   all[3].experiment.train.schedule = UpdateSchedule::kShared;
   for (const std::size_t i : {4, 5}) all[i].experiment.train.precision = TrainingPrecision::kBf16;
   return all;

@@ -15,8 +15,8 @@
 
 namespace valley::testing {
 
-inline constexpr std::uint64_t kImages =
-    21;  // of an imagined data set: batches of 8 straddle epochs
+// Size of the synthetic data set: with batches of 8 some batches span two epochs.
+inline constexpr std::uint64_t kImages = 21;
 
 inline Experiment small_experiment() {
   Experiment e;
@@ -32,19 +32,19 @@ inline Experiment small_experiment() {
   return e;
 }
 
-// Networks that keep something besides parameters.
-enum class Kept { kBatchNorm, kCarry, kSingularVectors };
+// Kinds of network buffers.
+enum class BufferKind { kBatchNorm, kCarry, kSingularVectors };
 inline constexpr std::int64_t kCarrySteps = 6;
 
-inline Experiment experiment_with(Kept kept) {
+inline Experiment experiment_with(BufferKind kind) {
   Experiment e = small_experiment();
-  if (kept == Kept::kCarry) e.model.vanishing_residuals = kCarrySteps;
-  if (kept == Kept::kBatchNorm) {
+  if (kind == BufferKind::kCarry) e.model.vanishing_residuals = kCarrySteps;
+  if (kind == BufferKind::kBatchNorm) {
     e.model.name = "ebgan";
     e.model.output = "tanh";
     e.model.batch_norm = true;
   }
-  if (kept == Kept::kSingularVectors) {
+  if (kind == BufferKind::kSingularVectors) {
     const std::int64_t width = e.model.width;
     e.model = Experiment::with_defaults_of("ebm").model;
     e.model.resolution = 32;
@@ -70,7 +70,7 @@ inline void run_steps(Trainer& trainer, int rank, std::int64_t steps) {
   }
 }
 
-// The same names, and tensors of the same bits.
+// Compares names, and tensors bitwise.
 inline void expect_same(const TensorMap& got, const TensorMap& expected) {
   ASSERT_EQ(got.size(), expected.size());
   for (const auto& [name, tensor] : expected) EXPECT_TRUE(at::equal(got.at(name), tensor)) << name;

@@ -1,4 +1,4 @@
-// Machines so small that everything can be summed over, in double precision.
+// RBMs small enough to sum over all states, in double precision.
 #pragma once
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -12,17 +12,17 @@
 
 namespace valley::testing {
 
-inline at::Tensor normal_numbers(at::IntArrayRef shape, std::uint64_t seed) {
+inline at::Tensor normal_values(at::IntArrayRef shape, std::uint64_t seed) {
   return at::randn(shape, at::detail::createCPUGenerator(seed), at::kFloat);
 }
 
-// All parameters are from N(0, scale).
+// An RBM with all parameters drawn from N(0, scale).
 inline std::unique_ptr<Rbm> tiny_rbm(const RbmShape& shape, double scale = 0.8) {
   auto rbm = std::make_unique<Rbm>(shape, at::kCPU);
   const at::NoGradGuard no_grad;
   std::uint64_t seed = 11;
   for (const Parameter& p : rbm->parameters().all())
-    p.value.copy_(normal_numbers(p.value.sizes(), seed++) * scale);
+    p.value.copy_(normal_values(p.value.sizes(), seed++) * scale);
   return rbm;
 }
 
@@ -32,7 +32,7 @@ inline at::Tensor all_states(std::int64_t n) {
   return number.div(at::pow(2, at::arange(n, at::kLong)), "floor").remainder(2).to(at::kFloat);
 }
 
-// double [B, 2^hidden]: E(v, h, y) for every h, term by term as the head of models/rbm.h has it.
+// double [B, 2^hidden]: E(v, h, y) for every h, term by term as defined in nn/rbm.h.
 inline at::Tensor joint_energies(const Rbm& rbm, const at::Tensor& v, const at::Tensor& y = {}) {
   const auto in_double = [](const at::Tensor& t) { return t.detach().to(at::kDouble); };
   const at::Tensor h = in_double(all_states(rbm.shape().hidden));
@@ -53,7 +53,7 @@ inline at::Tensor summed_free_energy(const Rbm& rbm, const at::Tensor& v,
   return -at::logsumexp(-joint_energies(rbm, v, y), {1});
 }
 
-// Every state of the visible units with every label, if there are any: rows of v, and of y.
+// All states of the visible units, combined with all labels if there are any; one row per state.
 struct SeenStates {
   at::Tensor v;
   at::Tensor y;

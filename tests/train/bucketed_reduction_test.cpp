@@ -1,4 +1,4 @@
-// Reductions inside the backward pass against those after it.
+// Compares reductions during the backward pass with reductions after it.
 #include "train/bucketed_reduction.h"
 
 #include <ATen/Functions.h>
@@ -18,16 +18,16 @@ using testing::kImages;
 using testing::run_steps;
 using testing::world;
 
-// A network of four parameters of 64 numbers in a flat buffer.
-class FourParameters : public ::testing::Test {
+// A network with four parameters of 64 elements in a flat buffer.
+class BucketedReductionTest : public ::testing::Test {
  protected:
-  FourParameters() {
+  BucketedReductionTest() {
     for (const char* name : {"a", "b", "c", "d"}) set_.add(name, {64}, Initializer::constant(1));
     group_.emplace("net", set_, device(), true);
     set_.require_grad(true);
   }
   static at::Device device() { return world().device().device(); }
-  // Adds `factor` to each gradient, from d to a.
+  // Adds `factor` to each gradient, in the order d to a.
   void backward(double factor) const {
     at::Tensor loss = at::zeros({}, device());
     for (const Parameter& p : set_.all()) loss = loss + p.value.sum() * factor;
@@ -38,7 +38,7 @@ class FourParameters : public ::testing::Test {
   std::optional<FlatGroup> group_;
 };
 
-TEST_F(FourParameters, AreSummedOnceHoweverTheyAreCut) {
+TEST_F(BucketedReductionTest, SumsEachGradientOnceForAnyBucketSize) {
   const double all = world().size() * (world().size() + 1) / 2.0;
   for (const std::int64_t bytes : {1, 512, 1 << 20}) {
     BucketedReduction reduction(world().device(), bytes, true);
@@ -59,7 +59,7 @@ TEST_F(FourParameters, AreSummedOnceHoweverTheyAreCut) {
   }
 }
 
-TEST_F(FourParameters, OfAnotherNetworkAreLeftAlone) {
+TEST_F(BucketedReductionTest, DoesNotReduceOtherNetworks) {
   BucketedReduction reduction(world().device(), 1, true);
   reduction.watch(*group_, set_);
   for (int step = 0; step < 2; ++step) {
@@ -71,7 +71,7 @@ TEST_F(FourParameters, OfAnotherNetworkAreLeftAlone) {
   }
 }
 
-TEST_F(FourParameters, GradientsWrittenByHandAreReducedToo) {
+TEST_F(BucketedReductionTest, ReducesGradientsWrittenByHand) {
   BucketedReduction reduction(world().device(), 1, true);
   reduction.watch(*group_, set_);
   for (int step = 0; step < 2; ++step) {
@@ -84,8 +84,8 @@ TEST_F(FourParameters, GradientsWrittenByHandAreReducedToo) {
   }
 }
 
-// On every rank, and before a reduction is under way that another rank waits for.
-TEST_F(FourParameters, ThatGrowMoreOftenThanBeforeAreNoticed) {
+// The error occurs on every rank, so that no rank waits for a reduction of another one.
+TEST_F(BucketedReductionTest, ExtraAccumulationIsRejected) {
   BucketedReduction reduction(world().device(), 1 << 20, true);
   reduction.watch(*group_, set_);
   reduction.begin("phase", {"net"});
@@ -97,7 +97,7 @@ TEST_F(FourParameters, ThatGrowMoreOftenThanBeforeAreNoticed) {
   reduction.finish();
 }
 
-TEST_F(FourParameters, AreLeftAloneUntilTheirReductionIsOver) {
+TEST_F(BucketedReductionTest, SecondBeginRestIsRejected) {
   BucketedReduction reduction(world().device(), 1, true);
   reduction.watch(*group_, set_);
   for (int step = 0; step < 2; ++step) {
@@ -122,19 +122,19 @@ std::string digest_after(const testing::NamedTraining& gan, Switch overlap, bool
   return trainer.digest();
 }
 
-TEST(BucketedTraining, HasTheBitsOfTrainingWithout) {
+TEST(BucketedTraining, EqualsTrainingWithoutBucketsBitwise) {
   for (const testing::NamedTraining& gan : testing::small_gans()) {
     const std::string with = digest_after(gan, Switch::kOn, true);
     for (const std::string& other : world().gather(with)) EXPECT_EQ(other, with) << gan.name;
     const std::string without = digest_after(gan, Switch::kOff, false);
-    // From three ranks on MPI's order of summing an element depends on the length of a message.
+    // With three or more ranks, MPI's order of additions depends on the message size.
     if (world().size() == 2) {
       EXPECT_EQ(with, without) << gan.name;
     }
   }
 }
 
-TEST(BucketedTraining, IsTheDefaultOnGpus) {
+TEST(BucketedTraining, IsOnByDefaultOnGpus) {
   if (world().device().device().is_cpu()) GTEST_SKIP() << "on CPUs it takes a spare core";
   const Experiment e = testing::small_gans().front().experiment;
   EXPECT_EQ(e.performance.overlap, Switch::kAuto);
@@ -143,7 +143,7 @@ TEST(BucketedTraining, IsTheDefaultOnGpus) {
   EXPECT_GT(trainer.early_reductions(), 0);
 }
 
-TEST(BucketedTraining, IsOffWhereBitsMustNotDependOnRanks) {
+TEST(BucketedTraining, IsOffInReproducibleTraining) {
   testing::NamedTraining gan = testing::small_gans().front();
   Experiment e = gan.experiment;
   e.performance.overlap = Switch::kOn;

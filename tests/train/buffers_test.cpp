@@ -1,4 +1,4 @@
-// What networks keep besides parameters, through training: steps, averages, checkpoints.
+// Buffers of networks during training: steps, averages, checkpoints.
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
@@ -10,13 +10,13 @@
 namespace valley {
 namespace {
 
+using testing::BufferKind;
 using testing::experiment_with;
 using testing::kCarrySteps;
-using testing::Kept;
 using testing::kImages;
 using testing::run_steps;
 
-class BuffersTest : public ::testing::TestWithParam<Kept> {
+class BuffersTest : public ::testing::TestWithParam<BufferKind> {
  protected:
   BuffersTest() : self_(make_self_communicator(at::kCPU)), e_(experiment_with(GetParam())) {
     set_arithmetic({Precision::kFp32, true, 1});
@@ -34,7 +34,7 @@ class BuffersTest : public ::testing::TestWithParam<Kept> {
   Experiment e_;
 };
 
-TEST_P(BuffersTest, ContinueToTheBit) {
+TEST_P(BuffersTest, ResumeIsBitwiseEqual) {
   Schema schema = e_.schema();
   auto straight = make();
   run_steps(*straight, 0, 5);
@@ -51,7 +51,7 @@ TEST_P(BuffersTest, ContinueToTheBit) {
     EXPECT_TRUE(at::equal(tensor, expected.at(name))) << name;
 }
 
-TEST_P(BuffersTest, AreSavedWithEveryNetworkAndItsAverage) {
+TEST_P(BuffersTest, CheckpointHasBuffersOfNetworksAndAverages) {
   auto trainer = make();
   run_steps(*trainer, 0, 1);
   const TensorMap saved = tensors(*trainer);
@@ -69,14 +69,15 @@ TEST_P(BuffersTest, AreSavedWithEveryNetworkAndItsAverage) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, BuffersTest,
-                         ::testing::Values(Kept::kBatchNorm, Kept::kCarry, Kept::kSingularVectors));
+                         ::testing::Values(BufferKind::kBatchNorm, BufferKind::kCarry,
+                                           BufferKind::kSingularVectors));
 
 using BatchNormTraining = BuffersTest;
-INSTANTIATE_TEST_SUITE_P(Kept, BatchNormTraining, ::testing::Values(Kept::kBatchNorm));
+INSTANTIATE_TEST_SUITE_P(BufferKind, BatchNormTraining, ::testing::Values(BufferKind::kBatchNorm));
 
-// One step by hand: each network's running moments are 0.9 of what they were and 0.1 of the mean
-// over microbatches of the moments that its own phase saw.
-TEST_P(BatchNormTraining, RunningMomentsFollowTheMomentsOfMicrobatches) {
+// After one step the running moments are 0.9 of the previous ones plus 0.1 of the mean over
+// microbatches of the moments in the network's own phase.
+TEST_P(BatchNormTraining, RunningMomentsAverageMicrobatchMoments) {
   auto trainer = make();
   const auto model = make_model(e_.model);
   model->initialize(static_cast<std::uint64_t>(e_.train.seed));
@@ -98,22 +99,22 @@ TEST_P(BatchNormTraining, RunningMomentsFollowTheMomentsOfMicrobatches) {
   }
 }
 
-// What samples are drawn with are the averaged network's running moments: they see no batch.
-TEST_P(BatchNormTraining, ASampleDoesNotDependOnTheOthers) {
+// Samples are generated with the averaged network's running moments, not with batch moments.
+TEST_P(BatchNormTraining, SampleDoesNotDependOnOtherSamples) {
   auto trainer = make();
   run_steps(*trainer, 0, 2);
   const at::Tensor many = trainer->sample(6).to(at::kInt);
   const at::Tensor few = trainer->sample(2).to(at::kInt);
   EXPECT_LE((many.narrow(0, 0, 2) - few).abs().max().item<int>(), 1);
-  // A sample leaves the context of training as it was: the next step is that of another run.
+  // Sampling does not change the training state: the next step equals that of a run without it.
   auto other = make();
   run_steps(*other, 0, 3);
   run_steps(*trainer, 0, 1);
   EXPECT_EQ(trainer->digest(), other->digest());
 }
 
-// However often samples were drawn or checkpoints made on the way.
-TEST_P(BatchNormTraining, MomentsOfTheAverageAreThoseOfItsWeights) {
+// The moments do not depend on how often samples were drawn or checkpoints made.
+TEST_P(BatchNormTraining, AverageMomentsAreEstimatedFromAverageWeights) {
   auto trainer = make();
   auto other = make();
   for (int i = 0; i < 3; ++i) {
@@ -135,7 +136,7 @@ TEST_P(BatchNormTraining, MomentsOfTheAverageAreThoseOfItsWeights) {
   }
 }
 
-TEST_P(BatchNormTraining, AStepThatIsNotFiniteMovesNoMoments) {
+TEST_P(BatchNormTraining, NonFiniteStepKeepsRunningMoments) {
   e_.optimizer.lr = 1e38;
   auto trainer = make();
   for (int i = 0; i < 6 && !trainer->status(true).not_finite; ++i) run_steps(*trainer, 0, 1);
@@ -148,9 +149,9 @@ TEST_P(BatchNormTraining, AStepThatIsNotFiniteMovesNoMoments) {
 }
 
 using CarryTraining = BuffersTest;
-INSTANTIATE_TEST_SUITE_P(Kept, CarryTraining, ::testing::Values(Kept::kCarry));
+INSTANTIATE_TEST_SUITE_P(BufferKind, CarryTraining, ::testing::Values(BufferKind::kCarry));
 
-TEST_P(CarryTraining, TheCarryFallsByTheStep) {
+TEST_P(CarryTraining, CarryDecaysLinearlyToZero) {
   auto trainer = make();
   for (std::int64_t step = 0; step <= kCarrySteps + 1; ++step) {
     const float expected =
@@ -163,9 +164,10 @@ TEST_P(CarryTraining, TheCarryFallsByTheStep) {
 }
 
 using SpectralTraining = BuffersTest;
-INSTANTIATE_TEST_SUITE_P(Kept, SpectralTraining, ::testing::Values(Kept::kSingularVectors));
+INSTANTIATE_TEST_SUITE_P(BufferKind, SpectralTraining,
+                         ::testing::Values(BufferKind::kSingularVectors));
 
-TEST_P(SpectralTraining, SingularVectorsFollowTheWeights) {
+TEST_P(SpectralTraining, SingularVectorsTrackWeights) {
   auto trainer = make();
   const TensorMap start = tensors(*trainer);
   run_steps(*trainer, 0, 3);

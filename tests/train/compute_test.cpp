@@ -1,4 +1,4 @@
-// What networks are trained with changes nothing beyond rounding.
+// The compute options of networks change training only by rounding.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -16,7 +16,7 @@ using testing::small_objective;
 
 constexpr std::int64_t kComputeSteps = 10;
 
-// What a training of kSteps reports at its end.
+// The metrics after kComputeSteps training steps.
 std::map<std::string, double> trained(const Experiment& e) {
   const auto self = make_self_communicator(at::kCPU);
   Trainer trainer(e, plan_microbatches(e.train.global_batch, testing::kPass, 1, false), *self,
@@ -29,7 +29,7 @@ std::map<std::string, double> trained(const Experiment& e) {
 
 Experiment began() {
   Experiment e = testing::small_experiment();
-  e.model.width = 16;  // Winograd's way takes whole vectors of channels
+  e.model.width = 16;  // Winograd convolutions need multiples of the vector width
   return e;
 }
 
@@ -40,7 +40,7 @@ void expect_near(const std::map<std::string, double>& found,
     EXPECT_NEAR(found.at(name), value, tolerance * std::abs(value) + 1e-7) << name;
 }
 
-TEST(Compute, EachSwitchLeavesTheLossesAsTheyAre) {
+TEST(Compute, EachSwitchKeepsMetricsWithinTolerance) {
   const std::map<std::string, double> expected = trained(began());
   for (bool PerformanceOptions::*key :
        {&PerformanceOptions::fused_elu, &PerformanceOptions::folded_upsampling,
@@ -52,19 +52,19 @@ TEST(Compute, EachSwitchLeavesTheLossesAsTheyAre) {
   }
 }
 
-// A network that gets gradients which nobody uses is trained to the same bits.
-TEST(Compute, FrozenNetworksOnlySaveWork) {
+// Computing unused gradients of frozen networks does not change the result bitwise.
+TEST(Compute, FrozenNetworksAreBitwiseEqual) {
   Experiment e = began();
   const std::map<std::string, double> expected = trained(e);
   e.performance.frozen_networks = false;
   EXPECT_EQ(trained(e), expected);
 }
 
-// What the optimizer writes is what a pass would have made of the weight.
-TEST(Compute, ShadowsHaveTheBitsOfConvertedWeights) {
+// The optimizer's bf16 copy of a weight equals the conversion in the forward pass.
+TEST(Compute, Bf16CopyIsBitwiseEqualToConvertedWeights) {
   for (const char* name : {"began", "ebgan"}) {
     Experiment e = std::string(name) == "began" ? began() : small_objective(name);
-    // These read weights as floats.
+    // These kernels read fp32 weights.
     e.performance.winograd = false;
     e.performance.narrow_convs = false;
     e.train.precision = TrainingPrecision::kBf16;
@@ -74,8 +74,8 @@ TEST(Compute, ShadowsHaveTheBitsOfConvertedWeights) {
   }
 }
 
-// Passes read what was folded after the last update, in the bits that they would fold themselves.
-TEST(Compute, FoldedWeightsFollowEachUpdate) {
+// Weights folded after an update are bitwise equal to weights folded in the forward pass.
+TEST(Compute, FoldedWeightsAreUpdatedAfterEachStep) {
   for (const bool winograd : {false, true}) {
     for (const auto precision : {TrainingPrecision::kFp32, TrainingPrecision::kBf16}) {
       Experiment e = began();
@@ -99,7 +99,7 @@ TEST(Compute, FoldedWeightsFollowEachUpdate) {
   }
 }
 
-TEST(Compute, Bfloat16LearnsWhatFloatLearns) {
+TEST(Compute, Bf16EnergyIsNearFp32) {
   for (const char* name : {"began", "ebgan", "magan"}) {
     Experiment e = std::string(name) == "began" ? began() : small_objective(name);
     const std::map<std::string, double> expected = trained(e);

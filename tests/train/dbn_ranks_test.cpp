@@ -1,5 +1,5 @@
-// A deep belief network on several ranks, against one rank: weights, chains of PCD and what is
-// measured of validation images.
+// Compares a deep belief network on several ranks with one rank: weights, PCD chains and validation
+// metrics.
 #include <gtest/gtest.h>
 
 #include "comm/ranked_test.h"
@@ -24,7 +24,7 @@ std::unique_ptr<Trainer> make_dbn_trainer(const Experiment& e, Communicator& com
       communicator, testing::kDigits);
 }
 
-TEST(DbnRanks, WeightsAndChainsHaveTheBitsOfOneRank) {
+TEST(DbnRanks, WeightsAndChainsAreBitwiseEqualToOneRank) {
   Experiment e = small_dbn(true, true);
   const Schema schema = e.schema();
   const auto alone = one_rank();
@@ -32,7 +32,8 @@ TEST(DbnRanks, WeightsAndChainsHaveTheBitsOfOneRank) {
   run_digits(*one, 0, kDbnSteps);
   const Checkpoint expected = dbn_checkpoint(*one, schema);
 
-  // On all ranks from the start; and from one rank's checkpoints inside a stage and at a border.
+  // Trainings on all ranks from step 0, and resumed from one rank's checkpoints inside a stage and
+  // at its end.
   std::vector<std::unique_ptr<Trainer>> many;
   many.push_back(make_dbn_trainer(e, world().device()));
   for (const std::int64_t step : {1, 5, 6, 11}) {
@@ -49,7 +50,7 @@ TEST(DbnRanks, WeightsAndChainsHaveTheBitsOfOneRank) {
   }
 }
 
-// Images that follow from their index, with classes.
+// Images and classes computed from the index.
 class Digits final : public Dataset {
  public:
   explicit Digits(std::uint64_t images, std::int64_t first) : images_(images), first_(first) {}
@@ -80,7 +81,7 @@ class Digits final : public Dataset {
   std::vector<std::string> names_;
 };
 
-// What a World of one rank is to a validator.
+// A World of one rank, for the validator.
 class WorldOfOne final : public World {
  public:
   WorldOfOne() : self_(one_rank()) {}
@@ -91,14 +92,14 @@ class WorldOfOne final : public World {
   std::unique_ptr<Communicator> self_;
 };
 
-TEST(DbnRanks, ValidationHasTheBitsOfOneRank) {
+TEST(DbnRanks, ValidationIsBitwiseEqualToOneRank) {
   Experiment e = small_dbn(false, true);
   e.train.threads = 1;
-  e.evaluate.validation_images = 75;  // three blocks, the last a part of one: no share for a fourth
+  e.evaluate.validation_images = 75;  // three blocks, the last one partial: rank 3 of 4 has none
   const RunData data{std::make_shared<Digits>(90, 0), std::make_shared<Digits>(100, 1000)};
   WorldOfOne alone;
   const auto one = make_dbn_trainer(e, alone.device());
-  run_digits(*one, 0, 9);  // the top machine's stage
+  run_digits(*one, 0, 9);  // in the top RBM's stage
   const auto expected = RunValidator(alone, e, data).validate(*one);
   e.train.threads = 2;
   const auto got = RunValidator(world(), e, data).validate(*one);
@@ -118,7 +119,7 @@ TEST(DbnRanks, ValidationHasTheBitsOfOneRank) {
   }
 }
 
-TEST(DbnRanks, ValidationOfTheWholeSetIsItsMean) {
+TEST(DbnRanks, ValidationOfWholeSetIsMeanOfImages) {
   Experiment e = small_dbn(false);
   const RunData data{std::make_shared<Digits>(40, 0), std::make_shared<Digits>(50, 1000)};
   WorldOfOne alone;

@@ -1,5 +1,5 @@
-// A deep belief network through the trainer's stages: what stands still and what moves in each, and
-// that a resume anywhere goes on to the bit.
+// A deep belief network in the trainer: the tensors that each stage trains, and bitwise equal
+// resumes after any step.
 #include <gtest/gtest.h>
 
 #include "comm/self_communicator.h"
@@ -35,7 +35,7 @@ class DbnTraining : public ::testing::Test {
   std::unique_ptr<Communicator> self_;
 };
 
-TEST_F(DbnTraining, AResumeAfterAnyStepGoesOnToTheBit) {
+TEST_F(DbnTraining, ResumeAfterAnyStepIsBitwiseEqual) {
   for (const auto& [persistent, label_units] : {std::pair{false, false}, {true, true}}) {
     Experiment e = small_dbn(persistent, label_units);
     const Schema schema = e.schema();
@@ -57,9 +57,9 @@ TEST_F(DbnTraining, AResumeAfterAnyStepGoesOnToTheBit) {
   }
 }
 
-TEST_F(DbnTraining, OtherChainsWouldShow) {
+TEST_F(DbnTraining, ResumeWithOtherChainsDiffers) {
   Experiment e = small_dbn(true);
-  e.objective.as<DbnOptions>().gibbs_steps = 1;  // small weights forget a chain within two
+  e.objective.as<DbnOptions>().gibbs_steps = 1;  // with small weights, 2 steps lose the difference
   const Schema schema = e.schema();
   auto straight = make(e);
   run_digits(*straight, 0, 3);
@@ -72,7 +72,7 @@ TEST_F(DbnTraining, OtherChainsWouldShow) {
   EXPECT_NE(other->digest(), straight->digest());
 }
 
-TEST_F(DbnTraining, TheFirstEpochMeasuresThePixelsAndNoMore) {
+TEST_F(DbnTraining, FirstEpochOnlyMeasuresPixelStatistics) {
   Experiment e = small_dbn(false);
   const Schema schema = e.schema();
   auto trainer = make(e);
@@ -94,21 +94,21 @@ TEST_F(DbnTraining, TheFirstEpochMeasuresThePixelsAndNoMore) {
   }
 }
 
-TEST_F(DbnTraining, LayersMoveInTheirStageAlone) {
+TEST_F(DbnTraining, EachStageTrainsOnlyItsLayer) {
   Experiment e = small_dbn(true);
   const Schema schema = e.schema();
   auto trainer = make(e);
-  std::vector<TensorMap> at_borders;
+  std::vector<TensorMap> at_stage_ends;
   for (const std::int64_t steps : {2, 4, 4, 4}) {
     run_digits(*trainer, 0, steps);
-    at_borders.push_back(values(*trainer, schema));
+    at_stage_ends.push_back(values(*trainer, schema));
   }
   const std::vector<std::string> moving = {"layers.0.", "layers.1.", ""};
   for (std::size_t i = 0; i < moving.size(); ++i) {
-    for (const auto& [name, tensor] : at_borders[i]) {
-      const bool same = at::equal(at_borders[i + 1].at(name), tensor);
+    for (const auto& [name, tensor] : at_stage_ends[i]) {
+      const bool same = at::equal(at_stage_ends[i + 1].at(name), tensor);
       const bool is_statistic = name.find("pixel") != std::string::npos;
-      // Back-propagation leaves visible biases as they are: nothing depends on them.
+      // Backpropagation does not change visible biases: the loss does not depend on them.
       const bool may_move = name.starts_with(moving[i]) && !is_statistic &&
                             (i < 2 || !name.ends_with("visible_bias"));
       EXPECT_EQ(same, !may_move) << name << " in stage " << i;
@@ -116,8 +116,8 @@ TEST_F(DbnTraining, LayersMoveInTheirStageAlone) {
   }
 }
 
-// v <- momentum v + g; p <- p - rate v, from v = 0 at the start of each machine; by hand.
-TEST_F(DbnTraining, MomentumBeginsLowAndAnewWithEachMachine) {
+// v <- momentum v + g; p <- p - lr v, with v = 0 at the start of each RBM's stage.
+TEST_F(DbnTraining, MomentumRestartsForEachRbm) {
   Experiment e = small_dbn(false);
   const Schema schema = e.schema();
   auto trainer = make(e);
@@ -135,13 +135,13 @@ TEST_F(DbnTraining, MomentumBeginsLowAndAnewWithEachMachine) {
     const at::Tensor expected = before - velocity * 0.1;
     EXPECT_TRUE(at::allclose(values(*trainer, schema).at(name), expected, 1e-5, 1e-7)) << step;
     if (!begins) {
-      const at::Tensor forgotten = before - gradient * 0.1;
-      EXPECT_FALSE(at::allclose(expected, forgotten, 1e-5, 1e-7)) << step;
+      const at::Tensor without_momentum = before - gradient * 0.1;
+      EXPECT_FALSE(at::allclose(expected, without_momentum, 1e-5, 1e-7)) << step;
     }
   }
 }
 
-TEST_F(DbnTraining, FineTuningHasARateOfItsOwn) {
+TEST_F(DbnTraining, FineTuningUsesItsOwnLearningRate) {
   Experiment e = small_dbn(false);
   e.objective.as<DbnOptions>().fine_tune_lr = 0.02;
   const Schema schema = e.schema();
@@ -154,7 +154,7 @@ TEST_F(DbnTraining, FineTuningHasARateOfItsOwn) {
                            1e-5, 1e-7));
 }
 
-TEST_F(DbnTraining, ReportsAndMeasuresFollowTheStage) {
+TEST_F(DbnTraining, MetricsDependOnStage) {
   Experiment e = small_dbn(false, true);
   auto trainer = make(e);
   const auto reports = [&](const std::string& name) {
@@ -186,7 +186,7 @@ TEST_F(DbnTraining, ReportsAndMeasuresFollowTheStage) {
   EXPECT_EQ(trainer->digest(), digest);  // measuring changes nothing
 }
 
-TEST_F(DbnTraining, ItsChainsAreInThePlan) {
+TEST_F(DbnTraining, MemoryPlanCountsPersistentChains) {
   Experiment e = small_dbn(false);
   const auto model = make_meta_model(e.model);
   const MemoryPlan without = plan_memory(*model, e);

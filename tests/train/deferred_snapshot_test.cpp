@@ -1,5 +1,5 @@
-// A snapshot whose copies are made only when training is about to change what they copy is that of
-// the moment it was taken at.
+// A snapshot with deferred copies, made just before training changes the tensors, equals an
+// immediate snapshot.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -13,8 +13,8 @@
 namespace valley {
 namespace {
 
+using testing::BufferKind;
 using testing::expect_same_checkpoint;
-using testing::Kept;
 using testing::kPass;
 using testing::NamedTraining;
 
@@ -25,8 +25,8 @@ std::unique_ptr<Trainer> make_snapshot_trainer(const Experiment& e, Communicator
       e, plan_microbatches(e.train.global_batch, kPass, 1, e.train.reproducible), self, images);
 }
 
-// Takes a snapshot at once and a deferred one before each of `steps` steps, which `step` takes;
-// returns how many of these made the copies before they changed anything.
+// Before each of `steps` calls of `step`, compares an immediate snapshot with a deferred one.
+// Returns the number of steps that made the deferred copies.
 std::int64_t compare(Trainer& trainer, const Schema& schema, std::int64_t steps,
                      const std::function<void()>& step) {
   std::int64_t held = 0;
@@ -54,27 +54,27 @@ std::int64_t compare(Trainer& trainer, const Schema& schema, std::int64_t steps,
 
 class DeferredSnapshot : public ::testing::TestWithParam<NamedTraining> {};
 
-TEST_P(DeferredSnapshot, IsThatOfItsMoment) {
+TEST_P(DeferredSnapshot, EqualsImmediateSnapshot) {
   Experiment e = GetParam().experiment;
   const Schema schema = e.schema();
   const auto self = make_self_communicator(at::kCPU);
   const auto trainer = make_snapshot_trainer(e, *self, testing::kImages);
   const std::int64_t held =
       compare(*trainer, schema, 6, [&] { testing::run_steps(*trainer, 0, 1); });
-  EXPECT_EQ(held, 6);  // also where a step only measures: averages follow
+  EXPECT_EQ(held, 6);  // steps that only measure update the averages as well
 }
 
 std::vector<NamedTraining> snapshot_trainings() {
   std::vector<NamedTraining> all = testing::small_gans();
-  all.push_back({"batch_norm", testing::experiment_with(Kept::kBatchNorm)});
-  all.push_back({"carry", testing::experiment_with(Kept::kCarry)});
-  all.push_back({"singular_vectors", testing::experiment_with(Kept::kSingularVectors)});
+  all.push_back({"batch_norm", testing::experiment_with(BufferKind::kBatchNorm)});
+  all.push_back({"carry", testing::experiment_with(BufferKind::kCarry)});
+  all.push_back({"singular_vectors", testing::experiment_with(BufferKind::kSingularVectors)});
   return all;
 }
 INSTANTIATE_TEST_SUITE_P(All, DeferredSnapshot, ::testing::ValuesIn(snapshot_trainings()),
                          testing::name_of);
 
-TEST(DeferredSnapshots, ArePartOfNoGraph) {
+TEST(DeferredSnapshots, AreNotRecordedInGraphs) {
   Experiment e = testing::small_experiment();
   e.train.report_every = 1000;
   const Schema schema = e.schema();
@@ -84,8 +84,9 @@ TEST(DeferredSnapshots, ArePartOfNoGraph) {
   EXPECT_EQ(compare(*trainer, schema, 8, [&] { testing::run_steps(*trainer, 0, 1); }), 8);
 }
 
-// Its machines forget moments at the first step of a stage, and its first epoch changes nothing.
-TEST(DeferredSnapshots, KnowStagesOfDeepBeliefNetworks) {
+// The first step of each RBM's stage resets the optimizer state; the 2 steps of the first epoch
+// change no weights.
+TEST(DeferredSnapshots, EqualImmediateSnapshotsInDbnStages) {
   Experiment e = testing::small_dbn(true, true);
   const Schema schema = e.schema();
   const auto self = make_self_communicator(at::kCPU);

@@ -1,4 +1,4 @@
-// An energy trained by chains on several ranks, against one rank that owns all parts of the buffer.
+// Compares EBM training on several ranks with one rank that owns the whole replay buffer.
 #include <gtest/gtest.h>
 
 #include "comm/ranked_test.h"
@@ -20,7 +20,7 @@ std::unique_ptr<Trainer> make_ebm_trainer(const Experiment& e, Communicator& com
       communicator, testing::kImages);
 }
 
-TEST(EbmRanks, ChainsAndWeightsHaveTheBitsOfOneRank) {
+TEST(EbmRanks, ChainsAndWeightsAreBitwiseEqualToOneRank) {
   Experiment e = small_ebm();
   e.train.reproducible = true;
   const Schema schema = e.schema();
@@ -29,7 +29,8 @@ TEST(EbmRanks, ChainsAndWeightsHaveTheBitsOfOneRank) {
   run_steps(*one, 0, 4);
   const Checkpoint expected = testing::checkpoint_of(*one, schema);
 
-  // Half way on all ranks, then on from the checkpoint of one: the parts go back to their owners.
+  // Two steps on all ranks, and a resume on all ranks from one rank's checkpoint: each rank
+  // restores its part of the replay buffer.
   auto many = make_ebm_trainer(e, world().device());
   run_steps(*many, world().rank(), 2);
   const auto half = make_ebm_trainer(e, *alone);

@@ -1,5 +1,5 @@
-// What an energy that is trained by chains needs of the trainer: its buffer in checkpoints, and an
-// end when it goes astray.
+// EBM training in the trainer: the replay buffer in checkpoints, and the end of training when the
+// loss diverges.
 #include <gtest/gtest.h>
 
 #include "comm/self_communicator.h"
@@ -30,7 +30,7 @@ class EbmTraining : public ::testing::Test {
   std::unique_ptr<Communicator> self_;
 };
 
-TEST_F(EbmTraining, RestoresToTheBitWithItsBuffer) {
+TEST_F(EbmTraining, ResumeWithReplayBufferIsBitwiseEqual) {
   Experiment e = small_ebm();
   const Schema schema = e.schema();
   constexpr std::int64_t kSteps = 5;
@@ -43,7 +43,7 @@ TEST_F(EbmTraining, RestoresToTheBitWithItsBuffer) {
   const Checkpoint expected = checkpoint_of(*straight, schema);
   EXPECT_EQ(expected.state.tensors.at("objective.replay").sizes(),
             at::IntArrayRef({4, 6, 32, 32, 3}));
-  for (const std::int64_t step : {1, 4}) {  // the ring half full, and gone round
+  for (const std::int64_t step : {1, 4}) {  // before and after the ring buffer wraps around
     SCOPED_TRACE(step);
     auto other = make(e);
     other->restore(saved[static_cast<std::size_t>(step)], schema, "data", "here");
@@ -57,7 +57,7 @@ TEST_F(EbmTraining, RestoresToTheBitWithItsBuffer) {
   }
 }
 
-TEST_F(EbmTraining, AnotherBufferWouldShow) {
+TEST_F(EbmTraining, ResumeWithOtherReplayBufferDiffers) {
   Experiment e = small_ebm();
   const Schema schema = e.schema();
   auto straight = make(e);
@@ -71,7 +71,7 @@ TEST_F(EbmTraining, AnotherBufferWouldShow) {
   EXPECT_NE(other->digest(), straight->digest());
 }
 
-TEST_F(EbmTraining, ALossBeyondItsBoundEndsTrainingWithTheStateBefore) {
+TEST_F(EbmTraining, LossBeyondLimitKeepsStateBeforeStep) {
   Experiment e = small_ebm();
   e.objective.as<EbmOptions>().energy_decay = 1e12;
   const Schema schema = e.schema();
@@ -81,7 +81,7 @@ TEST_F(EbmTraining, ALossBeyondItsBoundEndsTrainingWithTheStateBefore) {
   EXPECT_TRUE(trainer->status(true).not_finite);
   const Checkpoint after = checkpoint_of(*trainer, schema);
   for (const auto& [name, tensor] : before.model.tensors) {
-    // Vectors of power iteration move on every step.
+    // Every step updates the vectors of the power iteration.
     if (name.ends_with(".u") || name.ends_with(".v")) continue;
     EXPECT_TRUE(at::equal(after.model.tensors.at(name), tensor)) << name;
   }
@@ -89,7 +89,7 @@ TEST_F(EbmTraining, ALossBeyondItsBoundEndsTrainingWithTheStateBefore) {
                         before.state.tensors.at("objective.replay")));
 }
 
-TEST_F(EbmTraining, GridsShowChains) {
+TEST_F(EbmTraining, SamplesAreChains) {
   Experiment e = small_ebm();
   auto trainer = make(e);
   const at::Tensor noise = trainer->sample(6);
@@ -102,7 +102,7 @@ TEST_F(EbmTraining, GridsShowChains) {
   EXPECT_TRUE(at::equal(chains.narrow(0, 2, 4), noise.narrow(0, 2, 4)));
 }
 
-TEST_F(EbmTraining, ItsBufferIsInThePlan) {
+TEST_F(EbmTraining, MemoryPlanCountsReplayBuffer) {
   Experiment e = small_ebm();
   const auto model = make_meta_model(e.model);
   const MemoryPlan with = plan_memory(*model, e);

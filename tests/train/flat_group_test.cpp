@@ -22,7 +22,7 @@ class FlatGroupTest : public ::testing::Test {
   at::Tensor weight_, bias_, before_;
 };
 
-TEST_F(FlatGroupTest, KeepsValuesAndMakesParametersViews) {
+TEST_F(FlatGroupTest, ParametersBecomeViewsWithSameValues) {
   const FlatGroup group("g", set_, at::kCPU, true);
   EXPECT_TRUE(at::equal(weight_, before_));
   EXPECT_TRUE(weight_.is_contiguous(at::MemoryFormat::ChannelsLast));
@@ -32,7 +32,7 @@ TEST_F(FlatGroupTest, KeepsValuesAndMakesParametersViews) {
   EXPECT_EQ(bias_.detach().min().item<float>(), 2.0F);
 }
 
-TEST_F(FlatGroupTest, BackwardFillsTheFlatBufferInPlace) {
+TEST_F(FlatGroupTest, BackwardAccumulatesInFlatBuffer) {
   const FlatGroup group("g", set_, at::kCPU, true);
   set_.require_grad(true);
   const void* storage = weight_.grad().data_ptr();
@@ -48,7 +48,7 @@ TEST_F(FlatGroupTest, BackwardFillsTheFlatBufferInPlace) {
   EXPECT_EQ(weight_.grad().abs().sum().item<float>(), 0.0F);
 }
 
-TEST_F(FlatGroupTest, SavesByNameAndLoadsWhatItSaved) {
+TEST_F(FlatGroupTest, SaveAndLoadRoundTrip) {
   const FlatGroup group("g", set_, at::kCPU, true);
   TensorMap saved;
   group.layout().save(group.values(), "g.", saved);
@@ -61,7 +61,7 @@ TEST_F(FlatGroupTest, SavesByNameAndLoadsWhatItSaved) {
   EXPECT_THROW(group.layout().load(group.values(), "g.", saved, "here"), Error);
 }
 
-TEST_F(FlatGroupTest, StatisticsMoveRunningValuesUnlessAStepIsNotFinite) {
+TEST_F(FlatGroupTest, StatisticsUpdateRunningValuesOnlyInFiniteSteps) {
   const at::Tensor running =
       set_.add_buffer("running", {3}, Initializer::constant(1), Buffer::Kind::kStatistic);
   const at::Tensor derived =
@@ -77,8 +77,8 @@ TEST_F(FlatGroupTest, StatisticsMoveRunningValuesUnlessAStepIsNotFinite) {
   group.take_statistics(0.1, flag);
   EXPECT_TRUE(at::allclose(running, at::full({3}, 1.2F)));
   EXPECT_EQ(derived.item<float>(), 7.0F);
-  // An average follows the parameters, takes what is derived as it is, and leaves running values to
-  // estimate_running_moments.
+  // An average updates its parameters, copies derived buffers and does not change running values:
+  // estimate_running_moments does that.
   ParameterSet copies;
   const at::Tensor weight = copies.add("conv.weight", {5, 3, 3, 3}, Initializer::zero());
   copies.add("conv.bias", {5}, Initializer::zero());
@@ -92,7 +92,7 @@ TEST_F(FlatGroupTest, StatisticsMoveRunningValuesUnlessAStepIsNotFinite) {
   EXPECT_TRUE(at::allclose(averaged, at::full({3}, 1.0F)));
   EXPECT_TRUE(at::allclose(weight, 0.5 * weight_.detach()));
   EXPECT_EQ(taken.item<float>(), 7.0F);
-  // Moments that overflow count as a step that is not finite, though gradients be.
+  // Infinite statistics make the step not finite, even with finite gradients.
   group.zero();
   running.mutable_grad().fill_(std::numeric_limits<float>::infinity());
   adam.step(flag);

@@ -39,7 +39,7 @@ std::set<std::string> names(const TensorMap& state) {
   return all;
 }
 
-TEST_F(FlatOptimizerTest, SkipsOnceSomethingIsNotFinite) {
+TEST_F(FlatOptimizerTest, SkipsStepsAfterNonFiniteGradient) {
   const FlatGroup group("g", set_, at::kCPU, true);
   FlatOptimizer adam(group, at::full({}, 1e-2, at::kDouble), kernels::AdamSettings{});
   const at::Tensor flag = at::zeros({}, at::kInt);
@@ -52,14 +52,14 @@ TEST_F(FlatOptimizerTest, SkipsOnceSomethingIsNotFinite) {
   adam.step(flag);
   EXPECT_EQ(flag.item<int>(), 1);
   group.gradients().fill_(1);
-  adam.step(flag);  // finite again, but the state before it is not known to be good
+  adam.step(flag);  // finite gradients, but the flag stays set
   EXPECT_TRUE(at::equal(group.values(), good));
   TensorMap state;
   adam.save(state);
   EXPECT_EQ(state.at("optimizer.g.updates").item<std::int64_t>(), 1);
 }
 
-TEST_F(FlatOptimizerTest, SkipsWhenASumInTheTailIsNotFinite) {
+TEST_F(FlatOptimizerTest, SkipsWhenTailIsNotFinite) {
   const FlatGroup group("g", set_, at::kCPU, true);
   FlatOptimizer adam(group, at::full({}, 1e-2, at::kDouble), kernels::AdamSettings{});
   const at::Tensor flag = at::zeros({}, at::kInt);
@@ -68,7 +68,7 @@ TEST_F(FlatOptimizerTest, SkipsWhenASumInTheTailIsNotFinite) {
   EXPECT_EQ(flag.item<int>(), 1);
 }
 
-TEST_F(FlatOptimizerTest, SavesTheMomentsThatTheRuleHas) {
+TEST_F(FlatOptimizerTest, SavesMomentsOfItsRule) {
   const FlatGroup group("g", set_, at::kCPU, true);
   const std::set<std::string> none = {"optimizer.g.updates"};
   std::set<std::string> one = none;
@@ -86,8 +86,8 @@ TEST_F(FlatOptimizerTest, SavesTheMomentsThatTheRuleHas) {
   EXPECT_EQ(saved_by(rule(OptimizerName::kSgd, 0.9)), one);
 }
 
-// What a checkpoint holds is all that the next steps depend on.
-TEST_F(FlatOptimizerTest, ContinuesToTheBit) {
+// The saved state determines all later steps.
+TEST_F(FlatOptimizerTest, ResumeIsBitwiseEqual) {
   for (const OptimizerRule& r :
        {rule(OptimizerName::kAdam), rule(OptimizerName::kAdam, 0, false),
         rule(OptimizerName::kAdamax), rule(OptimizerName::kAdamax, 0, false),
@@ -120,7 +120,7 @@ TEST_F(FlatOptimizerTest, ContinuesToTheBit) {
   }
 }
 
-TEST_F(FlatOptimizerTest, NamesWhatACheckpointLacks) {
+TEST_F(FlatOptimizerTest, MissingMomentIsNamed) {
   const FlatGroup group("g", set_, at::kCPU, true);
   TensorMap state;
   FlatOptimizer(group, rate(), rule(OptimizerName::kSgd)).save(state);
@@ -134,7 +134,7 @@ TEST_F(FlatOptimizerTest, NamesWhatACheckpointLacks) {
   }
 }
 
-TEST_F(FlatOptimizerTest, ScalesTheScheduledRate) {
+TEST_F(FlatOptimizerTest, ScalesScheduledLearningRate) {
   const FlatGroup group("g", set_, at::kCPU, true);
   const at::Tensor scheduled = rate();
   FlatOptimizer half(group, scheduled, rule(OptimizerName::kSgd), 0.5);

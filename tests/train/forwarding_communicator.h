@@ -1,4 +1,5 @@
-// Passes every call on to another communicator: what tests break or watch is derived from it.
+// Forwards every call to another communicator; base class for communicators that inject faults or
+// record calls.
 #pragma once
 
 #include <cstdlib>
@@ -11,7 +12,8 @@ namespace valley::testing {
 
 class ForwardingCommunicator : public Communicator {
  public:
-  explicit ForwardingCommunicator(Communicator& real) : real_(real) {}  // which outlives this
+  // `real` must outlive this object.
+  explicit ForwardingCommunicator(Communicator& real) : real_(real) {}
   [[nodiscard]] int rank() const override { return real_.rank(); }
   [[nodiscard]] int size() const override { return real_.size(); }
   [[nodiscard]] int local_rank() const override { return real_.local_rank(); }

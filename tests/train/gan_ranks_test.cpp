@@ -1,5 +1,5 @@
-// Each objective of autoencoder GANs on several ranks, against one rank on the union of their
-// batches.
+// Compares each objective of autoencoder GANs on several ranks with one rank that has the whole
+// batch.
 #include <gtest/gtest.h>
 
 #include "comm/ranked_test.h"
@@ -38,19 +38,19 @@ RanksOutcome train_on_ranks(Experiment e, Communicator& communicator) {
 
 class GanRanks : public ::testing::TestWithParam<NamedTraining> {};
 
-TEST_P(GanRanks, ReproducibleTrainingHasTheBitsOfOneRank) {
+TEST_P(GanRanks, ReproducibleTrainingIsBitwiseEqualToOneRank) {
   const auto alone = one_rank();
   const RanksOutcome one = train_on_ranks(GetParam().experiment, *alone);
   const RanksOutcome many = train_on_ranks(GetParam().experiment, world().device());
   EXPECT_EQ(many.digest, one.digest);
-  EXPECT_EQ(many.epochs, one.epochs);  // MAGAN's sums and margins to the last bit
+  EXPECT_EQ(many.epochs, one.epochs);  // MAGAN's sums and margins, bitwise
   EXPECT_EQ(many.report, one.report);
   EXPECT_EQ(one.epochs.size(), GetParam().name == "magan" ? 4U : 0U);
 }
 
 // Channels in multiples of 16, which Valley's convolutions support on CPUs with AVX2 or AVX-512
 // (performance.winograd and narrow_convs); LibTorch computes those of the small networks above.
-TEST(GanRanksOfWholeVectors, ReproducibleTrainingHasTheBitsOfOneRank) {
+TEST(GanRanksWithOwnConvolutions, ReproducibleTrainingIsBitwiseEqualToOneRank) {
   const auto has_the_bits = [](Experiment e, const std::string& name) {
     e.model.width = 16;
     const auto alone = one_rank();

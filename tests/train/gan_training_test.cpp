@@ -1,5 +1,4 @@
-// What the objectives of autoencoder GANs need of the trainer: stages, epochs, and all state in
-// checkpoints.
+// Objectives of autoencoder GANs in the trainer: stages, epochs, and complete checkpoints.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -18,7 +17,6 @@ using testing::NamedTraining;
 using testing::run_steps;
 using testing::small_objective;
 
-// One rank.
 struct OneRank {
   OneRank() : self(make_self_communicator(at::kCPU)) {
     set_arithmetic({Precision::kFp32, true, 1});
@@ -33,9 +31,8 @@ struct OneRank {
 
 class GanTraining : public ::testing::TestWithParam<NamedTraining>, protected OneRank {};
 
-// Epochs have two steps: the odd numbers are in the middle of one, 2 and 4 are where MAGAN's stages
-// meet.
-TEST_P(GanTraining, RestoresToTheBit) {
+// An epoch has two steps: odd steps are inside an epoch, 2 and 4 are ends of MAGAN's stages.
+TEST_P(GanTraining, ResumeIsBitwiseEqual) {
   Experiment e = GetParam().experiment;
   const Schema schema = e.schema();
   constexpr std::int64_t kSteps = 8;
@@ -62,13 +59,13 @@ INSTANTIATE_TEST_SUITE_P(All, GanTraining, ::testing::ValuesIn(testing::small_ga
 
 class MaganTraining : public ::testing::Test, protected OneRank {};
 
-std::map<std::string, double> numbers(const Trainer& trainer) {
+std::map<std::string, double> metrics(const Trainer& trainer) {
   std::map<std::string, double> values;
   for (const auto& v : trainer.report()) values[v.name] = v.value;
   return values;
 }
 
-TEST_F(MaganTraining, StepsDAloneThenNothingThenBoth) {
+TEST_F(MaganTraining, PretrainsDThenMeasuresThenTrainsBoth) {
   Experiment e = small_objective("magan");
   e.objective.as<MaganOptions>().pretrain_epochs = 1;
   const Schema schema = e.schema();
@@ -89,20 +86,20 @@ TEST_F(MaganTraining, StepsDAloneThenNothingThenBoth) {
   };
   EXPECT_TRUE(moves("discriminator", 1));
   EXPECT_FALSE(moves("generator", 1));
-  EXPECT_TRUE(numbers(*trainer).contains("energy/real/q50"));
-  EXPECT_FALSE(numbers(*trainer).contains("energy/fake/q50"));
+  EXPECT_TRUE(metrics(*trainer).contains("energy/real/q50"));
+  EXPECT_FALSE(metrics(*trainer).contains("energy/fake/q50"));
   EXPECT_FALSE(moves("discriminator", 1));
-  const double first = numbers(*trainer).at("energy/real");
+  const double first = metrics(*trainer).at("energy/real");
   EXPECT_FALSE(moves("generator", 1));
-  const double second = numbers(*trainer).at("energy/real");
+  const double second = metrics(*trainer).at("energy/real");
   const TensorMap state = trainer->snapshot(schema, "").state.tensors;
   EXPECT_NEAR(state.at("objective.margin").item<double>(), (first + second) / 2, 1e-4 * first);
   EXPECT_TRUE(moves("discriminator", 1));
   EXPECT_TRUE(moves("generator", 1));
-  EXPECT_TRUE(numbers(*trainer).contains("energy/fake/q50"));
+  EXPECT_TRUE(metrics(*trainer).contains("energy/fake/q50"));
 }
 
-TEST_F(MaganTraining, TheSumsOfAnEpochAreInCheckpoints) {
+TEST_F(MaganTraining, CheckpointHasEpochSums) {
   Experiment e = small_objective("magan");
   e.objective.as<MaganOptions>().pretrain_epochs = 0;
   const Schema schema = e.schema();
@@ -118,8 +115,8 @@ TEST_F(MaganTraining, TheSumsOfAnEpochAreInCheckpoints) {
             std::numeric_limits<double>::infinity());
 }
 
-// A step that fails is taken back: neither its sums nor an epoch that it would have ended count.
-TEST_F(MaganTraining, AStepThatIsNotFiniteLeavesTheEpochAlone) {
+// A step that is not finite is rewound: it neither adds to the sums nor ends an epoch.
+TEST_F(MaganTraining, NonFiniteStepKeepsEpochState) {
   Experiment e = small_objective("magan");
   e.objective.as<MaganOptions>().pretrain_epochs = 0;
   e.optimizer.lr = 1e30;
@@ -133,7 +130,7 @@ TEST_F(MaganTraining, AStepThatIsNotFiniteLeavesTheEpochAlone) {
   }
   const TensorMap before = trainer->snapshot(schema, "").state.tensors;
   static_cast<void>(trainer->take_epoch_report());
-  run_steps(*trainer, 0, 3);  // as on a GPU, which says so later
+  run_steps(*trainer, 0, 3);  // as on a GPU, where the status arrives some steps later
   EXPECT_FALSE(trainer->take_epoch_report().has_value());
   trainer->rewind_to(bad - 1);
   const TensorMap after = trainer->snapshot(schema, "").state.tensors;

@@ -1,4 +1,4 @@
-// A communicator whose reductions are not over before a gate is open.
+// A communicator whose reductions cannot complete while a gate is shut.
 #pragma once
 
 #include <chrono>
@@ -13,7 +13,7 @@
 
 namespace valley::testing {
 
-// Holds back who comes to it while it is shut, and notes what happens in which order.
+// Blocks `pass` while it is shut, and records the order of events.
 class Gate {
  public:
   void shut() {
@@ -27,7 +27,7 @@ class Gate {
     }
     changed_.notify_all();
   }
-  // Whoever has stood before it for so long that nobody will open it notes "stuck" and breaks it.
+  // After 10 s in a shut gate, records "stuck" and opens the gate permanently.
   void pass() {
     constexpr std::chrono::seconds kTooLong{10};
     std::unique_lock lock(mutex_);
@@ -35,7 +35,7 @@ class Gate {
     is_open_ = is_broken_ = true;
     notes_.emplace_back("stuck");
   }
-  // What follows itself is noted once.
+  // Repeated events are recorded once.
   void note(const std::string& what) {
     const std::lock_guard lock(mutex_);
     if (notes_.empty() || notes_.back() != what) notes_.push_back(what);

@@ -12,7 +12,7 @@
 namespace valley {
 namespace {
 
-// Numbers of such different sizes that the order of a sum shows in its bits.
+// Values of very different magnitudes, so that the order of additions changes the result.
 std::vector<at::Tensor> leaves(int n) {
   at::manual_seed(4);
   std::vector<at::Tensor> all;
@@ -25,7 +25,7 @@ at::Tensor tree(const std::vector<at::Tensor>& all, std::size_t begin, std::size
   return n == 1 ? all[begin] : tree(all, begin, n / 2) + tree(all, begin + n / 2, n / 2);
 }
 
-TEST(TreeSum, IsTheFullBinaryTree) {
+TEST(TreeSum, EqualsFullBinaryTree) {
   for (const int n : {1, 2, 4, 8, 16}) {
     const auto all = leaves(n);
     TreeSum sum;
@@ -36,14 +36,14 @@ TEST(TreeSum, IsTheFullBinaryTree) {
   }
 }
 
-TEST(TreeSum, IsNotTheLinearSum) {
+TEST(TreeSum, DiffersFromLinearSum) {
   const auto all = leaves(16);
   at::Tensor linear = at::zeros({1000});
   for (const at::Tensor& leaf : all) linear.add_(leaf);
   EXPECT_FALSE(at::equal(linear, tree(all, 0, 16)));
 }
 
-TEST(TreeSum, StartsAfreshAfterATotal) {
+TEST(TreeSum, RestartsAfterTotal) {
   const auto all = leaves(4);
   TreeSum sum;
   at::Tensor total = at::empty({1000});
@@ -54,7 +54,7 @@ TEST(TreeSum, StartsAfreshAfterATotal) {
   }
 }
 
-TEST(TreeSum, RefusesATotalOfNoFullTree) {
+TEST(TreeSum, TotalOfIncompleteTreeIsRejected) {
   const auto all = leaves(3);
   TreeSum sum;
   at::Tensor total = at::empty({1000});
@@ -63,7 +63,7 @@ TEST(TreeSum, RefusesATotalOfNoFullTree) {
   EXPECT_THROW(sum.total(total), std::logic_error);
 }
 
-TEST(GradientReducer, AddsMicrobatchesInPlaceOrAsATree) {
+TEST(GradientReducer, AddsInTreeOrderOnlyIfReproducible) {
   const auto alone = make_self_communicator(at::kCPU);
   const auto all = leaves(4);
   for (const bool reproducible : {false, true}) {

@@ -1,4 +1,4 @@
-// The generator's forward pass under D's reduction, against training without it.
+// Compares training with the generator's forward pass during D's reduction with training without.
 #include <ATen/Functions.h>
 #include <gtest/gtest.h>
 
@@ -25,24 +25,24 @@ using testing::Watch;
 using testing::WatchedObjective;
 using testing::world;
 
-// Before it alternates; testing::small_gans.
+// Steps before the stage that trains both networks, see testing::small_gans.
 std::int64_t steps_before(const NamedTraining& training) {
   return training.experiment.objective.name == "magan" ? 4 : 0;
 }
 
-constexpr std::int64_t kAheadSteps = 3;  // in turns; one that reports
+constexpr std::int64_t kPrefetchSteps = 3;  // steps that train both networks; the last one reports
 
-std::vector<NamedTraining> ahead_trainings() {
+std::vector<NamedTraining> prefetch_trainings() {
   std::vector<NamedTraining> all = testing::small_gans();
   all.push_back({"alternating_began", testing::small_experiment()});
-  all.push_back({"batch_norm", testing::experiment_with(testing::Kept::kBatchNorm)});
+  all.push_back({"batch_norm", testing::experiment_with(testing::BufferKind::kBatchNorm)});
   all.push_back({"unfrozen", testing::small_experiment()});
   all.back().experiment.performance.frozen_networks = false;
   for (NamedTraining& t : all) t.experiment.train.report_every = 3;
   return all;
 }
 
-struct AheadOutcome {
+struct PrefetchOutcome {
   std::string digest;
   std::vector<double> report;
   bool is_finite;
@@ -51,83 +51,84 @@ struct AheadOutcome {
 struct Variant {
   Switch overlap = Switch::kOn;
   Watch watch = {};
-  bool is_repeated = false;
-  std::int64_t steps = kAheadSteps;
+  bool is_replayed = false;
+  std::int64_t steps = kPrefetchSteps;
 };
 
-AheadOutcome train_variant(const NamedTraining& training, const Variant& variant) {
+PrefetchOutcome train_variant(const NamedTraining& training, const Variant& variant) {
   set_arithmetic({Precision::kFp32, true, 1});
   Experiment e = training.experiment;
   e.performance.overlap = variant.overlap;
   WatchedObjective::next = variant.watch;
   Trainer trainer(e, plan_microbatches(8, testing::kPass, world().size(), false), world().device(),
                   kImages, WatchedObjective::make);
-  if (variant.is_repeated) trainer.record_steps_with(std::make_unique<testing::HostGraph>());
+  if (variant.is_replayed) trainer.record_steps_with(std::make_unique<testing::HostGraph>());
   run_steps(trainer, world().rank(), steps_before(training) + variant.steps);
-  AheadOutcome out{trainer.digest(), {}, !trainer.status(true).not_finite};
+  PrefetchOutcome out{trainer.digest(), {}, !trainer.status(true).not_finite};
   for (const Trainer::Value& v : trainer.report()) out.report.push_back(v.value);
   return out;
 }
 
-void expect_equal(const AheadOutcome& a, const AheadOutcome& b) {
+void expect_equal(const PrefetchOutcome& a, const PrefetchOutcome& b) {
   EXPECT_EQ(a.digest, b.digest);
   EXPECT_EQ(a.report, b.report);
   EXPECT_EQ(a.is_finite, b.is_finite);
 }
 
-class PassAheadOf : public ::testing::TestWithParam<NamedTraining> {};
+class PrefetchTest : public ::testing::TestWithParam<NamedTraining> {};
 
-// A rank has two microbatches, or one where there are four ranks.
-TEST_P(PassAheadOf, ChangesNoBit) {
+// A rank has two microbatches on two ranks and one on four.
+TEST_P(PrefetchTest, IsBitwiseEqualToTrainingWithout) {
   Variant variant;
   int passes = 0;
-  variant.watch.after_ahead = [&](const Phase& phase) { passes += phase.name == "G" ? 1 : 0; };
-  const AheadOutcome ahead = train_variant(GetParam(), variant);
+  variant.watch.after_prefetch = [&](const Phase& phase) { passes += phase.name == "G" ? 1 : 0; };
+  const PrefetchOutcome with_prefetch = train_variant(GetParam(), variant);
   EXPECT_EQ(passes,
-            GetParam().experiment.train.schedule == UpdateSchedule::kShared ? 0 : kAheadSteps);
-  EXPECT_TRUE(ahead.is_finite);
-  for (const std::string& other : world().gather(ahead.digest)) EXPECT_EQ(other, ahead.digest);
+            GetParam().experiment.train.schedule == UpdateSchedule::kShared ? 0 : kPrefetchSteps);
+  EXPECT_TRUE(with_prefetch.is_finite);
+  for (const std::string& other : world().gather(with_prefetch.digest))
+    EXPECT_EQ(other, with_prefetch.digest);
 
-  variant.watch.passes_ahead = false;
-  expect_equal(train_variant(GetParam(), variant), ahead);
+  variant.watch.prefetches = false;
+  expect_equal(train_variant(GetParam(), variant), with_prefetch);
 
-  // From three ranks on MPI's order of summing an element depends on the length of a message.
+  // With three or more ranks, MPI's order of additions depends on the message size.
   if (world().size() > 2) return;
-  variant.watch.passes_ahead = true;
+  variant.watch.prefetches = true;
   variant.overlap = Switch::kOff;
   passes = 0;
-  expect_equal(train_variant(GetParam(), variant), ahead);
+  expect_equal(train_variant(GetParam(), variant), with_prefetch);
   EXPECT_EQ(passes, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Gans, PassAheadOf, ::testing::ValuesIn(ahead_trainings()),
+INSTANTIATE_TEST_SUITE_P(Gans, PrefetchTest, ::testing::ValuesIn(prefetch_trainings()),
                          testing::name_of);
 
 std::vector<NamedTraining> some_trainings() {
   std::vector<NamedTraining> some;
-  for (const NamedTraining& t : ahead_trainings()) {
+  for (const NamedTraining& t : prefetch_trainings()) {
     if (t.name == "ebgan" || t.name == "magan" || t.name == "alternating_began") some.push_back(t);
   }
   return some;
 }
 
-class SomePassAheadOf : public ::testing::TestWithParam<NamedTraining> {};
+class AlternatingPrefetchTest : public ::testing::TestWithParam<NamedTraining> {};
 
-TEST_P(SomePassAheadOf, IsPartOfARecordedStep) {
-  Variant repeated;
-  repeated.is_repeated = true;
-  repeated.steps = StepGraph::kWarmUps + 3;
+TEST_P(AlternatingPrefetchTest, IsPartOfRecordedStep) {
+  Variant replayed;
+  replayed.is_replayed = true;
+  replayed.steps = StepGraph::kWarmUps + 3;
   int passes = 0;
-  repeated.watch.after_ahead = [&](const Phase&) { ++passes; };
+  replayed.watch.after_prefetch = [&](const Phase&) { ++passes; };
   Variant queued;
-  queued.steps = repeated.steps;
-  const AheadOutcome outcome = train_variant(GetParam(), repeated);
-  EXPECT_EQ(passes, repeated.steps);
+  queued.steps = replayed.steps;
+  const PrefetchOutcome outcome = train_variant(GetParam(), replayed);
+  EXPECT_EQ(passes, replayed.steps);
   expect_equal(outcome, train_variant(GetParam(), queued));
 }
 
-// D's reduction is not over before G's images are made, D has not passed them before it is.
-TEST_P(SomePassAheadOf, RunsWhileTheReductionOfDIsUnderWay) {
+// G generates its images before D's reduction completes; D reads them only afterwards.
+TEST_P(AlternatingPrefetchTest, RunsDuringReductionOfD) {
   set_arithmetic({Precision::kFp32, true, 1});
   Gate gate;
   GatedCommunicator communicator(world().device(), gate);
@@ -136,7 +137,7 @@ TEST_P(SomePassAheadOf, RunsWhileTheReductionOfDIsUnderWay) {
     gate.note(phase.name);
     if (phase.name == "D") gate.shut();
   };
-  watch.after_ahead = [&](const Phase&) {
+  watch.after_prefetch = [&](const Phase&) {
     gate.note("G's images");
     gate.open();
   };
@@ -145,25 +146,25 @@ TEST_P(SomePassAheadOf, RunsWhileTheReductionOfDIsUnderWay) {
   WatchedObjective::next = watch;
   Trainer trainer(e, plan_microbatches(8, testing::kPass, world().size(), false), communicator,
                   kImages, WatchedObjective::make);
-  run_steps(trainer, world().rank(), steps_before(GetParam()) + kAheadSteps);
+  run_steps(trainer, world().rank(), steps_before(GetParam()) + kPrefetchSteps);
   std::vector<std::string> notes = gate.notes();
-  const auto first = std::ranges::find(notes, "D");  // behind MAGAN's other stages
+  const auto first = std::ranges::find(notes, "D");  // after MAGAN's other stages
   notes.erase(notes.begin(), first);
   const std::vector<std::string> step = {"D", "G's images", "summed", "G", "summed"};
-  EXPECT_EQ(notes.size(), kAheadSteps * step.size());
+  EXPECT_EQ(notes.size(), kPrefetchSteps * step.size());
   for (std::size_t i = 0; i < notes.size(); ++i) EXPECT_EQ(notes[i], step[i % step.size()]) << i;
 }
 
-// Checks that the networks are those before it; returns the rest.
-TensorMap state_after_bad_step(const NamedTraining& training, Switch overlap, bool passes_ahead) {
+// Checks that a step with NaN gradients does not change the networks; returns the other state.
+TensorMap state_after_bad_step(const NamedTraining& training, Switch overlap, bool prefetches) {
   set_arithmetic({Precision::kFp32, true, 1});
   Experiment e = training.experiment;
   e.performance.overlap = overlap;
   const std::int64_t good = steps_before(training) + 1;
   const Trainer* running = nullptr;
   Watch watch;
-  watch.passes_ahead = passes_ahead;
-  // What D's passes add to.
+  watch.prefetches = prefetches;
+  // D's passes accumulate into these gradients.
   watch.before_pass = [&](const Phase& phase) {
     if (phase.name != "D" || running->steps_done() < good) return;
     const Parameter& first = running->model().network("discriminator").parameters().all().front();
@@ -183,16 +184,16 @@ TensorMap state_after_bad_step(const NamedTraining& training, Switch overlap, bo
   return trainer.snapshot(e.schema(), "").state.tensors;
 }
 
-TEST_P(SomePassAheadOf, LeavesAStepUntakenWhoseDIsNotFinite) {
-  const TensorMap ahead = state_after_bad_step(GetParam(), Switch::kOn, true);
-  const TensorMap one_by_one = state_after_bad_step(GetParam(), Switch::kOn, false);
-  for (const auto& [name, tensor] : ahead) {
-    // k or the margin of such a step is not a number.
-    EXPECT_TRUE(at::allclose(tensor, one_by_one.at(name), 0, 0, /*equal_nan=*/true)) << name;
+TEST_P(AlternatingPrefetchTest, NonFiniteGradientOfDSkipsStep) {
+  const TensorMap with_prefetch = state_after_bad_step(GetParam(), Switch::kOn, true);
+  const TensorMap without_prefetch = state_after_bad_step(GetParam(), Switch::kOn, false);
+  for (const auto& [name, tensor] : with_prefetch) {
+    // k or the margin of such a step is NaN.
+    EXPECT_TRUE(at::allclose(tensor, without_prefetch.at(name), 0, 0, /*equal_nan=*/true)) << name;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Gans, SomePassAheadOf, ::testing::ValuesIn(some_trainings()),
+INSTANTIATE_TEST_SUITE_P(Gans, AlternatingPrefetchTest, ::testing::ValuesIn(some_trainings()),
                          testing::name_of);
 
 }  // namespace

@@ -1,5 +1,5 @@
-// n ranks against one rank on the union of their batches; and a reduction broken on purpose, which
-// must show.
+// Compares n ranks with one rank that has the whole batch; a deliberately broken reduction must be
+// detected.
 #include <gtest/gtest.h>
 
 #include "comm/ranked_test.h"
@@ -25,15 +25,15 @@ class BrokenCommunicator : public testing::ForwardingCommunicator {
       : ForwardingCommunicator(real), fault_(fault) {}
   [[nodiscard]] std::string name() const override { return "broken"; }
   [[nodiscard]] std::unique_ptr<Work> all_reduce(const at::Tensor& t, ReduceOp op) override {
-    return ForwardingCommunicator::all_reduce(spoilt(t), op);
+    return ForwardingCommunicator::all_reduce(corrupted(t), op);
   }
   [[nodiscard]] std::unique_ptr<Work> tree_reduce(const at::Tensor& t) override {
-    return ForwardingCommunicator::tree_reduce(spoilt(t));
+    return ForwardingCommunicator::tree_reduce(corrupted(t));
   }
 
  private:
-  // What is reduced in place of `t`.
-  [[nodiscard]] at::Tensor spoilt(const at::Tensor& t) const {
+  // The tensor to reduce instead of `t`.
+  [[nodiscard]] at::Tensor corrupted(const at::Tensor& t) const {
     if (fault_ == Fault::kForgetsOneRank && rank() == size() - 1) t.zero_();
     return fault_ == Fault::kSkipsReduction ? t.clone() : t;
   }
@@ -62,31 +62,32 @@ std::string trained_digest(Communicator& communicator, bool reproducible,
   return trained_digest(communicator, e, reproducible ? AutoInt(1) : std::nullopt, out);
 }
 
-TEST(Ranks, ReproducibleTrainingHasTheBitsOfOneRank) {
+TEST(Ranks, ReproducibleTrainingIsBitwiseEqualToOneRank) {
   const auto alone = one_rank();
   EXPECT_EQ(trained_digest(world().device(), true), trained_digest(*alone, true));
 }
 
-// Moments of microbatches, singular vectors and carries among the bits.
-TEST(Ranks, WhatNetworksKeepHasTheBitsOfOneRank) {
+// Buffers: moments of microbatches, singular vectors and carries.
+TEST(Ranks, BuffersAreBitwiseEqualToOneRank) {
   const auto alone = one_rank();
-  using testing::Kept;
-  for (const Kept kept : {Kept::kBatchNorm, Kept::kCarry, Kept::kSingularVectors}) {
-    Experiment e = testing::experiment_with(kept);
+  using testing::BufferKind;
+  for (const BufferKind kind :
+       {BufferKind::kBatchNorm, BufferKind::kCarry, BufferKind::kSingularVectors}) {
+    Experiment e = testing::experiment_with(kind);
     e.train.reproducible = true;
     std::unique_ptr<Trainer> one;
     std::unique_ptr<Trainer> many;
     EXPECT_EQ(trained_digest(world().device(), e, 2, &many), trained_digest(*alone, e, 2, &one))
-        << static_cast<int>(kept);
+        << static_cast<int>(kind);
     const Schema schema = e.schema();
     const TensorMap expected = one->snapshot(schema, "").model.tensors;
     for (const auto& [name, tensor] : many->snapshot(schema, "").model.tensors)
-      EXPECT_TRUE(at::equal(tensor, expected.at(name))) << name;  // averages, too
-    // Without `reproducible` the microbatches are the same, summed in another order.
+      EXPECT_TRUE(at::equal(tensor, expected.at(name))) << name;  // averages as well
+    // Without `reproducible` the same microbatches are summed in another order.
     e.train.reproducible = false;
     const std::string digest = trained_digest(world().device(), e, 2, &many);
     for (const std::string& other : world().gather(digest)) EXPECT_EQ(other, digest);
-    if (kept != Kept::kBatchNorm) continue;
+    if (kind != BufferKind::kBatchNorm) continue;
     for (const auto& [name, tensor] : many->snapshot(schema, "").model.tensors) {
       if (name.find("running") == std::string::npos) continue;
       EXPECT_TRUE(at::allclose(tensor, expected.at(name), 1e-2, 1e-3)) << name;
@@ -94,14 +95,13 @@ TEST(Ranks, WhatNetworksKeepHasTheBitsOfOneRank) {
   }
 }
 
-TEST(Ranks, PlainTrainingIsNearOneRankAndEqualOnAll) {
+TEST(Ranks, PlainTrainingIsNearOneRankAndEqualOnAllRanks) {
   const auto alone = one_rank();
   std::unique_ptr<Trainer> one;
   std::unique_ptr<Trainer> many;
   trained_digest(*alone, false, &one);
   const std::string digest = trained_digest(world().device(), false, &many);
-  for (const std::string& other : world().gather(digest))
-    EXPECT_EQ(other, digest);  // k_t to the last bit among it
+  for (const std::string& other : world().gather(digest)) EXPECT_EQ(other, digest);  // includes k_t
   Experiment e = small_experiment();
   const Schema schema = e.schema();
   const TensorMap expected = one->snapshot(schema, "").model.tensors;
@@ -111,7 +111,7 @@ TEST(Ranks, PlainTrainingIsNearOneRankAndEqualOnAll) {
   }
 }
 
-TEST(Ranks, ABrokenReductionShows) {
+TEST(Ranks, BrokenReductionIsDetected) {
   const auto alone = one_rank();
   using Fault = BrokenCommunicator::Fault;
   for (const bool reproducible : {true, false}) {
@@ -121,7 +121,7 @@ TEST(Ranks, ABrokenReductionShows) {
       const std::string digest = trained_digest(broken, reproducible);
       EXPECT_NE(digest, expected);
       if (fault != Fault::kSkipsReduction) continue;
-      // And the agreement that every checkpoint asks for finds replicas that drifted apart.
+      // The check before every checkpoint also detects replicas that differ.
       EXPECT_THROW(world().require_equal("the networks", digest), std::exception);
     }
   }

@@ -19,7 +19,7 @@ RateSettings settings() {
   return s;
 }
 
-// The rate after each window whose mean is given.
+// The learning rate after each window, given the windows' means.
 std::vector<double> rates(RateSchedule& schedule, const std::vector<double>& means) {
   std::vector<double> all;
   for (const double mean : means) {
@@ -36,7 +36,7 @@ TEST(RateSchedule, HalvesAfterWindowsWithoutProgress) {
             (std::vector<double>{8e-4, 8e-4, 8e-4, 8e-4, 4e-4}));
 }
 
-TEST(RateSchedule, ProgressResetsTheCount) {
+TEST(RateSchedule, ProgressResetsStallCount) {
   RateSchedule schedule(settings(), at::kCPU);
   EXPECT_EQ(rates(schedule, {1.0, 0.99, 0.99, 0.5, 0.5, 0.5, 0.5}).back(), 4e-4);
   EXPECT_EQ(rates(schedule, {0.5, 0.5}).back(), 4e-4);
@@ -47,20 +47,20 @@ TEST(RateSchedule, NeverFallsBelowTheFloor) {
   EXPECT_DOUBLE_EQ(rates(schedule, std::vector<double>(40, 1.0)).back(), 1e-4);
 }
 
-TEST(RateSchedule, ConstantStaysAsItIs) {
+TEST(RateSchedule, ConstantDoesNotChange) {
   RateSettings s = settings();
   s.rule = LrSchedule::kConstant;
   RateSchedule schedule(s, at::kCPU);
   EXPECT_EQ(rates(schedule, std::vector<double>(20, 1.0)).back(), 8e-4);
 }
 
-TEST(RateSchedule, ASkippedStepDoesNotSpoilTheWindow) {
+TEST(RateSchedule, NanMeasureIsIgnored) {
   RateSchedule schedule(settings(), at::kCPU);
   schedule.observe(1, at::full({}, std::numeric_limits<double>::quiet_NaN(), at::kDouble));
   EXPECT_EQ(rates(schedule, {1.0, 0.5, 0.2}).back(), 8e-4);
 }
 
-TEST(RateSchedule, ContinuesInTheMiddleOfAWindow) {
+TEST(RateSchedule, ResumeInsideWindowIsEqual) {
   RateSchedule straight(settings(), at::kCPU);
   RateSchedule first(settings(), at::kCPU);
   for (int i = 0; i < 5; ++i) {
@@ -79,19 +79,19 @@ TEST(RateSchedule, ContinuesInTheMiddleOfAWindow) {
   EXPECT_EQ(second.rate().item<double>(), 4e-4);
 }
 
-TEST(RateSchedule, SaysWhatItHalvedAndWhy) {
+TEST(RateSchedule, LogTextNamesRatesAndReason) {
   RateSchedule schedule(settings(), at::kCPU);
-  std::vector<std::string> said;
+  std::vector<std::string> texts;
   for (int i = 0; i < 8; ++i) {
     if (const auto text = schedule.observe(i + 1, at::full({}, 0.25, at::kDouble)))
-      said.push_back(*text);
+      texts.push_back(*text);
   }
-  ASSERT_EQ(said.size(), 1U);
+  ASSERT_EQ(texts.size(), 1U);
   for (const char* part : {"from 0.0008 to 0.0004", "3 windows of 2 steps", "10 %", "0.25"})
-    EXPECT_NE(said.front().find(part), std::string::npos) << said.front();
+    EXPECT_NE(texts.front().find(part), std::string::npos) << texts.front();
 }
 
-TEST(RateSchedule, SaysNothingAtTheFloor) {
+TEST(RateSchedule, NoLogTextAtFloor) {
   RateSettings s = settings();
   s.floor = 1;
   RateSchedule schedule(s, at::kCPU);
@@ -108,19 +108,19 @@ RateSettings stepped() {
   return s;
 }
 
-TEST(RateSchedule, StepsDownByTheNumberOfSteps) {
+TEST(RateSchedule, StepDecayFollowsStepCount) {
   RateSchedule schedule(stepped(), at::kCPU);
   std::vector<double> all;
   for (std::int64_t step = 1; step <= 7; ++step) {
-    const bool told = schedule.observe(step, std::nullopt).has_value();
-    EXPECT_EQ(told, step % 3 == 0) << step;
+    const bool has_changed = schedule.observe(step, std::nullopt).has_value();
+    EXPECT_EQ(has_changed, step % 3 == 0) << step;
     all.push_back(schedule.rate().item<double>());
   }
   const std::vector<double> expected = {1e-3, 1e-3, 1e-4, 1e-4, 1e-4, 1e-5, 1e-5};
   for (std::size_t i = 0; i < all.size(); ++i) EXPECT_DOUBLE_EQ(all[i], expected[i]) << i;
 }
 
-TEST(RateSchedule, AStepThatIsTakenBackTakesItsRateBack) {
+TEST(RateSchedule, RewindRestoresLearningRate) {
   RateSchedule schedule(stepped(), at::kCPU);
   for (std::int64_t step = 1; step <= 3; ++step) schedule.observe(step, std::nullopt);
   schedule.rewind_to(2);

@@ -1,5 +1,4 @@
-// Steps that are recorded and repeated against steps that the host queues one by one, with a graph
-// of the host's.
+// Compares recorded and replayed steps with steps queued one by one, using a graph on the host.
 #include "train/step_graph.h"
 
 #include <ATen/record_function.h>
@@ -26,7 +25,7 @@ using testing::kImages;
 using testing::NamedTraining;
 using testing::run_steps;
 
-// Names of operations with the numbers that the host gives them.
+// Names of operations with their scalar arguments.
 std::vector<std::string>* noted = nullptr;
 
 std::unique_ptr<at::ObserverContext> note(const at::RecordFunction& function) {
@@ -39,7 +38,7 @@ std::unique_ptr<at::ObserverContext> note(const at::RecordFunction& function) {
   return nullptr;
 }
 
-// What `work` runs on this thread, backward passes included.
+// The operations that `work` runs on this thread, including backward passes.
 std::vector<std::string> operations_of(const std::function<void()>& work) {
   std::vector<std::string> all;
   noted = &all;
@@ -59,10 +58,10 @@ bool waits_for_device(const std::vector<std::string>& operations) {
 }
 
 struct Counts {
-  int of_steps = 0;  // runs and replays when the last step was taken; drawing samples is a run too
+  int of_steps = 0;  // runs and replays after the last step; later sampling adds runs
   int runs = 0, records = 0, replays = 0;
   std::vector<std::string> recorded;            // operations of the first replay
-  std::vector<std::vector<std::string>> again;  // of the others
+  std::vector<std::vector<std::string>> again;  // operations of the other replays
 };
 
 class CountingGraph final : public testing::HostGraph {
@@ -101,7 +100,7 @@ struct GraphOutcome {
   std::vector<Trainer::Value> report;
 };
 
-// 20 steps, of which five report; the rate falls and k or the margin moves meanwhile.
+// 20 steps, five of them reported, while the learning rate and k or the margin change.
 GraphOutcome train_recorded(const Experiment& given, Counts* counts) {
   set_arithmetic({Precision::kFp32, true, 1});
   static Experiment e;
@@ -121,29 +120,30 @@ GraphOutcome train_recorded(const Experiment& given, Counts* counts) {
 std::vector<NamedTraining> recordable() {
   std::vector<NamedTraining> all = testing::small_gans();
   all.push_back({"alternating_began", testing::small_experiment()});
-  all.push_back({"batch_norm", testing::experiment_with(testing::Kept::kBatchNorm)});
-  all.push_back({"carry", testing::experiment_with(testing::Kept::kCarry)});
+  all.push_back({"batch_norm", testing::experiment_with(testing::BufferKind::kBatchNorm)});
+  all.push_back({"carry", testing::experiment_with(testing::BufferKind::kCarry)});
   return all;
 }
 
-class StepGraphOf : public ::testing::TestWithParam<NamedTraining> {};
+class StepGraphTest : public ::testing::TestWithParam<NamedTraining> {};
 
-TEST_P(StepGraphOf, HasTheBitsOfStepsThatTheHostQueues) {
+TEST_P(StepGraphTest, ReplayIsBitwiseEqualToQueuedSteps) {
   Counts counts;
   const GraphOutcome expected = train_recorded(GetParam().experiment, nullptr);
-  const GraphOutcome repeated = train_recorded(GetParam().experiment, &counts);
-  EXPECT_EQ(repeated.digest, expected.digest);
-  for (const auto& [name, tensor] : repeated.tensors)
+  const GraphOutcome replayed = train_recorded(GetParam().experiment, &counts);
+  EXPECT_EQ(replayed.digest, expected.digest);
+  for (const auto& [name, tensor] : replayed.tensors)
     EXPECT_TRUE(at::equal(tensor, expected.tensors.at(name))) << name;
-  ASSERT_EQ(repeated.report.size(), expected.report.size());
-  for (std::size_t i = 0; i < repeated.report.size(); ++i)
-    EXPECT_EQ(repeated.report[i].value, expected.report[i].value) << expected.report[i].name;
+  ASSERT_EQ(replayed.report.size(), expected.report.size());
+  for (std::size_t i = 0; i < replayed.report.size(); ++i)
+    EXPECT_EQ(replayed.report[i].value, expected.report[i].value) << expected.report[i].name;
   EXPECT_GT(counts.replays, 5);
   EXPECT_EQ(counts.of_steps, 20);
 }
 
-// What the host does in a step that is repeated is the same each time, and asks the device nothing.
-TEST_P(StepGraphOf, RepeatsWhatNoNumberOfTheHostChanges) {
+// Every replayed step runs the same operations with the same scalars, without device
+// synchronization.
+TEST_P(StepGraphTest, RepeatsSameHostOperations) {
   Counts counts;
   train_recorded(GetParam().experiment, &counts);
   EXPECT_GT(counts.recorded.size(), 100U);
@@ -151,18 +151,18 @@ TEST_P(StepGraphOf, RepeatsWhatNoNumberOfTheHostChanges) {
   for (const auto& operations : counts.again) EXPECT_EQ(operations, counts.recorded);
 }
 
-INSTANTIATE_TEST_SUITE_P(Gans, StepGraphOf, ::testing::ValuesIn(recordable()), testing::name_of);
+INSTANTIATE_TEST_SUITE_P(Gans, StepGraphTest, ::testing::ValuesIn(recordable()), testing::name_of);
 
-// Its chains are recorded, and the rest of a step is queued by the host.
-TEST(StepGraph, OfTheEbmRepeatsAStepOfItsChains) {
+// The graph contains a step of the chains; the host queues the rest of a training step.
+TEST(StepGraph, EbmRecordsChainStep) {
   const Experiment e = testing::small_ebm();
   Counts counts;
   const GraphOutcome expected = train_recorded(e, nullptr);
-  const GraphOutcome repeated = train_recorded(e, &counts);
-  EXPECT_EQ(repeated.digest, expected.digest);
-  ASSERT_EQ(repeated.report.size(), expected.report.size());
-  for (std::size_t i = 0; i < repeated.report.size(); ++i)
-    EXPECT_EQ(repeated.report[i].value, expected.report[i].value) << expected.report[i].name;
+  const GraphOutcome replayed = train_recorded(e, &counts);
+  EXPECT_EQ(replayed.digest, expected.digest);
+  ASSERT_EQ(replayed.report.size(), expected.report.size());
+  for (std::size_t i = 0; i < replayed.report.size(); ++i)
+    EXPECT_EQ(replayed.report[i].value, expected.report[i].value) << expected.report[i].name;
   EXPECT_EQ(counts.records, 1);
   EXPECT_EQ(counts.runs, RecordedLangevin::kWarmUps);
   const std::int64_t chains = 20 * e.train.global_batch / testing::kPass;
@@ -172,7 +172,7 @@ TEST(StepGraph, OfTheEbmRepeatsAStepOfItsChains) {
   for (const auto& operations : counts.again) EXPECT_EQ(operations, counts.recorded);
 }
 
-TEST(StepGraph, OperationsAndTheirNumbersAreSeen) {
+TEST(StepGraph, OperationRecorderSeesScalarArguments) {
   const at::Tensor one = at::ones({});
   const auto add = [&](double value) { return operations_of([&] { one.add(value); }); };
   EXPECT_EQ(add(2), add(2));
@@ -181,7 +181,7 @@ TEST(StepGraph, OperationsAndTheirNumbersAreSeen) {
   EXPECT_TRUE(waits_for_device(operations_of([&] { one.item(); })));
 }
 
-TEST(StepGraph, AnotherStageIsWarmedUpAndRecordedAnew) {
+TEST(StepGraph, NewStageIsWarmedUpAndRecorded) {
   Counts counts;
   StepGraph graph(std::make_unique<CountingGraph>(counts));
   const std::vector<Stage> stages(2);
@@ -201,9 +201,9 @@ TEST(StepGraph, AnotherStageIsWarmedUpAndRecordedAnew) {
   EXPECT_EQ(counts.replays, 4);
 }
 
-TEST(StepGraph, IsRefusedWhereItCannotBe) {
+TEST(StepGraph, UnsupportedCudaGraphIsRejected) {
   const auto alone = make_self_communicator(at::kCPU);
-  const auto refusal = [&](Experiment e) -> std::string {
+  const auto rejection = [&](Experiment e) -> std::string {
     e.performance.cuda_graph = Switch::kOn;
     try {
       const Trainer trainer(e, plan_microbatches(8, testing::kPass, 1, false), *alone, kImages);
@@ -213,9 +213,10 @@ TEST(StepGraph, IsRefusedWhereItCannotBe) {
     }
     return "";
   };
-  EXPECT_NE(refusal(testing::small_experiment()).find("performance.cuda_graph"), std::string::npos);
-  EXPECT_NE(refusal(testing::small_ebm()).find("performance.cuda_graph"), std::string::npos);
-  const std::string dbn = refusal(testing::small_dbn(true));
+  EXPECT_NE(rejection(testing::small_experiment()).find("performance.cuda_graph"),
+            std::string::npos);
+  EXPECT_NE(rejection(testing::small_ebm()).find("performance.cuda_graph"), std::string::npos);
+  const std::string dbn = rejection(testing::small_dbn(true));
   EXPECT_NE(dbn.find("objective.name = \"dbn\""), std::string::npos) << dbn;
 }
 

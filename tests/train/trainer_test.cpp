@@ -34,7 +34,7 @@ class TrainerTest : public ::testing::Test {
   std::unique_ptr<Communicator> self_;
 };
 
-TEST_F(TrainerTest, TheSameSeedGivesTheSameBitsAndAnotherOnesOthers) {
+TEST_F(TrainerTest, SameSeedIsBitwiseEqualAndOtherSeedDiffers) {
   Experiment e = small_experiment();
   auto one = make(e);
   auto two = make(e);
@@ -48,7 +48,7 @@ TEST_F(TrainerTest, TheSameSeedGivesTheSameBitsAndAnotherOnesOthers) {
   EXPECT_NE(one->digest(), three->digest());
 }
 
-TEST_F(TrainerTest, ReportsQuantilesOfTheSamplesEnergiesInReportedSteps) {
+TEST_F(TrainerTest, ReportsEnergyQuantilesInReportedSteps) {
   Experiment e = small_experiment();
   e.train.report_every = 3;
   auto trainer = make(e);
@@ -70,7 +70,7 @@ TEST_F(TrainerTest, ReportsQuantilesOfTheSamplesEnergiesInReportedSteps) {
   EXPECT_TRUE(value("energy/fake/q95").has_value());
 }
 
-TEST_F(TrainerTest, MicrobatchesGiveTheGradientOfTheWholeBatch) {
+TEST_F(TrainerTest, MicrobatchGradientsEqualWholeBatchGradient) {
   Experiment e = small_experiment();
   auto whole = make(e);
   auto parts = make(e, 2);
@@ -87,7 +87,7 @@ TEST_F(TrainerTest, MicrobatchesGiveTheGradientOfTheWholeBatch) {
   }
 }
 
-TEST_F(TrainerTest, RestoresToTheBitInTheMiddleOfAnEpoch) {
+TEST_F(TrainerTest, ResumeInsideEpochIsBitwiseEqual) {
   Experiment e = small_experiment();
   Schema schema = e.schema();
   auto straight = make(e);
@@ -95,7 +95,7 @@ TEST_F(TrainerTest, RestoresToTheBitInTheMiddleOfAnEpoch) {
   auto first = make(e);
   run_steps(*first, 0, 3);
   const Checkpoint saved = first->snapshot(schema, "data");
-  run_steps(*first, 0, 2);  // what is saved must not move with what goes on
+  run_steps(*first, 0, 2);  // later steps must not change the snapshot
   auto second = make(e);
   second->restore(saved, schema, "data", "here");
   EXPECT_EQ(second->steps_done(), 3);
@@ -111,8 +111,8 @@ TEST_F(TrainerTest, RestoresToTheBitInTheMiddleOfAnEpoch) {
   EXPECT_EQ(a.state.metadata, b.state.metadata);
 }
 
-// Of every optimizer, and of a schedule whose rate changes on both sides of the resume.
-TEST_F(TrainerTest, EveryOptimizerAndScheduleContinuesToTheBit) {
+// The step-decay schedule changes the learning rate before and after the resume.
+TEST_F(TrainerTest, ResumeWithEveryOptimizerIsBitwiseEqual) {
   std::string adam;
   for (const auto name : {OptimizerName::kAdam, OptimizerName::kAdamax, OptimizerName::kSgd}) {
     Experiment e = small_experiment();
@@ -140,7 +140,7 @@ TEST_F(TrainerTest, EveryOptimizerAndScheduleContinuesToTheBit) {
   }
 }
 
-TEST_F(TrainerTest, ACheckpointOfAnotherOptimizerIsRefusedByName) {
+TEST_F(TrainerTest, CheckpointOfOtherOptimizerIsRejectedByName) {
   Experiment e = small_experiment();
   Schema schema = e.schema();
   const Checkpoint saved = make(e)->snapshot(schema, "data");
@@ -156,7 +156,7 @@ TEST_F(TrainerTest, ACheckpointOfAnotherOptimizerIsRefusedByName) {
   }
 }
 
-TEST_F(TrainerTest, TheMemoryPlanCountsTheOptimizersMoments) {
+TEST_F(TrainerTest, MemoryPlanCountsOptimizerMoments) {
   Experiment e = small_experiment();
   e.train.ema_half_life = 0;
   const auto model = make_meta_model(e.model);
@@ -176,7 +176,7 @@ TEST_F(TrainerTest, TheMemoryPlanCountsTheOptimizersMoments) {
       2 * bytes);
 }
 
-TEST_F(TrainerTest, RefusesToRestoreWhatDoesNotFit) {
+TEST_F(TrainerTest, MismatchedCheckpointIsRejected) {
   Experiment e = small_experiment();
   Schema schema = e.schema();
   auto trainer = make(e);
@@ -202,7 +202,7 @@ TEST_F(TrainerTest, RefusesToRestoreWhatDoesNotFit) {
   EXPECT_EQ(code_of(other, "data"), ExitCode::kData);
 }
 
-TEST_F(TrainerTest, AveragesTheGeneratorWithItsHalfLife) {
+TEST_F(TrainerTest, AveragesGeneratorWithHalfLife) {
   Experiment e = small_experiment();
   e.train.ema_half_life = 8;  // one step
   e.train.ema_ramp_up = 0;
@@ -216,8 +216,8 @@ TEST_F(TrainerTest, AveragesTheGeneratorWithItsHalfLife) {
   EXPECT_TRUE(at::allclose(after.at("generator_ema." + name), expected, 1e-5, 1e-7));
 }
 
-// The half-life is at most ema_ramp_up of the images seen before the step: 0, then 4 of 8 images.
-TEST_F(TrainerTest, RampsTheHalfLifeOfTheAverageUp) {
+// The half-life is at most ema_ramp_up times the images before the step: 0, then 0.5 * 8 = 4.
+TEST_F(TrainerTest, EmaHalfLifeRampsUp) {
   Experiment e = small_experiment();
   e.train.ema_half_life = 1e6;
   e.train.ema_ramp_up = 0.5;
@@ -234,7 +234,7 @@ TEST_F(TrainerTest, RampsTheHalfLifeOfTheAverageUp) {
   EXPECT_TRUE(at::allclose(second.at("generator_ema." + name), expected, 1e-5, 1e-7));
 }
 
-TEST_F(TrainerTest, StandsStillFromAStepThatIsNotFinite) {
+TEST_F(TrainerTest, NonFiniteStepStopsUpdates) {
   Experiment e = small_experiment();
   e.optimizer.lr = 1e30;
   Schema schema = e.schema();
@@ -254,7 +254,7 @@ TEST_F(TrainerTest, StandsStillFromAStepThatIsNotFinite) {
   }
 }
 
-TEST_F(TrainerTest, TellsWhenARankWasAskedToStop) {
+TEST_F(TrainerTest, StatusReportsStopRequest) {
   Experiment e = small_experiment();
   auto trainer = make(e);
   run_steps(*trainer, 0, 1);
@@ -263,7 +263,7 @@ TEST_F(TrainerTest, TellsWhenARankWasAskedToStop) {
   EXPECT_TRUE(trainer->status(false).stop);
 }
 
-TEST_F(TrainerTest, ReportsTheObjectiveRatesAndGradientNorms) {
+TEST_F(TrainerTest, ReportsLearningRatesAndGradientNorms) {
   Experiment e = small_experiment();
   auto trainer = make(e);
   run_steps(*trainer, 0, 1);
@@ -281,8 +281,7 @@ TEST_F(TrainerTest, ReportsTheObjectiveRatesAndGradientNorms) {
       1e-6);
 }
 
-// An objective that counts in epochs and measures in a phase that updates nothing: what MAGAN will
-// need of the trainer.
+// An objective with epochs and with a phase that updates no network, as MAGAN has.
 class CountingObjective : public Objective {
  public:
   explicit CountingObjective(const Model& model) : model_(model) {}
@@ -321,7 +320,7 @@ class CountingObjective : public Objective {
   at::Tensor last_;
 };
 
-TEST_F(TrainerTest, GivesObjectivesTheirStagesAndEpochs) {
+TEST_F(TrainerTest, RunsStagesAndEpochsOfObjective) {
   CountingObjective::epochs.clear();
   Experiment e = small_experiment();
   Schema schema = e.schema();

@@ -1,15 +1,21 @@
-// Trains a few steps through the real trainer and writes all that a second implementation needs to
-// repeat them:
+// Runs a few steps of the trainer and writes everything that a second implementation needs to
+// reproduce them:
 //
 //   training_dump CONFIG.toml N IN.safetensors OUT.safetensors [KEY=VALUE...]
 //
-// N: images of the imagined data set, which epochs are counted by. IN holds "images" uint8 [steps,
-// B, H, W, C], B being train.global_batch, and may hold "labels" int64 [steps, B]. OUT holds
-// start.* (the model file before the first step), and for step s: s.z_d and s.z_g where there is a
-// generator, where there is an energy what its chains draw (chain_draws) and the replay buffer
-// after it, s.gradient.*, s.value.* (the model file after it), s.loss/D and the other numbers of
-// the report, s.epoch.* of an epoch that ended with it, s.measure.* [B] where the objective
-// measures images: of the step's images after it; the state file of the last step as state.*.
+// N: size of the data set, which defines the length of epochs. IN contains "images" uint8 [steps,
+// B, H, W, C] with B = train.global_batch, and optionally "labels" int64 [steps, B]. OUT contains
+//   start.*                 the model file before the first step
+//   s.z_d, s.z_g            step s: latents, if there is a generator
+//   s.* of chain_draws      step s: random draws of the chains, if there is an energy, and the
+//                           replay buffer after the step
+//   s.gradient.*            gradients of step s
+//   s.value.*               the model file after step s
+//   s.loss/D and others     metrics of step s
+//   s.epoch.*               report of an epoch that ended with step s
+//   s.measure.* [B]         validation metrics of the step's images after step s, if the objective
+//                           has them
+//   state.*                 the state file after the last step
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 
@@ -47,12 +53,12 @@ at::Tensor latents(const Experiment& e, RandomStream stream, std::int64_t positi
   return z;
 }
 
-// Rows of the global batch: choice [B, 2] of slots and restarts, start [B, H * W * C] of the noise
-// to start from, within [B, H * W * C] of real pixels, all from U(0, 1), and noise [steps, B, H * W
-// * C] of chains from N(0, 1).
+// Random draws for the global batch: from U(0, 1) choice [B, 2] (slots and restarts), start [B, H *
+// W * C] (initial noise) and within [B, H * W * C] (dequantization of real pixels), and from N(0,
+// 1) noise [steps, B, H * W * C] (noise of the chains).
 TensorMap chain_draws(const Experiment& e, std::int64_t position) {
   const auto seed = static_cast<std::uint64_t>(e.train.seed);
-  const std::int64_t numbers = e.model.resolution * e.model.resolution * e.model.channels;
+  const std::int64_t elements = e.model.resolution * e.model.resolution * e.model.channels;
   const at::Tensor first = at::full({}, position, at::kLong);
   const auto uniform = [&](RandomStream stream, std::int64_t columns) {
     at::Tensor out = at::empty({e.train.global_batch, columns}, at::kFloat);
@@ -60,14 +66,14 @@ TensorMap chain_draws(const Experiment& e, std::int64_t position) {
     return out;
   };
   at::Tensor noise = at::empty(
-      {e.objective.as<EbmOptions>().langevin_steps, e.train.global_batch, numbers}, at::kFloat);
+      {e.objective.as<EbmOptions>().langevin_steps, e.train.global_batch, elements}, at::kFloat);
   for (std::int64_t step = 0; step < noise.size(0); ++step) {
-    const auto block = static_cast<std::uint32_t>(step * ((numbers + 3) / 4));
+    const auto block = static_cast<std::uint32_t>(step * ((elements + 3) / 4));
     kernels::fill_normal(noise[step], {seed, RandomStream::kLangevin, 1, block}, first, 0);
   }
   return {{"choice", uniform(RandomStream::kReplay, 2)},
-          {"start", uniform(RandomStream::kReplayStart, numbers)},
-          {"within", uniform(RandomStream::kDequantize, numbers)},
+          {"start", uniform(RandomStream::kReplayStart, elements)},
+          {"within", uniform(RandomStream::kDequantize, elements)},
           {"noise", noise}};
 }
 

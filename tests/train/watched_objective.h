@@ -1,4 +1,4 @@
-// An objective that does what another does, and says when.
+// An objective that forwards to another one and reports its calls.
 #pragma once
 
 #include <functional>
@@ -12,18 +12,18 @@
 namespace valley::testing {
 
 struct Watch {
-  bool passes_ahead = true;  // or leaves that out
+  bool prefetches = true;  // false: prefetch does nothing
   std::function<void(const Phase&)> before_pass = [](const Phase&) {};
-  std::function<void(const Phase&)> after_ahead = [](const Phase&) {};
+  std::function<void(const Phase&)> after_prefetch = [](const Phase&) {};
 };
 
 class WatchedObjective final : public Objective {
  public:
   WatchedObjective(std::unique_ptr<Objective> watched, Watch watch)
       : watched_(std::move(watched)), watch_(std::move(watch)) {}
-  // What `make` gives its objectives from now on.
+  // The watch of objectives that `make` creates from now on.
   static inline Watch next;
-  // Of the objective that the options name; an ObjectiveFactory.
+  // An ObjectiveFactory that wraps the objective named in the options.
   static std::unique_ptr<Objective> make(const ObjectiveOptions& options, const Model& model,
                                          const ObjectiveSetting& setting) {
     return std::make_unique<WatchedObjective>(make_objective(options, model, setting), next);
@@ -34,10 +34,10 @@ class WatchedObjective final : public Objective {
     watch_.before_pass(phase);
     watched_->accumulate_gradients(phase, microbatch, sums);
   }
-  void pass_ahead(const Phase& phase, Microbatch& microbatch) const override {
-    if (!watch_.passes_ahead) return;
-    watched_->pass_ahead(phase, microbatch);
-    watch_.after_ahead(phase);
+  void prefetch(const Phase& phase, Microbatch& microbatch) const override {
+    if (!watch_.prefetches) return;
+    watched_->prefetch(phase, microbatch);
+    watch_.after_prefetch(phase);
   }
 
   [[nodiscard]] std::vector<Stage> stages() const override { return watched_->stages(); }
@@ -47,7 +47,9 @@ class WatchedObjective final : public Objective {
   void update_controller(const GlobalSums& sums) override { watched_->update_controller(sums); }
   [[nodiscard]] bool has_epochs() const override { return watched_->has_epochs(); }
   EpochReport end_epoch(const GlobalSums& sums) override { return watched_->end_epoch(sums); }
-  [[nodiscard]] std::vector<std::string> traces() const override { return watched_->traces(); }
+  [[nodiscard]] std::vector<std::string> sample_metrics() const override {
+    return watched_->sample_metrics();
+  }
   [[nodiscard]] std::vector<ReportValue> report() const override { return watched_->report(); }
   [[nodiscard]] std::optional<at::Tensor> convergence() const override {
     return watched_->convergence();

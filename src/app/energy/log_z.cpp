@@ -51,7 +51,7 @@ void check_log_z(const LogZArguments& a, const SavedModel& saved) {
                 "--log-z is for restricted Boltzmann machines and deep belief networks; {} is a "
                 "model \"{}\": leave it out",
                 saved.file.string(), saved.options.name);
-  const std::int64_t max = GibbsDraws(dbn->top(), {}, RandomStream::kAnnealingNoise).most_steps();
+  const std::int64_t max = GibbsDraws(dbn->top(), {}, RandomStream::kAnnealingNoise).max_steps();
   if (a.temperatures && *a.temperatures > max)
     throw Error(ExitCode::kUsage, "--ais-temperatures {}: the maximum for this network is {}",
                 *a.temperatures, max);

@@ -131,7 +131,7 @@ TensorMap generate(const SampleArguments& a, const SavedModel& saved,
         "--steps is the length of chains, but {} has a generator; add --langevin for chains on its "
         "discriminator's energy, or leave --steps out",
         saved.file.string());
-  at::Tensor latents = latents_of_seeds(seeds, latent_draw(saved.options), saved.device);
+  at::Tensor latents = latents_from_seeds(seeds, latent_draw(saved.options), saved.device);
   if (a.interpolate > 0) latents = interpolate_all(latents, a.interpolate);
   return {{"latents", latents.to(at::kCPU)},
           {"pixels", generate_pixels(*saved.model, latents).to(at::kCPU)}};

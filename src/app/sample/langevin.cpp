@@ -28,7 +28,7 @@ at::Tensor initial_images(const LangevinArguments& a, const SavedModel& saved, s
   for (std::int64_t i = 0; i < n; ++i) seeds.push_back(first + static_cast<std::uint64_t>(i));
   return unit_images(
       generate_pixels(*saved.model,
-                      latents_of_seeds(seeds, latent_draw(saved.options), saved.device)),
+                      latents_from_seeds(seeds, latent_draw(saved.options), saved.device)),
       saved.device);
 }
 
@@ -59,7 +59,7 @@ LangevinBatch run_batch(const ImageEnergy& energy, const at::Tensor& initial,
   ChainRules rules;
   rules.watch = [&](std::int64_t done, const at::Tensor& x) { recorder.see(done, x); };
   const at::Tensor images = run_langevin(function, initial, settings, place, rules).images;
-  LangevinBatch batch{pixels_of_chains(images).to(at::kCPU), {}};
+  LangevinBatch batch{pixels_from_chains(images).to(at::kCPU), {}};
   if (!recorded_steps.empty()) batch.trajectory = recorder.take();
   return batch;
 }

@@ -1,4 +1,4 @@
-// A generator against an autoencoder: the model of EBGAN, BEGAN and MAGAN.
+// A generator with an autoencoder as discriminator: the model of EBGAN, BEGAN and MAGAN.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace valley {
 
-// The convolutions of the networks, as far as memory depends on them.
+// Kind of the networks' convolutions, on which memory depends.
 enum class GanConvs {
   k3x3,  // with ELU: BEGAN
   k4x4,  // strided and transposed: EBGAN and MAGAN
@@ -17,7 +17,7 @@ enum class GanConvs {
 
 class AutoencoderGan : public Model {
  public:
-  // `options`: those that the networks were made of.
+  // `options`: those of the networks.
   AutoencoderGan(std::unique_ptr<Generator> generator, std::unique_ptr<Autoencoder> discriminator,
                  const ModelOptions& options, GanConvs convs);
   [[nodiscard]] std::vector<NamedNetwork> networks() const override;

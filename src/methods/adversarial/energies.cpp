@@ -22,8 +22,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Keeps nothing but what it was given; autograd's own would keep the difference and make the
-// gradients in a pass each.
+// Saves only its inputs. LibTorch's operators would also save the difference and compute each
+// gradient in a separate pass over memory.
 class MeanDistance : public torch::autograd::Function<MeanDistance> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& image,
@@ -46,7 +46,7 @@ at::Tensor widened(const at::Tensor& t) {
   return t.scalar_type() == at::kBFloat16 ? t.to(at::kFloat) : t;
 }
 
-// [B, n] of [B, ...], in the order of memory: a channels_last map is not copied.
+// [B, ...] -> [B, n] in memory order, so that channels_last maps are not copied.
 at::Tensor rows_of(const at::Tensor& t) {
   const bool is_map = t.dim() == 4 && t.is_contiguous(at::MemoryFormat::ChannelsLast);
   return (is_map ? t.permute({0, 2, 3, 1}) : t).flatten(1);
@@ -89,16 +89,16 @@ at::Tensor sample_energies(Energy energy, const at::Tensor& image,
   return {};
 }
 
-double margin_of_rmse(Energy energy, double rmse, std::int64_t channels, std::int64_t height,
-                      std::int64_t width) {
-  const auto numbers = static_cast<double>(channels * height * width);
+double margin_from_rmse(Energy energy, double rmse, std::int64_t channels, std::int64_t height,
+                        std::int64_t width) {
+  const auto elements = static_cast<double>(channels * height * width);
   switch (energy) {
     case Energy::kL1Mean:
       return rmse;
     case Energy::kL2Norm:
-      return rmse * std::sqrt(numbers);
+      return rmse * std::sqrt(elements);
     case Energy::kL2Sum:
-      return rmse * rmse * numbers;
+      return rmse * rmse * elements;
     case Energy::kMse:
       return rmse * rmse;
   }

@@ -3,13 +3,13 @@
 namespace valley {
 
 at::Tensor GeneratedImages::of(const Microbatch& microbatch, RandomStream stream) const {
-  const at::Tensor ahead = microbatch.kept_ahead(stream);
-  if (ahead.defined()) return ahead;
+  const at::Tensor prefetched = microbatch.prefetched(stream);
+  if (prefetched.defined()) return prefetched;
   return model_.generator().generate(microbatch.latents(stream, latent_));
 }
 
-void GeneratedImages::make_ahead(Microbatch& microbatch, RandomStream stream) const {
-  microbatch.keep_ahead(stream, of(microbatch, stream));
+void GeneratedImages::prefetch(Microbatch& microbatch, RandomStream stream) const {
+  microbatch.store_prefetched(stream, of(microbatch, stream));
 }
 
 }  // namespace valley

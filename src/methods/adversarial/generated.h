@@ -1,5 +1,4 @@
-// The images that the updates of an autoencoder GAN are about: G(z), each update with latents of
-// its own.
+// Generated images G(z) for the updates of an autoencoder GAN; each update has its own latents.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,11 +14,11 @@ class GeneratedImages {
   GeneratedImages(const AutoencoderGan& model, LatentDraw latent)
       : model_(model), latent_(latent) {}
 
-  // [B, C, H, W], of the microbatch's latents of `stream`; those that were made ahead, where they
-  // were.
+  // [B, C, H, W], from the microbatch's latents of `stream`; the prefetched images if there are
+  // any.
   [[nodiscard]] at::Tensor of(const Microbatch& microbatch, RandomStream stream) const;
-  // For Objective::pass_ahead: reads the generator alone.
-  void make_ahead(Microbatch& microbatch, RandomStream stream) const;
+  // For Objective::prefetch; reads only the generator.
+  void prefetch(Microbatch& microbatch, RandomStream stream) const;
 
  private:
   const AutoencoderGan& model_;

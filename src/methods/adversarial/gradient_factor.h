@@ -10,9 +10,9 @@
 namespace valley {
 
 // While a Scope lives, backward passes add `factor` times their gradients to those of the network.
-// Only one product is in memory beside the gradients themselves. Each parameter gets one hook, at
-// the first scope: Tensor::remove_hook only clears a hook's slot, so hooks that come and go make
-// every backward pass slower than the one before.
+// Only one product is in memory at a time besides the gradients. Each parameter gets one hook, at
+// the first scope: Tensor::remove_hook only clears a hook's slot, so adding and removing hooks
+// would slow down each following backward pass.
 class GradientFactor {
  public:
   // `network` outlives this, and its parameters require gradients when a scope begins.

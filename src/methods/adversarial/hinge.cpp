@@ -19,7 +19,7 @@ std::vector<std::string> generator_sums::names() {
 
 namespace {
 
-// Gradients of `loss` [], the mean over a microbatch, as its share of the global mean.
+// Backward pass of `loss` [], the mean over a microbatch, weighted by its share of the global mean.
 void differentiate(const at::Tensor& loss, const Microbatch& microbatch) {
   loss.backward(at::full({}, microbatch.weight(), loss.options()));
 }
@@ -29,7 +29,7 @@ void differentiate(const at::Tensor& loss, const Microbatch& microbatch) {
 at::Tensor HingeUpdates::real_energies(const Microbatch& microbatch) const {
   const at::Tensor& x = microbatch.images();
   at::Tensor energies = sample_energies(energy_, x, model_.discriminator().reconstruct(x));
-  microbatch.trace(metric::kRealEnergy, energies);
+  microbatch.record_metric(metric::kRealEnergy, energies);
   return energies;
 }
 
@@ -56,7 +56,7 @@ void HingeUpdates::discriminator(const Microbatch& microbatch, const at::Tensor&
   const at::Tensor generated = generated_.of(microbatch, RandomStream::kLatentD);
   const at::Tensor fake =
       sample_energies(energy_, generated, model_.discriminator().reconstruct(generated));
-  microbatch.trace(metric::kFakeEnergy, fake);
+  microbatch.record_metric(metric::kFakeEnergy, fake);
   const at::Tensor hinges = at::relu(margin.to(fake.scalar_type()) - fake);
   differentiate(hinges.mean(), microbatch);
   sums[kFake].add_(fake.detach().sum());
@@ -65,8 +65,8 @@ void HingeUpdates::discriminator(const Microbatch& microbatch, const at::Tensor&
   sums[kCount].add_(static_cast<double>(microbatch.size()));
 }
 
-void HingeUpdates::begin_generator(Microbatch& microbatch) const {
-  generated_.make_ahead(microbatch, RandomStream::kLatentG);
+void HingeUpdates::prefetch_generator(Microbatch& microbatch) const {
+  generated_.prefetch(microbatch, RandomStream::kLatentG);
 }
 
 void HingeUpdates::generator(const Microbatch& microbatch, PullingAway kind, double weight,

@@ -1,10 +1,10 @@
-// The updates that EBGAN and MAGAN share: an autoencoder D that gives real images low energy and
-// generated ones energy up to a margin m, and a generator G that lowers the energy of its images.
+// The updates of EBGAN and MAGAN: an autoencoder D lowers the energy of real images and raises that
+// of generated images up to a margin m; a generator G lowers the energy of its images.
 //   D on real images  D(x)
-//   D's update        D(x) + max(0, m - D(G(z_D))), the hinge of each sample by itself
+//   D's update        D(x) + max(0, m - D(G(z_D))), with the hinge per sample
 //   G's update        D(G(z_G)), through both the image and its reconstruction, D frozen
-// Real and generated images take separate passes through D, one graph at a time: batch norm has
-// moments of its own in each.
+// Real and generated images have separate forward passes through D, with one graph in memory at a
+// time and separate moments of batch norm.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,18 +20,18 @@
 
 namespace valley {
 
-// Slots of the sums that each update adds to, over samples.
+// Slots of the sums over samples that each update adds to.
 namespace real_sums {
 inline constexpr std::int64_t kReal = 0, kCount = 1;
 [[nodiscard]] std::vector<std::string> names();
 }  // namespace real_sums
 namespace discriminator_sums {
-// kHinge: of the hinges; kActive: of samples whose hinge is above 0.
+// kHinge: sum of the hinges; kActive: number of samples with a hinge above 0.
 inline constexpr std::int64_t kReal = 0, kFake = 1, kHinge = 2, kActive = 3, kCount = 4;
 [[nodiscard]] std::vector<std::string> names();
 }  // namespace discriminator_sums
 namespace generator_sums {
-// kPullingAway: the term of a microbatch, times its samples.
+// kPullingAway: the term of a microbatch times its number of samples.
 inline constexpr std::int64_t kFake = 0, kPullingAway = 1, kCount = 2;
 [[nodiscard]] std::vector<std::string> names();
 }  // namespace generator_sums
@@ -42,18 +42,18 @@ class HingeUpdates {
   HingeUpdates(const AutoencoderGan& model, Energy energy, LatentDraw latent)
       : model_(model), energy_(energy), generated_(model, latent) {}
 
-  // Adds to real_sums without gradients.
+  // Adds to real_sums, without gradients.
   void measure(const Microbatch& microbatch, const at::Tensor& sums) const;
-  // Gradients of D's energy of real images alone; real_sums.
+  // Gradients of the energy of real images only; adds to real_sums.
   void reals(const Microbatch& microbatch, const at::Tensor& sums) const;
-  // `margin` double [] on the device; discriminator_sums.
+  // `margin`: double [] on the device; adds to discriminator_sums.
   void discriminator(const Microbatch& microbatch, const at::Tensor& margin,
                      const at::Tensor& sums) const;
-  // With `weight` times the pulling-away term of D's codes; generator_sums.
+  // Adds `weight` times the pulling-away term of D's codes to the loss; adds to generator_sums.
   void generator(const Microbatch& microbatch, PullingAway kind, double weight,
                  const at::Tensor& sums) const;
-  // What `generator` does of this microbatch without D.
-  void begin_generator(Microbatch& microbatch) const;
+  // Runs the part of `generator` that does not read D.
+  void prefetch_generator(Microbatch& microbatch) const;
 
  private:
   [[nodiscard]] at::Tensor real_energies(const Microbatch& microbatch) const;  // [B]

@@ -22,8 +22,8 @@ std::optional<PhaseWork> adversarial_work(const Model& model, const Phase& phase
     d = updates("discriminator") ? Passes{2, 2, 2} : Passes{1, 1, 0};
     g = updates("generator") ? Passes{1, 1, 1} : Passes{1, 0, 0};
   }
-  return PhaseWork{{"discriminator", work_of_passes(gan->discriminator(), d)},
-                   {"generator", work_of_passes(gan->generator(), g)}};
+  return PhaseWork{{"discriminator", work_from_passes(gan->discriminator(), d)},
+                   {"generator", work_from_passes(gan->generator(), g)}};
 }
 
 }  // namespace valley

@@ -8,9 +8,9 @@
 
 namespace valley {
 
-// Per image: D learns from real and generated images, G through D, whose parameters are fixed.
-// Where a phase updates both, one pass over the generated images serves both. Nothing for another
-// kind of model.
+// Per image: D is updated with real and generated images, G through D with D's parameters frozen.
+// If a phase updates both, one pass over the generated images serves both. nullopt for other
+// models.
 [[nodiscard]] std::optional<PhaseWork> adversarial_work(const Model& model, const Phase& phase);
 
 }  // namespace valley

@@ -22,10 +22,10 @@ PullingAway parse_pulling_away(const std::string& name) {
 
 at::Tensor pulling_away(PullingAway kind, const at::Tensor& codes) {
   if (kind == PullingAway::kNone) return at::zeros({}, codes.options());
-  constexpr double kLeastNorm = 1e-12;  // a code of zeros has no direction, and pulls nothing
+  constexpr double kMinNorm = 1e-12;  // codes of zeros contribute 0
   const at::Tensor s = codes.flatten(1);
   const at::Tensor norms = at::linalg_vector_norm(s, 2, at::IntArrayRef({1}), true);
-  const at::Tensor directions = s / at::clamp_min(norms, kLeastNorm);
+  const at::Tensor directions = s / at::clamp_min(norms, kMinNorm);
   const at::Tensor cosines = at::matmul(directions, directions.t());  // [N, N]
   const at::Tensor terms = kind == PullingAway::kSquared ? at::square(cosines) : cosines;
   const auto n = static_cast<double>(codes.size(0));

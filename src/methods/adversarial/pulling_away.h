@@ -1,5 +1,5 @@
-// EBGAN's pulling-away term (Zhao, Mathieu, LeCun 2016, arXiv 1609.03126, section 2.4): how alike
-// the codes of a microbatch of generated samples are.
+// EBGAN's pulling-away term (Zhao, Mathieu, LeCun 2016, arXiv 1609.03126, section 2.4): similarity
+// of the codes of a microbatch of generated samples.
 //   f_PT = 1 / (N (N - 1)) sum over i != j of (s_i . s_j / (|s_i| |s_j|))^2
 #pragma once
 
@@ -11,11 +11,11 @@ namespace valley {
 
 enum class PullingAway {
   kNone,
-  kSquared,  // as the paper has it
-  kCosine,   // the same without the square, as lectures write it
+  kSquared,  // as in the paper
+  kCosine,   // without the square, as in lecture notes
 };
 
-// "none", "squared" or "cosine". Error kConfig for another word.
+// "none", "squared" or "cosine". Error kConfig for other names.
 [[nodiscard]] PullingAway parse_pulling_away(const std::string& name);
 
 // codes [N, ...], N >= 2; returns [], differentiable. 0 for kNone.

@@ -12,7 +12,7 @@ namespace valley {
 [[nodiscard]] const AutoencoderGan& require_autoencoder_gan(const Model& model,
                                                             std::string_view method);
 
-// Error kConfig for any schedule but kAlternating.
+// Error kConfig for schedules other than kAlternating.
 void require_alternating(const ObjectiveSetting& setting, std::string_view method);
 
 }  // namespace valley

@@ -1,4 +1,4 @@
-// Generators and autoencoders that are stacks of convs from end to end: EBGAN's and MAGAN's.
+// The fully convolutional generators and autoencoders of EBGAN and MAGAN.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace valley {
 
-// From latent vectors, as maps of 1x1.
+// Maps latent vectors, viewed as 1x1 maps, to images.
 class StackGenerator : public Generator {
  public:
   StackGenerator(const std::vector<ConvStage>& stages, at::Device device)

@@ -22,8 +22,8 @@ class BeganMethod final : public TypedMethod<BeganOptions> {
     return make_began_objective(options, model, setting);
   }
   [[nodiscard]] std::vector<ForeignKey> rejected_keys() const override {
-    return {{"objective.margin", "EBGAN", "has k in its place"},
-            {"objective.margin_rmse", "EBGAN", "has k in its place"}};
+    return {{"objective.margin", "EBGAN", "uses k instead"},
+            {"objective.margin_rmse", "EBGAN", "uses k instead"}};
   }
   [[nodiscard]] std::optional<PhaseWork> work(const BeganOptions& /*options*/, const Model& model,
                                               const Phase& phase) const override {

@@ -15,16 +15,18 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kBeganBase = 8;  // pixels of the smallest feature map, but for 28 pixels
+constexpr std::int64_t kBeganBase = 8;  // side of the smallest feature map, except at 28 pixels
 
-std::int64_t base_of(std::int64_t resolution) { return pyramid_of(resolution, kBeganBase).base; }
-
-std::int64_t levels_of(std::int64_t resolution) {
-  return pyramid_of(resolution, kBeganBase).doublings + 1;
+std::int64_t base_size(std::int64_t resolution) {
+  return make_pyramid(resolution, kBeganBase).base;
 }
 
-// The share of a layer's input in its output, which training lets fall from 1 to 0 (section 3.4);
-// a buffer that the layers hold. Undefined: no residuals.
+std::int64_t level_count(std::int64_t resolution) {
+  return make_pyramid(resolution, kBeganBase).doublings + 1;
+}
+
+// Adds the buffer "carry" that the layers share: the weight of a layer's input in its output, which
+// decays from 1 to 0 during training (section 3.4). Undefined without residuals.
 at::Tensor add_carry(ParameterSet& set, const ModelOptions& o) {
   if (o.vanishing_residuals == 0) return {};
   return set.add_buffer("carry", {}, Initializer::constant(1), Buffer::Kind::kDerived);
@@ -36,13 +38,13 @@ void set_carry(const at::Tensor& carry, std::int64_t steps_done, std::int64_t st
   carry.fill_(std::max(0.0, left));
 }
 
-// What the layers of a network have in common.
+// State that the layers of a network share.
 struct Shared {
   std::shared_ptr<const ComputeOptions> compute;
   at::Tensor carry;
 };
 
-// A conv with ELU, and with the residual where its input and output have the same shape.
+// A conv with ELU, and with the residual if input and output have the same shape.
 class EluConv {
  public:
   EluConv(ParameterSet& set, const std::string& name, std::int64_t in, std::int64_t out,
@@ -50,7 +52,7 @@ class EluConv {
       : conv_(conv3x3(set, name, in, out, stride)), compute_(shared.compute) {
     if (in == out && stride == 1) carry_ = shared.carry;
   }
-  // To be called if `upsampled` is used.
+  // Must be called if `upsampled` is used.
   void keep_folded(ParameterSet& set, const std::string& name) {
     if (can_fold()) folded_ = set.derive(name + ".weight", fold_upsampling);
   }
@@ -58,10 +60,10 @@ class EluConv {
     if (!compute_->fused_elu) return with_carry(activate(conv_(x), Activation::kElu), x);
     return with_carry(
         elu_conv(x, conv_.weight(), conv_.bias(),
-                 {stride(), false, compute_->winograd, compute_->narrow_convs}, conv_.shadow()),
+                 {stride(), false, compute_->winograd, compute_->narrow_convs}, conv_.bf16_copy()),
         x);
   }
-  // Of x upsampled by 2.
+  // The same on x upsampled by 2.
   [[nodiscard]] at::Tensor upsampled(const at::Tensor& x) const {
     if (!can_fold() || !compute_->fused_elu || !compute_->folded_upsampling)
       return (*this)(upsample_nearest(x, 2));
@@ -93,7 +95,7 @@ class Decoder {
   Decoder(ParameterSet& set, const std::string& prefix, const ModelOptions& o, std::int64_t inputs,
           const Shared& shared)
       : width_(o.width),
-        base_(base_of(o.resolution)),
+        base_(base_size(o.resolution)),
         skips_(o.skip_connections),
         output_activation_(output_activation(o.output)),
         compute_(shared.compute),
@@ -124,7 +126,7 @@ class Decoder {
         LayerInfo up = {fmt::format("upsample{}", skips_ ? ", concatenate h0" : ""),
                         fmt::format("[{}, {}, {}]", channels, size, size), 0,
                         channels * size * size};
-        // What is concatenated is so before it is upsampled, at a quarter of the size.
+        // Skip connections are concatenated before upsampling, at a quarter of the size.
         if (levels_[l].conv0.can_fold())
           up.folded = up.activations - (skips_ ? up.activations / 4 : 0);
         table.push_back(up);
@@ -143,11 +145,10 @@ class Decoder {
   static std::vector<Level> make_levels(ParameterSet& set, const std::string& prefix,
                                         const ModelOptions& o, const Shared& shared) {
     std::vector<Level> levels;
-    for (std::int64_t l = 0; l < levels_of(o.resolution); ++l) {
+    for (std::int64_t l = 0; l < level_count(o.resolution); ++l) {
       const std::string name = fmt::format("{}levels.{}.", prefix, l);
       const std::int64_t in = l > 0 && o.skip_connections ? 2 * o.width : o.width;
-      // Named one after the other: the order of evaluation inside braces is the order of
-      // declaration in files.
+      // Constructed one after the other, because this order is that of the tensors in files.
       EluConv conv0(set, name + "conv0", in, o.width, 1, shared);
       if (l > 0) conv0.keep_folded(set, name + "conv0");
       EluConv conv1(set, name + "conv1", o.width, o.width, 1, shared);
@@ -156,8 +157,8 @@ class Decoder {
     return levels;
   }
 
-  // With h0, upsampled to the size of x, where there are skip connections: what is concatenated and
-  // then upsampled is what would be upsampled and then concatenated.
+  // Concatenates h0, upsampled to the size of x, for skip connections. Concatenation before
+  // upsampling gives the same result as after it.
   [[nodiscard]] at::Tensor widen(const at::Tensor& x, const at::Tensor& h0) const {
     if (!skips_) return x;
     const std::int64_t factor = x.size(2) / h0.size(2);
@@ -180,7 +181,7 @@ class Encoder {
       : resolution_(o.resolution),
         input_(set, prefix + "input", o.channels, o.width, 1, {shared.compute, {}}),
         levels_(make_levels(set, prefix, o, shared)),
-        linear_(set, prefix + "linear", last_numbers(o), o.hidden) {}
+        linear_(set, prefix + "linear", last_map_elements(o), o.hidden) {}
 
   [[nodiscard]] at::Tensor operator()(const at::Tensor& image) const {
     at::Tensor x = input_(image);
@@ -211,14 +212,14 @@ class Encoder {
     std::optional<EluConv> down;
   };
 
-  static std::int64_t last_numbers(const ModelOptions& o) {
-    const std::int64_t base = base_of(o.resolution);
-    return base * base * levels_of(o.resolution) * o.width;
+  static std::int64_t last_map_elements(const ModelOptions& o) {
+    const std::int64_t base = base_size(o.resolution);
+    return base * base * level_count(o.resolution) * o.width;
   }
 
   static std::vector<Level> make_levels(ParameterSet& set, const std::string& prefix,
                                         const ModelOptions& o, const Shared& shared) {
-    const std::int64_t count = levels_of(o.resolution);
+    const std::int64_t count = level_count(o.resolution);
     const bool extra = o.downsample == "extra";
     std::vector<Level> levels;
     for (std::int64_t l = 0; l < count; ++l) {

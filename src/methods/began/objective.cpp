@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* kState = "objective.k";
 constexpr const char* kBoth = "D and G";  // the phase of the shared schedule
-// Slots of the sums of D's phase (and of the shared one), then of G's.
+// Slots of the sums of D's phase and of the shared phase, then of G's phase.
 namespace began_sums {
 constexpr std::int64_t kReal = 0, kFake = 1, kCount = 2;
 constexpr std::int64_t kFakeG = 0, kCountG = 1;
@@ -40,8 +40,8 @@ class Began : public Objective {
     return {{"adversarial", 0, {{"D", {"discriminator"}}, {"G", {"generator"}}}}};
   }
 
-  [[nodiscard]] bool repeats_on_device() const override { return true; }
-  [[nodiscard]] std::vector<std::string> traces() const override {
+  [[nodiscard]] bool is_graph_capturable() const override { return true; }
+  [[nodiscard]] std::vector<std::string> sample_metrics() const override {
     return {metric::kRealEnergy, metric::kFakeEnergy};
   }
 
@@ -56,8 +56,8 @@ class Began : public Objective {
     if (phase.name == "D") discriminator_gradients(microbatch, sums);
     if (phase.name == "G") generator_gradients(microbatch, sums);
   }
-  void pass_ahead(const Phase& phase, Microbatch& microbatch) const override {
-    if (phase.name == "G") generated_.make_ahead(microbatch, RandomStream::kLatentG);
+  void prefetch(const Phase& phase, Microbatch& microbatch) const override {
+    if (phase.name == "G") generated_.prefetch(microbatch, RandomStream::kLatentG);
   }
 
   void update_controller(const GlobalSums& sums) override {
@@ -87,8 +87,7 @@ class Began : public Objective {
   }
 
  private:
-  // The two terms are differentiated one after the other, so that only one graph is alive at a
-  // time.
+  // Separate backward passes for the two terms, so that only one graph is in memory at a time.
   void discriminator_gradients(const Microbatch& microbatch, const at::Tensor& sums) {
     const at::Tensor real = real_energy(microbatch);
     real.backward(at::full({}, microbatch.weight(), real.options()));
@@ -97,9 +96,8 @@ class Began : public Objective {
     add(microbatch, real, fake, sums);
   }
 
-  // One pass over the generated images serves both networks: what it gives for D counts -k times,
-  // what it gives for G once. (A single backward pass of L_D + L_G would count it 1 - k times for
-  // D.)
+  // One backward pass over the generated images serves both networks: D's gradients are multiplied
+  // by -k, G's by 1. (A backward pass of L_D + L_G would multiply D's by 1 - k.)
   void shared_gradients(const Microbatch& microbatch, const at::Tensor& sums) {
     const at::Tensor real = real_energy(microbatch);
     real.backward(at::full({}, microbatch.weight(), real.options()));
@@ -114,14 +112,14 @@ class Began : public Objective {
   [[nodiscard]] at::Tensor real_energy(const Microbatch& microbatch) const {
     const at::Tensor& x = microbatch.images();
     const at::Tensor reconstruction = model_.discriminator().reconstruct(x);
-    trace(microbatch, metric::kRealEnergy, x, reconstruction);
+    record_energies(microbatch, metric::kRealEnergy, x, reconstruction);
     return mean_l1_energy(x, reconstruction);
   }
 
   [[nodiscard]] at::Tensor fake_energy(const Microbatch& microbatch) const {
     const at::Tensor generated = generated_.of(microbatch, RandomStream::kLatentD);
     const at::Tensor again = model_.discriminator().reconstruct(generated);
-    trace(microbatch, metric::kFakeEnergy, generated, again);
+    record_energies(microbatch, metric::kFakeEnergy, generated, again);
     return mean_l1_energy(generated, again);
   }
 
@@ -133,13 +131,12 @@ class Began : public Objective {
     sums[began_sums::kCount].add_(size);
   }
 
-  // The mean that is trained on comes from a pass of its own, so that reporting changes no bit of
-  // it.
-  static void trace(const Microbatch& microbatch, const char* name, const at::Tensor& image,
-                    const at::Tensor& reconstruction) {
-    if (!microbatch.is_traced()) return;
-    microbatch.trace(name,
-                     sample_energies(Energy::kL1Mean, image.detach(), reconstruction.detach()));
+  // Computed separately from the loss, so that the loss is bitwise equal with and without reports.
+  static void record_energies(const Microbatch& microbatch, const char* name,
+                              const at::Tensor& image, const at::Tensor& reconstruction) {
+    if (!microbatch.wants_metrics()) return;
+    microbatch.record_metric(
+        name, sample_energies(Energy::kL1Mean, image.detach(), reconstruction.detach()));
   }
 
   void generator_gradients(const Microbatch& microbatch, const at::Tensor& sums) {
@@ -157,24 +154,22 @@ class Began : public Objective {
   GeneratedImages generated_;
   bool shared_;
   GradientFactor share_;  // factor -k for the gradients of generated images in D
-  at::Tensor k_;          // double [], what k_t multiplies is this step's
+  at::Tensor k_;          // double [], k_t of this step
   at::Tensor real_, fake_, fake_g_, loss_d_, convergence_;  // double [], of the last step
 };
 
 void check_began_options(const BeganOptions& o) {
   if (o.gamma <= 0 || o.gamma > 1) {
-    throw Error(ExitCode::kConfig, "objective.gamma is {}; BEGAN's diversity ratio lies in (0, 1]",
+    throw Error(ExitCode::kConfig, "objective.gamma is {}; it must be above 0 and at most 1",
                 o.gamma);
   }
   if (o.lambda_k < 0)
-    throw Error(ExitCode::kConfig, "objective.lambda_k is {}; it cannot be negative", o.lambda_k);
+    throw Error(ExitCode::kConfig, "objective.lambda_k is {}; it must be 0 or more", o.lambda_k);
   if (o.energy != "l1_mean") {
-    throw Error(
-        ExitCode::kConfig,
-        "objective.energy is \"{}\"; BEGAN steers k by means over pixels, and an energy that "
-        "is summed over them would drive k to 0 or 1 at once: set objective.energy = "
-        "\"l1_mean\"",
-        o.energy);
+    throw Error(ExitCode::kConfig,
+                "objective.energy is \"{}\"; BEGAN controls k with means over pixels, and k would "
+                "saturate at 0 or 1 with sums over pixels: set objective.energy = \"l1_mean\"",
+                o.energy);
   }
 }
 

@@ -8,8 +8,8 @@
 namespace valley {
 
 struct BeganOptions {
-  std::string energy = "l1_mean";  // the only one allowed: k is steered by means over pixels
-  double gamma = 0.5;              // diversity ratio E[L(G(z))] / E[L(x)] that k steers to
+  std::string energy = "l1_mean";  // the only one allowed: k is controlled by means over pixels
+  double gamma = 0.5;              // setpoint of the diversity ratio E[L(G(z))] / E[L(x)]
   double lambda_k = 1e-3;          // gain of k
 
   void add_keys(Schema& schema);

@@ -14,8 +14,8 @@ at::Tensor& gradient_of(const at::Tensor& parameter) {
   return gradient;
 }
 
-// Adds `share` times the derivative of the summed energies: dE/dW = -h v' and so on. Of Gaussian
-// units dE/db = b - v, of which b falls out in the difference of data and chain.
+// Adds `share` times the gradient of the summed energies: dE/dW = -h v' and so on. For Gaussian
+// units dE/db = b - v; b cancels in the difference of data and chain.
 void add_energies(const Rbm& rbm, const VisibleState& seen, const at::Tensor& h, double share) {
   gradient_of(rbm.weight()).addmm_(h.t(), seen.v, 1, -share);
   gradient_of(rbm.hidden_bias()).sub_(h.sum(0), share);
@@ -31,8 +31,8 @@ void add_weight_cost(const Rbm& rbm, double cost) {
   if (rbm.shape().labels > 0) gradient_of(rbm.label_weight()).add_(rbm.label_weight(), cost);
 }
 
-// The chain from hidden states `h`: fills `found`, and returns what reaches the hidden units at its
-// end.
+// Runs the chain from hidden states `h` and sets `found.end`. Returns the input of the hidden units
+// at its end.
 at::Tensor run_chain(const Rbm& rbm, const DivergenceSettings& settings, const GibbsDraws& draws,
                      at::Tensor h, Divergence& found) {
   const bool has_labels = rbm.shape().labels > 0;

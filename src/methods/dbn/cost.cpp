@@ -15,12 +15,12 @@ Sizes sizes_of(const Rbm& rbm) {
           static_cast<double>(s.hidden)};
 }
 
-NetworkWork pass_up(const Rbm& rbm) {
+NetworkWork forward_work(const Rbm& rbm) {
   const Sizes s = sizes_of(rbm);
   return {s.visible * s.hidden, kForwardTraffic * s.hidden};
 }
 
-NetworkWork divergence(const Rbm& rbm, double steps, bool persistent) {
+NetworkWork divergence_work(const Rbm& rbm, double steps, bool persistent) {
   const Sizes s = sizes_of(rbm);
   const double seen = s.visible + s.labels;
   NetworkWork work;
@@ -34,8 +34,8 @@ NetworkWork divergence(const Rbm& rbm, double steps, bool persistent) {
   return work;
 }
 
-// Forward and back through a layer that gives `out` numbers by `products` multiply-adds.
-NetworkWork tuned(double products, double out, bool needs_inputs) {
+// Forward and backward pass through a layer with `out` outputs and `products` multiply-adds.
+NetworkWork fine_tune_work(double products, double out, bool needs_inputs) {
   NetworkWork work = {2 * products, (kForwardTraffic + kWeightsTraffic) * out};
   if (!needs_inputs) return work;
   work.multiply_adds += products;
@@ -52,22 +52,23 @@ PhaseWork dbn_work(const DeepBeliefNetwork& dbn, const DbnOptions& options, cons
     const std::string name = "layers." + std::to_string(i);
     const Sizes s = sizes_of(rbm);
     if (phase.name == "measure") {
-      work[name] = {0, 2 * s.visible};  // the pixels, for either moment
+      work[name] = {0, 2 * s.visible};  // reads the pixels for both moments
       return work;
     }
     if (phase.name == "fine-tune") {
-      work[name] = tuned(s.visible * s.hidden, s.hidden, i > 0);
+      work[name] = fine_tune_work(s.visible * s.hidden, s.hidden, i > 0);
     } else if (phase.name == name) {
       work[name] =
-          divergence(rbm, static_cast<double>(options.gibbs_steps), options.persistent_chains);
+          divergence_work(rbm, static_cast<double>(options.gibbs_steps), options.persistent_chains);
       return work;
     } else {
-      work[name] = pass_up(rbm);
+      work[name] = forward_work(rbm);
     }
   }
   if (dbn.output() != nullptr) {
     const auto classes = static_cast<double>(dbn.labels());
-    work["output"] = tuned(static_cast<double>(dbn.output()->weight().numel()), classes, true);
+    work["output"] =
+        fine_tune_work(static_cast<double>(dbn.output()->weight().numel()), classes, true);
   }
   return work;
 }

@@ -1,14 +1,13 @@
-// The work of a deep belief network's phases (objectives/dbn.h), an image, in matrix products: what
-// is done to each unit by itself is left out. With V visible, L label and H hidden units of a
-// machine, and S = V + L, its multiply-adds are
-//   measure    none: moments of pixels
-//   layers.N   V H of each machine below, once up; of machine N (3 + 2 k) S H: up from the data, k
-//              times down and up again, and the products of both ends that make the gradient.
-//              Persistent chains: V H more, one step down from what the data drive
-//   fine-tune  V H of each machine up, as much for its weights' gradients, and as much for the
-//              gradients of its input, except for the first machine's, which nobody needs; three
-//              times H C for an output layer of C classes. Label units of the top machine are
-//              searched by sums, not by products
+// Work of the phases of a deep belief network (methods/dbn/objective.h) per image, in matrix
+// products; elementwise work is not counted. Multiply-adds of an RBM with V visible, L label and H
+// hidden units, S = V + L:
+//   measure    0: only moments of pixels
+//   layers.N   V H for each RBM below (forward). RBM N: (3 + 2 k) S H: up from the data, k times
+//              down and up, and the products for the gradient at both ends. Persistent chains: V H
+//              more, for one step down from the data's hidden probabilities
+//   fine-tune  V H for each RBM forward, V H for the gradient of its weights, and V H for the
+//              gradient of its input, which the first RBM does not need. 3 H C for an output layer
+//              of C classes. Label units of the top RBM need sums only
 #pragma once
 
 #include "methods/dbn/networks.h"

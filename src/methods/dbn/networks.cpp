@@ -37,7 +37,7 @@ std::vector<RbmShape> shapes_of(const ModelOptions& o) {
   return shapes;
 }
 
-// Of units that are on with the sigmoid of `input`: their entropy, summed over a row.
+// Entropy of Bernoulli units with probability sigmoid(input), summed over each row.
 at::Tensor entropy(const at::Tensor& input) {
   return (at::softplus(input) - input * at::sigmoid(input)).sum(1);
 }
@@ -72,11 +72,11 @@ std::vector<NamedNetwork> DeepBeliefNetwork::networks() const {
   return all;
 }
 
-at::Tensor DeepBeliefNetwork::visible_of(const at::Tensor& images) const {
+at::Tensor DeepBeliefNetwork::visible_from_images(const at::Tensor& images) const {
   return rbms_.front()->from_unit(images.flatten(1));
 }
 
-at::Tensor DeepBeliefNetwork::images_of(const at::Tensor& v) const {
+at::Tensor DeepBeliefNetwork::images_from_visible(const at::Tensor& v) const {
   return as_images(at::clamp(rbms_.front()->to_unit(v), 0, 1));
 }
 
@@ -84,27 +84,27 @@ at::Tensor DeepBeliefNetwork::as_images(const at::Tensor& rows) const {
   return rows.view({rows.size(0), channels_, resolution_, resolution_});
 }
 
-at::Tensor DeepBeliefNetwork::input_of(std::size_t level, const at::Tensor& images) const {
-  at::Tensor v = visible_of(images);
+at::Tensor DeepBeliefNetwork::level_input(std::size_t level, const at::Tensor& images) const {
+  at::Tensor v = visible_from_images(images);
   for (std::size_t i = 0; i < level; ++i) v = rbms_[i]->hidden(v);
   return v;
 }
 
-at::Tensor DeepBeliefNetwork::images_from(std::size_t level, const at::Tensor& v) const {
+at::Tensor DeepBeliefNetwork::images_from_level(std::size_t level, const at::Tensor& v) const {
   at::Tensor below = v;
   for (std::size_t i = level; i > 0; --i) below = rbms_[i - 1]->visible_mean(below);
-  return images_of(below);
+  return images_from_visible(below);
 }
 
 at::Tensor DeepBeliefNetwork::class_scores(const at::Tensor& images) const {
   VALLEY_CHECK(labels_ > 0);
-  const at::Tensor v = input_of(depth() - 1, images);
+  const at::Tensor v = level_input(depth() - 1, images);
   return output_ ? output_->logits(top().hidden(v)) : -top().free_energies_of_labels(v);
 }
 
 at::Tensor DeepBeliefNetwork::energy(const at::Tensor& images) const {
-  at::Tensor v = visible_of(images);
-  at::Tensor below;  // what the layers under the top one add
+  at::Tensor v = visible_from_images(images);
+  at::Tensor below;  // terms of the layers below the top
   for (std::size_t i = 0; i + 1 < depth(); ++i) {
     const at::Tensor input = rbms_[i]->hidden_input(v);
     const at::Tensor q = at::sigmoid(input);
@@ -123,12 +123,12 @@ std::unique_ptr<Model> make_dbn(const ModelOptions& o, at::Device device) {
   require_abilities(o, abilities);
   if (o.layers.empty()) {
     throw Error(ExitCode::kConfig,
-                "model.layers is empty; it holds the hidden units of each layer, such as "
+                "model.layers is empty; set it to the hidden units of each layer, such as "
                 "[500, 500, 2000], or [500] for one RBM");
   }
   if (o.label_units && o.labels < 2) {
     throw Error(ExitCode::kConfig,
-                "model.label_units = true needs classes: set model.labels to their number");
+                "model.label_units = true needs classes; set model.labels to their number");
   }
   return std::make_unique<DeepBeliefNetwork>(o, device);
 }

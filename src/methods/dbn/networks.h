@@ -1,10 +1,10 @@
 // Deep belief network (Hinton, Osindero, Teh: A Fast Learning Algorithm for Deep Belief Nets,
-// Neural Computation 18, 2006): restricted Boltzmann machines, each of which models what the one
-// below it makes of the data. One machine alone is an RBM.
+// Neural Computation 18, 2006): a stack of restricted Boltzmann machines (RBMs). Each models the
+// hidden units of the RBM below; the first models all pixels of an image. One layer is an RBM.
 //
-// The first sees all pixels of an image; hidden units of each are model.layers. With model.labels
-// there are classes: as label units of the top machine (model.label_units), or as an output layer
-// on top of it, a softmax that back-propagation trains together with all layers below.
+// model.layers: hidden units of each RBM. model.labels: number of classes, which are label units of
+// the top RBM (model.label_units) or outputs of a softmax layer on top of it, which
+// back-propagation trains together with all layers below.
 //
 // Tensors: layers.N.{weight, visible_bias, hidden_bias}, the top one's {label_weight, label_bias},
 // layers.0.{pixel_mean, pixel_square}; output.{weight [labels, hidden], bias}.
@@ -18,7 +18,7 @@
 
 namespace valley {
 
-// The softmax layer on top: hidden units to logits.
+// Softmax layer on top of the last RBM: hidden units to logits.
 class OutputLayer : public Network {
  public:
   OutputLayer(std::int64_t hidden, std::int64_t labels, at::Device device);
@@ -42,32 +42,30 @@ class DeepBeliefNetwork : public Model {
   [[nodiscard]] std::size_t depth() const { return rbms_.size(); }
   [[nodiscard]] const Rbm& rbm(std::size_t i) const { return *rbms_[i]; }
   [[nodiscard]] const Rbm& top() const { return *rbms_.back(); }
-  [[nodiscard]] std::int64_t labels() const { return labels_; }  // classes; 0: it knows none
+  [[nodiscard]] std::int64_t labels() const { return labels_; }  // classes; 0: none
   [[nodiscard]] bool has_label_units() const { return top().shape().labels > 0; }
   [[nodiscard]] const OutputLayer* output() const { return output_.get(); }  // or null
 
-  // Images as the first machine's visible units, and back: float [B, C, H, W] in [0, 1] <-> [B,
-  // visible].
-  [[nodiscard]] at::Tensor visible_of(const at::Tensor& images) const;
-  [[nodiscard]] at::Tensor images_of(const at::Tensor& v) const;  // clamped to [0, 1]
-  // Rows of numbers, one a pixel, in the shape of images: [B, visible] -> [B, C, H, W].
+  // Between images, float [B, C, H, W] in [0, 1], and visible units of the first RBM, [B, visible].
+  [[nodiscard]] at::Tensor visible_from_images(const at::Tensor& images) const;
+  [[nodiscard]] at::Tensor images_from_visible(const at::Tensor& v) const;  // clamped to [0, 1]
+  // Reshapes rows with one value per pixel and channel: [B, visible] -> [B, C, H, W].
   [[nodiscard]] at::Tensor as_images(const at::Tensor& rows) const;
-  // What machine `level` (0: the first) sees of `images`: probabilities of the hidden units below
-  // it, each layer's taken for the states of the next one's visible units.
-  [[nodiscard]] at::Tensor input_of(std::size_t level, const at::Tensor& images) const;
-  // The mean of an image given states or probabilities of what machine `level` sees.
-  [[nodiscard]] at::Tensor images_from(std::size_t level, const at::Tensor& v) const;
+  // Visible units of RBM `level` (0: the first) for `images`: hidden probabilities of the RBM
+  // below, passed up layer by layer.
+  [[nodiscard]] at::Tensor level_input(std::size_t level, const at::Tensor& images) const;
+  // Mean image given states or probabilities of the visible units of RBM `level`.
+  [[nodiscard]] at::Tensor images_from_level(std::size_t level, const at::Tensor& v) const;
 
-  // Unnormalised log P(y | x) [B, labels]: the output layer's logits, or -F(h, y) of the top
-  // machine, of which labels are searched exhaustively. Its softmax is P(y | x).
+  // Unnormalized log P(y | x) [B, labels]: the output layer's logits, or -F(h, y) of the top RBM
+  // for each label. The softmax is P(y | x).
   [[nodiscard]] at::Tensor class_scores(const at::Tensor& images) const;
 
-  // [B], labels summed out. Of one machine its free energy F(x): p(x) = exp(-F(x)) / Z. Of a deeper
-  // network that of its top machine plus what is lost on the way there, each hidden unit q at its
-  // probability given the layer below:
+  // [B], summed over labels. One RBM: its free energy F(x), with p(x) = exp(-F(x)) / Z. Deeper
+  // networks:
   //   F_top(q) - sum over layers below (log P(v | q) + entropy of q),
-  // an approximation: the lower bound of log p(x) (the 2006 paper, equation 5) has a mean over
-  // states of q where this has q itself.
+  // q the hidden probabilities given the layer below. This approximates the lower bound of log p(x)
+  // (the 2006 paper, equation 5), which averages over states of q instead of using q itself.
   [[nodiscard]] at::Tensor energy(const at::Tensor& images) const;
 
  private:
@@ -78,7 +76,7 @@ class DeepBeliefNetwork : public Model {
   std::int64_t resolution_;
 };
 
-// Error kConfig for shapes that it cannot have.
+// Error kConfig for model options that are not possible.
 [[nodiscard]] std::unique_ptr<Model> make_dbn(const ModelOptions& options, at::Device device);
 
 }  // namespace valley

@@ -28,7 +28,7 @@ constexpr const char* kMeasure = "measure";
 constexpr const char* kFineTune = "fine-tune";
 constexpr const char* kChains = "objective.chains.";
 
-// Slots of the sums of a layer's phase, and of fine-tuning's.
+// Slots of the sums, for a layer's phase and for fine-tuning.
 namespace layer_sums {
 enum Slot : std::int64_t { kReal, kFake, kReconstruction, kActivity, kCount };
 }
@@ -38,7 +38,7 @@ enum Slot : std::int64_t { kLoss, kErrors, kCount };
 
 std::string layer_name(std::size_t level) { return "layers." + std::to_string(level); }
 
-// Which machine a phase trains; none: it fine-tunes or measures.
+// Index of the RBM that a phase trains; none for measuring and fine-tuning.
 std::optional<std::size_t> level_of(const Phase& phase) {
   if (!phase.name.starts_with("layers.")) return std::nullopt;
   return std::stoul(phase.name.substr(7));
@@ -62,7 +62,7 @@ class Dbn : public Objective {
   [[nodiscard]] std::vector<Stage> stages() const override {
     const auto epochs = [&](std::int64_t n) { return n * setting_.epoch_steps; };
     std::vector<Stage> stages;
-    // A step with no gradients changes no weights; the statistics are what it is for.
+    // Steps without gradients change no weights; this stage only collects the pixels' moments.
     Stage measure{kMeasure, epochs(1), {{kMeasure, {layer_name(0)}}}};
     measure.averages_statistics = true;
     stages.push_back(measure);
@@ -95,7 +95,7 @@ class Dbn : public Objective {
     if (phase.name == kFineTune) return {"loss", "errors", "count"};
     return {metric::kRealEnergy, metric::kFakeEnergy, "reconstruction", "activity", "count"};
   }
-  [[nodiscard]] std::vector<std::string> traces() const override {
+  [[nodiscard]] std::vector<std::string> sample_metrics() const override {
     return {metric::kRealEnergy, metric::kFakeEnergy};
   }
 
@@ -150,8 +150,8 @@ class Dbn : public Objective {
     return report;
   }
 
-  // Persistent chains as they stand; others are run from hidden states that are on or off by
-  // chance.
+  // Samples from the persistent chains, or else from new chains that begin at hidden states of
+  // probability 1/2.
   [[nodiscard]] std::optional<at::Tensor> samples(std::int64_t wanted) const override {
     constexpr std::int64_t kSteps = 200;
     const at::NoGradGuard no_grad;
@@ -167,7 +167,7 @@ class Dbn : public Objective {
       const at::Tensor half = at::full({wanted, rbm.shape().hidden}, 0.5F, rbm.weight().options());
       hidden = run_gibbs(rbm, draws.hidden(half, 0), kSteps, draws, {}, 1).hidden;
     }
-    const at::Tensor images = dbn_.images_from(level_, rbm.visible_mean(hidden));
+    const at::Tensor images = dbn_.images_from_level(level_, rbm.visible_mean(hidden));
     return kernels::bytes_from_images(to_symmetric(images, PixelRange::kUnit)).to(at::kCPU);
   }
 
@@ -176,7 +176,7 @@ class Dbn : public Objective {
                                       const Microbatch& microbatch) const override {
     const Phase& phase = stage.phases.front();
     if (const auto level = level_of(phase))
-      return measures_of(dbn_.rbm(*level), seen_by(*level, microbatch), microbatch);
+      return compute_measures(dbn_.rbm(*level), visible_state(*level, microbatch), microbatch);
     if (phase.name != kFineTune) return {};
     const at::Tensor scores = at::log_softmax(dbn_.class_scores(microbatch.images()), 1);
     const at::Tensor truth = microbatch.labels();
@@ -202,9 +202,9 @@ class Dbn : public Objective {
   }
 
  private:
-  // What machine `level` sees of a microbatch.
-  [[nodiscard]] VisibleState seen_by(std::size_t level, const Microbatch& microbatch) const {
-    VisibleState seen{dbn_.input_of(level, microbatch.images()), {}};
+  // Visible units and labels of RBM `level` for a microbatch.
+  [[nodiscard]] VisibleState visible_state(std::size_t level, const Microbatch& microbatch) const {
+    VisibleState seen{dbn_.level_input(level, microbatch.images()), {}};
     const std::int64_t labels = dbn_.rbm(level).shape().labels;
     if (labels > 0) seen.y = at::one_hot(microbatch.labels(), labels).to(at::kFloat);
     return seen;
@@ -214,14 +214,14 @@ class Dbn : public Objective {
     using namespace layer_sums;
     const at::NoGradGuard no_grad;
     const Rbm& rbm = dbn_.rbm(level);
-    const VisibleState data = seen_by(level, microbatch);
+    const VisibleState data = visible_state(level, microbatch);
     const std::int64_t part = microbatch.index() - setting_.first_microbatch;
     const at::Tensor chain =
         options_.persistent_chains ? chains_[level][part].to(at::kFloat) : at::Tensor();
     const Divergence found = accumulate_divergence(rbm, divergence_, data, chain, microbatch);
     if (options_.persistent_chains) pending_.push_back({level, part, found.hidden.to(at::kByte)});
 
-    // Of PCD, whose chains end elsewhere, what one step up and down makes of the data.
+    // PCD chains do not begin at the data, so the reconstruction is one step up and down.
     const at::Tensor again =
         options_.persistent_chains ? rbm.visible_mean(found.driven) : found.end.v;
     sums[kReal].add_(found.real_energy.sum());
@@ -229,8 +229,8 @@ class Dbn : public Objective {
     sums[kReconstruction].add_(at::square(again - data.v).mean(1).sum());
     sums[kActivity].add_(found.driven.mean(1).sum());
     sums[kCount].add_(static_cast<double>(microbatch.size()));
-    microbatch.trace(metric::kRealEnergy, found.real_energy);
-    microbatch.trace(metric::kFakeEnergy, found.fake_energy);
+    microbatch.record_metric(metric::kRealEnergy, found.real_energy);
+    microbatch.record_metric(metric::kFakeEnergy, found.fake_energy);
   }
 
   void tune(const Microbatch& microbatch, const at::Tensor& sums) const {
@@ -244,7 +244,7 @@ class Dbn : public Objective {
     sums[tuning_sums::kCount].add_(size);
   }
 
-  // Chains move when the step that they were run for is taken.
+  // Updates the chains only if the step is finite.
   void keep_chains(const at::Tensor& ok) {
     for (const Pending& p : pending_) {
       const at::Tensor chain = chains_[p.level][p.part];
@@ -262,22 +262,22 @@ class Dbn : public Objective {
   ObjectiveSetting setting_;
   const DeepBeliefNetwork& dbn_;
   DivergenceSettings divergence_;
-  std::vector<at::Tensor> chains_;  // uint8 [own microbatches, microbatch, hidden] of each machine
+  std::vector<at::Tensor> chains_;  // uint8 [own microbatches, microbatch, hidden] per RBM
   std::vector<Pending> pending_;
-  std::size_t level_ = 0;  // of the machine that was trained last
+  std::size_t level_ = 0;  // index of the RBM that was trained last
   std::vector<ReportValue> report_;
 };
 
 void check_dbn_options(const DbnOptions& o, const DeepBeliefNetwork& dbn) {
   if (o.fine_tune_epochs > 0 && dbn.labels() == 0) {
     throw Error(ExitCode::kConfig,
-                "objective.fine_tune_epochs = {} trains the network to tell classes, of which it "
-                "has none; set model.labels, or objective.fine_tune_epochs=0",
+                "objective.fine_tune_epochs = {} trains a classifier, but model.labels = 0; set "
+                "model.labels to the number of classes, or objective.fine_tune_epochs=0",
                 o.fine_tune_epochs);
   }
   if (o.fine_tune_epochs == 0 && dbn.output() != nullptr) {
     throw Error(ExitCode::kConfig,
-                "model.labels = {} puts an output layer on top, which only fine-tuning trains; set "
+                "model.labels = {} adds an output layer, which only fine-tuning trains; set "
                 "objective.fine_tune_epochs, or model.label_units=true for labels in the top RBM, "
                 "or model.labels=0",
                 dbn.labels());
@@ -291,8 +291,8 @@ std::unique_ptr<Objective> make_dbn_objective(const DbnOptions& options, const M
   const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(&model);
   if (dbn == nullptr) {
     throw Error(ExitCode::kConfig,
-                "objective.name = \"dbn\" trains restricted Boltzmann machines; choose model.name "
-                "= \"dbn\"");
+                "objective.name = \"dbn\" trains restricted Boltzmann machines only; set "
+                "model.name = \"dbn\"");
   }
   check_dbn_options(options, *dbn);
   return std::make_unique<Dbn>(options, *dbn, setting);

@@ -15,7 +15,7 @@ struct DbnOptions {
   std::int64_t momentum_epochs = 5;   // first epochs of each RBM, with first_momentum
   std::int64_t lr_decay_epochs = 0;   // last epochs of each RBM, with linear decay to 0
   double first_momentum = 0.5;
-  std::int64_t fine_tune_epochs = 0;  // of back-propagation through all layers
+  std::int64_t fine_tune_epochs = 0;  // epochs of back-propagation through all layers
   double fine_tune_lr = 0.1;
 
   void add_keys(Schema& schema);

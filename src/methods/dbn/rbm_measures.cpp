@@ -34,7 +34,8 @@ at::Tensor pseudo_likelihood(const Rbm& rbm, const VisibleState& seen, const at:
   return at::log_sigmoid(rise) * static_cast<double>(rbm.shape().visible);
 }
 
-ImageMeasures measures_of(const Rbm& rbm, const VisibleState& seen, const Microbatch& microbatch) {
+ImageMeasures compute_measures(const Rbm& rbm, const VisibleState& seen,
+                               const Microbatch& microbatch) {
   const at::Tensor input = rbm.hidden_input(seen.v, seen.y);
   const at::Tensor again = rbm.visible_mean(at::sigmoid(input));
   ImageMeasures all = {{metric::kFreeEnergy, rbm.free_energy_of(input, seen.v, seen.y)},

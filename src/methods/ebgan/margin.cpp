@@ -14,25 +14,26 @@ double stated_margin(const EbganOptions& options, Energy energy, PixelRange rang
   }
   if (!options.margin && !options.margin_rmse) {
     throw Error(ExitCode::kConfig,
-                "no margin is stated: set objective.margin, in the unit of objective.energy = "
-                "\"{}\", or objective.margin_rmse, as the root of a pixel's mean squared error",
+                "no margin is set; set objective.margin, in the unit of objective.energy = "
+                "\"{}\", or objective.margin_rmse, as the RMSE of a pixel value",
                 options.energy);
   }
   const auto in_unit = [&](double rmse) {
-    return margin_of_rmse(energy, rmse, setting.channels, setting.resolution, setting.resolution);
+    return margin_from_rmse(energy, rmse, setting.channels, setting.resolution, setting.resolution);
   };
   const double margin = options.margin ? *options.margin : in_unit(*options.margin_rmse);
-  // Every pixel value differs by the whole range.
+  // All pixel values differ by the full range.
   const double largest = in_unit(range == PixelRange::kUnit ? 1 : 2);
   if (margin >= largest) {
-    throw Error(ExitCode::kConfig,
-                "a margin of {} in the unit of objective.energy = \"{}\" can never be reached, so "
-                "that the hinge would never switch off: the largest energy of {}x{} images of {} "
-                "channel{} in {} is {}. Set objective.margin_rmse, which fits any energy and size "
-                "(EBGAN's published margins are 0.18)",
-                margin, options.energy, setting.resolution, setting.resolution, setting.channels,
-                setting.channels == 1 ? "" : "s", range == PixelRange::kUnit ? "[0, 1]" : "[-1, 1]",
-                largest);
+    throw Error(
+        ExitCode::kConfig,
+        "the margin {} in the unit of objective.energy = \"{}\" is too large, and the hinge "
+        "would never switch off: the maximum energy of {}x{} images with {} channel{} in "
+        "{} is {}. Set objective.margin_rmse, which does not depend on the energy and the "
+        "size (EBGAN's published margins are 0.18)",
+        margin, options.energy, setting.resolution, setting.resolution, setting.channels,
+        setting.channels == 1 ? "" : "s", range == PixelRange::kUnit ? "[0, 1]" : "[-1, 1]",
+        largest);
   }
   return margin;
 }

@@ -7,8 +7,8 @@
 
 namespace valley {
 
-// The margin that the options state, in the unit of `energy`. Error kConfig if they state none or
-// two, or one that no energy of images in `range` can reach: the hinge would never be inactive.
+// The margin in the options, in the unit of `energy`. Error kConfig if none or two are set, or if
+// the margin is above all energies of images in `range`: the hinge would always be active.
 [[nodiscard]] double stated_margin(const EbganOptions& options, Energy energy, PixelRange range,
                                    const ObjectiveSetting& setting);
 

@@ -12,8 +12,8 @@ namespace {
 class EbganMethod final : public TypedMethod<EbganOptions> {
  public:
   [[nodiscard]] std::string_view name() const override { return "ebgan"; }
-  // Width, latent dimension and learning rate are ours where the paper leaves them open. The
-  // margins 20, 40 and 80 of the paper for 64, 128 and 256 pixels are this RMSE.
+  // The paper does not give width, latent dimension and learning rate. Its margins 20, 40 and 80
+  // for 64, 128 and 256 pixels equal this RMSE.
   [[nodiscard]] std::vector<KeyDefault> defaults() const override {
     return {{"model.width", "64"},
             {"model.latent", "100"},
@@ -35,8 +35,8 @@ class EbganMethod final : public TypedMethod<EbganOptions> {
       const ObjectiveSetting& setting) const override {
     return make_ebgan_objective(options, model, setting);
   }
-  // A margin that the config states replaces the default, which is an RMSE; no paper has a margin
-  // for `mse`.
+  // A margin in the config replaces the default, which is an RMSE. No paper gives a margin for
+  // `mse`.
   void settle(EbganOptions& options, const Schema& schema) const override {
     if (schema.was_given("objective.margin_rmse")) return;
     if (options.margin || options.energy == "mse") options.margin_rmse.reset();

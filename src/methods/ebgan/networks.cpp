@@ -15,7 +15,7 @@ constexpr double kDiscriminatorDeviation = 0.002;
 
 std::vector<ConvStage> ebgan_generator_stages(const ModelOptions& o) {
   const Initializer normal = Initializer::normal(kGeneratorDeviation);
-  const auto [base, doublings] = pyramid_of(o.resolution, kEbganBase);
+  const auto [base, doublings] = make_pyramid(o.resolution, kEbganBase);
   std::int64_t maps = o.width << (doublings - 1);
   std::vector<ConvStage> stages = {
       {unfolding(o.latent, maps, base), normal, o.batch_norm, Activation::kRelu}};
@@ -28,11 +28,11 @@ std::vector<ConvStage> ebgan_generator_stages(const ModelOptions& o) {
   return stages;
 }
 
-// How often the encoder halves: the paper's three times at 64 pixels, four at 128 and 256.
+// Number of halvings in the encoder: 3 at 64 pixels, 4 at 128 and 256 (paper).
 std::int64_t halvings(const ModelOptions& o) {
   constexpr std::int64_t kLarge = 128;
-  const std::int64_t most = o.resolution >= kLarge ? 4 : 3;
-  return std::min(most, pyramid_of(o.resolution, kEbganBase).doublings);
+  const std::int64_t max = o.resolution >= kLarge ? 4 : 3;
+  return std::min(max, make_pyramid(o.resolution, kEbganBase).doublings);
 }
 
 std::vector<ConvStage> ebgan_encoder_stages(const ModelOptions& o) {

@@ -3,12 +3,12 @@
 // With n = options.width (the paper: 64) and K doublings from 4x4 (28 pixels: from 7x7) to the
 // image:
 //   generator      transposed 4x4 conv of the latent vector to n 2^(K-1) maps of 4x4; K transposed
-//                  4x4 convs of stride 2, each to half the maps, but not to under n; last a 3x3
+//                  4x4 convs of stride 2, each to half the maps, at least n; last a 3x3
 //                  conv to the image's channels. ReLU.
 //   discriminator  encoder of 4x4 convs of stride 2 to n, 2n, 4n (and 8n from 128 pixels on) maps,
 //                  leaky ReLU; decoder of transposed ones back to the image, ReLU.
-// `batch_norm`: after each conv except those that read images and those that write them. Weights
-// N(0, 0.02) in the generator, N(0, 0.002) in the discriminator. `output` ends both networks.
+// `batch_norm`: after each conv except those that read or write images. Weights N(0, 0.02) in the
+// generator, N(0, 0.002) in the discriminator. `output`: last activation of both networks.
 #pragma once
 
 #include <memory>
@@ -17,8 +17,8 @@
 
 namespace valley {
 
-// For 28, 32, 64, 128 and 256 pixels. Error kConfig for other shapes and for options that these
-// networks do not have. `device`: where parameters are made.
+// For 28, 32, 64, 128 and 256 pixels. Error kConfig for other shapes and unsupported options.
+// `device`: device of the parameters.
 [[nodiscard]] std::unique_ptr<Model> make_ebgan(const ModelOptions& options, at::Device device);
 
 }  // namespace valley

@@ -24,8 +24,8 @@ class Ebgan : public Objective {
   [[nodiscard]] std::vector<Stage> stages() const override {
     return {{"adversarial", 0, {{"D", {"discriminator"}}, {"G", {"generator"}}}}};
   }
-  [[nodiscard]] bool repeats_on_device() const override { return true; }
-  [[nodiscard]] std::vector<std::string> traces() const override {
+  [[nodiscard]] bool is_graph_capturable() const override { return true; }
+  [[nodiscard]] std::vector<std::string> sample_metrics() const override {
     return {metric::kRealEnergy, metric::kFakeEnergy};
   }
   [[nodiscard]] std::vector<std::string> sums_of(const Phase& phase) const override {
@@ -37,8 +37,8 @@ class Ebgan : public Objective {
     phase.name == "D" ? updates_.discriminator(microbatch, margin_, sums)
                       : updates_.generator(microbatch, pulling_, weight_, sums);
   }
-  void pass_ahead(const Phase& phase, Microbatch& microbatch) const override {
-    if (phase.name == "G") updates_.begin_generator(microbatch);
+  void prefetch(const Phase& phase, Microbatch& microbatch) const override {
+    if (phase.name == "G") updates_.prefetch_generator(microbatch);
   }
 
   void update_controller(const GlobalSums& sums) override {

@@ -15,7 +15,7 @@ namespace {
 class EbmMethod final : public TypedMethod<EbmOptions> {
  public:
   [[nodiscard]] std::string_view name() const override { return "ebm"; }
-  // The paper, and its authors' code.
+  // Settings of the paper and of its authors' code.
   [[nodiscard]] std::vector<KeyDefault> defaults() const override {
     return {{"model.width", "128"},        {"model.spectral_norm", "true"},
             {"train.global_batch", "128"}, {"optimizer.lr", "3e-4"},
@@ -36,19 +36,19 @@ class EbmMethod final : public TypedMethod<EbmOptions> {
     const std::int64_t image = model.resolution * model.resolution * model.channels;
     return {std::max(options.replay_size, global_batch) * image, 0};
   }
-  // Each Langevin step is a pass forward and back to the image; then the loss over real images and
-  // ends of chains.
+  // Each Langevin step has a forward pass and a backward pass to the image. The loss has one of
+  // each for real images and for ends of chains.
   [[nodiscard]] std::optional<PhaseWork> work(const EbmOptions& options, const Model& model,
                                               const Phase& /*phase*/) const override {
     const auto* energy = dynamic_cast<const EnergyModel*>(&model);
     if (energy == nullptr) return std::nullopt;
     const auto passes = static_cast<double>(options.langevin_steps) + 2;
-    return PhaseWork{{"energy", work_of_passes(energy->energy(), {passes, passes, 2})}};
+    return PhaseWork{{"energy", work_from_passes(energy->energy(), {passes, passes, 2})}};
   }
   [[nodiscard]] std::vector<std::string> lines(const EbmOptions& options) const override {
     return {fmt::format(
-        "chains: {} Langevin steps per update, each a pass forward and back to the pixels; then 2 "
-        "passes to the weights",
+        "chains: {} Langevin steps per update, each with a forward and a backward pass to the "
+        "pixels; then 2 backward passes to the weights",
         options.langevin_steps)};
   }
   [[nodiscard]] bool energies_are_errors() const override { return false; }

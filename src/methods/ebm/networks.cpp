@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::int64_t kSmallestMap = 4;
 
-// A 3x3 conv whose weight may be normed.
+// A 3x3 conv, optionally with spectral norm.
 class EnergyConv {
  public:
   enum class Role { kPlain, kEndsBlock };
@@ -76,8 +76,8 @@ class EnergyConv {
   std::shared_ptr<const ComputeOptions> compute_;
   Conv2d conv_;
   std::optional<SpectralNorm> norm_;
-  // The normed weight between fix_weight(true) and fix_weight(false); it stays in its place, where
-  // a recorded pass reads it.
+  // The normalized weight between fix_weight(true) and fix_weight(false), at a fixed address, which
+  // a recorded graph reads.
   mutable at::Tensor fixed_;
   mutable bool is_fixed_ = false;
 };
@@ -95,7 +95,7 @@ std::vector<BlockShape> block_shapes(const ModelOptions& o) {
     shapes.push_back({in, out, halves});
     in = out;
   };
-  const std::int64_t halvings = pyramid_of(o.resolution, kSmallestMap).doublings;
+  const std::int64_t halvings = make_pyramid(o.resolution, kSmallestMap).doublings;
   if (o.resolution <= kLargestSmall) {
     for (std::int64_t level = 0; level < 3; ++level) {
       const std::int64_t out = level == 0 ? o.width : 2 * o.width;
@@ -141,18 +141,18 @@ class Block {
     if (shortcut_) shortcut_->fix_weight(fixed);
   }
 
-  // Returns the size of its output.
+  // Appends its layers to `table`; returns the output's size.
   std::int64_t describe(const std::string& name, std::int64_t size,
                         std::vector<LayerInfo>& table) const {
     table.push_back(conv0_.info(size, "leaky relu"));
-    const auto add_summand = [&](LayerInfo info) {  // nobody reads it but the sum
+    const auto add_summand = [&](LayerInfo info) {  // only the sum reads it
       info.passing = info.activations;
       table.push_back(std::move(info));
     };
     add_summand(conv1_.info(size, ""));
     if (shortcut_) add_summand(shortcut_->info(size, ""));
     const std::int64_t half = shape_.halves ? size / 2 : size;
-    // The sum at full size is kept besides, where its averages are taken.
+    // With pooling the sum at full size is stored as well.
     const std::int64_t kept =
         shape_.out * half * half + (shape_.halves ? shape_.out * size * size : 0);
     table.push_back({fmt::format("{} add{} leaky relu", name, shape_.halves ? ", average 2x2" : ""),
@@ -179,7 +179,7 @@ class ResidualEnergy : public EnergyNetwork {
   [[nodiscard]] at::Tensor forward(const at::Tensor& x) const override {
     at::Tensor y = activate(input_(x), Activation::kLeakyRelu);
     for (const Block& block : blocks_) y = block(y);
-    // Not in place: the last block's activation is differentiated by what it gave.
+    // Not in place: the backward pass of the last block's activation reads its output.
     return output_(at::relu(y).sum({2, 3})).squeeze(1);
   }
 

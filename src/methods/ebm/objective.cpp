@@ -25,7 +25,7 @@ namespace {
 
 constexpr const char* kTaken = "objective.replay_taken";
 constexpr const char* kReplay = "objective.replay";
-constexpr double kMostLoss = 1e8;
+constexpr double kMaxLoss = 1e8;
 constexpr double kLevels = 256;
 
 // Slots of the phase's sums.
@@ -35,7 +35,7 @@ enum Slot : std::int64_t { kReal, kFake, kSquares, kNorm, kRestarted, kCount, kS
 
 ReplayShape replay_shape(const EbmOptions& o, const ObjectiveSetting& s) {
   const std::int64_t steps = o.replay_size / s.microbatches / s.microbatch_size;
-  // Without a buffer the newest chains are kept all the same: training's grids show them.
+  // The newest chains are stored even without a buffer, for training's sample grids.
   const std::int64_t slots = std::max<std::int64_t>(1, steps) * s.microbatch_size;
   return {s.own_microbatches, slots, s.microbatch_size, s.resolution, s.resolution, s.channels};
 }
@@ -53,7 +53,7 @@ class Ebm : public Objective {
   [[nodiscard]] std::vector<Stage> stages() const override {
     return {{"contrastive", 0, {{"E", {"energy"}}}}};
   }
-  [[nodiscard]] std::vector<std::string> traces() const override {
+  [[nodiscard]] std::vector<std::string> sample_metrics() const override {
     return {metric::kRealEnergy, metric::kFakeEnergy};
   }
   [[nodiscard]] std::vector<std::string> sums_of(const Phase& /*phase*/) const override {
@@ -70,7 +70,7 @@ class Ebm : public Objective {
     const at::Tensor fakes = run_chains(microbatch, sums);
     const double share = microbatch.weight() / static_cast<double>(microbatch.size());
 
-    // One after the other, so that only one graph is alive at a time.
+    // Separate backward passes, so that only one graph is in memory at a time.
     const at::Tensor real = network_.energy(dequantized(microbatch));
     const at::Tensor real_value = real.detach();
     real.backward((2 * options_.energy_decay * real_value + 1) * share);
@@ -81,14 +81,14 @@ class Ebm : public Objective {
     const at::Tensor loss = (real_value - fake_value + options_.energy_decay * squares).mean();
     const at::Tensor slope = (2 * options_.energy_decay * fake_value - 1) * share;
     fake.backward(
-        slope.masked_fill(at::abs(loss) > kMostLoss, std::numeric_limits<double>::quiet_NaN()));
+        slope.masked_fill(at::abs(loss) > kMaxLoss, std::numeric_limits<double>::quiet_NaN()));
 
     sums[ebm_sums::kReal].add_(real_value.sum());
     sums[ebm_sums::kFake].add_(fake_value.sum());
     sums[ebm_sums::kSquares].add_(squares.sum());
     sums[ebm_sums::kCount].add_(static_cast<double>(microbatch.size()));
-    microbatch.trace(metric::kRealEnergy, real_value);
-    microbatch.trace(metric::kFakeEnergy, fake_value);
+    microbatch.record_metric(metric::kRealEnergy, real_value);
+    microbatch.record_metric(metric::kFakeEnergy, fake_value);
   }
 
   void update_controller(const GlobalSums& sums) override {
@@ -121,7 +121,7 @@ class Ebm : public Objective {
     const at::Tensor chains = replay_.newest(0, wanted);
     const std::int64_t n = std::min(wanted, replay_.slots().size(1));
     if (chains.size(0) == n) return chains;
-    // Chains that have not begun stand where they would: in noise.
+    // Chains that have not run yet are shown as their start, noise.
     std::vector<std::int64_t> shape = chains.sizes().vec();
     shape[0] = n - chains.size(0);
     const at::Tensor noise = at::empty(shape, at::kFloat).flatten(1);
@@ -144,7 +144,7 @@ class Ebm : public Objective {
   }
 
  private:
-  // float [size, C, H, W]: where this microbatch's chains end.
+  // Returns the ends of this microbatch's chains, float [size, C, H, W].
   at::Tensor run_chains(const Microbatch& microbatch, const at::Tensor& sums) {
     const std::int64_t part = microbatch.index() - setting_.first_microbatch;
     const Microbatch::Place& at = microbatch.place();
@@ -158,7 +158,8 @@ class Ebm : public Objective {
     return chains.images;
   }
 
-  // Real images as the authors feed them: each pixel anywhere in its level, as chains are.
+  // Real images with uniform noise within each pixel's level, as in the authors' code; chains have
+  // the same levels.
   static at::Tensor dequantized(const Microbatch& microbatch) {
     const at::Tensor& x = microbatch.images();
     const Microbatch::Place& place = microbatch.place();
@@ -182,20 +183,20 @@ void check_ebm_options(const EbmOptions& o, const ObjectiveSetting& s) {
   const std::int64_t batch = s.microbatch_size * s.microbatches;
   if (o.replay_size > 0 && o.replay_size < batch) {
     throw Error(ExitCode::kConfig,
-                "objective.replay_size = {} has no room for the {} chains of a step; set at least "
-                "objective.replay_size = {}, or 0 for chains that all begin from noise",
+                "objective.replay_size = {} is less than the {} chains of a step; set "
+                "objective.replay_size = {} or more, or 0 to start all chains from noise",
                 o.replay_size, batch, batch);
   }
-  const std::int64_t most = most_langevin_steps(s.resolution * s.resolution * s.channels);
-  if (o.langevin_steps < 1 || o.langevin_steps > most) {
+  const std::int64_t max_steps = max_langevin_steps(s.resolution * s.resolution * s.channels);
+  if (o.langevin_steps < 1 || o.langevin_steps > max_steps) {
     throw Error(ExitCode::kConfig,
-                "objective.langevin_steps is {}; chains of {}x{} images can take from 1 to {}",
-                o.langevin_steps, s.resolution, s.resolution, most);
+                "objective.langevin_steps is {}; for {}x{} images set a value from 1 to {}",
+                o.langevin_steps, s.resolution, s.resolution, max_steps);
   }
   if (o.temperature && o.langevin_noise == 0) {
     throw Error(ExitCode::kConfig,
-                "objective.temperature = {} takes the step size from objective.langevin_noise, "
-                "which is 0; set a noise, or temperature = \"auto\"",
+                "objective.temperature = {} computes the step size from objective.langevin_noise, "
+                "which is 0; set a noise above 0, or objective.temperature = \"auto\"",
                 *o.temperature);
   }
 }
@@ -208,7 +209,7 @@ std::unique_ptr<Objective> make_ebm_objective(const EbmOptions& options, const M
   const auto* energy = dynamic_cast<const EnergyModel*>(&model);
   if (energy == nullptr) {
     throw Error(ExitCode::kConfig,
-                "objective.name = \"ebm\" needs a model that is an energy; choose model.name = "
+                "objective.name = \"ebm\" needs an energy network; set model.name = "
                 "\"ebm\"");
   }
   return std::make_unique<Ebm>(options, energy->energy(), setting);

@@ -1,17 +1,16 @@
-// An energy trained by contrast with samples of its own: Du & Mordatch, Implicit Generation and
-// Generalization in Energy-Based Models, 2019 (arXiv 1903.08689), without the term that is switched
-// off in its authors' runs (the KL term).
+// Contrastive training of an energy with its own samples: Du & Mordatch, Implicit Generation and
+// Generalization in Energy-Based Models, 2019 (arXiv 1903.08689), without the KL term, which the
+// authors' runs do not use.
 //
 //   L = mean(E(x+) - E(x-)) + energy_decay * mean(E(x+)^2 + E(x-)^2)
 //
-// over a microbatch; x+ real pixels, spread evenly over their level as (255 x + u) / 256; x- ends
-// of Langevin chains (samplers/langevin.h) that begin in a replay buffer
-// (samplers/replay_buffer.h), through which no gradient flows. Model: an EnergyModel, images in [0,
-// 1].
+// over a microbatch. x+: real pixels, dequantized as (255 x + u) / 256. x-: ends of Langevin chains
+// (samplers/langevin.h) that start from a replay buffer (samplers/replay_buffer.h), without
+// gradients through the chains. Model: an EnergyModel, images in [0, 1].
 //
 // A microbatch whose abs(L) is above 1e8 gets gradients that are not finite, which ends training.
 //
-// State: "objective.replay_taken" int64 [], and of each microbatch its part of the buffer,
+// State: "objective.replay_taken" int64 [], and per microbatch its part of the buffer,
 // "objective.replay" uint8 [microbatches, slots, H, W, C].
 #pragma once
 

@@ -10,7 +10,7 @@ namespace valley {
 
 struct EbmOptions {
   std::int64_t langevin_steps = 60;
-  double langevin_step_size = 10;  // factor of the energy's gradient
+  double langevin_step_size = 10;  // factor of the gradient
   double langevin_noise = 0.005;   // standard deviation added in each step
   double langevin_clamp = 0.01;    // bound of each element of the gradient; 0: none
   AutoDouble temperature;          // couples the step size to the noise: noise^2 / (2 temperature)
@@ -19,7 +19,7 @@ struct EbmOptions {
   double energy_decay = 1.0;         // weight of E(x+)^2 + E(x-)^2
 
   void add_keys(Schema& schema);
-  // The chains that these options describe.
+  // Settings of the Langevin chains.
   [[nodiscard]] LangevinSettings langevin() const;
 };
 

@@ -13,7 +13,7 @@ namespace {
 class MaganMethod final : public TypedMethod<MaganOptions> {
  public:
   [[nodiscard]] std::string_view name() const override { return "magan"; }
-  // The paper, and its authors' code.
+  // Settings of the paper and of its authors' code.
   [[nodiscard]] std::vector<KeyDefault> defaults() const override {
     return {{"model.width", "64"},
             {"model.latent", "350"},
@@ -38,7 +38,7 @@ class MaganMethod final : public TypedMethod<MaganOptions> {
   [[nodiscard]] std::vector<ForeignKey> rejected_keys() const override {
     return {{"objective.margin", "EBGAN", "measures its margin itself"},
             {"objective.margin_rmse", "EBGAN", "measures its margin itself"},
-            {"objective.pulling_away", "EBGAN", "has no such term"}};
+            {"objective.pulling_away", "EBGAN", "does not use this term"}};
   }
   [[nodiscard]] std::optional<PhaseWork> work(const MaganOptions& /*options*/, const Model& model,
                                               const Phase& phase) const override {

@@ -13,17 +13,17 @@ ConvStage stage(const ConvShape& shape, Activation activation) {
   return {shape, Initializer::he_normal(shape.fan_in()), false, activation};
 }
 
-// From the widest maps to the image.
+// Stages from the widest maps to the image.
 std::vector<ConvStage> doublings_to_image(const ModelOptions& o, Activation activation) {
   std::vector<ConvStage> stages;
-  for (std::int64_t i = pyramid_of(o.resolution, kMaganBase).doublings - 1; i > 0; --i)
+  for (std::int64_t i = make_pyramid(o.resolution, kMaganBase).doublings - 1; i > 0; --i)
     stages.push_back(stage(doubling(o.width << i, o.width << (i - 1)), activation));
   stages.push_back(stage(doubling(o.width, o.channels), output_activation(o.output)));
   return stages;
 }
 
 std::vector<ConvStage> magan_generator_stages(const ModelOptions& o) {
-  const auto [base, doublings] = pyramid_of(o.resolution, kMaganBase);
+  const auto [base, doublings] = make_pyramid(o.resolution, kMaganBase);
   std::vector<ConvStage> stages = doublings_to_image(o, Activation::kRelu);
   stages.insert(stages.begin(),
                 stage(unfolding(o.latent, o.width << (doublings - 1), base), Activation::kRelu));
@@ -33,7 +33,7 @@ std::vector<ConvStage> magan_generator_stages(const ModelOptions& o) {
 std::vector<ConvStage> magan_encoder_stages(const ModelOptions& o) {
   std::vector<ConvStage> stages;
   std::int64_t in = o.channels;
-  for (std::int64_t i = 0; i < pyramid_of(o.resolution, kMaganBase).doublings; ++i) {
+  for (std::int64_t i = 0; i < make_pyramid(o.resolution, kMaganBase).doublings; ++i) {
     const std::int64_t out = o.width << i;
     stages.push_back(stage(halving(in, out), Activation::kLeakyRelu));
     in = out;
@@ -41,16 +41,16 @@ std::vector<ConvStage> magan_encoder_stages(const ModelOptions& o) {
   return stages;
 }
 
-// The authors' autoencoder of digits: 784-256-256-784.
+// The authors' autoencoder for MNIST: 784-256-256-784.
 class DenseAutoencoder : public Autoencoder {
  public:
   DenseAutoencoder(const ModelOptions& o, at::Device device)
       : Autoencoder(device),
         shape_{o.channels, o.resolution, o.resolution},
         output_activation_(output_activation(o.output)),
-        input_(linear("encoder.0", numbers(o), units(o))),
+        input_(linear("encoder.0", elements(o), units(o))),
         hidden_(linear("encoder.1", units(o), units(o))),
-        output_(linear("decoder.0", units(o), numbers(o))) {}
+        output_(linear("decoder.0", units(o), elements(o))) {}
 
   [[nodiscard]] at::Tensor code_of(const at::Tensor& x) const override {
     return activate(hidden_(activate(input_(x.flatten(1)), Activation::kRelu)), Activation::kRelu);
@@ -67,7 +67,7 @@ class DenseAutoencoder : public Autoencoder {
 
  private:
   static std::int64_t units(const ModelOptions& o) { return 4 * o.width; }
-  static std::int64_t numbers(const ModelOptions& o) {
+  static std::int64_t elements(const ModelOptions& o) {
     return o.channels * o.resolution * o.resolution;
   }
   Linear linear(const std::string& name, std::int64_t in, std::int64_t out) {

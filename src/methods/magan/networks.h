@@ -1,5 +1,5 @@
-// The networks of MAGAN (Wang, Cully, Chang, Demiris 2017, arXiv 1704.03817), as its authors' code
-// has them.
+// The networks of MAGAN (Wang, Cully, Chang, Demiris 2017, arXiv 1704.03817), as in its authors'
+// code.
 //
 // With n = options.width and K doublings from 4x4 (28 pixels: from 7x7) to the image:
 //   generator      transposed conv of the latent vector to n 2^(K-1) maps of 4x4; transposed 4x4
@@ -8,7 +8,7 @@
 //                  decoder of transposed ones back to the image. Leaky ReLU.
 //   at 28 pixels   the discriminator is fully connected: two layers of 4n, and one to the image.
 //                  ReLU.
-// No batch norm. Weights by He's rule; `output` ends both networks.
+// No batch norm. Weights: Initializer::he_normal. `output`: last activation of both networks.
 #pragma once
 
 #include <memory>
@@ -17,9 +17,9 @@
 
 namespace valley {
 
-// For 28, 32, 64, 128 and 256 pixels (the last two are extrapolated: more levels of the same kind).
-// Error kConfig for other shapes and for options that these networks do not have. `device`: where
-// parameters are made.
+// For 28, 32, 64, 128 and 256 pixels (the paper does not have the last two; they add levels of the
+// same kind). Error kConfig for other shapes and unsupported options. `device`: device of the
+// parameters.
 [[nodiscard]] std::unique_ptr<Model> make_magan(const ModelOptions& options, at::Device device);
 
 }  // namespace valley

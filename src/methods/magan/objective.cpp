@@ -18,15 +18,15 @@ namespace {
 
 constexpr const char* kMargin = "objective.margin";
 constexpr const char* kPreviousSum = "objective.s_g_previous";
-// Longer than any training: what pretraining is cut to, so that no count overflows.
-constexpr std::int64_t kMostPretraining = 1'000'000'000'000'000;
+// Upper bound of the pretraining steps, longer than any run, so that no count overflows.
+constexpr std::int64_t kMaxPretrainingSteps = 1'000'000'000'000'000;
 
 class Magan : public Objective {
  public:
   Magan(const MaganOptions& options, const HingeUpdates& updates, const ObjectiveSetting& setting)
       : updates_(updates),
         epoch_steps_(setting.epoch_steps),
-        pretrain_epochs_(std::min(options.pretrain_epochs, kMostPretraining / epoch_steps_)),
+        pretrain_epochs_(std::min(options.pretrain_epochs, kMaxPretrainingSteps / epoch_steps_)),
         margin_(at::zeros({}, at::TensorOptions(setting.device).dtype(at::kDouble))) {}
 
   [[nodiscard]] std::vector<Stage> stages() const override {
@@ -39,8 +39,8 @@ class Magan : public Objective {
     stages.push_back({"adversarial", 0, {{"D", {"discriminator"}}, {"G", {"generator"}}}});
     return stages;
   }
-  [[nodiscard]] bool repeats_on_device() const override { return true; }
-  [[nodiscard]] std::vector<std::string> traces() const override {
+  [[nodiscard]] bool is_graph_capturable() const override { return true; }
+  [[nodiscard]] std::vector<std::string> sample_metrics() const override {
     return {metric::kRealEnergy, metric::kFakeEnergy};
   }
   [[nodiscard]] std::vector<std::string> sums_of(const Phase& phase) const override {
@@ -55,8 +55,8 @@ class Magan : public Objective {
     if (phase.name == "D") updates_.discriminator(microbatch, margin_, sums);
     if (phase.name == "G") updates_.generator(microbatch, PullingAway::kNone, 0, sums);
   }
-  void pass_ahead(const Phase& phase, Microbatch& microbatch) const override {
-    if (phase.name == "G") updates_.begin_generator(microbatch);
+  void prefetch(const Phase& phase, Microbatch& microbatch) const override {
+    if (phase.name == "G") updates_.prefetch_generator(microbatch);
   }
 
   void update_controller(const GlobalSums& sums) override {
@@ -99,7 +99,7 @@ class Magan : public Objective {
  private:
   [[nodiscard]] double steps() const { return static_cast<double>(epoch_steps_); }
 
-  // Of an epoch's sums over samples: the sum over its batches of their means.
+  // Sum of the batch means of an epoch, from its sums over samples.
   [[nodiscard]] double sum_of_means(const at::Tensor& sums, std::int64_t slot,
                                     std::int64_t count) const {
     const double batch = sums[count].item<double>() / steps();
@@ -141,7 +141,7 @@ class Magan : public Objective {
                {"loss/G", "", fake},
                {metric::kRealEnergy, "D(x)", real},
                {metric::kFakeEnergy, "D(G)", d[kFake] / d[kCount]},
-               // A copy: the end of an epoch changes what the next step uses.
+               // A copy, because the end of an epoch changes the margin.
                {metric::kMargin, "m", margin_.clone()},
                {metric::kActiveHinge, "hinge", d[kActive] / d[kCount]},
                {metric::kConvergence, "", *convergence_}};
@@ -150,9 +150,10 @@ class Magan : public Objective {
   HingeUpdates updates_;
   std::int64_t epoch_steps_;
   std::int64_t pretrain_epochs_;
-  at::Tensor margin_;  // double [], what the hinge of this step uses
-  double previous_sum_ = std::numeric_limits<double>::infinity();  // S_G of the epoch before
-  std::optional<at::Tensor> convergence_;  // double [], of the last step, if it was adversarial
+  at::Tensor margin_;                                              // double [], margin of this step
+  double previous_sum_ = std::numeric_limits<double>::infinity();  // S_G of the previous epoch
+  std::optional<at::Tensor>
+      convergence_;  // double [], of the last step; only if it was adversarial
   std::vector<ReportValue> report_;
 };
 

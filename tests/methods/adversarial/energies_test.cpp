@@ -13,7 +13,7 @@
 namespace valley {
 namespace {
 
-TEST(Energies, AreThoseOfTheirFormulas) {
+TEST(Energies, MatchTheirFormulas) {
   const at::Tensor image = at::zeros({2, 1, 1, 4});
   const at::Tensor other = at::zeros({2, 1, 1, 4});
   other[0].fill_(-2);
@@ -30,51 +30,51 @@ TEST(Energies, AreThoseOfTheirFormulas) {
   EXPECT_THROW(static_cast<void>(parse_energy("l2")), Error);
 }
 
-TEST(Energies, AMarginAsRmseIsThatOfAnImageThatIsOffByItEverywhere) {
+TEST(Energies, MarginFromRmseIsTheEnergyOfAConstantError) {
   const at::Tensor image = at::zeros({1, 3, 8, 8}, at::kDouble);
   for (const std::string& name : energy_names()) {
     const Energy energy = parse_energy(name);
     const double expected = sample_energies(energy, image, image + 0.18).item<double>();
-    EXPECT_NEAR(margin_of_rmse(energy, 0.18, 3, 8, 8), expected, 1e-9 * expected) << name;
+    EXPECT_NEAR(margin_from_rmse(energy, 0.18, 3, 8, 8), expected, 1e-9 * expected) << name;
   }
-  // EBGAN's published margins.
-  EXPECT_NEAR(margin_of_rmse(Energy::kL2Norm, 0.18, 3, 64, 64), 20, 0.1);
-  EXPECT_NEAR(margin_of_rmse(Energy::kL2Norm, 0.18, 3, 128, 128), 40, 0.1);
-  EXPECT_NEAR(margin_of_rmse(Energy::kL2Norm, 0.18, 3, 256, 256), 80, 0.2);
+  // Published margins of EBGAN.
+  EXPECT_NEAR(margin_from_rmse(Energy::kL2Norm, 0.18, 3, 64, 64), 20, 0.1);
+  EXPECT_NEAR(margin_from_rmse(Energy::kL2Norm, 0.18, 3, 128, 128), 40, 0.1);
+  EXPECT_NEAR(margin_from_rmse(Energy::kL2Norm, 0.18, 3, 256, 256), 80, 0.2);
 }
 
-// As ATen has it, value and both gradients, for float and for bfloat16 reconstructions.
-TEST(MeanL1Energy, AgreesWithTheOperatorsItReplaces) {
+// Value and both gradients, for float and bfloat16 reconstructions.
+TEST(MeanL1Energy, MatchesLibTorchOperators) {
   at::manual_seed(1);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kDouble}) {
     const at::Tensor image = at::randn({4, 3, 9, 8}).set_requires_grad(true);
-    const at::Tensor made = at::randn({4, 3, 9, 8})
-                                .contiguous(at::MemoryFormat::ChannelsLast)
-                                .to(type)
-                                .set_requires_grad(true);
-    const at::Tensor got = mean_l1_energy(image, made);
-    const at::Tensor expected = at::abs(made - image).mean();
+    const at::Tensor generated = at::randn({4, 3, 9, 8})
+                                     .contiguous(at::MemoryFormat::ChannelsLast)
+                                     .to(type)
+                                     .set_requires_grad(true);
+    const at::Tensor got = mean_l1_energy(image, generated);
+    const at::Tensor expected = at::abs(generated - image).mean();
     EXPECT_NEAR(got.item<double>(), expected.item<double>(), 1e-6);
     (got * -0.5).backward();
     const at::Tensor to_image = image.grad().clone();
-    const at::Tensor to_made = made.grad().clone();
+    const at::Tensor to_generated = generated.grad().clone();
     image.mutable_grad().reset();
-    made.mutable_grad().reset();
+    generated.mutable_grad().reset();
     (expected * -0.5).backward();
     EXPECT_TRUE(at::allclose(to_image, image.grad(), 1e-6, 1e-9)) << toString(type);
-    EXPECT_TRUE(at::allclose(to_made, made.grad(), 1e-6, 1e-9)) << toString(type);
+    EXPECT_TRUE(at::allclose(to_generated, generated.grad(), 1e-6, 1e-9)) << toString(type);
   }
 }
 
-TEST(MeanL1Energy, LeavesOutWhatNeedsNoGradient) {
+TEST(MeanL1Energy, SkipsGradientsThatAreNotNeeded) {
   const at::Tensor image = at::ones({1, 1, 2, 2});
-  const at::Tensor made = at::zeros({1, 1, 2, 2}).set_requires_grad(true);
-  mean_l1_energy(image, made).backward();
+  const at::Tensor generated = at::zeros({1, 1, 2, 2}).set_requires_grad(true);
+  mean_l1_energy(image, generated).backward();
   EXPECT_FALSE(image.grad().defined());
-  EXPECT_TRUE(at::equal(made.grad(), at::full({1, 1, 2, 2}, -0.25)));
+  EXPECT_TRUE(at::equal(generated.grad(), at::full({1, 1, 2, 2}, -0.25)));
 }
 
-// A term without the square is a known defect elsewhere.
+// A term without the square is a known defect of other implementations.
 TEST(PullingAway, IsTheMeanSquaredCosineOfDifferentSamples) {
   const at::Tensor codes = at::zeros({3, 2});
   codes[0][0] = 2.0;  // at 0, 45 and 180 degrees, of different lengths
@@ -86,7 +86,7 @@ TEST(PullingAway, IsTheMeanSquaredCosineOfDifferentSamples) {
   EXPECT_EQ(pulling_away(PullingAway::kNone, codes).item<double>(), 0);
 }
 
-TEST(PullingAway, LooksAtDirectionsAlone) {
+TEST(PullingAway, DependsOnDirectionsOnly) {
   const at::Tensor codes = at::rand({5, 2, 3, 3});
   const at::Tensor lengths = at::rand({5, 1, 1, 1}) + 0.5;
   for (const PullingAway kind : {PullingAway::kSquared, PullingAway::kCosine}) {

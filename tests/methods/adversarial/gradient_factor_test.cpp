@@ -10,20 +10,20 @@
 namespace valley {
 namespace {
 
-class FactorOfGradients : public testing::SmallGan {
+class GradientFactorTest : public testing::SmallGan {
  protected:
-  FactorOfGradients() {
+  GradientFactorTest() {
     prepare({"discriminator"});
     weight_ = gan().discriminator().parameters().all().front().value;
   }
-  // Adds 1 to the gradient of each element.
+  // Adds 1 to each element's gradient.
   void backward() const { weight_.sum().backward(); }
   [[nodiscard]] double gradient() const { return weight_.grad().max().item<double>(); }
 
   at::Tensor weight_;
 };
 
-TEST_F(FactorOfGradients, HoldsInsideItsScopeAlone) {
+TEST_F(GradientFactorTest, AppliesInsideItsScopeOnly) {
   GradientFactor factor(gan().discriminator());
   backward();
   EXPECT_EQ(gradient(), 1);
@@ -41,7 +41,7 @@ TEST_F(FactorOfGradients, HoldsInsideItsScopeAlone) {
   EXPECT_EQ(gradient(), 4);
 }
 
-TEST_F(FactorOfGradients, StaysAsFastAndSmallOver20000Scopes) {
+TEST_F(GradientFactorTest, TimeAndMemoryStayConstantOver20000Scopes) {
   GradientFactor factor(gan().discriminator());
   const at::Tensor third = at::full({}, 1.0F / 3);
   const auto run = [&](int scopes) {

@@ -1,4 +1,4 @@
-// What G's update does before D's has been taken, of each objective that alternates between them.
+// Objective::prefetch of G's phase before D's update, for each objective with alternating updates.
 #include <ATen/core/grad_mode.h>
 
 #include <limits>
@@ -25,30 +25,30 @@ std::vector<Alternating> alternating() {
   return all;
 }
 
-class PassAhead : public testing::SmallGan, public ::testing::WithParamInterface<Alternating> {
+class Prefetch : public testing::SmallGan, public ::testing::WithParamInterface<Alternating> {
  protected:
-  PassAhead() {
+  Prefetch() {
     ObjectiveSetting where = setting();
     where.epoch_steps = 4;
     objective_ = make_objective(GetParam().options, *model_, where);
   }
-  // Of G's phase, while nothing can be read of D.
-  [[nodiscard]] Microbatch passed_ahead() const {
+  // Runs prefetch of G's phase while D's weights are NaN.
+  [[nodiscard]] Microbatch prefetched_microbatch() const {
     const at::NoGradGuard no_grad;
     std::vector<at::Tensor> weights;
     for (const Parameter& p : gan().discriminator().parameters().all()) {
       weights.push_back(p.value.clone());
       p.value.fill_(std::numeric_limits<double>::quiet_NaN());
     }
-    Microbatch ahead = microbatch();
+    Microbatch batch = microbatch();
     {
       const at::AutoGradMode grad(true);
       prepare(testing::kGeneratorPhase.updates);
-      objective_->pass_ahead(testing::kGeneratorPhase, ahead);
+      objective_->prefetch(testing::kGeneratorPhase, batch);
     }
     for (std::size_t i = 0; i < weights.size(); ++i)
       gan().discriminator().parameters().all()[i].value.copy_(weights[i]);
-    return ahead;
+    return batch;
   }
   static void expect_equal(const Pass& a, const Pass& b) {
     EXPECT_TRUE(at::equal(a.generator, b.generator));
@@ -59,33 +59,33 @@ class PassAhead : public testing::SmallGan, public ::testing::WithParamInterface
   std::unique_ptr<Objective> objective_;
 };
 
-TEST_P(PassAhead, HasTheBitsOfOnePassAndReadsNothingOfD) {
+TEST_P(Prefetch, IsBitwiseEqualAndDoesNotReadD) {
   const Pass expected = run(*objective_, testing::kGeneratorPhase);
   EXPECT_GT(expected.generator.abs().max().item<double>(), 0);
-  const Microbatch ahead = passed_ahead();
+  const Microbatch batch = prefetched_microbatch();
   EXPECT_TRUE(
-      at::equal(ahead.kept_ahead(RandomStream::kLatentG), generated(RandomStream::kLatentG)));
-  expect_equal(run(*objective_, testing::kGeneratorPhase, ahead), expected);
+      at::equal(batch.prefetched(RandomStream::kLatentG), generated(RandomStream::kLatentG)));
+  expect_equal(run(*objective_, testing::kGeneratorPhase, batch), expected);
 }
 
-TEST_P(PassAhead, IsWhatTheRestOfThePassGoesOnFrom) {
-  Microbatch ahead = microbatch();
+TEST_P(Prefetch, PrefetchedImagesAreUsed) {
+  Microbatch batch = microbatch();
   prepare(testing::kGeneratorPhase.updates);
-  ahead.keep_ahead(RandomStream::kLatentG, generated(RandomStream::kLatentD));
-  EXPECT_NE(run(*objective_, testing::kGeneratorPhase, ahead).sums,
+  batch.store_prefetched(RandomStream::kLatentG, generated(RandomStream::kLatentD));
+  EXPECT_NE(run(*objective_, testing::kGeneratorPhase, batch).sums,
             run(*objective_, testing::kGeneratorPhase).sums);
 }
 
-TEST_P(PassAhead, IsForItsOwnLatentsAlone) {
+TEST_P(Prefetch, IsUsedForItsOwnStreamOnly) {
   const Pass expected = run(*objective_, testing::kDiscriminatorPhase);
-  expect_equal(run(*objective_, testing::kDiscriminatorPhase, passed_ahead()), expected);
+  expect_equal(run(*objective_, testing::kDiscriminatorPhase, prefetched_microbatch()), expected);
   Microbatch none = microbatch();
-  objective_->pass_ahead(testing::kDiscriminatorPhase, none);
+  objective_->prefetch(testing::kDiscriminatorPhase, none);
   for (const RandomStream stream : {RandomStream::kLatentD, RandomStream::kLatentG})
-    EXPECT_FALSE(none.kept_ahead(stream).defined());
+    EXPECT_FALSE(none.prefetched(stream).defined());
 }
 
-INSTANTIATE_TEST_SUITE_P(Objectives, PassAhead, ::testing::ValuesIn(alternating()),
+INSTANTIATE_TEST_SUITE_P(Objectives, Prefetch, ::testing::ValuesIn(alternating()),
                          [](const auto& tested) { return tested.param.name; });
 
 }  // namespace

@@ -26,9 +26,9 @@ std::int64_t count(const ModelOptions& o, const std::string& network) {
   return make_model(o)->network(network).parameters().count();
 }
 
-TEST(Began, HasThePapersNumberOfParameters) {
-  // By hand for n = 128: encoder convs 9 n^2 sum + linear + decoder; the paper's 17.3 M is
-  // reproduced by neither variant.
+TEST(Began, ParameterCountsMatchHandCount) {
+  // Counted by hand for n = 128: encoder convs 9 n^2 sum + linear + decoder. Neither variant has
+  // the paper's 17.3 M.
   const std::map<std::int64_t, std::int64_t> discriminators = {
       {32, 6'390'979}, {64, 11'340'227}, {128, 18'796'483}, {256, 29'349'571}};
   const std::map<std::int64_t, std::int64_t> generators = {
@@ -38,7 +38,7 @@ TEST(Began, HasThePapersNumberOfParameters) {
     EXPECT_EQ(count(began_options(resolution, 128), "generator"), generators.at(resolution))
         << resolution;
   }
-  // 28 pixels have the levels of 32, from 7x7: only the linear layers differ.
+  // 28 pixels have the same levels as 32, from 7x7: only the linear layers differ.
   EXPECT_EQ(count(began_options(28, 128), "generator"), 1'421'443 - 15 * 128 * 65);
   EXPECT_EQ(count(began_options(28, 128), "discriminator"),
             6'390'979 - 15 * 128 * 65 - 15 * 3 * 128 * 64);
@@ -47,7 +47,7 @@ TEST(Began, HasThePapersNumberOfParameters) {
   EXPECT_EQ(count(extra, "discriminator"), 23'221'443);
 }
 
-TEST(Began, LayersOfThe64PixelDiscriminatorAreThese) {
+TEST(Began, LayerTableOfThe64PixelDiscriminatorIsAsExpected) {
   std::vector<std::string> shapes;
   const auto model = make_model(began_options(64, 128));
   for (const LayerInfo& layer : model->network("discriminator").layers()) {
@@ -89,7 +89,7 @@ struct Variant {
 
 class EveryVariant : public ::testing::TestWithParam<Variant> {};
 
-TEST_P(EveryVariant, MapsShapesAsItsTableSays) {
+TEST_P(EveryVariant, OutputShapesMatchTheLayerTable) {
   const Variant v = GetParam();
   ModelOptions o = began_options(v.resolution, 4);
   o.channels = v.channels;
@@ -148,14 +148,15 @@ TEST(Began, ResidualsVanish) {
   EXPECT_EQ(carry(25), 0.0F);
   EXPECT_TRUE(at::allclose(image(*residual), image(*plain), 1e-4, 1e-6));
   EXPECT_TRUE(at::allclose(again(*residual, start), again(*plain, start), 1e-4, 1e-6));
-  // Encoder of 32 pixels: the first conv of level 0 and the last of the last level; decoder: all.
+  // Convs with residuals at 32 pixels: in the encoder the first of level 0 and the last of the last
+  // level; in the decoder all.
   std::int64_t layers = 0;
   for (const LayerInfo& l : residual->network("discriminator").layers())
     layers += l.name.ends_with("residual") ? 1 : 0;
   EXPECT_EQ(layers, 2 + 6);
 }
 
-TEST(Began, OutputsEndAsModelOutputSays) {
+TEST(Began, LastActivationFollowsModelOutput) {
   for (const std::string output : {"tanh", "sigmoid"}) {
     ModelOptions o = began_options(32, 4);
     o.latent = o.hidden = 6;
@@ -173,7 +174,7 @@ TEST(Began, OutputsEndAsModelOutputSays) {
   }
 }
 
-TEST(Began, RefusesShapesItCannotHave) {
+TEST(Began, UnsupportedShapesAreRejected) {
   for (const std::int64_t resolution : {0, 8, 48, 100, 1024})
     EXPECT_THROW(static_cast<void>(make_model(began_options(resolution, 4))), Error);
   ModelOptions o = began_options(32, 4);
@@ -186,7 +187,7 @@ TEST(Began, RefusesShapesItCannotHave) {
   EXPECT_THROW(static_cast<void>(make_model(o)), Error);
 }
 
-TEST(Model, UnknownNameListsTheKnownOnes) {
+TEST(Model, UnknownNameIsRejectedWithKnownNames) {
   ModelOptions o;
   o.name = "begin";
   try {
@@ -198,7 +199,7 @@ TEST(Model, UnknownNameListsTheKnownOnes) {
   }
 }
 
-TEST(Model, OptionsGoThroughMetadata) {
+TEST(Model, OptionsRoundTripThroughMetadata) {
   ModelOptions o = began_options(32, 16);
   o.skip_connections = true;
   o.downsample = "extra";
@@ -213,7 +214,7 @@ TEST(Model, OptionsGoThroughMetadata) {
   EXPECT_THROW(static_cast<void>(ModelOptions::from_metadata(metadata, "x")), Error);
 }
 
-TEST(Began, AnOutlineHasTheSameTensorsAndTablesWithoutMemory) {
+TEST(Began, MetaModelHasTheSameTensorsAndTables) {
   const auto model = make_model(began_options(64, 4));
   const auto outline = make_meta_model(began_options(64, 4));
   for (const NamedNetwork& n : model->networks()) {
@@ -230,9 +231,9 @@ TEST(Began, AnOutlineHasTheSameTensorsAndTablesWithoutMemory) {
   }
 }
 
-TEST(Began, TheLargestNetworksAreCountedWithoutOverflow) {
-  ModelOptions o = began_options(512, kMostUnits);
-  o.latent = o.hidden = kMostUnits;
+TEST(Began, CountsOfTheLargestNetworksDoNotOverflow) {
+  ModelOptions o = began_options(512, kMaxUnits);
+  o.latent = o.hidden = kMaxUnits;
   o.skip_connections = true;
   o.downsample = "extra";
   const auto outline = make_meta_model(o);
@@ -244,7 +245,7 @@ TEST(Began, TheLargestNetworksAreCountedWithoutOverflow) {
     EXPECT_GT(activations, 0);
     EXPECT_LT(activations, std::int64_t{1} << 39);  // times 8 bytes and 2^20 images: 2^62
   }
-  o.width = kMostUnits + 1;
+  o.width = kMaxUnits + 1;
   EXPECT_THROW(static_cast<void>(make_meta_model(o)), Error);
 }
 

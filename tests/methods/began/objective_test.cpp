@@ -16,7 +16,7 @@ class BeganObjective : public testing::SmallGan {
     objective_ = make_objective(objective_options_, *model_, setting());
   }
 
-  // Gradients of both networks, one flat tensor each, after one pass of a phase.
+  // Gradients of both networks after one run of a phase, as one flat tensor each.
   std::pair<at::Tensor, at::Tensor> gradients(const Phase& phase) {
     const Pass pass = run(*objective_, phase);
     return {pass.discriminator, pass.generator};
@@ -52,7 +52,7 @@ TEST_F(BeganObjective, AlternatesBetweenDAndG) {
   EXPECT_FALSE(couples_samples(objective_options_));
 }
 
-TEST_F(BeganObjective, KStepsByTheEquationAndIsClippedToZeroAndOne) {
+TEST_F(BeganObjective, KFollowsTheEquationAndIsClipped) {
   EXPECT_EQ(k(), 0.0);
   update(0.4, 0.3, 0.1);
   EXPECT_NEAR(k(), 0.1 * (0.5 * 0.4 - 0.1), 1e-8);
@@ -64,19 +64,19 @@ TEST_F(BeganObjective, KStepsByTheEquationAndIsClippedToZeroAndOne) {
   EXPECT_EQ(k(), 1.0);
 }
 
-TEST_F(BeganObjective, KComesFromMeansOfTheGlobalBatch) {
+TEST_F(BeganObjective, KUsesMeansOverTheGlobalBatch) {
   update(0.4, 0.3, 0.1, 64);  // the same means from 64 samples as from 2
   EXPECT_NEAR(k(), 0.01, 1e-8);
 }
 
-TEST_F(BeganObjective, ReportsTheLossOfTheKThatWasUsed) {
+TEST_F(BeganObjective, ReportedLossUsesTheKOfTheStep) {
   set_k(0.25);
   update(0.4, 0.3, 0.1);
   EXPECT_NEAR(reported("loss/D"), 0.4 - 0.25 * 0.3, 1e-7);
   EXPECT_NEAR(reported("loss/G"), 0.1, 1e-7);
 }
 
-TEST_F(BeganObjective, SkippedStepsLeaveKAlone) {
+TEST_F(BeganObjective, SkippedStepDoesNotChangeK) {
   set_k(0.25);
   update(std::numeric_limits<double>::quiet_NaN(), 0.3, 0.1);
   EXPECT_EQ(k(), 0.25);
@@ -95,7 +95,7 @@ TEST_F(BeganObjective, DsGradientIsLinearInK) {
   EXPECT_FALSE(at::allclose(at_0, at_1, 1e-3, 1e-6));
 }
 
-TEST_F(BeganObjective, EachPhaseFillsItsNetworkAlone) {
+TEST_F(BeganObjective, EachPhaseComputesGradientsOfItsNetworkOnly) {
   set_k(0.5);
   const auto [d_of_d, g_of_d] = gradients(testing::kDiscriminatorPhase);
   EXPECT_GT(d_of_d.abs().sum().item<double>(), 0.0);
@@ -105,7 +105,7 @@ TEST_F(BeganObjective, EachPhaseFillsItsNetworkAlone) {
   EXPECT_GT(g_of_g.abs().sum().item<double>(), 0.0);
 }
 
-// A detached target (the fake on the right of D(fake) - fake) is a known defect elsewhere: it
+// Detaching the target (the fake in D(fake) - fake) is a known defect of other implementations: it
 // changes G's gradient.
 TEST_F(BeganObjective, GsGradientFlowsThroughTargetAndReconstruction) {
   const at::Tensor got = gradients(testing::kGeneratorPhase).second;
@@ -128,12 +128,12 @@ TEST_F(BeganObjective, SumsAreEnergiesTimesSamples) {
   EXPECT_EQ(pass.sums.at("count"), 4.0);
 }
 
-TEST_F(BeganObjective, TheTwoPhasesDrawLatentsOfTheirOwn) {
+TEST_F(BeganObjective, PhasesDrawSeparateLatents) {
   EXPECT_FALSE(at::equal(microbatch().latents(RandomStream::kLatentD, setting().latent),
                          microbatch().latents(RandomStream::kLatentG, setting().latent)));
 }
 
-TEST_F(BeganObjective, StateThatIsMissingIsNamed) {
+TEST_F(BeganObjective, MissingStateIsNamedInTheError) {
   try {
     objective_->load({}, "state.safetensors");
     FAIL();
@@ -143,7 +143,7 @@ TEST_F(BeganObjective, StateThatIsMissingIsNamed) {
   }
 }
 
-TEST_F(BeganObjective, RefusesGammaOutOfRange) {
+TEST_F(BeganObjective, GammaOutOfRangeIsRejected) {
   for (const double gamma : {0.0, -0.5, 1.5}) {
     own().gamma = gamma;
     EXPECT_THROW(static_cast<void>(make_objective(objective_options_, *model_, setting())), Error);

@@ -25,7 +25,7 @@ class SharedBegan : public testing::SmallGan {
   [[nodiscard]] at::Tensor energy(const at::Tensor& x) const {
     return mean_l1_energy(x, gan().discriminator().reconstruct(x));
   }
-  // The gradient of D for L(x) + coefficient L(G(z)).
+  // D's gradient of L(x) + coefficient L(G(z)).
   [[nodiscard]] at::Tensor of_d(double coefficient) const {
     return reference("discriminator", [&] {
       return energy(images_) + coefficient * energy(generated(RandomStream::kLatentD).detach());
@@ -44,8 +44,9 @@ TEST_F(SharedBegan, HasOnePhaseForBothNetworks) {
   EXPECT_EQ(stages[0].phases[0].updates, kBoth.updates);
 }
 
-// One backward pass of L_D + L_G, with a coefficient of 1 - k, is a known defect elsewhere.
-TEST_F(SharedBegan, GeneratedImagesCountMinusKForDAndOnceForG) {
+// One backward pass of L_D + L_G, with the factor 1 - k, is a known defect of other
+// implementations.
+TEST_F(SharedBegan, GeneratedImagesWeighMinusKForDAndOneForG) {
   for (const double k : {0.0, 0.3, 1.0}) {
     set_k(k);
     const Pass got = run(*objective_, kBoth);
@@ -69,7 +70,7 @@ TEST_F(SharedBegan, GradientsAddUpOverMicrobatches) {
   EXPECT_EQ(sums[2].item<double>(), 2 * kBatch);
 }
 
-TEST_F(SharedBegan, KFollowsTheEnergyThatBothShare) {
+TEST_F(SharedBegan, KUsesTheSharedGeneratedEnergy) {
   own().lambda_k = 0.1;
   objective_ = make_objective(options_, *model_, shared());
   objective_->update_controller({{"D and G", at::tensor({1.6, 0.4, 4.0}, at::kFloat)}});
@@ -80,10 +81,10 @@ TEST_F(SharedBegan, KFollowsTheEnergyThatBothShare) {
   EXPECT_NEAR(reported(*objective_, "loss/G"), 0.1, 1e-7);
 }
 
-TEST_F(SharedBegan, RefusesEnergiesThatSaturateK) {
+TEST_F(SharedBegan, EnergiesThatSaturateKAreRejected) {
   for (const char* energy : {"l2_sum", "l2_norm", "mse"}) {
     own().energy = energy;
-    EXPECT_NE(refusal(options_).find("l1_mean"), std::string::npos) << energy;
+    EXPECT_NE(rejection(options_).find("l1_mean"), std::string::npos) << energy;
   }
 }
 

@@ -1,5 +1,5 @@
-// The gradients of contrastive divergence, against automatic differentiation and against the exact
-// gradient of machines so small that log Z can be summed.
+// Gradients of contrastive divergence, compared with autograd and with the exact gradient of RBMs
+// that are small enough to sum log Z.
 #include "methods/dbn/contrastive_divergence.h"
 
 #include <gtest/gtest.h>
@@ -12,17 +12,17 @@ namespace valley {
 namespace {
 
 using testing::all_seen;
-using testing::normal_numbers;
+using testing::normal_values;
 using testing::tiny_rbm;
 
 Microbatch microbatch_of(std::int64_t size, double weight = 1, std::int64_t offset = 0) {
   return {at::Tensor(), {3, at::full({}, 64, at::kLong), offset, size, weight}};
 }
 
-// Of which units are on in the data differs from what the machine would have.
+// Data with another distribution than the RBM's.
 VisibleState some_data(const Rbm& rbm, std::int64_t n) {
   const RbmShape& s = rbm.shape();
-  const at::Tensor noise = normal_numbers({n, s.visible}, 5);
+  const at::Tensor noise = normal_values({n, s.visible}, 5);
   VisibleState data{rbm.is_gaussian() ? noise : noise.gt(0.4).to(at::kFloat), {}};
   if (s.labels > 0)
     data.y = at::one_hot(at::arange(n, at::kLong) % s.labels, s.labels).to(at::kFloat);
@@ -60,11 +60,11 @@ std::vector<Case> cases() {
   return all;
 }
 
-TEST(ContrastiveDivergence, ItsGradientIsThatOfFreeEnergies) {
+TEST(ContrastiveDivergence, GradientMatchesAutogradOfFreeEnergies) {
   for (const auto& [shape, settings] : cases()) {
     const auto rbm = tiny_rbm(shape);
     const VisibleState data = some_data(*rbm, 6);
-    const at::Tensor chain = normal_numbers({6, 4}, 9).gt(0).to(at::kFloat);
+    const at::Tensor chain = normal_values({6, 4}, 9).gt(0).to(at::kFloat);
     const Divergence found =
         accumulate_divergence(*rbm, settings, data, chain, microbatch_of(6, 0.25));
     const std::vector<at::Tensor> got = take_gradients(*rbm);
@@ -81,7 +81,7 @@ TEST(ContrastiveDivergence, ItsGradientIsThatOfFreeEnergies) {
   }
 }
 
-TEST(ContrastiveDivergence, AddsAWeightCost) {
+TEST(ContrastiveDivergence, AddsL2WeightDecay) {
   const auto rbm = tiny_rbm({5, 4, 3});
   const VisibleState data = some_data(*rbm, 6);
   static_cast<void>(accumulate_divergence(*rbm, {1, false, 0}, data, {}, microbatch_of(6, 0.5)));
@@ -96,7 +96,7 @@ TEST(ContrastiveDivergence, AddsAWeightCost) {
   }
 }
 
-// Of the mean of -log p(v, y) over `data`, with Z summed over all states; in float, by autograd.
+// Gradient of the mean of -log p(v, y) over `data`, with Z summed over all states; float autograd.
 std::vector<at::Tensor> exact_gradient(const Rbm& rbm, const VisibleState& data) {
   const auto [v, y] = all_seen(rbm.shape());
   rbm.parameters().require_grad(true);
@@ -107,7 +107,7 @@ std::vector<at::Tensor> exact_gradient(const Rbm& rbm, const VisibleState& data)
 constexpr std::int64_t kChains = 40000;
 constexpr std::int64_t kLong = 40;
 
-TEST(ContrastiveDivergence, LongPersistentChainsGiveTheGradientOfTheLikelihood) {
+TEST(ContrastiveDivergence, LongPersistentChainsMatchTheLikelihoodGradient) {
   for (const std::int64_t labels : {0, 2}) {
     const auto rbm = tiny_rbm({5, 3, labels});
     const VisibleState data = some_data(*rbm, kChains);
@@ -116,19 +116,19 @@ TEST(ContrastiveDivergence, LongPersistentChainsGiveTheGradientOfTheLikelihood) 
     static_cast<void>(accumulate_divergence(*rbm, {kLong, true, 0}, data, at::zeros({kChains, 3}),
                                             microbatch_of(kChains)));
     const std::vector<at::Tensor> got = take_gradients(*rbm);
-    // Means of numbers from 0 to 1 over independent chains.
+    // Standard error of the mean of values in [0, 1] over independent chains.
     const double error = 0.5 / std::sqrt(static_cast<double>(kChains));
     for (std::size_t i = 0; i < got.size(); ++i) {
       EXPECT_LT((got[i] - exact[i]).abs().max().item<double>(), 5 * error)
           << rbm->parameters().all()[i].name;
-      EXPECT_GT(exact[i].abs().max().item<double>(), 10 * error);  // it is not all rounding
+      EXPECT_GT(exact[i].abs().max().item<double>(), 10 * error);  // well above the error
     }
   }
 }
 
-// Their states are drawn on the way; where they end visible units are means, which biases what
-// hidden units are multiplied with, but not the visible units themselves.
-TEST(ContrastiveDivergence, LongChainsFromTheDataForgetThem) {
+// The chain ends at means of the visible units instead of samples. This biases products with hidden
+// units, but not the visible units themselves, so only visible and label biases are compared.
+TEST(ContrastiveDivergence, LongCdChainsMatchTheLikelihoodGradientOfVisibleBiases) {
   const auto rbm = tiny_rbm({5, 3, 2});
   const VisibleState data = some_data(*rbm, kChains);
   const std::vector<at::Tensor> exact = exact_gradient(*rbm, data);
@@ -150,10 +150,10 @@ TEST(ContrastiveDivergence, LongChainsFromTheDataForgetThem) {
   }
 }
 
-TEST(ContrastiveDivergence, ChainsBelongToPositions) {
+TEST(ContrastiveDivergence, ChainsDependOnlyOnSamplePosition) {
   const auto rbm = tiny_rbm({5, 4, 3});
   const VisibleState data = some_data(*rbm, 8);
-  const at::Tensor chain = normal_numbers({8, 4}, 9).gt(0).to(at::kFloat);
+  const at::Tensor chain = normal_values({8, 4}, 9).gt(0).to(at::kFloat);
   for (const bool persistent : {false, true}) {
     const DivergenceSettings settings{3, persistent, 0};
     const Divergence all = accumulate_divergence(*rbm, settings, data, chain, microbatch_of(8));

@@ -1,4 +1,4 @@
-// Restricted Boltzmann machines against sums over all of their states, and the network of them.
+// Restricted Boltzmann machines compared with sums over all states, and deep belief networks.
 #include "methods/dbn/networks.h"
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@ namespace {
 using testing::all_seen;
 using testing::all_states;
 using testing::joint_energies;
-using testing::normal_numbers;
+using testing::normal_values;
 using testing::summed_free_energy;
 using testing::tiny_rbm;
 
@@ -24,17 +24,17 @@ bool is_near(const at::Tensor& got, const at::Tensor& expected) {
 TEST(Rbm, FreeEnergyIsTheSumOverHiddenStates) {
   const auto rbm = tiny_rbm({5, 4});
   EXPECT_TRUE(is_near(rbm->free_energy(all_states(5)), summed_free_energy(*rbm, all_states(5))));
-  const at::Tensor between = at::sigmoid(normal_numbers({7, 5}, 1));
+  const at::Tensor between = at::sigmoid(normal_values({7, 5}, 1));
   EXPECT_TRUE(is_near(rbm->free_energy(between), summed_free_energy(*rbm, between)));
 }
 
-TEST(Rbm, FreeEnergyOfGaussianUnits) {
+TEST(Rbm, GaussianFreeEnergyIsTheSumOverHiddenStates) {
   const auto rbm = tiny_rbm({5, 4, 0, VisibleUnits::kGaussian});
-  const at::Tensor v = normal_numbers({9, 5}, 1) * 2;
+  const at::Tensor v = normal_values({9, 5}, 1) * 2;
   EXPECT_TRUE(is_near(rbm->free_energy(v), summed_free_energy(*rbm, v)));
 }
 
-TEST(Rbm, FreeEnergyWithLabels) {
+TEST(Rbm, FreeEnergyWithLabelsIsTheSumOverStates) {
   const auto rbm = tiny_rbm({4, 3, 3});
   const auto [v, y] = all_seen(rbm->shape());
   const at::Tensor joint = summed_free_energy(*rbm, v, y);
@@ -44,7 +44,7 @@ TEST(Rbm, FreeEnergyWithLabels) {
   EXPECT_TRUE(is_near(rbm->free_energy(states), -at::logsumexp(-joint.view({16, 3}), {1})));
 }
 
-TEST(Rbm, ConditionalsAreThoseOfTheJointDistribution) {
+TEST(Rbm, ConditionalsMatchTheJointDistribution) {
   const auto rbm = tiny_rbm({4, 3, 3});
   const auto [v, y] = all_seen(rbm->shape());
   const at::Tensor joint = at::exp(-joint_energies(*rbm, v, y));  // [48, 8]
@@ -56,7 +56,7 @@ TEST(Rbm, ConditionalsAreThoseOfTheJointDistribution) {
   EXPECT_TRUE(is_near(rbm->visible_mean(h), visible));
   const at::Tensor label = at::matmul(joint.t(), y.to(at::kDouble)) / joint.sum(0).unsqueeze(1);
   EXPECT_TRUE(is_near(rbm->label_probabilities(h), label));
-  // log P(v | h) without labels: E(v, h) less what it is summed over v.
+  // log P(v | h) without labels: -E(v, h) minus its logsumexp over v.
   const auto plain = tiny_rbm({4, 3});
   const at::Tensor energies = joint_energies(*plain, all_states(4));
   const at::Tensor expected = -energies - at::logsumexp(-energies, {0}, true);
@@ -66,7 +66,7 @@ TEST(Rbm, ConditionalsAreThoseOfTheJointDistribution) {
   }
 }
 
-TEST(Rbm, GaussianUnitsAreStandardisedByThePixelsMoments) {
+TEST(Rbm, GaussianUnitsAreStandardizedByPixelMoments) {
   const auto rbm = tiny_rbm({3, 2, 0, VisibleUnits::kGaussian});
   const at::Tensor pixels = at::tensor({0.2, 0.5, 0.9, 0.4, 0.5, 0.1}, at::kFloat).view({2, 3});
   const at::NoGradGuard no_grad;
@@ -76,7 +76,7 @@ TEST(Rbm, GaussianUnitsAreStandardisedByThePixelsMoments) {
   EXPECT_TRUE(at::allclose(v.mean(0), at::zeros({3}), 0, 1e-5));
   const at::Tensor scale = at::square(v).mean(0);
   EXPECT_NEAR(scale[0].item<double>(), 1, 1e-4);
-  EXPECT_EQ(scale[1].item<double>(), 0);  // a pixel that never changes: no division by nothing
+  EXPECT_EQ(scale[1].item<double>(), 0);  // a constant pixel: no division by 0
   EXPECT_TRUE(at::allclose(rbm->to_unit(v), pixels, 0, 1e-6));
 }
 
@@ -102,7 +102,7 @@ const DeepBeliefNetwork& as_dbn(const Model& model) {
   return dynamic_cast<const DeepBeliefNetwork&>(model);
 }
 
-TEST(DeepBeliefNetworkModel, HasAMachineALayer) {
+TEST(DeepBeliefNetworkModel, HasOneRbmPerLayer) {
   ModelOptions o = dbn_options({5, 4, 6});
   o.labels = 3;
   o.label_units = true;
@@ -121,17 +121,17 @@ TEST(DeepBeliefNetworkModel, HasAMachineALayer) {
   EXPECT_EQ(as_dbn(*headed).output()->weight().sizes(), at::IntArrayRef({3, 6}));
 }
 
-TEST(DeepBeliefNetworkModel, ImagesAreRowsOfPixelsAndBack) {
+TEST(DeepBeliefNetworkModel, ImagesAndVisibleUnitsConvertBothWays) {
   ModelOptions o = dbn_options({5});
   o.channels = 3;
   const auto model = make_model(o);
   const at::Tensor images = at::rand({2, 3, 16, 16}).contiguous(at::MemoryFormat::ChannelsLast);
-  const at::Tensor v = as_dbn(*model).visible_of(images);
+  const at::Tensor v = as_dbn(*model).visible_from_images(images);
   EXPECT_EQ(v[1][2 * 256 + 3 * 16 + 4].item<float>(), images[1][2][3][4].item<float>());
-  EXPECT_TRUE(at::equal(as_dbn(*model).images_of(v), images));
+  EXPECT_TRUE(at::equal(as_dbn(*model).images_from_visible(v), images));
 }
 
-TEST(DeepBeliefNetworkModel, ScoresOfClassesAreLogProbabilities) {
+TEST(DeepBeliefNetworkModel, ClassScoresAreLogProbabilities) {
   ModelOptions o = dbn_options({5, 4});
   o.labels = 3;
   o.label_units = true;
@@ -139,10 +139,10 @@ TEST(DeepBeliefNetworkModel, ScoresOfClassesAreLogProbabilities) {
   model->initialize(2);
   const DeepBeliefNetwork& dbn = as_dbn(*model);
   const at::NoGradGuard no_grad;
-  dbn.top().label_weight().copy_(normal_numbers({4, 3}, 3));
+  dbn.top().label_weight().copy_(normal_values({4, 3}, 3));
   const at::Tensor images = at::rand({6, 1, 16, 16});
   const at::Tensor h = dbn.rbm(0).hidden(images.flatten(1));
-  EXPECT_TRUE(at::equal(dbn.input_of(1, images), h));
+  EXPECT_TRUE(at::equal(dbn.level_input(1, images), h));
   std::vector<at::Tensor> joint;
   for (std::int64_t k = 0; k < 3; ++k)
     joint.push_back(-summed_free_energy(dbn.top(), h, at::eye(3)[k].expand({6, 3})));
@@ -150,7 +150,7 @@ TEST(DeepBeliefNetworkModel, ScoresOfClassesAreLogProbabilities) {
   EXPECT_TRUE(is_near(at::softmax(dbn.class_scores(images), 1), expected));
 }
 
-TEST(DeepBeliefNetworkModel, TheEnergyOfOneMachineIsItsFreeEnergy) {
+TEST(DeepBeliefNetworkModel, EnergyOfOneRbmIsItsFreeEnergy) {
   const auto model = make_model(dbn_options({5}));
   model->initialize(2);
   const at::Tensor images = at::rand({6, 1, 16, 16});
@@ -158,7 +158,7 @@ TEST(DeepBeliefNetworkModel, TheEnergyOfOneMachineIsItsFreeEnergy) {
                       summed_free_energy(as_dbn(*model).rbm(0), images.flatten(1))));
 }
 
-TEST(DeepBeliefNetworkModel, ShapesThatItCannotHaveAreRefused) {
+TEST(DeepBeliefNetworkModel, ImpossibleOptionsAreRejected) {
   EXPECT_THROW(static_cast<void>(make_model(dbn_options({}))), Error);
   ModelOptions o = dbn_options({5});
   o.label_units = true;

@@ -1,4 +1,4 @@
-// The stages of a deep belief network's training, and what is measured on the way.
+// Stages of the training of a deep belief network, and its per-image measures.
 #include "methods/dbn/objective.h"
 
 #include <ATen/Functions.h>
@@ -68,7 +68,7 @@ class DbnObjective : public ::testing::Test {
   at::Tensor images_ = at::rand({kMicrobatch, 1, 16, 16});
 };
 
-TEST_F(DbnObjective, StagesGoUpTheLayersAndThenTuneAll) {
+TEST_F(DbnObjective, StagesTrainLayersInOrderThenFineTune) {
   make();
   const std::vector<Stage> stages = objective_->stages();
   std::vector<std::string> names;
@@ -83,8 +83,8 @@ TEST_F(DbnObjective, StagesGoUpTheLayersAndThenTuneAll) {
   EXPECT_TRUE(stages[0].averages_statistics);
   EXPECT_EQ(stages[1].max_momentum, 0.5);
   EXPECT_EQ(stages[2].max_momentum, 1);
-  const std::vector<bool> forget = {false, true, false, true, false, true};
-  for (std::size_t i = 0; i < stages.size(); ++i) EXPECT_EQ(stages[i].resets_optimizers, forget[i]);
+  const std::vector<bool> resets = {false, true, false, true, false, true};
+  for (std::size_t i = 0; i < stages.size(); ++i) EXPECT_EQ(stages[i].resets_optimizers, resets[i]);
   EXPECT_EQ(stages[2].phases[0].updates, std::vector<std::string>{"layers.0"});
   EXPECT_EQ(stages[4].phases[0].updates, std::vector<std::string>{"layers.1"});
   EXPECT_EQ(stages[5].phases[0].updates,
@@ -93,7 +93,7 @@ TEST_F(DbnObjective, StagesGoUpTheLayersAndThenTuneAll) {
   EXPECT_EQ(stages[2].lr_scale, 1);
 }
 
-TEST_F(DbnObjective, TheLearningRateDecaysLinearlyOverTheLastEpochs) {
+TEST_F(DbnObjective, LearningRateDecaysLinearlyOverTheLastEpochs) {
   own().lr_decay_epochs = 2;
   make();
   const std::vector<Stage> stages = objective_->stages();
@@ -108,7 +108,7 @@ TEST_F(DbnObjective, TheLearningRateDecaysLinearlyOverTheLastEpochs) {
     EXPECT_EQ(stages[last].lr_scale_at(7), 1 - 2.0 / 3);
     EXPECT_FALSE(stages[last].resets_optimizers);
   }
-  own().lr_decay_epochs = 9;  // more than there are: all but the first epochs
+  own().lr_decay_epochs = 9;  // more than pretrain_epochs: all but the first epochs
   make();
   EXPECT_EQ(objective_->stages().size(), 1U + 2 * 2 + 1);
   EXPECT_EQ(objective_->stages()[2].length, 21);
@@ -118,22 +118,22 @@ TEST_F(DbnObjective, TheLearningRateDecaysLinearlyOverTheLastEpochs) {
   EXPECT_EQ(objective_->stages()[1].lr_scale_at(0), 1 - 1.0 / 5);
 }
 
-TEST_F(DbnObjective, StagesWithoutEpochsAreLeftOut) {
+TEST_F(DbnObjective, StagesWithoutEpochsAreOmitted) {
   own().momentum_epochs = 0;
   make();
   EXPECT_EQ(objective_->stages().size(), 4U);
   EXPECT_TRUE(objective_->stages()[1].resets_optimizers);
-  own().momentum_epochs = 9;  // more than there are
+  own().momentum_epochs = 9;  // more than pretrain_epochs
   make();
   EXPECT_EQ(objective_->stages().size(), 4U);
   EXPECT_EQ(objective_->stages()[1].length, 28);
-  own().pretrain_epochs = 0;  // back-propagation alone
+  own().pretrain_epochs = 0;  // only back-propagation
   make();
   ASSERT_EQ(objective_->stages().size(), 2U);
   EXPECT_EQ(objective_->stages()[1].name, "fine-tune");
 }
 
-TEST_F(DbnObjective, LabelsAreNeededWhereTheyAreLearnt) {
+TEST_F(DbnObjective, LabelsAreNeededForLabelUnitsAndFineTuning) {
   make();
   EXPECT_EQ(needed_labels(options_, model_options_), 3);
   EXPECT_FALSE(couples_samples(options_));
@@ -149,15 +149,15 @@ TEST_F(DbnObjective, LabelsAreNeededWhereTheyAreLearnt) {
   EXPECT_EQ(needed_labels(options_, model_options_), 0);
 }
 
-TEST_F(DbnObjective, WhatCannotBeTrainedIsRefused) {
+TEST_F(DbnObjective, OptionsThatCannotBeTrainedAreRejected) {
   own().fine_tune_epochs = 0;
-  EXPECT_THROW(make(), Error);  // an output layer that nothing trains
+  EXPECT_THROW(make(), Error);  // an output layer that is never trained
   model_options_.labels = 0;
   own().fine_tune_epochs = 1;
-  EXPECT_THROW(make(), Error);  // classes that are not there
+  EXPECT_THROW(make(), Error);  // fine-tuning without classes
 }
 
-TEST_F(DbnObjective, MeasuresOfAStage) {
+TEST_F(DbnObjective, MeasuresDependOnTheStage) {
   model_options_.label_units = true;
   make();
   EXPECT_TRUE(measured("measure").empty());
@@ -176,9 +176,10 @@ TEST_F(DbnObjective, MeasuresOfAStage) {
   const at::Tensor y = at::one_hot(at::arange(kMicrobatch, at::kLong) % 3, 3).to(at::kFloat);
   const ImageMeasures top = measured("layers.1");
   ASSERT_EQ(top.size(), 4U);
-  EXPECT_TRUE(at::allclose(top[0].second, dbn().top().free_energy(dbn().input_of(1, images_), y)));
+  EXPECT_TRUE(
+      at::allclose(top[0].second, dbn().top().free_energy(dbn().level_input(1, images_), y)));
   EXPECT_EQ(top[3].first, "error");
-  EXPECT_EQ(top[3].second.sum().item<double>(), 4);  // all are taken for class 1
+  EXPECT_EQ(top[3].second.sum().item<double>(), 4);  // all are classified as class 1
   const ImageMeasures tuned = measured("fine-tune");
   ASSERT_EQ(tuned.size(), 2U);
   EXPECT_EQ(tuned[0].first, "cross_entropy");
@@ -187,7 +188,7 @@ TEST_F(DbnObjective, MeasuresOfAStage) {
   EXPECT_EQ(tuned[1].second.sum().item<double>(), 4);
 }
 
-TEST_F(DbnObjective, MeasuresOfAnImageAreItsOwn) {
+TEST_F(DbnObjective, MeasuresDoNotDependOnOtherImages) {
   make();
   const ImageMeasures all = measured("layers.0");
   const Microbatch rest(images_.narrow(0, 4, 2), {5, at::zeros({}, at::kLong), 4, 2, 1}, nullptr,
@@ -197,30 +198,30 @@ TEST_F(DbnObjective, MeasuresOfAnImageAreItsOwn) {
     EXPECT_TRUE(at::allclose(part[i].second, all[i].second.narrow(0, 4, 2))) << all[i].first;
 }
 
-TEST(PseudoLikelihood, ItsMeanOverUnitsIsTheSumOfLogConditionals) {
+TEST(PseudoLikelihood, MeanOverUnitsIsTheSumOfLogConditionals) {
   const auto rbm = tiny_rbm({4, 3});
   const at::Tensor v = all_states(4);
   const at::Tensor log_p = -testing::summed_free_energy(*rbm, v);
   at::Tensor exact = at::zeros({16}, at::kDouble);
   at::Tensor estimated = at::zeros({16}, at::kDouble);
   for (std::int64_t i = 0; i < 4; ++i) {
-    const at::Tensor neighbour =
+    const at::Tensor flipped =
         at::bitwise_xor(at::arange(16, at::kLong), at::full({}, std::int64_t{1} << i, at::kLong));
-    exact += log_p - at::logaddexp(log_p, log_p.index_select(0, neighbour));
+    exact += log_p - at::logaddexp(log_p, log_p.index_select(0, flipped));
     estimated += pseudo_likelihood(*rbm, {v, {}}, at::full({16}, i, at::kLong)) / 4;
   }
   EXPECT_TRUE(at::allclose(estimated, exact, 1e-5, 1e-5));
 }
 
-TEST_F(DbnObjective, ThePseudoLikelihoodLooksAtUnitsEvenly) {
-  // Of a machine without weights, whose conditionals are sigmoid(b) of each unit alone.
+TEST_F(DbnObjective, PseudoLikelihoodDrawsUnitsUniformly) {
+  // Without weights the conditional of each unit is sigmoid(b).
   const auto rbm = tiny_rbm({4, 2});
   const at::NoGradGuard no_grad;
   rbm->weight().zero_();
   rbm->visible_bias().copy_(at::tensor({-3.0, -1.0, 1.0, 3.0}));
   constexpr std::int64_t kMany = 4000;
   const Microbatch many({}, {5, at::zeros({}, at::kLong), 0, kMany, 1});
-  const ImageMeasures found = measures_of(*rbm, {at::ones({kMany, 4}), {}}, many);
+  const ImageMeasures found = compute_measures(*rbm, {at::ones({kMany, 4}), {}}, many);
   const at::Tensor expected = at::log_sigmoid(rbm->visible_bias()).sum();
   EXPECT_NEAR(found[2].second.mean().item<double>(), expected.item<double>(), 0.4);
   EXPECT_EQ(std::get<0>(at::_unique(found[2].second.detach().round())).size(0), 4);

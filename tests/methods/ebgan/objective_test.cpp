@@ -28,7 +28,7 @@ class EbganObjective : public testing::SmallGan {
     return sample_energies(parse_energy(options_.as<EbganOptions>().energy), x,
                            gan().discriminator().reconstruct(x));
   }
-  // Between the second and the third of the four generated images' energies.
+  // A margin between the second and the third of the four generated images' energies.
   [[nodiscard]] double middle() const {
     const at::NoGradGuard no_grad;
     const at::Tensor sorted = std::get<0>(energies_of(generated(RandomStream::kLatentD)).sort());
@@ -49,8 +49,8 @@ TEST_F(EbganObjective, AlternatesBetweenDAndG) {
   EXPECT_FALSE(couples_samples(options_));
 }
 
-// A hinge of the batch mean, or of each pixel, are known defects elsewhere.
-TEST_F(EbganObjective, TheHingeIsThatOfEachSample) {
+// A hinge of the batch mean or per pixel is a known defect of other implementations.
+TEST_F(EbganObjective, HingeIsComputedPerSample) {
   const double m = middle();
   own().margin = m;
   const Pass got = run(*make(), testing::kDiscriminatorPhase);
@@ -77,8 +77,8 @@ TEST_F(EbganObjective, TheHingeIsThatOfEachSample) {
   EXPECT_EQ(got.sums.at("count"), kBatch);
 }
 
-// Without a hinge D would be paid for any energy, which is a known defect elsewhere.
-TEST_F(EbganObjective, BeyondTheMarginGeneratedImagesGiveDNothing) {
+// Without a hinge, D would be rewarded for any energy: a known defect of other implementations.
+TEST_F(EbganObjective, GeneratedImagesAboveTheMarginGiveDNoGradient) {
   own().margin = 1e-3;
   const Pass got = run(*make(), testing::kDiscriminatorPhase);
   EXPECT_EQ(got.sums.at("hinge/active"), 0);
@@ -86,7 +86,7 @@ TEST_F(EbganObjective, BeyondTheMarginGeneratedImagesGiveDNothing) {
                    reference("discriminator", [&] { return energies_of(images_).mean(); })));
 }
 
-TEST_F(EbganObjective, EachPhaseFillsItsNetworkAlone) {
+TEST_F(EbganObjective, EachPhaseComputesGradientsOfItsNetworkOnly) {
   const Pass d = run(*make(), testing::kDiscriminatorPhase);
   EXPECT_GT(d.discriminator.abs().sum().item<double>(), 0);
   EXPECT_EQ(d.generator.abs().sum().item<double>(), 0);
@@ -95,7 +95,7 @@ TEST_F(EbganObjective, EachPhaseFillsItsNetworkAlone) {
   EXPECT_GT(g.generator.abs().sum().item<double>(), 0);
 }
 
-// A detached target is a known defect elsewhere.
+// A detached target is a known defect of other implementations.
 TEST_F(EbganObjective, GsGradientFlowsThroughTargetAndReconstruction) {
   const at::Tensor got = run(*make(), testing::kGeneratorPhase).generator;
   const auto with_target = [&](bool detached) {
@@ -110,7 +110,7 @@ TEST_F(EbganObjective, GsGradientFlowsThroughTargetAndReconstruction) {
   EXPECT_FALSE(near(got, with_target(true)));
 }
 
-TEST_F(EbganObjective, PullingAwayIsOfDsCodesAndForGAlone) {
+TEST_F(EbganObjective, PullingAwayUsesDsCodesAndUpdatesGOnly) {
   const Pass without = run(*make(), testing::kDiscriminatorPhase);
   const Pass plain = run(*make(), testing::kGeneratorPhase);
   own().pulling_away_weight = 3;
@@ -134,7 +134,7 @@ TEST_F(EbganObjective, PullingAwayIsOfDsCodesAndForGAlone) {
   }
 }
 
-TEST_F(EbganObjective, ReportsMeansOfTheGlobalBatch) {
+TEST_F(EbganObjective, ReportsMeansOverTheGlobalBatch) {
   own().pulling_away = "squared";
   const auto objective = make();
   objective->update_controller({{"D", at::tensor({8.0, 24.0, 6.0, 3.0, 4.0}, at::kFloat)},
@@ -149,54 +149,54 @@ TEST_F(EbganObjective, ReportsMeansOfTheGlobalBatch) {
   EXPECT_NEAR(objective->convergence()->item<double>(), 2 + 3, 1e-6);
 }
 
-// A margin in another unit than the energy's, so that the hinge can never switch off, is a known
-// defect elsewhere.
-TEST_F(EbganObjective, RefusesAMarginThatNoEnergyReaches) {
-  const double numbers = 3 * 32 * 32;
+// A margin in another unit than the energy's, with which the hinge never switches off, is a known
+// defect of other implementations.
+TEST_F(EbganObjective, MarginAboveAllEnergiesIsRejected) {
+  const double values = 3 * 32 * 32;
   const std::map<std::string, double> largest = {
-      {"l1_mean", 2}, {"l2_norm", 2 * std::sqrt(numbers)}, {"l2_sum", 4 * numbers}, {"mse", 4}};
+      {"l1_mean", 2}, {"l2_norm", 2 * std::sqrt(values)}, {"l2_sum", 4 * values}, {"mse", 4}};
   for (const auto& [energy, most] : largest) {
     own().energy = energy;
     own().margin = 0.999 * most;
-    EXPECT_EQ(refusal(options_), "");
+    EXPECT_EQ(rejection(options_), "");
     own().margin = most;
-    EXPECT_NE(refusal(options_).find("never switch off"), std::string::npos) << energy;
+    EXPECT_NE(rejection(options_).find("never switch off"), std::string::npos) << energy;
   }
   own().energy = "mse";
-  own().margin = 20.0;  // that of l2_norm
-  EXPECT_NE(refusal(options_).find("mse"), std::string::npos);
+  own().margin = 20.0;  // in the unit of l2_norm
+  EXPECT_NE(rejection(options_).find("mse"), std::string::npos);
   own().margin.reset();
   own().margin_rmse = 0.18;
-  EXPECT_EQ(refusal(options_), "");
+  EXPECT_EQ(rejection(options_), "");
   own().margin_rmse = 2.0;
-  EXPECT_NE(refusal(options_), "");
+  EXPECT_NE(rejection(options_), "");
 }
 
-TEST_F(EbganObjective, ImagesFromZeroToOneHaveHalfTheRange) {
+TEST_F(EbganObjective, MaxMarginDependsOnTheImageRange) {
   model_options_.output = "sigmoid";
   model_ = make_model(model_options_);
   own().margin.reset();
   own().margin_rmse = 0.99;
-  EXPECT_EQ(refusal(options_), "");
+  EXPECT_EQ(rejection(options_), "");
   own().margin_rmse = 1.0;
-  EXPECT_NE(refusal(options_).find("[0, 1]"), std::string::npos);
+  EXPECT_NE(rejection(options_).find("[0, 1]"), std::string::npos);
 }
 
-TEST_F(EbganObjective, RefusesWhatItCannotMean) {
+TEST_F(EbganObjective, InvalidOptionsAreRejected) {
   own().margin_rmse = 0.18;
-  EXPECT_NE(refusal(options_).find("both set"), std::string::npos);
+  EXPECT_NE(rejection(options_).find("both set"), std::string::npos);
   own().margin.reset();
-  EXPECT_EQ(refusal(options_), "");
+  EXPECT_EQ(rejection(options_), "");
   ObjectiveSetting where = setting();
   where.schedule = UpdateSchedule::kShared;
-  EXPECT_NE(refusal(options_, where).find("train.schedule"), std::string::npos);
+  EXPECT_NE(rejection(options_, where).find("train.schedule"), std::string::npos);
   where = setting();
   where.microbatch_size = 1;
-  EXPECT_EQ(refusal(options_, where), "");
+  EXPECT_EQ(rejection(options_, where), "");
   own().pulling_away = "squared";
-  EXPECT_NE(refusal(options_, where).find("train.microbatch"), std::string::npos);
+  EXPECT_NE(rejection(options_, where).find("train.microbatch"), std::string::npos);
   own().margin_rmse.reset();
-  EXPECT_NE(refusal(options_).find("no margin"), std::string::npos);
+  EXPECT_NE(rejection(options_).find("no margin"), std::string::npos);
 }
 
 }  // namespace

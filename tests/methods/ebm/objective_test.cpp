@@ -19,7 +19,7 @@ namespace {
 
 using testing::QuadraticEnergy;
 
-constexpr std::int64_t kChainMicrobatch = 4;  // of a microbatch
+constexpr std::int64_t kChainMicrobatch = 4;  // samples per microbatch
 const Phase kE{"E", {"energy"}};
 
 class EbmObjective : public ::testing::Test {
@@ -43,20 +43,20 @@ class EbmObjective : public ::testing::Test {
   [[nodiscard]] at::Tensor mean() const { return model_.energy().parameters().all()[0].value; }
 
   [[nodiscard]] Microbatch microbatch(std::int64_t index, std::int64_t step,
-                                      SampleTraces* traces = nullptr) const {
+                                      SampleMetrics* metrics = nullptr) const {
     return {images_.narrow(0, index * kChainMicrobatch, kChainMicrobatch),
             {setting_.seed, at::full({}, step * 2 * kChainMicrobatch, at::kLong),
              index * kChainMicrobatch, kChainMicrobatch, 0.5},
-            traces};
+            metrics};
   }
 
-  // The gradient after one step of both microbatches; `scale` of the sums spoils them.
-  at::Tensor step(std::int64_t number, bool spoil = false) {
+  // Gradient after one step with all microbatches. `make_nan` sets the sums to NaN.
+  at::Tensor step(std::int64_t number, bool make_nan = false) {
     mean().mutable_grad() = at::zeros_like(mean());
     const at::Tensor sums = at::zeros({static_cast<std::int64_t>(objective_->sums_of(kE).size())});
     for (std::int64_t i = 0; i < setting_.own_microbatches; ++i)
       objective_->accumulate_gradients(kE, microbatch(setting_.first_microbatch + i, number), sums);
-    if (spoil) sums.fill_(std::nan(""));
+    if (make_nan) sums.fill_(std::nan(""));
     objective_->update_controller({{"E", sums}});
     return mean().grad().clone();
   }
@@ -85,8 +85,8 @@ TEST_F(EbmObjective, HasOnePhaseAndCouplesSamples) {
   EXPECT_TRUE(couples_samples(options_));
 }
 
-TEST_F(EbmObjective, LossAndGradientAreThoseOfTheFormula) {
-  // The first step's chains all begin from noise, so they can be run again beside it.
+TEST_F(EbmObjective, LossAndGradientMatchTheFormula) {
+  // All chains of the first step start from noise, so the test can run the same chains.
   const at::Tensor got = step(0);
   at::Tensor total = at::zeros({});
   mean().mutable_grad() = at::zeros_like(mean());
@@ -118,7 +118,7 @@ TEST_F(EbmObjective, LossAndGradientAreThoseOfTheFormula) {
   EXPECT_EQ(reported("chain/restarted"), 1.0);
 }
 
-TEST_F(EbmObjective, TheDecayIsASetting) {
+TEST_F(EbmObjective, EnergyDecayIsConfigurable) {
   const at::Tensor with = step(0);
   own().energy_decay = 0;
   make();
@@ -126,17 +126,17 @@ TEST_F(EbmObjective, TheDecayIsASetting) {
   EXPECT_NEAR(reported("loss/energy"), -reported("energy/gap"), 1e-6);
 }
 
-TEST_F(EbmObjective, TracesTheEnergiesOfSamples) {
-  SampleTraces traces(objective_->traces(), 2 * kChainMicrobatch, at::kCPU);
+TEST_F(EbmObjective, RecordsEnergiesPerSample) {
+  SampleMetrics metrics(objective_->sample_metrics(), 2 * kChainMicrobatch, at::kCPU);
   const at::Tensor sums = at::zeros({6});
-  objective_->accumulate_gradients(kE, microbatch(0, 0, &traces), sums);
-  objective_->accumulate_gradients(kE, microbatch(1, 0, &traces), sums);
-  const at::Tensor of_all = traces.values().sum(1);
+  objective_->accumulate_gradients(kE, microbatch(0, 0, &metrics), sums);
+  objective_->accumulate_gradients(kE, microbatch(1, 0, &metrics), sums);
+  const at::Tensor of_all = metrics.values().sum(1);
   EXPECT_NEAR(of_all[0].item<double>(), sums[0].item<double>(), 1e-4);
   EXPECT_NEAR(of_all[1].item<double>(), sums[1].item<double>(), 1e-4);
 }
 
-TEST_F(EbmObjective, GoesOnFromItsBufferAndRestartsSome) {
+TEST_F(EbmObjective, ChainsStartFromTheBufferAndSomeRestart) {
   own().replay_restart = 0;
   make();
   step(0);
@@ -146,7 +146,7 @@ TEST_F(EbmObjective, GoesOnFromItsBufferAndRestartsSome) {
   EXPECT_FALSE(at::equal(replay(), after_one));
 }
 
-TEST_F(EbmObjective, WithoutABufferAllChainsBeginFromNoise) {
+TEST_F(EbmObjective, WithoutABufferAllChainsStartFromNoise) {
   own().replay_size = 0;
   make();
   for (std::int64_t i = 0; i < 3; ++i) {
@@ -155,22 +155,22 @@ TEST_F(EbmObjective, WithoutABufferAllChainsBeginFromNoise) {
   }
 }
 
-TEST_F(EbmObjective, AStepThatIsSkippedLeavesTheBufferAlone) {
+TEST_F(EbmObjective, SkippedStepDoesNotChangeTheBuffer) {
   step(0);
   const at::Tensor before = replay().clone();
-  step(1, /*spoil=*/true);
+  step(1, /*make_nan=*/true);
   EXPECT_TRUE(at::equal(replay(), before));
 }
 
-TEST_F(EbmObjective, ALossBeyondItsBoundGivesNoFiniteGradient) {
+TEST_F(EbmObjective, LossAboveItsBoundGivesNonFiniteGradients) {
   EXPECT_TRUE(step(0).isfinite().all().item<bool>());
   mean().detach().fill_(20);  // energies of 2e4, their squares of 4e8
   EXPECT_FALSE(step(1).isfinite().any().item<bool>());
   EXPECT_NE(objective_->divergence().find("1e8"), std::string::npos);
 }
 
-// One rank of two owns the second microbatch: what it computes is what one rank of both does there.
-TEST_F(EbmObjective, APartOfTheBufferBelongsToAMicrobatchNotToARank) {
+// One of two ranks owns the second microbatch and must compute the same as a single rank with both.
+TEST_F(EbmObjective, BufferPartsBelongToMicrobatchesNotRanks) {
   for (std::int64_t i = 0; i < 3; ++i) step(i);
   const at::Tensor both = replay().clone();
   setting_.first_microbatch = 1;
@@ -180,7 +180,7 @@ TEST_F(EbmObjective, APartOfTheBufferBelongsToAMicrobatchNotToARank) {
   EXPECT_TRUE(at::equal(replay()[0], both[1]));
 }
 
-TEST_F(EbmObjective, StateOfAllMicrobatchesGoesBackToItsOwners) {
+TEST_F(EbmObjective, LoadedStateIsDistributedToItsMicrobatches) {
   for (std::int64_t i = 0; i < 2; ++i) step(i);
   TensorMap state;
   objective_->save(state);
@@ -210,11 +210,11 @@ TEST_F(EbmObjective, SamplesAreTheNewestChainsThenNoise) {
   EXPECT_TRUE(
       at::equal(some.narrow(0, 0, kChainMicrobatch), replay()[0].narrow(0, 0, kChainMicrobatch)));
   EXPECT_TRUE(at::equal(some.narrow(0, kChainMicrobatch, 2), none.narrow(0, kChainMicrobatch, 2)));
-  EXPECT_EQ(objective_->samples(100).value().size(0), 12);  // as many as its part of 24 holds
+  EXPECT_EQ(objective_->samples(100).value().size(0), 12);  // the capacity of its part of 24
 }
 
-TEST_F(EbmObjective, RefusesWhatCannotWork) {
-  const auto refuses = [&](const ObjectiveOptions& options, const std::string& word) {
+TEST_F(EbmObjective, InvalidOptionsAreRejected) {
+  const auto expect_rejected = [&](const ObjectiveOptions& options, const std::string& word) {
     try {
       static_cast<void>(make_objective(options, model_, setting_));
       ADD_FAILURE() << word;
@@ -224,21 +224,21 @@ TEST_F(EbmObjective, RefusesWhatCannotWork) {
     }
   };
   ObjectiveOptions o = options_;
-  o.as<EbmOptions>().replay_size = 7;  // of 8 chains a step
-  refuses(o, "objective.replay_size = 8");
+  o.as<EbmOptions>().replay_size = 7;  // below the 8 chains per step
+  expect_rejected(o, "objective.replay_size = 8");
   o = options_;
-  o.as<EbmOptions>().langevin_steps = most_langevin_steps(8 * 8 * 3) + 1;
-  refuses(o, "objective.langevin_steps");
+  o.as<EbmOptions>().langevin_steps = max_langevin_steps(8 * 8 * 3) + 1;
+  expect_rejected(o, "objective.langevin_steps");
   o = options_;
   o.as<EbmOptions>().temperature = 1.0;
   o.as<EbmOptions>().langevin_noise = 0;
-  refuses(o, "objective.langevin_noise");
+  expect_rejected(o, "objective.langevin_noise");
   ModelOptions began;
   began.width = 4;
   EXPECT_THROW(static_cast<void>(make_objective(options_, *make_model(began), setting_)), Error);
 }
 
-TEST(EbmSettings, TheTemperatureCouplesStepAndNoise) {
+TEST(EbmSettings, TemperatureCouplesStepSizeAndNoise) {
   EbmOptions o;
   EXPECT_EQ(o.langevin().step_size, 10);
   EXPECT_FALSE(o.langevin().noise_last);
@@ -247,7 +247,7 @@ TEST(EbmSettings, TheTemperatureCouplesStepAndNoise) {
   EXPECT_TRUE(o.langevin().noise_last);
 }
 
-TEST(EbmSettings, TheReplayBufferIsCountedInBytes) {
+TEST(EbmSettings, ReplayBufferSizeIsReportedInBytes) {
   ModelOptions images;
   images.resolution = 2;
   images.channels = 3;

@@ -12,8 +12,8 @@ namespace {
 
 using testing::near;
 
-constexpr double kSteps = 4;   // an epoch
-constexpr double kImages = 8;  // a step
+constexpr double kSteps = 4;   // per epoch
+constexpr double kImages = 8;  // per step
 
 double number(const EpochReport& report, const std::string& name) {
   for (const auto& [key, value] : report) {
@@ -34,7 +34,7 @@ class MaganObjective : public testing::SmallGan {
     where.epoch_steps = static_cast<std::int64_t>(kSteps);
     return make_objective(options_, *model_, where);
   }
-  // An epoch's sums over samples, from means over its batches.
+  // Sums over the samples of an epoch, from batch means.
   static at::Tensor sums(std::vector<double> means) {
     means.push_back(1);
     return at::tensor(means, at::kDouble) * (kSteps * kImages);
@@ -65,7 +65,7 @@ TEST_F(MaganObjective, PretrainsThenMeasuresThenAlternates) {
   EXPECT_TRUE(stages[1].phases[0].updates.empty());
   EXPECT_EQ(stages[2].length, 0);
   ASSERT_EQ(stages[2].phases.size(), 2U);
-  // A stage of no steps would last until training ends.
+  // A stage of length 0 would last until training ends.
   own().pretrain_epochs = 0;
   stages = make()->stages();
   ASSERT_EQ(stages.size(), 2U);
@@ -74,7 +74,7 @@ TEST_F(MaganObjective, PretrainsThenMeasuresThenAlternates) {
   EXPECT_GT(make()->stages()[0].length, 0);
 }
 
-TEST_F(MaganObjective, PretrainingIsOnRealImagesAloneAndMeasuringMovesNothing) {
+TEST_F(MaganObjective, PretrainingUsesRealImagesOnlyAndMeasuringUpdatesNothing) {
   const auto energy = [&] {
     return sample_energies(Energy::kL2Sum, images_, gan().discriminator().reconstruct(images_));
   };
@@ -98,9 +98,9 @@ TEST_F(MaganObjective, TheMarginIsTheMeanEnergyOfTheDataAfterPretraining) {
   EXPECT_EQ(number(report, "steps"), 4);
 }
 
-TEST_F(MaganObjective, ScriptedEnergiesMakeOneCut) {
+TEST_F(MaganObjective, ScriptedEnergiesLowerTheMarginOnce) {
   measure(50);
-  // S_G before the first epoch is infinite: no cut, whatever the energies.
+  // S_G before the first epoch is infinite: the margin stays for any energies.
   EpochReport report = epoch(20, 30);
   EXPECT_EQ(number(report, "S_G_previous"), std::numeric_limits<double>::infinity());
   EXPECT_EQ(margin(), 50);
@@ -113,7 +113,7 @@ TEST_F(MaganObjective, ScriptedEnergiesMakeOneCut) {
   EXPECT_EQ(margin(), 20);
 }
 
-TEST_F(MaganObjective, EachConditionFailingAloneMakesNoCut) {
+TEST_F(MaganObjective, MarginStaysIfAnyConditionFails) {
   const auto margin_after = [&](double real, double fake) {
     objective_ = make();
     measure(50);
@@ -122,7 +122,7 @@ TEST_F(MaganObjective, EachConditionFailingAloneMakesNoCut) {
     return margin();
   };
   EXPECT_EQ(margin_after(20, 31), 20);
-  EXPECT_EQ(margin_after(20, 30), 50);  // S_G has not risen
+  EXPECT_EQ(margin_after(20, 30), 50);  // S_G has not increased
   EXPECT_EQ(margin_after(20, 29), 50);
   EXPECT_EQ(margin_after(31, 31), 50);  // S_D is not below S_G
   EXPECT_EQ(margin_after(32, 31), 50);
@@ -130,7 +130,7 @@ TEST_F(MaganObjective, EachConditionFailingAloneMakesNoCut) {
   EXPECT_EQ(margin_after(60, 61), 50);
 }
 
-TEST_F(MaganObjective, TheMarginNeverRises) {
+TEST_F(MaganObjective, MarginNeverIncreases) {
   measure(50);
   double last = margin();
   for (int i = 0; i < 100; ++i) {
@@ -141,7 +141,7 @@ TEST_F(MaganObjective, TheMarginNeverRises) {
   EXPECT_LT(last, 50);
 }
 
-TEST_F(MaganObjective, GoesOnFromItsState) {
+TEST_F(MaganObjective, ResumesFromItsState) {
   measure(50);
   epoch(20, 30);
   TensorMap state;
@@ -155,7 +155,7 @@ TEST_F(MaganObjective, GoesOnFromItsState) {
   EXPECT_THROW(other->load({}, "state.safetensors"), Error);
 }
 
-TEST_F(MaganObjective, ReportsTheMarginThatTheStepUsed) {
+TEST_F(MaganObjective, ReportsTheMarginOfTheStep) {
   measure(50);
   epoch(20, 30);
   objective_->update_controller({{"D", at::tensor({80.0, 120.0, 40.0, 2.0, 4.0}, at::kFloat)},
@@ -169,7 +169,7 @@ TEST_F(MaganObjective, ReportsTheMarginThatTheStepUsed) {
   EXPECT_EQ(margin(), 20);
 }
 
-TEST_F(MaganObjective, ReportsNoGeneratorBeforeThereIsOne) {
+TEST_F(MaganObjective, ReportsNoGeneratorMetricsBeforeTheAdversarialStage) {
   objective_->update_controller({{"pretrain", at::tensor({80.0, 4.0}, at::kFloat)}});
   EXPECT_NEAR(reported(*objective_, "energy/real"), 20, 1e-6);
   EXPECT_EQ(objective_->report().size(), 2U);
@@ -179,7 +179,7 @@ TEST_F(MaganObjective, ReportsNoGeneratorBeforeThereIsOne) {
 TEST_F(MaganObjective, SharedScheduleIsRejected) {
   ObjectiveSetting where = setting();
   where.schedule = UpdateSchedule::kShared;
-  EXPECT_NE(refusal(options_, where).find("train.schedule"), std::string::npos);
+  EXPECT_NE(rejection(options_, where).find("train.schedule"), std::string::npos);
 }
 
 }  // namespace
