@@ -128,7 +128,7 @@ def test_dry_run_reports_the_cost_of_a_step(program):
     assert "# work per step: " in plan and " FLOP/byte" in plan
     [line] = [line for line in plan.splitlines() if line.startswith("# all-reduce on 4 ranks: ")]
     size, unit = line.split(": ")[1].split()[:2]
-    seconds = float(line.split("a step, ")[1].split(" ms")[0]) / 1e3
+    seconds = float(line.split("per rank and step, ")[1].split(" ms")[0]) / 1e3
     bytes_ = float(size) * {"KiB": 2**10, "MiB": 2**20}[unit]
     assert seconds == pytest.approx(1.5 * bytes_ / 20e9, rel=0.01)  # 2 (4 - 1) / 4
     most = {precision: int(re.search(rf"on a GPU in {precision}: .*, (\d+) on 141 GB", plan)[1])

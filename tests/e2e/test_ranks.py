@@ -81,7 +81,7 @@ def test_irreproducible_rank_count_is_rejected_with_a_valid_one(program):
     options = "train.reproducible=true", "train.global_batch=48", "train.microbatch=auto"
     refused = program.train(3, *options, expect=CONFIG)
     assert "power-of-two number of ranks" in refused.error
-    [works] = re.findall(r"start (\d+) ranks", refused.error)
+    [works] = re.findall(r"launch (\d+) ranks", refused.error)
     program.train(int(works), *options, "--dry-run")
 
 

@@ -34,7 +34,7 @@ def test_collapse_warning_is_logged_once(collapsed):
     [line] = events(run, "warning")
     assert (line["step"], line["images"]) == (grids[onset][0], 16 * grids[onset][0])
     assert line["kind"] == "collapse"
-    assert f"{shares[onset]:.2f} of the" in line["text"]
+    assert f"{shares[onset]:.2f} times the" in line["text"]
     assert warnings(stderr) == [f"step {line['step']}: {line['text']}"]
     assert f"warning: step {line['step']}: {line['text']}\n" in (run / "log.txt").read_text()
 
@@ -73,7 +73,7 @@ def test_first_samples_use_the_trained_weights(program):
 def test_diverging_training_is_warned_about(program):
     result = program.train(None, "optimizer.lr=0.2", "train.steps=6")
     first, *_ = warnings(result.stderr)
-    figures = re.fullmatch(r"step (\d+): the convergence measure M has risen to (\S+), (\S+) times its lowest, .*", first)
+    figures = re.fullmatch(r"step (\d+): the convergence measure M has risen to (\S+), (\S+) times its minimum, .*", first)
     step, value = int(figures[1]), float(figures[2])
     measured = {line["step"]: line["M"] for line in reports(program.newest())}
     assert value == pytest.approx(measured[step], rel=1e-3)
