@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -120,14 +119,6 @@ std::string to_text(const BuildReport& report, const BuildOptions& options) {
   text +=
       fmt::format("rejects  {}{}{}\n", count_rejects(report), reasons, reasons.empty() ? "" : ")");
   return text + fmt::format("next     valley train CONFIG.toml data.path={}\n", destination);
-}
-
-std::string format_bytes(std::uint64_t bytes) {
-  constexpr std::array kUnits{"bytes", "KiB", "MiB", "GiB", "TiB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
-  return unit == 0 ? fmt::format("{} bytes", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
 }  // namespace valley::app

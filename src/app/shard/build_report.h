@@ -30,6 +30,4 @@ void warn_of_empty_classes(const BuildReport& report);
 
 [[nodiscard]] std::uint64_t count_rejects(const BuildReport& report);
 
-[[nodiscard]] std::string format_bytes(std::uint64_t bytes);  // "21.0 MiB", "17 bytes"
-
 }  // namespace valley::app
