@@ -115,8 +115,10 @@ class Schema {
   // the file sets for the others.
   void alternatives(std::vector<std::string> names);
 
-  // Accepts `old_name` for the key `name` of this version, with a warning.
+  // Accepts `old_name` for the key `name` of this version.
   void renamed(std::string old_name, const std::string& name);
+  // One sentence per value that was loaded by an old name, with its place.
+  [[nodiscard]] const std::vector<std::string>& deprecations() const { return deprecations_; }
 
   // Rejects numbers of all keys so far whose absolute value is larger than `largest`. Descriptions
   // of keys do not state it.
@@ -143,8 +145,8 @@ class Schema {
 
  private:
   struct TomlNode;  // wraps the parser's node type, which this header does not include
-  // `name`, or the present name of a key that had it, with a warning that names `place`.
-  [[nodiscard]] std::string present_name(const std::string& name, const std::string& place) const;
+  // `name`, or the present name of a key that had it, which is noted as deprecated.
+  [[nodiscard]] std::string present_name(const std::string& name, const std::string& place);
   void drop_alternatives(const Key& chosen);
   void load_override(const std::string& argument);
   void assign(const std::string& name, const TomlNode& node, const std::string& place);
@@ -160,6 +162,7 @@ class Schema {
   std::map<std::string, std::string> places_;
   std::vector<std::vector<std::string>> alternatives_;
   std::map<std::string, std::string> old_names_;  // to the present ones
+  std::vector<std::string> deprecations_;
 };
 
 // The text of a config file or of a pipe such as <(command), read once. Errors: kMissingInput, and

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "core/config.h"
-#include "core/log.h"
 #include "core/read_file.h"
 #include "core/text.h"
 #include "core/toml_text.h"
@@ -281,10 +280,10 @@ void Schema::load_override(const std::string& argument) {
   drop_alternatives(*known);
 }
 
-std::string Schema::present_name(const std::string& name, const std::string& place) const {
+std::string Schema::present_name(const std::string& name, const std::string& place) {
   const auto found = old_names_.find(name);
   if (found == old_names_.end()) return name;
-  log::warn("{}: {} is deprecated: write {}", place, name, found->second);
+  deprecations_.push_back(fmt::format("{}: {} is deprecated; use {}", place, name, found->second));
   return found->second;
 }
 

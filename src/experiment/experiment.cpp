@@ -5,6 +5,7 @@
 
 #include "comm/world.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "methods/limits.h"
 #include "methods/registry.h"
 #include "nn/sampling.h"
@@ -102,6 +103,8 @@ Schema Experiment::load(Experiment& experiment, const std::filesystem::path& fil
   experiment = with_defaults_of(named.objective.name);
   Schema schema = experiment.schema();
   schema.load_text(text, file.string(), overrides);
+  if (launch_info().rank == 0)
+    for (const std::string& deprecation : schema.deprecations()) log::warn("{}", deprecation);
   return schema;
 }
 

@@ -134,6 +134,9 @@ struct Experiment {
   // value does not depend on the number of ranks. Error kConfig naming the keys.
   void resolve(const Schema& schema);
 
+  // train.seed, for Philox.
+  [[nodiscard]] std::uint64_t seed() const { return static_cast<std::uint64_t>(train.seed); }
+
   // Number of classes that the data must have labels of; 0: labels are not read.
   [[nodiscard]] std::int64_t needed_labels() const;
 

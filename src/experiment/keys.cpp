@@ -91,6 +91,9 @@ void add_model(Schema& s, ModelOptions& o) {
           "Steps in which the weight of residual connections falls from 1 to 0; 0: no residual "
           "connections.")
       .source(std::string(kPaper) + ", section 3.4 (16000 there)");
+}
+
+void add_rbms(Schema& s, ModelOptions& o) {
   s.key("model.layers", &o.layers)
       .min(1)
       .max(kMaxUnits)
@@ -154,6 +157,9 @@ void add_train(Schema& s, TrainOptions& o) {
           "fp32; tf32: matrix products and convolutions on GPUs; bf16: activations and the copy of "
           "the weights that passes read (weights, gradients and losses stay fp32). auto: tf32 on "
           "GPUs (RBMs: fp32), fp32 on CPUs.");
+}
+
+void add_execution(Schema& s, TrainOptions& o) {
   s.key("train.reproducible", &o.reproducible)
       .help(
           "Bitwise equal results for any power-of-two number of ranks up to the number of "
@@ -219,6 +225,9 @@ void add_optimizer(Schema& s, OptimizerOptions& o) {
       .max(0.999999)
       .help("Momentum of sgd.")
       .source("ours");
+}
+
+void add_lr_schedule(Schema& s, OptimizerOptions& o) {
   s.choice("optimizer.lr_schedule", &o.lr_schedule, {"constant", "halve-on-stall", "step"})
       .help(
           "Learning-rate schedule. halve-on-stall: halved when the mean of the convergence measure "
@@ -305,9 +314,12 @@ Schema Experiment::schema() {
   Schema s;
   add_data(s, data);
   add_model(s, model);
+  add_rbms(s, model);
   objective.add_keys(s);
   add_train(s, train);
+  add_execution(s, train);
   add_optimizer(s, optimizer);
+  add_lr_schedule(s, optimizer);
   add_output(s, checkpoint, samples);
   add_evaluate(s, evaluate);
   add_performance_keys(s, performance);

@@ -4,7 +4,9 @@
 
 namespace valley {
 
-void add_performance_keys(Schema& s, PerformanceOptions& o) {
+namespace {
+
+void add_computation(Schema& s, PerformanceOptions& o) {
   s.key("performance.fused_elu", &o.fused_elu)
       .help("BEGAN: bias and ELU in one pass after each convolution, forward and backward.")
       .source("ours");
@@ -33,6 +35,9 @@ void add_performance_keys(Schema& s, PerformanceOptions& o) {
           "With train.precision = \"bf16\", optimizers also write a bf16 copy of the weights; "
           "otherwise each pass converts them.")
       .source("ours");
+}
+
+void add_memory_and_ranks(Schema& s, PerformanceOptions& o) {
   s.choice("performance.device_cache", &o.device_cache, switch_names())
       .help(
           "Keep the whole data set in the memory of each rank's device, as bytes. auto: off until "
@@ -68,6 +73,13 @@ void add_performance_keys(Schema& s, PerformanceOptions& o) {
           "On GPUs: seconds that a rank waits for other ranks or for its device before the job "
           "ends with exit code 76.")
       .source("ours");
+}
+
+}  // namespace
+
+void add_performance_keys(Schema& s, PerformanceOptions& o) {
+  add_computation(s, o);
+  add_memory_and_ranks(s, o);
 }
 
 }  // namespace valley

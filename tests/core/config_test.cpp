@@ -128,6 +128,22 @@ TEST(Schema, AKeyOfTwoVariablesSetsBothAndShowsTheFirst) {
   EXPECT_EQ(second, 7);
 }
 
+TEST(Schema, ARenamedKeyIsLoadedByItsOldNameAndNotedOnce) {
+  std::int64_t number = 0;
+  Schema schema;
+  schema.key("a.present", &number);
+  schema.renamed("a.former", "a.present");
+  schema.load_text("[a]\nformer = 3", "test.toml", {});
+  EXPECT_EQ(number, 3);
+  EXPECT_EQ(schema.place("a.present"), "test.toml:2");
+  EXPECT_EQ(schema.deprecations(),
+            std::vector<std::string>{"test.toml:2: a.former is deprecated; use a.present"});
+  schema.load_text("", "test.toml", {"a.former=4"});
+  EXPECT_EQ(number, 4);
+  EXPECT_EQ(schema.deprecations().back(), "command line: a.former is deprecated; use a.present");
+  EXPECT_EQ(schema.values().count("a.former"), 0U);
+}
+
 TEST(Schema, AnEnumIsReadAndShownByItsNames) {
   enum class Color { kRed, kGreen } color = Color::kGreen;
   Schema schema;

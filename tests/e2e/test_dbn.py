@@ -180,6 +180,13 @@ def test_dry_run_lists_every_layer(elsewhere):
     assert not elsewhere.runs()
 
 
+def test_earlier_key_name_works_with_one_warning(elsewhere):
+    call = elsewhere.train(None, "objective.cooling_epochs=1", "--dry-run")
+    assert "lr_decay_epochs = 1" in call.stdout
+    warning = "command line: objective.cooling_epochs is deprecated; use objective.lr_decay_epochs"
+    assert call.stderr.count("deprecated") == 1 and warning in call.stderr
+
+
 def test_missing_labels_are_rejected_before_first_step(elsewhere):
     flat = build(elsewhere, elsewhere.config.parent / "a", "flat", "--labels", "none")
     refused = elsewhere.train(None, f"data.path={flat}", expect=DATA)
