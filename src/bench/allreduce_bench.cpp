@@ -11,6 +11,7 @@
 #include "bench/statistics.h"
 #include "core/error.h"
 #include "core/json_text.h"
+#include "core/text.h"
 #include "kernels/device.h"
 #include "plan/plan_report.h"
 
@@ -91,7 +92,7 @@ std::string to_text(const std::vector<AllReduceTimes>& times, Communicator& betw
   for (const AllReduceTimes& t : times) {
     const Quartiles q = quartiles(t.seconds);
     text += fmt::format("{:>12} {:>12.1f} {:>12.1f} {:>12.1f} {:>11.2f} GB/s\n",
-                        bytes_text(t.bytes), 1e6 * q.median, 1e6 * q.low, 1e6 * q.high,
+                        format_bytes(t.bytes), 1e6 * q.median, 1e6 * q.low, 1e6 * q.high,
                         bus_bandwidth(t, between.size()) / 1e9);
   }
   return text;

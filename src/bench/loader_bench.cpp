@@ -7,6 +7,7 @@
 
 #include "bench/statistics.h"
 #include "core/json_text.h"
+#include "core/text.h"
 
 namespace valley {
 namespace {
@@ -59,11 +60,10 @@ std::string to_text(const LoaderBench& bench, const LoaderBenchOptions& options)
   constexpr double kMega = 1e6;
   const double rate = loaded_per_second(bench);
   return fmt::format(
-      "{:.0f} images/s on {} thread{} ({:.0f} per thread), {:.0f} MB/s; batches of {}, median of "
+      "{:.0f} images/s on {} ({:.0f} per thread), {:.0f} MB/s; batches of {}, median of "
       "{} "
       "repetitions of {} images\n",
-      rate, options.threads, options.threads == 1 ? "" : "s",
-      rate / static_cast<double>(options.threads),
+      rate, plural(options.threads, "thread"), rate / static_cast<double>(options.threads),
       rate * static_cast<double>(bench.image_bytes) / kMega, options.batch, bench.seconds.size(),
       bench.images);
 }

@@ -5,6 +5,7 @@
 #include "bench/statistics.h"
 #include "bench/step_bench.h"
 #include "core/json_text.h"
+#include "core/text.h"
 #include "plan/plan_report.h"
 
 namespace valley {
@@ -15,7 +16,7 @@ double trained_per_second(const StepBench& b) {
 }
 
 std::string peak_text(const std::vector<std::int64_t>& bytes) {
-  return bytes_text(*std::ranges::max_element(bytes));
+  return format_bytes(*std::ranges::max_element(bytes));
 }
 
 std::string share_text(double seconds, double step) {
@@ -60,11 +61,11 @@ std::string to_json(const StepBench& b) {
 std::string to_text(const StepBench& b) {
   const Quartiles q = quartiles(b.seconds);
   std::string text = fmt::format(
-      "{} rank{} on {} ({}), {} thread{} each, {}, {} images per step in {} microbatch{} of {} per "
+      "{} on {} ({}), {} each, {}, {} images per step in {} microbatch{} of {} per "
       "rank\n",
-      b.plan.ranks, b.plan.ranks == 1 ? "" : "s", b.device, b.communicator, b.threads,
-      b.threads == 1 ? "" : "s", b.precision, b.plan.global_batch, b.plan.per_rank,
-      b.plan.per_rank == 1 ? "" : "es", b.plan.size);
+      plural(b.plan.ranks, "rank"), b.device, b.communicator, plural(b.threads, "thread"),
+      b.precision, b.plan.global_batch, b.plan.per_rank, b.plan.per_rank == 1 ? "" : "es",
+      b.plan.size);
   text += fmt::format("step           {:.2f} ms (quartiles {:.2f} and {:.2f}, {} steps)\n",
                       1e3 * q.median, 1e3 * q.low, 1e3 * q.high, b.seconds.size());
   text += fmt::format("images         {:.1f} per second\n", trained_per_second(b));
@@ -80,7 +81,7 @@ std::string to_text(const StepBench& b) {
   text += fmt::format("peak memory    {} of a rank", peak_text(b.peak_resident));
   if (!b.peak_device.empty()) text += fmt::format(", {} of its GPU", peak_text(b.peak_device));
   text += fmt::format(" (estimated, without the program: {})\n",
-                      bytes_text(peak_bytes(b.planned, b.plan)));
+                      format_bytes(peak_bytes(b.planned, b.plan)));
   if (b.cost) {
     text += fmt::format(
         "work           {:.2f} GFLOP per step: {:.1f} GFLOP/s, {:.0f} % of the {:.1f} of a matrix "

@@ -21,9 +21,9 @@ at::Tensor synthetic_pixels(const Experiment& experiment, std::int64_t batches, 
   const std::int64_t bytes = pixels.numel();
   const auto first = static_cast<std::uint64_t>(rank) << 40U;
   for (std::int64_t i = 0; i < bytes; i += static_cast<std::int64_t>(sizeof(PhiloxBlock))) {
-    const PhiloxBlock block = philox(static_cast<std::uint64_t>(experiment.train.seed),
-                                     static_cast<std::uint32_t>(RandomStream::kSynthetic),
-                                     first + static_cast<std::uint64_t>(i), 0);
+    const PhiloxBlock block =
+        philox(experiment.seed(), static_cast<std::uint32_t>(RandomStream::kSynthetic),
+               first + static_cast<std::uint64_t>(i), 0);
     std::memcpy(out + i, block.word, std::min(sizeof block, static_cast<std::size_t>(bytes - i)));
   }
   return pixels;

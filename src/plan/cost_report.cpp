@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/text.h"
 #include "plan/plan_report.h"
 
 namespace valley {
@@ -23,17 +24,17 @@ std::string work_text(const std::vector<StageCost>& costs) {
 
 std::string reduction_text(std::int64_t reduced_bytes, const ReductionEstimate& reduction) {
   constexpr double kMillisecondsPerSecond = 1e3;
-  return fmt::format("reduced per step: {}\n", bytes_text(reduced_bytes)) +
+  return fmt::format("reduced per step: {}\n", format_bytes(reduced_bytes)) +
          fmt::format(
              "all-reduce on {} ranks: {} per rank and step, {:.3g} ms at a bus bandwidth of {:.4g} "
              "GB/s, without latency\n",
-             reduction.ranks, bytes_text(static_cast<std::int64_t>(reduction.bytes)),
+             reduction.ranks, format_bytes(static_cast<std::int64_t>(reduction.bytes)),
              kMillisecondsPerSecond * reduction.seconds, reduction.bus_bandwidth / kGiga);
 }
 
 std::string gpu_text(const GpuEstimate& gpu) {
   std::string text = fmt::format("on a GPU in {}: about {}; largest microbatch", gpu.precision,
-                                 bytes_text(gpu.peak_bytes));
+                                 format_bytes(gpu.peak_bytes));
   const char* separator = "";
   for (const auto& [gigabytes, images] : gpu.largest_microbatches) {
     text += fmt::format("{} {} on {} GB", separator, images, gigabytes);
@@ -47,7 +48,7 @@ std::string gpu_text(const GpuEstimate& gpu) {
 std::string describe_cost(const CostEstimate& estimate) {
   std::string text = work_text(estimate.stages);
   if (estimate.reduction) text += reduction_text(estimate.reduced_bytes, *estimate.reduction);
-  text += fmt::format("peak memory per rank: about {}\n", bytes_text(estimate.peak_bytes));
+  text += fmt::format("peak memory per rank: about {}\n", format_bytes(estimate.peak_bytes));
   for (const GpuEstimate& gpu : estimate.gpus) text += gpu_text(gpu);
   return as_comments(text);
 }

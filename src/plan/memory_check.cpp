@@ -2,6 +2,7 @@
 
 #include "comm/world.h"
 #include "core/error.h"
+#include "core/text.h"
 #include "plan/plan_report.h"
 
 namespace valley {
@@ -11,10 +12,10 @@ std::string describe_need(const MemoryPlan& memory, const MicrobatchPlan& plan) 
   const std::string replay =
       memory.replay == 0
           ? ""
-          : fmt::format(", the replay buffer {}", bytes_text(memory.replay / plan.ranks));
-  return fmt::format("parameters need {}{}, a microbatch of {} image{} about {}",
-                     bytes_text(memory.parameters), replay, plan.size, plan.size == 1 ? "" : "s",
-                     bytes_text(memory.per_image * plan.size));
+          : fmt::format(", the replay buffer {}", format_bytes(memory.replay / plan.ranks));
+  return fmt::format("parameters need {}{}, a microbatch of {} about {}",
+                     format_bytes(memory.parameters), replay, plural(plan.size, "image"),
+                     format_bytes(memory.per_image * plan.size));
 }
 
 // The next smaller microbatch size that divides the current one; 0 if there is none.
@@ -38,14 +39,14 @@ void require_parameters_fit(const MemoryPlan& memory, std::int64_t share, int ra
     throw Error(ExitCode::kOutOfMemory,
                 "the replay buffer is too large: a rank keeps {} of it and {} for parameters, and "
                 "has {} of memory; set a smaller objective.replay_size",
-                bytes_text(memory.replay / ranks), bytes_text(memory.parameters),
-                bytes_text(share));
+                format_bytes(memory.replay / ranks), format_bytes(memory.parameters),
+                format_bytes(share));
   }
   throw Error(ExitCode::kOutOfMemory,
               "the networks are too large: a rank keeps {} for their parameters, and has {} of "
               "memory; set a smaller model.width, model.hidden or model.latent (a smaller "
               "train.microbatch does not help)",
-              bytes_text(memory.parameters), bytes_text(share));
+              format_bytes(memory.parameters), format_bytes(share));
 }
 
 std::optional<std::string> memory_warning(const MemoryPlan& memory, const MicrobatchPlan& plan,
@@ -53,7 +54,7 @@ std::optional<std::string> memory_warning(const MemoryPlan& memory, const Microb
   if (peak_bytes(memory, plan) <= budget) return std::nullopt;
   return fmt::format(
       "memory may run out: {}, together more than the {} that a rank should use; {}{}",
-      describe_need(memory, plan), bytes_text(budget),
+      describe_need(memory, plan), format_bytes(budget),
       is_auto ? "no train.microbatch fits, so \"auto\" selects the smallest; " : "", way_out(plan));
 }
 

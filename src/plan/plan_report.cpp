@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/text.h"
+
 namespace valley {
 namespace {
 
@@ -16,18 +18,6 @@ std::string table(const NamedNetwork& n) {
 }
 
 }  // namespace
-
-std::string bytes_text(std::int64_t bytes) {
-  constexpr double kStep = 1024.0;
-  auto value = static_cast<double>(bytes);
-  const char* unit = "B";
-  for (const char* next : {"KiB", "MiB", "GiB", "TiB", "PiB"}) {
-    if (value < kStep) break;
-    value /= kStep;
-    unit = next;
-  }
-  return fmt::format("{:.1f} {}", value, unit);
-}
 
 std::string as_comments(std::string_view text) {
   std::string all;
@@ -54,11 +44,11 @@ std::string describe_plan(const Model& model, const Experiment& experiment, cons
   text += fmt::format("ranks: {}, each {} microbatch{} of {} images per step\n", plan.ranks,
                       plan.per_rank, plan.per_rank == 1 ? "" : "es", plan.size);
   text += fmt::format("memory per rank: {} for parameters, about {} for activations\n",
-                      bytes_text(memory.parameters), bytes_text(memory.per_image * plan.size));
+                      format_bytes(memory.parameters), format_bytes(memory.per_image * plan.size));
   for (const std::string& line : plan_lines(experiment.objective)) text += line + "\n";
   if (memory.replay > 0) {
     text += fmt::format("replay buffer per rank: {}, in checkpoints {}\n",
-                        bytes_text(memory.replay / plan.ranks), bytes_text(memory.replay));
+                        format_bytes(memory.replay / plan.ranks), format_bytes(memory.replay));
   }
   return as_comments(text);
 }

@@ -11,7 +11,6 @@
 
 namespace valley {
 
-[[nodiscard]] std::string bytes_text(std::int64_t bytes);  // "21.0 MiB"
 // `text` with every line turned into a TOML comment.
 [[nodiscard]] std::string as_comments(std::string_view text);
 

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "kernels/device.h"
 #include "kernels/out_of_memory.h"
 #include "plan/plan_report.h"
@@ -42,7 +43,7 @@ bool is_cached(Switch choice, const CacheRoom& room, const std::string& device) 
               "performance.device_cache = \"on\": the data set ({}) does not fit into the memory "
               "that is free for this rank ({} on {}), of which a step takes about {}; set it to "
               "\"auto\" or \"off\"",
-              bytes_text(room.pixels), bytes_text(room.free), device, bytes_text(room.step));
+              format_bytes(room.pixels), format_bytes(room.free), device, format_bytes(room.step));
 }
 
 void require_cache_room(World& world, const Experiment& experiment, const Dataset& dataset,
@@ -65,8 +66,7 @@ RunBatches::RunBatches(World& world, const Experiment& experiment,
   options.first_step = first_step;
   options.verify = experiment.data.verify;
   options.pinned = device.is_cuda();
-  const Order order(static_cast<std::uint64_t>(experiment.train.seed), dataset->size(),
-                    experiment.data.order);
+  const Order order(experiment.seed(), dataset->size(), experiment.data.order);
   if (!all_ranks_cache(world, experiment.device_cache_on(device.type()), *dataset, step_bytes)) {
     loader_ = std::make_unique<Loader>(dataset, order, options);
     return;
@@ -86,11 +86,11 @@ RunBatches::RunBatches(World& world, const Experiment& experiment,
     throw Error(ExitCode::kOutOfMemory,
                 "{}: {} while copying the data set to {} ({}); set "
                 "performance.device_cache=off",
-                this_rank(), *text, device.str(), bytes_text(cached_bytes(*dataset)));
+                this_rank(), *text, device.str(), format_bytes(cached_bytes(*dataset)));
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   log::info_every_rank("{}: cached the {} images of the data set ({}), read in {:.1f} s",
-                       device.str(), dataset->size(), bytes_text(cached_bytes(*dataset)),
+                       device.str(), dataset->size(), format_bytes(cached_bytes(*dataset)),
                        seconds.count());
 }
 

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/json_text.h"
 #include "core/log.h"
+#include "core/text.h"
 
 namespace valley {
 namespace {
@@ -16,10 +17,10 @@ void require_shape(const Dataset& data, const std::string& path, const ModelOpti
       data.channels() == model.channels)
     return;
   throw Error(ExitCode::kConfig,
-              "{} holds {}x{} images of {} channel{}, but model.resolution = {} and "
+              "{} holds {}x{} images of {}, but model.resolution = {} and "
               "model.channels = {}; set these to match, or build shards with --resolution {} "
               "--channels {}",
-              path, data.width(), data.height(), data.channels(), data.channels() == 1 ? "" : "s",
+              path, data.width(), data.height(), plural(data.channels(), "channel"),
               model.resolution, model.channels, model.resolution,
               model.channels == 1 ? "gray" : "rgb");
 }

@@ -91,7 +91,7 @@ void RunEvaluator::prepare(std::int64_t samples) {
   const auto threads = static_cast<int>(
       experiment_.train.threads.value_or(threads_for_rank(world_.host().local_size())));
   evaluator_ = std::make_unique<Evaluator>(Team{&world_.host(), threads, {}}, dataset_, samples,
-                                           static_cast<std::uint64_t>(experiment_.train.seed));
+                                           experiment_.seed());
   samples_ = samples;
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "plan/plan_report.h"
 #include "storage/space.h"
 
@@ -11,8 +12,7 @@ namespace valley {
 namespace {
 
 std::string count_text(const CheckpointNeed& need) {
-  return fmt::format("{} checkpoint{} of {} bytes", need.more, need.more == 1 ? "" : "s",
-                     need.bytes);
+  return fmt::format("{} of {} bytes", plural(need.more, "checkpoint"), need.bytes);
 }
 
 }  // namespace
@@ -51,8 +51,8 @@ std::string describe_space(const std::filesystem::path& folder, const Checkpoint
   const auto free = free_bytes(folder);
   return fmt::format(
       "checkpoints: {} of {} each at a time; {} free in {}",
-      need.keeps_all ? "all" : fmt::format("at most {} more", need.more), bytes_text(need.bytes),
-      free ? bytes_text(static_cast<std::int64_t>(*free)) : "unknown space", folder.string());
+      need.keeps_all ? "all" : fmt::format("at most {} more", need.more), format_bytes(need.bytes),
+      free ? format_bytes(static_cast<std::int64_t>(*free)) : "unknown space", folder.string());
 }
 
 }  // namespace valley

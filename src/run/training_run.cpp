@@ -4,29 +4,24 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <utility>
 
-#include "comm/backend.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
-#include "core/job_id.h"
 #include "core/json_text.h"
 #include "core/log.h"
 #include "core/stopwatch.h"
 #include "core/text.h"
 #include "core/warning_recorder.h"
 #include "kernels/device.h"
-#include "methods/registry.h"
-#include "plan/cost_report.h"
 #include "plan/memory_check.h"
-#include "plan/plan_json.h"
-#include "plan/plan_report.h"
 #include "plan/run_plan.h"
 #include "run/batches.h"
 #include "run/data.h"
+#include "run/dry_run.h"
 #include "run/evaluator.h"
 #include "run/failure.h"
+#include "run/launch_record.h"
 #include "run/preflight.h"
 #include "run/recorder.h"
 #include "run/resume.h"
@@ -37,15 +32,6 @@
 
 namespace valley {
 namespace {
-
-std::string time_text() {
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
 
 // State and training loop of one run.
 class TrainingRun {
@@ -59,13 +45,11 @@ class TrainingRun {
   [[nodiscard]] bool is_root() { return world_.rank() == 0; }
   void agree();
   int dry_run(const RunPlan& plan);
-  [[nodiscard]] PlanDevices plan_devices();
   void check_launch(const std::filesystem::path& folder,
                     const std::optional<std::filesystem::path>& checkpoint);
   void choose();
   void restore();
   void open_run();
-  void record_start();
   [[nodiscard]] bool is_stop_requested_anywhere();
   int loop();
   [[nodiscard]] bool is_evaluation_due() const;
@@ -163,32 +147,18 @@ void TrainingRun::agree() {
   require_same_data(world_, data_);
 }
 
-// Collective.
-PlanDevices TrainingRun::plan_devices() {
-  const std::vector<std::string> names = world_.gather(host_name());
-  const bool is_cuda = world_.device().device().is_cuda();
-  return {is_cuda ? "cuda" : "cpu", is_cuda ? static_cast<std::int64_t>(visible_gpus().size()) : 0,
-          world_.size(),
-          static_cast<std::int64_t>(std::set<std::string>(names.begin(), names.end()).size())};
-}
-
 int TrainingRun::dry_run(const RunPlan& plan) {
-  const PlanDevices devices = plan_devices();
+  PlanFacts facts;
+  facts.devices = find_plan_devices(world_);
   if (is_root()) {
-    const std::string launch =
+    facts.memory_per_rank = memory_per_rank(world_);
+    facts.steps = steps_;
+    facts.launch =
         preview_run(request_.resume, request_.out, request_.name, schema_,
                     [this](const auto& folder, const auto& from) { check_launch(folder, from); });
-    const auto model = make_meta_model(experiment_.model);
-    const CostEstimate cost = estimate_cost(*model, experiment_, plan, request_.question);
-    if (request_.json) {
-      const PlanFacts facts{devices, memory_per_rank(world_), steps_, launch,
-                            space_,  warnings_->texts()};
-      print_json_text(write_plan_json(schema_, *model, plan, cost, *data_.training, facts));
-    } else {
-      print_to_stdout("{}\n{}{}{}", schema_.to_toml(),
-                      describe_plan(*model, experiment_, plan, *data_.training, steps_),
-                      describe_cost(cost), as_comments(space_ + "\n" + launch));
-    }
+    facts.checkpoints = space_;
+    if (request_.json) facts.warnings = warnings_->texts();
+    print_plan(request_, experiment_, schema_, plan, *data_.training, facts);
   }
   world_.host().barrier();
   return static_cast<int>(ExitCode::kDone);
@@ -241,7 +211,8 @@ void TrainingRun::open_run() {
     is_continued = run_.has_value();
     if (!run_) run_.emplace(RunDirectory::create(request_.out, request_.name));
     log::tee_to(run_->log_file().string());
-    record_start();
+    run_->record_start(
+        write_launch_record(world_, request_, data_.training->fingerprint(), checkpoint_));
     writer_.emplace(run_->checkpoints(), experiment_.checkpoint.keep);
     path = std::filesystem::absolute(run_->path()).string();
     log::info("run: {}", run_->path().string());
@@ -258,24 +229,6 @@ void TrainingRun::open_run() {
     }
   }
   if (is_root()) write_file(run_->config_file(), schema_.to_toml());
-}
-
-void TrainingRun::record_start() {
-  char host[256] = {};
-  ::gethostname(host, sizeof host - 1);
-  const nlohmann::json start = {{"started", time_text()},
-                                {"command", request_.command},
-                                {"version", request_.version},
-                                {"versions", device_versions()},
-                                {"host", host},
-                                {"ranks", world_.size()},
-                                {"device", world_.device().device().str()},
-                                {"communicator", world_.device().name()},
-                                {"job", job_id()},
-                                {"data_fingerprint", data_.training->fingerprint()},
-                                {"resumed_from", checkpoint_}};
-  // Paths may not be valid UTF-8; write_json replaces such bytes.
-  run_->record_start(write_json(start));
 }
 
 bool TrainingRun::is_stop_requested_anywhere() {
@@ -371,7 +324,7 @@ void TrainingRun::save(bool in_background) {
         trainer_->snapshot(schema_, data_.training->fingerprint(), owned, copies.get());
     checkpoint.state_json = write_json(nlohmann::json({{"step", trainer_->steps_done()},
                                                        {"images", trainer_->images_seen()},
-                                                       {"saved", time_text()},
+                                                       {"saved", utc_now()},
                                                        {"version", request_.version},
                                                        {"ranks", world_.size()}}),
                                        2);
@@ -422,8 +375,8 @@ int TrainingRun::diverged(const StepStatus& status) {
 int TrainingRun::finish(bool stopped) {
   complete_save();
   if (saves_ > 0)
-    log::info("{} checkpoint{} between steps, for which training paused {:.1f} ms each", saves_,
-              saves_ == 1 ? "" : "s", 1000 * stalled_seconds_ / static_cast<double>(saves_));
+    log::info("{} between steps, for which training paused {:.1f} ms each",
+              plural(saves_, "checkpoint"), 1000 * stalled_seconds_ / static_cast<double>(saves_));
   log::info_every_rank("forwarded {} real images in this launch", trainer_->forwarded());
   if (is_root()) {
     if (recorder_) recorder_->end(*trainer_);

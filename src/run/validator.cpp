@@ -43,7 +43,7 @@ std::string describe(const RunValidation& found) {
 RunValidator::RunValidator(World& world, const Experiment& experiment, RunData data)
     : world_(world),
       data_(std::move(data)),
-      seed_(static_cast<std::uint64_t>(experiment.train.seed)),
+      seed_(experiment.seed()),
       threads_(static_cast<int>(
           experiment.train.threads.value_or(threads_for_rank(world.host().local_size())))),
       every_(experiment.evaluate.validation_every.value_or(

@@ -38,7 +38,7 @@ ObjectiveSetting setting_of(const Experiment& e, const MicrobatchPlan& plan,
   ObjectiveSetting setting(communicator.device(), latent_draw(e.model));
   setting.schedule = e.train.schedule;
   setting.learning_rate = e.optimizer.lr;
-  setting.seed = static_cast<std::uint64_t>(e.train.seed);
+  setting.seed = e.seed();
   setting.epoch_steps = e.epoch_steps(images);
   setting.microbatches = plan.per_rank * plan.ranks;
   setting.first_microbatch = plan.per_rank * communicator.rank();
@@ -100,7 +100,7 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
       upload_(communicator.device()) {
   if (experiment.performance.keep_memory) keep_freed_memory();
   const at::Device device = communicator.device();
-  model_->initialize(static_cast<std::uint64_t>(experiment.train.seed));
+  model_->initialize(experiment.seed());
   for (const NamedNetwork& n : model_->networks()) {
     n.network->context().batch_statistics = true;
     n.network->compute() = experiment.compute();
@@ -343,7 +343,7 @@ ImageMeasures Trainer::measure(const at::Tensor& pixels, const at::Tensor& label
   const at::Tensor position = at::zeros({}, at::device(device).dtype(at::kLong));
   const Microbatch microbatch(
       images_from_pixels(pixels.to(device), model_->pixel_range(), {}, position, 0),
-      {static_cast<std::uint64_t>(experiment_.train.seed), position, first, n, 1}, nullptr,
+      {experiment_.seed(), position, first, n, 1}, nullptr,
       needed_labels_ > 0 ? labels.to(device) : at::Tensor());
   return objective_->measure(last_stage(), microbatch);
 }

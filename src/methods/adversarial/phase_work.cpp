@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "methods/adversarial/autoencoder_gan.h"
+#include "methods/adversarial/phases.h"
 
 namespace valley {
 
@@ -16,7 +17,7 @@ std::optional<PhaseWork> adversarial_work(const Model& model, const Phase& phase
   Passes g;
   if (phase.updates.empty()) {
     d = {1, 0, 0};  // MAGAN measures real images
-  } else if (phase.name == "pretrain") {
+  } else if (phase.name == phases::kPretrain) {
     d = {1, 1, 1};
   } else {
     d = updates("discriminator") ? Passes{2, 2, 2} : Passes{1, 1, 0};

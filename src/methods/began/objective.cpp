@@ -11,6 +11,7 @@
 #include "methods/adversarial/energies.h"
 #include "methods/adversarial/generated.h"
 #include "methods/adversarial/gradient_factor.h"
+#include "methods/adversarial/phases.h"
 #include "methods/adversarial/requirements.h"
 #include "methods/metric_names.h"
 
@@ -18,7 +19,6 @@ namespace valley {
 namespace {
 
 constexpr const char* kState = "objective.k";
-constexpr const char* kBoth = "D and G";  // the phase of the shared schedule
 // Slots of the sums of D's phase and of the shared phase, then of G's phase.
 namespace began_sums {
 constexpr std::int64_t kReal = 0, kFake = 1, kCount = 2;
@@ -36,8 +36,8 @@ class Began : public Objective {
         k_(at::zeros({}, at::TensorOptions(setting.device).dtype(at::kDouble))) {}
 
   [[nodiscard]] std::vector<Stage> stages() const override {
-    if (shared_) return {{"adversarial", 0, {{kBoth, {"discriminator", "generator"}}}}};
-    return {{"adversarial", 0, {{"D", {"discriminator"}}, {"G", {"generator"}}}}};
+    if (shared_) return {{"adversarial", 0, {{phases::kBoth, {"discriminator", "generator"}}}}};
+    return {phases::alternating_stage()};
   }
 
   [[nodiscard]] bool is_graph_capturable() const override { return true; }
@@ -46,24 +46,25 @@ class Began : public Objective {
   }
 
   [[nodiscard]] std::vector<std::string> sums_of(const Phase& phase) const override {
-    if (phase.name == "G") return {metric::kFakeEnergy, "count"};
+    if (phase.name == phases::kGenerator) return {metric::kFakeEnergy, "count"};
     return {metric::kRealEnergy, metric::kFakeEnergy, "count"};
   }
 
   void accumulate_gradients(const Phase& phase, const Microbatch& microbatch,
                             const at::Tensor& sums) override {
-    if (phase.name == kBoth) shared_gradients(microbatch, sums);
-    if (phase.name == "D") discriminator_gradients(microbatch, sums);
-    if (phase.name == "G") generator_gradients(microbatch, sums);
+    if (phase.name == phases::kBoth) shared_gradients(microbatch, sums);
+    if (phase.name == phases::kDiscriminator) discriminator_gradients(microbatch, sums);
+    if (phase.name == phases::kGenerator) generator_gradients(microbatch, sums);
   }
   void prefetch(const Phase& phase, Microbatch& microbatch) const override {
-    if (phase.name == "G") generated_.prefetch(microbatch, RandomStream::kLatentG);
+    if (phase.name == phases::kGenerator) generated_.prefetch(microbatch, RandomStream::kLatentG);
   }
 
   void update_controller(const GlobalSums& sums) override {
-    const at::Tensor values = kernels::began_controller(sums.at(shared_ ? kBoth : "D"),
-                                                        shared_ ? at::Tensor() : sums.at("G"), k_,
-                                                        options_.gamma, options_.lambda_k);
+    const at::Tensor values =
+        kernels::began_controller(sums.at(shared_ ? phases::kBoth : phases::kDiscriminator),
+                                  shared_ ? at::Tensor() : sums.at(phases::kGenerator), k_,
+                                  options_.gamma, options_.lambda_k);
     real_ = values[0];
     fake_ = values[1];
     fake_g_ = values[2];

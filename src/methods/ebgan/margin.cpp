@@ -1,6 +1,7 @@
 #include "methods/ebgan/margin.h"
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace valley {
 
@@ -28,11 +29,11 @@ double stated_margin(const EbganOptions& options, Energy energy, PixelRange rang
     throw Error(
         ExitCode::kConfig,
         "the margin {} in the unit of objective.energy = \"{}\" is too large, and the hinge "
-        "would never switch off: the maximum energy of {}x{} images with {} channel{} in "
-        "{} is {}. Set objective.margin_rmse, which does not depend on the energy and the "
+        "would never switch off: the maximum energy of {}x{} images with {} in {} is "
+        "{}. Set objective.margin_rmse, which does not depend on the energy and the "
         "size (EBGAN's published margins are 0.18)",
-        margin, options.energy, setting.resolution, setting.resolution, setting.channels,
-        setting.channels == 1 ? "" : "s", range == PixelRange::kUnit ? "[0, 1]" : "[-1, 1]",
+        margin, options.energy, setting.resolution, setting.resolution,
+        plural(setting.channels, "channel"), range == PixelRange::kUnit ? "[0, 1]" : "[-1, 1]",
         largest);
   }
   return margin;

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "methods/adversarial/hinge.h"
+#include "methods/adversarial/phases.h"
 #include "methods/adversarial/requirements.h"
 #include "methods/ebgan/margin.h"
 #include "methods/metric_names.h"
@@ -21,29 +22,30 @@ class Ebgan : public Objective {
         weight_(options.pulling_away_weight),
         margin_(at::full({}, margin, at::TensorOptions(device).dtype(at::kDouble))) {}
 
-  [[nodiscard]] std::vector<Stage> stages() const override {
-    return {{"adversarial", 0, {{"D", {"discriminator"}}, {"G", {"generator"}}}}};
-  }
+  [[nodiscard]] std::vector<Stage> stages() const override { return {phases::alternating_stage()}; }
   [[nodiscard]] bool is_graph_capturable() const override { return true; }
   [[nodiscard]] std::vector<std::string> sample_metrics() const override {
     return {metric::kRealEnergy, metric::kFakeEnergy};
   }
   [[nodiscard]] std::vector<std::string> sums_of(const Phase& phase) const override {
-    return phase.name == "D" ? discriminator_sums::names() : generator_sums::names();
+    return phase.name == phases::kDiscriminator ? discriminator_sums::names()
+                                                : generator_sums::names();
   }
 
   void accumulate_gradients(const Phase& phase, const Microbatch& microbatch,
                             const at::Tensor& sums) override {
-    phase.name == "D" ? updates_.discriminator(microbatch, margin_, sums)
-                      : updates_.generator(microbatch, pulling_, weight_, sums);
+    phase.name == phases::kDiscriminator ? updates_.discriminator(microbatch, margin_, sums)
+                                         : updates_.generator(microbatch, pulling_, weight_, sums);
   }
   void prefetch(const Phase& phase, Microbatch& microbatch) const override {
-    if (phase.name == "G") updates_.prefetch_generator(microbatch);
+    if (phase.name == phases::kGenerator) updates_.prefetch_generator(microbatch);
   }
 
   void update_controller(const GlobalSums& sums) override {
-    const at::Tensor d = sums.at("D").to(at::kDouble) / sums.at("D")[discriminator_sums::kCount];
-    const at::Tensor g = sums.at("G").to(at::kDouble) / sums.at("G")[generator_sums::kCount];
+    const at::Tensor d = sums.at(phases::kDiscriminator).to(at::kDouble) /
+                         sums.at(phases::kDiscriminator)[discriminator_sums::kCount];
+    const at::Tensor g = sums.at(phases::kGenerator).to(at::kDouble) /
+                         sums.at(phases::kGenerator)[generator_sums::kCount];
     const at::Tensor real = d[discriminator_sums::kReal];
     const at::Tensor fake = g[generator_sums::kFake];
     const at::Tensor term = g[generator_sums::kPullingAway];

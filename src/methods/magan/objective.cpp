@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "methods/adversarial/hinge.h"
+#include "methods/adversarial/phases.h"
 #include "methods/adversarial/requirements.h"
 #include "methods/metric_names.h"
 
@@ -32,11 +33,12 @@ class Magan : public Objective {
   [[nodiscard]] std::vector<Stage> stages() const override {
     std::vector<Stage> stages;
     if (pretrain_epochs_ > 0) {
-      stages.push_back(
-          {"pretrain", pretrain_epochs_ * epoch_steps_, {{"pretrain", {"discriminator"}}}});
+      stages.push_back({phases::kPretrain,
+                        pretrain_epochs_ * epoch_steps_,
+                        {{phases::kPretrain, {"discriminator"}}}});
     }
-    stages.push_back({"measure", epoch_steps_, {{"measure", {}}}});
-    stages.push_back({"adversarial", 0, {{"D", {"discriminator"}}, {"G", {"generator"}}}});
+    stages.push_back({phases::kMeasure, epoch_steps_, {{phases::kMeasure, {}}}});
+    stages.push_back(phases::alternating_stage());
     return stages;
   }
   [[nodiscard]] bool is_graph_capturable() const override { return true; }
@@ -44,29 +46,31 @@ class Magan : public Objective {
     return {metric::kRealEnergy, metric::kFakeEnergy};
   }
   [[nodiscard]] std::vector<std::string> sums_of(const Phase& phase) const override {
-    if (phase.name == "D") return discriminator_sums::names();
-    return phase.name == "G" ? generator_sums::names() : real_sums::names();
+    if (phase.name == phases::kDiscriminator) return discriminator_sums::names();
+    return phase.name == phases::kGenerator ? generator_sums::names() : real_sums::names();
   }
 
   void accumulate_gradients(const Phase& phase, const Microbatch& microbatch,
                             const at::Tensor& sums) override {
-    if (phase.name == "pretrain") updates_.reals(microbatch, sums);
-    if (phase.name == "measure") updates_.measure(microbatch, sums);
-    if (phase.name == "D") updates_.discriminator(microbatch, margin_, sums);
-    if (phase.name == "G") updates_.generator(microbatch, PullingAway::kNone, 0, sums);
+    if (phase.name == phases::kPretrain) updates_.reals(microbatch, sums);
+    if (phase.name == phases::kMeasure) updates_.measure(microbatch, sums);
+    if (phase.name == phases::kDiscriminator) updates_.discriminator(microbatch, margin_, sums);
+    if (phase.name == phases::kGenerator)
+      updates_.generator(microbatch, PullingAway::kNone, 0, sums);
   }
   void prefetch(const Phase& phase, Microbatch& microbatch) const override {
-    if (phase.name == "G") updates_.prefetch_generator(microbatch);
+    if (phase.name == phases::kGenerator) updates_.prefetch_generator(microbatch);
   }
 
   void update_controller(const GlobalSums& sums) override {
     convergence_.reset();
-    if (const auto found = sums.find("D"); found != sums.end()) {
-      report_adversarial(found->second.to(at::kDouble), sums.at("G").to(at::kDouble));
+    if (const auto found = sums.find(phases::kDiscriminator); found != sums.end()) {
+      report_adversarial(found->second.to(at::kDouble),
+                         sums.at(phases::kGenerator).to(at::kDouble));
       return;
     }
-    const bool measures = sums.contains("measure");
-    const at::Tensor all = sums.at(measures ? "measure" : "pretrain").to(at::kDouble);
+    const bool measures = sums.contains(phases::kMeasure);
+    const at::Tensor all = sums.at(measures ? phases::kMeasure : phases::kPretrain).to(at::kDouble);
     const at::Tensor real = all[real_sums::kReal] / all[real_sums::kCount];
     report_ = {{metric::kRealEnergy, "D(x)", real}};
     if (!measures) report_.push_back({"loss/D", "", real});
@@ -77,14 +81,14 @@ class Magan : public Objective {
   [[nodiscard]] bool has_epochs() const override { return true; }
   EpochReport end_epoch(const GlobalSums& sums) override {
     const double before = margin_.item<double>();
-    if (const auto found = sums.find("pretrain"); found != sums.end())
-      return epoch_of_reals("pretrain", found->second, before, before);
-    if (const auto found = sums.find("measure"); found != sums.end()) {
+    if (const auto found = sums.find(phases::kPretrain); found != sums.end())
+      return epoch_of_reals(phases::kPretrain, found->second, before, before);
+    if (const auto found = sums.find(phases::kMeasure); found != sums.end()) {
       const double measured = sum_of_means(found->second, real_sums::kReal, real_sums::kCount);
       margin_.fill_(measured / steps());
-      return epoch_of_reals("measure", found->second, before, measured / steps());
+      return epoch_of_reals(phases::kMeasure, found->second, before, measured / steps());
     }
-    return adversarial_epoch(sums.at("D"), sums.at("G"), before);
+    return adversarial_epoch(sums.at(phases::kDiscriminator), sums.at(phases::kGenerator), before);
   }
 
   void save(TensorMap& state) const override {

@@ -1,0 +1,30 @@
+#include "run/launch_record.h"
+
+#include <nlohmann/json.hpp>
+
+#include "comm/backend.h"
+#include "core/job_id.h"
+#include "core/json_text.h"
+#include "core/text.h"
+
+namespace valley {
+
+std::string write_launch_record(World& world, const TrainRequest& request,
+                                const std::string& data_fingerprint,
+                                const std::string& checkpoint) {
+  const nlohmann::json record = {{"started", utc_now()},
+                                 {"command", request.command},
+                                 {"version", request.version},
+                                 {"versions", device_versions()},
+                                 {"host", host_name()},
+                                 {"ranks", world.size()},
+                                 {"device", world.device().device().str()},
+                                 {"communicator", world.device().name()},
+                                 {"job", job_id()},
+                                 {"data_fingerprint", data_fingerprint},
+                                 {"resumed_from", checkpoint}};
+  // Paths may not be valid UTF-8; write_json replaces such bytes.
+  return write_json(record);
+}
+
+}  // namespace valley

@@ -1,0 +1,17 @@
+// The record of one launch of a run, for run.json.
+#pragma once
+
+#include <string>
+
+#include "comm/world.h"
+#include "run/training_run.h"
+
+namespace valley {
+
+// One JSON object: time, command, versions, host, ranks, device, communicator, job, fingerprint of
+// the data, and `checkpoint`, from which the launch resumes ("": none).
+[[nodiscard]] std::string write_launch_record(World& world, const TrainRequest& request,
+                                              const std::string& data_fingerprint,
+                                              const std::string& checkpoint);
+
+}  // namespace valley
