@@ -70,15 +70,16 @@ class AutoencoderMethod final : public TypedMethod<AutoencoderOptions> {
                                                   at::Device device) const override {
     return make_began(options, device);
   }
-  [[nodiscard]] std::unique_ptr<Objective> objective(
-      const AutoencoderOptions& options, const Model& model,
+  [[nodiscard]] std::unique_ptr<Objective> make_objective(
+      const ObjectiveOptions& options, const Model& model,
       const ObjectiveSetting& /*setting*/) const override {
-    return std::make_unique<AutoencoderObjective>(options, require_autoencoder_gan(model, name()));
+    return std::make_unique<AutoencoderObjective>(options.as<AutoencoderOptions>(),
+                                                  require_autoencoder_gan(model, name()));
   }
   // One pass forward, and back to the weights and to the inputs of layers.
-  [[nodiscard]] std::optional<PhaseWork> work(const AutoencoderOptions& /*options*/,
-                                              const Model& model,
-                                              const Phase& /*phase*/) const override {
+  [[nodiscard]] std::optional<PhaseWork> phase_work(const ObjectiveOptions& /*options*/,
+                                                    const Model& model,
+                                                    const Phase& /*phase*/) const override {
     return PhaseWork{
         {"discriminator", work_from_passes(model.network("discriminator"), {1, 1, 1})}};
   }

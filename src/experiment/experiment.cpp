@@ -43,7 +43,7 @@ std::int64_t default_microbatch(std::int64_t global_batch) {
 
 // Rejects keys of other methods that were changed: ignoring them would hide a mistake.
 void require_own_keys(const ObjectiveOptions& options, const Schema& schema) {
-  for (const ForeignKey& rejected : method_of(options).rejected_keys()) {
+  for (const ForeignKey& rejected : options.method().rejected_keys()) {
     const auto key = std::ranges::find(schema.keys(), rejected.key, &Key::name);
     if (key->value() == key->default_value()) continue;
     throw Error(
@@ -87,7 +87,7 @@ Experiment Experiment::with_defaults_of(const std::string& method) {
   e.objective.name = method;
   e.model.name = method;
   std::vector<std::string> values;
-  for (const KeyDefault& d : method_of(e.objective).defaults())
+  for (const KeyDefault& d : e.objective.method().defaults())
     values.push_back(d.key + "=" + d.value);
   e.schema().load_text("", "", values);
   return e;
@@ -131,7 +131,7 @@ void Experiment::resolve(const Schema& schema) {
         "columns or rows",
         samples.grid, model.resolution, model.resolution);
   }
-  settle(objective, schema);
+  objective.method().settle(objective, schema);
   require_own_keys(objective, schema);
   if (optimizer.momentum != 0 && optimizer.name != OptimizerName::kSgd) {
     throw Error(ExitCode::kConfig,
@@ -155,18 +155,19 @@ void Experiment::resolve(const Schema& schema) {
                 "optimizer.lr",
                 schema.place("optimizer.generator_lr_scale"), model.name);
   }
-  if (!train.microbatch &&
-      (train.reproducible || couples_samples(objective) || meta->couples_samples()))
+  if (!train.microbatch && (train.reproducible || objective.method().couples_samples(objective) ||
+                            meta->couples_samples()))
     train.microbatch = default_microbatch(train.global_batch);
   const std::unique_ptr<Objective> checked = make_objective(objective, *meta, check_setting(*this));
   if (performance.cuda_graph == Switch::kOn)
-    require_recordable(objective,
-                       "performance.cuda_graph (" + schema.place("performance.cuda_graph") + ")");
+    require_recordable("performance.cuda_graph (" + schema.place("performance.cuda_graph") + ")");
   if (train.reproducible && !train.threads) train.threads = 1;
   require_validation_possible(*this, schema, *checked);
 }
 
-std::int64_t Experiment::needed_labels() const { return valley::needed_labels(objective, model); }
+std::int64_t Experiment::needed_labels() const {
+  return objective.method().needed_labels(objective, model);
+}
 
 std::int64_t Experiment::epoch_steps(std::uint64_t images) const {
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(images) / train.global_batch);
@@ -227,9 +228,17 @@ bool Experiment::keeps_bf16_copy() const {
   return compute().type == at::kBFloat16 && performance.bf16_shadow;
 }
 
+void Experiment::require_recordable(const std::string& setting) const {
+  if (objective.method().can_record_graphs()) return;
+  throw Error(ExitCode::kConfig,
+              "{} is on, but the host controls the steps of objective.name = \"{}\", which a CUDA "
+              "graph cannot record; set it to \"off\"",
+              setting, objective.name);
+}
+
 bool Experiment::records_graphs(at::DeviceType device) const {
   if (performance.cuda_graph != Switch::kAuto) return performance.cuda_graph == Switch::kOn;
-  return kValidatedOnGpus && device == at::kCUDA && method_of(objective).can_record_graphs();
+  return kValidatedOnGpus && device == at::kCUDA && objective.method().can_record_graphs();
 }
 
 Switch Experiment::device_cache_on(at::DeviceType device) const {

@@ -149,6 +149,8 @@ struct Experiment {
   // True if folded upsampling weights are computed once per update. Winograd convolutions, the
   // default on CPUs, do not use them.
   [[nodiscard]] bool keeps_folded(at::DeviceType device) const;
+  // Error kConfig naming `setting` (performance.cuda_graph) if the steps cannot be recorded.
+  void require_recordable(const std::string& setting) const;
   // True if a training on `device` records CUDA graphs (performance.cuda_graph).
   [[nodiscard]] bool records_graphs(at::DeviceType device) const;
   // The value of performance.device_cache on `device`; kOff if "auto" means "off" there.

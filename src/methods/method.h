@@ -16,6 +16,7 @@
 
 #include "core/config.h"
 #include "methods/objective.h"
+#include "methods/options.h"
 #include "methods/panel.h"
 #include "methods/phase_work.h"
 #include "nn/model.h"
@@ -89,33 +90,50 @@ class Method {
   // True if the networks compute in fp32 only.
   [[nodiscard]] virtual bool needs_fp32() const { return false; }
 
-  // In the functions below `options` holds the method's own options struct.
+  // A default-constructed options struct of the method, and the binding of its keys: see
+  // TypedMethod.
   [[nodiscard]] virtual std::any make_options() const = 0;
   virtual void add_keys(std::any& options, Schema& schema) const = 0;
+
   // `model` outlives the objective; its parameters are on `setting.device`. Error kConfig for
   // options out of range, or for a model without the networks that the objective needs.
   [[nodiscard]] virtual std::unique_ptr<Objective> make_objective(
-      const std::any& options, const Model& model, const ObjectiveSetting& setting) const = 0;
+      const ObjectiveOptions& options, const Model& model,
+      const ObjectiveSetting& setting) const = 0;
   // Sets defaults of one option that depend on whether others were given.
-  virtual void settle_options(std::any& options, const Schema& schema) const = 0;
+  virtual void settle(ObjectiveOptions& /*options*/, const Schema& /*schema*/) const {}
   [[nodiscard]] virtual std::vector<ForeignKey> rejected_keys() const { return {}; }
   // True if a term of the loss couples the samples of a microbatch, so that its size is part of
   // the objective's definition.
-  [[nodiscard]] virtual bool couples_samples(const std::any& options) const = 0;
+  [[nodiscard]] virtual bool couples_samples(const ObjectiveOptions& /*options*/) const {
+    return false;
+  }
   // Number of classes, 0 to n - 1, of the labels that the data must have; 0: labels are not read.
-  [[nodiscard]] virtual std::int64_t needed_labels(const std::any& options,
-                                                   const ModelOptions& model) const = 0;
-  [[nodiscard]] virtual StateBytes state_bytes(const std::any& options, const ModelOptions& model,
-                                               std::int64_t global_batch) const = 0;
+  [[nodiscard]] virtual std::int64_t needed_labels(const ObjectiveOptions& /*options*/,
+                                                   const ModelOptions& /*model*/) const {
+    return 0;
+  }
+  [[nodiscard]] virtual StateBytes state_bytes(const ObjectiveOptions& /*options*/,
+                                               const ModelOptions& /*model*/,
+                                               std::int64_t /*global_batch*/) const {
+    return {};
+  }
   // Work of one phase per image and network; nothing if it is not known for this model.
-  [[nodiscard]] virtual std::optional<PhaseWork> phase_work(const std::any& options,
-                                                            const Model& model,
-                                                            const Phase& phase) const = 0;
+  [[nodiscard]] virtual std::optional<PhaseWork> phase_work(const ObjectiveOptions& /*options*/,
+                                                            const Model& /*model*/,
+                                                            const Phase& /*phase*/) const {
+    return std::nullopt;
+  }
   // Lines about the work of a step for the plan that `train --dry-run` prints.
-  [[nodiscard]] virtual std::vector<std::string> plan_lines(const std::any& options) const = 0;
+  [[nodiscard]] virtual std::vector<std::string> plan_lines(
+      const ObjectiveOptions& /*options*/) const {
+    return {};
+  }
   // A warning about options that are known to diverge with an optimizer, logged at the launch.
   [[nodiscard]] virtual std::optional<std::string> warning(
-      const std::any& options, const OptimizerFacts& optimizer) const = 0;
+      const ObjectiveOptions& /*options*/, const OptimizerFacts& /*optimizer*/) const {
+    return std::nullopt;
+  }
 
   // True if steps or the chains in them can be recorded as CUDA graphs.
   [[nodiscard]] virtual bool can_record_graphs() const { return true; }
@@ -130,72 +148,14 @@ class Method {
   [[nodiscard]] virtual std::vector<Panel> panels() const { return {}; }
 };
 
-// A Method whose functions receive their options struct.
+// A Method with an options struct. The functions that receive all ObjectiveOptions take their own
+// with `options.as<Options>()`.
 template <class Options>
 class TypedMethod : public Method {
  public:
-  [[nodiscard]] virtual std::unique_ptr<Objective> objective(
-      const Options& options, const Model& model, const ObjectiveSetting& setting) const = 0;
-  virtual void settle(Options& /*options*/, const Schema& /*schema*/) const {}
-  [[nodiscard]] virtual bool couples(const Options& /*options*/) const { return false; }
-  [[nodiscard]] virtual std::int64_t labels(const Options& /*options*/,
-                                            const ModelOptions& /*model*/) const {
-    return 0;
-  }
-  [[nodiscard]] virtual StateBytes state(const Options& /*options*/, const ModelOptions& /*model*/,
-                                         std::int64_t /*global_batch*/) const {
-    return {};
-  }
-  [[nodiscard]] virtual std::optional<PhaseWork> work(const Options& /*options*/,
-                                                      const Model& /*model*/,
-                                                      const Phase& /*phase*/) const {
-    return std::nullopt;
-  }
-  [[nodiscard]] virtual std::vector<std::string> lines(const Options& /*options*/) const {
-    return {};
-  }
-  [[nodiscard]] virtual std::optional<std::string> risk(const Options& /*options*/,
-                                                        const OptimizerFacts& /*optimizer*/) const {
-    return std::nullopt;
-  }
-
   [[nodiscard]] std::any make_options() const final { return Options(); }
   void add_keys(std::any& options, Schema& schema) const final {
     std::any_cast<Options&>(options).add_keys(schema);
-  }
-  [[nodiscard]] std::unique_ptr<Objective> make_objective(
-      const std::any& options, const Model& model, const ObjectiveSetting& setting) const final {
-    return objective(held(options), model, setting);
-  }
-  void settle_options(std::any& options, const Schema& schema) const final {
-    settle(std::any_cast<Options&>(options), schema);
-  }
-  [[nodiscard]] bool couples_samples(const std::any& options) const final {
-    return couples(held(options));
-  }
-  [[nodiscard]] std::int64_t needed_labels(const std::any& options,
-                                           const ModelOptions& model) const final {
-    return labels(held(options), model);
-  }
-  [[nodiscard]] StateBytes state_bytes(const std::any& options, const ModelOptions& model,
-                                       std::int64_t global_batch) const final {
-    return state(held(options), model, global_batch);
-  }
-  [[nodiscard]] std::optional<PhaseWork> phase_work(const std::any& options, const Model& model,
-                                                    const Phase& phase) const final {
-    return work(held(options), model, phase);
-  }
-  [[nodiscard]] std::vector<std::string> plan_lines(const std::any& options) const final {
-    return lines(held(options));
-  }
-  [[nodiscard]] std::optional<std::string> warning(const std::any& options,
-                                                   const OptimizerFacts& optimizer) const final {
-    return risk(held(options), optimizer);
-  }
-
- private:
-  static const Options& held(const std::any& options) {
-    return std::any_cast<const Options&>(options);
   }
 };
 

@@ -10,16 +10,21 @@
 
 namespace valley {
 
+class Method;
+
 // Holds the options of every method with their defaults, so that a schema can bind the keys of all
 // methods before the config names one. Copyable.
 class ObjectiveOptions {
  public:
+  // Those of all registered methods.
   explicit ObjectiveOptions(std::string objective = "began");
+  // Those of one method, which need not be registered.
+  explicit ObjectiveOptions(const Method& only);
 
   std::string name;  // objective.name
 
-  // The options struct of one method, such as BeganOptions. Logic error for a type that no
-  // registered method has.
+  // The options struct of one method, such as BeganOptions. Logic error for a type that none
+  // of the methods has.
   template <class Options>
   [[nodiscard]] Options& as() {
     return const_cast<Options&>(static_cast<const ObjectiveOptions&>(*this).as<Options>());
@@ -31,9 +36,8 @@ class ObjectiveOptions {
     throw std::logic_error("no method has options of this type");
   }
 
-  // Options of the method `name`, for Method's functions. Error kConfig for an unknown name.
-  [[nodiscard]] const std::any& held() const;
-  [[nodiscard]] std::any& held();
+  // The registered method `name`. Error kConfig for an unknown name.
+  [[nodiscard]] const Method& method() const;
 
   // Binds objective.name and the keys of all methods to this object, which must not move while the
   // schema lives.

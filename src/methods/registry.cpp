@@ -24,15 +24,6 @@ std::vector<std::unique_ptr<Method>> make_methods() {
   return all;
 }
 
-std::size_t index_of(std::string_view name, const std::string& key) {
-  const auto found = std::ranges::find(methods(), name, [](const auto& m) { return m->name(); });
-  if (found == methods().end()) {
-    throw Error(ExitCode::kConfig, "{} is \"{}\"; known methods: {}", key, name,
-                fmt::join(method_names(), ", "));
-  }
-  return static_cast<std::size_t>(found - methods().begin());
-}
-
 }  // namespace
 
 const std::vector<std::unique_ptr<Method>>& methods() {
@@ -53,7 +44,9 @@ const Method* find_method(std::string_view name) {
 }
 
 const Method& require_method(std::string_view name, const std::string& key) {
-  return *methods()[index_of(name, key)];
+  if (const Method* method = find_method(name)) return *method;
+  throw Error(ExitCode::kConfig, "{} is \"{}\"; known methods: {}", key, name,
+              fmt::join(method_names(), ", "));
 }
 
 std::unique_ptr<Model> make_model(const ModelOptions& options) {
@@ -68,62 +61,19 @@ ObjectiveOptions::ObjectiveOptions(std::string objective) : name(std::move(objec
   for (const auto& method : methods()) options_.push_back(method->make_options());
 }
 
+ObjectiveOptions::ObjectiveOptions(const Method& only)
+    : name(only.name()), options_{only.make_options()} {}
+
+const Method& ObjectiveOptions::method() const { return require_method(name, "objective.name"); }
+
 void ObjectiveOptions::add_keys(Schema& schema) {
   schema.key("objective.name", &name).one_of(method_names()).help("Training method.");
   for (std::size_t i = 0; i < options_.size(); ++i) methods()[i]->add_keys(options_[i], schema);
 }
 
-const Method& method_of(const ObjectiveOptions& options) {
-  return require_method(options.name, "objective.name");
-}
-
 std::unique_ptr<Objective> make_objective(const ObjectiveOptions& options, const Model& model,
                                           const ObjectiveSetting& setting) {
-  return method_of(options).make_objective(options.held(), model, setting);
-}
-
-bool couples_samples(const ObjectiveOptions& options) {
-  return method_of(options).couples_samples(options.held());
-}
-
-std::int64_t needed_labels(const ObjectiveOptions& options, const ModelOptions& model) {
-  return method_of(options).needed_labels(options.held(), model);
-}
-
-StateBytes state_bytes(const ObjectiveOptions& options, const ModelOptions& model,
-                       std::int64_t global_batch) {
-  return method_of(options).state_bytes(options.held(), model, global_batch);
-}
-
-std::optional<PhaseWork> phase_work(const ObjectiveOptions& options, const Model& model,
-                                    const Phase& phase) {
-  return method_of(options).phase_work(options.held(), model, phase);
-}
-
-std::vector<std::string> plan_lines(const ObjectiveOptions& options) {
-  return method_of(options).plan_lines(options.held());
-}
-
-std::optional<std::string> objective_warning(const ObjectiveOptions& options,
-                                             const OptimizerFacts& optimizer) {
-  return method_of(options).warning(options.held(), optimizer);
-}
-
-const std::any& ObjectiveOptions::held() const {
-  return options_[index_of(name, "objective.name")];
-}
-std::any& ObjectiveOptions::held() { return options_[index_of(name, "objective.name")]; }
-
-void require_recordable(const ObjectiveOptions& options, const std::string& setting) {
-  if (method_of(options).can_record_graphs()) return;
-  throw Error(ExitCode::kConfig,
-              "{} is on, but the host controls the steps of objective.name = \"{}\", which a CUDA "
-              "graph cannot record; set it to \"off\"",
-              setting, options.name);
-}
-
-void settle(ObjectiveOptions& options, const Schema& schema) {
-  method_of(options).settle_options(options.held(), schema);
+  return options.method().make_objective(options, model, setting);
 }
 
 }  // namespace valley

@@ -24,27 +24,12 @@ namespace valley {
 // The same with shapes only (meta tensors): names, shapes and layer tables.
 [[nodiscard]] std::unique_ptr<Model> make_meta_model(const ModelOptions& options);
 
-// Functions of the method that objective.name names, see Method.
+// The objective of the method that objective.name names, see Method::make_objective.
 using ObjectiveFactory = std::unique_ptr<Objective> (*)(const ObjectiveOptions& options,
                                                         const Model& model,
                                                         const ObjectiveSetting& setting);
 [[nodiscard]] std::unique_ptr<Objective> make_objective(const ObjectiveOptions& options,
                                                         const Model& model,
                                                         const ObjectiveSetting& setting);
-[[nodiscard]] const Method& method_of(const ObjectiveOptions& options);
-[[nodiscard]] bool couples_samples(const ObjectiveOptions& options);
-[[nodiscard]] std::int64_t needed_labels(const ObjectiveOptions& options,
-                                         const ModelOptions& model);
-[[nodiscard]] StateBytes state_bytes(const ObjectiveOptions& options, const ModelOptions& model,
-                                     std::int64_t global_batch);
-[[nodiscard]] std::optional<PhaseWork> phase_work(const ObjectiveOptions& options,
-                                                  const Model& model, const Phase& phase);
-[[nodiscard]] std::vector<std::string> plan_lines(const ObjectiveOptions& options);
-[[nodiscard]] std::optional<std::string> objective_warning(const ObjectiveOptions& options,
-                                                           const OptimizerFacts& optimizer);
-// Error kConfig naming `setting` (performance.cuda_graph) if the steps cannot be recorded.
-void require_recordable(const ObjectiveOptions& options, const std::string& setting);
-// Sets defaults of one option that depend on whether others were given.
-void settle(ObjectiveOptions& options, const Schema& schema);
 
 }  // namespace valley

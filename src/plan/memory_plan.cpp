@@ -121,8 +121,8 @@ MemoryPlan plan_memory(const Model& model, const Experiment& experiment, at::Dev
     // The bf16 copy of the weights; without performance.bf16_shadow the passes make and keep it.
     if (experiment.compute().type == at::kBFloat16) plan.parameters += bytes / 2;
   }
-  const StateBytes state =
-      state_bytes(experiment.objective, experiment.model, experiment.train.global_batch);
+  const StateBytes state = experiment.objective.method().state_bytes(
+      experiment.objective, experiment.model, experiment.train.global_batch);
   plan.replay = state.replay;
   plan.parameters += state.chains;
   plan.checkpoint += state.chains + plan.replay + kCheckpointOverhead;

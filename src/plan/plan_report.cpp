@@ -45,7 +45,8 @@ std::string describe_plan(const Model& model, const Experiment& experiment, cons
                       plan.per_rank, plan.per_rank == 1 ? "" : "es", plan.size);
   text += fmt::format("memory per rank: {} for parameters, about {} for activations\n",
                       format_bytes(memory.parameters), format_bytes(memory.per_image * plan.size));
-  for (const std::string& line : plan_lines(experiment.objective)) text += line + "\n";
+  for (const std::string& line : experiment.objective.method().plan_lines(experiment.objective))
+    text += line + "\n";
   if (memory.replay > 0) {
     text += fmt::format("replay buffer per rank: {}, in checkpoints {}\n",
                         format_bytes(memory.replay / plan.ranks), format_bytes(memory.replay));

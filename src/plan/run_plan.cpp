@@ -28,10 +28,10 @@ RunPlan plan(World& world, const Experiment& experiment) {
     plan.shares =
         fit_to_memory(plan.shares, plan.memory.per_image, budget - plan.memory.parameters);
   }
-  for (const auto& warning :
-       {memory_warning(plan.memory, plan.shares, !t.microbatch, budget),
-        objective_warning(experiment.objective,
-                          {name_of(experiment.optimizer.name), experiment.optimizer.momentum})})
+  for (const auto& warning : {memory_warning(plan.memory, plan.shares, !t.microbatch, budget),
+                              experiment.objective.method().warning(
+                                  experiment.objective, {name_of(experiment.optimizer.name),
+                                                         experiment.optimizer.momentum})})
     if (warning && world.rank() == 0) log::warn("{}", *warning);
   return plan;
 }

@@ -32,7 +32,7 @@ std::optional<StepCost> step_cost(const Model& model, const Experiment& experime
   const auto width = static_cast<double>(c10::elementSize(experiment.compute().type));
   StepCost cost;
   for (const Phase& phase : stage.phases) {
-    const auto work = phase_work(experiment.objective, model, phase);
+    const auto work = experiment.objective.method().phase_work(experiment.objective, model, phase);
     if (!work) return std::nullopt;
     for (const auto& [name, network] : *work) {
       cost.flops += 2 * batch * network.multiply_adds;

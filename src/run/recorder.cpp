@@ -63,7 +63,7 @@ RunRecorder::RunRecorder(const RunDirectory& run, const Experiment& experiment,
       grid_(parse_grid(experiment.samples.grid, "samples.grid")),
       stats_(run.stats_file(), first_step),
       events_(run.path(), first_step, read_file(run.config_file())),
-      watch_(method_of(experiment.objective).energies_are_errors()),
+      watch_(experiment.objective.method().energies_are_errors()),
       last_step_(first_step),
       last_time_(std::chrono::steady_clock::now()) {
   watch_.replay(run.stats_file());

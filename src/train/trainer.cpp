@@ -192,7 +192,7 @@ void Trainer::run_passes(const BatchShare& share) {
 }
 
 void Trainer::record_steps() {
-  require_recordable(experiment_.objective, "performance.cuda_graph");
+  experiment_.require_recordable("performance.cuda_graph");
   if (!communicator_.device().is_cuda()) {
     throw Error(ExitCode::kConfig,
                 "performance.cuda_graph is on, but {} computes on the CPU, and CUDA graphs need a "

@@ -11,7 +11,7 @@ namespace {
 class ExampleMethod : public testing::SmallGan {
  protected:
   example::AutoencoderMethod method_;
-  std::any options_ = method_.make_options();
+  ObjectiveOptions options_{method_};
   std::unique_ptr<Objective> objective_ = method_.make_objective(options_, *model_, setting());
   Phase phase_ = objective_->stages().front().phases.front();
 };
@@ -32,9 +32,10 @@ TEST_F(ExampleMethod, ReportsTheMeanOverAllRanks) {
 
 TEST_F(ExampleMethod, KeysAndWorkMatchTheMethodDescription) {
   Schema schema;
-  method_.add_keys(options_, schema);
+  auto& options = options_.as<example::AutoencoderOptions>();
+  options.add_keys(schema);
   schema.load_text("", "test.toml", {"objective.energy=l1_mean"});
-  EXPECT_EQ(std::any_cast<example::AutoencoderOptions>(options_).energy, "l1_mean");
+  EXPECT_EQ(options.energy, "l1_mean");
   const auto work = method_.phase_work(options_, *model_, phase_);
   ASSERT_TRUE(work);
   EXPECT_GT(work->at("discriminator").multiply_adds, 0);

@@ -16,17 +16,18 @@ class BeganMethod final : public TypedMethod<BeganOptions> {
                                                   at::Device device) const override {
     return make_began(options, device);
   }
-  [[nodiscard]] std::unique_ptr<Objective> objective(
-      const BeganOptions& options, const Model& model,
+  [[nodiscard]] std::unique_ptr<Objective> make_objective(
+      const ObjectiveOptions& options, const Model& model,
       const ObjectiveSetting& setting) const override {
-    return make_began_objective(options, model, setting);
+    return make_began_objective(options.as<BeganOptions>(), model, setting);
   }
   [[nodiscard]] std::vector<ForeignKey> rejected_keys() const override {
     return {{"objective.margin", "EBGAN", "uses k instead"},
             {"objective.margin_rmse", "EBGAN", "uses k instead"}};
   }
-  [[nodiscard]] std::optional<PhaseWork> work(const BeganOptions& /*options*/, const Model& model,
-                                              const Phase& phase) const override {
+  [[nodiscard]] std::optional<PhaseWork> phase_work(const ObjectiveOptions& /*options*/,
+                                                    const Model& model,
+                                                    const Phase& phase) const override {
     return adversarial_work(model, phase);
   }
   [[nodiscard]] std::vector<Panel> panels() const override {

@@ -26,32 +26,34 @@ class DbnMethod final : public TypedMethod<DbnOptions> {
     return make_dbn(options, device);
   }
   [[nodiscard]] bool needs_fp32() const override { return true; }
-  [[nodiscard]] std::unique_ptr<Objective> objective(
-      const DbnOptions& options, const Model& model,
+  [[nodiscard]] std::unique_ptr<Objective> make_objective(
+      const ObjectiveOptions& options, const Model& model,
       const ObjectiveSetting& setting) const override {
-    return make_dbn_objective(options, model, setting);
+    return make_dbn_objective(options.as<DbnOptions>(), model, setting);
   }
-  [[nodiscard]] bool couples(const DbnOptions& options) const override {
-    return options.persistent_chains;
+  [[nodiscard]] bool couples_samples(const ObjectiveOptions& options) const override {
+    return options.as<DbnOptions>().persistent_chains;
   }
-  [[nodiscard]] std::int64_t labels(const DbnOptions& options,
-                                    const ModelOptions& model) const override {
-    return model.label_units || options.fine_tune_epochs > 0 ? model.labels : 0;
+  [[nodiscard]] std::int64_t needed_labels(const ObjectiveOptions& options,
+                                           const ModelOptions& model) const override {
+    return model.label_units || options.as<DbnOptions>().fine_tune_epochs > 0 ? model.labels : 0;
   }
-  [[nodiscard]] StateBytes state(const DbnOptions& options, const ModelOptions& model,
-                                 std::int64_t global_batch) const override {
-    if (!options.persistent_chains) return {};
+  [[nodiscard]] StateBytes state_bytes(const ObjectiveOptions& options, const ModelOptions& model,
+                                       std::int64_t global_batch) const override {
+    if (!options.as<DbnOptions>().persistent_chains) return {};
     const auto hidden = std::accumulate(model.layers.begin(), model.layers.end(), std::int64_t{0});
     return {0, hidden * global_batch};
   }
-  [[nodiscard]] std::optional<PhaseWork> work(const DbnOptions& options, const Model& model,
-                                              const Phase& phase) const override {
+  [[nodiscard]] std::optional<PhaseWork> phase_work(const ObjectiveOptions& options,
+                                                    const Model& model,
+                                                    const Phase& phase) const override {
     const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(&model);
     if (dbn == nullptr) return std::nullopt;
-    return dbn_work(*dbn, options, phase);
+    return dbn_work(*dbn, options.as<DbnOptions>(), phase);
   }
-  [[nodiscard]] std::optional<std::string> risk(const DbnOptions& options,
-                                                const OptimizerFacts& optimizer) const override {
+  [[nodiscard]] std::optional<std::string> warning(const ObjectiveOptions& all,
+                                                   const OptimizerFacts& optimizer) const override {
+    const auto& options = all.as<DbnOptions>();
     constexpr double kMaxMomentum = 0.5;  // measured: docs/objectives-dbn.md, "Caveats"
     if (!options.persistent_chains || options.pretrain_epochs == 0 || optimizer.name != "sgd" ||
         optimizer.momentum <= kMaxMomentum)

@@ -30,22 +30,24 @@ class EbganMethod final : public TypedMethod<EbganOptions> {
                                                   at::Device device) const override {
     return make_ebgan(options, device);
   }
-  [[nodiscard]] std::unique_ptr<Objective> objective(
-      const EbganOptions& options, const Model& model,
+  [[nodiscard]] std::unique_ptr<Objective> make_objective(
+      const ObjectiveOptions& options, const Model& model,
       const ObjectiveSetting& setting) const override {
-    return make_ebgan_objective(options, model, setting);
+    return make_ebgan_objective(options.as<EbganOptions>(), model, setting);
   }
   // A margin in the config replaces the default, which is an RMSE. No paper gives a margin for
   // `mse`.
-  void settle(EbganOptions& options, const Schema& schema) const override {
+  void settle(ObjectiveOptions& all, const Schema& schema) const override {
     if (schema.was_given("objective.margin_rmse")) return;
+    auto& options = all.as<EbganOptions>();
     if (options.margin || options.energy == "mse") options.margin_rmse.reset();
   }
-  [[nodiscard]] bool couples(const EbganOptions& options) const override {
-    return options.pulling_away != "none";
+  [[nodiscard]] bool couples_samples(const ObjectiveOptions& options) const override {
+    return options.as<EbganOptions>().pulling_away != "none";
   }
-  [[nodiscard]] std::optional<PhaseWork> work(const EbganOptions& /*options*/, const Model& model,
-                                              const Phase& phase) const override {
+  [[nodiscard]] std::optional<PhaseWork> phase_work(const ObjectiveOptions& /*options*/,
+                                                    const Model& model,
+                                                    const Phase& phase) const override {
     return adversarial_work(model, phase);
   }
   [[nodiscard]] std::vector<Panel> panels() const override { return margin_panels(); }

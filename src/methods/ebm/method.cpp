@@ -25,31 +25,35 @@ class EbmMethod final : public TypedMethod<EbmOptions> {
                                                   at::Device device) const override {
     return make_ebm(options, device);
   }
-  [[nodiscard]] std::unique_ptr<Objective> objective(
-      const EbmOptions& options, const Model& model,
+  [[nodiscard]] std::unique_ptr<Objective> make_objective(
+      const ObjectiveOptions& options, const Model& model,
       const ObjectiveSetting& setting) const override {
-    return make_ebm_objective(options, model, setting);
+    return make_ebm_objective(options.as<EbmOptions>(), model, setting);
   }
-  [[nodiscard]] bool couples(const EbmOptions& /*options*/) const override { return true; }
-  [[nodiscard]] StateBytes state(const EbmOptions& options, const ModelOptions& model,
-                                 std::int64_t global_batch) const override {
+  [[nodiscard]] bool couples_samples(const ObjectiveOptions& /*options*/) const override {
+    return true;
+  }
+  [[nodiscard]] StateBytes state_bytes(const ObjectiveOptions& options, const ModelOptions& model,
+                                       std::int64_t global_batch) const override {
     const std::int64_t image = model.resolution * model.resolution * model.channels;
-    return {std::max(options.replay_size, global_batch) * image, 0};
+    return {std::max(options.as<EbmOptions>().replay_size, global_batch) * image, 0};
   }
   // Each Langevin step has a forward pass and a backward pass to the image. The loss has one of
   // each for real images and for ends of chains.
-  [[nodiscard]] std::optional<PhaseWork> work(const EbmOptions& options, const Model& model,
-                                              const Phase& /*phase*/) const override {
+  [[nodiscard]] std::optional<PhaseWork> phase_work(const ObjectiveOptions& options,
+                                                    const Model& model,
+                                                    const Phase& /*phase*/) const override {
     const auto* energy = dynamic_cast<const EnergyModel*>(&model);
     if (energy == nullptr) return std::nullopt;
-    const auto passes = static_cast<double>(options.langevin_steps) + 2;
+    const auto passes = static_cast<double>(options.as<EbmOptions>().langevin_steps) + 2;
     return PhaseWork{{"energy", work_from_passes(energy->energy(), {passes, passes, 2})}};
   }
-  [[nodiscard]] std::vector<std::string> lines(const EbmOptions& options) const override {
+  [[nodiscard]] std::vector<std::string> plan_lines(
+      const ObjectiveOptions& options) const override {
     return {fmt::format(
         "chains: {} Langevin steps per update, each with a forward and a backward pass to the "
         "pixels; then 2 backward passes to the weights",
-        options.langevin_steps)};
+        options.as<EbmOptions>().langevin_steps)};
   }
   [[nodiscard]] bool energies_are_errors() const override { return false; }
   [[nodiscard]] std::string energy_unit(const std::string& /*energy_key*/) const override {

@@ -30,18 +30,19 @@ class MaganMethod final : public TypedMethod<MaganOptions> {
                                                   at::Device device) const override {
     return make_magan(options, device);
   }
-  [[nodiscard]] std::unique_ptr<Objective> objective(
-      const MaganOptions& options, const Model& model,
+  [[nodiscard]] std::unique_ptr<Objective> make_objective(
+      const ObjectiveOptions& options, const Model& model,
       const ObjectiveSetting& setting) const override {
-    return make_magan_objective(options, model, setting);
+    return make_magan_objective(options.as<MaganOptions>(), model, setting);
   }
   [[nodiscard]] std::vector<ForeignKey> rejected_keys() const override {
     return {{"objective.margin", "EBGAN", "measures its margin itself"},
             {"objective.margin_rmse", "EBGAN", "measures its margin itself"},
             {"objective.pulling_away", "EBGAN", "does not use this term"}};
   }
-  [[nodiscard]] std::optional<PhaseWork> work(const MaganOptions& /*options*/, const Model& model,
-                                              const Phase& phase) const override {
+  [[nodiscard]] std::optional<PhaseWork> phase_work(const ObjectiveOptions& /*options*/,
+                                                    const Model& model,
+                                                    const Phase& phase) const override {
     return adversarial_work(model, phase);
   }
   [[nodiscard]] std::vector<Panel> panels() const override {

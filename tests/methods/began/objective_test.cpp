@@ -49,7 +49,7 @@ TEST_F(BeganObjective, AlternatesBetweenDAndG) {
   ASSERT_EQ(stages[0].phases.size(), 2U);
   EXPECT_EQ(stages[0].phases[0].updates, std::vector<std::string>{"discriminator"});
   EXPECT_EQ(stages[0].phases[1].updates, std::vector<std::string>{"generator"});
-  EXPECT_FALSE(couples_samples(objective_options_));
+  EXPECT_FALSE(objective_options_.method().couples_samples(objective_options_));
 }
 
 TEST_F(BeganObjective, KFollowsTheEquationAndIsClipped) {

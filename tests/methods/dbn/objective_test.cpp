@@ -135,18 +135,18 @@ TEST_F(DbnObjective, StagesWithoutEpochsAreOmitted) {
 
 TEST_F(DbnObjective, LabelsAreNeededForLabelUnitsAndFineTuning) {
   make();
-  EXPECT_EQ(needed_labels(options_, model_options_), 3);
-  EXPECT_FALSE(couples_samples(options_));
+  EXPECT_EQ(options_.method().needed_labels(options_, model_options_), 3);
+  EXPECT_FALSE(options_.method().couples_samples(options_));
   own().persistent_chains = true;
   model_options_.label_units = true;
   own().fine_tune_epochs = 0;
   make();
-  EXPECT_EQ(needed_labels(options_, model_options_), 3);
-  EXPECT_TRUE(couples_samples(options_));
+  EXPECT_EQ(options_.method().needed_labels(options_, model_options_), 3);
+  EXPECT_TRUE(options_.method().couples_samples(options_));
   model_options_.labels = 0;
   model_options_.label_units = false;
   make();
-  EXPECT_EQ(needed_labels(options_, model_options_), 0);
+  EXPECT_EQ(options_.method().needed_labels(options_, model_options_), 0);
 }
 
 TEST_F(DbnObjective, OptionsThatCannotBeTrainedAreRejected) {

@@ -46,7 +46,7 @@ TEST_F(EbganObjective, AlternatesBetweenDAndG) {
   ASSERT_EQ(stages[0].phases.size(), 2U);
   EXPECT_EQ(stages[0].phases[0].updates, std::vector<std::string>{"discriminator"});
   EXPECT_EQ(stages[0].phases[1].updates, std::vector<std::string>{"generator"});
-  EXPECT_FALSE(couples_samples(options_));
+  EXPECT_FALSE(options_.method().couples_samples(options_));
 }
 
 // A hinge of the batch mean or per pixel is a known defect of other implementations.
@@ -117,7 +117,7 @@ TEST_F(EbganObjective, PullingAwayUsesDsCodesAndUpdatesGOnly) {
   for (const std::string kind : {"squared", "cosine"}) {
     own().pulling_away = kind;
     const auto objective = make();
-    EXPECT_TRUE(couples_samples(options_));
+    EXPECT_TRUE(options_.method().couples_samples(options_));
     EXPECT_TRUE(at::equal(run(*objective, testing::kDiscriminatorPhase).discriminator,
                           without.discriminator));
     const Pass got = run(*objective, testing::kGeneratorPhase);

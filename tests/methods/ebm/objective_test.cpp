@@ -82,7 +82,7 @@ TEST_F(EbmObjective, HasOnePhaseAndCouplesSamples) {
   ASSERT_EQ(objective_->stages().size(), 1U);
   ASSERT_EQ(objective_->stages()[0].phases.size(), 1U);
   EXPECT_EQ(objective_->stages()[0].phases[0].updates, std::vector<std::string>{"energy"});
-  EXPECT_TRUE(couples_samples(options_));
+  EXPECT_TRUE(options_.method().couples_samples(options_));
 }
 
 TEST_F(EbmObjective, LossAndGradientMatchTheFormula) {
@@ -251,8 +251,14 @@ TEST(EbmSettings, ReplayBufferSizeIsReportedInBytes) {
   ModelOptions images;
   images.resolution = 2;
   images.channels = 3;
-  EXPECT_EQ(state_bytes(ObjectiveOptions("began"), images, 128).replay, 0);
-  EXPECT_EQ(state_bytes(ObjectiveOptions("ebm"), images, 128).replay, 120000);
+  EXPECT_EQ(require_method("began", "objective.name")
+                .state_bytes(ObjectiveOptions("began"), images, 128)
+                .replay,
+            0);
+  EXPECT_EQ(require_method("ebm", "objective.name")
+                .state_bytes(ObjectiveOptions("ebm"), images, 128)
+                .replay,
+            120000);
 }
 
 }  // namespace
