@@ -15,7 +15,6 @@ namespace valley {
 namespace {
 
 constexpr std::int64_t kDefaultImages = 10'000;
-constexpr std::int64_t kMinImages = 10;
 constexpr std::int64_t kMinSide = 16;
 
 using Better = Metric::Better;

@@ -27,13 +27,17 @@ struct Metric {
   Better better;
 };
 
+// Smallest set of images that can be compared.
+inline constexpr std::int64_t kMinImages = 10;
+
 // Number of images in each of the three sets: samples, data, and other data for the floor.
 struct SampleCount {
   std::int64_t images;
   std::string limit;  // reason for a smaller number than requested; "": none
 };
 // `requested`: default 10,000. Limited to half of the `data` images, so that the sets of data are
-// disjoint, and to `samples` if given. Error kData naming `where` for fewer than 10 images per set.
+// disjoint, and to `samples` if given. Error kData naming `where` for fewer than
+// kMinImages images per set.
 [[nodiscard]] SampleCount count_samples(std::optional<std::int64_t> requested, std::uint64_t data,
                                         std::optional<std::uint64_t> samples,
                                         const std::string& where);

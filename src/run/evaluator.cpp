@@ -60,14 +60,22 @@ RunEvaluator::RunEvaluator(World& world, const Experiment& experiment,
     log::warn("evaluate.samples = {}: {}", experiment.evaluate.samples, count.limit);
 }
 
-RunEvaluation RunEvaluator::evaluate(const Trainer& trainer) {
+std::optional<RunEvaluation> RunEvaluator::evaluate(const Trainer& trainer) {
   const std::unique_ptr<SampleSource> source = source_of(trainer);
-  if (const auto* stored = dynamic_cast<const StoredSource*>(source.get())) {
-    prepare(std::min(wanted_, stored->count()));
-  } else {
-    prepare(wanted_);
+  std::int64_t count = wanted_;
+  if (const auto* stored = dynamic_cast<const StoredSource*>(source.get()))
+    count = std::min(count, stored->count());
+  if (count < kMinImages) {
+    if (world_.rank() == 0 && !is_warned_)
+      log::warn(
+          "evaluate.every = {}: no evaluation, because the {} chains of rank 0 are too few to "
+          "compare with data; set train.global_batch to at least {}, or leave evaluate.every out",
+          experiment_.evaluate.every, count, kMinImages * world_.size());
+    is_warned_ = true;
+    return std::nullopt;
   }
-  return {samples_, evaluator_->evaluate(*source)};
+  prepare(count);
+  return RunEvaluation{samples_, evaluator_->evaluate(*source)};
 }
 
 std::unique_ptr<SampleSource> RunEvaluator::source_of(const Trainer& trainer) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,9 @@ class RunEvaluator {
 
   // Collective; all ranks return the same. Samples have the seeds 0, 1, 2, ...; the averaged
   // generator draws them if there is one, each rank its share. Models without a generator: samples
-  // of rank 0. Does not change the training state.
-  [[nodiscard]] RunEvaluation evaluate(const Trainer& trainer);
+  // of rank 0; if these are too few to compare, a warning and nothing else. Does not change the
+  // training state.
+  [[nodiscard]] std::optional<RunEvaluation> evaluate(const Trainer& trainer);
 
  private:
   [[nodiscard]] std::unique_ptr<SampleSource> source_of(const Trainer& trainer);
@@ -43,6 +45,7 @@ class RunEvaluator {
   const Experiment& experiment_;
   std::shared_ptr<const Dataset> dataset_;
   std::int64_t wanted_;
+  bool is_warned_ = false;
   std::int64_t samples_ = 0;  // sample count of `evaluator_`
   std::unique_ptr<Evaluator> evaluator_;
 };

@@ -298,9 +298,9 @@ bool TrainingRun::is_save_due() const {
 // Collective.
 void TrainingRun::evaluate() {
   const auto begin = std::chrono::steady_clock::now();
-  const RunEvaluation found = evaluator_->evaluate(*trainer_);
+  const std::optional<RunEvaluation> found = evaluator_->evaluate(*trainer_);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  if (is_root()) recorder_->record_evaluation(*trainer_, found, seconds.count());
+  if (found && is_root()) recorder_->record_evaluation(*trainer_, *found, seconds.count());
 }
 
 // Collective.

@@ -113,6 +113,12 @@ def test_training_is_bitwise_equal_on_any_number_of_ranks(elsewhere, straight, r
     assert validations[0] == validations[1]
 
 
+def test_evaluation_of_too_few_chains_is_left_out_with_one_warning(elsewhere):
+    result = elsewhere.train(2, "train.steps=3", "evaluate.every=1")
+    assert result.stderr.count("the 4 chains of rank 0 are too few to compare with data") == 1
+    assert not [line for line in stats(elsewhere.newest()) if line.get("event") == "evaluate"]
+
+
 @pytest.mark.parametrize("step", [1, EPOCH, EPOCH + 3, 3 * EPOCH, 5 * EPOCH + 1])
 def test_resume_in_any_stage_is_bitwise_equal(elsewhere, straight, step):
     elsewhere.train(2, "--resume", checkpoint(straight, step))
