@@ -11,19 +11,15 @@ import time
 
 import pytest
 from fake_gpus import RUN, needs_fake_gpus
+from launch_scripts import LAUNCH, ended, environment, ranks_of
 from program import (BUILD, CONFIG, MISSING, REPOSITORY, STOPPED, USAGE, VALLEY, WAITING, Call, bits, checkpoint, checkpoints,
                      has_reached, step_of, steps_reported)
 
-LAUNCH = REPOSITORY / "launch"
 SCRIPTS = "local.sh", "mpirun.sh", "rank.sh", "slurm.sbatch"
 INTERRUPTED = 128 + signal.SIGINT
 KILLED = 128 + signal.SIGKILL
 LONG = "train.steps=100000"
 CORES = len(os.sched_getaffinity(0))
-
-
-def environment(**variables):
-    return [f"{key}={value}" for key, value in ({"VALLEY": VALLEY} | variables).items()]
 
 
 @pytest.fixture
@@ -33,24 +29,6 @@ def local(program):
         return Call(["env", *environment(**variables), LAUNCH / "local.sh", config or program.config, *arguments,
                      "--out", program.out], program.folder)
     return start
-
-
-def ended(call, expect):
-    result = call.wait()
-    assert result.code == expect, f"exit code {result.code}, not {expect}:\n{result.stderr}"
-    return result
-
-
-def ranks_of(call):
-    """Rank -> (pid, environment) of the program's processes of a call."""
-    found = {}
-    for pid, variables in call.processes().items():
-        try:
-            if "OMPI_COMM_WORLD_RANK" in variables and os.readlink(f"/proc/{pid}/exe") == os.path.realpath(VALLEY):
-                found[int(variables["OMPI_COMM_WORLD_RANK"])] = pid, variables
-        except OSError:
-            continue  # it has ended
-    return found
 
 
 def cpus_of(pid):
@@ -321,84 +299,3 @@ def test_paths_with_spaces_work(program, faces):
                "data.path=the data", "train.steps=2", "--out", "my runs"], program.folder) as call:
         ended(call, 0)
     assert steps_reported(program.newest(folder / "my runs")) == [1, 2]
-
-
-# User variables that ranks on other hosts also need.
-PASSED_ON = {"NCCL_SOCKET_IFNAME": "eth0", "NCCL_IB_DISABLE": "1", "CUDA_VISIBLE_DEVICES": "0,1", "VALLEY_SHARE_GPU": "0"}
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can lay out networks")
-def test_two_hosts_train_over_a_network(program, two_hosts):
-    """Simulates two hosts by network namespaces with host names, and ssh by the agent."""
-    agent, names, addresses = two_hosts
-    hostfile = program.folder / "hosts"
-    hostfile.write_text("".join(f"{address} slots=1\n" for address in addresses))
-    flags = f"--mca plm_rsh_agent {agent} --mca btl tcp,self --mca btl_tcp_if_exclude lo --mca oob_tcp_if_exclude lo"
-
-    def start(*arguments):
-        return Call([agent, addresses[0], "env", *environment(MPIRUN_FLAGS=f"'{flags}'", **PASSED_ON), str(LAUNCH / "mpirun.sh"),
-                     str(hostfile), str(program.config), *arguments, "--out", str(program.out)], program.folder)
-
-    with start(LONG) as call:
-        call.until(has_reached(program, 3))
-        # To the script, which replaced the shell of the agent.
-        call.process.send_signal(signal.SIGTERM)
-        result = ended(call, STOPPED)
-        assert not call.processes()
-    assert "2 ranks on 2 hosts" in result.stderr
-    stopped_at = step_of(checkpoint(program.newest()))
-    with start(LONG) as call:
-        call.until(has_reached(program, stopped_at + 2))
-        [(far, variables)] = [(pid, variables) for pid, variables in ranks_of(call).values()
-                              if variables["OMPI_COMM_WORLD_RANK"] == "1"]
-        assert {name: variables.get(name) for name in PASSED_ON} == PASSED_ON
-        os.kill(far, signal.SIGKILL)
-        ended(call, KILLED)
-    with start(f"train.steps={stopped_at + 1}") as call:
-        ended(call, 0)
-    assert steps_reported(program.newest()) == list(range(1, stopped_at + 2))
-
-
-@pytest.fixture
-def two_hosts(tmp_path):
-    """(agent, names, addresses): `agent ADDRESS COMMAND...` runs a command on that host, as ssh would."""
-    tag = f"vly{os.getpid() % 10000}"
-    names = [f"{tag}a", f"{tag}b"]
-    addresses = ["10.211.7.1", "10.211.7.2"]
-
-    def ip(*words):
-        subprocess.run(["ip", *words], check=True, capture_output=True, text=True, timeout=60)
-
-    made = []
-    try:
-        for name in names:
-            ip("netns", "add", name)
-            made.append(name)
-        ip("link", "add", "eth0", "netns", names[0], "type", "veth", "peer", "name", "eth0", "netns", names[1])
-        for name, address in zip(names, addresses, strict=True):
-            ip("-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
-            for device in ("lo", "eth0"):
-                ip("-n", name, "link", "set", device, "up")
-        agent = tmp_path / "agent.sh"
-        agent.write_text(f"""#!/bin/sh
-case "$1" in {addresses[0]}) host={names[0]} ;; *) host={names[1]} ;; esac
-shift
-exec ip netns exec "$host" unshare --uts sh -c 'hostname "$0" && eval "exec $*"' "$host" "$@"
-""")
-        agent.chmod(0o755)
-        yield agent, names, addresses
-    finally:
-        for name in made:
-            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True, timeout=60)
-
-
-def test_hostfile_with_this_host_trains(program):
-    hostfile = program.folder / "hosts"
-    hostfile.write_text("# two ranks, größer geht es nicht\n\n  localhost slots=2  # here\n")
-    with Call(["env", *environment(), LAUNCH / "mpirun.sh", hostfile, program.config, "train.steps=2", "--out",
-               program.out], program.folder) as call:
-        result = ended(call, 0)
-    assert re.search(r"2 ranks on 1 host", result.stderr)
-    with Call(["env", *environment(), LAUNCH / "mpirun.sh", program.folder / "none", program.config],
-              program.folder) as call:
-        assert str(program.folder / "none") in ended(call, MISSING).stderr
