@@ -31,12 +31,10 @@ void apply(const kernels::Update& u, const Moments& m, const SgdSettings& s) {
 
 }  // namespace
 
-FlatOptimizer::FlatOptimizer(const FlatGroup& group, at::Tensor rate, const OptimizerRule& rule,
-                             double rate_scale)
+FlatOptimizer::FlatOptimizer(const FlatGroup& group, at::Tensor rate, const OptimizerRule& rule)
     : group_(group),
       rate_(std::move(rate)),
       rule_(rule),
-      rate_scale_(rate_scale),
       names_(moments_of(rule)),
       updates_(at::zeros({}, group.values().options().dtype(at::kLong))),
       norm_(at::zeros({}, group.values().options())) {
@@ -45,13 +43,7 @@ FlatOptimizer::FlatOptimizer(const FlatGroup& group, at::Tensor rate, const Opti
 }
 
 at::Tensor FlatOptimizer::rate() const {
-  const double scale = rate_scale_ * stage_scale_;
-  return scale == 1 ? rate_ : rate_ * scale;
-}
-
-void FlatOptimizer::adapt(double stage_scale, double max_momentum) {
-  stage_scale_ = stage_scale;
-  max_momentum_ = max_momentum;
+  return step_rate_.factor == 1 ? rate_ : rate_ * step_rate_.factor;
 }
 
 void FlatOptimizer::reset() {
@@ -66,12 +58,12 @@ void FlatOptimizer::step(const at::Tensor& not_finite) {
       at::logical_and(at::isfinite(norm_), at::isfinite(group_.statistics_and_tail().sum()));
   not_finite.copy_(at::maximum(not_finite, at::logical_not(fine).to(at::kInt)));
   updates_.add_(1 - not_finite);
-  const at::Tensor step_rate = rate();
-  const kernels::Update update{group_.parameters(), gradients,         step_rate, updates_,
+  const at::Tensor scaled_rate = rate();
+  const kernels::Update update{group_.parameters(), gradients,         scaled_rate, updates_,
                                not_finite,          group_.bf16_copy()};
   OptimizerRule rule = rule_;
   if (auto* sgd = std::get_if<SgdSettings>(&rule))
-    sgd->momentum = std::min(sgd->momentum, max_momentum_);
+    sgd->momentum = std::min(sgd->momentum, step_rate_.max_momentum);
   std::visit([&](const auto& settings) { apply(update, moments_, settings); }, rule);
   group_.derive();
 }

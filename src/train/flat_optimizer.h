@@ -10,23 +10,22 @@
 #include "experiment/optimizer_rule.h"
 #include "storage/safetensors.h"
 #include "train/flat_group.h"
+#include "train/rate_schedule.h"
 
 namespace valley {
 
 class FlatOptimizer {
  public:
-  // `rate`: the scheduled learning rate, double [] on the group's device, shared with the schedule
-  // that changes it. The optimizer uses `rate_scale` times it. `group` must outlive this object.
-  FlatOptimizer(const FlatGroup& group, at::Tensor rate, const OptimizerRule& rule,
-                double rate_scale = 1);
+  // `rate`: RateSchedule::rate(), double [] on the group's device, which the schedule changes.
+  // `group` must outlive this object.
+  FlatOptimizer(const FlatGroup& group, at::Tensor rate, const OptimizerRule& rule);
 
   // Updates the parameters from group.gradients() and sets gradient_norm(). If a reduced gradient
   // or a sum in the tail is not finite, sets `not_finite` (int32 []) permanently; while it is set,
   // parameters and moments do not change.
   void step(const at::Tensor& not_finite);
-  // From the next step on: multiplies the learning rate by `stage_scale` and limits sgd's momentum
-  // to `max_momentum`.
-  void adapt(double stage_scale, double max_momentum);
+  // From the next step on.
+  void set_rate(const StepRate& step_rate) { step_rate_ = step_rate; }
   void reset();  // sets the moments and the update count to zero
   [[nodiscard]] const at::Tensor& gradient_norm() const { return norm_; }  // float []
   [[nodiscard]] at::Tensor rate() const;  // double []: learning rate of the next step
@@ -41,9 +40,7 @@ class FlatOptimizer {
   const FlatGroup& group_;
   at::Tensor rate_;
   OptimizerRule rule_;
-  double rate_scale_;
-  double stage_scale_ = 1;
-  double max_momentum_ = 1;
+  StepRate step_rate_;
   std::vector<std::string> names_;   // names of moments_
   std::vector<at::Tensor> moments_;  // float [size] each
   at::Tensor updates_;               // int64 []

@@ -21,6 +21,7 @@ RateSettings rate_settings(const OptimizerOptions& o) {
   s.floor = o.lr_floor;
   s.every = o.step_every;
   s.factor = o.step_factor;
+  s.generator_factor = o.generator_lr_scale;
   return s;
 }
 
@@ -30,6 +31,12 @@ RateSchedule::RateSchedule(const RateSettings& settings, at::Device device)
       sum_(at::zeros({}, rate_.options())),
       counts_(at::zeros({2}, at::kLong)),
       best_(at::full({}, std::numeric_limits<double>::infinity(), at::kDouble)) {}
+
+StepRate RateSchedule::in_step(const Stage& stage, std::int64_t step,
+                               const std::string& network) const {
+  const double of_network = network == "generator" ? settings_.generator_factor : 1;
+  return {of_network * stage.lr_scale_at(step), stage.max_momentum};
+}
 
 std::optional<std::string> RateSchedule::observe(std::int64_t steps_done,
                                                  const std::optional<at::Tensor>& convergence) {

@@ -1,5 +1,6 @@
-// Learning-rate schedule: constant, step decay, or halving when the objective's convergence measure
-// stops falling.
+// Learning rate and momentum of every network and step: the schedule of the config (constant, step
+// decay, or halving when the objective's convergence measure stops falling), times the factor of
+// the network, times that of the stage.
 //
 // Step decay: after step s the learning rate is factor^floor(s / every) times the initial one.
 // Halving: the measure is averaged over windows of steps. A window whose mean is not lower than the
@@ -15,6 +16,7 @@
 #include <string>
 
 #include "experiment/experiment.h"
+#include "methods/objective.h"
 #include "storage/safetensors.h"
 
 namespace valley {
@@ -28,8 +30,15 @@ struct RateSettings {
   double floor = 0.125;        // times the initial learning rate
   std::int64_t every = 10000;  // steps
   double factor = 0.5;
+  double generator_factor = 1;  // of the generator's learning rate
 };
 [[nodiscard]] RateSettings rate_settings(const OptimizerOptions& options);
+
+// What the optimizer of one network uses in one step.
+struct StepRate {
+  double factor = 1;        // times RateSchedule::rate()
+  double max_momentum = 1;  // upper bound of sgd's momentum
+};
 
 class RateSchedule {
  public:
@@ -37,6 +46,9 @@ class RateSchedule {
 
   // The learning rate, double [] on the device; always the same tensor.
   [[nodiscard]] const at::Tensor& rate() const { return rate_; }
+  // In step `step` of `stage`, counted from 0.
+  [[nodiscard]] StepRate in_step(const Stage& stage, std::int64_t step,
+                                 const std::string& network) const;
   // Call after every step. `steps_done` includes it; `convergence`: double [], if the objective has
   // such a measure. Returns a description of the change, if there is one, for the log.
   std::optional<std::string> observe(std::int64_t steps_done,

@@ -28,10 +28,6 @@ namespace {
 
 // Momentum of running moments, the default of PyTorch's batch norm.
 constexpr double kStatisticsMomentum = 0.1;
-// Factor of the scheduled learning rate for `network`.
-double rate_scale(const OptimizerOptions& o, const std::string& network) {
-  return network == "generator" ? o.generator_lr_scale : 1;
-}
 
 ObjectiveSetting setting_of(const Experiment& e, const MicrobatchPlan& plan,
                             const Communicator& communicator, std::uint64_t images) {
@@ -112,8 +108,7 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
     if (experiment.keeps_folded(device.type()))
       t->group.keep_derived(n.network->parameters(), experiment.compute().type);
     t->optimizer = std::make_unique<FlatOptimizer>(t->group, rates_.rate(),
-                                                   optimizer_rule(experiment.optimizer),
-                                                   rate_scale(experiment.optimizer, n.name));
+                                                   optimizer_rule(experiment.optimizer));
     trained_.push_back(std::move(t));
   }
   passes_ = std::make_unique<StepPasses>(experiment_, plan_, communicator_, *model_, *objective_,
@@ -173,7 +168,7 @@ void Trainer::run_passes(const BatchShare& share) {
         state_.changes->wait();
         optimizer.reset();
       }
-      optimizer.adapt(stage.lr_scale_at(step), stage.max_momentum);
+      optimizer.set_rate(rates_.in_step(stage, step, name));
     }
   }
   const double momentum =

@@ -137,7 +137,8 @@ TEST_F(FlatOptimizerTest, MissingMomentIsNamed) {
 TEST_F(FlatOptimizerTest, ScalesScheduledLearningRate) {
   const FlatGroup group("g", set_, at::kCPU, true);
   const at::Tensor scheduled = rate();
-  FlatOptimizer half(group, scheduled, rule(OptimizerName::kSgd), 0.5);
+  FlatOptimizer half(group, scheduled, rule(OptimizerName::kSgd));
+  half.set_rate({.factor = 0.5});
   EXPECT_EQ(half.rate().item<double>(), 0.5e-2);
   scheduled.fill_(4e-2);
   group.gradients().fill_(1);

@@ -133,5 +133,20 @@ TEST(RateSchedule, RewindRestoresLearningRate) {
   EXPECT_DOUBLE_EQ(other.rate().item<double>(), 1e-4);
 }
 
+TEST(RateSchedule, FactorOfAStepIsThatOfNetworkAndStage) {
+  RateSettings s;
+  s.generator_factor = 3;
+  const RateSchedule schedule(s, at::kCPU);
+  Stage stage;
+  stage.length = 40;
+  stage.lr_scale = 2;
+  stage.decay_every = 10;
+  stage.max_momentum = 0.5;
+  EXPECT_DOUBLE_EQ(schedule.in_step(stage, 0, "discriminator").factor, 2 * 0.8);
+  EXPECT_DOUBLE_EQ(schedule.in_step(stage, 39, "discriminator").factor, 2 * 0.2);
+  EXPECT_DOUBLE_EQ(schedule.in_step(stage, 10, "generator").factor, 3 * 2 * 0.6);
+  EXPECT_EQ(schedule.in_step(stage, 0, "generator").max_momentum, 0.5);
+}
+
 }  // namespace
 }  // namespace valley
