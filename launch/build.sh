@@ -9,6 +9,10 @@ set -euo pipefail
 # These variables change the output of cd, the options of grep and the syntax of bash.
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
 builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+if [[ "${1:-}" == --help || "${1:-}" == -h ]]; then
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "launch/${BASH_SOURCE[0]##*/}"
+  exit 0
+fi
 
 readonly kVenv="${VALLEY_VENV:-$PWD/.venv}"
 readonly kBuild="${VALLEY_BUILD:-$PWD/build}"

@@ -10,6 +10,10 @@ set -euo pipefail
 # These variables change the output of cd, the options of grep and the syntax of bash.
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
 builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+if [[ "${1:-}" == --help || "${1:-}" == -h ]]; then
+  sed -n '2,/^[^#]/s/^# \{0,1\}//p' "launch/${BASH_SOURCE[0]##*/}"
+  exit 0
+fi
 
 readonly kFaces=2639-263A,1F600-1F637,1F641-1F644,1F910-1F917,1F920-1F925,1F927-1F92F,1F970-1F976,1F978-1F97A,1F9D0,1FAE0-1FAE8
 readonly kData=data/faces-32

@@ -3,7 +3,7 @@
 // never compare method names.
 //
 // To add a method: write its folder in src/methods with options, networks, an Objective and a
-// TypedMethod, and add one line to registry.cpp (docs/architecture.md, "Adding a method").
+// TypedMethod, and add it to registry.cpp (docs/architecture.md, "Adding a method").
 #pragma once
 
 #include <any>
