@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# From a clone to a trained generator: sets up, builds, makes shards of 105 face emoji, trains BEGAN on them for one to
-# five minutes (on all GPUs or on CPU cores), and prints the paths of the samples.
+# From a clone to a trained generator: sets up, builds, makes shards of 105 face emoji, trains EBGAN-PT on them for one to
+# five minutes (on GPUs or on CPU cores), and prints the paths of the samples.
 #
 #   launch/quickstart.sh [section.key=value ...]
 #
-# Environment: RANKS         number of ranks (default: GPUs, else cores; at most as many as share the batch of 16 evenly)
+# Environment: RANKS         number of ranks (default: 2, one per GPU or core, or 1; each batch has two micro-batches)
 #              VALLEY_BUILD  the build folder (default: build)
 set -euo pipefail
 # These variables change the output of cd, the options of grep and the syntax of bash.

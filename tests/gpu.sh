@@ -11,7 +11,7 @@
 #   --list              print steps, time limits and what each one checks, and stop
 #   --time-limit-scale  multiply all time limits (default: 1)
 #   --total-limit       seconds after which no step is started, 0: no limit (default: 570, times the scale)
-#   --record            train on the CPU and write the statistics that the quickstart step compares with
+#   --record            train on the CPU and write the statistics that the step "recorded" compares with
 #
 # Exit code: 0 if no step failed or ran out of time, else 1; 2 for wrong arguments.
 # Environment: VALLEY_BUILD       the build folder (default: build)

@@ -113,7 +113,7 @@ def test_all_objectives_are_compared_in_one_table(tmp_path):
 
 
 def test_checkpoint_times_are_compared_with_pytorch(faces, tmp_path):
-    words = ["--config", REPOSITORY / "configs" / "quickstart.toml", "--data", faces, "--saves", "2", "--every", "1",
+    words = ["--config", REPOSITORY / "configs" / "faces-began.toml", "--data", faces, "--saves", "2", "--every", "1",
              "--rounds", "1", "--valley", VALLEY, "--folder", tmp_path, "model.width=4"]
     result = subprocess.run([sys.executable, REPOSITORY / "bench" / "checkpoint.py", *map(str, words)], cwd=tmp_path,
                             capture_output=True, text=True, timeout=120, check=False)

@@ -123,7 +123,7 @@ def test_gpu_validation_runs_from_the_bundle(unpacked, tmp_path):
     assert done.stdout.splitlines()[-1].startswith("4 passed; ")
     for name in ("peer_ddp.py", "peer_base.py", "began_peer.py", "hinge_peer.py", "ranks.py"):
         assert (unpacked / "share" / "valley" / "bench" / name).is_file()
-    assert (unpacked / "share" / "valley" / "tests" / "gpu" / "quickstart_cpu.json").is_file()
+    assert (unpacked / "share" / "valley" / "tests" / "gpu" / "began_cpu.json").is_file()
 
 
 def version_of(unpacked, tmp_path, **variables):

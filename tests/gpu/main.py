@@ -162,7 +162,7 @@ def main():
         return 66
     try:
         if options.record:
-            validation.add(run_step(validation.machine, Step("record", "record", 120, "", training.record_quickstart)))
+            validation.add(run_step(validation.machine, Step("record", "record", 120, "", training.record_statistics)))
         else:
             validation.run_all()
     except KeyboardInterrupt:

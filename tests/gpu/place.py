@@ -8,7 +8,7 @@ import shutil
 # tests/ of the source tree, share/valley/tests/ of a bundle; configs/ and bench/ are beside it in both.
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 ROOT = TESTS.parent
-RECORD = TESTS / "gpu" / "quickstart_cpu.json"
+RECORD = TESTS / "gpu" / "began_cpu.json"
 
 
 class Missing(Exception):

@@ -1,4 +1,4 @@
-"""Training steps: quickstart against recorded CPU statistics, all models in all precisions, reproducible mode."""
+"""Training steps: BEGAN on faces against recorded CPU statistics, all models in all precisions, reproducible mode."""
 
 import datetime
 import json
@@ -9,9 +9,9 @@ from data import make_shards
 from runs import checkpoint, digest, largest_difference, relative_difference, reports, run_folder
 from step import Failed, Skipped, Step
 
-QUICKSTART_STEPS = 20
-# With the learning rate of quickstart.toml rounding differences grow 1e6 times in 20 steps; with this one they do not grow.
-QUICKSTART = ["optimizer.lr=1e-4", "model.width=8", "train.microbatch=4", "train.precision=fp32", "train.reproducible=true",
+RECORDED_STEPS = 20
+# With the learning rate of faces-began.toml rounding differences grow 1e6 times in 20 steps; with this one they do not grow.
+RECORDED = ["optimizer.lr=1e-4", "model.width=8", "train.microbatch=4", "train.precision=fp32", "train.reproducible=true",
               "train.report_every=1", "samples.grid=2x2"]
 COMPARED = ("loss/D", "loss/G", "energy/real", "energy/fake", "k", "M", "grad_norm/D", "grad_norm/G")
 FIRST_TOLERANCE, LAST_TOLERANCE = 1e-4, 1e-2
@@ -61,17 +61,17 @@ def train(work, words, name="runs", ranks=None, device="cuda", **options):
     return run_folder(out)
 
 
-def quickstart_statistics(work, device, steps, ranks=None):
-    words = ["train", place.find_config("quickstart.toml"), f"data.path={make_shards(work, 128)}", f"train.steps={steps}", *QUICKSTART]
+def recorded_statistics(work, device, steps, ranks=None):
+    words = ["train", place.find_config("faces-began.toml"), f"data.path={make_shards(work, 128)}", f"train.steps={steps}", *RECORDED]
     run = train(work, words, ranks=ranks, device=device)
     lines = [{name: line[name] for name in ("step", *COMPARED)} for line in reports(run)]
     return lines, json.loads((run / "run.json").read_text())[-1]["data_fingerprint"]
 
 
-def record_quickstart(work):
-    """Writes quickstart_cpu.json: statistics of one rank on the CPU in fp32."""
-    lines, fingerprint = quickstart_statistics(work, "cpu", QUICKSTART_STEPS)
-    content = {"keys": QUICKSTART, "data_fingerprint": fingerprint, "recorded": datetime.date.today().isoformat()}
+def record_statistics(work):
+    """Writes began_cpu.json: statistics of one rank on the CPU in fp32."""
+    lines, fingerprint = recorded_statistics(work, "cpu", RECORDED_STEPS)
+    content = {"keys": RECORDED, "data_fingerprint": fingerprint, "recorded": datetime.date.today().isoformat()}
     text = json.dumps(content, indent=1)[:-2] + ',\n "steps": [\n  ' + ",\n  ".join(json.dumps(line) for line in lines) + "\n ]\n}\n"
     place.RECORD.write_text(text)
     return f"{len(lines)} steps, written to {place.RECORD}"
@@ -79,17 +79,17 @@ def record_quickstart(work):
 
 def tolerance(step):
     """From 1e-4 at step 1 to 1e-2 at step 20, by equal factors."""
-    return FIRST_TOLERANCE * (LAST_TOLERANCE / FIRST_TOLERANCE) ** ((step - 1) / (QUICKSTART_STEPS - 1))
+    return FIRST_TOLERANCE * (LAST_TOLERANCE / FIRST_TOLERANCE) ** ((step - 1) / (RECORDED_STEPS - 1))
 
 
-def check_quickstart(work, ranks=None):
+def check_recorded(work, ranks=None):
     if not place.RECORD.exists():
         raise Skipped(f"no {place.RECORD.name}; write it with --record")
     recorded = json.loads(place.RECORD.read_text())
-    if recorded["keys"] != QUICKSTART:
-        raise Failed("quickstart_cpu.json was recorded with other keys; write it again with --record")
-    steps = 6 if work.machine.quick else QUICKSTART_STEPS
-    lines, fingerprint = quickstart_statistics(work, "cuda", steps, ranks)
+    if recorded["keys"] != RECORDED:
+        raise Failed("began_cpu.json was recorded with other keys; write it again with --record")
+    steps = 6 if work.machine.quick else RECORDED_STEPS
+    lines, fingerprint = recorded_statistics(work, "cuda", steps, ranks)
     if fingerprint != recorded["data_fingerprint"]:
         raise Failed("the data set differs from the recorded one: the images or `valley shard build` changed")
     if [line["step"] for line in lines] != list(range(1, steps + 1)):
@@ -179,11 +179,11 @@ def check_reproducible(work, model, precision, *keys, ranks=None):
 
 def steps(machine):
     ranks = machine.ranks
-    yield Step("quickstart", "quickstart", 60, "20 steps in fp32 against the statistics of a CPU: 1e-4 at step 1, 1e-2 at step 20",
-               check_quickstart)
+    yield Step("recorded", "recorded", 60, "20 steps in fp32 against the statistics of a CPU: 1e-4 at step 1, 1e-2 at step 20",
+               check_recorded)
     few = min(4, ranks)  # the microbatches of the recorded training
-    yield Step(f"quickstart-{few}-ranks", "quickstart", 60, f"the same on {few} ranks",
-               lambda work: check_quickstart(work, few), quick=False)
+    yield Step(f"recorded-{few}-ranks", "recorded", 60, f"the same on {few} ranks",
+               lambda work: check_recorded(work, few), quick=False)
     for model in MODELS:
         for precision in PRECISIONS:
             if (model, precision) == ("dbn", "bf16"):

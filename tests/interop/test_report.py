@@ -154,7 +154,7 @@ def test_report_page_loads_without_other_files(browser, trained):
     assert complaints(browser) == []
     assert [url for url in sent(browser) if not url.startswith("data:")] == [(trained / "report.html").as_uri()]
     words = page.evaluate("document.body.innerText")
-    for text in ("00000-quickstart", "done", "Real against generated samples", "Launch 2:", "Images per second"):
+    for text in ("00000-faces-began", "done", "Real against generated samples", "Launch 2:", "Images per second"):
         assert text in words, text
     assert page.evaluate("document.querySelectorAll('.plot').length") > 8
 

@@ -26,7 +26,7 @@ from tensorboard.backend.event_processing.event_file_loader import LegacyEventFi
 from valley_program import VALLEY, build_faces, stats, train, valley
 
 SAVED, KILLED, END = 4, 9, 6
-RUN = "00000-quickstart"
+RUN = "00000-faces-began"
 PATIENCE = 120
 ALL = {"scalars": 0, "images": 0, "tensors": 0}  # keep everything
 GRIDS = {0: "fakes-init.png", 2: "fakes-00000002.png", 4: "fakes-00000004.png", 6: "fakes-00000006.png"}

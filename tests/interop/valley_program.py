@@ -36,7 +36,7 @@ def build_faces(folder, resolution=32, channels="rgb"):
 def train(out, data, *overrides):
     """Trains a small BEGAN and returns its run directory."""
     valley(
-        *("train", REPOSITORY / "configs" / "quickstart.toml", f"data.path={data}", "--out", out),
+        *("train", REPOSITORY / "configs" / "faces-began.toml", f"data.path={data}", "--out", out),
         *("model.width=4", "model.latent=6", "model.hidden=5", "train.threads=1", "samples.grid=2x1"),
         *("train.report_every=1", "checkpoint.every=1", "checkpoint.keep=0", *overrides),
     )
