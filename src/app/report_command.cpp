@@ -73,8 +73,8 @@ void make_report(const ReportArguments& a) {
     grids += run.grids.fakes.size();
     lines += run.stats.lines;
   }
-  print_to_stdout("{}: {} run{}, {} grids, {} lines of figures, {:.1f} MB\n", out.string(),
-                  runs.size(), runs.size() == 1 ? "" : "s", grids, lines,
+  print_to_stdout("{}: {}, {} grids, {} lines of metrics, {:.1f} MB\n", out.string(),
+                  plural(static_cast<std::int64_t>(runs.size()), "run"), grids, lines,
                   1e-6 * static_cast<double>(page.size()));
 }
 

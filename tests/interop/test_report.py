@@ -35,7 +35,7 @@ def trained(tmp_path_factory):
     valley("train", "--resume", run, "train.steps=6")
     said = valley("report", run)
     lines = len((run / "stats.jsonl").read_text().splitlines())
-    assert said.startswith(f"{run}/report.html: 1 run, 4 grids, {lines} lines of figures, ")
+    assert said.startswith(f"{run}/report.html: 1 run, 4 grids, {lines} lines of metrics, ")
     return run
 
 
