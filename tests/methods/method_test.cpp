@@ -20,9 +20,10 @@ TEST_P(EveryMethod, IsFoundByItsName) { EXPECT_EQ(method_.name(), GetParam()); }
 
 TEST_P(EveryMethod, ObjectiveOptionsHaveTheirOwnType) {
   const std::any options = method_.make_options();
-  for (const auto& other : methods())
-    if (other->name() != method_.name())
-      EXPECT_NE(other->make_options().type(), options.type()) << other->name();
+  for (const auto& other : methods()) {
+    if (other->name() == method_.name()) continue;
+    EXPECT_NE(other->make_options().type(), options.type()) << other->name();
+  }
 }
 
 TEST_P(EveryMethod, HelpTextsOfObjectiveKeysAreSentences) {
@@ -55,7 +56,7 @@ TEST_P(EveryMethod, RejectedKeysBelongToAnotherMethod) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Methods, EveryMethod, ::testing::ValuesIn(method_names()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& method) { return method.param; });
 
 TEST(Registry, UnknownNameIsRejectedWithKnownNames) {
   EXPECT_EQ(find_method("wgan"), nullptr);
