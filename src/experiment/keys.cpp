@@ -5,6 +5,7 @@
 #include "data/loader.h"
 #include "data/order.h"
 #include "experiment/experiment.h"
+#include "methods/limits.h"
 
 namespace valley {
 namespace {

@@ -6,6 +6,7 @@
 #include "core/job_id.h"
 #include "core/json_text.h"
 #include "core/text.h"
+#include "kernels/device.h"
 
 namespace valley {
 
