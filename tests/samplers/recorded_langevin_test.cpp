@@ -1,5 +1,6 @@
 #include "samplers/recorded_langevin.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <memory>

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/atomic_file.h"
 #include "core/read_file.h"
 #include "expect_error.h"
 #include "support/temporary_folder.h"
