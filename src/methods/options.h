@@ -18,7 +18,7 @@ class ObjectiveOptions {
  public:
   // Those of all registered methods.
   explicit ObjectiveOptions(std::string objective = "began");
-  // Those of one method, which need not be registered.
+  // Those of one method, which need not be registered and must outlive this object.
   explicit ObjectiveOptions(const Method& only);
 
   std::string name;  // objective.name
@@ -31,12 +31,12 @@ class ObjectiveOptions {
   }
   template <class Options>
   [[nodiscard]] const Options& as() const {
-    for (const std::any& options : options_)
-      if (const auto* found = std::any_cast<Options>(&options)) return *found;
+    for (const Entry& entry : entries_)
+      if (const auto* found = std::any_cast<Options>(&entry.options)) return *found;
     throw std::logic_error("no method has options of this type");
   }
 
-  // The registered method `name`. Error kConfig for an unknown name.
+  // The method `name`. Error kConfig for an unknown name.
   [[nodiscard]] const Method& method() const;
 
   // Binds objective.name and the keys of all methods to this object, which must not move while the
@@ -44,7 +44,11 @@ class ObjectiveOptions {
   void add_keys(Schema& schema);
 
  private:
-  std::vector<std::any> options_;  // in the order of methods()
+  struct Entry {
+    const Method* method;
+    std::any options;
+  };
+  std::vector<Entry> entries_;  // in the order in which keys are documented
 };
 
 }  // namespace valley

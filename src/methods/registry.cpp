@@ -58,17 +58,21 @@ std::unique_ptr<Model> make_meta_model(const ModelOptions& options) {
 }
 
 ObjectiveOptions::ObjectiveOptions(std::string objective) : name(std::move(objective)) {
-  for (const auto& method : methods()) options_.push_back(method->make_options());
+  for (const auto& method : methods()) entries_.push_back({method.get(), method->make_options()});
 }
 
 ObjectiveOptions::ObjectiveOptions(const Method& only)
-    : name(only.name()), options_{only.make_options()} {}
+    : name(only.name()), entries_{{&only, only.make_options()}} {}
 
-const Method& ObjectiveOptions::method() const { return require_method(name, "objective.name"); }
+const Method& ObjectiveOptions::method() const {
+  for (const Entry& entry : entries_)
+    if (entry.method->name() == name) return *entry.method;
+  return require_method(name, "objective.name");
+}
 
 void ObjectiveOptions::add_keys(Schema& schema) {
   schema.key("objective.name", &name).one_of(method_names()).help("Training method.");
-  for (std::size_t i = 0; i < options_.size(); ++i) methods()[i]->add_keys(options_[i], schema);
+  for (Entry& entry : entries_) entry.method->add_keys(entry.options, schema);
 }
 
 std::unique_ptr<Objective> make_objective(const ObjectiveOptions& options, const Model& model,

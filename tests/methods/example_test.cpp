@@ -32,10 +32,10 @@ TEST_F(ExampleMethod, ReportsTheMeanOverAllRanks) {
 
 TEST_F(ExampleMethod, KeysAndWorkMatchTheMethodDescription) {
   Schema schema;
-  auto& options = options_.as<example::AutoencoderOptions>();
-  options.add_keys(schema);
+  options_.add_keys(schema);
+  EXPECT_EQ(&options_.method(), &method_);
   schema.load_text("", "test.toml", {"objective.energy=l1_mean"});
-  EXPECT_EQ(options.energy, "l1_mean");
+  EXPECT_EQ(options_.as<example::AutoencoderOptions>().energy, "l1_mean");
   const auto work = method_.phase_work(options_, *model_, phase_);
   ASSERT_TRUE(work);
   EXPECT_GT(work->at("discriminator").multiply_adds, 0);
