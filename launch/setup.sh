@@ -21,6 +21,7 @@ readonly kCudaMajor=13 # of the torch in requirements.txt
 packages=(
   build-essential pkg-config git ccache patchelf python3 python3-venv python3-pip
   libopenmpi-dev openmpi-bin libhdf5-dev libfreetype-dev libpng-dev libjpeg-dev libwebp-dev libssl-dev
+  libarchive-dev libzip-dev liblmdb-dev
   libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libgtest-dev libgmock-dev
   fonts-noto-color-emoji
 )

@@ -142,4 +142,19 @@ std::string utc_now() {
   return text.data();
 }
 
+std::string escaped_name(std::string_view path) {
+  std::string name;
+  while (!path.empty()) {
+    const auto first = static_cast<unsigned char>(path[0]);
+    const std::size_t length = utf8_character_bytes(path);
+    const bool is_plain = length > 0 && first >= 0x20 && first != 0x7F && first != '\\';
+    if (is_plain)
+      name += path.substr(0, length);
+    else
+      name += fmt::format("\\x{:02X}", first);
+    path.remove_prefix(is_plain ? length : 1);
+  }
+  return name;
+}
+
 }  // namespace valley

@@ -30,6 +30,10 @@ void print_to_stdout(fmt::format_string<Args...> format, Args&&... args) {
   fmt::print("{}", printable(fmt::format(format, std::forward<Args>(args)...)));
 }
 
+// Path as UTF-8 without control characters: other bytes, and '\', become "\xNN", so that different
+// paths have different names.
+[[nodiscard]] std::string escaped_name(std::string_view path);
+
 // Width of UTF-8 text in columns, one per character.
 [[nodiscard]] std::size_t columns(std::string_view text);
 

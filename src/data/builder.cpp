@@ -258,6 +258,8 @@ BuildReport Builder::run() {
   if (!manifest_.complete) keep_journal();
   if (!manifest_.complete && room() > 0) {
     name_width_ = longest_name(source_);
+    source_.expect_order({[this](std::uint64_t position) { return candidate_at(position); },
+                          position_, source_.size()});
     OrderedDecoder decoder(
         source_, options_.target, [this](std::uint64_t position) { return candidate_at(position); },
         position_, source_.size(), std::max(1U, options_.jobs));

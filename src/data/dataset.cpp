@@ -65,6 +65,11 @@ class ShardedDataset final : public Dataset {
     return std::string(shard->rows.names[row]);
   }
 
+  [[nodiscard]] std::array<std::uint32_t, 2> orig_size(std::uint64_t index) const override {
+    const auto [shard, row] = locate(index);
+    return shard->rows.orig_size[row];
+  }
+
   void prefetch(std::span<const std::uint64_t> indices) const override {
     for (const std::uint64_t index : indices) {
       const auto [shard, row] = locate(index);

@@ -7,6 +7,7 @@
 // missing directory or shard. `read` may be called from several threads.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -39,6 +40,10 @@ class Dataset {
   virtual void read(std::uint64_t index, std::span<std::uint8_t> pixels, bool verify) const = 0;
   [[nodiscard]] virtual std::int64_t label(std::uint64_t index) const = 0;  // -1: none
   [[nodiscard]] virtual std::string name(std::uint64_t index) const = 0;
+  // Height and width of the source image in pixels.
+  [[nodiscard]] virtual std::array<std::uint32_t, 2> orig_size(std::uint64_t /*index*/) const {
+    return {static_cast<std::uint32_t>(height()), static_cast<std::uint32_t>(width())};
+  }
   // Advises the kernel that these images will be read soon.
   virtual void prefetch(std::span<const std::uint64_t> indices) const = 0;
 };

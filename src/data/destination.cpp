@@ -21,7 +21,6 @@
 #include "data/manifest.h"
 #include "data/shard_file.h"
 #include "data/source_listing.h"
-#include "image/folder_listing.h"
 
 namespace valley {
 namespace {

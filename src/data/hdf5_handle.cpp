@@ -40,10 +40,17 @@ std::optional<int> errno_in(std::string_view message) {
   return status == std::errc() ? std::optional(number) : std::nullopt;
 }
 
+std::recursive_mutex& lock_of_process() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
+
 }  // namespace
 
 Hdf5File::Hdf5File(std::filesystem::path path, bool writing)
-    : path_(std::move(path)), code_(writing ? ExitCode::kCannotWrite : ExitCode::kData) {
+    : path_(std::move(path)),
+      code_(writing ? ExitCode::kCannotWrite : ExitCode::kData),
+      lock_(lock_of_process()) {
   ::H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 

@@ -1,11 +1,13 @@
 // RAII for HDF5 identifiers, and errors that name the file and the operation.
 //
-// HDF5's printing of errors is disabled; its innermost message is part of ours. Only one thread at
-// a time may call HDF5: Debian's library is not thread-safe.
+// HDF5's printing of errors is disabled; its innermost message is part of ours. Debian's library is
+// not thread-safe: an Hdf5File holds a lock of the whole process while it exists, so a thread makes
+// one around its calls, the closing of handles included.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -34,7 +36,7 @@ class Hdf5Handle {
   Close close_;
 };
 
-// Checks the results of calls on one file.
+// Checks the results of calls on one file. A thread may have several at a time.
 class Hdf5File {
  public:
   // Errors: kIo for failures of storage or locks, else kCannotWrite if `writing`, else kData.
@@ -49,6 +51,7 @@ class Hdf5File {
  private:
   std::filesystem::path path_;
   ExitCode code_;
+  std::unique_lock<std::recursive_mutex> lock_;
 };
 
 // Access properties of all files: no locking (network file systems), format of HDF5 1.8 with

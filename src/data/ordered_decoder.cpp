@@ -52,8 +52,9 @@ Decoded OrderedDecoder::decode(ImageReader& reader, std::uint64_t position) cons
     return decoded;
   }
   auto& image = std::get<Image>(loaded);
-  decoded.orig_size = {static_cast<std::uint32_t>(image.height),
-                       static_cast<std::uint32_t>(image.width)};
+  decoded.orig_size = source_.orig_size(decoded.candidate)
+                          .value_or(std::array{static_cast<std::uint32_t>(image.height),
+                                               static_cast<std::uint32_t>(image.width)});
   decoded.reject = unfit(image.height, image.width, target_);
   if (decoded.reject) return decoded;
   decoded.pixels = fit(std::move(image), target_).pixels;

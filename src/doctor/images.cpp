@@ -7,7 +7,7 @@
 #include "doctor/checks.h"
 #include "doctor/version_rules.h"
 #include "image/codecs.h"
-#include "image/font_source.h"
+#include "sources/font_source.h"
 
 namespace valley::doctor {
 namespace {

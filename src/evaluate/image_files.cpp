@@ -10,10 +10,11 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/read_file.h"
+#include "core/text.h"
 #include "image/decode.h"
 #include "image/fit.h"
-#include "image/folder_listing.h"
-#include "image/labels.h"
+#include "sources/folder_files.h"
+#include "sources/labels.h"
 
 namespace valley {
 namespace {
@@ -92,23 +93,21 @@ void ImageFiles::read(std::uint64_t i, std::span<std::uint8_t> pixels) const {
 
 std::unique_ptr<LabeledImages> open_image_folder(const fs::path& folder, bool full_names,
                                                  const ImageShape& shape) {
-  const FolderListing listing = list_folder(folder);
-  if (listing.entries.empty())
+  const FolderFiles listed(folder);
+  if (listed.entries().empty())
     throw Error(ExitCode::kData,
                 "{} holds neither shards nor a file whose name ends in .png, .jpg, .jpeg, .jpe or "
                 ".webp",
                 folder.string());
-  std::vector<std::string> paths;
-  paths.reserve(listing.entries.size());
-  for (const FolderEntry& entry : listing.entries) paths.push_back(entry.path);
-  const Labels labels = find_labels(folder, paths, {});
+  const Labels labels = find_labels(listed, {});
   if (!labels.warning.empty()) log::warn("{}: {}", folder.string(), labels.warning);
   std::vector<File> files;
-  files.reserve(paths.size());
-  for (std::size_t i = 0; i < paths.size(); ++i) {
-    const fs::path path = folder / paths[i];
-    files.push_back({path, escaped_name(full_names ? path.string() : paths[i]),
-                     listing.entries[i].bytes, labels.of[i], listing.entries[i].reject});
+  files.reserve(listed.entries().size());
+  for (std::size_t i = 0; i < listed.entries().size(); ++i) {
+    const FileEntry& entry = listed.entries()[i];
+    const fs::path path = folder / entry.path;
+    files.push_back({path, escaped_name(full_names ? path.string() : entry.path), entry.bytes,
+                     labels.of[i], entry.reject});
   }
   return std::make_unique<ImageFiles>(std::move(files), labels.class_names, shape);
 }

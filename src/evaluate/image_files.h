@@ -10,7 +10,7 @@
 
 namespace valley {
 
-// The files of a folder, labeled as by default in `valley shard build` (image/labels.h).
+// The files of a folder, labeled as by default in `valley shard build` (sources/labels.h).
 // `full_names`: image names include the path of the folder.
 [[nodiscard]] std::unique_ptr<LabeledImages> open_image_folder(const std::filesystem::path& folder,
                                                                bool full_names,

@@ -1,9 +1,11 @@
-// Source of the images of a data set. One class per kind of source (fonts, folders), selected by
-// `valley shard build` in app/shard_build.cpp.
+// Source of the images of a data set. src/sources has a class per kind of source.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -28,6 +30,13 @@ class ImageReader {
   virtual void done() {}
 };
 
+// The order in which a build reads candidates: at(position) for positions [first, end).
+struct ReadingOrder {
+  std::function<std::uint64_t(std::uint64_t)> at;
+  std::uint64_t first = 0;
+  std::uint64_t end = 0;
+};
+
 // The list of candidates, in a fixed order that does not depend on the host. Any thread may call.
 class ImageSource {
  public:
@@ -36,9 +45,18 @@ class ImageSource {
   [[nodiscard]] virtual std::string name(std::uint64_t index) const = 0;    // unique, UTF-8
   [[nodiscard]] virtual std::int64_t label(std::uint64_t index) const = 0;  // -1: none
   [[nodiscard]] virtual std::vector<std::string> class_names() const = 0;
+  // Height and width, in pixels, to record as those of the source, if they are not the sizes of the
+  // image that a reader returns.
+  [[nodiscard]] virtual std::optional<std::array<std::uint32_t, 2>> orig_size(
+      std::uint64_t /*index*/) const {
+    return std::nullopt;
+  }
   // Everything that the images depend on, as a JSON object: kind, content hash, options; no path.
   [[nodiscard]] virtual std::string identity_json() const = 0;
   [[nodiscard]] virtual std::unique_ptr<ImageReader> open_reader() const = 0;
+  // Called once before the readers, whose loads then come in nearly this order. Sources that can
+  // only be read from their beginning plan their passes by it.
+  virtual void expect_order(const ReadingOrder& /*order*/) const {}
   // A line per candidate, "ATTRIBUTES\tNAME", to report which of them changed between a build and
   // its resume; may be empty.
   [[nodiscard]] virtual std::string listing() const { return {}; }

@@ -13,8 +13,9 @@
 #include "core/error.h"
 #include "data/builder.h"
 #include "evaluate/class_map.h"
-#include "image/folder_source.h"
 #include "record/image_grid.h"
+#include "sources/encoded_source.h"
+#include "sources/folder_files.h"
 #include "support/temporary_folder.h"
 
 namespace valley {
@@ -46,7 +47,7 @@ void build_shards(const fs::path& source, const fs::path& destination) {
   options.target.height = options.target.width = kShape.height;
   options.jobs = 1;
   options.shuffle_seed = std::nullopt;
-  build_dataset(FolderSource(source, {}), options);
+  build_dataset(EncodedSource(std::make_unique<FolderFiles>(source), {}), options);
 }
 
 // The first value of each image.

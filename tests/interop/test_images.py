@@ -237,12 +237,14 @@ def test_peek_draws_and_lists_images(tmp_path):
 def test_options_of_other_sources_are_rejected(tmp_path):
     color(tmp_path / "in", "a.png", 1)
     command = ["shard", "build", "--dest", tmp_path / "out", "--source"]
-    assert "--codepoints is for fonts" in run(*command, tmp_path / "in", "--codepoints", "41").stderr
+    for option in (["--codepoints", "41"], ["--part", "all"], ["--dataset", "imgs"]):
+        result = run(*command, tmp_path / "in", *option)
+        assert result.returncode == 2 and f"{option[0]} does not apply to --source" in result.stderr and "is a folder of images" in result.stderr
     for option in (["--labels", "dirs"], ["--exif", "apply"], ["--min-size", "2"], ["--max-pixels", "9"],
                    ["--alpha", "error"]):
         result = run(*command, "NotoColorEmoji.ttf", *option)
-        assert result.returncode == 2 and "is for folders of images" in result.stderr
-    for arguments in (["--transform", "center-crop-wide"], ["--labels", "csv:x"], ["--labels", "json:"],
+        assert result.returncode == 2 and "does not apply" in result.stderr and "is a font" in result.stderr
+    for arguments in (["--transform", "center-crop-wide"], ["--labels", "csv:"], ["--labels", "json:"],
                       ["--transform", "center-crop-dhariwal", "--filter", "box"],
                       ["--transform", "center-crop-dhariwal", "--resolution", "8x9"]):
         assert run(*command, tmp_path / "in", *arguments).returncode == 2
@@ -271,9 +273,12 @@ def test_every_reason_of_a_reject_is_documented():
     documented = {reason for row in re.findall(r"^\| (`[^|]*) \|", text.split("## Rejects")[1].split("\n## ")[0], re.MULTILINE)
                   for reason in re.findall(r"`([^`]+)`", row)}
     given = set()
-    for path in sorted((REPOSITORY / "src" / "image").glob("*.cpp")):
-        # Reject{"reason", add(path, {"reason", fail_with("reason", return {"reason", and the names that reason_of returns.
-        given |= set(re.findall(r'(?:Reject|return |, )\{"([a-z ]+)",|fail_with\("([a-z ]+)"|return "([a-z]+)";', path.read_text()))
+    for layer in ("image", "sources"):
+        for path in sorted((REPOSITORY / "src" / layer).glob("*.cpp")):
+            # Reject{"reason", add(std::move(path), {"reason", fail_with("reason", return {"reason", and the names that reason_of returns.
+            given |= set(re.findall(r'(?:Reject|return |path\), )\{"([a-z ]+)",|fail_with\("([a-z ]+)"', path.read_text()))
+            if path.name.endswith("_decoder.cpp"):
+                given |= {(reason,) for reason in re.findall(r'return "([a-z]+)";', path.read_text())}
     given = {reason for groups in given for reason in groups if reason}
     assert len(given) > 10
     assert given <= documented, given - documented

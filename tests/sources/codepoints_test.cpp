@@ -1,4 +1,4 @@
-#include "image/codepoints.h"
+#include "sources/codepoints.h"
 
 #include <gtest/gtest.h>
 

@@ -5,7 +5,8 @@
 
 #include "core/error.h"
 #include "encoded_images.h"
-#include "image/folder_source.h"
+#include "sources/encoded_source.h"
+#include "sources/folder_files.h"
 #include "support/temporary_folder.h"
 
 namespace valley {
@@ -22,13 +23,16 @@ class FolderTest : public ::testing::Test {
   void put_image(const std::string& name) const { put(name, png_of(test_picture(3, 4, 3))); }
   [[nodiscard]] std::vector<std::string> paths() const {
     std::vector<std::string> found;
-    for (const FolderEntry& entry : list_folder(folder_.path()).entries)
-      found.push_back(entry.path);
+    for (const FileEntry& entry : list_folder(folder_.path()).entries) found.push_back(entry.path);
     return found;
   }
   static std::string reason(const std::variant<Image, Reject>& result) {
     const auto* reject = std::get_if<Reject>(&result);
     return reject == nullptr ? "none" : reject->reason;
+  }
+
+  [[nodiscard]] std::unique_ptr<FolderFiles> files() const {
+    return std::make_unique<FolderFiles>(folder_.path());
   }
 
   TemporaryFolder folder_;
@@ -80,7 +84,7 @@ TEST(EscapedName, KeepsUtf8AndEscapesOtherBytes) {
 TEST_F(FolderTest, FilesThatChangeAfterTheListingAreRejects) {
   for (const char* name : {"gone.png", "grown.png", "kept.png", "pipe.png", "secret.png"})
     put_image(name);
-  const FolderSource source(folder_.path(), {});
+  const EncodedSource source(files(), {});
   fs::remove(folder_ / "gone.png");
   std::ofstream(folder_ / "grown.png", std::ios::app) << "more";
   fs::remove(folder_ / "pipe.png");
@@ -101,8 +105,8 @@ TEST_F(FolderTest, FilesThatChangeAfterTheListingAreRejects) {
 TEST_F(FolderTest, TheIdentityIsNamesSizesAndLabelsButNotTimes) {
   put_image("a/1.png");
   put_image("b/2.png");
-  const auto identity = [this](FolderOptions options = {}) {
-    return FolderSource(folder_.path(), std::move(options)).identity_json();
+  const auto identity = [this](EncodedOptions options = {}) {
+    return EncodedSource(files(), std::move(options)).identity_json();
   };
   const std::string first = identity();
   fs::last_write_time(folder_ / "a/1.png", fs::file_time_type::min());
@@ -118,12 +122,12 @@ TEST_F(FolderTest, TheIdentityIsNamesSizesAndLabelsButNotTimes) {
 
 TEST_F(FolderTest, AutomaticLabelsNeedTwoClasses) {
   put_image("only/1.png");
-  const FolderSource one(folder_.path(), {});
+  const EncodedSource one(files(), {});
   EXPECT_EQ(one.label(0), -1);
   EXPECT_NE(one.label_warning().find("--labels dirs"), std::string::npos);
-  EXPECT_EQ(FolderSource(folder_.path(), {.labels = {LabelKind::kDirs}}).label(0), 0);
+  EXPECT_EQ(EncodedSource(files(), {.labels = {LabelKind::kDirs}}).label(0), 0);
   put_image("second/2.png");
-  const FolderSource two(folder_.path(), {});
+  const EncodedSource two(files(), {});
   EXPECT_EQ(two.class_names(), (std::vector<std::string>{"only", "second"}));
   EXPECT_EQ(two.label(1), 1);
   EXPECT_EQ(two.label_warning(), "");

@@ -8,10 +8,10 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
-#include "image/codepoints.h"
-#include "image/font_face.h"
-#include "image/font_source.h"
-#include "image/tiny_font.h"
+#include "sources/codepoints.h"
+#include "sources/font_face.h"
+#include "sources/font_source.h"
+#include "sources/tiny_font.h"
 
 namespace valley {
 namespace {

@@ -1,10 +1,11 @@
-#include "image/labels.h"
+#include "sources/labels.h"
 
 #include <algorithm>
 #include <cctype>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <unordered_map>
@@ -13,7 +14,8 @@
 #include "core/file_type.h"
 #include "core/json_text.h"
 #include "core/read_file.h"
-#include "image/folder_listing.h"
+#include "core/text.h"
+#include "sources/label_table.h"
 
 namespace valley {
 namespace {
@@ -50,9 +52,8 @@ json parse_labels_file(const std::string& text, const std::string& name) {
 
 class LabelFile {
  public:
-  explicit LabelFile(const std::filesystem::path& path, bool takes_pipes = false)
-      : name_(path.string()),
-        root_(parse_labels_file(read_file(path, {.takes_pipes = takes_pipes}), name_)) {
+  LabelFile(const std::string& text, std::string name)
+      : name_(std::move(name)), root_(parse_labels_file(text, name_)) {
     if (!root_.is_object()) fail("it is not a JSON object");
   }
   [[nodiscard]] bool has_labels() const {
@@ -63,9 +64,6 @@ class LabelFile {
   [[nodiscard]] Labels labels_of(const std::vector<std::string>& paths) const;
 
  private:
-  // Error kData with examples of both and the likely reason, because no entry matches an image.
-  [[noreturn]] void fail_without_match(const std::vector<std::string>& label_paths,
-                                       const std::vector<std::string>& images) const;
   [[noreturn]] void fail(const std::string& what) const {
     throw Error(ExitCode::kData,
                 "{}: {}; expected {{\"labels\": [[\"folder/image.png\", 3], ...]}}", name_, what);
@@ -177,106 +175,158 @@ std::string mismatch_reason(const std::vector<std::string>& label_paths,
   return "it may belong to another folder";
 }
 
-Labels LabelFile::labels_of(const std::vector<std::string>& paths) const {
-  if (!has_labels()) fail("it has no \"labels\"");
-  std::unordered_map<std::string, std::int64_t> known = read_labels();
-  std::int64_t largest = -1;
-  for (const auto& [path, label] : known) largest = std::max(largest, label);
-  Labels labels{.kind = LabelKind::kJson, .of = {}, .class_names = read_class_names(largest)};
-  const std::size_t entries = known.size();
-  std::vector<std::string> unlabelled;
-  for (const std::string& path : paths) {
-    const auto found = known.extract(path);
-    labels.of.push_back(found.empty() ? -1 : found.mapped());
-    if (found.empty()) unlabelled.push_back(path);
-  }
-  std::vector<std::string> unused;
-  unused.reserve(known.size());
-  for (const auto& [path, label] : known) unused.push_back(path);
-  if (!paths.empty() && unlabelled.size() == paths.size()) fail_without_match(unused, unlabelled);
-  if (unused.empty()) return labels;
-  labels.warning = fmt::format(
-      "{}: {} of its labels belong to no image of the folder, such as {}; {} of {} entries match, "
-      "and {} of {} images have no label",
-      name_, unused.size(), examples_of(unused, 1), entries - unused.size(), entries,
-      unlabelled.size(), paths.size());
-  return labels;
-}
+// Labels by path, as a file lists them.
+struct ListedLabels {
+  std::string file;
+  std::string example;  // of an entry, for an empty list
+  std::unordered_map<std::string, std::int64_t> known;
+};
 
-void LabelFile::fail_without_match(const std::vector<std::string>& label_paths,
-                                   const std::vector<std::string>& images) const {
+// Error kData with examples of both and the likely reason, because no entry matches an image.
+[[noreturn]] void fail_without_match(const ListedLabels& listed,
+                                     const std::vector<std::string>& label_paths,
+                                     const std::vector<std::string>& images) {
   const std::string shown = examples_of(images, 2);
   if (label_paths.empty())
     throw Error(ExitCode::kData,
                 "{}: its list \"labels\" is empty, so none of {} images has a label; the images "
-                "are named like {}; list them as {{\"labels\": [[\"folder/image.png\", 3], ...]}}",
-                name_, images.size(), shown);
+                "are named like {}; list them as {}",
+                listed.file, images.size(), shown, listed.example);
   throw Error(ExitCode::kData,
               "{}: none of its {} labels belongs to one of {} images: {}. Its paths are like {}, "
               "those of the images like {}",
-              name_, label_paths.size(), images.size(), mismatch_reason(label_paths, images),
+              listed.file, label_paths.size(), images.size(), mismatch_reason(label_paths, images),
               examples_of(label_paths, 2), shown);
+}
+
+// Fills labels.of, with a warning for entries that belong to no image.
+void match_labels(ListedLabels listed, const std::vector<std::string>& paths, Labels& labels) {
+  const std::size_t entries = listed.known.size();
+  std::vector<std::string> unlabelled;
+  for (const std::string& path : paths) {
+    const auto found = listed.known.extract(path);
+    labels.of.push_back(found.empty() ? -1 : found.mapped());
+    if (found.empty()) unlabelled.push_back(path);
+  }
+  std::vector<std::string> unused;
+  unused.reserve(listed.known.size());
+  for (const auto& [path, label] : listed.known) unused.push_back(path);
+  if (!paths.empty() && unlabelled.size() == paths.size())
+    fail_without_match(listed, unused, unlabelled);
+  if (unused.empty()) return;
+  labels.warning = fmt::format(
+      "{}: {} of its labels belong to no image of the folder, such as {}; {} of {} entries match, "
+      "and {} of {} images have no label",
+      listed.file, unused.size(), examples_of(unused, 1), entries - unused.size(), entries,
+      unlabelled.size(), paths.size());
+}
+
+Labels LabelFile::labels_of(const std::vector<std::string>& paths) const {
+  if (!has_labels()) fail("it has no \"labels\"");
+  ListedLabels listed{name_, "{\"labels\": [[\"folder/image.png\", 3], ...]}", read_labels()};
+  std::int64_t largest = -1;
+  for (const auto& [path, label] : listed.known) largest = std::max(largest, label);
+  Labels labels{.kind = LabelKind::kJson, .of = {}, .class_names = read_class_names(largest)};
+  match_labels(std::move(listed), paths, labels);
+  return labels;
 }
 
 Labels no_labels(std::size_t images) {
   return {.kind = LabelKind::kNone, .of = std::vector<std::int64_t>(images, -1), .class_names = {}};
 }
 
-// True for a dangling link too, so that opening it fails with its name.
-bool has_dataset_file(const std::filesystem::path& folder) {
-  const std::filesystem::path file = folder / kDatasetFile;
-  std::error_code none;
-  return type_of_file(file) == std::filesystem::file_type::regular ||
-         (!is_there(file) && std::filesystem::is_symlink(file, none));
+bool has_own_labels(const FileCollection& files) {
+  return std::ranges::any_of(files.own_labels(), [](std::int64_t label) { return label >= 0; });
 }
 
-Labels labels_of_any_kind(const std::filesystem::path& folder,
-                          const std::vector<std::string>& paths) {
-  if (has_dataset_file(folder)) {
-    try {
-      const LabelFile file(folder / kDatasetFile);
+Labels own_labels_of(const FileCollection& files) {
+  if (!has_own_labels(files))
+    throw Error(ExitCode::kData, "{}: no image has a label of its own", files.place_of(""));
+  return {
+      .kind = LabelKind::kOwn, .of = files.own_labels(), .class_names = files.own_class_names()};
+}
+
+Labels labels_of_any_kind(const FileCollection& files, const std::vector<std::string>& paths) {
+  const std::string name = files.place_of(kDatasetFile);
+  try {
+    if (const std::optional<std::string> text = files.dataset_file()) {
+      const LabelFile file(*text, name);
       if (file.has_any_label()) return file.labels_of(paths);
-    } catch (const Error& error) {
-      throw Error(error.code(),
-                  "{}. The file was found in the folder of images: if it does not hold their "
-                  "labels, move or rename it; valley shard build ignores it with --labels dirs "
-                  "or --labels none",
-                  error.what());
     }
+  } catch (const Error& error) {
+    throw Error(
+        error.code(),
+        "{}. The file was found in the {} of images: if it does not hold their labels, move "
+        "or rename it; valley shard build ignores it with --labels dirs or --labels none",
+        error.what(), files.kind() == "folder" ? "folder" : "archive");
   }
+  if (has_own_labels(files)) return own_labels_of(files);
   Labels labels = labels_of_folders(paths);
   if (labels.class_names.size() >= 2) return labels;
   Labels none = no_labels(paths.size());
   if (!labels.class_names.empty())
     none.warning = fmt::format(
         "there is only one folder, {}, so the images get no labels; --labels dirs makes it a "
-        "class, and "
-        "--source {} uses the folders in it",
-        labels.class_names[0], (folder / class_of(paths[0])).string());
+        "class{}",
+        labels.class_names[0],
+        files.kind() == "folder" ? fmt::format(", and --source {} uses the folders in it",
+                                               files.place_of(class_of(paths[0])))
+                                 : "");
   return none;
+}
+
+Labels labels_of_table(const LabelTable& table, std::size_t column,
+                       const std::vector<std::string>& paths) {
+  ColumnClasses classes = classes_of_column(table, column);
+  Labels labels{.kind = LabelKind::kTable, .of = {}, .class_names = std::move(classes.names)};
+  ListedLabels listed{table.file, "path,class", {}};
+  for (std::size_t i = 0; i < table.paths.size(); ++i)
+    if (classes.of[i] >= 0) listed.known.emplace(table.paths[i], classes.of[i]);
+  match_labels(std::move(listed), paths, labels);
+  return labels;
 }
 
 }  // namespace
 
 LabelOptions parse_labels(const std::string& text) {
   constexpr std::string_view kJsonPrefix = "json:";
+  constexpr std::string_view kTablePrefix = "csv:";
   if (text == "auto") return {LabelKind::kAuto};
   if (text == "dirs") return {LabelKind::kDirs};
   if (text == "none") return {LabelKind::kNone};
   if (text.starts_with(kJsonPrefix) && text.size() > kJsonPrefix.size())
     return {LabelKind::kJson, text.substr(kJsonPrefix.size())};
-  throw Error(ExitCode::kUsage, "--labels {}: must be auto, dirs, json:FILE or none", text);
+  if (text.starts_with(kTablePrefix) && text.size() > kTablePrefix.size()) {
+    const std::string file = text.substr(kTablePrefix.size());
+    const auto colon = file.rfind(':');
+    // A file whose name has a colon is named as it is.
+    if (colon == std::string::npos || is_there(file)) return {LabelKind::kTable, file};
+    return {LabelKind::kTable, file.substr(0, colon), file.substr(colon + 1)};
+  }
+  throw Error(ExitCode::kUsage,
+              "--labels {}: must be auto, dirs, json:FILE, csv:FILE, csv:FILE:COLUMN or none",
+              text);
 }
 
-Labels find_labels(const std::filesystem::path& folder, const std::vector<std::string>& paths,
-                   const LabelOptions& options) {
+Labels find_labels(const FileCollection& files, const LabelOptions& options) {
+  std::vector<std::string> paths;
+  paths.reserve(files.entries().size());
+  for (const FileEntry& entry : files.entries()) paths.push_back(entry.path);
   switch (options.kind) {
     case LabelKind::kAuto:
-      return labels_of_any_kind(folder, paths);
+      return labels_of_any_kind(files, paths);
     case LabelKind::kDirs:
       return labels_of_folders(paths);
     case LabelKind::kJson:
-      return LabelFile(options.file, true).labels_of(paths);
+      return LabelFile(read_file(options.file, {.takes_pipes = true}), options.file.string())
+          .labels_of(paths);
+    case LabelKind::kTable: {
+      const LabelTable table = read_label_table(options.file);
+      return labels_of_table(table, options.column.empty() ? 0 : table.column(options.column),
+                             paths);
+    }
+    case LabelKind::kOwn:
+      return own_labels_of(files);
     case LabelKind::kNone:
       break;
   }

@@ -1,10 +1,9 @@
-#include "image/folder_listing.h"
+#include "sources/folder_listing.h"
 
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <deque>
@@ -13,28 +12,12 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/text.h"
+#include "sources/member_names.h"
 
 namespace valley {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::array<std::string_view, 5> kExtensions{".png", ".jpg", ".jpeg", ".jpe", ".webp"};
-
-std::string extension_of(const std::string& name) { return fs::path(name).extension().string(); }
-
-std::string lower_extension_of(const std::string& name) {
-  std::string extension = extension_of(name);
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension;
-}
-
-bool has_image_extension(const std::string& name) {
-  const std::string extension = lower_extension_of(name);
-  return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
-}
 
 std::string_view kind_of(mode_t mode) {
   if (S_ISFIFO(mode)) return "a named pipe";
@@ -166,13 +149,13 @@ void Walk::list(const Folder& folder, const fs::path& path, std::error_code& fai
     look_at(folder.path, *entry);
 }
 
-bool before(const FolderEntry& a, const FolderEntry& b) { return a.path < b.path; }
+bool before(const FileEntry& a, const FileEntry& b) { return a.path < b.path; }
 
 // In sorted order, the entries of a folder directly follow its path.
 void Walk::reject_empty_folders() {
-  std::vector<FolderEntry> empty;
+  std::vector<FileEntry> empty;
   for (const std::string& folder : folders_like_images_) {
-    const FolderEntry start{.path = folder + "/"};
+    const FileEntry start{.path = folder + "/"};
     const auto next =
         std::lower_bound(listing_.entries.begin(), listing_.entries.end(), start, before);
     if (next == listing_.entries.end() || !next->path.starts_with(start.path))
@@ -212,20 +195,5 @@ Reject unreadable(const fs::path& path, int error_number) {
 }
 
 FolderListing list_folder(const fs::path& folder) { return Walk(folder).run(); }
-
-std::string escaped_name(std::string_view path) {
-  std::string name;
-  while (!path.empty()) {
-    const auto first = static_cast<unsigned char>(path[0]);
-    const std::size_t length = utf8_character_bytes(path);
-    const bool is_plain = length > 0 && first >= 0x20 && first != 0x7F && first != '\\';
-    if (is_plain)
-      name += path.substr(0, length);
-    else
-      name += fmt::format("\\x{:02X}", first);
-    path.remove_prefix(is_plain ? length : 1);
-  }
-  return name;
-}
 
 }  // namespace valley

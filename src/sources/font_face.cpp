@@ -1,4 +1,4 @@
-#include "image/font_face.h"
+#include "sources/font_face.h"
 
 #include <ft2build.h>
 #include FT_FREETYPE_H

@@ -1,4 +1,4 @@
-#include "image/font_source.h"
+#include "sources/font_source.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -11,9 +11,9 @@
 #include "core/json_text.h"
 #include "core/read_file.h"
 #include "core/text.h"
-#include "image/codepoints.h"
-#include "image/folder_listing.h"
-#include "image/font_face.h"
+#include "sources/codepoints.h"
+#include "sources/folder_listing.h"
+#include "sources/font_face.h"
 
 namespace valley {
 namespace {

@@ -9,19 +9,12 @@
 #include <string_view>
 #include <vector>
 
-#include "image/image_source.h"
+#include "sources/file_collection.h"
 
 namespace valley {
 
-struct FolderEntry {
-  std::string path{};  // relative to the folder, with '/', as bytes of the file system
-  std::uint64_t bytes = 0;
-  std::int64_t modified_ns = 0;    // since 1970
-  std::optional<Reject> reject{};  // set if it is known not to be an image before it is opened
-};
-
 struct FolderListing {
-  std::vector<FolderEntry> entries;             // sorted by the bytes of their paths
+  std::vector<FileEntry> entries;               // sorted by the bytes of their paths
   std::map<std::string, std::uint64_t> others;  // skipped files: extension -> number
   std::uint64_t hidden = 0;                     // files and folders whose names start with a dot
   std::vector<std::string> repeated_links;      // links to folders that are listed already
@@ -38,9 +31,5 @@ struct FolderListing {
 // once. Errors: kMissingInput if `folder` itself cannot be read; kIo naming the path if storage
 // fails.
 [[nodiscard]] FolderListing list_folder(const std::filesystem::path& folder);
-
-// Path as UTF-8 without control characters: other bytes, and '\', become "\xNN", so that different
-// paths have different names.
-[[nodiscard]] std::string escaped_name(std::string_view path);
 
 }  // namespace valley

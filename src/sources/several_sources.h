@@ -1,0 +1,55 @@
+// Several sources as one: the candidates of the first, then those of the second, and so on.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "image/image_source.h"
+
+namespace valley {
+
+struct NamedSource {
+  std::string name;  // prefix of the names of its images: "NAME/..."; unique
+  std::unique_ptr<ImageSource> source;
+};
+
+class SeveralSources final : public ImageSource {
+ public:
+  // Classes of equal names become one; the union is sorted by bytes. Without class names numbers
+  // are kept. Error kUsage if some sources with labels have class names and others do not.
+  explicit SeveralSources(std::vector<NamedSource> sources);
+
+  [[nodiscard]] std::uint64_t size() const override { return ends_.back(); }
+  [[nodiscard]] std::string name(std::uint64_t index) const override;
+  [[nodiscard]] std::int64_t label(std::uint64_t index) const override;
+  [[nodiscard]] std::vector<std::string> class_names() const override { return class_names_; }
+  [[nodiscard]] std::optional<std::array<std::uint32_t, 2>> orig_size(
+      std::uint64_t index) const override;
+  [[nodiscard]] std::string identity_json() const override;
+  [[nodiscard]] std::unique_ptr<ImageReader> open_reader() const override;
+  void expect_order(const ReadingOrder& order) const override;
+  [[nodiscard]] std::string listing() const override;
+
+ private:
+  class Reader;
+  struct Place {
+    std::size_t source = 0;
+    std::uint64_t index = 0;
+  };
+  [[nodiscard]] Place place_of(std::uint64_t index) const;
+  void merge_classes();
+
+  std::vector<NamedSource> sources_;
+  std::vector<std::uint64_t> ends_;  // candidates up to the end of each source
+  std::vector<std::string> class_names_;
+  std::vector<std::vector<std::int64_t>> classes_;  // number of each source's class
+};
+
+// "photos" for "data/photos", "photos.zip" and "photos.tar.gz"; with "-2", "-3" where it repeats.
+[[nodiscard]] std::vector<std::string> unique_names(const std::vector<std::string>& sources);
+
+}  // namespace valley
