@@ -21,6 +21,10 @@ void add_shard_command(CLI::App& app) {
   add_shard_verify(*shard);
   add_shard_info(*shard);
   add_shard_peek(*shard);
+  add_shard_subset(*shard);
+  add_shard_split(*shard);
+  add_shard_merge(*shard);
+  add_shard_reshard(*shard);
 }
 
 }  // namespace valley::app

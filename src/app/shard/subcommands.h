@@ -8,7 +8,11 @@ namespace valley::app {
 
 void add_shard_build(CLI::App& shard);
 void add_shard_info(CLI::App& shard);
+void add_shard_merge(CLI::App& shard);
 void add_shard_peek(CLI::App& shard);
+void add_shard_reshard(CLI::App& shard);
+void add_shard_split(CLI::App& shard);
+void add_shard_subset(CLI::App& shard);
 void add_shard_verify(CLI::App& shard);
 
 }  // namespace valley::app
