@@ -13,8 +13,8 @@
 namespace valley {
 namespace {
 
-constexpr std::array<std::string_view, 5> kTransforms{"none", "center-crop", "pad",
-                                                      "center-crop-wide", "center-crop-dhariwal"};
+constexpr std::array<std::string_view, 6> kTransforms{
+    "none", "center-crop", "pad", "border", "center-crop-wide", "center-crop-dhariwal"};
 
 std::int64_t scaled(std::int64_t length, std::int64_t numerator, std::int64_t denominator) {
   return std::max<std::int64_t>(1, (length * numerator + denominator / 2) / denominator);
@@ -77,20 +77,24 @@ Image center_crop_dhariwal(Image image, const Target& target) {
   return cropped(std::move(image), top, left, side, side);
 }
 
+Image centered(const Image& inside, const Target& target) {
+  Image whole(target.height, target.width, inside.channels, target.background);
+  const std::int64_t top = (target.height - inside.height) / 2;
+  const std::int64_t left = (target.width - inside.width) / 2;
+  for (std::int64_t y = 0; y < inside.height; ++y)
+    std::copy_n(inside.row(y), inside.row_bytes(), whole.row(top + y) + left * inside.channels);
+  return whole;
+}
+
 Image pad(const Image& image, const Target& target) {
   const bool is_wide = image.width * target.height >= target.width * image.height;
   const std::int64_t width =
       is_wide ? target.width : scaled(image.width, target.height, image.height);
   const std::int64_t height =
       is_wide ? scaled(image.height, target.width, image.width) : target.height;
-  const Image inside = resample(image, std::min(height, target.height),
-                                std::min(width, target.width), target.filter);
-  Image whole(target.height, target.width, image.channels, target.background);
-  const std::int64_t top = (target.height - inside.height) / 2;
-  const std::int64_t left = (target.width - inside.width) / 2;
-  for (std::int64_t y = 0; y < inside.height; ++y)
-    std::copy_n(inside.row(y), inside.row_bytes(), whole.row(top + y) + left * image.channels);
-  return whole;
+  return centered(resample(image, std::min(height, target.height), std::min(width, target.width),
+                           target.filter),
+                  target);
 }
 
 }  // namespace
@@ -130,6 +134,9 @@ Image with_channels(Image image, std::int64_t channels) {
 }
 
 std::optional<Reject> unfit(std::int64_t height, std::int64_t width, const Target& target) {
+  if (target.transform == Transform::kBorder && (height > target.height || width > target.width))
+    return Reject{"too large", fmt::format("{}x{} pixels; border does not shrink to {}x{}", width,
+                                           height, target.width, target.height)};
   if (target.transform != Transform::kCenterCropWide) return std::nullopt;
   const std::int64_t rows = wide_rows(height, width, target);
   if (width >= target.width && rows >= target.content_height) return std::nullopt;
@@ -151,6 +158,9 @@ Image fit(Image image, const Target& target) {
       break;
     case Transform::kPad:
       image = pad(image, target);
+      break;
+    case Transform::kBorder:
+      image = centered(image, target);
       break;
     case Transform::kCenterCropWide:
       image = center_crop_wide(std::move(image), target);

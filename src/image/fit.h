@@ -18,6 +18,7 @@ enum class Transform {
   kCenterCrop,      // the largest centered part of the target's aspect ratio (a square target: the
                     // short side), then resized
   kPad,             // resized to fit inside, centered on the background
+  kBorder,          // not resized, centered on the background
   kCenterCropWide,  // as in StyleGAN's dataset_tool.py: see content_height
   kCenterCropDhariwal,  // as in ADM's image_datasets.py: halved by box filters while the short
                         // side is at least twice the target, then bicubic, then cropped
@@ -33,14 +34,15 @@ struct Target {
   std::int64_t channels = 3;  // 1 or 3
   Transform transform = Transform::kCenterCrop;
   Filter filter = Filter::kLanczos;
-  std::uint8_t background = 255;  // background of kPad, in every channel
+  std::uint8_t background = 255;  // background of kPad and kBorder, in every channel
   // For kCenterCropWide, whose height and width are equal: the height of the image between black
   // bars. Rows are cropped to round(width * image height / image width), then the rest is stretched
   // to content_height x width.
   std::int64_t content_height = 0;
 };
 
-// Reason why an image of this size cannot be fitted: kCenterCropWide does not enlarge.
+// Reason why an image of this size cannot be fitted: kCenterCropWide does not enlarge, and kBorder
+// does not shrink.
 [[nodiscard]] std::optional<Reject> unfit(std::int64_t height, std::int64_t width,
                                           const Target& target);
 

@@ -21,6 +21,16 @@ Target gray_target(std::int64_t height, std::int64_t width, Transform transform)
   return {.height = height, .width = width, .channels = 1, .transform = transform};
 }
 
+TEST(Fit, BorderCentersWithoutResizing) {
+  Target target = gray_target(4, 5, Transform::kBorder);
+  target.background = 7;
+  const Image image = fit(Image(2, 3, 1, 100), target);
+  EXPECT_EQ(image.pixels, (std::vector<std::uint8_t>{7, 7,   7,   7,   7, 7, 100, 100, 100, 7,
+                                                     7, 100, 100, 100, 7, 7, 7,   7,   7,   7}));
+  EXPECT_FALSE(unfit(4, 5, target));
+  EXPECT_EQ(unfit(5, 5, target)->reason, "too large");
+}
+
 TEST(Fit, CenterCropTakesTheMiddleSquare) {
   const Image wide = fit(ramp(2, 7), gray_target(2, 2, Transform::kCenterCrop));
   EXPECT_EQ(wide.pixels, (std::vector<std::uint8_t>{2, 3, 12, 13}));

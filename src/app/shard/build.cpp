@@ -140,7 +140,8 @@ void add_shape_options(CLI::App& command, BuildArguments& arguments) {
       .add_option("--transform", arguments.transform,
                   "How to fit other shapes: none stretches, center-crop takes the largest centered "
                   "part, pad "
-                  "adds borders in the color of --alpha; -wide as in StyleGAN, -dhariwal as in ADM")
+                  "adds borders in the color of --alpha, border does so without resizing; -wide as "
+                  "in StyleGAN, -dhariwal as in ADM")
       ->check(CLI::IsMember(transform_names()))
       ->capture_default_str();
   command
