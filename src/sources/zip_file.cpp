@@ -1,5 +1,6 @@
 #include "sources/zip_file.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zip.h>
 
@@ -42,6 +43,14 @@ std::optional<Reject> reject_of(const ::zip_stat_t& status) {
   if (::zip_compression_method_supported(status.comp_method, 0) == 0)
     return Reject{"unsupported", fmt::format("compression method {}", status.comp_method)};
   return std::nullopt;
+}
+
+// True for symbolic links of zip files that were made on Unix.
+bool is_link(::zip* zip, std::uint64_t index) {
+  ::zip_uint8_t system = 0;
+  ::zip_uint32_t attributes = 0;
+  return ::zip_file_get_external_attributes(zip, index, 0, &system, &attributes) == 0 &&
+         system == ZIP_OPSYS_UNIX && S_ISLNK(attributes >> 16U);
 }
 
 class Contents {
@@ -126,6 +135,7 @@ ZipMember ZipFile::member(std::uint64_t index) const {
   member.is_stored = status.comp_method == ZIP_CM_STORE;
   member.modified_ns = static_cast<std::int64_t>(status.mtime) * kSecond;
   member.reject = reject_of(status);
+  if (is_link(zip_, index)) member.reject = Reject{"not a regular file", "a link"};
   return member;
 }
 
