@@ -6,19 +6,11 @@
 #include <variant>
 
 #include "image/decode_limits.h"
+#include "image/decode_options.h"
 #include "image/image.h"
 #include "image/image_source.h"
 
 namespace valley {
-
-// Background of transparent pixels; kError rejects images that have any, kKeep keeps the channel
-// alpha.
-enum class Alpha { kOnWhite, kOnBlack, kError, kKeep };
-
-struct DecodeOptions {
-  Alpha alpha = Alpha::kOnWhite;
-  bool apply_exif = true;
-};
 
 // Format of a file by its first bytes, regardless of its name.
 enum class Format { kJpeg, kPng, kWebp, kUnknown };

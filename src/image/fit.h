@@ -39,6 +39,8 @@ struct Target {
   // bars. Rows are cropped to round(width * image height / image width), then the rest is stretched
   // to content_height x width.
   std::int64_t content_height = 0;
+
+  friend bool operator==(const Target&, const Target&) = default;
 };
 
 // Reason why an image of this size cannot be fitted: kCenterCropWide does not enlarge, and kBorder

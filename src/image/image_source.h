@@ -7,9 +7,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
+#include "image/decode_options.h"
 #include "image/image.h"
 
 namespace valley {
@@ -26,6 +28,9 @@ class ImageReader {
   virtual ~ImageReader() = default;
   // Returns the image without alpha, in its own channels and size.
   [[nodiscard]] virtual std::variant<Image, Reject> load(std::uint64_t index) = 0;
+  // The encoded file of the image of the last load; empty if the source has none. Valid until
+  // done() or the next load.
+  [[nodiscard]] virtual std::string_view encoded() const { return {}; }
   // Call once the image of the last load is no longer in memory.
   virtual void done() {}
 };
@@ -54,6 +59,9 @@ class ImageSource {
   // Everything that the images depend on, as a JSON object: kind, content hash, options; no path.
   [[nodiscard]] virtual std::string identity_json() const = 0;
   [[nodiscard]] virtual std::unique_ptr<ImageReader> open_reader() const = 0;
+  // How loads decode the files that ImageReader::encoded() returns; nullopt for a source whose
+  // images are not encoded files.
+  [[nodiscard]] virtual std::optional<FileDecoding> decoding() const { return std::nullopt; }
   // Called once before the readers, whose loads then come in nearly this order. Sources that can
   // only be read from their beginning plan their passes by it.
   virtual void expect_order(const ReadingOrder& /*order*/) const {}

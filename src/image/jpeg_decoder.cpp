@@ -1,5 +1,7 @@
 #include "image/jpeg_decoder.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <csetjmp>
@@ -13,6 +15,7 @@
 #include <jerror.h>
 // clang-format on
 
+#include "core/error.h"
 #include "image/exif.h"
 
 #define VALLEY_TEXT_OF(x) #x
@@ -98,20 +101,20 @@ class Decompressor {
     return true;
   }
 
-  [[nodiscard]] bool read_header() {
-    return guarded([this] {
+  [[nodiscard]] bool read_header(bool keeps_exif = true) {
+    return guarded([this, keeps_exif] {
       jpeg_create_decompress(&info_);
       info_.src = &source_;
       info_.progress = &progress_;
-      ::jpeg_save_markers(&info_, kExifMarker, kLongestMarker);
+      if (keeps_exif) ::jpeg_save_markers(&info_, kExifMarker, kLongestMarker);
       ::jpeg_read_header(&info_, TRUE);
     });
   }
-  [[nodiscard]] bool read_pixels(Image& pixels) {
-    return guarded([this, &pixels] {
+  [[nodiscard]] bool read_pixels(std::uint8_t* pixels, std::size_t row_bytes) {
+    return guarded([this, pixels, row_bytes] {
       ::jpeg_start_decompress(&info_);
       while (info_.output_scanline < info_.output_height) {
-        JSAMPROW row = pixels.row(info_.output_scanline);
+        JSAMPROW row = pixels + info_.output_scanline * row_bytes;
         ::jpeg_read_scanlines(&info_, &row, 1);
       }
       ::jpeg_finish_decompress(&info_);
@@ -202,9 +205,29 @@ std::variant<Raster, Reject> decode_jpeg(std::string_view file, DecodeLimits& li
                         coefficient_bytes(info), raster.orientation}))
     return *std::move(reject);
   raster.pixels = Image(info.image_height, info.image_width, channels);
-  if (!decompressor.read_pixels(raster.pixels)) return decompressor.failure();
+  if (!decompressor.read_pixels(raster.pixels.pixels.data(), raster.pixels.row_bytes()))
+    return decompressor.failure();
   if (channels == 4) cmyk_to_rgb(raster.pixels);
   return raster;
+}
+
+std::optional<Reject> decode_jpeg_into(std::string_view file, const JpegShape& shape,
+                                       std::span<std::uint8_t> pixels) {
+  VALLEY_CHECK(pixels.size() ==
+               static_cast<std::size_t>(shape.height * shape.width * shape.channels));
+  Decompressor decompressor(file);
+  if (!decompressor.read_header(/*keeps_exif=*/false)) return decompressor.failure();
+  jpeg_decompress_struct& info = decompressor.info();
+  if (info.image_height != shape.height || info.image_width != shape.width ||
+      info.num_components != shape.channels)
+    return Reject{"damaged", fmt::format("it holds {}x{} pixels of {} components instead of {}x{} "
+                                         "of {}",
+                                         info.image_width, info.image_height, info.num_components,
+                                         shape.width, shape.height, shape.channels)};
+  info.out_color_space = shape.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  const auto row_bytes = static_cast<std::size_t>(shape.width * shape.channels);
+  if (!decompressor.read_pixels(pixels.data(), row_bytes)) return decompressor.failure();
+  return std::nullopt;
 }
 
 }  // namespace valley

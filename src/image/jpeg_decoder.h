@@ -1,6 +1,9 @@
 // JPEG files: baseline, progressive and arithmetic; gray, RGB, and CMYK as Adobe writes it.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -20,5 +23,16 @@ inline constexpr std::string_view kJpegPackage = "libjpeg-dev";
 // chroma upsampling, CMYK always inverted. Truncated or damaged files, which Pillow shows with gray
 // or garbled parts, are rejects.
 [[nodiscard]] std::variant<Raster, Reject> decode_jpeg(std::string_view file, DecodeLimits& limits);
+
+// Shape of an image: pixels and 1 (gray) or 3 (RGB) channels.
+struct JpegShape {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t channels = 0;
+};
+// Decodes a file of this shape into `pixels` [height, width, channels], as decode_jpeg does,
+// without EXIF. A file of another shape is damaged.
+[[nodiscard]] std::optional<Reject> decode_jpeg_into(std::string_view file, const JpegShape& shape,
+                                                     std::span<std::uint8_t> pixels);
 
 }  // namespace valley
