@@ -6,6 +6,7 @@
 #include "core/hash.h"
 #include "core/json_text.h"
 #include "data/shard_file.h"
+#include "image/jpeg_decoder.h"
 
 namespace valley {
 
@@ -25,6 +26,14 @@ std::string build_parameters(const ImageSource& source, const BuildOptions& opti
                      {"max_images", nullptr}};
   if (target.transform == Transform::kCenterCropWide)
     parameters["content_height"] = target.content_height;
+  if (options.storage.is_encoded()) parameters["storage"] = storage_name(options.storage);
+  if (options.storage.kind == StorageKind::kJpeg && !options.copies_records)
+    parameters["encoder"] = jpeg_library();
+  if (options.storage.kind == StorageKind::kKeep) {
+    const FileDecoding files = source.decoding().value();
+    parameters["exif"] = files.options.apply_exif ? "apply" : "ignore";
+    parameters["max_pixels"] = files.max_pixels;
+  }
   if (options.shuffle_seed) parameters["shuffle_seed"] = *options.shuffle_seed;
   if (options.max_images) parameters["max_images"] = *options.max_images;
   return write_json(parameters);
@@ -44,9 +53,12 @@ void require_same_parameters(const std::string& earlier, const std::string& now,
                              const std::string& where) {
   const json before = parse_json(earlier, where);
   const json after = parse_json(now, "parameters");
+  json all = before;
+  all.update(after);
   std::string differences;
-  for (const auto& [key, value] : after.items()) {
+  for (const auto& [key, either] : all.items()) {
     const json old = before.value(key, json());
+    const json value = after.value(key, json());
     if (old != value)
       differences += fmt::format("\n  {}: {} there, {} now", key, write_json(old).substr(0, 200),
                                  write_json(value).substr(0, 200));

@@ -20,6 +20,8 @@
 #include "data/shard_check.h"
 #include "data/shard_writer.h"
 #include "data/source_listing.h"
+#include "image/decode.h"
+#include "image/jpeg_decoder.h"
 
 namespace valley {
 namespace {
@@ -30,6 +32,20 @@ using Clock = std::chrono::steady_clock;
 constexpr std::string_view kWriter = "valley " VALLEY_VERSION;
 constexpr std::uint64_t kShardOverhead = std::uint64_t{4} << 20U;  // alignment and rows
 constexpr std::chrono::milliseconds kBetweenProgress{200};
+
+void check_storage(const ImageSource& source, const BuildOptions& options) {
+  if (options.storage.kind == StorageKind::kJpeg && jpeg_library().empty())
+    throw Error(ExitCode::kUsage, "--storage {}: {}", storage_name(options.storage),
+                missing_codec("JPEG", kJpegPackage).detail);
+  const bool needs_files = options.storage.kind == StorageKind::kKeep || options.copies_records;
+  if (needs_files && !source.decoding())
+    throw Error(
+        ExitCode::kUsage,
+        "--storage {} stores files of images unchanged, but the source (or one of several) "
+        "holds none, as fonts and arrays, or several sources are decoded in different ways; "
+        "use --storage raw or jpeg:95",
+        storage_name(options.storage));
+}
 
 void check_options(const ImageSource& source, const BuildOptions& options) {
   const Target& target = options.target;
@@ -44,6 +60,7 @@ void check_options(const ImageSource& source, const BuildOptions& options) {
     throw Error(ExitCode::kUsage, "--max-images must be at least 1");
   if (options.shuffle_seed && *options.shuffle_seed > INT64_MAX)
     throw Error(ExitCode::kUsage, "--shuffle-seed must be below 2^63");
+  check_storage(source, options);
   if (source.size() == 0)
     throw Error(ExitCode::kData, "the source holds no image that could be stored");
 }
@@ -85,6 +102,8 @@ class Builder {
   }
   [[nodiscard]] std::uint64_t room() const;  // number of images that may still be added
   [[nodiscard]] ShardHeader header() const;
+  [[nodiscard]] ImageForm form() const;
+  void require_room_on_disk() const;
   void fill(ShardWriter& shard, OrderedDecoder& decoder);
   void commit(ShardWriter& shard);
   void keep_journal();
@@ -122,6 +141,7 @@ ShardHeader Builder::header() const {
   header.height = manifest_.height;
   header.width = manifest_.width;
   header.channels = manifest_.channels;
+  header.storage = manifest_.form.storage;
   header.transform = transform_name(options_.target.transform);
   header.filter = filter_name(options_.target.filter);
   header.class_names = manifest_.class_names;
@@ -130,6 +150,18 @@ ShardHeader Builder::header() const {
   header.writer_version = manifest_.writer_version;
   header.params_json = manifest_.parameters_json;
   return header;
+}
+
+ImageForm Builder::form() const {
+  return {options_.target, options_.storage,
+          options_.copies_records || options_.storage.kind == StorageKind::kKeep};
+}
+
+// The size of encoded images is unknown: only that of the rows is required then.
+void Builder::require_room_on_disk() const {
+  const std::uint64_t shards = (room() + options_.shard_images - 1) / options_.shard_images;
+  const std::uint64_t pixels = options_.storage.is_encoded() ? 0 : room() * manifest_.image_bytes();
+  require_free_space(directory_, pixels + shards * kShardOverhead);
 }
 
 void Builder::start() {
@@ -144,6 +176,7 @@ void Builder::start() {
   manifest_.height = options_.target.height;
   manifest_.width = options_.target.width;
   manifest_.channels = options_.target.channels;
+  manifest_.form.storage = options_.storage;
   manifest_.shard_images = options_.shard_images;
   manifest_.class_names = source_.class_names();
   manifest_.candidates = source_.size();
@@ -251,9 +284,7 @@ std::vector<std::pair<std::int64_t, std::string>> Builder::empty_classes() const
 BuildReport Builder::run() {
   const DestinationLock lock(directory_);
   start();
-  const std::uint64_t shards_to_come = (room() + options_.shard_images - 1) / options_.shard_images;
-  require_free_space(directory_,
-                     room() * manifest_.image_bytes() + shards_to_come * kShardOverhead);
+  require_room_on_disk();
   // A complete data set may be in use: it never becomes unfinished again.
   if (!manifest_.complete) keep_journal();
   if (!manifest_.complete && room() > 0) {
@@ -261,7 +292,7 @@ BuildReport Builder::run() {
     source_.expect_order({[this](std::uint64_t position) { return candidate_at(position); },
                           position_, source_.size()});
     OrderedDecoder decoder(
-        source_, options_.target, [this](std::uint64_t position) { return candidate_at(position); },
+        source_, form(), [this](std::uint64_t position) { return candidate_at(position); },
         position_, source_.size(), std::max(1U, options_.jobs));
     while (room() > 0) {
       ShardWriter shard(directory_, header(), std::min(room(), options_.shard_images), name_width_);

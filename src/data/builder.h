@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "data/destination.h"
+#include "data/storage.h"
 #include "image/fit.h"
 #include "image/image_source.h"
 
@@ -33,6 +34,8 @@ struct BuildProgress {
 struct BuildOptions {
   std::filesystem::path destination;
   Target target;  // shape, transform and filter
+  Storage storage{};
+  bool copies_records = false;  // see ImageForm
   std::uint64_t shard_images = 4096;
   std::optional<std::uint64_t> shuffle_seed = 0;  // nullopt: the order of the source
   std::optional<std::uint64_t> max_images;        // limit, in build order
@@ -68,7 +71,7 @@ struct BuildPlan {
   std::uint64_t candidates = 0;
   std::uint64_t images = 0;  // maximum
   std::uint64_t shards = 0;  // maximum
-  std::uint64_t bytes = 0;   // maximum size of the pixels
+  std::uint64_t bytes = 0;   // maximum size of the pixels, decoded
   std::string parameters_json;
 };
 [[nodiscard]] BuildPlan plan_build(const ImageSource& source, const BuildOptions& options);

@@ -3,11 +3,14 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
+#include "core/hash.h"
 #include "data/manifest.h"
 #include "data/positioned_file.h"
+#include "data/record_decoder.h"
 #include "data/shard_check.h"
 
 namespace valley {
@@ -26,7 +29,7 @@ void allow_descriptors(std::uint64_t wanted) {
 class ShardedDataset final : public Dataset {
  public:
   ShardedDataset(std::filesystem::path directory, Manifest manifest)
-      : directory_(std::move(directory)), manifest_(std::move(manifest)) {
+      : directory_(std::move(directory)), manifest_(std::move(manifest)), decoder_(manifest_.form) {
     allow_descriptors(manifest_.shards.size());
     shards_.reserve(manifest_.shards.size());
     for (std::uint64_t i = 0; i < manifest_.shards.size(); ++i)
@@ -42,17 +45,21 @@ class ShardedDataset final : public Dataset {
   [[nodiscard]] const std::vector<std::string>& class_names() const override {
     return manifest_.class_names;
   }
+  [[nodiscard]] const RecordForm& form() const override { return manifest_.form; }
 
   void read(std::uint64_t index, std::span<std::uint8_t> pixels, bool verify) const override {
     VALLEY_CHECK(pixels.size() == image_bytes());
+    if (is_encoded()) {
+      decode(index, pixels, verify);
+    } else {
+      load(index, std::as_writable_bytes(pixels), verify);
+    }
+  }
+
+  void read_record(std::uint64_t index, std::string& record) const override {
     const auto [shard, row] = locate(index);
-    shard->file.read_at(shard->data_offset + row * image_bytes(), std::as_writable_bytes(pixels));
-    if (verify && crc32c(std::as_bytes(pixels)) != shard->rows.crc32c[row])
-      throw Error(ExitCode::kData,
-                  "{} row {} (image {} of the data set, \"{}\"): its pixels do not match their "
-                  "CRC32C; run valley shard verify {}, then restore or rebuild the shard",
-                  shard->file.path().string(), row, index, shard->rows.names[row],
-                  directory_.string());
+    record.resize(shard->record(row).bytes);
+    load(index, std::as_writable_bytes(std::span(record)), true);
   }
 
   [[nodiscard]] std::int64_t label(std::uint64_t index) const override {
@@ -73,7 +80,8 @@ class ShardedDataset final : public Dataset {
   void prefetch(std::span<const std::uint64_t> indices) const override {
     for (const std::uint64_t index : indices) {
       const auto [shard, row] = locate(index);
-      shard->file.will_need(shard->data_offset + row * image_bytes(), image_bytes());
+      const auto [offset, bytes] = shard->record(row);
+      shard->file.will_need(offset, bytes);
     }
   }
 
@@ -83,12 +91,57 @@ class ShardedDataset final : public Dataset {
     return {&shards_[index / manifest_.shard_images], index % manifest_.shard_images};
   }
 
+  // Reads the record of an image, as long as `record`.
+  void load(std::uint64_t index, std::span<std::byte> record, bool verify) const {
+    const auto [shard, row] = locate(index);
+    shard->file.read_at(shard->record(row).offset, record);
+    if (verify && crc32c(record) != shard->rows.crc32c[row])
+      fail(index, is_encoded() ? "its record does not match its CRC32C"
+                               : "its pixels do not match their CRC32C");
+  }
+
+  void decode(std::uint64_t index, std::span<std::uint8_t> pixels, bool verify) const {
+    static thread_local std::string buffer;
+    const auto [shard, row] = locate(index);
+    buffer.resize(shard->record(row).bytes);
+    load(index, std::as_writable_bytes(std::span(buffer)), verify);
+    if (const std::optional<Reject> reject = decoder_.decode(buffer, pixels))
+      fail(index,
+           fmt::format("its record cannot be decoded: {} ({})", reject->reason, reject->detail));
+    if (buffer.capacity() > kKeptBytes) buffer = {};
+  }
+
+  [[noreturn]] void fail(std::uint64_t index, const std::string& what) const {
+    const auto [shard, row] = locate(index);
+    throw Error(ExitCode::kData,
+                "{} row {} (image {} of the data set, \"{}\"): {}; run valley shard verify {}, "
+                "then restore or rebuild the shard",
+                shard->file.path().string(), row, index, shard->rows.names[row], what,
+                directory_.string());
+  }
+
+  static constexpr std::size_t kKeptBytes = std::size_t{4} << 20U;
+
   std::filesystem::path directory_;
   Manifest manifest_;
+  RecordDecoder decoder_;
   std::vector<OpenShard> shards_;
 };
 
 }  // namespace
+
+const RecordForm& Dataset::form() const {
+  static const RecordForm raw;
+  return raw;
+}
+
+bool Dataset::is_encoded() const { return form().storage.is_encoded(); }
+
+void Dataset::read_record(std::uint64_t index, std::string& record) const {
+  std::vector<std::uint8_t> pixels(image_bytes());
+  read(index, pixels, true);
+  record.assign(pixels.begin(), pixels.end());
+}
 
 std::unique_ptr<Dataset> Dataset::open(const std::filesystem::path& directory) {
   Manifest manifest = read_manifest(directory);

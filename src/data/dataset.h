@@ -1,5 +1,5 @@
 // Reads a data-set directory: checks the manifest, opens shards once through HDF5 and then reads
-// with pread only.
+// with pread only; encoded images are decoded by the thread that reads.
 //
 // Opening verifies for every shard: file size, `meta_sha256` (all bytes outside the pixel data)
 // *before* HDF5 sees the file, then format, version, layout, `complete`, counts and the data offset
@@ -17,6 +17,8 @@
 
 namespace valley {
 
+struct RecordForm;  // data/storage.h
+
 class Dataset {
  public:
   static std::unique_ptr<Dataset> open(const std::filesystem::path& directory);
@@ -30,14 +32,19 @@ class Dataset {
       const = 0;  // hash of content and order, independent of the sharding
   [[nodiscard]] virtual const std::filesystem::path& directory() const = 0;
   [[nodiscard]] virtual const std::vector<std::string>& class_names() const = 0;
+  // How images are stored: raw unless overridden.
+  [[nodiscard]] virtual const RecordForm& form() const;
+  [[nodiscard]] bool is_encoded() const;
   [[nodiscard]] std::uint64_t image_bytes() const {
     return static_cast<std::uint64_t>(height() * width() * channels());
   }
 
   // Reads image `index` (in data-set order) into `pixels` [H, W, C], image_bytes() long. With
-  // `verify`, compares its CRC32C: Error kData naming shard and row. Retries EIO and ESTALE, then
-  // Error kIo.
+  // `verify`, compares the CRC32C of its record. Error kData naming shard and row if it differs, or
+  // if an encoded record cannot be decoded. Retries EIO and ESTALE, then Error kIo.
   virtual void read(std::uint64_t index, std::span<std::uint8_t> pixels, bool verify) const = 0;
+  // Reads the stored record of an image, verified: an encoded file, or pixels.
+  virtual void read_record(std::uint64_t index, std::string& record) const;
   [[nodiscard]] virtual std::int64_t label(std::uint64_t index) const = 0;  // -1: none
   [[nodiscard]] virtual std::string name(std::uint64_t index) const = 0;
   // Height and width of the source image in pixels.

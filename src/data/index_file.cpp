@@ -73,9 +73,10 @@ void write_index_file(const std::filesystem::path& directory, const Manifest& ma
       write_virtual_dataset(file, opened.id(), manifest, name, type, row);
     };
     write_attributes(file, opened.id(), manifest);
-    add("images", H5T_STD_U8LE,
-        {static_cast<::hsize_t>(manifest.height), static_cast<::hsize_t>(manifest.width),
-         static_cast<::hsize_t>(manifest.channels)});
+    if (!manifest.form.storage.is_encoded())
+      add("images", H5T_STD_U8LE,
+          {static_cast<::hsize_t>(manifest.height), static_cast<::hsize_t>(manifest.width),
+           static_cast<::hsize_t>(manifest.channels)});
     add("labels", H5T_STD_I64LE, {});
     add("names", string_type(file, name_width).id(), {});
     add("crc32c", H5T_STD_U32LE, {});

@@ -1,5 +1,6 @@
 // index.h5: virtual data sets that show all shards as one /images, /labels, /names, /crc32c and
-// /orig_size, for h5py and other HDF5 programs. Valley itself does not read it.
+// /orig_size, for h5py and other HDF5 programs. Encoded images, whose place in their shard differs,
+// are left out. Valley itself does not read it.
 #pragma once
 
 #include <cstddef>

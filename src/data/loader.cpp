@@ -31,6 +31,8 @@ namespace {
 // Size of the piece of a batch that a thread reads at a time: large enough to make the lock cheap,
 // small enough to divide a batch of large images among threads.
 constexpr std::uint64_t kChunkBytes = 1 << 20;
+// The same for images that are decoded, which takes much longer than the lock.
+constexpr std::int64_t kMaxDecodedRows = 4;
 // Size of the kernel's readahead beyond the current batch.
 constexpr std::uint64_t kHintBytes = 64 << 20;
 
@@ -127,8 +129,9 @@ Loader::Ring::Ring(std::shared_ptr<const Dataset> dataset, const Order& order,
       step_to_hint_(options.first_step) {
   const auto image_bytes = std::max<std::uint64_t>(1, dataset_->image_bytes());
   const auto batch_bytes = image_bytes * static_cast<std::uint64_t>(share_);
-  piece_rows_ =
-      std::clamp<std::int64_t>(static_cast<std::int64_t>(kChunkBytes / image_bytes), 1, share_);
+  const std::int64_t max_rows = dataset_->is_encoded() ? kMaxDecodedRows : share_;
+  piece_rows_ = std::clamp<std::int64_t>(static_cast<std::int64_t>(kChunkBytes / image_bytes), 1,
+                                         std::min(share_, max_rows));
   steps_hinted_ahead_ =
       std::clamp<std::int64_t>(static_cast<std::int64_t>(kHintBytes / batch_bytes), 1, 64);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -10,6 +11,7 @@
 #include "core/json_text.h"
 #include "core/read_file.h"
 #include "data/json_fields.h"
+#include "data/record_decoder.h"
 #include "data/shard_file.h"
 
 namespace valley {
@@ -23,20 +25,22 @@ constexpr std::uint64_t kFormatVersion = 1;
 constexpr std::uint64_t kMaxSide = 65535;  // pixels
 constexpr std::uintmax_t kMaxManifestBytes = std::uintmax_t{256} << 20U;
 
-ordered_json entry_to_json(const ShardEntry& entry) {
-  return {{"file", entry.file},
-          {"state", "committed"},
-          {"bytes", entry.bytes},
-          {"sha256", entry.sha256},
-          {"meta_sha256", entry.meta_sha256},
-          {"n", entry.images},
-          {"global_offset", entry.global_offset},
-          {"data_offset", entry.data_offset},
-          {"sum", entry.sum},
-          {"sum_squares", entry.sum_squares}};
+ordered_json entry_to_json(const ShardEntry& entry, bool is_encoded) {
+  ordered_json fields{{"file", entry.file},
+                      {"state", "committed"},
+                      {"bytes", entry.bytes},
+                      {"sha256", entry.sha256},
+                      {"meta_sha256", entry.meta_sha256},
+                      {"n", entry.images},
+                      {"global_offset", entry.global_offset},
+                      {"data_offset", entry.data_offset},
+                      {"sum", entry.sum},
+                      {"sum_squares", entry.sum_squares}};
+  if (is_encoded) fields["data_bytes"] = entry.data_bytes;
+  return fields;
 }
 
-ShardEntry entry_from_json(const JsonFields& fields) {
+ShardEntry entry_from_json(const JsonFields& fields, const Manifest& manifest) {
   ShardEntry entry;
   entry.file = fields.text("file");
   if (fields.text("state") != "committed") fields.fail("state", "\"committed\"");
@@ -46,6 +50,7 @@ ShardEntry entry_from_json(const JsonFields& fields) {
   entry.images = fields.count("n");
   entry.global_offset = fields.count("global_offset");
   entry.data_offset = fields.count("data_offset");
+  if (manifest.form.storage.is_encoded()) entry.data_bytes = fields.count("data_bytes");
   entry.sum = fields.counts("sum");
   entry.sum_squares = fields.counts("sum_squares");
   return entry;
@@ -53,9 +58,8 @@ ShardEntry entry_from_json(const JsonFields& fields) {
 
 // Invariants that readers rely on: file names within the directory, an O(1) index, pixels within
 // the file.
-void check_entry(const Manifest& manifest, std::uint64_t index, bool is_last,
-                 const JsonFields& fields) {
-  const ShardEntry& entry = manifest.shards[index];
+void check_entry(Manifest& manifest, std::uint64_t index, bool is_last, const JsonFields& fields) {
+  ShardEntry& entry = manifest.shards[index];
   if (entry.file != shard_file_name(index))
     fields.fail("file", fmt::format("\"{}\"", shard_file_name(index)));
   if (entry.images == 0 || entry.images > manifest.shard_images ||
@@ -65,12 +69,18 @@ void check_entry(const Manifest& manifest, std::uint64_t index, bool is_last,
                      : fmt::format("{}, as only the last shard may differ", manifest.shard_images));
   if (entry.global_offset != manifest.images)
     fields.fail("global_offset", fmt::format("{}", manifest.images));
-  const std::uint64_t image_bytes = manifest.image_bytes();
+  const bool is_encoded = manifest.form.storage.is_encoded();
+  const std::uint64_t image_bytes = is_encoded ? 1 : manifest.image_bytes();  // at least
   if (entry.data_offset > entry.bytes ||
       entry.images > (entry.bytes - entry.data_offset) / image_bytes)
     fields.fail("data_offset", fmt::format("such that {} images of {} bytes end within the file's "
                                            "{} bytes",
                                            entry.images, image_bytes, entry.bytes));
+  if (!is_encoded) entry.data_bytes = entry.images * image_bytes;
+  if (entry.data_bytes < entry.images || entry.data_bytes > entry.bytes - entry.data_offset)
+    fields.fail("data_bytes", fmt::format("from {}, the number of images, to {}, the bytes after "
+                                          "data_offset",
+                                          entry.images, entry.bytes - entry.data_offset));
   const auto channels = static_cast<std::size_t>(manifest.channels);
   if (entry.sum.size() != channels) fields.fail("sum", "one integer per channel");
   if (entry.sum_squares.size() != channels) fields.fail("sum_squares", "one integer per channel");
@@ -108,7 +118,12 @@ void read_shape(Manifest& manifest, const JsonFields& root) {
   manifest.channels = side("channels");
   if (manifest.channels != 1 && manifest.channels != 3) root.fail("channels", "1 or 3");
   if (root.text("layout") != kLayout) root.fail("layout", "\"HWC\"");
-  if (root.text("storage") != "raw") root.fail("storage", "\"raw\"");
+  const std::optional<Storage> storage = find_storage(root.text("storage"));
+  if (!storage) root.fail("storage", "\"raw\", \"keep\" or \"jpeg:1\" to \"jpeg:100\"");
+  manifest.form.storage = *storage;
+  manifest.form.target.height = manifest.height;
+  manifest.form.target.width = manifest.width;
+  manifest.form.target.channels = manifest.channels;
   manifest.shard_images = root.count("shard_images", UINT32_MAX);
   if (manifest.shard_images == 0) root.fail("shard_images", "at least 1");
 }
@@ -140,7 +155,8 @@ std::string to_json(const Manifest& manifest) {
   ordered_json rejects = ordered_json::object();
   for (const auto& [reason, count] : manifest.rejects) rejects[reason] = count;
   ordered_json shards = ordered_json::array();
-  for (const ShardEntry& entry : manifest.shards) shards.push_back(entry_to_json(entry));
+  for (const ShardEntry& entry : manifest.shards)
+    shards.push_back(entry_to_json(entry, manifest.form.storage.is_encoded()));
   const ordered_json root = {
       {"format", kFormat},
       {"format_version", kFormatVersion},
@@ -152,7 +168,7 @@ std::string to_json(const Manifest& manifest) {
       {"width", manifest.width},
       {"channels", manifest.channels},
       {"layout", kLayout},
-      {"storage", "raw"},
+      {"storage", storage_name(manifest.form.storage)},
       {"shard_images", manifest.shard_images},
       {"mean", manifest.mean},
       {"deviation", manifest.deviation},
@@ -197,11 +213,14 @@ Manifest parse_manifest(const std::string& text, const std::string& name) {
   manifest.candidates = root.count("candidates");
   manifest.next_candidate = root.count("next_candidate");
   manifest.rejects = rejects_from_json(root);
-  manifest.parameters_json = write_json(root.object("parameters"));
+  const json& parameters = root.object("parameters");
+  manifest.parameters_json = write_json(parameters);
+  if (manifest.form.storage.kind == StorageKind::kKeep)
+    read_record_form(manifest.form, JsonFields(parameters, name, "parameters"));
   const json& shards = root.list("shards");
   for (std::size_t i = 0; i < shards.size(); ++i) {
     const JsonFields fields(shards[i], name, fmt::format("shards[{}]", i));
-    manifest.shards.push_back(entry_from_json(fields));
+    manifest.shards.push_back(entry_from_json(fields, manifest));
     check_entry(manifest, i, i + 1 == shards.size(), fields);
     manifest.images += manifest.shards.back().images;
   }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "data/pixel_sums.h"
+#include "data/storage.h"
 
 namespace valley {
 
@@ -25,12 +26,13 @@ struct ShardEntry {
   std::string file;  // name within the directory
   std::uint64_t bytes = 0;
   std::string sha256;       // hash of the file
-  std::string meta_sha256;  // hash of all bytes outside the pixels
+  std::string meta_sha256;  // hash of all bytes outside the records
   std::uint64_t images = 0;
   std::uint64_t global_offset = 0;         // index of its first image in the data set
-  std::uint64_t data_offset = 0;           // offset of the pixels in the file
+  std::uint64_t data_offset = 0;           // offset of the records in the file
   std::vector<std::uint64_t> sum;          // sums of the stored values per channel
   std::vector<std::uint64_t> sum_squares;  // sums of their squares
+  std::uint64_t data_bytes = 0;            // size of all records
 };
 
 struct Manifest {
@@ -42,6 +44,7 @@ struct Manifest {
   std::int64_t height = 0;
   std::int64_t width = 0;
   std::int64_t channels = 0;
+  RecordForm form;                 // storage; of an encoded data set that was read, also the others
   std::uint64_t shard_images = 0;  // images per shard except the last
   std::vector<double> mean;        // per channel, of stored values in 0..255
   std::vector<double> deviation;

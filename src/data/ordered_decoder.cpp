@@ -6,14 +6,23 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/start_threads.h"
+#include "image/jpeg_decoder.h"
+#include "image/jpeg_encoder.h"
 
 namespace valley {
+namespace {
 
-OrderedDecoder::OrderedDecoder(const ImageSource& source, const Target& target,
+std::string_view text_of(const std::vector<std::uint8_t>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+OrderedDecoder::OrderedDecoder(const ImageSource& source, const ImageForm& form,
                                std::function<std::uint64_t(std::uint64_t)> candidate_at,
                                std::uint64_t first, std::uint64_t end, unsigned jobs)
     : source_(source),
-      target_(target),
+      form_(form),
       candidate_at_(std::move(candidate_at)),
       end_(end),
       next_to_claim_(first),
@@ -55,12 +64,28 @@ Decoded OrderedDecoder::decode(ImageReader& reader, std::uint64_t position) cons
   decoded.orig_size = source_.orig_size(decoded.candidate)
                           .value_or(std::array{static_cast<std::uint32_t>(image.height),
                                                static_cast<std::uint32_t>(image.width)});
-  decoded.reject = unfit(image.height, image.width, target_);
-  if (decoded.reject) return decoded;
-  decoded.pixels = fit(std::move(image), target_).pixels;
-  decoded.crc32c = crc32c(std::as_bytes(std::span(decoded.pixels)));
-  decoded.sums.add(std::as_bytes(std::span(decoded.pixels)), target_.channels);
+  decoded.reject = unfit(image.height, image.width, form_.target);
+  if (!decoded.reject) store(fit(std::move(image), form_.target), reader.encoded(), decoded);
   return decoded;
+}
+
+void OrderedDecoder::store(Image fitted, std::string_view file, Decoded& decoded) const {
+  const Target& target = form_.target;
+  if (form_.storage.is_encoded()) {
+    if (form_.copies_records) {
+      VALLEY_CHECK(!file.empty());
+      decoded.record.assign(file.begin(), file.end());
+    } else {
+      decoded.record = encode_jpeg(fitted, form_.storage.quality);
+      const std::optional<Reject> failure = decode_jpeg_into(
+          text_of(decoded.record), {target.height, target.width, target.channels}, fitted.pixels);
+      VALLEY_CHECK(!failure);
+    }
+    decoded.codec = codec_of(text_of(decoded.record));
+  }
+  decoded.sums.add(std::as_bytes(std::span(fitted.pixels)), target.channels);
+  if (!form_.storage.is_encoded()) decoded.record = std::move(fitted.pixels);
+  decoded.crc32c = crc32c(std::as_bytes(std::span(decoded.record)));
 }
 
 void OrderedDecoder::work() {

@@ -1,5 +1,5 @@
-// Decodes and fits images on several threads and returns them in order, so that results do not
-// depend on the number of threads.
+// Decodes, fits and encodes images on several threads and returns them in order, so that results do
+// not depend on the number of threads.
 #pragma once
 
 #include <array>
@@ -9,10 +9,12 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "data/pixel_sums.h"
+#include "data/storage.h"
 #include "image/fit.h"
 #include "image/image_source.h"
 
@@ -22,18 +24,19 @@ namespace valley {
 struct Decoded {
   std::uint64_t candidate = 0;  // its index in the source
   std::optional<Reject> reject;
-  std::vector<std::uint8_t> pixels;
-  std::uint32_t crc32c = 0;
+  std::vector<std::uint8_t> record;          // as it is stored: pixels or an encoded file
+  std::uint8_t codec = 0;                    // of an encoded record: see codec_of
+  std::uint32_t crc32c = 0;                  // of the record
   std::array<std::uint32_t, 2> orig_size{};  // height, width
-  PixelSums sums;
-  std::exception_ptr failure = nullptr;  // failure other than of the image
+  PixelSums sums;                            // of the pixels that readers get
+  std::exception_ptr failure = nullptr;      // failure other than of the image
 };
 
 class OrderedDecoder {
  public:
   // Positions [first, end) in the order of `candidate_at`; calls it and the source from any thread.
   // Holds at most 4 * jobs + 16 images.
-  OrderedDecoder(const ImageSource& source, const Target& target,
+  OrderedDecoder(const ImageSource& source, const ImageForm& form,
                  std::function<std::uint64_t(std::uint64_t)> candidate_at, std::uint64_t first,
                  std::uint64_t end, unsigned jobs);
   ~OrderedDecoder();
@@ -47,9 +50,10 @@ class OrderedDecoder {
   void work();
   [[nodiscard]] std::optional<std::uint64_t> claim();
   [[nodiscard]] Decoded decode(ImageReader& reader, std::uint64_t position) const;
+  void store(Image fitted, std::string_view file, Decoded& decoded) const;
 
   const ImageSource& source_;
-  Target target_;
+  ImageForm form_;
   std::function<std::uint64_t(std::uint64_t)> candidate_at_;
   std::uint64_t end_;
 

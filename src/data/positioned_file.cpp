@@ -54,6 +54,13 @@ PositionedFile PositionedFile::open_to_write(const std::filesystem::path& path) 
   return {path, descriptor, ::pread};
 }
 
+PositionedFile PositionedFile::create(const std::filesystem::path& path) {
+  constexpr ::mode_t kMode = 0666;
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, kMode);
+  if (descriptor < 0) throw file_error("creating", path.string(), errno, true);
+  return {path, descriptor, ::pread};
+}
+
 PositionedFile::PositionedFile(PositionedFile&& other) noexcept
     : path_(std::move(other.path_)),
       descriptor_(std::exchange(other.descriptor_, -1)),

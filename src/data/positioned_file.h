@@ -22,6 +22,7 @@ class PositionedFile {
   // Errors name the file: kMissingInput if it cannot be opened for reading.
   static PositionedFile open_to_read(const std::filesystem::path& path, Pread pread = nullptr);
   static PositionedFile open_to_write(const std::filesystem::path& path);  // an existing file
+  static PositionedFile create(const std::filesystem::path& path);         // replaces an old one
   ~PositionedFile();
   PositionedFile(PositionedFile&& other) noexcept;
   PositionedFile& operator=(PositionedFile&& other) noexcept;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "data/record_decoder.h"
 
 namespace valley {
 namespace {
@@ -21,7 +22,20 @@ void check_header(const std::filesystem::path& path, const Manifest& manifest,
   require_equal("height", header.height, manifest.height);
   require_equal("width", header.width, manifest.width);
   require_equal("number of channels", header.channels, manifest.channels);
+  require_equal("storage", storage_name(header.storage), storage_name(manifest.form.storage));
   require_equal("data offset", contents.data_offset, entry.data_offset);
+  require_equal("size of the records", contents.data_bytes, entry.data_bytes);
+}
+
+void check_records(const std::filesystem::path& path, const Manifest& manifest,
+                   const ShardRows& rows) {
+  const std::uint64_t limit = max_record_bytes(manifest.form);
+  for (std::uint64_t row = 0; row + 1 < rows.offsets.size(); ++row) {
+    const std::uint64_t bytes = rows.offsets[row + 1] - rows.offsets[row];
+    if (bytes > limit)
+      throw Error(ExitCode::kData, "{} row {}: its record has {} bytes, but at most {} are allowed",
+                  path.string(), row, bytes, limit);
+  }
 }
 
 }  // namespace
@@ -35,8 +49,7 @@ PositionedFile open_and_hash_shard(const std::filesystem::path& directory, const
   if (bytes != entry.bytes)
     throw Error(ExitCode::kData, "{} has {} bytes, but the manifest says {}: {}", path.string(),
                 bytes, entry.bytes, bytes < entry.bytes ? "truncated?" : "another file?");
-  const std::string hash =
-      hash_outside(file, entry.data_offset, entry.images * manifest.image_bytes());
+  const std::string hash = hash_outside(file, entry.data_offset, entry.data_bytes);
   if (hash != entry.meta_sha256)
     throw Error(ExitCode::kData,
                 "{}: the SHA-256 of its metadata (all bytes outside the pixels) is {}..., but the "
@@ -51,7 +64,8 @@ OpenShard open_shard(const std::filesystem::path& directory, const Manifest& man
   PositionedFile file = open_and_hash_shard(directory, manifest, index);
   ShardContents contents = read_shard_file(file.path(), entry.images);
   check_header(file.path(), manifest, entry, index, contents);
-  return {std::move(file), entry.data_offset, std::move(contents.rows)};
+  check_records(file.path(), manifest, contents.rows);
+  return {std::move(file), entry.data_offset, manifest.image_bytes(), std::move(contents.rows)};
 }
 
 }  // namespace valley

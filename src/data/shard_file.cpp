@@ -3,6 +3,8 @@
 #include <hdf5.h>
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -13,6 +15,10 @@ namespace valley {
 namespace {
 
 using Extent = std::vector<::hsize_t>;
+
+constexpr const char* kDataName = "encoded/data";
+constexpr const char* kOffsetsName = "encoded/offsets";
+constexpr const char* kCodecName = "encoded/codec";
 
 Hdf5Handle contiguous_properties(const Hdf5File& file) {
   Hdf5Handle properties =
@@ -36,6 +42,26 @@ Hdf5Handle create_dataset(const Hdf5File& file, std::int64_t id, const char* nam
       ::H5Dclose, doing);
 }
 
+Extent image_extent(const ShardHeader& header, std::uint64_t n) {
+  return {n, static_cast<::hsize_t>(header.height), static_cast<::hsize_t>(header.width),
+          static_cast<::hsize_t>(header.channels)};
+}
+
+// Returns the offset of the records.
+std::uint64_t create_encoded(const Hdf5File& file, std::int64_t id, std::uint64_t n,
+                             std::uint64_t bytes) {
+  const Hdf5Handle properties =
+      file.own(::H5Pcreate(H5P_GROUP_CREATE), ::H5Pclose, "making group properties");
+  file.check(::H5Pset_obj_track_times(properties.id(), false), "switching off times");
+  const Hdf5Handle group =
+      file.own(::H5Gcreate2(id, "encoded", H5P_DEFAULT, properties.id(), H5P_DEFAULT), ::H5Gclose,
+               "creating /encoded");
+  create_dataset(file, id, kOffsetsName, H5T_STD_U64LE, {n + 1});
+  create_dataset(file, id, kCodecName, H5T_STD_U8LE, {n});
+  const Hdf5Handle data = create_dataset(file, id, kDataName, H5T_STD_U8LE, {bytes});
+  return ::H5Dget_offset(data.id());
+}
+
 void write_header(const Hdf5File& file, std::int64_t id, const ShardHeader& header) {
   const Hdf5Attributes root(file, id);
   root.write("format", std::string(kShardFormat));
@@ -46,6 +72,7 @@ void write_header(const Hdf5File& file, std::int64_t id, const ShardHeader& head
   root.write("layout", std::string(kLayout));
   root.write("resolution", std::vector<std::int64_t>{header.height, header.width});
   root.write("channels", header.channels);
+  if (header.storage.is_encoded()) root.write("storage", storage_name(header.storage));
   root.write("transform", header.transform);
   root.write("filter", header.filter);
   root.write("class_names", header.class_names);
@@ -83,6 +110,11 @@ ShardHeader read_header(const Hdf5File& file, std::int64_t id) {
   header.height = resolution[0];
   header.width = resolution[1];
   header.channels = root.number("channels");
+  if (root.has("storage")) {
+    const std::optional<Storage> storage = find_storage(root.text("storage"));
+    if (!storage) file.fail(fmt::format("has the unknown storage {}", root.text("storage")));
+    header.storage = *storage;
+  }
   header.transform = root.text("transform");
   header.filter = root.text("filter");
   header.class_names = root.texts("class_names");
@@ -133,6 +165,23 @@ class RowReader {
   Hdf5Handle type_;
 };
 
+// The offsets are checked here, so that readers may use them without further checks.
+void read_encoded(const Hdf5File& file, std::int64_t id, std::uint64_t n, ShardContents& contents) {
+  std::vector<std::uint64_t>& offsets = contents.rows.offsets;
+  offsets.resize(n + 1);
+  contents.rows.codecs.resize(n);
+  RowReader(file, id, kOffsetsName, {n + 1}, H5T_INTEGER).read(H5T_NATIVE_UINT64, offsets.data());
+  RowReader(file, id, kCodecName, {n}, H5T_INTEGER)
+      .read(H5T_NATIVE_UINT8, contents.rows.codecs.data());
+  if (offsets.front() != 0 ||
+      std::ranges::adjacent_find(offsets, std::ranges::greater_equal{}) != offsets.end())
+    file.fail("/encoded/offsets should begin with 0 and grow");
+  const RowReader data(file, id, kDataName, {offsets.back()}, H5T_INTEGER);
+  if (data.type_bytes() != 1) file.fail("/encoded/data should hold bytes");
+  contents.data_offset = data.offset();
+  contents.data_bytes = offsets.back();
+}
+
 FixedStrings read_names(const Hdf5File& file, std::int64_t id, std::uint64_t n) {
   const RowReader names(file, id, "names", {n}, H5T_STRING);
   const std::size_t width = names.type_bytes();
@@ -162,7 +211,8 @@ std::string_view FixedStrings::operator[](std::uint64_t i) const {
 }
 
 std::uint64_t create_shard_file(const std::filesystem::path& path, const ShardHeader& header,
-                                std::uint64_t n, std::size_t name_width) {
+                                std::uint64_t n, std::size_t name_width,
+                                std::uint64_t encoded_bytes) {
   const Hdf5File file(path, true);
   Hdf5Handle opened =
       file.own(::H5Fcreate(path.c_str(), H5F_ACC_TRUNC, file_creation_properties(file).id(),
@@ -174,11 +224,11 @@ std::uint64_t create_shard_file(const std::filesystem::path& path, const ShardHe
   create_dataset(file, opened.id(), "crc32c", H5T_STD_U32LE, {n});
   create_dataset(file, opened.id(), "orig_size", H5T_STD_U32LE, {n, 2});
   std::uint64_t offset = 0;
-  {
-    const Hdf5Handle images = create_dataset(
-        file, opened.id(), "images", H5T_STD_U8LE,
-        {n, static_cast<::hsize_t>(header.height), static_cast<::hsize_t>(header.width),
-         static_cast<::hsize_t>(header.channels)});
+  if (header.storage.is_encoded()) {
+    offset = create_encoded(file, opened.id(), n, encoded_bytes);
+  } else {
+    const Hdf5Handle images =
+        create_dataset(file, opened.id(), "images", H5T_STD_U8LE, image_extent(header, n));
     offset = ::H5Dget_offset(images.id());
   }
   VALLEY_CHECK(offset != HADDR_UNDEF);
@@ -196,6 +246,10 @@ void complete_shard_file(const std::filesystem::path& path, const ShardRows& row
              rows.names.bytes().data());
   write_rows(file, opened.id(), "crc32c", H5T_NATIVE_UINT32, rows.crc32c.data());
   write_rows(file, opened.id(), "orig_size", H5T_NATIVE_UINT32, rows.orig_size.data());
+  if (!rows.offsets.empty()) {
+    write_rows(file, opened.id(), kOffsetsName, H5T_NATIVE_UINT64, rows.offsets.data());
+    write_rows(file, opened.id(), kCodecName, H5T_NATIVE_UINT8, rows.codecs.data());
+  }
   Hdf5Attributes(file, opened.id()).write("complete", std::int64_t{1});
   file.check(opened.close(), "closing the shard");
 }
@@ -207,14 +261,15 @@ ShardContents read_shard_file(const std::filesystem::path& path, std::uint64_t n
                ::H5Fclose, "opening the shard");
   ShardContents contents;
   contents.header = read_header(file, opened.id());
-  const ShardHeader& header = contents.header;
-  const RowReader images(
-      file, opened.id(), "images",
-      {n, static_cast<::hsize_t>(header.height), static_cast<::hsize_t>(header.width),
-       static_cast<::hsize_t>(header.channels)},
-      H5T_INTEGER);
-  if (images.type_bytes() != 1) file.fail("/images should hold bytes");
-  contents.data_offset = images.offset();
+  if (contents.header.storage.is_encoded()) {
+    read_encoded(file, opened.id(), n, contents);
+  } else {
+    const RowReader images(file, opened.id(), "images", image_extent(contents.header, n),
+                           H5T_INTEGER);
+    if (images.type_bytes() != 1) file.fail("/images should hold bytes");
+    contents.data_offset = images.offset();
+    contents.data_bytes = n * contents.header.image_bytes();
+  }
   const RowReader labels(file, opened.id(), "labels", {n}, H5T_INTEGER);
   const RowReader crc32c(file, opened.id(), "crc32c", {n}, H5T_INTEGER);
   const RowReader orig_size(file, opened.id(), "orig_size", {n, 2}, H5T_INTEGER);

@@ -1,7 +1,7 @@
-// One shard: an HDF5 file of raw images and their labels, names and checksums
+// One shard: an HDF5 file of images, raw or encoded, and their labels, names and checksums
 // (docs/shard-format.md).
 //
-// A shard is written in three steps: `create_shard_file` creates the layout, pixels are written
+// A shard is written in three steps: `create_shard_file` creates the layout, records are written
 // with pwrite at the returned offset, `complete_shard_file` adds the rows and finally `complete =
 // 1`. Only one thread at a time may call HDF5.
 #pragma once
@@ -13,6 +13,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "data/storage.h"
 
 namespace valley {
 
@@ -32,6 +34,7 @@ struct ShardHeader {
   std::int64_t height = 0;
   std::int64_t width = 0;
   std::int64_t channels = 0;
+  Storage storage{};
   std::string transform;
   std::string filter;
   std::vector<std::string> class_names;
@@ -61,28 +64,35 @@ class FixedStrings {
   std::string bytes_;
 };
 
-// Data of each image besides its pixels.
+// Data of each image besides its record.
 struct ShardRows {
   FixedStrings names{1};
   std::vector<std::int64_t> labels;  // -1: none
   std::vector<std::uint32_t> crc32c;
   std::vector<std::array<std::uint32_t, 2>> orig_size;  // height, width of the source
+  // Of encoded records only: the offsets of n records and their end, from the first record's first
+  // byte; their formats, as codec_of.
+  std::vector<std::uint64_t> offsets;
+  std::vector<std::uint8_t> codecs;
   [[nodiscard]] std::uint64_t size() const { return labels.size(); }
 };
 
-// Replaces `path` by a shard of `n` images without rows. Returns the offset of its pixels in the
-// file. Errors: kCannotWrite.
+// Replaces `path` by a shard of `n` images without rows. `encoded_bytes`: size of all encoded
+// records; unused for raw images. Returns the offset of the records in the file. Errors:
+// kCannotWrite.
 std::uint64_t create_shard_file(const std::filesystem::path& path, const ShardHeader& header,
-                                std::uint64_t n, std::size_t name_width);
+                                std::uint64_t n, std::size_t name_width,
+                                std::uint64_t encoded_bytes);
 void complete_shard_file(const std::filesystem::path& path, const ShardRows& rows);
 
 struct ShardContents {
   ShardHeader header;
-  std::uint64_t data_offset = 0;
+  std::uint64_t data_offset = 0;  // of the records in the file
+  std::uint64_t data_bytes = 0;   // of all records
   ShardRows rows;
 };
 
-// Reads everything but the pixels of a complete shard of `n` images. Call it only on files whose
+// Reads everything but the records of a complete shard of `n` images. Call it only on files whose
 // metadata hash matches. Errors: kData naming file and object for any violation of the format.
 [[nodiscard]] ShardContents read_shard_file(const std::filesystem::path& path, std::uint64_t n);
 

@@ -30,8 +30,14 @@ ShardWriter::ShardWriter(std::filesystem::path directory, ShardHeader header,
   entry_.file = shard_file_name(header_.shard_index);
   entry_.global_offset = header_.global_offset;
   rows_.names = FixedStrings(name_width);
+  if (header_.storage.is_encoded()) {
+    temporary_ = temporary("records.tmp");
+    file_ = PositionedFile::create(temporary_);
+    rows_.offsets.push_back(0);
+    return;
+  }
   temporary_ = temporary("tmp");
-  entry_.data_offset = create_shard_file(temporary_, header_, capacity_, name_width);
+  entry_.data_offset = create_shard_file(temporary_, header_, capacity_, name_width, 0);
   file_ = PositionedFile::open_to_write(temporary_);
 }
 
@@ -45,9 +51,15 @@ std::filesystem::path ShardWriter::temporary(std::string_view suffix) const {
 }
 
 void ShardWriter::add(const Decoded& image, std::string_view name, std::int64_t label) {
-  VALLEY_CHECK(!is_full() && image.pixels.size() == header_.image_bytes());
-  file_->write_at(entry_.data_offset + size() * header_.image_bytes(),
-                  std::as_bytes(std::span(image.pixels)));
+  const bool is_encoded = header_.storage.is_encoded();
+  VALLEY_CHECK(!is_full());
+  VALLEY_CHECK(is_encoded ? !image.record.empty() : image.record.size() == header_.image_bytes());
+  file_->write_at(entry_.data_offset + record_bytes_, std::as_bytes(std::span(image.record)));
+  record_bytes_ += image.record.size();
+  if (is_encoded) {
+    rows_.offsets.push_back(record_bytes_);
+    rows_.codecs.push_back(image.codec);
+  }
   rows_.names.push_back(name);
   rows_.labels.push_back(label);
   rows_.crc32c.push_back(image.crc32c);
@@ -55,28 +67,29 @@ void ShardWriter::add(const Decoded& image, std::string_view name, std::int64_t 
   sums_.add(image.sums);
 }
 
-void ShardWriter::cut_to_size() {
-  const std::filesystem::path smaller = temporary("cut.tmp");
-  const std::uint64_t offset = create_shard_file(smaller, header_, size(), rows_.names.width());
-  PositionedFile to = PositionedFile::open_to_write(smaller);
-  copy(*file_, entry_.data_offset, to, offset, size() * header_.image_bytes());
+void ShardWriter::copy_to_final_size() {
+  const std::filesystem::path whole = temporary("cut.tmp");
+  const std::uint64_t offset =
+      create_shard_file(whole, header_, size(), rows_.names.width(), record_bytes_);
+  PositionedFile to = PositionedFile::open_to_write(whole);
+  copy(*file_, entry_.data_offset, to, offset, record_bytes_);
   file_ = std::move(to);
   std::error_code ignored;
   std::filesystem::remove(temporary_, ignored);
-  temporary_ = smaller;
+  temporary_ = whole;
   entry_.data_offset = offset;
 }
 
 ShardEntry ShardWriter::commit() {
   VALLEY_CHECK(size() > 0);
-  if (!is_full()) cut_to_size();
+  if (!is_full() || header_.storage.is_encoded()) copy_to_final_size();
   complete_shard_file(temporary_, rows_);
   file_->sync();
   entry_.images = size();
   set_sums(entry_, sums_, header_.channels);
   entry_.bytes = file_->size();
-  FileHashes hashes =
-      hash_whole_and_outside(*file_, entry_.data_offset, size() * header_.image_bytes());
+  entry_.data_bytes = record_bytes_;
+  FileHashes hashes = hash_whole_and_outside(*file_, entry_.data_offset, entry_.data_bytes);
   entry_.sha256 = std::move(hashes.whole);
   entry_.meta_sha256 = std::move(hashes.outside);
   std::error_code status;

@@ -16,7 +16,8 @@ namespace valley {
 
 class ShardWriter {
  public:
-  // In `directory`, for up to `capacity` images. Errors of all members: kCannotWrite or kIo.
+  // In `directory`, for up to `capacity` images. Encoded records, whose total size is unknown, go
+  // to a temporary file first. Errors of all members: kCannotWrite or kIo.
   ShardWriter(std::filesystem::path directory, ShardHeader header, std::uint64_t capacity,
               std::size_t name_width);
   ~ShardWriter();  // without a commit, removes the temporary file
@@ -27,21 +28,23 @@ class ShardWriter {
   [[nodiscard]] std::uint64_t size() const { return rows_.size(); }
   [[nodiscard]] bool is_full() const { return size() == capacity_; }
 
-  // Requires at least one image. Truncates a shard that is not full; its bytes equal those of a
-  // shard of that capacity.
+  // Requires at least one image. The bytes of a shard that is not full equal those of a shard of
+  // that capacity.
   [[nodiscard]] ShardEntry commit();
 
  private:
   [[nodiscard]] std::filesystem::path temporary(std::string_view suffix) const;
-  void cut_to_size();
+  // Replaces the file by a shard of size() images with the same records.
+  void copy_to_final_size();
   std::filesystem::path directory_;
   ShardHeader header_;
   std::uint64_t capacity_;
+  std::uint64_t record_bytes_ = 0;  // of all records so far
   std::filesystem::path temporary_;
   ShardRows rows_;
   ShardEntry entry_;
   PixelSums sums_;
-  std::optional<PositionedFile> file_;
+  std::optional<PositionedFile> file_;  // the shard, or encoded records alone
 };
 
 }  // namespace valley

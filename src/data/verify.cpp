@@ -4,6 +4,9 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <optional>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include "core/error.h"
@@ -12,6 +15,8 @@
 #include "data/fingerprint.h"
 #include "data/finish.h"
 #include "data/manifest.h"
+#include "data/pixel_sums.h"
+#include "data/record_decoder.h"
 #include "data/shard_check.h"
 
 namespace valley {
@@ -48,6 +53,10 @@ class Verifier {
   void check_small_files();
   void check_shard(std::uint64_t index);
   void check_pixels(std::uint64_t index, const OpenShard& shard);
+  // Format and pixels of an encoded record, which are added to `sums`.
+  void check_encoded(const std::string& file, const ShardRows& rows, std::uint64_t row,
+                     Bytes record, PixelSums& sums);
+  [[nodiscard]] bool is_encoded() const { return manifest_.form.storage.is_encoded(); }
   void check_whole(std::uint64_t index, const OpenShard& shard);
   void check_totals();
 
@@ -55,6 +64,7 @@ class Verifier {
   bool deep_;
   const Progress& progress_;
   Manifest manifest_;
+  std::optional<RecordDecoder> decoder_;
   Manifest found_;  // recomputed totals
   Fingerprint fingerprint_;
   bool all_shards_readable_ = true;
@@ -83,21 +93,46 @@ void Verifier::check_small_files() {
 void Verifier::check_pixels(std::uint64_t index, const OpenShard& shard) {
   ShardEntry& found = found_.shards[index];
   PixelSums sums;
-  std::vector<std::byte> pixels(manifest_.image_bytes());
+  std::vector<std::byte> record;
   for (std::uint64_t row = 0; row < shard.rows.size(); ++row) {
-    shard.file.read_at(shard.data_offset + row * pixels.size(), pixels);
-    report_.bytes += pixels.size();
-    if (crc32c(pixels) == shard.rows.crc32c[row]) {
+    const auto [offset, bytes] = shard.record(row);
+    record.resize(bytes);
+    shard.file.read_at(offset, record);
+    report_.bytes += bytes;
+    if (crc32c(record) == shard.rows.crc32c[row]) {
       ++report_.images;
     } else {
       note(found.file,
-           fmt::format("the pixels of \"{}\" do not match their CRC32C", shard.rows.names[row]),
+           fmt::format("the {} of \"{}\" {} CRC32C", is_encoded() ? "record" : "pixels",
+                       shard.rows.names[row],
+                       is_encoded() ? "does not match its" : "do not match their"),
            row);
     }
     if (progress_) progress_(++rows_seen_, manifest_.images);
-    if (deep_) sums.add(pixels, manifest_.channels);
+    if (deep_ && is_encoded()) {
+      check_encoded(found.file, shard.rows, row, record, sums);
+    } else if (deep_) {
+      sums.add(record, manifest_.channels);
+    }
   }
   set_sums(found, sums, manifest_.channels);
+}
+
+void Verifier::check_encoded(const std::string& file, const ShardRows& rows, std::uint64_t row,
+                             Bytes record, PixelSums& sums) {
+  const std::string_view text(reinterpret_cast<const char*>(record.data()), record.size());
+  if (codec_of(text) != rows.codecs[row])
+    note(file, fmt::format("the format of \"{}\" differs from /encoded/codec", rows.names[row]),
+         row);
+  std::vector<std::uint8_t> pixels(manifest_.image_bytes());
+  if (const std::optional<Reject> reject = decoder_->decode(text, pixels)) {
+    note(file,
+         fmt::format("the record of \"{}\" cannot be decoded: {} ({})", rows.names[row],
+                     reject->reason, reject->detail),
+         row);
+    return;
+  }
+  sums.add(std::as_bytes(std::span(pixels)), manifest_.channels);
 }
 
 void Verifier::check_whole(std::uint64_t index, const OpenShard& shard) {
@@ -146,6 +181,7 @@ VerifyReport Verifier::run() {
   });
   check_small_files();
   if (has_manifest) {
+    decoder_.emplace(manifest_.form);
     found_ = manifest_;
     found_.class_histogram.clear();
     for (std::uint64_t i = 0; i < manifest_.shards.size(); ++i) check_shard(i);

@@ -27,9 +27,10 @@ struct VerifyReport {
 
 // Always: the manifest, sizes and metadata hashes, attributes and shapes, the CRC32C of every
 // image, the small files against SHA256SUMS. With `deep` also the SHA-256 of every shard, the
-// fingerprint, class histogram, mean and deviation. `progress` is called with the images
-// done and their total, on the calling thread. Errors: kMissingInput if the directory is not a data
-// set; kIo if storage fails or a shard cannot be opened because locking fails.
+// fingerprint, class histogram, mean and deviation, and that encoded images can be decoded.
+// `progress` is called with the images done and their total, on the calling thread. Errors:
+// kMissingInput if the directory is not a data set; kIo if storage fails or a shard cannot be
+// opened because locking fails.
 [[nodiscard]] VerifyReport verify_dataset(
     const std::filesystem::path& directory, bool deep,
     const std::function<void(std::uint64_t done, std::uint64_t all)>& progress = {});

@@ -35,6 +35,7 @@ struct DataOptions {
   std::string validation;  // "": none
   OrderKind order = OrderKind::kGlobal;
   Verify verify = Verify::kFirstEpoch;
+  AutoInt decode_threads;
   bool mirror = false;
 };
 

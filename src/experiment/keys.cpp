@@ -31,6 +31,13 @@ void add_data(Schema& s, DataOptions& o) {
   s.choice("data.verify", &o.verify, verify_names())
       .help("When each image's CRC32C is compared.")
       .source("ours");
+  s.key("data.decode_threads", &o.decode_threads)
+      .min(1)
+      .max(kMaxThreads)
+      .help(
+          "Threads per rank that decode images of shards with storage jpeg:Q or keep; auto: the "
+          "rank's share of the cores, at most 16.")
+      .source("ours");
   s.key("data.mirror", &o.mirror)
       .help("Random horizontal flips of half of the images.")
       .source("ours");

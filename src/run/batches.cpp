@@ -32,6 +32,14 @@ bool all_ranks_cache(World& world, Switch choice, const Dataset& dataset, std::i
   return std::ranges::find(answers, "no") == answers.end();
 }
 
+// Raw images need one thread; decoding takes much longer than reading.
+std::int64_t loader_threads(World& world, const Experiment& experiment, const Dataset& dataset) {
+  constexpr int kMaxByDefault = 16;
+  if (!dataset.is_encoded()) return 1;
+  return experiment.data.decode_threads.value_or(
+      std::min(kMaxByDefault, threads_for_rank(world.host().local_size())));
+}
+
 }  // namespace
 
 bool is_cached(Switch choice, const CacheRoom& room, const std::string& device) {
@@ -64,6 +72,7 @@ RunBatches::RunBatches(World& world, const Experiment& experiment,
   options.rank = world.rank();
   options.ranks = world.size();
   options.first_step = first_step;
+  options.threads = loader_threads(world, experiment, *dataset);
   options.verify = experiment.data.verify;
   options.pinned = device.is_cuda();
   const Order order(experiment.seed(), dataset->size(), experiment.data.order);

@@ -38,6 +38,7 @@ class EncodedReader final : public ImageReader {
                   files_.place_of(entry.path));
     }
   }
+  [[nodiscard]] std::string_view encoded() const override { return content_; }
   void done() override {
     limits_.release();
     if (content_.capacity() > kKeptBytes) content_ = {};

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,9 @@ class EncodedSource final : public ImageSource {
   [[nodiscard]] std::string identity_json() const override;
   // `load` of its readers: Error kIo if storage fails.
   [[nodiscard]] std::unique_ptr<ImageReader> open_reader() const override;
+  [[nodiscard]] std::optional<FileDecoding> decoding() const override {
+    return FileDecoding{options_.decode, options_.max_pixels};
+  }
   void expect_order(const ReadingOrder& order) const override { files_->expect_order(order); }
   [[nodiscard]] std::string listing() const override;
 

@@ -22,6 +22,9 @@ class SeveralSources::Reader final : public ImageReader {
     if (!readers_[last_]) readers_[last_] = all_.sources_[last_].source->open_reader();
     return readers_[last_]->load(place.index);
   }
+  [[nodiscard]] std::string_view encoded() const override {
+    return readers_[last_] ? readers_[last_]->encoded() : std::string_view();
+  }
   void done() override {
     if (readers_[last_]) readers_[last_]->done();
   }
@@ -98,6 +101,13 @@ std::string SeveralSources::identity_json() const {
 
 std::unique_ptr<ImageReader> SeveralSources::open_reader() const {
   return std::make_unique<Reader>(*this);
+}
+
+std::optional<FileDecoding> SeveralSources::decoding() const {
+  const std::optional<FileDecoding> first = sources_.front().source->decoding();
+  for (const NamedSource& one : sources_)
+    if (one.source->decoding() != first) return std::nullopt;
+  return first;
 }
 
 // Each source is told the positions of its own candidates.

@@ -31,6 +31,8 @@ class SeveralSources final : public ImageSource {
       std::uint64_t index) const override;
   [[nodiscard]] std::string identity_json() const override;
   [[nodiscard]] std::unique_ptr<ImageReader> open_reader() const override;
+  // That of all sources, if it is the same.
+  [[nodiscard]] std::optional<FileDecoding> decoding() const override;
   void expect_order(const ReadingOrder& order) const override;
   [[nodiscard]] std::string listing() const override;
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -58,9 +59,13 @@ class LoaderOnShards : public ::testing::Test {
   void SetUp() override {
     directory_ =
         fs::path(::testing::TempDir()) / ("valley-loader-shards-" + std::to_string(::getpid()));
+    build({});
+  }
+  void build(const Storage& storage) const {
     fs::remove_all(directory_);
     BuildOptions options;
     options.destination = directory_;
+    options.storage = storage;
     options.target.height = kSide;
     options.target.width = kSide;
     options.target.channels = 3;
@@ -105,6 +110,34 @@ TEST_F(LoaderOnShards, DeliversTheStoredImages) {
         for (std::uint64_t i = 0; i < kImageBytes; ++i) {
           ASSERT_EQ(pixels[row * kImageBytes + i], byte_of(image, i)) << "image " << image;
         }
+      }
+    }
+  }
+}
+
+TEST_F(LoaderOnShards, DecodedBatchesDoNotDependOnThreadsAndResumes) {
+  build(parse_storage("jpeg:70"));
+  const std::shared_ptr<const Dataset> dataset = Dataset::open(directory_);
+  const Order order(8, dataset->size(), OrderKind::kGlobal);
+  std::vector<std::uint8_t> expected(kImageBytes);
+  for (const std::int64_t threads : {1, 2, 5}) {
+    LoaderOptions options;
+    options.global_batch = 22;  // pieces of 4 rows; two ranks with 11 rows each
+    options.ranks = 2;
+    options.rank = 1;
+    options.threads = threads;
+    options.first_step = threads;
+    options.verify = Verify::kAlways;
+    Loader loader(dataset, order, options);
+    for (std::uint64_t step = 0; step < 12; ++step) {
+      const Batch& batch = loader.next();
+      const auto* pixels = batch.pixels.const_data_ptr<std::uint8_t>();
+      for (std::uint64_t row = 0; row < 11; ++row) {
+        const std::uint64_t image = order.image_at(batch.first_position + row);
+        dataset->read(image, expected, true);
+        ASSERT_EQ(batch.labels.const_data_ptr<std::int64_t>()[row], dataset->label(image));
+        ASSERT_TRUE(std::equal(expected.begin(), expected.end(), pixels + row * kImageBytes))
+            << "step " << step << " row " << row;
       }
     }
   }

@@ -81,7 +81,7 @@ TEST(Manifest, EveryDamagedFieldIsNamed) {
       {"/width", 70000, "width"},
       {"/channels", 2, "channels"},
       {"/layout", "CHW", "layout"},
-      {"/storage", "jpeg:90", "storage"},
+      {"/storage", "jpeg:0", "storage"},
       {"/shard_images", 0, "shard_images"},
       {"/mean", json::array({1}), "mean"},
       {"/mean", "x", "mean"},

@@ -112,7 +112,7 @@ def test_manifest_hashes_match_sha256sum(faces):
 
 def test_documented_loader_example_runs(faces, tmp_path):
     text = (REPOSITORY / "docs" / "shard-format.md").read_text()
-    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    example = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]
     script = tmp_path / "read_shards.py"
     script.write_text(example)
     result = subprocess.run([sys.executable, script, faces], capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -29,6 +29,7 @@ struct BuildArguments {
   std::string transform{transform_name(Transform::kCenterCrop)};
   std::optional<std::string> filter;
   std::string channels = "rgb";
+  std::string storage = "raw";
   std::uint64_t shard_images = 4096;
   std::uint64_t shuffle_seed = 0;
   bool no_shuffle = false;
@@ -91,6 +92,7 @@ BuildOptions to_options(const BuildArguments& arguments) {
   options.target.channels = arguments.channels == "gray" ? 1 : 3;
   options.target.background = arguments.source.alpha == "black" ? 0 : 255;
   apply_transform(arguments, options.target);
+  options.storage = parse_storage(arguments.storage);
   options.shard_images = arguments.shard_images;
   options.shuffle_seed = arguments.shuffle_seed;
   if (arguments.no_shuffle) options.shuffle_seed.reset();
@@ -150,6 +152,13 @@ void add_shape_options(CLI::App& command, BuildArguments& arguments) {
       ->check(CLI::IsMember(filter_names()));
   command.add_option("--channels", arguments.channels, "Channels to store")
       ->check(CLI::IsMember({"rgb", "gray"}))
+      ->capture_default_str();
+  command
+      .add_option("--storage", arguments.storage,
+                  "raw: pixels, fastest to load; jpeg:Q: the fitted image as JPEG of quality Q (1 "
+                  "to 100); keep: the files of the source unchanged, decoded and fitted while "
+                  "loading")
+      ->type_name("raw|jpeg:Q|keep")
       ->capture_default_str();
 }
 

@@ -61,10 +61,12 @@ std::string plan_to_json(const BuildPlan& plan, const BuildOptions& options) {
 
 std::string plan_to_text(const BuildPlan& plan, const BuildOptions& options) {
   return fmt::format(
-      "would build at most {} images of {} in {}: {} of pixels\n"
+      "would build at most {} images of {} in {}: {} of pixels{}\n"
       "in          {}\n"
       "parameters  {}\n",
       plan.images, shape_text(options), shards_text(plan.shards), format_bytes(plan.bytes),
+      options.storage.is_encoded() ? fmt::format(", stored as {}", storage_name(options.storage))
+                                   : "",
       options.destination.string(), plan.parameters_json);
 }
 

@@ -98,12 +98,13 @@ std::string manifest_to_text(const Manifest& manifest, const std::string& direct
       "{}\n"
       "state        {}\n"
       "images       {} of {}x{}x{}\n"
+      "storage      {}\n"
       "shards       {} of {} images, {}\n"
       "rejects      {} of {} candidates\n",
       directory, manifest.complete ? "complete" : "unfinished: continue the build with --resume",
-      manifest.images, manifest.width, manifest.height, manifest.channels, manifest.shards.size(),
-      manifest.shard_images, format_bytes(manifest.bytes()), manifest.reject_count(),
-      manifest.next_candidate);
+      manifest.images, manifest.width, manifest.height, manifest.channels,
+      storage_name(manifest.form.storage), manifest.shards.size(), manifest.shard_images,
+      format_bytes(manifest.bytes()), manifest.reject_count(), manifest.next_candidate);
   if (manifest.complete) {
     text += fmt::format("mean         {:.3f}\n", fmt::join(manifest.mean, " "));
     text += fmt::format("deviation    {:.3f}\n", fmt::join(manifest.deviation, " "));
