@@ -6,13 +6,17 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
+#include <variant>
 
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/json_text.h"
 #include "core/text.h"
+#include "data/storage.h"
+#include "image/decode.h"
 
 namespace valley {
 namespace {
@@ -30,6 +34,25 @@ class DatasetReader final : public ImageReader {
  private:
   const Dataset& dataset_;
   const std::vector<std::uint64_t>& indices_;
+};
+
+// Reads encoded records and decodes them without fitting.
+class RecordReader final : public ImageReader {
+ public:
+  RecordReader(const Dataset& dataset, const std::vector<std::uint64_t>& indices)
+      : dataset_(dataset), indices_(indices), limits_(1, dataset.form().files.max_pixels) {}
+  [[nodiscard]] std::variant<Image, Reject> load(std::uint64_t index) override {
+    dataset_.read_record(indices_[index], record_);
+    limits_.release();
+    return decode_image(record_, dataset_.form().files.options, limits_);
+  }
+  [[nodiscard]] std::string_view encoded() const override { return record_; }
+
+ private:
+  const Dataset& dataset_;
+  const std::vector<std::uint64_t>& indices_;
+  DecodeLimits limits_;
+  std::string record_;
 };
 
 std::int64_t class_number(const Dataset& dataset, const std::string& text) {
@@ -87,8 +110,8 @@ std::vector<std::uint64_t> counts_of(std::uint64_t count, const std::vector<doub
 }  // namespace
 
 DatasetImages::DatasetImages(std::shared_ptr<const Dataset> dataset,
-                             std::optional<std::vector<std::uint64_t>> indices)
-    : dataset_(std::move(dataset)) {
+                             std::optional<std::vector<std::uint64_t>> indices, bool copies_records)
+    : dataset_(std::move(dataset)), copies_records_(copies_records) {
   if (indices) {
     indices_ = *std::move(indices);
     return;
@@ -106,7 +129,13 @@ std::string DatasetImages::identity_json() const {
                                            {"sha256_of_indices", chosen.hex()}});
 }
 
+std::optional<FileDecoding> DatasetImages::decoding() const {
+  if (!copies_records_) return std::nullopt;
+  return dataset_->form().files;
+}
+
 std::unique_ptr<ImageReader> DatasetImages::open_reader() const {
+  if (copies_records_) return std::make_unique<RecordReader>(*dataset_, indices_);
   return std::make_unique<DatasetReader>(*dataset_, indices_);
 }
 

@@ -15,9 +15,12 @@ namespace valley {
 
 class DatasetImages final : public ImageSource {
  public:
-  // The images at `indices`, in this order; without them all.
+  // The images at `indices`, in this order; without them all. With `copies_records` of an encoded
+  // data set its readers have the stored files, and its images are those files decoded: fitted by
+  // the transform of the data set they equal its images.
   explicit DatasetImages(std::shared_ptr<const Dataset> dataset,
-                         std::optional<std::vector<std::uint64_t>> indices = std::nullopt);
+                         std::optional<std::vector<std::uint64_t>> indices = std::nullopt,
+                         bool copies_records = false);
 
   [[nodiscard]] std::uint64_t size() const override { return indices_.size(); }
   [[nodiscard]] std::string name(std::uint64_t index) const override {
@@ -34,12 +37,14 @@ class DatasetImages final : public ImageSource {
     return dataset_->orig_size(indices_[index]);
   }
   [[nodiscard]] std::string identity_json() const override;
+  [[nodiscard]] std::optional<FileDecoding> decoding() const override;
   // Every image is verified against its CRC32C.
   [[nodiscard]] std::unique_ptr<ImageReader> open_reader() const override;
 
  private:
   std::shared_ptr<const Dataset> dataset_;
   std::vector<std::uint64_t> indices_;
+  bool copies_records_;
 };
 
 // Which images of a data set are wanted.

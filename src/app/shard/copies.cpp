@@ -23,6 +23,7 @@
 #include "data/builder.h"
 #include "data/dataset.h"
 #include "data/manifest.h"
+#include "data/storage.h"
 #include "sources/dataset_images.h"
 #include "sources/several_sources.h"
 
@@ -69,6 +70,13 @@ BuildOptions options_of(const CopyArguments& a, const fs::path& destination, con
   return options;
 }
 
+// Stores the encoded records of data sets in the form of `like` unchanged.
+void keep_records(BuildOptions& options, const Dataset& like) {
+  options.storage = like.form().storage;
+  options.copies_records = options.storage.is_encoded();
+  if (options.storage.kind == StorageKind::kKeep) options.target = like.form().target;
+}
+
 void copy(const ImageSource& source, BuildOptions options, bool json) {
   BuildReport report;
   {
@@ -109,8 +117,9 @@ void make_subset(SubsetArguments a) {
   if (!a.names_file.empty()) a.choice.names = lines_of(a.names_file);
   std::vector<std::uint64_t> indices = choose_images(*dataset, a.choice);
   require_images(indices, "the subset");
-  copy(DatasetImages(dataset, std::move(indices)), options_of(a.copy, a.copy.destination, *dataset),
-       a.copy.json);
+  BuildOptions options = options_of(a.copy, a.copy.destination, *dataset);
+  keep_records(options, *dataset);
+  copy(DatasetImages(dataset, std::move(indices), options.copies_records), options, a.copy.json);
 }
 
 struct SplitArguments {
@@ -159,9 +168,11 @@ void make_split(const SplitArguments& a) {
   for (std::size_t i = 0; i < names.size(); ++i)
     check_destination(fs::path(a.copy.destination) / names[i],
                       options_of(a.copy, {}, *dataset).existing);
-  for (std::size_t i = 0; i < names.size(); ++i)
-    copy(DatasetImages(dataset, parts[i]),
-         options_of(a.copy, fs::path(a.copy.destination) / names[i], *dataset), a.copy.json);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    BuildOptions options = options_of(a.copy, fs::path(a.copy.destination) / names[i], *dataset);
+    keep_records(options, *dataset);
+    copy(DatasetImages(dataset, parts[i], options.copies_records), options, a.copy.json);
+  }
 }
 
 struct MergeArguments {
@@ -186,10 +197,14 @@ void merge(const MergeArguments& a) {
           last.width(), last.height(), last.channels());
   }
   const std::vector<std::string> names = unique_names(a.directories);
+  BuildOptions options = options_of(a.copy, a.copy.destination, *datasets.front());
+  if (std::ranges::all_of(datasets,
+                          [&](const auto& each) { return each->form() == datasets[0]->form(); }))
+    keep_records(options, *datasets.front());
   std::vector<NamedSource> sources;
   for (std::size_t i = 0; i < datasets.size(); ++i)
-    sources.push_back({names[i], std::make_unique<DatasetImages>(datasets[i])});
-  BuildOptions options = options_of(a.copy, a.copy.destination, *datasets.front());
+    sources.push_back({names[i], std::make_unique<DatasetImages>(datasets[i], std::nullopt,
+                                                                 options.copies_records)});
   options.shuffle_seed = a.shuffle_seed;
   copy(SeveralSources(std::move(sources)), options, a.copy.json);
 }
@@ -198,9 +213,28 @@ struct ReshardArguments {
   std::string directory;
   std::optional<std::int64_t> resolution;
   std::string filter{filter_name(Filter::kLanczos)};
+  std::optional<std::string> storage;
   std::optional<std::uint64_t> shuffle_seed;
   CopyArguments copy;
 };
+
+// Without --storage the records are kept, or pixels are stored at another resolution.
+void choose_storage(const ReshardArguments& a, const Dataset& dataset, BuildOptions& options) {
+  const Storage own = dataset.form().storage;
+  const Storage wanted = a.storage ? parse_storage(*a.storage) : a.resolution ? Storage{} : own;
+  if (wanted == own && !a.resolution) {
+    keep_records(options, dataset);
+    return;
+  }
+  if (wanted.kind == StorageKind::kKeep)
+    throw Error(ExitCode::kUsage,
+                "--storage keep: {} {}; use raw or jpeg:Q, or build the data set again from its "
+                "source",
+                a.directory,
+                own.kind == StorageKind::kKeep ? "can keep its files only at its own resolution"
+                                               : "does not hold the files of its source");
+  options.storage = wanted;
+}
 
 void reshard(const ReshardArguments& a) {
   const std::shared_ptr<const Dataset> dataset = Dataset::open(a.directory);
@@ -215,7 +249,8 @@ void reshard(const ReshardArguments& a) {
     options.target.filter = parse_filter(a.filter);
   }
   options.shuffle_seed = a.shuffle_seed;
-  copy(DatasetImages(dataset), options, a.copy.json);
+  choose_storage(a, *dataset, options);
+  copy(DatasetImages(dataset, std::nullopt, options.copies_records), options, a.copy.json);
 }
 
 }  // namespace
@@ -285,7 +320,7 @@ void add_shard_reshard(CLI::App& shard) {
   auto a = std::make_shared<ReshardArguments>();
   CLI::App* command = shard.add_subcommand(
       "reshard",
-      "Copy a data set with other shards, another order or a lower resolution.\n\n"
+      "Copy a data set with other shards, another order, a lower resolution or another storage.\n\n"
       "Examples:\n"
       "  valley shard reshard data/faces-256 --shard-images 1024 --dest data/faces-256-small\n"
       "  valley shard reshard data/faces-256 --resolution 64 --dest data/faces-64\n"
@@ -297,6 +332,11 @@ void add_shard_reshard(CLI::App& shard) {
   command->add_option("--filter", a->filter, "Filter of --resolution")
       ->check(CLI::IsMember(filter_names()))
       ->capture_default_str();
+  command
+      ->add_option("--storage", a->storage,
+                   "Stored form, as of valley shard build [that of the source; raw with "
+                   "--resolution]")
+      ->type_name("raw|jpeg:Q|keep");
   command->add_option("--shuffle-seed", a->shuffle_seed, "New order; default: the order is kept")
       ->transform(number_range<std::uint64_t>());
   add_copy_options(*command, a->copy);
