@@ -145,6 +145,7 @@ ShardHeader Builder::header() const {
   header.transform = transform_name(options_.target.transform);
   header.filter = filter_name(options_.target.filter);
   header.class_names = manifest_.class_names;
+  header.label_vector_names = manifest_.label_vector_names;
   header.shuffle_seed =
       options_.shuffle_seed ? static_cast<std::int64_t>(*options_.shuffle_seed) : -1;
   header.writer_version = manifest_.writer_version;
@@ -179,6 +180,7 @@ void Builder::start() {
   manifest_.form.storage = options_.storage;
   manifest_.shard_images = options_.shard_images;
   manifest_.class_names = source_.class_names();
+  manifest_.label_vector_names = source_.label_vector_names();
   manifest_.candidates = source_.size();
   manifest_.parameters_json = parameters;
   keep_listing(directory_, source_.listing());
@@ -251,7 +253,8 @@ void Builder::fill(ShardWriter& shard, OrderedDecoder& decoder) {
     if (decoded.reject) {
       reject(decoded);
     } else {
-      shard.add(decoded, source_.name(decoded.candidate), source_.label(decoded.candidate));
+      shard.add(decoded, source_.name(decoded.candidate), source_.label(decoded.candidate),
+                source_.label_vector(decoded.candidate));
     }
     ++position_;
     report_progress(shard.size());

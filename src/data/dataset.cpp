@@ -46,6 +46,14 @@ class ShardedDataset final : public Dataset {
     return manifest_.class_names;
   }
   [[nodiscard]] const RecordForm& form() const override { return manifest_.form; }
+  [[nodiscard]] const std::vector<std::string>& label_vector_names() const override {
+    return manifest_.label_vector_names;
+  }
+  [[nodiscard]] std::span<const float> label_vector(std::uint64_t index) const override {
+    const auto [shard, row] = locate(index);
+    const std::size_t values = manifest_.label_vector_names.size();
+    return std::span(shard->rows.label_vectors).subspan(row * values, values);
+  }
 
   void read(std::uint64_t index, std::span<std::uint8_t> pixels, bool verify) const override {
     VALLEY_CHECK(pixels.size() == image_bytes());
@@ -133,6 +141,11 @@ class ShardedDataset final : public Dataset {
 const RecordForm& Dataset::form() const {
   static const RecordForm raw;
   return raw;
+}
+
+const std::vector<std::string>& Dataset::label_vector_names() const {
+  static const std::vector<std::string> none;
+  return none;
 }
 
 bool Dataset::is_encoded() const { return form().storage.is_encoded(); }

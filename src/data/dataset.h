@@ -32,7 +32,7 @@ class Dataset {
       const = 0;  // hash of content and order, independent of the sharding
   [[nodiscard]] virtual const std::filesystem::path& directory() const = 0;
   [[nodiscard]] virtual const std::vector<std::string>& class_names() const = 0;
-  // How images are stored: raw unless overridden.
+  // Stored form of the images, raw unless overridden.
   [[nodiscard]] virtual const RecordForm& form() const;
   [[nodiscard]] bool is_encoded() const;
   [[nodiscard]] std::uint64_t image_bytes() const {
@@ -50,6 +50,11 @@ class Dataset {
   // Height and width of the source image in pixels.
   [[nodiscard]] virtual std::array<std::uint32_t, 2> orig_size(std::uint64_t /*index*/) const {
     return {static_cast<std::uint32_t>(height()), static_cast<std::uint32_t>(width())};
+  }
+  // Names of the values of label_vector; empty if the data set has none.
+  [[nodiscard]] virtual const std::vector<std::string>& label_vector_names() const;
+  [[nodiscard]] virtual std::span<const float> label_vector(std::uint64_t /*index*/) const {
+    return {};
   }
   // Advises the kernel that these images will be read soon.
   virtual void prefetch(std::span<const std::uint64_t> indices) const = 0;

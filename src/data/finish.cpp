@@ -26,17 +26,30 @@ void write_sums(const std::filesystem::path& directory, const Manifest& manifest
 
 }  // namespace
 
+void add_label_vectors(std::vector<double>& sums, const ShardRows& rows) {
+  for (std::size_t i = 0; i < rows.label_vectors.size(); ++i)
+    sums[i % sums.size()] += static_cast<double>(rows.label_vectors[i]);
+}
+
+std::vector<double> means_of(std::vector<double> sums, std::uint64_t images) {
+  for (double& sum : sums) sum /= static_cast<double>(images);
+  return sums;
+}
+
 void finish_dataset(const std::filesystem::path& directory, Manifest& manifest) {
   VALLEY_CHECK(!manifest.shards.empty());
   Fingerprint fingerprint;
   manifest.class_histogram.clear();
   std::size_t name_width = 1;
+  std::vector<double> vector_sums(manifest.label_vector_names.size());
   for (std::uint64_t i = 0; i < manifest.shards.size(); ++i) {
     const OpenShard shard = open_shard(directory, manifest, i);
     fingerprint.add(shard.rows);
     for (const std::int64_t label : shard.rows.labels) ++manifest.class_histogram[label];
+    add_label_vectors(vector_sums, shard.rows);
     name_width = shard.rows.names.width();
   }
+  manifest.label_vector_means = means_of(vector_sums, manifest.images);
   manifest.fingerprint = fingerprint.hex();
   set_statistics(manifest);
   write_index_file(directory, manifest, name_width);

@@ -81,6 +81,8 @@ void write_index_file(const std::filesystem::path& directory, const Manifest& ma
     add("names", string_type(file, name_width).id(), {});
     add("crc32c", H5T_STD_U32LE, {});
     add("orig_size", H5T_STD_U32LE, {2});
+    if (!manifest.label_vector_names.empty())
+      add("label_vectors", H5T_IEEE_F32LE, {manifest.label_vector_names.size()});
     file.check(opened.close(), "closing the index");
   }
   PositionedFile::open_to_write(temporary).sync();

@@ -22,6 +22,8 @@ using nlohmann::ordered_json;
 
 constexpr std::string_view kFormat = "valley-dataset";
 constexpr std::uint64_t kFormatVersion = 1;
+constexpr const char* kVectorNamesField = "label_vector_names";
+constexpr const char* kVectorMeansField = "label_vector_means";
 constexpr std::uint64_t kMaxSide = 65535;  // pixels
 constexpr std::uintmax_t kMaxManifestBytes = std::uintmax_t{256} << 20U;
 
@@ -157,7 +159,7 @@ std::string to_json(const Manifest& manifest) {
   ordered_json shards = ordered_json::array();
   for (const ShardEntry& entry : manifest.shards)
     shards.push_back(entry_to_json(entry, manifest.form.storage.is_encoded()));
-  const ordered_json root = {
+  ordered_json root = {
       {"format", kFormat},
       {"format_version", kFormatVersion},
       {"state", manifest.complete ? "complete" : "building"},
@@ -180,6 +182,10 @@ std::string to_json(const Manifest& manifest) {
       {"writer_version", manifest.writer_version},
       {"parameters", parse_json<ordered_json>(manifest.parameters_json, "parameters")},
       {"shards", shards}};
+  if (!manifest.label_vector_names.empty()) {
+    root[kVectorNamesField] = manifest.label_vector_names;
+    root[kVectorMeansField] = manifest.label_vector_means;
+  }
   return write_json(root, 1) + "\n";
 }
 
@@ -210,6 +216,13 @@ Manifest parse_manifest(const std::string& text, const std::string& name) {
     root.fail("mean", "one number per channel, like deviation");
   manifest.class_names = root.texts("class_names");
   manifest.class_histogram = histogram_from_json(root);
+  if (parsed.contains(kVectorNamesField)) {
+    manifest.label_vector_names = root.texts(kVectorNamesField);
+    manifest.label_vector_means = root.numbers(kVectorMeansField);
+    if (manifest.complete &&
+        manifest.label_vector_means.size() != manifest.label_vector_names.size())
+      root.fail(kVectorMeansField, fmt::format("one number per name in {}", kVectorNamesField));
+  }
   manifest.candidates = root.count("candidates");
   manifest.next_candidate = root.count("next_candidate");
   manifest.rejects = rejects_from_json(root);

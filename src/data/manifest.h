@@ -50,6 +50,8 @@ struct Manifest {
   std::vector<double> deviation;
   std::vector<std::string> class_names;
   std::map<std::int64_t, std::uint64_t> class_histogram;  // label -> images
+  std::vector<std::string> label_vector_names{};          // may be empty
+  std::vector<double> label_vector_means{};               // of a complete data set
   std::uint64_t candidates = 0;                           // images in the source
   std::uint64_t next_candidate = 0;  // in build order: those before it are stored or rejected
   std::map<std::string, std::uint64_t> rejects;  // reason -> images

@@ -1,6 +1,10 @@
 #include "data/shard_check.h"
 
+#include <fmt/ranges.h>
+
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "data/record_decoder.h"
@@ -22,6 +26,11 @@ void check_header(const std::filesystem::path& path, const Manifest& manifest,
   require_equal("height", header.height, manifest.height);
   require_equal("width", header.width, manifest.width);
   require_equal("number of channels", header.channels, manifest.channels);
+  const auto joined = [](const std::vector<std::string>& names) {
+    return fmt::format("{}", fmt::join(names, ", "));
+  };
+  require_equal("list of label vectors", joined(header.label_vector_names),
+                joined(manifest.label_vector_names));
   require_equal("storage", storage_name(header.storage), storage_name(manifest.form.storage));
   require_equal("data offset", contents.data_offset, entry.data_offset);
   require_equal("size of the records", contents.data_bytes, entry.data_bytes);

@@ -16,6 +16,8 @@ namespace {
 
 using Extent = std::vector<::hsize_t>;
 
+constexpr const char* kVectorNames = "label_vector_names";
+constexpr const char* kVectors = "label_vectors";
 constexpr const char* kDataName = "encoded/data";
 constexpr const char* kOffsetsName = "encoded/offsets";
 constexpr const char* kCodecName = "encoded/codec";
@@ -76,6 +78,7 @@ void write_header(const Hdf5File& file, std::int64_t id, const ShardHeader& head
   root.write("transform", header.transform);
   root.write("filter", header.filter);
   root.write("class_names", header.class_names);
+  if (!header.label_vector_names.empty()) root.write(kVectorNames, header.label_vector_names);
   root.write("shuffle_seed", header.shuffle_seed);
   root.write("writer_version", header.writer_version);
   root.write("params_json", header.params_json);
@@ -118,6 +121,7 @@ ShardHeader read_header(const Hdf5File& file, std::int64_t id) {
   header.transform = root.text("transform");
   header.filter = root.text("filter");
   header.class_names = root.texts("class_names");
+  if (root.has(kVectorNames)) header.label_vector_names = root.texts(kVectorNames);
   header.shuffle_seed = root.number("shuffle_seed");
   header.writer_version = root.text("writer_version");
   header.params_json = root.text("params_json");
@@ -223,6 +227,9 @@ std::uint64_t create_shard_file(const std::filesystem::path& path, const ShardHe
   create_dataset(file, opened.id(), "names", string_type(file, name_width).id(), {n});
   create_dataset(file, opened.id(), "crc32c", H5T_STD_U32LE, {n});
   create_dataset(file, opened.id(), "orig_size", H5T_STD_U32LE, {n, 2});
+  if (!header.label_vector_names.empty())
+    create_dataset(file, opened.id(), kVectors, H5T_IEEE_F32LE,
+                   {n, header.label_vector_names.size()});
   std::uint64_t offset = 0;
   if (header.storage.is_encoded()) {
     offset = create_encoded(file, opened.id(), n, encoded_bytes);
@@ -246,6 +253,8 @@ void complete_shard_file(const std::filesystem::path& path, const ShardRows& row
              rows.names.bytes().data());
   write_rows(file, opened.id(), "crc32c", H5T_NATIVE_UINT32, rows.crc32c.data());
   write_rows(file, opened.id(), "orig_size", H5T_NATIVE_UINT32, rows.orig_size.data());
+  if (!rows.label_vectors.empty())
+    write_rows(file, opened.id(), kVectors, H5T_NATIVE_FLOAT, rows.label_vectors.data());
   if (!rows.offsets.empty()) {
     write_rows(file, opened.id(), kOffsetsName, H5T_NATIVE_UINT64, rows.offsets.data());
     write_rows(file, opened.id(), kCodecName, H5T_NATIVE_UINT8, rows.codecs.data());
@@ -279,6 +288,11 @@ ShardContents read_shard_file(const std::filesystem::path& path, std::uint64_t n
   labels.read(H5T_NATIVE_INT64, contents.rows.labels.data());
   crc32c.read(H5T_NATIVE_UINT32, contents.rows.crc32c.data());
   orig_size.read(H5T_NATIVE_UINT32, contents.rows.orig_size.data());
+  if (const std::size_t values = contents.header.label_vector_names.size(); values > 0) {
+    const RowReader vectors(file, opened.id(), kVectors, {n, values}, H5T_FLOAT);
+    contents.rows.label_vectors.resize(n * values);
+    vectors.read(H5T_NATIVE_FLOAT, contents.rows.label_vectors.data());
+  }
   contents.rows.names = read_names(file, opened.id(), n);
   return contents;
 }

@@ -38,7 +38,8 @@ struct ShardHeader {
   std::string transform;
   std::string filter;
   std::vector<std::string> class_names;
-  std::int64_t shuffle_seed = -1;  // -1: not shuffled
+  std::vector<std::string> label_vector_names{};  // of the d values of a label vector; may be empty
+  std::int64_t shuffle_seed = -1;                 // -1: not shuffled
   std::string writer_version;
   std::string params_json;
 
@@ -70,8 +71,8 @@ struct ShardRows {
   std::vector<std::int64_t> labels;  // -1: none
   std::vector<std::uint32_t> crc32c;
   std::vector<std::array<std::uint32_t, 2>> orig_size;  // height, width of the source
-  // Of encoded records only: the offsets of n records and their end, from the first record's first
-  // byte; their formats, as codec_of.
+  std::vector<float> label_vectors;                     // [n, d]
+  // Encoded records only: n offsets and the end, relative to the first record; formats (codec_of).
   std::vector<std::uint64_t> offsets;
   std::vector<std::uint8_t> codecs;
   [[nodiscard]] std::uint64_t size() const { return labels.size(); }

@@ -50,7 +50,8 @@ std::filesystem::path ShardWriter::temporary(std::string_view suffix) const {
   return directory_ / fmt::format(".{}.{}", shard_file_name(header_.shard_index), suffix);
 }
 
-void ShardWriter::add(const Decoded& image, std::string_view name, std::int64_t label) {
+void ShardWriter::add(const Decoded& image, std::string_view name, std::int64_t label,
+                      std::span<const float> label_vector) {
   const bool is_encoded = header_.storage.is_encoded();
   VALLEY_CHECK(!is_full());
   VALLEY_CHECK(is_encoded ? !image.record.empty() : image.record.size() == header_.image_bytes());
@@ -62,6 +63,8 @@ void ShardWriter::add(const Decoded& image, std::string_view name, std::int64_t 
   }
   rows_.names.push_back(name);
   rows_.labels.push_back(label);
+  VALLEY_CHECK(label_vector.size() == header_.label_vector_names.size());
+  rows_.label_vectors.insert(rows_.label_vectors.end(), label_vector.begin(), label_vector.end());
   rows_.crc32c.push_back(image.crc32c);
   rows_.orig_size.push_back(image.orig_size);
   sums_.add(image.sums);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "data/manifest.h"
@@ -24,7 +25,9 @@ class ShardWriter {
   ShardWriter(const ShardWriter&) = delete;
   ShardWriter& operator=(const ShardWriter&) = delete;
 
-  void add(const Decoded& image, std::string_view name, std::int64_t label);
+  // `label_vector`: as many values as the header has names.
+  void add(const Decoded& image, std::string_view name, std::int64_t label,
+           std::span<const float> label_vector);
   [[nodiscard]] std::uint64_t size() const { return rows_.size(); }
   [[nodiscard]] bool is_full() const { return size() == capacity_; }
 

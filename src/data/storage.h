@@ -30,7 +30,7 @@ struct Storage {
 [[nodiscard]] std::optional<Storage> find_storage(std::string_view name);
 [[nodiscard]] Storage parse_storage(const std::string& name);  // kUsage for an unknown one
 
-// How the records of a data set become pixels. Only kKeep uses `files` and all of `target`.
+// Conversion of the records of a data set to pixels. Only kKeep uses `files` and all of `target`.
 struct RecordForm {
   Storage storage{};
   Target target{};

@@ -67,6 +67,7 @@ class Verifier {
   std::optional<RecordDecoder> decoder_;
   Manifest found_;  // recomputed totals
   Fingerprint fingerprint_;
+  std::vector<double> vector_sums_;
   bool all_shards_readable_ = true;
   std::uint64_t rows_seen_ = 0;
   VerifyReport report_;
@@ -144,6 +145,7 @@ void Verifier::check_whole(std::uint64_t index, const OpenShard& shard) {
     note(kManifestFile,
          fmt::format("metadata: the sums of {} differ from those of its pixels", entry.file));
   fingerprint_.add(shard.rows);
+  add_label_vectors(vector_sums_, shard.rows);
   for (const std::int64_t label : shard.rows.labels) ++found_.class_histogram[label];
 }
 
@@ -165,6 +167,8 @@ void Verifier::check_totals() {
     note(kManifestFile, "metadata: the fingerprint differs from that of the shards");
   if (found_.class_histogram != manifest_.class_histogram)
     note(kManifestFile, "metadata: class_histogram differs from that of the labels");
+  if (means_of(vector_sums_, manifest_.images) != manifest_.label_vector_means)
+    note(kManifestFile, "metadata: label_vector_means differ from those of /label_vectors");
   const auto is_near = [](double a, double b) { return std::abs(a - b) < 1e-9; };
   if (!std::equal(found_.mean.begin(), found_.mean.end(), manifest_.mean.begin(), is_near) ||
       !std::equal(found_.deviation.begin(), found_.deviation.end(), manifest_.deviation.begin(),
@@ -184,6 +188,7 @@ VerifyReport Verifier::run() {
     decoder_.emplace(manifest_.form);
     found_ = manifest_;
     found_.class_histogram.clear();
+    vector_sums_.resize(manifest_.label_vector_names.size());
     for (std::uint64_t i = 0; i < manifest_.shards.size(); ++i) check_shard(i);
     if (deep_ && manifest_.complete && all_shards_readable_) check_totals();
   }

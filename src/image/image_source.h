@@ -50,6 +50,12 @@ class ImageSource {
   [[nodiscard]] virtual std::string name(std::uint64_t index) const = 0;    // unique, UTF-8
   [[nodiscard]] virtual std::int64_t label(std::uint64_t index) const = 0;  // -1: none
   [[nodiscard]] virtual std::vector<std::string> class_names() const = 0;
+  // Names of the values of each image's label vector; empty if images have none.
+  [[nodiscard]] virtual std::vector<std::string> label_vector_names() const { return {}; }
+  // As many values as there are names.
+  [[nodiscard]] virtual std::vector<float> label_vector(std::uint64_t /*index*/) const {
+    return {};
+  }
   // Height and width, in pixels, to record as those of the source, if they are not the sizes of the
   // image that a reader returns.
   [[nodiscard]] virtual std::optional<std::array<std::uint32_t, 2>> orig_size(
@@ -59,8 +65,8 @@ class ImageSource {
   // Everything that the images depend on, as a JSON object: kind, content hash, options; no path.
   [[nodiscard]] virtual std::string identity_json() const = 0;
   [[nodiscard]] virtual std::unique_ptr<ImageReader> open_reader() const = 0;
-  // How loads decode the files that ImageReader::encoded() returns; nullopt for a source whose
-  // images are not encoded files.
+  // Options by which loads decode the files that ImageReader::encoded() returns; nullopt for a
+  // source whose images are not encoded files.
   [[nodiscard]] virtual std::optional<FileDecoding> decoding() const { return std::nullopt; }
   // Called once before the readers, whose loads then come in nearly this order. Sources that can
   // only be read from their beginning plan their passes by it.

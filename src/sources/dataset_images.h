@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,13 @@ class DatasetImages final : public ImageSource {
   [[nodiscard]] std::optional<std::array<std::uint32_t, 2>> orig_size(
       std::uint64_t index) const override {
     return dataset_->orig_size(indices_[index]);
+  }
+  [[nodiscard]] std::vector<std::string> label_vector_names() const override {
+    return dataset_->label_vector_names();
+  }
+  [[nodiscard]] std::vector<float> label_vector(std::uint64_t index) const override {
+    const std::span<const float> values = dataset_->label_vector(indices_[index]);
+    return {values.begin(), values.end()};
   }
   [[nodiscard]] std::string identity_json() const override;
   [[nodiscard]] std::optional<FileDecoding> decoding() const override;

@@ -39,6 +39,17 @@ SeveralSources::SeveralSources(std::vector<NamedSource> sources) : sources_(std:
   std::uint64_t end = 0;
   for (const NamedSource& one : sources_) ends_.push_back(end += one.source->size());
   merge_classes();
+  require_same_vectors();
+}
+
+void SeveralSources::require_same_vectors() const {
+  const NamedSource& first = sources_.front();
+  for (const NamedSource& one : sources_)
+    if (one.source->label_vector_names() != first.source->label_vector_names())
+      throw Error(ExitCode::kUsage,
+                  "the label vectors of {} and {} have different names, so they cannot be merged; "
+                  "build both with the same columns of --label-vectors, or without it",
+                  first.name, one.name);
 }
 
 void SeveralSources::merge_classes() {
@@ -89,6 +100,11 @@ std::int64_t SeveralSources::label(std::uint64_t index) const {
   const std::int64_t own = sources_[place.source].source->label(place.index);
   if (own < 0 || class_names_.empty()) return own;
   return classes_[place.source][static_cast<std::size_t>(own)];
+}
+
+std::vector<float> SeveralSources::label_vector(std::uint64_t index) const {
+  const Place place = place_of(index);
+  return sources_[place.source].source->label_vector(place.index);
 }
 
 std::string SeveralSources::identity_json() const {

@@ -20,7 +20,8 @@ struct NamedSource {
 class SeveralSources final : public ImageSource {
  public:
   // Classes of equal names become one; the union is sorted by bytes. Without class names numbers
-  // are kept. Error kUsage if some sources with labels have class names and others do not.
+  // are kept. Error kUsage if some sources with labels have class names and others do not, or if
+  // the names of their label vectors differ.
   explicit SeveralSources(std::vector<NamedSource> sources);
 
   [[nodiscard]] std::uint64_t size() const override { return ends_.back(); }
@@ -29,6 +30,10 @@ class SeveralSources final : public ImageSource {
   [[nodiscard]] std::vector<std::string> class_names() const override { return class_names_; }
   [[nodiscard]] std::optional<std::array<std::uint32_t, 2>> orig_size(
       std::uint64_t index) const override;
+  [[nodiscard]] std::vector<std::string> label_vector_names() const override {
+    return sources_.front().source->label_vector_names();
+  }
+  [[nodiscard]] std::vector<float> label_vector(std::uint64_t index) const override;
   [[nodiscard]] std::string identity_json() const override;
   [[nodiscard]] std::unique_ptr<ImageReader> open_reader() const override;
   // That of all sources, if it is the same.
@@ -44,6 +49,7 @@ class SeveralSources final : public ImageSource {
   };
   [[nodiscard]] Place place_of(std::uint64_t index) const;
   void merge_classes();
+  void require_same_vectors() const;
 
   std::vector<NamedSource> sources_;
   std::vector<std::uint64_t> ends_;  // candidates up to the end of each source

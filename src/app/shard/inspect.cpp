@@ -93,6 +93,16 @@ std::string class_label(const Manifest& manifest, std::int64_t label) {
                                              : fmt::to_string(label);
 }
 
+// Names of the values of label vectors and their means.
+std::string vectors_text(const Manifest& manifest) {
+  std::string text;
+  for (std::size_t i = 0; i < manifest.label_vector_names.size(); ++i)
+    text +=
+        fmt::format("label value  {}: mean {:.4g}\n",
+                    printable_line(manifest.label_vector_names[i]), manifest.label_vector_means[i]);
+  return text;
+}
+
 std::string manifest_to_text(const Manifest& manifest, const std::string& directory) {
   std::string text = fmt::format(
       "{}\n"
@@ -110,6 +120,7 @@ std::string manifest_to_text(const Manifest& manifest, const std::string& direct
     text += fmt::format("deviation    {:.3f}\n", fmt::join(manifest.deviation, " "));
     for (const auto& [label, images] : manifest.class_histogram)
       text += fmt::format("class        {}: {} images\n", class_label(manifest, label), images);
+    text += vectors_text(manifest);
     text += fmt::format("fingerprint  {}\n", manifest.fingerprint);
   }
   return text + fmt::format("parameters   {}\n", manifest.parameters_json);

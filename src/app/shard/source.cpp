@@ -22,6 +22,7 @@
 #include "sources/font_source.h"
 #include "sources/hdf5_arrays.h"
 #include "sources/idx.h"
+#include "sources/label_vectors.h"
 #include "sources/listed_files.h"
 #include "sources/lmdb_files.h"
 #include "sources/member_names.h"
@@ -201,6 +202,12 @@ void add_source_options(CLI::App& command, SourceArguments& arguments) {
                   "source's dataset.json, else its own labels, else dirs if there are two or more "
                   "[auto]")
       ->type_name("auto|dirs|json:FILE|csv:FILE[:COLUMN]|none");
+  command
+      .add_option(
+          "--label-vectors", arguments.label_vectors,
+          "Store several numbers per image: the columns of a table of paths and values, such "
+          "as CelebA's list_attr_celeba.txt")
+      ->type_name("csv:FILE[:COLUMN,COLUMN...]");
   command.add_flag("--require-labels", arguments.require_labels,
                    "Reject a source in which an image has no label");
   command
@@ -251,6 +258,9 @@ std::unique_ptr<ImageSource> open_source(const SourceArguments& arguments,
     source = std::make_unique<SeveralSources>(std::move(all));
   }
   check_labels(*source, arguments);
+  if (arguments.label_vectors)
+    source = std::make_unique<LabelVectors>(std::move(source),
+                                            parse_label_vectors(*arguments.label_vectors));
   return source;
 }
 

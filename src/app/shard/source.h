@@ -22,6 +22,7 @@ struct SourceArguments {
   std::optional<std::string> codepoints;  // fonts only
   std::optional<std::string> labels;
   bool require_labels = false;
+  std::optional<std::string> label_vectors;
   std::optional<std::string> exif;        // encoded images only, like min_size and max_pixels
   std::optional<std::uint64_t> min_size;  // pixels
   std::optional<std::uint64_t> max_pixels;
