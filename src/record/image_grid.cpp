@@ -37,7 +37,7 @@ bool is_picture_size(std::int64_t height, std::int64_t width, std::int64_t chann
   return height <= kMaxSide && width <= kMaxSide && height * width * channels <= kMaxBytes;
 }
 
-Png write_png(const std::filesystem::path& path, const ImageView& image) {
+std::string encode_png(const ImageView& image) {
   VALLEY_CHECK(image.pixels.size() == bytes_of(image.height, image.width, image.channels));
   // libpng's simplified interface: no longjmp past C++ objects, no chunk with the time.
   ::png_image png{};
@@ -50,8 +50,13 @@ Png write_png(const std::filesystem::path& path, const ImageView& image) {
   std::string file(bytes, '\0');
   if (::png_image_write_to_memory(&png, file.data(), &bytes, 0, image.pixels.data(), 0, nullptr) ==
       0)
-    throw Error(ExitCode::kInternal, "{}: libpng: {}", path.string(), png.message);
+    throw Error(ExitCode::kInternal, "libpng: {}", png.message);
   file.resize(bytes);
+  return file;
+}
+
+Png write_png(const std::filesystem::path& path, const ImageView& image) {
+  std::string file = encode_png(image);
   write_file(path, file);
   return {std::move(file), image.height, image.width, image.channels};
 }

@@ -24,7 +24,11 @@ struct Png {
   std::int64_t channels = 0;
 };
 
-// Writes atomically; same pixels, same bytes. Returns the file.
+// The bytes of a PNG file; same pixels, same bytes. Any thread may call. Error kConfig for an image
+// that is too large for PNG readers.
+[[nodiscard]] std::string encode_png(const ImageView& image);
+
+// Writes the same bytes atomically. Returns the file.
 Png write_png(const std::filesystem::path& path, const ImageView& image);
 
 // True if PNG readers accept an image of this size: up to a million pixels per side and 1 GiB.

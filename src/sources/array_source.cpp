@@ -69,14 +69,16 @@ ArraySource::ArraySource(ImageArrays arrays, bool with_labels) : arrays_(std::mo
     throw Error(ExitCode::kData, "{}: {} labels for {} images; --labels none ignores them",
                 arrays_.name, arrays_.labels.size(), arrays_.rows->size());
   for (const std::int64_t label : arrays_.labels)
-    if (label < 0 || label > INT32_MAX)
+    if (label < -1 || label > INT32_MAX)
       throw Error(ExitCode::kData,
-                  "{}: the label {} is not a class from 0 to 2147483647; --labels none ignores "
-                  "labels",
+                  "{}: the label {} is neither a class from 0 to 2147483647 nor -1 for none; "
+                  "--labels none ignores labels",
                   arrays_.name, label);
 }
 
-std::string ArraySource::name(std::uint64_t index) const { return fmt::format("{:08}.png", index); }
+std::string ArraySource::name(std::uint64_t index) const {
+  return arrays_.names.empty() ? fmt::format("{:08}.png", index) : arrays_.names[index];
+}
 
 std::int64_t ArraySource::label(std::uint64_t index) const {
   return arrays_.labels.empty() ? -1 : arrays_.labels[index];
@@ -95,6 +97,11 @@ std::string ArraySource::identity_json() const {
                                   {"planar", s.is_planar},
                                   {"sha256_of_labels", labels.hex()}};
   if (s.is_transposed) identity["transposed"] = true;
+  if (!arrays_.names.empty()) {
+    Sha256 names;
+    for (const std::string& name : arrays_.names) names.update(as_bytes(name + "\n"));
+    identity["sha256_of_names"] = names.hex();
+  }
   return write_json(identity);
 }
 

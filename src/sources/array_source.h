@@ -1,7 +1,6 @@
 // Arrays of equal images of bytes (MNIST, CIFAR, NumPy, HDF5 of other programs) as a source.
 //
-// Images are named by their index, "00000012.png": the name under which `valley shard export`
-// writes such an image, so that a data set that is exported and built again keeps its fingerprint.
+// Images without names are named by their index, "00000012.png".
 #pragma once
 
 #include <cstddef>
@@ -42,7 +41,8 @@ struct ImageArrays {
   std::string name;  // of the file and the array, for messages
   ArrayShape shape;
   std::unique_ptr<ImageRows> rows;
-  std::vector<std::int64_t> labels;  // of each image, or empty
+  std::vector<std::int64_t> labels{};  // of each image, -1: none; or empty
+  std::vector<std::string> names{};    // of each image, unique; or empty
   std::vector<std::string> class_names;
   std::vector<std::string> notes;  // for the user
 };
@@ -50,7 +50,7 @@ struct ImageArrays {
 class ArraySource final : public ImageSource {
  public:
   // Error kData for sides over 65,535 pixels, channels other than 1 or 3, and labels of another
-  // number or below 0. Without `with_labels` labels are ignored.
+  // number or below -1. Without `with_labels` labels are ignored.
   ArraySource(ImageArrays arrays, bool with_labels);
 
   [[nodiscard]] std::uint64_t size() const override { return arrays_.rows->size(); }

@@ -17,13 +17,17 @@ constexpr std::uint64_t kBytesPerJob = std::uint64_t{64} << 20U;
 
 class EncodedReader final : public ImageReader {
  public:
-  EncodedReader(const FileCollection& files, const EncodedOptions& options, MemoryBudget* budget)
+  // `order`: the file of each image; empty: files and images have the same index.
+  EncodedReader(const FileCollection& files, const std::vector<std::uint64_t>& order,
+                const EncodedOptions& options, MemoryBudget* budget)
       : files_(files),
+        order_(order),
         reader_(files.open_reader()),
         decode_(options.decode),
         limits_(options.min_size, options.max_pixels, budget) {}
 
-  [[nodiscard]] std::variant<Image, Reject> load(std::uint64_t index) override {
+  [[nodiscard]] std::variant<Image, Reject> load(std::uint64_t image) override {
+    const std::uint64_t index = order_.empty() ? image : order_[image];
     const FileEntry& entry = files_.entries()[index];
     limits_.release();  // claims of a failed load
     if (entry.reject) return *entry.reject;
@@ -48,6 +52,7 @@ class EncodedReader final : public ImageReader {
   static constexpr std::size_t kKeptBytes = std::size_t{1} << 20U;
 
   const FileCollection& files_;
+  const std::vector<std::uint64_t>& order_;
   std::unique_ptr<FileReader> reader_;
   DecodeOptions decode_;
   DecodeLimits limits_;
@@ -78,11 +83,24 @@ EncodedSource::EncodedSource(std::unique_ptr<FileCollection> files, EncodedOptio
       std::max(limits.max_bytes(), std::uint64_t{options_.jobs} * kBytesPerJob));
 }
 
+std::string EncodedSource::name(std::uint64_t index) const {
+  const std::uint64_t file = file_at(index);
+  if (!labels_.names.empty()) return labels_.names[file];
+  if (!files_->own_names().empty()) return files_->own_names()[file];
+  return escaped_name(files_->entries()[file].path);
+}
+
+void EncodedSource::expect_order(const ReadingOrder& order) const {
+  files_->expect_order(
+      {[this, at = order.at](std::uint64_t position) { return file_at(at(position)); }, order.first,
+       order.end});
+}
+
 std::string EncodedSource::identity_json() const {
   Sha256 content;
   for (std::uint64_t i = 0; i < size(); ++i)
-    content.update(
-        as_bytes(fmt::format("{}\t{}\t{}\n", files_->entries()[i].bytes, label(i), name(i))));
+    content.update(as_bytes(
+        fmt::format("{}\t{}\t{}\n", files_->entries()[file_at(i)].bytes, label(i), name(i))));
   nlohmann::ordered_json decoders;
   for (const ImageCodec& codec : image_codecs()) decoders.push_back(codec.library);
   nlohmann::ordered_json identity{{"kind", files_->kind()},
@@ -99,14 +117,16 @@ std::string EncodedSource::identity_json() const {
 
 std::string EncodedSource::listing() const {
   std::string lines;
-  for (std::uint64_t i = 0; i < size(); ++i)
-    lines += fmt::format("{} bytes, modified {}, label {}\t{}\n", files_->entries()[i].bytes,
-                         files_->entries()[i].modified_ns, label(i), name(i));
+  for (std::uint64_t i = 0; i < size(); ++i) {
+    const FileEntry& entry = files_->entries()[file_at(i)];
+    lines += fmt::format("{} bytes, modified {}, label {}\t{}\n", entry.bytes, entry.modified_ns,
+                         label(i), name(i));
+  }
   return lines;
 }
 
 std::unique_ptr<ImageReader> EncodedSource::open_reader() const {
-  return std::make_unique<EncodedReader>(*files_, options_, budget_.get());
+  return std::make_unique<EncodedReader>(*files_, labels_.order, options_, budget_.get());
 }
 
 }  // namespace valley

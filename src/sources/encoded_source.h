@@ -1,5 +1,6 @@
 // A collection of PNG, JPEG and WebP files as a source of images. The format of a file is detected
-// from its content, not its name. Images are named by their paths.
+// from its content, not its name. Images are named by their paths, or as the file of `valley shard
+// export` says.
 #pragma once
 
 #include <cstdint>
@@ -30,10 +31,10 @@ class EncodedSource final : public ImageSource {
   EncodedSource(std::unique_ptr<FileCollection> files, EncodedOptions options);
 
   [[nodiscard]] std::uint64_t size() const override { return files_->entries().size(); }
-  [[nodiscard]] std::string name(std::uint64_t index) const override {
-    return escaped_name(files_->entries()[index].path);
+  [[nodiscard]] std::string name(std::uint64_t index) const override;
+  [[nodiscard]] std::int64_t label(std::uint64_t index) const override {
+    return labels_.of[file_at(index)];
   }
-  [[nodiscard]] std::int64_t label(std::uint64_t index) const override { return labels_.of[index]; }
   [[nodiscard]] std::vector<std::string> class_names() const override {
     return labels_.class_names;
   }
@@ -43,7 +44,7 @@ class EncodedSource final : public ImageSource {
   [[nodiscard]] std::optional<FileDecoding> decoding() const override {
     return FileDecoding{options_.decode, options_.max_pixels};
   }
-  void expect_order(const ReadingOrder& order) const override { files_->expect_order(order); }
+  void expect_order(const ReadingOrder& order) const override;
   [[nodiscard]] std::string listing() const override;
 
   // Messages about skipped files and unusual labels; may be empty.
@@ -51,6 +52,11 @@ class EncodedSource final : public ImageSource {
   [[nodiscard]] const std::string& label_warning() const { return labels_.warning; }
 
  private:
+  // The file of an image: images are in the order of the files, unless labels_ has another.
+  [[nodiscard]] std::uint64_t file_at(std::uint64_t index) const {
+    return labels_.order.empty() ? index : labels_.order[index];
+  }
+
   std::unique_ptr<FileCollection> files_;
   EncodedOptions options_;
   Labels labels_;

@@ -7,4 +7,9 @@ const std::vector<std::int64_t>& FileCollection::own_labels() const {
   return none;
 }
 
+const std::vector<std::string>& FileCollection::own_names() const {
+  static const std::vector<std::string> none;
+  return none;
+}
+
 }  // namespace valley

@@ -42,6 +42,8 @@ class FileCollection {
   // A label that is stored with each file, -1 for a file without one; empty if the kind has none.
   [[nodiscard]] virtual const std::vector<std::int64_t>& own_labels() const;
   [[nodiscard]] virtual std::vector<std::string> own_class_names() const { return {}; }
+  // A name that is stored with each file, in place of its path; empty if the kind has none.
+  [[nodiscard]] virtual const std::vector<std::string>& own_names() const;
   // Where messages say that a file, such as "dataset.json", is.
   [[nodiscard]] virtual std::string place_of(std::string_view path) const = 0;
   // See ImageSource::expect_order.

@@ -16,6 +16,7 @@
 #include "core/read_file.h"
 #include "core/text.h"
 #include "sources/label_table.h"
+#include "sources/member_names.h"
 
 namespace valley {
 namespace {
@@ -61,6 +62,8 @@ class LabelFile {
   }
   // Called also for an empty list, which StyleGAN's tools write for images without labels.
   [[nodiscard]] bool has_any_label() const { return has_labels() && !root_["labels"].empty(); }
+  // `valley shard export` wrote the file: images that it does not list have no label.
+  [[nodiscard]] bool has_order() const { return root_.contains("order"); }
   [[nodiscard]] Labels labels_of(const std::vector<std::string>& paths) const;
 
  private:
@@ -70,6 +73,8 @@ class LabelFile {
   }
   [[nodiscard]] std::unordered_map<std::string, std::int64_t> read_labels() const;
   [[nodiscard]] std::vector<std::string> read_class_names(std::int64_t largest) const;
+  [[nodiscard]] std::vector<std::string> read_names(const std::vector<std::string>& paths) const;
+  [[nodiscard]] std::vector<std::uint64_t> read_order(const std::vector<std::string>& paths) const;
 
   std::string name_;
   json root_;
@@ -98,9 +103,55 @@ std::vector<std::string> LabelFile::read_class_names(std::int64_t largest) const
   const json& list = root_["class_names"];
   const bool is_text = list.is_array() && std::all_of(list.begin(), list.end(),
                                                       [](const json& n) { return n.is_string(); });
-  if (!is_text || list.size() <= static_cast<std::size_t>(largest))
+  if (list.is_array() && list.empty()) return {};
+  if (!is_text || list.size() < static_cast<std::size_t>(largest + 1))
     fail(fmt::format("\"class_names\" is not a list of at least {} texts", largest + 1));
   return list.get<std::vector<std::string>>();
+}
+
+// Names of the images, where some differ from their paths.
+std::vector<std::string> LabelFile::read_names(const std::vector<std::string>& paths) const {
+  if (!root_.contains("names")) return {};
+  const json& map = root_["names"];
+  if (!map.is_object()) fail("\"names\" is not an object of paths and names");
+  std::vector<std::string> names;
+  std::set<std::string> known;
+  for (const std::string& path : paths) {
+    const auto found = map.find(path);
+    if (found != map.end() && !found->is_string())
+      fail(fmt::format("the name of \"{}\" is not a text", escaped_name(path)));
+    names.push_back(found == map.end() ? escaped_name(path) : found->get<std::string>());
+    if (!is_image_name(names.back()))
+      fail(fmt::format("the name of \"{}\" is empty or holds control characters",
+                       escaped_name(path)));
+    const bool repeats_path = names.size() > 1 && path == paths[names.size() - 2];
+    if (!known.insert(names.back()).second && !repeats_path)
+      fail(fmt::format("two images have the name \"{}\"", names.back()));
+  }
+  return names;
+}
+
+// Paths that the file does not list come last.
+std::vector<std::uint64_t> LabelFile::read_order(const std::vector<std::string>& paths) const {
+  if (!has_order()) return {};
+  const json& list = root_["order"];
+  if (!list.is_array()) fail("\"order\" is not a list of paths");
+  std::unordered_map<std::string_view, std::uint64_t> indices;
+  for (std::size_t i = 0; i < paths.size(); ++i) indices.emplace(paths[i], i);
+  std::vector<std::uint64_t> order;
+  std::vector<bool> is_listed(paths.size());
+  for (const json& path : list) {
+    if (!path.is_string()) fail("\"order\" is not a list of paths");
+    const auto found = indices.find(path.get_ref<const std::string&>());
+    if (found == indices.end()) continue;
+    if (is_listed[found->second])
+      fail(fmt::format("\"order\" lists \"{}\" twice", escaped_name(found->first)));
+    is_listed[found->second] = true;
+    order.push_back(found->second);
+  }
+  for (std::size_t i = 0; i < paths.size(); ++i)
+    if (!is_listed[i]) order.push_back(i);
+  return order;
 }
 
 // The first `count` of the sorted texts as quoted names. Backslashes are not escaped, so that they
@@ -180,6 +231,7 @@ struct ListedLabels {
   std::string file;
   std::string example;  // of an entry, for an empty list
   std::unordered_map<std::string, std::int64_t> known;
+  bool may_be_empty = false;
 };
 
 // Error kData with examples of both and the likely reason, because no entry matches an image.
@@ -211,7 +263,8 @@ void match_labels(ListedLabels listed, const std::vector<std::string>& paths, La
   std::vector<std::string> unused;
   unused.reserve(listed.known.size());
   for (const auto& [path, label] : listed.known) unused.push_back(path);
-  if (!paths.empty() && unlabelled.size() == paths.size())
+  const bool may_be_empty = listed.may_be_empty && entries == 0;
+  if (!paths.empty() && unlabelled.size() == paths.size() && !may_be_empty)
     fail_without_match(listed, unused, unlabelled);
   if (unused.empty()) return;
   labels.warning = fmt::format(
@@ -222,12 +275,15 @@ void match_labels(ListedLabels listed, const std::vector<std::string>& paths, La
 }
 
 Labels LabelFile::labels_of(const std::vector<std::string>& paths) const {
-  if (!has_labels()) fail("it has no \"labels\"");
-  ListedLabels listed{name_, "{\"labels\": [[\"folder/image.png\", 3], ...]}", read_labels()};
+  if (!has_labels() && !has_order()) fail("it has no \"labels\"");
+  ListedLabels listed{name_, "{\"labels\": [[\"folder/image.png\", 3], ...]}", {}, has_order()};
+  if (has_labels()) listed.known = read_labels();
   std::int64_t largest = -1;
   for (const auto& [path, label] : listed.known) largest = std::max(largest, label);
   Labels labels{.kind = LabelKind::kJson, .of = {}, .class_names = read_class_names(largest)};
   match_labels(std::move(listed), paths, labels);
+  labels.names = read_names(paths);
+  labels.order = read_order(paths);
   return labels;
 }
 
@@ -251,7 +307,7 @@ Labels labels_of_any_kind(const FileCollection& files, const std::vector<std::st
   try {
     if (const std::optional<std::string> text = files.dataset_file()) {
       const LabelFile file(*text, name);
-      if (file.has_any_label()) return file.labels_of(paths);
+      if (file.has_any_label() || file.has_order()) return file.labels_of(paths);
     }
   } catch (const Error& error) {
     throw Error(

@@ -19,7 +19,8 @@ enum class LabelKind {
            // kDirs if there are two or more class folders, else kNone
   kDirs,   // the first folder of a path is its class; classes are numbered in the order of their
            // bytes
-  kJson,   // {"labels": [["PATH", CLASS], ...]}, and optionally {"class_names": [...]}
+  kJson,   // {"labels": [["PATH", CLASS], ...]}, and optionally {"class_names": [...]}, and names
+           // and order of the images as `valley shard export` writes them
   kTable,  // a column of a table of paths: label_table.h
   kOwn,    // stored with each image
   kNone,
@@ -38,6 +39,8 @@ struct Labels {
   LabelKind kind = LabelKind::kNone;     // result, never kAuto
   std::vector<std::int64_t> of;          // class of each path; -1: none
   std::vector<std::string> class_names;  // may be empty with kJson and kOwn
+  std::vector<std::string> names{};      // of each path's image; empty: the paths
+  std::vector<std::uint64_t> order{};    // of the paths' indices; empty: 0, 1, 2, ...
   std::string warning{};                 // message for the user; may be empty
 };
 

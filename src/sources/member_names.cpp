@@ -145,6 +145,11 @@ std::vector<std::string> expand_braces(const std::string& pattern) {
   return paths;
 }
 
+bool is_image_name(std::string_view name) {
+  return !name.empty() && is_utf8(name) &&
+         std::ranges::none_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+}
+
 std::vector<std::string> describe_skipped(const SkippedFiles& skipped) {
   std::vector<std::string> notes;
   if (!skipped.others.empty()) notes.push_back(describe_others(skipped.others));

@@ -33,6 +33,9 @@ namespace valley {
 // for braces that are not closed, ranges that run backwards, and more than a million paths.
 [[nodiscard]] std::vector<std::string> expand_braces(const std::string& pattern);
 
+// True for a name of an image in a data set: UTF-8 that is not empty, without control characters.
+[[nodiscard]] bool is_image_name(std::string_view name);
+
 // Files that are not images: counts by extension, and of hidden ones.
 struct SkippedFiles {
   std::map<std::string, std::uint64_t> others{};

@@ -6,11 +6,15 @@
 #include <charconv>
 #include <cstring>
 #include <map>
+#include <span>
+#include <string>
+#include <unordered_set>
 #include <utility>
 
 #include "core/error.h"
 #include "core/text.h"
 #include "sources/byte_rows.h"
+#include "sources/member_names.h"
 #include "sources/zip_file.h"
 
 namespace valley {
@@ -76,6 +80,33 @@ std::optional<std::uint64_t> count_of(const std::vector<std::uint64_t>& shape) {
     count *= size;
   }
   return count;
+}
+
+// Code points that are not characters become bytes that are not UTF-8.
+std::string utf8_of(std::span<const char32_t> characters) {
+  std::string text;
+  const auto add = [&text](char32_t byte) { text += static_cast<char>(byte); };
+  const auto follow = [&add](char32_t bits) { add(0x80U | (bits & 0x3FU)); };
+  for (const char32_t c : characters) {
+    if (c < 0x80) {
+      add(c);
+    } else if (c < 0x800) {
+      add(0xC0U | c >> 6U);
+      follow(c);
+    } else if (c < 0x10000) {
+      add(0xE0U | c >> 12U);
+      follow(c >> 6U);
+      follow(c);
+    } else if (c < 0x110000) {
+      add(0xF0U | c >> 18U);
+      follow(c >> 12U);
+      follow(c >> 6U);
+      follow(c);
+    } else {
+      add(0xFF);
+    }
+  }
+  return text;
 }
 
 std::uint64_t width_of(std::string_view type) {
@@ -158,6 +189,30 @@ std::vector<std::int64_t> labels_of(const Array& array, const std::string& name)
     labels.push_back(static_cast<std::int64_t>(value));
   }
   return labels;
+}
+
+// The texts of an array of type "<U12": code points of 32 bits, padded with zeros.
+std::vector<std::string> texts_of(const Array& array, const std::string& name) {
+  const std::uint64_t width = width_of(array.header.type);
+  const std::uint64_t count = count_of(array.header.shape).value_or(UINT64_MAX);
+  const std::uint64_t bytes = array.bytes->size() - std::min(array.bytes->size(), array.first);
+  if (count == 0) return {};
+  if (width == 0 || width > bytes || count > bytes / 4 / width)
+    throw Error(ExitCode::kData, "{}: its texts end early; save or download it again", name);
+  std::vector<std::string> texts;
+  texts.reserve(count);
+  std::vector<char32_t> characters(width);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    array.bytes->read(array.first + 4 * i * width, std::as_writable_bytes(std::span(characters)));
+    while (!characters.empty() && characters.back() == 0) characters.pop_back();
+    texts.push_back(utf8_of(characters));
+    characters.resize(width);
+    if (!is_image_name(texts.back()))
+      throw Error(ExitCode::kData,
+                  "{}: text {} is empty, or holds control characters or invalid code points", name,
+                  i);
+  }
+  return texts;
 }
 
 // The arrays of an .npz file by name.
@@ -248,6 +303,23 @@ std::string only_images(const Npz& npz, const fs::path& file) {
               fmt::join(npz.names(), ", "));
 }
 
+// The arrays "names" and "class_names" that `valley shard export` writes.
+void read_texts(const Npz& npz, ImageArrays& arrays) {
+  const auto is_list = [&](const std::string& name) {
+    if (!npz.has(name)) return false;
+    const NpyHeader header = npz.header(name);
+    return header.type.starts_with("<U") && header.shape.size() == 1;
+  };
+  if (is_list("class_names"))
+    arrays.class_names = texts_of(npz.array("class_names"), npz.where("class_names"));
+  if (!is_list("names")) return;
+  arrays.names = texts_of(npz.array("names"), npz.where("names"));
+  const std::unordered_set<std::string_view> unique(arrays.names.begin(), arrays.names.end());
+  if (arrays.names.size() != arrays.rows->size() || unique.size() != arrays.names.size())
+    throw Error(ExitCode::kData, "{} holds {} names, {} of them different, for {} images",
+                npz.where("names"), arrays.names.size(), unique.size(), arrays.rows->size());
+}
+
 std::optional<std::string> only_labels(const Npz& npz, const std::string& images,
                                        std::uint64_t count) {
   if (std::optional<std::string> named = label_name(images, npz)) return named;
@@ -319,6 +391,7 @@ ImageArrays open_npz(const fs::path& file, const std::optional<std::string>& arr
     throw Error(ExitCode::kData, "{} has no array \"{}\"; it has {}", file.string(), name,
                 fmt::join(npz.names(), ", "));
   ImageArrays arrays = images_of(npz.array(name), "npz", npz.where(name));
+  read_texts(npz, arrays);
   const auto labels = only_labels(npz, name, arrays.rows->size());
   if (!labels) {
     arrays.notes.push_back("no array has a label per image, so the images have none");
@@ -329,6 +402,11 @@ ImageArrays open_npz(const fs::path& file, const std::optional<std::string>& arr
     throw Error(ExitCode::kData, "{} holds {}, not whole numbers; --labels none ignores it",
                 npz.where(*labels), classes.header.type);
   arrays.labels = labels_of(classes, npz.where(*labels));
+  const auto largest = std::ranges::max_element(arrays.labels);
+  const auto known = static_cast<std::int64_t>(arrays.class_names.size());
+  if (known > 0 && largest != arrays.labels.end() && *largest >= known)
+    throw Error(ExitCode::kData, "{} has labels up to {}, but \"class_names\" has {} names",
+                npz.where(*labels), *largest, known);
   return arrays;
 }
 

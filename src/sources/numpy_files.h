@@ -36,7 +36,8 @@ inline constexpr std::size_t kMaxNpyHeader = std::size_t{64} << 10U;
 // True for a zip file whose members are all .npy.
 [[nodiscard]] bool is_npz(const std::filesystem::path& file);
 // The images of `array` or, without it, of the only array that can hold images; labels from the
-// only array of n whole numbers, or that of the name with "labels" for "images" or "y" for "x".
+// only array of n whole numbers, or that of the name with "labels" for "images" or "y" for "x";
+// names of images and classes from the arrays of texts "names" and "class_names".
 // Error kData listing the arrays if that is not one.
 [[nodiscard]] ImageArrays open_npz(const std::filesystem::path& file,
                                    const std::optional<std::string>& array);

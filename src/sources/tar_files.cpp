@@ -1,10 +1,12 @@
 #include "sources/tar_files.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "core/error.h"
@@ -49,6 +51,14 @@ std::optional<std::int64_t> class_in(const std::string& text, bool is_json) {
   for (const char* key : {"label", "cls", "class"})
     if (root.contains(key) && root[key].is_number_integer()) return root[key].get<std::int64_t>();
   return std::nullopt;
+}
+
+// The "name" in a sample's .json; "" for texts that are not a name.
+std::string name_in(const std::string& text) {
+  const nlohmann::json root = try_parse_json(text);
+  if (!root.is_object() || !root.contains("name") || !root["name"].is_string()) return {};
+  std::string name = root["name"].get<std::string>();
+  return is_image_name(name) ? name : std::string();
 }
 
 // One pass over the images of several archives, in the order in which they were listed.
@@ -104,13 +114,17 @@ class TarFiles::Listing {
  private:
   void look_at(std::size_t archive, const ArchiveMember& member, ArchiveStream& stream);
   void read_label(const std::string& path, ArchiveStream& stream);
+  void read_class_names(ArchiveStream& stream);
+  void set_names();
 
   struct SampleClass {
     int rank = 0;
     std::int64_t label = -1;
   };
   TarFiles& files_;
+  bool is_export_ = false;
   std::unordered_map<std::string, SampleClass> classes_;  // by the key of the sample
+  std::unordered_map<std::string, std::string> names_;    // of an export
 };
 
 void TarFiles::Listing::look_at(std::size_t archive, const ArchiveMember& member,
@@ -127,6 +141,8 @@ void TarFiles::Listing::look_at(std::size_t archive, const ArchiveMember& member
   } else if (path == kDatasetFile && !member.reject && member.bytes <= kMaxTextBytes) {
     std::string text;
     if (!stream.read(text)) files_.dataset_file_ = std::move(text);
+  } else if (path == kClassesMember && !member.reject && member.bytes <= kMaxTextBytes) {
+    read_class_names(stream);
   } else if (label_rank(lower_extension_of(path)) > 0 && !member.reject &&
              member.bytes <= kMaxLabelBytes) {
     read_label(path, stream);
@@ -138,8 +154,14 @@ void TarFiles::Listing::look_at(std::size_t archive, const ArchiveMember& member
 void TarFiles::Listing::read_label(const std::string& path, ArchiveStream& stream) {
   const std::string extension = lower_extension_of(path);
   std::string text;
-  const std::optional<std::int64_t> found =
-      stream.read(text) ? std::nullopt : class_in(text, extension == ".json");
+  const bool is_json = extension == ".json";
+  const bool is_damaged = stream.read(text).has_value();
+  if (is_export_ && is_json && !is_damaged) {
+    if (std::string name = name_in(text); !name.empty())
+      names_.insert_or_assign(std::string(sample_key(path)), std::move(name));
+  }
+  const std::optional<std::int64_t> found = is_damaged ? std::nullopt : class_in(text, is_json);
+  if (is_export_ && is_json && !found) return;
   if (!found || *found < 0 || *found > INT32_MAX) {
     ++files_.skipped_.others[extension_of(path)];
     return;
@@ -155,10 +177,33 @@ void TarFiles::Listing::finish() {
   places.reserve(order.size());
   for (const std::size_t i : order) places.push_back(files_.places_[i]);
   files_.places_ = std::move(places);
+  if (is_export_) set_names();
   if (classes_.empty()) return;
   for (const FileEntry& entry : files_.entries_) {
     const auto found = classes_.find(std::string(sample_key(entry.path)));
     files_.labels_.push_back(found == classes_.end() ? -1 : found->second.label);
+  }
+}
+
+void TarFiles::Listing::read_class_names(ArchiveStream& stream) {
+  std::string text;
+  if (stream.read(text)) return;
+  const nlohmann::json list = try_parse_json(text);
+  const bool is_list = list.is_array() &&
+                       std::ranges::all_of(list, [](const auto& name) { return name.is_string(); });
+  if (!is_list) return;
+  is_export_ = true;
+  files_.class_names_ = list.get<std::vector<std::string>>();
+}
+
+// Names that repeat are paths of samples again, so that names stay unique.
+void TarFiles::Listing::set_names() {
+  std::unordered_set<std::string> known;
+  for (const FileEntry& entry : files_.entries_) {
+    const auto found = names_.find(std::string(sample_key(entry.path)));
+    std::string name = found == names_.end() ? escaped_name(entry.path) : found->second;
+    if (!known.insert(name).second) name = escaped_name(entry.path);
+    files_.names_.push_back(std::move(name));
   }
 }
 

@@ -1,6 +1,7 @@
 // The members of one or several tar files as a collection: plain archives with class folders or a
 // dataset.json, and webdataset samples, whose label is in a file of the same key (.cls, .txt or
 // .json).
+// An archive of `valley shard export` begins with kClassesMember; its .json files also hold names.
 //
 // Members of plain archives are read at their offsets; compressed ones in passes (StreamWindows).
 #pragma once
@@ -10,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/positioned_file.h"
@@ -18,6 +20,9 @@
 #include "sources/stream_windows.h"
 
 namespace valley {
+
+// A JSON list of class names. webdataset passes over members whose names are of this form.
+inline constexpr std::string_view kClassesMember = "__classes__";
 
 class TarFiles final : public FileCollection {
  public:
@@ -29,6 +34,8 @@ class TarFiles final : public FileCollection {
   [[nodiscard]] std::unique_ptr<FileReader> open_reader() const override;
   [[nodiscard]] std::optional<std::string> dataset_file() const override { return dataset_file_; }
   [[nodiscard]] const std::vector<std::int64_t>& own_labels() const override { return labels_; }
+  [[nodiscard]] std::vector<std::string> own_class_names() const override { return class_names_; }
+  [[nodiscard]] const std::vector<std::string>& own_names() const override { return names_; }
   [[nodiscard]] std::string place_of(std::string_view path) const override;
   void expect_order(const ReadingOrder& order) const override;
   [[nodiscard]] std::vector<std::string> notes() const override;
@@ -46,6 +53,8 @@ class TarFiles final : public FileCollection {
   std::vector<FileEntry> entries_;
   std::vector<Place> places_;
   std::vector<std::int64_t> labels_;  // empty if no sample has one
+  std::vector<std::string> class_names_;
+  std::vector<std::string> names_;  // empty without kClassesMember
   std::optional<std::string> dataset_file_;
   SkippedFiles skipped_;
   std::vector<PositionedFile> files_;       // of plain archives
