@@ -9,7 +9,7 @@ namespace valley::app {
 void add_shard_command(CLI::App& app) {
   CLI::App* shard = app.add_subcommand(
       "shard",
-      "Build, verify, describe and draw data sets of HDF5 shards.\n\n"
+      "Build, verify, describe, copy, compare and export data sets of HDF5 shards.\n\n"
       "Examples:\n"
       "  valley shard build --source photos --dest data/photos-256\n"
       "  valley shard peek data/photos-256 -o peek.png\n"
@@ -25,6 +25,7 @@ void add_shard_command(CLI::App& app) {
   add_shard_split(*shard);
   add_shard_merge(*shard);
   add_shard_reshard(*shard);
+  add_shard_export(*shard);
 }
 
 }  // namespace valley::app
