@@ -51,7 +51,7 @@ LabelVectorOptions parse_label_vectors(const std::string& text) {
 }
 
 LabelVectors::LabelVectors(std::unique_ptr<ImageSource> source, const LabelVectorOptions& options)
-    : source_(std::move(source)) {
+    : WrappedSource(std::move(source)) {
   const LabelTable table = read_label_table(options.file);
   names_ = options.columns.empty() ? table.columns : options.columns;
   std::vector<std::size_t> columns;
@@ -60,10 +60,10 @@ LabelVectors::LabelVectors(std::unique_ptr<ImageSource> source, const LabelVecto
   for (std::size_t row = 0; row < table.paths.size(); ++row)
     rows.emplace(escaped_name(table.paths[row]), row);
   std::vector<std::string> missing;
-  for (std::uint64_t i = 0; i < source_->size(); ++i) {
-    const auto row = rows.find(source_->name(i));
+  for (std::uint64_t i = 0; i < this->source().size(); ++i) {
+    const auto row = rows.find(this->source().name(i));
     if (row == rows.end()) {
-      missing.push_back(source_->name(i));
+      missing.push_back(this->source().name(i));
       continue;
     }
     for (const std::size_t column : columns)
@@ -73,7 +73,7 @@ LabelVectors::LabelVectors(std::unique_ptr<ImageSource> source, const LabelVecto
     throw Error(ExitCode::kData,
                 "{}: {} of {} images have no row, such as \"{}\"; its paths are like \"{}\": add "
                 "the rows, or remove the images",
-                table.file, missing.size(), source_->size(), missing.front(),
+                table.file, missing.size(), this->source().size(), missing.front(),
                 escaped_name(table.paths.front()));
 }
 
@@ -87,7 +87,7 @@ std::string LabelVectors::identity_json() const {
       {"kind", "label vectors"},
       {"names", names_},
       {"sha256_of_vectors", sha256_hex(std::as_bytes(std::span(values_)))},
-      {"source", parse_json<nlohmann::ordered_json>(source_->identity_json(), "the source")}});
+      {"source", parse_json<nlohmann::ordered_json>(source().identity_json(), "the source")}});
 }
 
 }  // namespace valley

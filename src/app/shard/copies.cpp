@@ -1,3 +1,5 @@
+#include "app/shard/copies.h"
+
 #include <fmt/format.h>
 
 #include <CLI/App.hpp>
@@ -17,6 +19,7 @@
 #include "app/options.h"
 #include "app/print_result.h"
 #include "app/shard/build_report.h"
+#include "app/shard/source.h"
 #include "app/shard/subcommands.h"
 #include "core/error.h"
 #include "core/read_file.h"
@@ -25,6 +28,7 @@
 #include "data/manifest.h"
 #include "data/storage.h"
 #include "sources/dataset_images.h"
+#include "sources/renamed_classes.h"
 #include "sources/several_sources.h"
 
 namespace valley::app {
@@ -32,15 +36,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Options that all copies share.
-struct CopyArguments {
-  std::string destination;
-  std::optional<std::uint64_t> shard_images;
-  unsigned jobs = 0;
-  bool resume = false;
-  bool overwrite = false;
-  bool json = false;
-};
+}  // namespace
 
 void add_copy_options(CLI::App& command, CopyArguments& a) {
   command
@@ -51,11 +47,12 @@ void add_copy_options(CLI::App& command, CopyArguments& a) {
       ->transform(number_range<unsigned>(0, 4096));
   CLI::Option* resume = command.add_flag("--resume", a.resume, "Continue an interrupted copy");
   command.add_flag("--overwrite", a.overwrite, "Replace an existing data set")->excludes(resume);
+  add_label_names_option(command, a.label_names);
   add_json_option(command, a.json);
 }
 
-// A copy keeps pixels and order unless `target` or the seed says otherwise.
-BuildOptions options_of(const CopyArguments& a, const fs::path& destination, const Dataset& like) {
+BuildOptions copy_options(const CopyArguments& a, const fs::path& destination,
+                          const Dataset& like) {
   BuildOptions options;
   options.destination = destination;
   options.target.height = like.height();
@@ -77,15 +74,25 @@ void keep_records(BuildOptions& options, const Dataset& like) {
   if (options.storage.kind == StorageKind::kKeep) options.target = like.form().target;
 }
 
-void copy(const ImageSource& source, BuildOptions options, bool json) {
+BuildReport copy_images(std::unique_ptr<ImageSource> images, BuildOptions options,
+                        const CopyArguments& a) {
+  const std::unique_ptr<ImageSource> source = with_label_names(std::move(images), a.label_names);
   BuildReport report;
   {
     BarProgress bar;
     options.progress = [&bar](const BuildProgress& progress) { bar.show(progress); };
-    report = build_dataset(source, options);
+    report = build_dataset(*source, options);
   }
+  return report;
+}
+
+namespace {
+
+void copy(std::unique_ptr<ImageSource> images, const BuildOptions& options,
+          const CopyArguments& a) {
+  const BuildReport report = copy_images(std::move(images), options, a);
   print_result(
-      json, [&] { return to_json(report, options); }, [&] { return to_text(report, options); });
+      a.json, [&] { return to_json(report, options); }, [&] { return to_text(report, options); });
 }
 
 void require_images(const std::vector<std::uint64_t>& indices, const std::string& what) {
@@ -117,9 +124,10 @@ void make_subset(SubsetArguments a) {
   if (!a.names_file.empty()) a.choice.names = lines_of(a.names_file);
   std::vector<std::uint64_t> indices = choose_images(*dataset, a.choice);
   require_images(indices, "the subset");
-  BuildOptions options = options_of(a.copy, a.copy.destination, *dataset);
+  BuildOptions options = copy_options(a.copy, a.copy.destination, *dataset);
   keep_records(options, *dataset);
-  copy(DatasetImages(dataset, std::move(indices), options.copies_records), options, a.copy.json);
+  copy(std::make_unique<DatasetImages>(dataset, std::move(indices), options.copies_records),
+       options, a.copy);
 }
 
 struct SplitArguments {
@@ -167,11 +175,12 @@ void make_split(const SplitArguments& a) {
     require_images(parts[i], fmt::format("the part {}", names[i]));
   for (std::size_t i = 0; i < names.size(); ++i)
     check_destination(fs::path(a.copy.destination) / names[i],
-                      options_of(a.copy, {}, *dataset).existing);
+                      copy_options(a.copy, {}, *dataset).existing);
   for (std::size_t i = 0; i < names.size(); ++i) {
-    BuildOptions options = options_of(a.copy, fs::path(a.copy.destination) / names[i], *dataset);
+    BuildOptions options = copy_options(a.copy, fs::path(a.copy.destination) / names[i], *dataset);
     keep_records(options, *dataset);
-    copy(DatasetImages(dataset, parts[i], options.copies_records), options, a.copy.json);
+    copy(std::make_unique<DatasetImages>(dataset, parts[i], options.copies_records), options,
+         a.copy);
   }
 }
 
@@ -197,7 +206,7 @@ void merge(const MergeArguments& a) {
           last.width(), last.height(), last.channels());
   }
   const std::vector<std::string> names = unique_names(a.directories);
-  BuildOptions options = options_of(a.copy, a.copy.destination, *datasets.front());
+  BuildOptions options = copy_options(a.copy, a.copy.destination, *datasets.front());
   if (std::ranges::all_of(datasets,
                           [&](const auto& each) { return each->form() == datasets[0]->form(); }))
     keep_records(options, *datasets.front());
@@ -206,7 +215,7 @@ void merge(const MergeArguments& a) {
     sources.push_back({names[i], std::make_unique<DatasetImages>(datasets[i], std::nullopt,
                                                                  options.copies_records)});
   options.shuffle_seed = a.shuffle_seed;
-  copy(SeveralSources(std::move(sources)), options, a.copy.json);
+  copy(std::make_unique<SeveralSources>(std::move(sources)), options, a.copy);
 }
 
 struct ReshardArguments {
@@ -238,7 +247,7 @@ void choose_storage(const ReshardArguments& a, const Dataset& dataset, BuildOpti
 
 void reshard(const ReshardArguments& a) {
   const std::shared_ptr<const Dataset> dataset = Dataset::open(a.directory);
-  BuildOptions options = options_of(a.copy, a.copy.destination, *dataset);
+  BuildOptions options = copy_options(a.copy, a.copy.destination, *dataset);
   if (a.resolution) {
     if (dataset->height() != dataset->width() || *a.resolution > dataset->height())
       throw Error(ExitCode::kUsage,
@@ -250,7 +259,8 @@ void reshard(const ReshardArguments& a) {
   }
   options.shuffle_seed = a.shuffle_seed;
   choose_storage(a, *dataset, options);
-  copy(DatasetImages(dataset, std::nullopt, options.copies_records), options, a.copy.json);
+  copy(std::make_unique<DatasetImages>(dataset, std::nullopt, options.copies_records), options,
+       a.copy);
 }
 
 }  // namespace

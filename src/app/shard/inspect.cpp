@@ -1,5 +1,4 @@
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <CLI/App.hpp>
@@ -16,7 +15,6 @@
 #include "core/error.h"
 #include "core/terminal.h"
 #include "core/text.h"
-#include "data/manifest.h"
 #include "data/verify.h"
 
 namespace valley::app {
@@ -77,55 +75,6 @@ void verify(const InspectArguments& arguments) {
                 plural(static_cast<std::int64_t>(report.problems.size()), "problem"));
 }
 
-std::string manifest_to_json(const Manifest& manifest) {
-  ordered_json root = parse_json<ordered_json>(to_json(manifest), "the manifest");
-  const std::size_t shards = manifest.shards.size();
-  root.erase("shards");
-  root["shards"] = shards;
-  root["bytes"] = manifest.bytes();
-  return write_json(root, 1);
-}
-
-std::string class_label(const Manifest& manifest, std::int64_t label) {
-  if (label < 0) return "none";
-  const auto index = static_cast<std::size_t>(label);
-  return index < manifest.class_names.size() ? printable_line(manifest.class_names[index])
-                                             : fmt::to_string(label);
-}
-
-// Names of the values of label vectors and their means.
-std::string vectors_text(const Manifest& manifest) {
-  std::string text;
-  for (std::size_t i = 0; i < manifest.label_vector_names.size(); ++i)
-    text +=
-        fmt::format("label value  {}: mean {:.4g}\n",
-                    printable_line(manifest.label_vector_names[i]), manifest.label_vector_means[i]);
-  return text;
-}
-
-std::string manifest_to_text(const Manifest& manifest, const std::string& directory) {
-  std::string text = fmt::format(
-      "{}\n"
-      "state        {}\n"
-      "images       {} of {}x{}x{}\n"
-      "storage      {}\n"
-      "shards       {} of {} images, {}\n"
-      "rejects      {} of {} candidates\n",
-      directory, manifest.complete ? "complete" : "unfinished: continue the build with --resume",
-      manifest.images, manifest.width, manifest.height, manifest.channels,
-      storage_name(manifest.form.storage), manifest.shards.size(), manifest.shard_images,
-      format_bytes(manifest.bytes()), manifest.reject_count(), manifest.next_candidate);
-  if (manifest.complete) {
-    text += fmt::format("mean         {:.3f}\n", fmt::join(manifest.mean, " "));
-    text += fmt::format("deviation    {:.3f}\n", fmt::join(manifest.deviation, " "));
-    for (const auto& [label, images] : manifest.class_histogram)
-      text += fmt::format("class        {}: {} images\n", class_label(manifest, label), images);
-    text += vectors_text(manifest);
-    text += fmt::format("fingerprint  {}\n", manifest.fingerprint);
-  }
-  return text + fmt::format("parameters   {}\n", manifest.parameters_json);
-}
-
 void add_common(CLI::App& command, InspectArguments& arguments) {
   command.add_option("directory", arguments.directory, "A folder of shards")->required();
   add_json_option(command, arguments.json);
@@ -146,22 +95,6 @@ void add_shard_verify(CLI::App& shard) {
   command->add_flag("--deep", arguments->deep,
                     "Also verify the SHA-256 of every file, the fingerprint and the statistics");
   command->callback([arguments] { verify(*arguments); });
-}
-
-void add_shard_info(CLI::App& shard) {
-  auto arguments = std::make_shared<InspectArguments>();
-  CLI::App* command = shard.add_subcommand("info",
-                                           "Describe a data set.\n\n"
-                                           "Examples:\n"
-                                           "  valley shard info data/emoji-256\n"
-                                           "  valley shard info data/emoji-256 --json");
-  add_common(*command, *arguments);
-  command->callback([arguments] {
-    const Manifest manifest = read_manifest(arguments->directory);
-    print_result(
-        arguments->json, [&] { return manifest_to_json(manifest); },
-        [&] { return manifest_to_text(manifest, arguments->directory); });
-  });
 }
 
 }  // namespace valley::app

@@ -27,6 +27,7 @@
 #include "sources/lmdb_files.h"
 #include "sources/member_names.h"
 #include "sources/numpy_files.h"
+#include "sources/renamed_classes.h"
 #include "sources/several_sources.h"
 #include "sources/source_kind.h"
 #include "sources/tar_files.h"
@@ -186,6 +187,15 @@ void check_labels(const ImageSource& source, const SourceArguments& arguments) {
 
 }  // namespace
 
+void add_label_names_option(CLI::App& command, std::optional<std::string>& names) {
+  command
+      .add_option(
+          "--label-names", names,
+          "Names of the classes, in the order of their numbers: a file with a name per line "
+          "or a JSON list, or cat,dog,eel")
+      ->type_name("FILE|NAME,NAME...");
+}
+
 void add_source_options(CLI::App& command, SourceArguments& arguments) {
   command
       .add_option("--source", arguments.sources,
@@ -210,6 +220,7 @@ void add_source_options(CLI::App& command, SourceArguments& arguments) {
       ->type_name("csv:FILE[:COLUMN,COLUMN...]");
   command.add_flag("--require-labels", arguments.require_labels,
                    "Reject a source in which an image has no label");
+  add_label_names_option(command, arguments.label_names);
   command
       .add_option(
           "--alpha", arguments.alpha,
@@ -261,7 +272,7 @@ std::unique_ptr<ImageSource> open_source(const SourceArguments& arguments,
   if (arguments.label_vectors)
     source = std::make_unique<LabelVectors>(std::move(source),
                                             parse_label_vectors(*arguments.label_vectors));
-  return source;
+  return with_label_names(std::move(source), arguments.label_names);
 }
 
 }  // namespace valley::app

@@ -23,6 +23,7 @@ struct SourceArguments {
   std::optional<std::string> labels;
   bool require_labels = false;
   std::optional<std::string> label_vectors;
+  std::optional<std::string> label_names;
   std::optional<std::string> exif;        // encoded images only, like min_size and max_pixels
   std::optional<std::uint64_t> min_size;  // pixels
   std::optional<std::uint64_t> max_pixels;
@@ -30,6 +31,9 @@ struct SourceArguments {
   std::optional<std::string> part;     // CIFAR only
   bool transpose = false;              // idx and NumPy only
 };
+
+// --label-names
+void add_label_names_option(CLI::App& command, std::optional<std::string>& names);
 
 void add_source_options(CLI::App& command, SourceArguments& arguments);
 
