@@ -13,7 +13,7 @@ from program import REPOSITORY, VALLEY, bits, checkpoint
 COMMANDS = [[], ["train"], ["sample"], ["evaluate"], ["energy"], ["classify"], ["restore"], ["report"], ["doctor"],
             ["completion"], ["bench"], ["bench", "step"], ["bench", "loader"], ["bench", "allreduce"],
             ["shard"], *(["shard", name] for name in ("build", "verify", "info", "peek", "subset", "split", "merge", "reshard", "export",
-                                                  "diff"))]
+                                                  "dedupe", "diff"))]
 
 
 @pytest.fixture(scope="module")

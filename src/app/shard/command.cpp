@@ -26,6 +26,7 @@ void add_shard_command(CLI::App& app) {
   add_shard_merge(*shard);
   add_shard_reshard(*shard);
   add_shard_export(*shard);
+  add_shard_dedupe(*shard);
   add_shard_diff(*shard);
 }
 

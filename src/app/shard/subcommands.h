@@ -7,6 +7,7 @@
 namespace valley::app {
 
 void add_shard_build(CLI::App& shard);
+void add_shard_dedupe(CLI::App& shard);
 void add_shard_diff(CLI::App& shard);
 void add_shard_export(CLI::App& shard);
 void add_shard_info(CLI::App& shard);
