@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <set>
 #include <utility>
@@ -10,11 +11,11 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/file_type.h"
-#include "core/hash.h"
 #include "data/build_parameters.h"
+#include "data/build_parts.h"
+#include "data/chunk_queue.h"
 #include "data/finish.h"
 #include "data/manifest.h"
-#include "data/order.h"
 #include "data/ordered_decoder.h"
 #include "data/rejects_file.h"
 #include "data/shard_check.h"
@@ -29,7 +30,6 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::string_view kWriter = "valley " VALLEY_VERSION;
 constexpr std::uint64_t kShardOverhead = std::uint64_t{4} << 20U;  // alignment and rows
 constexpr std::chrono::milliseconds kBetweenProgress{200};
 
@@ -65,13 +65,6 @@ void check_options(const ImageSource& source, const BuildOptions& options) {
     throw Error(ExitCode::kData, "the source holds no image that could be stored");
 }
 
-std::size_t longest_name(const ImageSource& source) {
-  std::size_t longest = 1;
-  for (std::uint64_t i = 0; i < source.size(); ++i)
-    longest = std::max(longest, source.name(i).size());
-  return longest;
-}
-
 std::uint64_t max_images(const ImageSource& source, const BuildOptions& options) {
   return std::min(source.size(), options.max_images.value_or(UINT64_MAX));
 }
@@ -89,8 +82,7 @@ class Builder {
       : source_(source),
         options_(options),
         directory_(options.destination),
-        permutation_(source.size(), hash64(options.shuffle_seed.value_or(0),
-                                           hash64("valley shard build"), source.size())) {}
+        candidate_at_(build_order(source, options)) {}
 
   BuildReport run();
 
@@ -98,14 +90,14 @@ class Builder {
   void start();
   void resume(const std::string& parameters);
   [[nodiscard]] std::uint64_t candidate_at(std::uint64_t position) const {
-    return options_.shuffle_seed ? permutation_(position) : position;
+    return candidate_at_(position);
   }
   [[nodiscard]] std::uint64_t room() const;  // number of images that may still be added
-  [[nodiscard]] ShardHeader header() const;
-  [[nodiscard]] ImageForm form() const;
   void require_room_on_disk() const;
-  void fill(ShardWriter& shard, OrderedDecoder& decoder);
-  void commit(ShardWriter& shard);
+  [[nodiscard]] std::unique_ptr<DecodedStream> open_stream();
+  void store_shard(DecodedStream& stream);
+  void fill(ShardWriter& shard, DecodedStream& stream);
+  void add(ShardEntry shard);
   void keep_journal();
   void reject(Decoded& decoded);
   void check_error_rate(std::uint64_t of);
@@ -118,7 +110,7 @@ class Builder {
   const ImageSource& source_;
   const BuildOptions& options_;
   fs::path directory_;
-  FeistelPermutation permutation_;
+  std::function<std::uint64_t(std::uint64_t)> candidate_at_;
   Manifest manifest_;
   std::vector<RejectedImage> rejects_;
   std::uint64_t position_ = 0;  // next candidate
@@ -131,31 +123,6 @@ class Builder {
 std::uint64_t Builder::room() const {
   const std::uint64_t limit = options_.max_images.value_or(UINT64_MAX) - manifest_.images;
   return std::min(limit, source_.size() - position_);
-}
-
-ShardHeader Builder::header() const {
-  ShardHeader header;
-  header.dataset_uuid = manifest_.dataset_uuid;
-  header.shard_index = manifest_.shards.size();
-  header.global_offset = manifest_.images;
-  header.height = manifest_.height;
-  header.width = manifest_.width;
-  header.channels = manifest_.channels;
-  header.storage = manifest_.form.storage;
-  header.transform = transform_name(options_.target.transform);
-  header.filter = filter_name(options_.target.filter);
-  header.class_names = manifest_.class_names;
-  header.label_vector_names = manifest_.label_vector_names;
-  header.shuffle_seed =
-      options_.shuffle_seed ? static_cast<std::int64_t>(*options_.shuffle_seed) : -1;
-  header.writer_version = manifest_.writer_version;
-  header.params_json = manifest_.parameters_json;
-  return header;
-}
-
-ImageForm Builder::form() const {
-  return {options_.target, options_.storage,
-          options_.copies_records || options_.storage.kind == StorageKind::kKeep};
 }
 
 // The size of encoded images is unknown: only that of the rows is required then.
@@ -172,17 +139,7 @@ void Builder::start() {
     return;
   }
   remove_dataset(directory_);
-  manifest_.dataset_uuid = uuid_of_parameters(parameters);
-  manifest_.writer_version = kWriter;
-  manifest_.height = options_.target.height;
-  manifest_.width = options_.target.width;
-  manifest_.channels = options_.target.channels;
-  manifest_.form.storage = options_.storage;
-  manifest_.shard_images = options_.shard_images;
-  manifest_.class_names = source_.class_names();
-  manifest_.label_vector_names = source_.label_vector_names();
-  manifest_.candidates = source_.size();
-  manifest_.parameters_json = parameters;
+  manifest_ = new_manifest(source_, options_);
   keep_listing(directory_, source_.listing());
 }
 
@@ -190,17 +147,19 @@ void Builder::resume(const std::string& parameters) {
   manifest_ = read_manifest(directory_);
   require_same_listing(directory_, source_.listing());
   require_same_parameters(manifest_.parameters_json, parameters, directory_.string());
-  if (manifest_.writer_version != kWriter)
+  if (const std::string writer = writer_version(); manifest_.writer_version != writer)
     throw Error(ExitCode::kUsage,
                 "{} was started by {}; this is {}, whose bytes may differ: --overwrite rebuilds it",
-                directory_.string(), manifest_.writer_version, kWriter);
+                directory_.string(), manifest_.writer_version, writer);
   position_ = manifest_.next_candidate;
   if (position_ > source_.size())
     throw Error(ExitCode::kData, "{}: next_candidate is {}, but the source has {}",
                 (directory_ / kManifestFile).string(), position_, source_.size());
   rejects_ = read_rejects(directory_, position_);
   resumed_images_ = manifest_.images;
-  remove_leftovers(directory_, manifest_.shards.size());
+  remove_leftovers(directory_, manifest_.shards.size(),
+                   options_.chunks != nullptr ? options_.chunks->find_earlier(directory_, manifest_)
+                                              : std::set<std::string>());
   for (std::uint64_t i = 0; i < manifest_.shards.size(); ++i)
     static_cast<void>(open_and_hash_shard(directory_, manifest_, i));
 }
@@ -247,9 +206,9 @@ void Builder::report_progress(std::uint64_t in_shard) {
                      manifest_.shards.size(), rejects_.size(), seconds()});
 }
 
-void Builder::fill(ShardWriter& shard, OrderedDecoder& decoder) {
+void Builder::fill(ShardWriter& shard, DecodedStream& stream) {
   while (!shard.is_full() && position_ < source_.size()) {
-    Decoded decoded = decoder.next();
+    Decoded decoded = stream.next();
     if (decoded.reject) {
       reject(decoded);
     } else {
@@ -261,12 +220,33 @@ void Builder::fill(ShardWriter& shard, OrderedDecoder& decoder) {
   }
 }
 
-void Builder::commit(ShardWriter& shard) {
-  if (shard.size() > 0) {
-    manifest_.shards.push_back(shard.commit());
-    manifest_.images += manifest_.shards.back().images;
+void Builder::add(ShardEntry shard) {
+  manifest_.images += shard.images;
+  manifest_.shards.push_back(std::move(shard));
+}
+
+std::unique_ptr<DecodedStream> Builder::open_stream() {
+  if (options_.chunks != nullptr)
+    return options_.chunks->open(directory_, manifest_, position_, candidate_at_);
+  source_.expect_order({candidate_at_, position_, source_.size()});
+  return std::make_unique<OrderedDecoder>(source_, image_form(options_), candidate_at_, position_,
+                                          source_.size(), std::max(1U, options_.jobs));
+}
+
+void Builder::store_shard(DecodedStream& stream) {
+  const std::uint64_t index = manifest_.shards.size();
+  const std::uint64_t capacity = std::min(room(), options_.shard_images);
+  if (std::optional<ShardEntry> taken = stream.take_shard(index, capacity)) {
+    position_ += taken->images;
+    add(*std::move(taken));
+  } else {
+    ShardWriter shard(directory_, make_header(manifest_, options_, index, manifest_.images),
+                      capacity, name_width_);
+    fill(shard, stream);
+    if (shard.size() > 0) add(shard.commit());
   }
   keep_journal();
+  stream.journaled(position_);
 }
 
 std::vector<std::pair<std::int64_t, std::string>> Builder::empty_classes() const {
@@ -292,16 +272,8 @@ BuildReport Builder::run() {
   if (!manifest_.complete) keep_journal();
   if (!manifest_.complete && room() > 0) {
     name_width_ = longest_name(source_);
-    source_.expect_order({[this](std::uint64_t position) { return candidate_at(position); },
-                          position_, source_.size()});
-    OrderedDecoder decoder(
-        source_, form(), [this](std::uint64_t position) { return candidate_at(position); },
-        position_, source_.size(), std::max(1U, options_.jobs));
-    while (room() > 0) {
-      ShardWriter shard(directory_, header(), std::min(room(), options_.shard_images), name_width_);
-      fill(shard, decoder);
-      commit(shard);
-    }
+    const std::unique_ptr<DecodedStream> stream = open_stream();
+    while (room() > 0) store_shard(*stream);
   }
   check_error_rate(position_);
   if (manifest_.images == 0)

@@ -22,6 +22,8 @@
 
 namespace valley {
 
+class ChunkQueue;
+
 struct BuildProgress {
   std::uint64_t candidates_done = 0;
   std::uint64_t candidates = 0;
@@ -44,7 +46,8 @@ struct BuildOptions {
   bool fail_on_reject = false;  // at the first reject, for any rate
   Existing existing = Existing::kRefuse;
   std::function<void(const BuildProgress&)>
-      progress;  // called on the calling thread, a few times per second
+      progress;                  // called on the calling thread, a few times per second
+  ChunkQueue* chunks = nullptr;  // set by build_dataset_on_ranks: candidates decoded by all ranks
 };
 
 struct BuildReport {

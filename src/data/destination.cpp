@@ -48,17 +48,19 @@ constexpr std::array kDatasetFiles{kManifestFile, kIndexFile, kRejectsFile, kSum
                                    kListingFile};
 
 // ".NAME.tmp" and ".NAME.ANYTHING.tmp" where NAME is a file of a data set: ".shard-00000.h5.tmp",
-// ".manifest.json.host.1234.0.tmp", "..source-listing.tmp.host.1234.0.tmp".
+// ".manifest.json.host.1234.0.tmp", "..source-listing.tmp.host.1234.0.tmp", and those of chunks
+// (chunk_file.h), "..shard-00000.h5.done.json.tmp.host.1234.0.tmp".
 bool is_temporary(std::string_view name) {
   if (name.size() <= kTemporarySuffix.size() || !name.starts_with('.') ||
       !name.ends_with(kTemporarySuffix))
     return false;
   name.remove_prefix(1);
   name.remove_suffix(kTemporarySuffix.size());
-  const auto is_of = [name](std::string_view file) {
+  const auto is_of = [&name](std::string_view file) {
     return name == file || (name.starts_with(file) && name[file.size()] == '.');
   };
   if (std::any_of(kDatasetFiles.begin(), kDatasetFiles.end(), is_of)) return true;
+  if (name.starts_with('.')) name.remove_prefix(1);
   const auto suffix = name.find(kShardSuffix);
   if (suffix == std::string_view::npos) return false;
   const std::string_view shard = name.substr(0, suffix + kShardSuffix.size());
@@ -172,8 +174,10 @@ void remove_dataset(const fs::path& directory) {
   }
 }
 
-void remove_leftovers(const fs::path& directory, std::size_t shards) {
+void remove_leftovers(const fs::path& directory, std::size_t shards,
+                      const std::set<std::string>& kept) {
   for (const std::string& name : names_in(directory)) {
+    if (kept.contains(name)) continue;
     const std::optional<std::uint64_t> number = shard_number(name);
     if (is_temporary(name) || (number && *number >= shards)) remove_file(directory / name);
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 
 namespace valley {
@@ -34,9 +35,10 @@ class DestinationLock {
 // removal are not a data set.
 void remove_dataset(const std::filesystem::path& directory);
 
-// Removes temporary files of an earlier builder and shards from number `shards` on, which the
-// manifest does not list.
-void remove_leftovers(const std::filesystem::path& directory, std::size_t shards);
+// Removes temporary files of an earlier builder, except those with a name in `kept`, and shards
+// from number `shards` on, which the manifest does not list.
+void remove_leftovers(const std::filesystem::path& directory, std::size_t shards,
+                      const std::set<std::string>& kept = {});
 
 // Error kCannotWrite, naming both sizes, if the file system has less than `bytes` free.
 void require_free_space(const std::filesystem::path& directory, std::uint64_t bytes);

@@ -12,6 +12,7 @@
 #include "core/read_file.h"
 #include "data/json_fields.h"
 #include "data/record_decoder.h"
+#include "data/shard_entry_json.h"
 #include "data/shard_file.h"
 
 namespace valley {
@@ -26,6 +27,8 @@ constexpr const char* kVectorNamesField = "label_vector_names";
 constexpr const char* kVectorMeansField = "label_vector_means";
 constexpr std::uint64_t kMaxSide = 65535;  // pixels
 constexpr std::uintmax_t kMaxManifestBytes = std::uintmax_t{256} << 20U;
+
+}  // namespace
 
 ordered_json entry_to_json(const ShardEntry& entry, bool is_encoded) {
   ordered_json fields{{"file", entry.file},
@@ -42,7 +45,7 @@ ordered_json entry_to_json(const ShardEntry& entry, bool is_encoded) {
   return fields;
 }
 
-ShardEntry entry_from_json(const JsonFields& fields, const Manifest& manifest) {
+ShardEntry entry_from_json(const JsonFields& fields, bool is_encoded) {
   ShardEntry entry;
   entry.file = fields.text("file");
   if (fields.text("state") != "committed") fields.fail("state", "\"committed\"");
@@ -52,11 +55,13 @@ ShardEntry entry_from_json(const JsonFields& fields, const Manifest& manifest) {
   entry.images = fields.count("n");
   entry.global_offset = fields.count("global_offset");
   entry.data_offset = fields.count("data_offset");
-  if (manifest.form.storage.is_encoded()) entry.data_bytes = fields.count("data_bytes");
+  if (is_encoded) entry.data_bytes = fields.count("data_bytes");
   entry.sum = fields.counts("sum");
   entry.sum_squares = fields.counts("sum_squares");
   return entry;
 }
+
+namespace {
 
 // Invariants that readers rely on: file names within the directory, an O(1) index, pixels within
 // the file.
@@ -233,7 +238,7 @@ Manifest parse_manifest(const std::string& text, const std::string& name) {
   const json& shards = root.list("shards");
   for (std::size_t i = 0; i < shards.size(); ++i) {
     const JsonFields fields(shards[i], name, fmt::format("shards[{}]", i));
-    manifest.shards.push_back(entry_from_json(fields, manifest));
+    manifest.shards.push_back(entry_from_json(fields, manifest.form.storage.is_encoded()));
     check_entry(manifest, i, i + 1 == shards.size(), fields);
     manifest.images += manifest.shards.back().images;
   }

@@ -2,10 +2,8 @@
 // not depend on the number of threads.
 #pragma once
 
-#include <array>
 #include <condition_variable>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -13,38 +11,26 @@
 #include <thread>
 #include <vector>
 
-#include "data/pixel_sums.h"
+#include "data/decoded_stream.h"
 #include "data/storage.h"
 #include "image/fit.h"
 #include "image/image_source.h"
 
 namespace valley {
 
-// A decoded image, or the reason for rejecting it.
-struct Decoded {
-  std::uint64_t candidate = 0;  // its index in the source
-  std::optional<Reject> reject;
-  std::vector<std::uint8_t> record;          // as it is stored: pixels or an encoded file
-  std::uint8_t codec = 0;                    // of an encoded record: see codec_of
-  std::uint32_t crc32c = 0;                  // of the record
-  std::array<std::uint32_t, 2> orig_size{};  // height, width
-  PixelSums sums;                            // of the pixels that readers get
-  std::exception_ptr failure = nullptr;      // failure other than of the image
-};
-
-class OrderedDecoder {
+class OrderedDecoder final : public DecodedStream {
  public:
   // Positions [first, end) in the order of `candidate_at`; calls it and the source from any thread.
   // Holds at most 4 * jobs + 16 images.
   OrderedDecoder(const ImageSource& source, const ImageForm& form,
                  std::function<std::uint64_t(std::uint64_t)> candidate_at, std::uint64_t first,
                  std::uint64_t end, unsigned jobs);
-  ~OrderedDecoder();
+  ~OrderedDecoder() override;
   OrderedDecoder(const OrderedDecoder&) = delete;
   OrderedDecoder& operator=(const OrderedDecoder&) = delete;
 
   // Image at the next position; call at most end - first times. Rethrows exceptions of threads.
-  [[nodiscard]] Decoded next();
+  [[nodiscard]] Decoded next() override;
 
  private:
   void work();

@@ -203,6 +203,10 @@ FixedStrings read_names(const Hdf5File& file, std::int64_t id, std::uint64_t n) 
 
 std::string shard_file_name(std::uint64_t index) { return fmt::format("shard-{:05}.h5", index); }
 
+std::string chunk_file_name(std::uint64_t index) {
+  return fmt::format(".{}.done.tmp", shard_file_name(index));
+}
+
 void FixedStrings::push_back(std::string_view text) {
   VALLEY_CHECK(text.size() <= width_ && text.find('\0') == std::string_view::npos);
   bytes_ += text;

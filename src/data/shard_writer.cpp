@@ -25,9 +25,13 @@ void copy(const PositionedFile& from, std::uint64_t from_offset, const Positione
 }  // namespace
 
 ShardWriter::ShardWriter(std::filesystem::path directory, ShardHeader header,
-                         std::uint64_t capacity, std::size_t name_width)
-    : directory_(std::move(directory)), header_(std::move(header)), capacity_(capacity) {
-  entry_.file = shard_file_name(header_.shard_index);
+                         std::uint64_t capacity, std::size_t name_width, std::string chunk_writer)
+    : directory_(std::move(directory)),
+      header_(std::move(header)),
+      capacity_(capacity),
+      chunk_writer_(std::move(chunk_writer)) {
+  entry_.file = chunk_writer_.empty() ? shard_file_name(header_.shard_index)
+                                      : chunk_file_name(header_.shard_index);
   entry_.global_offset = header_.global_offset;
   rows_.names = FixedStrings(name_width);
   if (header_.storage.is_encoded()) {
@@ -47,7 +51,8 @@ ShardWriter::~ShardWriter() {
 }
 
 std::filesystem::path ShardWriter::temporary(std::string_view suffix) const {
-  return directory_ / fmt::format(".{}.{}", shard_file_name(header_.shard_index), suffix);
+  const std::string writer = chunk_writer_.empty() ? "" : fmt::format("chunk.{}.", chunk_writer_);
+  return directory_ / fmt::format(".{}.{}{}", shard_file_name(header_.shard_index), writer, suffix);
 }
 
 void ShardWriter::add(const Decoded& image, std::string_view name, std::int64_t label,

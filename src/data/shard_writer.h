@@ -1,14 +1,18 @@
 // Writes one shard under a temporary name and commits it: rows, `complete`, fsync, rename.
+//
+// A chunk of a build on several ranks (chunk_file.h) is a shard file whose final name is temporary
+// too; its name while it is written contains host and process, so that no other writer shares it.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
+#include "data/decoded_stream.h"
 #include "data/manifest.h"
-#include "data/ordered_decoder.h"
 #include "data/pixel_sums.h"
 #include "data/positioned_file.h"
 #include "data/shard_file.h"
@@ -18,9 +22,10 @@ namespace valley {
 class ShardWriter {
  public:
   // In `directory`, for up to `capacity` images. Encoded records, whose total size is unknown, go
-  // to a temporary file first. Errors of all members: kCannotWrite or kIo.
+  // to a temporary file first. `chunk_writer` is empty for shards; for chunks, a part of the
+  // temporary name that no other process has. Errors of all members: kCannotWrite or kIo.
   ShardWriter(std::filesystem::path directory, ShardHeader header, std::uint64_t capacity,
-              std::size_t name_width);
+              std::size_t name_width, std::string chunk_writer = "");
   ~ShardWriter();  // without a commit, removes the temporary file
   ShardWriter(const ShardWriter&) = delete;
   ShardWriter& operator=(const ShardWriter&) = delete;
@@ -42,6 +47,7 @@ class ShardWriter {
   std::filesystem::path directory_;
   ShardHeader header_;
   std::uint64_t capacity_;
+  std::string chunk_writer_;
   std::uint64_t record_bytes_ = 0;  // of all records so far
   std::filesystem::path temporary_;
   ShardRows rows_;

@@ -106,3 +106,36 @@ def faulty_valley(tmp_path_factory):
         return subprocess.run([VALLEY, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False,
                               env=environment)
     return run
+
+
+@pytest.fixture
+def two_hosts(tmp_path):
+    """(agent, names, addresses): `agent ADDRESS COMMAND...` runs a command on that host, as ssh would."""
+    tag = f"vly{os.getpid() % 10000}"
+    names = [f"{tag}a", f"{tag}b"]
+    addresses = ["10.211.7.1", "10.211.7.2"]
+
+    def ip(*words):
+        subprocess.run(["ip", *words], check=True, capture_output=True, text=True, timeout=60)
+
+    made = []
+    try:
+        for name in names:
+            ip("netns", "add", name)
+            made.append(name)
+        ip("link", "add", "eth0", "netns", names[0], "type", "veth", "peer", "name", "eth0", "netns", names[1])
+        for name, address in zip(names, addresses, strict=True):
+            ip("-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
+            for device in ("lo", "eth0"):
+                ip("-n", name, "link", "set", device, "up")
+        agent = tmp_path / "agent.sh"
+        agent.write_text(f"""#!/bin/sh
+case "$1" in {addresses[0]}) host={names[0]} ;; *) host={names[1]} ;; esac
+shift
+exec ip netns exec "$host" unshare --uts sh -c 'hostname "$0" && eval "exec $*"' "$host" "$@"
+""")
+        agent.chmod(0o755)
+        yield agent, names, addresses
+    finally:
+        for name in made:
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True, timeout=60)

@@ -4,12 +4,12 @@
 #include <charconv>
 #include <memory>
 #include <optional>
-#include <thread>
 #include <vector>
 
 #include "app/options.h"
 #include "app/print_result.h"
 #include "app/shard/build_report.h"
+#include "app/shard/ranks.h"
 #include "app/shard/source.h"
 #include "app/shard/subcommands.h"
 #include "core/error.h"
@@ -83,7 +83,7 @@ void apply_transform(const BuildArguments& arguments, Target& target) {
   }
 }
 
-BuildOptions to_options(const BuildArguments& arguments) {
+BuildOptions to_options(const BuildArguments& arguments, World* world) {
   BuildOptions options;
   options.destination = arguments.destination;
   const auto [height, width] = parse_resolution(arguments.resolution);
@@ -97,8 +97,7 @@ BuildOptions to_options(const BuildArguments& arguments) {
   options.shuffle_seed = arguments.shuffle_seed;
   if (arguments.no_shuffle) options.shuffle_seed.reset();
   options.max_images = arguments.max_images;
-  options.jobs =
-      arguments.jobs > 0 ? arguments.jobs : std::max(1U, std::thread::hardware_concurrency());
+  options.jobs = arguments.jobs > 0 ? arguments.jobs : default_jobs(world);
   options.max_error_rate = arguments.max_error_rate;
   options.fail_on_reject = arguments.on_error == "fail";
   if (arguments.resume) options.existing = Existing::kResume;
@@ -107,23 +106,29 @@ BuildOptions to_options(const BuildArguments& arguments) {
 }
 
 void build(const BuildArguments& arguments) {
-  BuildOptions options = to_options(arguments);
-  const std::unique_ptr<ImageSource> source = open_source(arguments.source, options);
+  const std::unique_ptr<World> world = join_builders();
+  const bool is_root = world == nullptr || world->rank() == 0;
+  BuildOptions options = to_options(arguments, world.get());
+  const std::unique_ptr<ImageSource> source =
+      on_every_rank(world.get(), [&] { return open_source(arguments.source, options); });
   if (arguments.dry_run) {
+    if (!is_root) return;
     const BuildPlan plan = plan_build(*source, options);
     print_result(
         arguments.json, [&] { return plan_to_json(plan, options); },
         [&] { return plan_to_text(plan, options); });
     return;
   }
-  BuildReport report;
+  std::optional<BuildReport> built;
   {
     BarProgress bar;
     if (arguments.progress == "bar")
       options.progress = [&bar](const BuildProgress& progress) { bar.show(progress); };
     if (arguments.progress == "json") options.progress = show_json_line;
-    report = build_dataset(*source, options);
+    built = build_on(world.get(), *source, options);
   }
+  if (!built) return;
+  const BuildReport& report = *built;
   if (const std::uint64_t rejects = count_rejects(report); rejects > 0)
     log::warn("{} of {} images were rejected; {} lists each with its reason", rejects,
               report.candidates_seen, (options.destination / kRejectsFile).string());
@@ -184,7 +189,8 @@ void add_order_options(CLI::App& command, BuildArguments& arguments) {
 void add_run_options(CLI::App& command, BuildArguments& arguments) {
   command
       .add_option("--jobs", arguments.jobs,
-                  "Number of threads (default: all cores); does not change the stored bytes")
+                  "Number of threads (default: all cores, divided by the ranks of the host); does "
+                  "not change the stored bytes")
       ->transform(number_range<unsigned>(0, kMaxJobs));
   command
       .add_option("--max-error-rate", arguments.max_error_rate,
@@ -223,6 +229,8 @@ void add_shard_build(CLI::App& shard) {
       "  valley shard build --source NotoColorEmoji.ttf --dest data/emoji-256\n"
       "  valley shard build --source DejaVuSans.ttf --codepoints 41-5A,61-7A --channels gray "
       "--resolution 28 --dest data/letters\n"
+      "  mpirun -n 4 --hostfile hosts valley shard build --source photos --dest "
+      "/shared/photos-256\n"
       "rejects.jsonl lists images that cannot be used, with the reason. To continue an interrupted "
       "build, repeat the command with --resume.");
   add_source_options(*command, arguments->source);

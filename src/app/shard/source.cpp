@@ -40,6 +40,9 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kTablePrefix = "csv:";
 
+// All ranks of a build open the source.
+void warn_on_rank_zero(const std::string& text) { log::write(log::Level::kWarning, false, text); }
+
 // Options that a kind of source does not have.
 void reject_options(const SourceArguments& arguments, const std::string& source,
                     const std::string& kind, const std::vector<std::string>& allowed) {
@@ -86,7 +89,8 @@ std::unique_ptr<ImageSource> open_encoded(const SourceArguments& arguments,
   encoded.jobs = options.jobs;
   auto opened = std::make_unique<EncodedSource>(std::move(files), encoded);
   for (const std::string& note : opened->notes()) log::info("{}: {}", source, note);
-  if (!opened->label_warning().empty()) log::warn("{}: {}", source, opened->label_warning());
+  if (!opened->label_warning().empty())
+    warn_on_rank_zero(fmt::format("{}: {}", source, opened->label_warning()));
   if (opened->size() == 0)
     throw Error(ExitCode::kData,
                 "{} holds no file whose name ends in .png, .jpg, .jpeg, .jpe or .webp", source);
@@ -181,8 +185,9 @@ void check_labels(const ImageSource& source, const SourceArguments& arguments) {
                 "{}: {}, but --require-labels is set: put them into class folders, or list them in "
                 "the file of --labels json:FILE",
                 fmt::join(arguments.sources, ", "), what);
-  log::warn("{}: {}; they are stored with label -1 (--require-labels makes this an error)",
-            fmt::join(arguments.sources, ", "), what);
+  warn_on_rank_zero(
+      fmt::format("{}: {}; they are stored with label -1 (--require-labels makes this an error)",
+                  fmt::join(arguments.sources, ", "), what));
 }
 
 }  // namespace

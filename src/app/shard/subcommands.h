@@ -1,5 +1,5 @@
 // The subcommands of `valley shard`, which build and read data sets of checksummed HDF5 shards.
-// They run in one process, without MPI.
+// `build` also runs on the ranks of a job; the others in one process, without MPI.
 #pragma once
 
 #include <CLI/App.hpp>
