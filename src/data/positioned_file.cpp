@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <functional>
 #include <thread>
 #include <utility>
@@ -14,15 +15,21 @@
 
 #include "core/error.h"
 #include "core/file_system.h"
+#include "core/log.h"
 
 namespace valley {
 namespace {
 
-constexpr int kRetries = 7;
-constexpr std::chrono::milliseconds kFirstPause{16};  // doubled each time: 2 s in total
 constexpr std::size_t kReadPiece = std::size_t{1} << 20U;
 
-bool may_pass(int error_number) { return error_number == EIO || error_number == ESTALE; }
+bool may_pass(int error_number) {
+  return error_number == EIO || error_number == ESTALE || error_number == ETIMEDOUT;
+}
+
+// Sum of the pauses.
+double seconds_of_retries(std::chrono::milliseconds first_pause) {
+  return std::chrono::duration<double>(first_pause).count() * ((1 << PositionedFile::kRetries) - 1);
+}
 
 using Sink = std::function<void(Bytes piece, bool is_outside)>;
 
@@ -39,19 +46,25 @@ void stream(const PositionedFile& file, std::uint64_t begin, std::uint64_t end, 
 
 }  // namespace
 
-PositionedFile::PositionedFile(std::filesystem::path path, int descriptor, Pread pread)
-    : path_(std::move(path)), descriptor_(descriptor), pread_(pread) {}
+PositionedFile::PositionedFile(std::filesystem::path path, int descriptor, Pread pread,
+                               std::chrono::milliseconds first_pause)
+    : path_(std::move(path)),
+      descriptor_(descriptor),
+      pread_(pread),
+      first_pause_(first_pause),
+      has_warned_(std::make_unique<std::atomic<bool>>(false)) {}
 
-PositionedFile PositionedFile::open_to_read(const std::filesystem::path& path, Pread pread) {
+PositionedFile PositionedFile::open_to_read(const std::filesystem::path& path, Pread pread,
+                                            std::chrono::milliseconds first_pause) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) throw file_error("opening", path.string(), errno, false);
-  return {path, descriptor, pread != nullptr ? pread : ::pread};
+  return {path, descriptor, pread != nullptr ? pread : ::pread, first_pause};
 }
 
 PositionedFile PositionedFile::open_to_write(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (descriptor < 0) throw file_error("opening", path.string(), errno, true);
-  return {path, descriptor, ::pread};
+  return {path, descriptor, ::pread, kFirstPause};
 }
 
 PositionedFile PositionedFile::create(const std::filesystem::path& path) {
@@ -64,12 +77,16 @@ PositionedFile PositionedFile::create(const std::filesystem::path& path) {
 PositionedFile::PositionedFile(PositionedFile&& other) noexcept
     : path_(std::move(other.path_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
-      pread_(other.pread_) {}
+      pread_(other.pread_),
+      first_pause_(other.first_pause_),
+      has_warned_(std::move(other.has_warned_)) {}
 
 PositionedFile& PositionedFile::operator=(PositionedFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(pread_, other.pread_);
+  std::swap(first_pause_, other.first_pause_);
+  std::swap(has_warned_, other.has_warned_);
   return *this;
 }
 
@@ -82,6 +99,12 @@ std::uint64_t PositionedFile::size() const {
   if (::fstat(descriptor_, &status) != 0)
     throw file_error("asking the size of", path_.string(), errno, false);
   return static_cast<std::uint64_t>(status.st_size);
+}
+
+void PositionedFile::warn_once(int error_number) const {
+  if (has_warned_->exchange(true)) return;
+  log::warn("reading {}: {}; trying again for up to {:.0f} s", path_.string(),
+            std::strerror(error_number), seconds_of_retries(first_pause_));
 }
 
 void PositionedFile::read_at(std::uint64_t offset, std::span<std::byte> to) const {
@@ -103,10 +126,16 @@ void PositionedFile::read_at(std::uint64_t offset, std::span<std::byte> to) cons
                   path_.string(), size(), to.size(), offset);
     } else if (error_number != EINTR) {
       close_fresh();
-      if (!may_pass(error_number) || failures == kRetries)
-        throw file_error(fmt::format("reading {} bytes at {} of", to.size(), offset),
-                         path_.string(), error_number, false);
-      std::this_thread::sleep_for(kFirstPause * (1 << failures++));
+      const std::string doing = fmt::format("reading {} bytes at {} of", to.size(), offset);
+      if (!may_pass(error_number)) throw file_error(doing, path_.string(), error_number, false);
+      if (failures == kRetries)
+        throw Error(ExitCode::kIo,
+                    "{}; it was tried {} times within {:.0f} s: check the disk or the file server "
+                    "(its log, dmesg), then start again, where there is a checkpoint with --resume",
+                    file_error(doing, path_.string(), error_number, false).what(), kRetries + 1,
+                    seconds_of_retries(first_pause_));
+      warn_once(error_number);
+      std::this_thread::sleep_for(first_pause_ * (1 << failures++));
       fresh = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
     }
   }

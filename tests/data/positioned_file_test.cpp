@@ -38,7 +38,8 @@ class PositionedFileTest : public ShardTest {
     g_failures = failures;
     g_error = error;
     g_calls = 0;
-    const PositionedFile file = PositionedFile::open_to_read(path_, failing_pread);
+    const PositionedFile file =
+        PositionedFile::open_to_read(path_, failing_pread, std::chrono::milliseconds(1));
     std::string text(5, '?');
     file.read_at(4, std::as_writable_bytes(std::span(text)));
     return text;
@@ -60,11 +61,19 @@ TEST_F(PositionedFileTest, InterruptionsAreRetriedImmediately) {
 TEST_F(PositionedFileTest, TransientStorageFaultsAreRetried) {
   EXPECT_EQ(read_with(2, EIO), "45678");
   EXPECT_EQ(read_with(3, ESTALE), "45678");
+  EXPECT_EQ(read_with(10, ETIMEDOUT), "45678");
 }
 
 TEST_F(PositionedFileTest, PermanentFaultsAreIoErrorsNamingTheFile) {
-  expect_error(ExitCode::kIo, {path_.string(), "5 bytes at 4"}, [this] { read_with(1000, EIO); });
-  EXPECT_EQ(g_calls, 8);
+  testing::internal::CaptureStderr();
+  expect_error(ExitCode::kIo, {path_.string(), "5 bytes at 4", "tried 11 times", "--resume"},
+               [this] { read_with(1000, EIO); });
+  EXPECT_EQ(g_calls, 11);
+  const std::string warnings = testing::internal::GetCapturedStderr();
+  EXPECT_NE(warnings.find(path_.string()), std::string::npos);
+  EXPECT_EQ(warnings.find("trying again"), warnings.rfind("trying again")) << "once per file";
+  EXPECT_LT(PositionedFile::kFirstPause * (1 << PositionedFile::kRetries),
+            std::chrono::seconds(30));
 }
 
 TEST_F(PositionedFileTest, OtherFaultsAreNotRetried) {
