@@ -20,16 +20,21 @@ struct LoaderBenchOptions {
   Verify verify = Verify::kFirstEpoch;
   OrderKind order = OrderKind::kGlobal;
   std::uint64_t seed = 0;
+  // Removes the shards from the page cache before each repetition.
+  bool is_cold = false;
 };
 
 struct LoaderBench {
   std::vector<double> seconds;  // per repetition
   std::int64_t images = 0;      // per repetition
   std::int64_t image_bytes = 0;
+  // Bytes that the kernel read from storage for this process, per repetition; 0 if unknown.
+  std::int64_t storage_bytes = 0;
 };
 
 // Each repetition starts at the first position with a new loader. An untimed one before them warms
-// the page cache. Errors are those of Loader.
+// the page cache, unless options.is_cold. Errors are those of Loader; kUsage with is_cold for more
+// images per repetition than the data set has, because the cache would serve the others.
 [[nodiscard]] LoaderBench bench_loader(const std::shared_ptr<const Dataset>& dataset,
                                        const LoaderBenchOptions& options);
 

@@ -66,6 +66,9 @@ void add_bench_loader(CLI::App& bench_command) {
   command->add_option("--order", a->order, "How to shuffle images, as data.order")
       ->check(CLI::IsMember(order_names()))
       ->capture_default_str();
+  command->add_flag("--cold", a->options.is_cold,
+                    "Remove the shards from the page cache before each repetition, to measure the "
+                    "storage; at most one epoch per repetition");
   add_json_option(*command, a->json);
   command->callback([a] { bench(*a); });
 }
