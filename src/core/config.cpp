@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/weighted_list.h"
 
 namespace valley {
 namespace {
@@ -109,7 +110,14 @@ Key& Key::one_of(std::vector<std::string> choices) {
   return *this;
 }
 
+Key& Key::or_weighted_list() {
+  VALLEY_CHECK(std::holds_alternative<std::string*>(targets_.front()));
+  takes_weighted_list_ = true;
+  return *this;
+}
+
 std::string Key::type() const {
+  if (takes_weighted_list_) return "string or list of [string, number]";
   struct Names {
     std::string operator()(const bool*) const { return "bool"; }
     std::string operator()(const std::int64_t*) const { return "integer"; }
@@ -126,6 +134,10 @@ std::string Key::type() const {
 std::string Key::value() const {
   if (const auto* target = std::get_if<EnumTarget>(&targets_.front()))
     return toml_string(choices_.at(target->get()));
+  if (takes_weighted_list_) {
+    const std::string& text = *std::get<std::string*>(targets_.front());
+    return is_weighted_list(text) ? text : toml_value(text);
+  }
   return std::visit(
       [](const auto& target) -> std::string {
         if constexpr (std::is_pointer_v<std::decay_t<decltype(target)>>) return toml_value(*target);
@@ -160,6 +172,7 @@ std::string Key::accepts() const {
     return fmt::format("one of {}{}", fmt::join(quoted_choices, ", "),
                        is_switch() ? ", true, false" : "");
   }
+  if (takes_weighted_list_) return "a string, or a list like [[\"a\", 0.7], [\"b\", 0.3]]";
   struct Phrases {
     std::string limits;
     std::string operator()(const bool*) const { return "true or false"; }

@@ -65,6 +65,9 @@ class Key {
   Key& above(double bound);  // exclusive lower bound
   // For strings. A key that has "on" and "off" takes true and false for them.
   Key& one_of(std::vector<std::string> choices);
+  // For strings: the key also takes a list of texts with weights, [["a", 0.7], ["b", 0.3]], which
+  // the variable holds as text (core/weighted_list.h).
+  Key& or_weighted_list();
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::string type()
@@ -74,8 +77,9 @@ class Key {
   [[nodiscard]] const std::string& meaning() const { return meaning_; }
   [[nodiscard]] const std::string& where_from() const { return source_; }
   [[nodiscard]] const std::vector<std::string>& choices() const { return choices_; }
-  [[nodiscard]] bool holds_text() const;     // true for strings and enums
-  [[nodiscard]] bool is_switch() const;      // true if "on" and "off" are choices
+  [[nodiscard]] bool holds_text() const;  // true for strings and enums
+  [[nodiscard]] bool is_switch() const;   // true if "on" and "off" are choices
+  [[nodiscard]] bool takes_weighted_list() const { return takes_weighted_list_; }
   [[nodiscard]] std::string limits() const;  // "", ">= 1", "> 0, <= 1", ...
   // Valid values, for messages: "an integer >= 1", "one of \"fp32\", \"bf16\"", ...
   [[nodiscard]] std::string accepts() const;
@@ -94,6 +98,7 @@ class Key {
   std::optional<double> max_;
   double bound_ = std::numeric_limits<double>::infinity();
   bool min_is_exclusive_ = false;
+  bool takes_weighted_list_ = false;
   std::vector<std::string> choices_;
 };
 

@@ -11,6 +11,7 @@
 #include "core/read_file.h"
 #include "core/text.h"
 #include "core/toml_text.h"
+#include "core/weighted_list.h"
 
 namespace valley {
 namespace {
@@ -91,7 +92,9 @@ class Assignment {
     *target = number;
   }
 
-  void operator()(std::string* target) const { *target = text(); }
+  void operator()(std::string* target) const {
+    *target = key_.takes_weighted_list() ? text_or_list() : text();
+  }
 
   void operator()(const EnumTarget& target) const {
     const std::vector<std::string>& choices = key_.choices();
@@ -115,6 +118,20 @@ class Assignment {
       reject(near.empty() ? "" : fmt::format("; did you mean {}?", toml_string(near)));
     }
     return text;
+  }
+
+  // A list of the file, or its text from the command line, in one form.
+  [[nodiscard]] std::string text_or_list() const {
+    std::string text;
+    if (node_.is_array()) {
+      std::ostringstream stream;
+      stream << *node_.as_array();
+      text = stream.str();
+    } else {
+      text = exactly<std::string>();
+      if (!is_weighted_list(text)) return text;
+    }
+    return to_toml(parse_weighted_list(text, fmt::format("{}: {}", place_, key_.name())));
   }
 
   template <typename T>

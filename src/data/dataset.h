@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "data/order.h"
+
 namespace valley {
 
 struct RecordForm;  // data/storage.h
@@ -56,6 +58,8 @@ class Dataset {
   [[nodiscard]] virtual std::span<const float> label_vector(std::uint64_t /*index*/) const {
     return {};
   }
+  // The parts of a mixture in the order of their images; a single one for other data sets.
+  [[nodiscard]] virtual std::vector<OrderPart> order_parts() const { return {{size(), 1}}; }
   // Advises the kernel that these images will be read soon.
   virtual void prefetch(std::span<const std::uint64_t> indices) const = 0;
 };

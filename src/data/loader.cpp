@@ -208,7 +208,7 @@ bool Loader::Ring::read(const Piece& piece, const std::stop_token& stop) const {
     const std::uint64_t position = first_position(piece.step) + offset;
     const std::uint64_t image = order_.image_at(position);
     const bool verify = options_.verify == Verify::kAlways ||
-                        (options_.verify == Verify::kFirstEpoch && position < order_.size());
+                        (options_.verify == Verify::kFirstEpoch && order_.is_first_pass(position));
     dataset_->read(image, {piece.slot->pixels + offset * bytes, bytes}, verify);
     piece.slot->labels[row] = dataset_->label(image);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <utility>
 
 #include "core/config.h"
@@ -29,6 +30,13 @@ enum Stage : std::uint64_t {
   kRotationStage = 2,
   kFirstWindowStage = 3,  // window w has kFirstWindowStage + w
 };
+
+constexpr std::uint64_t kShareUnit = std::uint64_t{1} << 20U;
+
+// Of `positions` positions, the number that a part with this share has.
+std::uint64_t count_of(std::uint64_t share, std::uint64_t positions) {
+  return positions / kShareUnit * share + positions % kShareUnit * share / kShareUnit;
+}
 
 // With fewer bits per half, eight rounds measurably favor some orders of a few images.
 constexpr unsigned kMinHalfBits = 4;
@@ -91,7 +99,51 @@ Order::Order(std::uint64_t seed, std::uint64_t n, OrderKind kind)
   VALLEY_CHECK(n >= 1);
 }
 
+struct Order::Part {
+  Order order;
+  std::uint64_t first_image;
+  std::uint64_t share;
+};
+
+Order::Order(std::uint64_t seed, const std::vector<OrderPart>& parts, OrderKind kind)
+    : seed_(seed), n_(0), kind_(kind) {
+  auto mixed = std::make_shared<std::vector<Part>>();
+  double left = 0;
+  for (const OrderPart& part : parts) left += part.weight;
+  for (const OrderPart& part : parts) {
+    const double share = std::round(static_cast<double>(kShareUnit) * part.weight / left);
+    left -= part.weight;
+    mixed->push_back(
+        {Order(hash64(seed, hash64("mixture"), mixed->size()), part.images, kind), n_,
+         static_cast<std::uint64_t>(std::clamp(share, 1.0, static_cast<double>(kShareUnit - 1)))});
+    n_ += part.images;
+  }
+  VALLEY_CHECK(n_ >= 1);
+  if (parts.size() > 1) parts_ = std::move(mixed);
+}
+
+Order::Draw Order::draw_at(std::uint64_t position) const {
+  const Part& last = parts_->back();
+  for (const Part& part : *parts_) {
+    if (&part == &last) break;
+    const std::uint64_t before = count_of(part.share, position);
+    if (count_of(part.share, position + 1) > before) return {&part, before};
+    position -= before;
+  }
+  return {&last, position};
+}
+
+bool Order::is_first_pass(std::uint64_t position) const {
+  if (!parts_) return position < n_;
+  const Draw draw = draw_at(position);
+  return draw.part->order.is_first_pass(draw.position);
+}
+
 std::uint64_t Order::image_at(std::uint64_t position) const {
+  if (parts_) {
+    const Draw draw = draw_at(position);
+    return draw.part->first_image + draw.part->order.image_at(draw.position);
+  }
   const std::uint64_t epoch = position / n_;
   const std::uint64_t index = position % n_;
   if (kind_ == OrderKind::kWindow) return windowed(epoch, index);

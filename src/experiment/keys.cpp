@@ -18,7 +18,11 @@ constexpr std::int64_t kMaxEvaluated = 1'000'000;
 constexpr const char* kPaper = "BEGAN, arXiv 1703.10717";
 
 void add_data(Schema& s, DataOptions& o) {
-  s.key("data.path", &o.path).help("Folder of shards, made by `valley shard build`.");
+  s.key("data.path", &o.path)
+      .or_weighted_list()
+      .help(
+          "Folder of shards, made by `valley shard build`; or a mixture of several, "
+          "`[[\"a\", 0.7], [\"b\", 0.3]]`, with the share of each in every batch.");
   s.key("data.validation", &o.validation)
       .help(
           "Folder of shards with held-out images, on which validation metrics are computed; empty: "
@@ -311,6 +315,8 @@ void add_evaluate(Schema& s, EvaluateOptions& o) {
 std::vector<std::string> precision_names() { return {"auto", "fp32", "tf32", "bf16"}; }
 std::vector<std::string> optimizer_names() { return {"adam", "adamax", "sgd"}; }
 std::vector<std::string> switch_names() { return {"auto", "on", "off"}; }
+
+std::vector<std::string> data_cache_names() { return {"auto", "host", "gpu", "none"}; }
 std::string name_of(TrainingPrecision precision) {
   return precision_names().at(static_cast<std::size_t>(precision));
 }

@@ -75,7 +75,7 @@ RunBatches::RunBatches(World& world, const Experiment& experiment,
   options.threads = loader_threads(world, experiment, *dataset);
   options.verify = experiment.data.verify;
   options.pinned = device.is_cuda();
-  const Order order(experiment.seed(), dataset->size(), experiment.data.order);
+  const Order order(experiment.seed(), dataset->order_parts(), experiment.data.order);
   if (!all_ranks_cache(world, experiment.device_cache_on(device.type()), *dataset, step_bytes)) {
     loader_ = std::make_unique<Loader>(dataset, order, options);
     return;

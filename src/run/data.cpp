@@ -3,11 +3,16 @@
 #include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "core/json_text.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "core/weighted_list.h"
+#include "data/mixture.h"
 
 namespace valley {
 namespace {
@@ -46,14 +51,21 @@ void require_labels(const Dataset& data, const std::string& path, std::int64_t c
 }
 
 // Equal labels mean equal classes only if both data sets have the same class names.
-void require_same_classes(const Dataset& training, const Dataset& validation,
-                          const DataOptions& paths) {
-  if (training.class_names() == validation.class_names()) return;
-  throw Error(ExitCode::kData,
-              "{} and {} number their classes differently ({} and {}); build both from folders "
-              "with the same classes",
-              paths.path, paths.validation, fmt::join(training.class_names(), ", "),
-              fmt::join(validation.class_names(), ", "));
+void require_same_classes(const Dataset& a, const std::string& a_path, const Dataset& b,
+                          const std::string& b_path, const std::string& way_out) {
+  if (a.class_names() == b.class_names()) return;
+  throw Error(ExitCode::kData, "{} and {} number their classes differently ({} and {}); {}", a_path,
+              b_path, fmt::join(a.class_names(), ", "), fmt::join(b.class_names(), ", "), way_out);
+}
+
+// Error kData unless all parts have the labels that the objective needs, and the same classes.
+void require_classes(const std::vector<WeightedDataset>& parts, std::int64_t classes) {
+  const WeightedDataset& first = parts.front();
+  for (const WeightedDataset& part : parts) {
+    require_labels(*part.dataset, part.path, classes);
+    require_same_classes(*first.dataset, first.path, *part.dataset, part.path,
+                         "join them with valley shard merge, which numbers the classes of all");
+  }
 }
 
 }  // namespace
@@ -63,17 +75,23 @@ RunData open_run_data(World& world, const Experiment& experiment) {
     const bool is_root = world.rank() == 0;
     const DataOptions& paths = experiment.data;
     const std::int64_t classes = experiment.needed_labels();
-    const auto open = [&](const std::string& path) -> std::shared_ptr<const Dataset> {
-      auto data = Dataset::open(path);
-      require_shape(*data, path, experiment.model);
-      if (is_root && classes > 0) require_labels(*data, path, classes);
-      return data;
-    };
-    RunData data{open(paths.path), nullptr};
+    std::vector<WeightedDataset> parts;
+    for (const WeightedText& part : parse_weighted_list(paths.path, "data.path"))
+      parts.push_back({Dataset::open(part.text), part.text, part.weight});
+    RunData data{mix_datasets(parts), nullptr};
+    require_shape(*data.training, paths.path, experiment.model);
+    if (is_root && classes > 0) require_classes(parts, classes);
     if (paths.validation.empty()) return data;
-    data.validation = open(paths.validation);
-    if (classes > 0) require_same_classes(*data.training, *data.validation, paths);
-    if (is_root && data.training->fingerprint() == data.validation->fingerprint()) {
+    data.validation = Dataset::open(paths.validation);
+    require_shape(*data.validation, paths.validation, experiment.model);
+    if (is_root && classes > 0) {
+      require_labels(*data.validation, paths.validation, classes);
+      require_same_classes(*data.training, paths.path, *data.validation, paths.validation,
+                           "build both from folders with the same classes");
+    }
+    const std::string validation = data.validation->fingerprint();
+    for (const WeightedDataset& part : parts) {
+      if (!is_root || part.dataset->fingerprint() != validation) continue;
       log::warn(
           "data.validation = {} holds the training images, so overfitting cannot be seen; set it "
           "to other images",

@@ -17,7 +17,8 @@ struct RunData {
 
 // Collective. Error kConfig if the size or channels of the images differ from model.*. If the
 // objective needs labels: error kData for an image without a label or with one beyond model.labels,
-// and for validation data with other classes. Warns if the validation data are the training data.
+// and for validation data or parts of a mixture with other classes. Warns if the validation data
+// are training data.
 [[nodiscard]] RunData open_run_data(World& world, const Experiment& experiment);
 
 // Adds the class names to a model with labels: metadata "data.class_names", JSON.

@@ -170,6 +170,37 @@ TEST(Load, ListsAreCheckedElementByElement) {
   EXPECT_TRUE(config.hidden.empty());
 }
 
+TEST(Load, WeightedListsOfFileAndCommandLineAreTheSame) {
+  std::string path;
+  Schema schema;
+  schema.key("data.path", &path).or_weighted_list();
+  const std::string list = R"([["a \"b\"", 0.7], ["c", 3]])";
+  schema.load_text("[data]\npath = [\n  ['a \"b\"', 0.7], # seven tenths\n  [\"c\", 3]]", "x", {});
+  EXPECT_EQ(path, list);
+  EXPECT_EQ(schema.to_toml(), "[data]\npath = " + list + "\n");
+  path.clear();
+  schema.load_text("", "x", {R"(data.path= [["a \"b\"",0.7],["c",3]])"});
+  EXPECT_EQ(path, list);
+  schema.load_text("data.path = 'folder [1]'", "x", {});
+  EXPECT_EQ(path, "folder [1]");
+  EXPECT_EQ(schema.to_toml(), "[data]\npath = \"folder [1]\"\n");
+  for (const auto& [text, part] :
+       std::vector<std::pair<const char*, const char*>>{{"[['a', 0.7], ['b', -1]]", "\"b\" is -1"},
+                                                        {"[['a', 0.7], ['a', 1]]", "\"a\" twice"},
+                                                        {"[['a', 0.7], 'b']", "element 2"},
+                                                        {"[['a', 'b']]", "element 1"},
+                                                        {"[]", "empty"},
+                                                        {"[['a', inf]]", "inf"},
+                                                        {"7", "a string, or a list like"}}) {
+    const Error error =
+        error_of([&] { schema.load_text(std::string("data.path = ") + text, "x.toml", {}); });
+    EXPECT_EQ(error.code(), ExitCode::kConfig) << text;
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("x.toml:1: data.path"), std::string::npos)
+        << error.what();
+  }
+}
+
 TEST(Load, ChoicesAreNamedAndTheNearestSuggested) {
   EXPECT_EQ(load_error("model.name = 'begann'"),
             "run.toml:1: model.name takes one of \"ebgan\", \"began\", \"magan\", not the string "

@@ -280,6 +280,61 @@ TEST(Order, SequencesOfKnownSeedsAreUnchanged) {
             (Images{927261, 646842, 678449, 1201314, 308132, 1075725}));
 }
 
+TEST(Order, MixtureHasTheSharesInEveryWindowAndEachImageOncePerEpochOfItsPart) {
+  const std::vector<OrderPart> parts = {{70, 0.6}, {33, 3}, {1000, 2.4}};  // shares 0.1, 0.5, 0.4
+  const double shares[] = {0.1, 0.5, 0.4};
+  const std::uint64_t first_image[] = {0, 70, 103, 1103};
+  for (const auto kind : kKinds) {
+    const Order order(9, parts, kind);
+    EXPECT_EQ(order.size(), 1103U);
+    constexpr std::uint64_t kPositions = 12000;
+    std::vector<std::vector<std::uint64_t>> of_part(3);
+    std::vector<std::vector<std::uint64_t>> counts(3, {0});  // before each position
+    std::set<std::uint64_t> seen;
+    for (std::uint64_t p = 0; p < kPositions; ++p) {
+      const std::uint64_t image = order.image_at(p);
+      EXPECT_EQ(order.is_first_pass(p), seen.insert(image).second) << p;
+      for (std::size_t s = 0; s < 3; ++s) {
+        const bool is_of_part = image >= first_image[s] && image < first_image[s + 1];
+        if (is_of_part) of_part[s].push_back(image - first_image[s]);
+        counts[s].push_back(counts[s].back() + (is_of_part ? 1 : 0));
+      }
+    }
+    for (std::size_t s = 0; s < 3; ++s) {
+      for (const std::uint64_t window : {16U, 100U, 4096U})
+        for (std::uint64_t p = 0; p + window <= kPositions; p += 7) {
+          const auto count = static_cast<double>(counts[s][p + window] - counts[s][p]);
+          ASSERT_NEAR(count, shares[s] * static_cast<double>(window), 2.5) << s << ", " << p;
+        }
+      const std::uint64_t n = parts[s].images;
+      for (std::uint64_t e = 0; (e + 1) * n <= of_part[s].size(); ++e) {
+        const auto begin = of_part[s].begin() + static_cast<std::ptrdiff_t>(e * n);
+        ASSERT_TRUE(is_permutation_of_all({begin, begin + static_cast<std::ptrdiff_t>(n)}))
+            << s << ", " << e;
+      }
+    }
+  }
+}
+
+TEST(Order, MixtureOfOnePartIsThatPart) {
+  for (const auto kind : kKinds)
+    EXPECT_EQ(sequence(Order(3, {{777, 0.25}}, kind), 0, 2000),
+              sequence(Order(3, 777, kind), 0, 2000));
+}
+
+TEST(Order, MixtureIsAFunctionOfSeedAndPosition) {
+  const std::vector<OrderPart> parts = {{500, 1}, {500, 1}};
+  const auto images = sequence(Order(3, parts, OrderKind::kGlobal), 0, 1000);
+  EXPECT_EQ(images, sequence(Order(3, parts, OrderKind::kGlobal), 0, 1000));
+  EXPECT_NE(images, sequence(Order(4, parts, OrderKind::kGlobal), 0, 1000));
+  std::vector<std::uint64_t> halves[2];
+  for (const auto image : images) halves[image / 500].push_back(image % 500);
+  EXPECT_NE(halves[0], halves[1]) << "parts of one size have orders of their own";
+  // A very small share, and a position beyond 2^53.
+  const Order rare(3, {{10, 1e-9}, {10, 1}}, OrderKind::kGlobal);
+  EXPECT_LT(rare.image_at(std::uint64_t{1} << 60U), 20U);
+}
+
 TEST(Order, ImageAtIsFasterThanReadingAnImage) {
   for (const auto kind : kKinds) {
     constexpr std::uint64_t kPositions = 200000;
