@@ -19,7 +19,8 @@ at::TensorOptions on_host(at::ScalarType type, bool pinned) {
   return at::TensorOptions().dtype(type).pinned_memory(pinned);
 }
 
-// Reads images [first, first + into.size(0)) into `into`, uint8 [n, H, W, C] on the host.
+}  // namespace
+
 void read_images(const Dataset& dataset, std::int64_t first, const at::Tensor& into, bool verify) {
   std::vector<std::uint64_t> images(static_cast<std::size_t>(into.size(0)));
   std::iota(images.begin(), images.end(), static_cast<std::uint64_t>(first));
@@ -31,8 +32,6 @@ void read_images(const Dataset& dataset, std::int64_t first, const at::Tensor& i
       dataset.read(images[i], {pixels + i * bytes, bytes}, verify);
   });
 }
-
-}  // namespace
 
 std::int64_t cached_bytes(const Dataset& dataset) {
   return static_cast<std::int64_t>(dataset.size() * (dataset.image_bytes() + sizeof(std::int64_t)));

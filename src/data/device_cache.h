@@ -15,6 +15,10 @@
 
 namespace valley {
 
+// Reads images [first, first + into.size(0)) into `into`, uint8 [n, H, W, C] on the host, with the
+// calling thread's intra-op threads. Errors of Dataset::read.
+void read_images(const Dataset& dataset, std::int64_t first, const at::Tensor& into, bool verify);
+
 // Size of the pixels and labels of `dataset` in bytes.
 [[nodiscard]] std::int64_t cached_bytes(const Dataset& dataset);
 

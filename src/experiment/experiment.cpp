@@ -242,6 +242,8 @@ bool Experiment::records_graphs(at::DeviceType device) const {
 }
 
 Switch Experiment::device_cache_on(at::DeviceType device) const {
+  if (data.cache == DataCache::kGpu) return Switch::kOn;
+  if (data.cache != DataCache::kAuto) return Switch::kOff;
   const bool is_off =
       performance.device_cache == Switch::kAuto && !(kValidatedOnGpus && device == at::kCUDA);
   return is_off ? Switch::kOff : performance.device_cache;
@@ -255,7 +257,7 @@ const std::map<std::string, std::string>& renamed_keys() {
 
 bool may_change_on_resume(const std::string& key) {
   static constexpr std::array kFree = {
-      "data.path",    "data.validation", "data.verify",        "train.steps",
+      "data.path",    "data.validation", "data.verify",        "data.cache",   "train.steps",
       "train.epochs", "train.kimg",      "train.report_every", "train.device",
   };
   if (key.starts_with("checkpoint.") || key.starts_with("samples.") ||

@@ -22,19 +22,22 @@ enum class TrainingPrecision { kAuto, kFp32, kTf32, kBf16 };
 enum class OptimizerName { kAdam, kAdamax, kSgd };
 enum class LrSchedule { kConstant, kHalveOnStall, kStep };
 enum class Switch { kAuto, kOn, kOff };
+enum class DataCache { kAuto, kHost, kGpu, kNone };
 
 // The names of these values in config files.
 [[nodiscard]] std::vector<std::string> precision_names();
 [[nodiscard]] std::vector<std::string> optimizer_names();
 [[nodiscard]] std::vector<std::string> switch_names();
+[[nodiscard]] std::vector<std::string> data_cache_names();
 [[nodiscard]] std::string name_of(TrainingPrecision precision);
 [[nodiscard]] std::string name_of(OptimizerName optimizer);
 
 struct DataOptions {
-  std::string path;
+  std::string path;        // also a weighted list of paths (core/weighted_list.h)
   std::string validation;  // "": none
   OrderKind order = OrderKind::kGlobal;
   Verify verify = Verify::kFirstEpoch;
+  DataCache cache = DataCache::kAuto;
   AutoInt decode_threads;
   bool mirror = false;
 };
@@ -154,7 +157,8 @@ struct Experiment {
   void require_recordable(const std::string& setting) const;
   // True if a training on `device` records CUDA graphs (performance.cuda_graph).
   [[nodiscard]] bool records_graphs(at::DeviceType device) const;
-  // The value of performance.device_cache on `device`; kOff if "auto" means "off" there.
+  // The value of performance.device_cache on `device`, or that which data.cache means; kOff if
+  // "auto" means "off" there.
   [[nodiscard]] Switch device_cache_on(at::DeviceType device) const;
 
   // Steps per epoch: whole global batches, at least one.

@@ -42,6 +42,11 @@ void add_data(Schema& s, DataOptions& o) {
           "Threads per rank that decode images of shards with storage jpeg:Q or keep; auto: the "
           "rank's share of the cores, at most 16.")
       .source("ours");
+  s.choice("data.cache", &o.cache, data_cache_names())
+      .help(
+          "Copy of the whole data set in memory, made at the start: host: one per host, shared by "
+          "its ranks; gpu: one per GPU; none; auto: as performance.device_cache says.")
+      .source("ours");
   s.key("data.mirror", &o.mirror)
       .help("Random horizontal flips of half of the images.")
       .source("ours");

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "data/host_cache.h"
 #include "kernels/device.h"
 #include "kernels/out_of_memory.h"
 #include "plan/plan_report.h"
@@ -22,6 +23,45 @@ CacheRoom room_for(World& world, const Dataset& dataset, std::int64_t step_bytes
   const std::int64_t all = cached_bytes(dataset);
   const std::int64_t part = world.size() > 1 ? all / world.size() : 0;
   return {all + part, step_bytes, device_memory(device).free / sharers};
+}
+
+// Error kConfig unless the host has memory for the pixels.
+void require_host_room(const Dataset& dataset, std::int64_t used_bytes) {
+  const auto bytes = static_cast<std::int64_t>(dataset.size() * dataset.image_bytes());
+  const std::int64_t free = device_memory(at::kCPU).free;
+  if (bytes + used_bytes <= free) return;
+  throw Error(ExitCode::kConfig,
+              "data.cache = \"host\": the data set ({}) does not fit into the memory of {}, where "
+              "{} are free and its ranks need about {}; set data.cache to \"none\": the page cache "
+              "of the host then keeps what fits",
+              format_bytes(bytes), host_name(), format_bytes(free), format_bytes(used_bytes));
+}
+
+HostRanks host_ranks(World& world) {
+  HostRanks ranks;
+  ranks.rank = world.host().local_rank();
+  ranks.size = world.host().local_size();
+  ranks.from_first = [&world](const std::string& text) {
+    const std::string prefix = host_name() + "\n";
+    for (const std::string& from : world.gather(prefix + text))
+      if (from.starts_with(prefix) && from.size() > prefix.size())
+        return from.substr(prefix.size());
+    throw Error(ExitCode::kInternal, "{}: its host has no first rank", this_rank());
+  };
+  ranks.barrier = [&world] { world.host().barrier(); };
+  return ranks;
+}
+
+std::shared_ptr<const Dataset> cached_on_host(World& world,
+                                              const std::shared_ptr<const Dataset>& dataset) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::shared_ptr<const Dataset> cached = cache_on_host(dataset, host_ranks(world));
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  log::info("cached the {} images of the data set ({}) once per host, read in {:.1f} s",
+            dataset->size(),
+            format_bytes(static_cast<std::int64_t>(dataset->size() * dataset->image_bytes())),
+            seconds.count());
+  return cached;
 }
 
 bool all_ranks_cache(World& world, Switch choice, const Dataset& dataset, std::int64_t step_bytes) {
@@ -57,9 +97,14 @@ bool is_cached(Switch choice, const CacheRoom& room, const std::string& device) 
 void require_cache_room(World& world, const Experiment& experiment, const Dataset& dataset,
                         std::int64_t used_bytes) {
   const at::Device device = world.device().device();
+  if (experiment.data.cache == DataCache::kGpu && !device.is_cuda())
+    throw Error(ExitCode::kConfig,
+                "data.cache = \"gpu\": the run computes on CPUs; set it to \"host\" or \"auto\"");
   const Switch choice = experiment.device_cache_on(device.type());
   if (choice == Switch::kOn)
     static_cast<void>(is_cached(choice, room_for(world, dataset, used_bytes), device.str()));
+  if (experiment.data.cache == DataCache::kHost && world.host().local_rank() == 0)
+    require_host_room(dataset, device.is_cuda() ? 0 : used_bytes * world.host().local_size());
   world.host().barrier();
 }
 
@@ -77,7 +122,9 @@ RunBatches::RunBatches(World& world, const Experiment& experiment,
   options.pinned = device.is_cuda();
   const Order order(experiment.seed(), dataset->order_parts(), experiment.data.order);
   if (!all_ranks_cache(world, experiment.device_cache_on(device.type()), *dataset, step_bytes)) {
-    loader_ = std::make_unique<Loader>(dataset, order, options);
+    loader_ = std::make_unique<Loader>(
+        experiment.data.cache == DataCache::kHost ? cached_on_host(world, dataset) : dataset, order,
+        options);
     return;
   }
   const auto begin = std::chrono::steady_clock::now();
