@@ -1,5 +1,5 @@
-// Properties of a build that are the same in one process and on several ranks: the order of
-// candidates, the totals at the start, the form of the images and the attributes of each shard.
+// Parts that builders of one data set share, in one process and on several ranks: the order of
+// candidates, the first manifest, the form of the images and the attributes of each shard.
 #pragma once
 
 #include <cstddef>
@@ -20,10 +20,10 @@ namespace valley {
 [[nodiscard]] std::function<std::uint64_t(std::uint64_t)> build_order(const ImageSource& source,
                                                                       const BuildOptions& options);
 
-// The manifest of a build that has no shard yet.
+// The manifest of a build before its first shard.
 [[nodiscard]] Manifest new_manifest(const ImageSource& source, const BuildOptions& options);
 
-// Of the shard with number `index` whose first image is number `global_offset` of the data set.
+// Attributes of shard `index`, whose first image is number `global_offset` of the data set.
 [[nodiscard]] ShardHeader make_header(const Manifest& manifest, const BuildOptions& options,
                                       std::uint64_t index, std::uint64_t global_offset);
 

@@ -1,7 +1,7 @@
 // One copy of a data set's pixels per host, in memory that its ranks share.
 //
-// The memory has no name in a file system: it belongs to a descriptor of the first rank of the
-// host, which the others open, and is freed when the last rank ends, however it ends.
+// The memory is anonymous: the first rank of the host has a descriptor of it, which the others
+// open. It is freed when the last rank ends, also by a kill.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@ namespace valley {
 
 // The ranks of this host. Both functions are collective for all ranks of the job.
 struct HostRanks {
-  int rank = 0;  // of this process, among those of the host
+  int rank = 0;  // number of this process on its host
   int size = 1;
   // The text of the host's first rank; those of the others are empty.
   std::function<std::string(const std::string& text)> from_first;

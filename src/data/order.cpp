@@ -33,7 +33,7 @@ enum Stage : std::uint64_t {
 
 constexpr std::uint64_t kShareUnit = std::uint64_t{1} << 20U;
 
-// Of `positions` positions, the number that a part with this share has.
+// Number of the first `positions` positions that a part with this share has.
 std::uint64_t count_of(std::uint64_t share, std::uint64_t positions) {
   return positions / kShareUnit * share + positions % kShareUnit * share / kShareUnit;
 }

@@ -47,7 +47,8 @@ struct OrderPart {
 class Order {
  public:
   Order(std::uint64_t seed, std::uint64_t n, OrderKind kind);
-  // Of the images of all parts, one part after the other. One part: that of its images.
+  // A mixture of parts, whose images follow each other; a single part has the order of the
+  // constructor above.
   Order(std::uint64_t seed, const std::vector<OrderPart>& parts, OrderKind kind);
   [[nodiscard]] std::uint64_t image_at(std::uint64_t position) const;  // in [0, n)
   // True if the image at `position` was at no earlier position.
@@ -63,7 +64,7 @@ class Order {
   };
   [[nodiscard]] Draw draw_at(std::uint64_t position) const;
   [[nodiscard]] std::uint64_t windowed(std::uint64_t epoch, std::uint64_t index) const;
-  std::shared_ptr<const std::vector<Part>> parts_;  // of a mixture, else null
+  std::shared_ptr<const std::vector<Part>> parts_;  // null without a mixture
   std::uint64_t seed_;
   std::uint64_t n_;
   OrderKind kind_;

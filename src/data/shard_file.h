@@ -25,7 +25,7 @@ inline constexpr std::uint64_t kShardGranularity =
     32;  // images; a multiple in all shards except the last
 
 [[nodiscard]] std::string shard_file_name(std::uint64_t index);  // "shard-00007.h5"
-// Of the chunk that is shard 7 if no candidate before it is rejected: ".shard-00007.h5.done.tmp".
+// File of a chunk (chunk_file.h): ".shard-00007.h5.done.tmp".
 [[nodiscard]] std::string chunk_file_name(std::uint64_t index);
 
 // Root attributes.

@@ -19,7 +19,7 @@ CANNOT_WRITE = 73
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """640 images of two classes, of which six cannot be used, and a file that is no image."""
+    """640 images of two classes, of which six cannot be used, and a file that is not an image."""
     folder = tmp_path_factory.mktemp("photos") / "in"
     values = np.random.default_rng(0).integers(0, 256, (640, 20, 20, 3), dtype=np.uint8)
     for number, pixels in enumerate(values):
