@@ -1,10 +1,10 @@
 """Times `data.order` "global" against "window" on a cold page cache, in alternating rounds. Prints a Markdown table.
 
-    cold_order.py --data DIR [--batch 64] [--batches 120] [--threads 1 4] [--rounds 3]
+    cold_order.py --data DIR [--resolution 256] [--batch 64] [--batches 120] [--threads 1 4] [--rounds 3]
 
 Each run removes the shards from the page cache and reads each image at most once. The column "from storage" is the number of
 bytes that the kernel read per byte of the images: 1 if nothing came from the cache and no read-ahead was wasted. Without --data,
-a data set of random 256x256 images is built (--images, 8192 of 197 kB).
+a data set of random images is built: --images 8192 of --resolution 256 (197 kB each).
 """
 
 import argparse
@@ -22,6 +22,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=pathlib.Path, metavar="DIR")
     parser.add_argument("--images", type=int, default=8192)
+    parser.add_argument("--resolution", type=int, default=256)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--batches", type=int, default=120)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 4])
@@ -30,16 +31,17 @@ def arguments():
     return parser.parse_args()
 
 
-def build_random(folder, images, valley):
-    """A data set of random 256x256 images, from an array of a file that is built in pieces."""
+def build_random(folder, o):
+    """A data set of random images, from an array file that is written in pieces."""
     file = folder / "images.npy"
-    array = numpy.lib.format.open_memmap(file, "w+", numpy.uint8, (images, 256, 256, 3))
+    array = numpy.lib.format.open_memmap(file, "w+", numpy.uint8, (o.images, o.resolution, o.resolution, 3))
     random = numpy.random.default_rng(0)
-    for first in range(0, images, 256):
+    for first in range(0, o.images, 256):
         array[first:first + 256] = random.integers(0, 256, array[first:first + 256].shape, numpy.uint8)
     del array
     data = folder / "data"
-    subprocess.run([valley, "shard", "build", "--source", file, "--dest", data, "--progress", "none"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([o.valley, "shard", "build", "--source", file, "--dest", data, "--resolution", str(o.resolution), "--progress", "none"],
+                   check=True, stdout=subprocess.DEVNULL)
     file.unlink()
     return data
 
@@ -67,7 +69,7 @@ def measure(o, data):
 def main():
     o = arguments()
     with tempfile.TemporaryDirectory(dir=o.data and o.data.parent) as folder:
-        data = o.data or build_random(pathlib.Path(folder), o.images, o.valley)
+        data = o.data or build_random(pathlib.Path(folder), o)
         rows = measure(o, data)
     print(f"{machine()}; {version(o.valley)}; batches of {o.batch}, {o.batches} per run\n")
     print(table(["data.order", "threads", "images/s", "from storage", "ratio to global"], rows))

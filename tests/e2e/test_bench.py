@@ -63,6 +63,17 @@ def test_bench_loader_reports_speed(program, faces):
     assert "images/s on 1 thread" in program.call("bench", "loader", faces, "--batches", "5").stdout
 
 
+def test_bench_loader_reads_from_storage_with_a_cold_cache(program, faces):
+    plain = measured(program, "loader", faces, "--batch", "8", "--batches", "10", "--repeats", "2")
+    cold = measured(program, "loader", faces, "--batch", "8", "--batches", "10", "--repeats", "2", "--cold", "--order", "window")
+    kind = subprocess.run(["stat", "-f", "-c", "%T", faces], capture_output=True, text=True, check=True).stdout.strip()
+    assert plain["storage_bytes"] == 0
+    if kind in ("ext2/ext3", "xfs", "btrfs"):  # not in memory, as tmpfs is
+        assert cold["storage_bytes"] >= 0.7 * cold["images"] * cold["image_bytes"]
+    error = program.call("bench", "loader", faces, "--batch", "8", "--batches", "20", "--cold", expect=USAGE).error
+    assert "--cold" in error and "105" in error
+
+
 def test_bench_step_reads_data_through_the_loader(program, faces):
     found = measured(program, "step", *SMALL, "model.resolution=32", "--data", f"data.path={faces}", ranks=2)
     assert 0 <= found["waiting_for_data"] < 10
