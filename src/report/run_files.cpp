@@ -13,6 +13,7 @@
 #include "core/json_text.h"
 #include "core/read_file.h"
 #include "core/toml_text.h"
+#include "core/weighted_list.h"
 #include "methods/registry.h"
 
 namespace valley::report {
@@ -84,6 +85,16 @@ std::optional<std::string> text_of(const fs::path& file, std::vector<std::string
   }
 }
 
+// A mixture of data sets as the config file writes it, on one line and with short numbers.
+std::string list_text(const std::string& printed) {
+  if (!is_weighted_list(printed)) return printed;
+  try {
+    return to_toml(parse_weighted_list(printed, "config.toml"));
+  } catch (const Error&) {
+    return printed;  // another list of lists
+  }
+}
+
 void flatten(const toml::table& table, const std::string& prefix,
              std::vector<std::pair<std::size_t, std::pair<std::string, std::string>>>& out) {
   for (const auto& [key, node] : table) {
@@ -102,7 +113,7 @@ void flatten(const toml::table& table, const std::string& prefix,
         value << held;
       }
     });
-    out.push_back({key.source().begin.line, {name, value.str()}});
+    out.push_back({key.source().begin.line, {name, list_text(value.str())}});
   }
 }
 

@@ -25,16 +25,11 @@ CacheRoom room_for(World& world, const Dataset& dataset, std::int64_t step_bytes
   return {all + part, step_bytes, device_memory(device).free / sharers};
 }
 
-// Error kConfig unless the host has memory for the pixels.
-void require_host_room(const Dataset& dataset, std::int64_t used_bytes) {
-  const auto bytes = static_cast<std::int64_t>(dataset.size() * dataset.image_bytes());
-  const std::int64_t free = device_memory(at::kCPU).free;
-  if (bytes + used_bytes <= free) return;
-  throw Error(ExitCode::kConfig,
-              "data.cache = \"host\": the data set ({}) does not fit into the memory of {}, where "
-              "{} are free and its ranks need about {}; set data.cache to \"none\": the page cache "
-              "of the host then keeps what fits",
-              format_bytes(bytes), host_name(), format_bytes(free), format_bytes(used_bytes));
+CacheRoom host_room(World& world, const Dataset& dataset, std::int64_t used_bytes) {
+  const bool computes_on_host = world.device().device().is_cpu();
+  return {static_cast<std::int64_t>(dataset.size() * dataset.image_bytes()),
+          computes_on_host ? used_bytes * world.host().local_size() : 0,
+          device_memory(at::kCPU).free};
 }
 
 HostRanks host_ranks(World& world) {
@@ -94,6 +89,15 @@ bool is_cached(Switch choice, const CacheRoom& room, const std::string& device) 
               format_bytes(room.pixels), format_bytes(room.free), device, format_bytes(room.step));
 }
 
+void require_host_room(const CacheRoom& room, const std::string& host) {
+  if (room.pixels <= room.free - room.step) return;
+  throw Error(ExitCode::kConfig,
+              "data.cache = \"host\": the data set ({}) does not fit into the memory of host {}, "
+              "where {} are free and its ranks need about {}; set data.cache to \"none\": the page "
+              "cache of the host then keeps what fits",
+              format_bytes(room.pixels), host, format_bytes(room.free), format_bytes(room.step));
+}
+
 void require_cache_room(World& world, const Experiment& experiment, const Dataset& dataset,
                         std::int64_t used_bytes) {
   const at::Device device = world.device().device();
@@ -104,7 +108,7 @@ void require_cache_room(World& world, const Experiment& experiment, const Datase
   if (choice == Switch::kOn)
     static_cast<void>(is_cached(choice, room_for(world, dataset, used_bytes), device.str()));
   if (experiment.data.cache == DataCache::kHost && world.host().local_rank() == 0)
-    require_host_room(dataset, device.is_cuda() ? 0 : used_bytes * world.host().local_size());
+    require_host_room(host_room(world, dataset, used_bytes), host_name());
   world.host().barrier();
 }
 

@@ -24,8 +24,13 @@ struct CacheRoom {
 // the message.
 [[nodiscard]] bool is_cached(Switch choice, const CacheRoom& room, const std::string& device);
 
+// Error kConfig if data.cache = "host" needs more memory than `host` has. room.pixels is the data
+// set, room.step the need of all ranks of the host.
+void require_host_room(const CacheRoom& room, const std::string& host);
+
 // Collective. Error kConfig if performance.device_cache is "on" and a rank's device has no room for
-// the data set beside `used_bytes`, the memory of parameters and a step.
+// the data set beside `used_bytes`, the memory of parameters and a step; the same for the memory of
+// hosts and data.cache = "host"; and for data.cache = "gpu" on CPUs.
 void require_cache_room(World& world, const Experiment& experiment, const Dataset& dataset,
                         std::int64_t used_bytes);
 

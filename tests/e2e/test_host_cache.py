@@ -6,9 +6,10 @@ import re
 import signal
 
 import pytest
-from program import CONFIG, bits, checkpoint, has_reached
+from program import CONFIG, VALLEY, WAITING, Call, bits, checkpoint, has_reached
 
 STEPS = ("train.steps=4", "train.reproducible=true")
+OUT_OF_MEMORY = 71
 BYTES = 105 * 32 * 32 * 3  # of the pixels
 
 
@@ -37,6 +38,15 @@ def test_ranks_share_one_copy_and_a_kill_frees_it(program):
         call.wait()
         assert not call.processes()
     assert not [name for name in set(os.listdir("/dev/shm")) - before if "valley" in name]
+
+
+def test_memory_that_runs_out_is_an_error_with_a_way_out(program):
+    """The limit on file sizes holds for shared memory too."""
+    limited = [VALLEY, "train", program.config, *STEPS, "data.cache=host", "--out", program.out]
+    with Call(["prlimit", f"--fsize={BYTES - 1}", *map(str, limited)], program.folder, WAITING) as call:
+        result = call.wait()
+    assert result.code == OUT_OF_MEMORY
+    assert "no shared memory of 315" in result.error and "data.cache" in result.error
 
 
 def test_gpu_copy_on_cpus_is_rejected(program):

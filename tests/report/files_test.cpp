@@ -111,13 +111,16 @@ TEST(ReadRun, RejectsOtherPathsAndDescribesThem) {
 TEST(ReadRun, KeepsTheOrderOfSettings) {
   const TemporaryFolder folder;
   put(folder / "config.toml",
-      "[train]\nsteps = 5\nlr = 0.18\n[data]\npath = 'a \"b'\nsizes = [1, 2]\n[a.b]\nc = true\n");
+      "[train]\nsteps = 5\nlr = 0.18\n[data]\npath = 'a \"b'\nsizes = [1, 2]\n[a.b]\nc = true\n"
+      "d = [['x', 0.7],\n ['y', 3]]\ne = [[1]]\n");
   const RunFiles run = read_run(folder.path(), {});
   EXPECT_EQ(run.settings, (Fields{{"train.steps", "5"},
                                   {"train.lr", "0.18"},
                                   {"data.path", "\"a \\\"b\""},
                                   {"data.sizes", "[ 1, 2 ]"},
-                                  {"a.b.c", "true"}}));
+                                  {"a.b.c", "true"},
+                                  {"a.b.d", "[[\"x\", 0.7], [\"y\", 3]]"},
+                                  {"a.b.e", "[ [ 1 ] ]"}}));
   EXPECT_EQ(run.name, folder.path().filename().string());
   EXPECT_EQ(read_run(folder.path() / "", {}).name, run.name);
 }

@@ -35,5 +35,18 @@ TEST(DeviceCacheChoice, OnIsRejectedIfTheDataDoNotFit) {
   }
 }
 
+TEST(HostCacheChoice, DataSetThatDoesNotFitIsRejected) {
+  require_host_room({6 * kGiB, 2 * kGiB, 8 * kGiB}, "n01");
+  try {
+    require_host_room({7 * kGiB, 2 * kGiB, 8 * kGiB}, "n01");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kConfig);
+    const std::string text = error.what();
+    for (const char* part : {"data.cache", "7.0 GiB", "8.0 GiB", "2.0 GiB", "n01", "\"none\""})
+      EXPECT_NE(text.find(part), std::string::npos) << text;
+  }
+}
+
 }  // namespace
 }  // namespace valley
