@@ -4,8 +4,10 @@ import hashlib
 import io
 import json
 import os
+import signal
 import subprocess
 import tarfile
+import time
 import zipfile
 
 import numpy as np
@@ -157,6 +159,19 @@ def test_full_disk_leaves_nothing(datasets, tmp_path, kind):
                             capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 73, result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_killed_export_leaves_no_destination(tmp_path):
+    valley("shard", "build", "--source", "NotoColorEmoji.ttf", "--max-images", 800, "--resolution", 128, "--dest", tmp_path / "data",
+           "--progress", "none")
+    out, draft = tmp_path / "out", tmp_path / ".out.export.tmp"
+    with subprocess.Popen([VALLEY, "shard", "export", tmp_path / "data", "--to", "folder", "--dest", out, "--jobs", "1"]) as process:
+        while process.poll() is None and len(list(draft.glob("*.png"))) < 20:
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL and draft.exists() and not out.exists()
+    export(tmp_path / "data", "folder", out)
+    assert len(list(out.iterdir())) == 801 and not draft.exists()
 
 
 def test_unusable_order_of_dataset_json_is_rejected(datasets, tmp_path):

@@ -43,7 +43,8 @@ TEST(ExportPaths, FileIsNeverTheFolderOfAnother) {
 TEST(ExportPaths, LongPartsAreCutBetweenCharacters) {
   std::string name(199, 'a');
   name += "\xC3\xBC";
-  const std::string expected = std::string(199, 'a') + ".png";
+  std::string expected(199, 'a');
+  expected += ".png";
   EXPECT_EQ(export_paths({name + ".jpg"}).front(), expected);
 }
 
