@@ -30,8 +30,7 @@ Manifest new_manifest(const ImageSource& source, const BuildOptions& options) {
   manifest.class_names = source.class_names();
   manifest.label_vector_names = source.label_vector_names();
   manifest.candidates = source.size();
-  // Read back, so that all fields are those of a resume.
-  return parse_manifest(to_json(manifest), std::string(kManifestFile));
+  return manifest;
 }
 
 ShardHeader make_header(const Manifest& manifest, const BuildOptions& options, std::uint64_t index,
@@ -55,7 +54,7 @@ ShardHeader make_header(const Manifest& manifest, const BuildOptions& options, s
   return header;
 }
 
-ImageForm image_form(const BuildOptions& options) {
+ImageForm make_form(const BuildOptions& options) {
   return {options.target, options.storage,
           options.copies_records || options.storage.kind == StorageKind::kKeep};
 }

@@ -1,5 +1,5 @@
 // Parts that builders of one data set share, in one process and on several ranks: the order of
-// candidates, the first manifest, the form of the images and the attributes of each shard.
+// candidates, the first manifest and the attributes of each shard.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +27,7 @@ namespace valley {
 [[nodiscard]] ShardHeader make_header(const Manifest& manifest, const BuildOptions& options,
                                       std::uint64_t index, std::uint64_t global_offset);
 
-// Shape and storage of the images.
-[[nodiscard]] ImageForm image_form(const BuildOptions& options);
+[[nodiscard]] ImageForm make_form(const BuildOptions& options);
 
 // Bytes of the longest name, at least 1.
 [[nodiscard]] std::size_t longest_name(const ImageSource& source);

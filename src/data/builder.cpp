@@ -229,7 +229,7 @@ std::unique_ptr<DecodedStream> Builder::open_stream() {
   if (options_.chunks != nullptr)
     return options_.chunks->open(directory_, manifest_, position_, candidate_at_);
   source_.expect_order({candidate_at_, position_, source_.size()});
-  return std::make_unique<OrderedDecoder>(source_, image_form(options_), candidate_at_, position_,
+  return std::make_unique<OrderedDecoder>(source_, make_form(options_), candidate_at_, position_,
                                           source_.size(), std::max(1U, options_.jobs));
 }
 

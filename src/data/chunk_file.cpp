@@ -71,6 +71,10 @@ std::string to_json(const Chunk& chunk, const std::string& uuid) {
                                  {"first", chunk.first}, {"end", chunk.end},
                                  {"rejects", rejects},   {"shards", json::array()}};
   if (chunk.shard) root["shards"].push_back(entry_to_json(*chunk.shard, true));
+  root["sums"] = json::array();
+  for (const PixelSums& sums : chunk.sums)
+    for (const auto& values : {sums.sum, sums.sum_squares})
+      for (const std::uint64_t value : values) root["sums"].push_back(value);
   return write_json(root);
 }
 
@@ -90,9 +94,15 @@ std::optional<Chunk> parse_chunk(const std::string& text, const std::string& uui
   }
   for (const json& shard : root.list("shards"))
     chunk.shard = entry_from_json(JsonFields(shard, name, "shards"), true);
+  const std::vector<std::uint64_t> sums = root.counts("sums");
+  for (std::size_t i = 0; i + 6 <= sums.size(); i += 6)
+    chunk.sums.push_back(
+        {{sums[i], sums[i + 1], sums[i + 2]}, {sums[i + 3], sums[i + 4], sums[i + 5]}});
   if (chunk.end < chunk.first || chunk.rejects.size() > chunk.end - chunk.first ||
       chunk.images_from(chunk.first) != (chunk.shard ? chunk.shard->images : 0))
     root.fail("end", "the end of the images and rejects that are listed");
+  if (!chunk.sums.empty() && chunk.sums.size() != chunk.images_from(chunk.first))
+    root.fail("sums", "six numbers per image");
   return chunk;
 }
 
@@ -144,10 +154,6 @@ ShardEntry rename_to_shard(const fs::path& directory, const Chunk& chunk) {
 ChunkReader::ChunkReader(const fs::path& directory, const Manifest& manifest, Chunk chunk,
                          std::uint64_t position)
     : chunk_(std::move(chunk)), channels_(manifest.channels), position_(chunk_.first) {
-  if (manifest.form.storage.is_encoded()) {
-    decoder_.emplace(manifest.form);
-    pixels_.resize(manifest.image_bytes());
-  }
   if (chunk_.shard) shard_ = open_shard(directory, manifest_of(manifest, chunk_), chunk_.index);
   for (; position_ < position; ++position_) {
     if (next_reject_ < chunk_.rejects.size() && chunk_.rejects[next_reject_].first == position_)
@@ -155,24 +161,6 @@ ChunkReader::ChunkReader(const fs::path& directory, const Manifest& manifest, Ch
     else
       ++row_;
   }
-}
-
-void ChunkReader::fail(const std::string& what) const {
-  throw Error(ExitCode::kData,
-              "{} row {}: {}, so storage damaged it after it was written; remove the file, then "
-              "continue with --resume",
-              shard_->file.path().string(), row_, what);
-}
-
-// The sums of the pixels of an encoded record, by decoding it again.
-void ChunkReader::add_sums(Decoded& decoded) {
-  if (!decoder_) return decoded.sums.add(std::as_bytes(std::span(decoded.record)), channels_);
-  const std::string_view record(reinterpret_cast<const char*>(decoded.record.data()),
-                                decoded.record.size());
-  if (const std::optional<Reject> reject = decoder_->decode(record, pixels_))
-    fail(fmt::format("its record cannot be decoded: {} ({})", reject->reason, reject->detail));
-  decoded.sums.add(std::as_bytes(std::span(pixels_)), channels_);
-  decoded.codec = shard_->rows.codecs[row_];
 }
 
 Decoded ChunkReader::next() {
@@ -189,8 +177,16 @@ Decoded ChunkReader::next() {
   const auto record = std::as_writable_bytes(std::span(decoded.record));
   shard_->file.read_at(offset, record);
   decoded.crc32c = crc32c(record);
-  if (decoded.crc32c != shard_->rows.crc32c[row_]) fail("its record does not match its CRC32C");
-  add_sums(decoded);
+  if (decoded.crc32c != shard_->rows.crc32c[row_])
+    throw Error(ExitCode::kData,
+                "{} row {}: its record does not match its CRC32C, so storage damaged it after it "
+                "was written; remove the file, then continue with --resume",
+                shard_->file.path().string(), row_);
+  if (chunk_.sums.empty())
+    decoded.sums.add(record, channels_);
+  else
+    decoded.sums = chunk_.sums.at(row_);
+  if (!shard_->rows.codecs.empty()) decoded.codec = shard_->rows.codecs[row_];
   decoded.orig_size = shard_->rows.orig_size[row_];
   ++row_;
   ++position_;

@@ -15,7 +15,7 @@
 
 #include "data/decoded_stream.h"
 #include "data/manifest.h"
-#include "data/record_decoder.h"
+#include "data/pixel_sums.h"
 #include "data/shard_check.h"
 
 namespace valley {
@@ -26,6 +26,7 @@ struct Chunk {
   std::uint64_t end = 0;
   std::optional<ShardEntry> shard;                        // absent if all candidates are rejected
   std::vector<std::pair<std::uint64_t, Reject>> rejects;  // position, in growing order
+  std::vector<PixelSums> sums;  // per image, of encoded storage, whose pixels are not at hand
 
   // Candidates at positions from `position` on that are not rejected.
   [[nodiscard]] std::uint64_t images_from(std::uint64_t position) const;
@@ -68,12 +69,8 @@ class ChunkReader {
   [[nodiscard]] Decoded next();  // without Decoded::candidate
 
  private:
-  [[noreturn]] void fail(const std::string& what) const;
-  void add_sums(Decoded& decoded);
   Chunk chunk_;
   std::int64_t channels_;
-  std::optional<RecordDecoder> decoder_;  // of encoded records
-  std::vector<std::uint8_t> pixels_;      // of one of them
   std::uint64_t position_;
   std::size_t next_reject_ = 0;
   std::uint64_t row_ = 0;

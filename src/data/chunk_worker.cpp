@@ -74,7 +74,7 @@ void ChunkWorker::work() {
 void ChunkWorker::begin_decoding(std::uint64_t index) {
   const Chunk chunk = make_chunk(index, options_.shard_images, source_.size());
   source_.expect_order({candidate_at_, chunk.first, chunk.end});
-  decoder_ = std::make_unique<OrderedDecoder>(source_, image_form(options_), candidate_at_,
+  decoder_ = std::make_unique<OrderedDecoder>(source_, make_form(options_), candidate_at_,
                                               chunk.first, chunk.end, std::max(1U, options_.jobs));
 }
 
@@ -85,11 +85,13 @@ void ChunkWorker::write(std::uint64_t index) {
   for (std::uint64_t position = chunk.first; position < chunk.end; ++position) {
     if (stopping_) return;
     Decoded decoded = decoder_->next();
-    if (decoded.reject)
+    if (decoded.reject) {
       chunk.rejects.emplace_back(position, *std::move(decoded.reject));
-    else
+    } else {
       shard.add(decoded, source_.name(decoded.candidate), source_.label(decoded.candidate),
                 source_.label_vector(decoded.candidate));
+      if (options_.storage.is_encoded()) chunk.sums.push_back(decoded.sums);
+    }
     ++decoded_;
   }
   decoder_.reset();

@@ -30,7 +30,7 @@ constexpr std::uintmax_t kMaxManifestBytes = std::uintmax_t{256} << 20U;
 
 }  // namespace
 
-ordered_json entry_to_json(const ShardEntry& entry, bool is_encoded) {
+ordered_json entry_to_json(const ShardEntry& entry, bool has_data_bytes) {
   ordered_json fields{{"file", entry.file},
                       {"state", "committed"},
                       {"bytes", entry.bytes},
@@ -41,11 +41,11 @@ ordered_json entry_to_json(const ShardEntry& entry, bool is_encoded) {
                       {"data_offset", entry.data_offset},
                       {"sum", entry.sum},
                       {"sum_squares", entry.sum_squares}};
-  if (is_encoded) fields["data_bytes"] = entry.data_bytes;
+  if (has_data_bytes) fields["data_bytes"] = entry.data_bytes;
   return fields;
 }
 
-ShardEntry entry_from_json(const JsonFields& fields, bool is_encoded) {
+ShardEntry entry_from_json(const JsonFields& fields, bool has_data_bytes) {
   ShardEntry entry;
   entry.file = fields.text("file");
   if (fields.text("state") != "committed") fields.fail("state", "\"committed\"");
@@ -55,7 +55,7 @@ ShardEntry entry_from_json(const JsonFields& fields, bool is_encoded) {
   entry.images = fields.count("n");
   entry.global_offset = fields.count("global_offset");
   entry.data_offset = fields.count("data_offset");
-  if (is_encoded) entry.data_bytes = fields.count("data_bytes");
+  if (has_data_bytes) entry.data_bytes = fields.count("data_bytes");
   entry.sum = fields.counts("sum");
   entry.sum_squares = fields.counts("sum_squares");
   return entry;

@@ -45,6 +45,16 @@ class Mixture final : public Dataset {
   [[nodiscard]] const std::vector<std::string>& class_names() const override {
     return class_names_;
   }
+  // That of a part with encoded records, if there is one, so that loaders decode on many threads.
+  [[nodiscard]] const RecordForm& form() const override {
+    for (const WeightedDataset& part : parts_)
+      if (part.dataset->is_encoded()) return part.dataset->form();
+    return first().form();
+  }
+  void read_record(std::uint64_t index, std::string& record) const override {
+    const auto [dataset, image] = locate(index);
+    dataset->read_record(image, record);
+  }
   [[nodiscard]] std::vector<OrderPart> order_parts() const override {
     std::vector<OrderPart> parts;
     for (const WeightedDataset& part : parts_) parts.push_back({part.dataset->size(), part.weight});

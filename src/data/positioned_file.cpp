@@ -71,7 +71,7 @@ PositionedFile PositionedFile::create(const std::filesystem::path& path) {
   constexpr ::mode_t kMode = 0666;
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, kMode);
   if (descriptor < 0) throw file_error("creating", path.string(), errno, true);
-  return {path, descriptor, ::pread};
+  return {path, descriptor, ::pread, kFirstPause};
 }
 
 PositionedFile::PositionedFile(PositionedFile&& other) noexcept

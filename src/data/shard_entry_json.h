@@ -1,5 +1,4 @@
-// One shard's entry of a manifest as JSON. With `is_encoded` it has data_bytes, which follow from
-// the number of images otherwise.
+// One shard's entry of a manifest as JSON. Manifests have data_bytes for encoded storage only.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -9,8 +8,8 @@
 
 namespace valley {
 
-[[nodiscard]] nlohmann::ordered_json entry_to_json(const ShardEntry& entry, bool is_encoded);
+[[nodiscard]] nlohmann::ordered_json entry_to_json(const ShardEntry& entry, bool has_data_bytes);
 // Error kData naming a field that is missing or of another type.
-[[nodiscard]] ShardEntry entry_from_json(const JsonFields& fields, bool is_encoded);
+[[nodiscard]] ShardEntry entry_from_json(const JsonFields& fields, bool has_data_bytes);
 
 }  // namespace valley

@@ -22,8 +22,8 @@ namespace valley {
 class ShardWriter {
  public:
   // In `directory`, for up to `capacity` images. Encoded records, whose total size is unknown, go
-  // to a temporary file first. `chunk_writer` is empty for shards; for chunks, a part of the
-  // temporary name that no other process has. Errors of all members: kCannotWrite or kIo.
+  // to a temporary file first. Errors of all members: kCannotWrite or kIo. `chunk_writer` is empty
+  // for shards; for chunks, a part of the temporary name that no other process has.
   ShardWriter(std::filesystem::path directory, ShardHeader header, std::uint64_t capacity,
               std::size_t name_width, std::string chunk_writer = "");
   ~ShardWriter();  // without a commit, removes the temporary file
@@ -47,8 +47,8 @@ class ShardWriter {
   std::filesystem::path directory_;
   ShardHeader header_;
   std::uint64_t capacity_;
-  std::string chunk_writer_;
   std::uint64_t record_bytes_ = 0;  // of all records so far
+  std::string chunk_writer_;
   std::filesystem::path temporary_;
   ShardRows rows_;
   ShardEntry entry_;

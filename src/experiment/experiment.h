@@ -37,8 +37,8 @@ struct DataOptions {
   std::string validation;  // "": none
   OrderKind order = OrderKind::kGlobal;
   Verify verify = Verify::kFirstEpoch;
-  DataCache cache = DataCache::kAuto;
   AutoInt decode_threads;
+  DataCache cache = DataCache::kAuto;
   bool mirror = false;
 };
 

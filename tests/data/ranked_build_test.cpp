@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "data/shard_fixture.h"
+#include "data/storage.h"
 
 namespace valley {
 namespace {
@@ -94,6 +95,13 @@ TEST_F(RankedBuildTest, BytesAreThoseOfOneProcess) {
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
   }
+}
+
+TEST_F(RankedBuildTest, EncodedRecordsAreThoseOfOneProcess) {
+  BuildOptions how = options();
+  how.max_error_rate = 1;
+  how.storage = parse_storage("jpeg:90");
+  expect_same_bytes(source(150, 7), how);
 }
 
 TEST_F(RankedBuildTest, ChunksWithoutAnyImageAreSkipped) {
