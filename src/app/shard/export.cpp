@@ -17,6 +17,7 @@
 #include "app/print_result.h"
 #include "app/progress.h"
 #include "app/shard/subcommands.h"
+#include "core/log.h"
 #include "core/text.h"
 #include "data/dataset.h"
 
@@ -60,8 +61,21 @@ std::string build_command(const ExportArguments& a, const ExportReport& report,
       dataset.channels() == 1 ? " --channels gray" : "");
 }
 
+// Parts of a data set that no format of exports holds.
+void warn_of_losses(const Dataset& dataset) {
+  const std::string directory = dataset.directory().string();
+  if (dataset.is_encoded())
+    log::warn(
+        "{}: its images are stored compressed, and the export has their pixels: a data set that is "
+        "built from it has the same pixels, but other checksums and another fingerprint",
+        directory);
+  if (!dataset.label_vector_names().empty())
+    log::warn("{}: its label vectors are not exported", directory);
+}
+
 void run_export(const ExportArguments& a) {
   const std::unique_ptr<Dataset> dataset = Dataset::open(a.directory);
+  warn_of_losses(*dataset);
   ExportOptions options;
   options.kind = parse_export_kind(a.kind);
   options.destination = a.destination;
