@@ -111,7 +111,8 @@ std::string SeveralSources::identity_json() const {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const NamedSource& one : sources_)
     all.push_back({{"name", one.name},
-                   {"source", nlohmann::ordered_json::parse(one.source->identity_json())}});
+                   {"source", parse_json<nlohmann::ordered_json>(one.source->identity_json(),
+                                                                 "the source's identity")}});
   return write_json(nlohmann::ordered_json{{"kind", "several"}, {"sources", all}});
 }
 

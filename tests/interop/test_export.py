@@ -174,6 +174,14 @@ def test_killed_export_leaves_no_destination(tmp_path):
     assert len(list(out.iterdir())) == 801 and not draft.exists()
 
 
+def test_export_of_compressed_images_holds_their_pixels(datasets, tmp_path):
+    build(datasets / "in", tmp_path / "jpeg", "--storage", "jpeg:90", "--resolution", 8)
+    result = run("shard", "export", tmp_path / "jpeg", "--to", "npz", "--dest", tmp_path / "out.npz")
+    assert result.returncode == 0 and "another fingerprint" in result.stderr
+    build(tmp_path / "out.npz", tmp_path / "raw", "--resolution", 8, "--no-shuffle")
+    assert read_back(tmp_path / "raw") == read_back(tmp_path / "jpeg")
+
+
 def test_unusable_order_of_dataset_json_is_rejected(datasets, tmp_path):
     export(datasets / "gray", "folder", tmp_path / "out")
     meta = json.loads((tmp_path / "out" / "dataset.json").read_text())
