@@ -49,8 +49,9 @@ def unpacked(archive):
 
 def test_bundle_is_small_and_lists_its_contents(archive, unpacked):
     size = sum(path.stat().st_size for path in unpacked.rglob("*") if path.is_file())
-    assert size < 64 << 20  # with its tests, which are a fifth of it
-    assert archive.stat().st_size < 30e6
+    # Unpacked and packed: 64 MiB and 30 MB, a fifth of it tests, plus what libarchive links: libxml2 with the 31 MB of ICU's data.
+    assert size < 100 << 20, size
+    assert archive.stat().st_size < 42e6, archive.stat().st_size
     check = subprocess.run(["sha256sum", "-c", "--quiet", "MANIFEST"], cwd=unpacked, capture_output=True, text=True,
                            timeout=60, check=False)
     assert (check.returncode, check.stdout) == (0, "")

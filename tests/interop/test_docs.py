@@ -86,7 +86,7 @@ def test_documents_are_short(name):
     assert len((REPOSITORY / name).read_text().split()) <= 1500
 
 
-@pytest.mark.parametrize("name", [*NAMES, "bench/RESULTS.md", "bench/RESULTS-parts.md", "bench/RESULTS-gpu.md", "datasets/README.md"])
+@pytest.mark.parametrize("name", [*NAMES, "bench/RESULTS.md", "bench/RESULTS-parts.md", "bench/RESULTS-data.md", "bench/RESULTS-gpu.md", "datasets/README.md"])
 def test_links_lead_somewhere(name):
     path = REPOSITORY / name
     for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):

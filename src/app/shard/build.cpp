@@ -220,12 +220,16 @@ void add_shard_build(CLI::App& shard) {
   auto arguments = std::make_shared<BuildArguments>();
   CLI::App* command = shard.add_subcommand(
       "build",
-      "Build a data set of HDF5 shards from a folder of images or a font.\n\n"
+      "Build a data set of HDF5 shards from a folder or archive of images, a database, arrays or a "
+      "font.\n\n"
       "Examples:\n"
       "  valley shard build --source photos --dest data/photos-256\n"
       "  valley shard build --source imagenet/train --dest data/imagenet-64 --resolution 64 "
       "--require-labels\n"
       "  valley shard build --source ffhq --labels json:ffhq/dataset.json --dest data/ffhq-256\n"
+      "  valley shard build --source 'shards/train-{000..146}.tar' --dest data/web-256\n"
+      "  valley shard build --source train-images-idx3-ubyte.gz --channels gray --resolution 28 "
+      "--dest data/mnist-28\n"
       "  valley shard build --source NotoColorEmoji.ttf --dest data/emoji-256\n"
       "  valley shard build --source DejaVuSans.ttf --codepoints 41-5A,61-7A --channels gray "
       "--resolution 28 --dest data/letters\n"

@@ -235,17 +235,16 @@ void add_source_options(CLI::App& command, SourceArguments& arguments) {
       ->capture_default_str();
   command
       .add_option("--exif", arguments.exif,
-                  "Apply the EXIF orientation of images in a folder, or ignore it [apply]")
+                  "Apply the EXIF orientation of image files, or ignore it [apply]")
       ->check(CLI::IsMember({"apply", "ignore"}));
   command
       .add_option("--min-size", arguments.min_size,
-                  "Reject images of a folder with a side of fewer pixels [1]")
+                  "Reject image files with a side of fewer pixels [1]")
       ->transform(number_range<std::uint64_t>(1, 65535));
   command
-      .add_option(
-          "--max-pixels", arguments.max_pixels,
-          "Reject images of a folder with more pixels before decoding, which takes up to five "
-          "bytes of memory per pixel [64000000]")
+      .add_option("--max-pixels", arguments.max_pixels,
+                  "Reject image files with more pixels before decoding, which takes up to five "
+                  "bytes of memory per pixel [64000000]")
       ->transform(number_range<std::uint64_t>(1, 4'000'000'000));
   command
       .add_option("--dataset", arguments.dataset,
