@@ -40,7 +40,7 @@ struct ShardHeader {
   std::string transform;
   std::string filter;
   std::vector<std::string> class_names;
-  std::vector<std::string> label_vector_names{};  // of the d values of a label vector; may be empty
+  std::vector<std::string> label_vector_names{};  // one per value of a label vector; may be empty
   std::int64_t shuffle_seed = -1;                 // -1: not shuffled
   std::string writer_version;
   std::string params_json;

@@ -55,7 +55,7 @@ class DatasetImages final : public ImageSource {
   bool copies_records_;
 };
 
-// Which images of a data set are wanted.
+// A choice of images of a data set.
 struct ImageChoice {
   std::vector<std::string> classes;     // names or numbers; empty: all
   std::vector<std::string> names;       // of images; empty: all

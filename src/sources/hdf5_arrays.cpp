@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a dataset holds, without its values.
+// Shape and type of a dataset, without its values.
 struct Found {
   std::string name;  // "/train/imgs"
   std::vector<std::uint64_t> shape;

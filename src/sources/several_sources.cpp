@@ -127,7 +127,7 @@ std::optional<FileDecoding> SeveralSources::decoding() const {
   return first;
 }
 
-// Each source is told the positions of its own candidates.
+// Each source gets the positions of its own candidates.
 void SeveralSources::expect_order(const ReadingOrder& order) const {
   std::vector<std::vector<std::uint64_t>> own(sources_.size());
   for (std::uint64_t position = order.first; position < order.end; ++position) {

@@ -1,4 +1,4 @@
-// What fuzz targets share. A target defines `valley::fuzz::run`, which gets the bytes of one input;
+// Shared by fuzz targets. A target defines `valley::fuzz::run`, which gets the bytes of one input;
 // an Error is the expected answer to invalid bytes, every other exception and every fault of a
 // sanitizer is a finding.
 #pragma once
