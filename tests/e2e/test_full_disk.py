@@ -1,11 +1,15 @@
 """A full disk: a small tmpfs in a separate mount namespace, which exists as long as its process."""
 
+import io
 import pathlib
+import random
 import re
 import subprocess
+import zipfile
 
 import pytest
-from program import CANNOT_WRITE, bits, checkpoint, checkpoints, has_reached, step_of, steps_reported
+from PIL import Image
+from program import CANNOT_WRITE, VALLEY, bits, checkpoint, checkpoints, has_reached, step_of, steps_reported
 
 MEBIBYTE = 1 << 20
 
@@ -94,3 +98,50 @@ def test_full_disk_is_rejected_before_training(program, disk):
     disk.fill()
     result = program.train(None, expect=CANNOT_WRITE, out=disk.path)
     assert str(disk.path) in result.error
+
+
+def build_on_disk(folder, photos, *options):
+    return subprocess.run([VALLEY, "shard", "build", "--source", photos, "--dest", folder, "--resolution", "128", "--progress", "none",
+                           "--shard-images", "320", *options], capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A zip file of 600 noisy images, 29 MB as raw pixels of 128x128 and over 10 MB as JPEG."""
+    path = tmp_path_factory.mktemp("photos") / "photos.zip"
+    draw = random.Random(0)
+    with zipfile.ZipFile(path, "w") as archive:
+        for i in range(600):
+            file = io.BytesIO()
+            Image.frombytes("RGB", (128, 128), draw.randbytes(3 * 128 * 128)).save(file, "PNG", compress_level=1)
+            archive.writestr(f"{i:03}.png", file.getvalue())
+    return path
+
+
+@pytest.fixture
+def larger_disk(tmp_path):
+    disk = SmallDisk(tmp_path / "disk", 32 * MEBIBYTE)
+    yield disk
+    disk.close()
+
+
+def test_raw_data_set_that_does_not_fit_is_rejected_before_the_build(photos, disk):
+    disk.fill(leave=3 * MEBIBYTE)
+    result = build_on_disk(disk.path / "out", photos)
+    assert result.returncode == CANNOT_WRITE and str(disk.path / "out") in result.stderr
+    assert not list((disk.path / "out").glob("*.h5"))
+
+
+def test_build_on_a_full_disk_resumes_bitwise_equal(photos, larger_disk, tmp_path):
+    """Before the build only the size of raw images is known, so encoded ones fill the disk later."""
+    whole = build_on_disk(tmp_path / "whole", photos, "--storage", "jpeg:95")
+    assert whole.returncode == 0, whole.stderr
+    disk = larger_disk
+    disk.fill(leave=9 * MEBIBYTE)
+    failed = build_on_disk(disk.path / "out", photos, "--storage", "jpeg:95", "--jobs", "2")
+    assert failed.returncode == CANNOT_WRITE and "disk is full" in failed.stderr
+    assert failed.stderr.count("error:") == 1
+    disk.empty()
+    resumed = build_on_disk(disk.path / "out", photos, "--storage", "jpeg:95", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert (disk.path / "out" / "SHA256SUMS").read_text() == (tmp_path / "whole" / "SHA256SUMS").read_text()
