@@ -113,7 +113,7 @@ std::vector<std::string> FolderFiles::notes() const {
   if (!listing_.repeated_links.empty())
     notes.push_back(
         fmt::format("{} symbolic {} to a folder that is listed already, such as {}: "
-                    "passed over",
+                    "skipped",
                     listing_.repeated_links.size(),
                     listing_.repeated_links.size() == 1 ? "link leads" : "links lead",
                     escaped_name(listing_.repeated_links.front())));

@@ -82,8 +82,9 @@ std::string describe_others(const std::map<std::string, std::uint64_t>& others) 
   for (std::size_t i = 0; i < std::min(kShown, kinds.size()); ++i)
     text += fmt::format("{}{}: {}", i == 0 ? "" : ", ", kinds[i].second, kinds[i].first);
   if (kinds.size() > kShown) text += ", ...";
-  return fmt::format("{} {} no image by name and passed over ({})", total,
-                     total == 1 ? "file is" : "files are", text);
+  return fmt::format("{} skipped, whose {} not end like that of an image ({})",
+                     total == 1 ? "1 file is" : fmt::format("{} files are", total),
+                     total == 1 ? "name does" : "names do", text);
 }
 
 }  // namespace
@@ -154,7 +155,7 @@ std::vector<std::string> describe_skipped(const SkippedFiles& skipped) {
   std::vector<std::string> notes;
   if (!skipped.others.empty()) notes.push_back(describe_others(skipped.others));
   if (skipped.hidden > 0)
-    notes.push_back(fmt::format("{} hidden {} passed over", skipped.hidden,
+    notes.push_back(fmt::format("{} hidden {} skipped", skipped.hidden,
                                 skipped.hidden == 1 ? "entry is" : "entries are"));
   return notes;
 }

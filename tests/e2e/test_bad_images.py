@@ -216,8 +216,8 @@ def test_shards_are_bitwise_equal_for_any_number_of_threads(zoo, tmp_path):
         assert cost.code == 0, cost.stderr
         sums.add((tmp_path / str(jobs) / "SHA256SUMS").read_text())
     assert len(sums) == 1
-    for note in ("1 file is no image by name and passed over (.db: 1)", "1 hidden entry is passed over",
-                 "1 symbolic link leads to a folder that is listed already, such as odd/up: passed over"):
+    for note in ("1 file is skipped, whose name does not end like that of an image (.db: 1)", "1 hidden entry is skipped",
+                 "1 symbolic link leads to a folder that is listed already, such as odd/up: skipped"):
         assert cost.stderr.count(note) == 1, cost.stderr
     wanted = ODD | {f"odd/{name}": reason for name, (_, reason) in FILES.items() if reason}
     assert {name: line["reason"] for name, line in rejects(tmp_path / "7").items()} == wanted

@@ -81,7 +81,7 @@ def test_other_files_are_ignored_even_if_stat_fails(build, photos):
     (photos / "README.MD").symlink_to("../gone/readme.md")
     result = build(f"stat:notes.txt:{errno.EACCES},stat:LICENSE:{errno.EACCES}")
     assert result.returncode == 0 and result.classes == ["ant", "bee", "cat"] and result.rejects == {}
-    assert "3 files are no image by name" in result.stderr
+    assert "3 files are skipped, whose names do not end" in result.stderr
 
 
 @pytest.mark.parametrize("number", STORAGE)

@@ -37,7 +37,7 @@ def test_labels_of_stylegan_file_are_read(tmp_path):
     file.write_text(json.dumps({"labels": labels}))
     result = run("shard", "build", "--source", tmp_path / "in", "--resolution", "8", "--dest", tmp_path / "out")
     assert "1 of 3 images have no label, such as 00000/img1.png" in result.stderr
-    assert "passed over" not in result.stderr, "the file of labels is used"
+    assert "skipped" not in result.stderr, "the file of labels is used"
     assert read_back(tmp_path / "out") == ({"00000/img0.png": 7, "00000/img1.png": -1, "00001/img2.png": 0}, [])
     file.write_text(json.dumps({"labels": [*labels, ["00000/img1.png", 1], ["gone.png", 1]],
                                 "class_names": list("abcdefgh")}))
