@@ -88,7 +88,7 @@ class Builder {
 
  private:
   void start();
-  void resume(const std::string& parameters);
+  void resume();
   [[nodiscard]] std::uint64_t candidate_at(std::uint64_t position) const {
     return candidate_at_(position);
   }
@@ -133,9 +133,8 @@ void Builder::require_room_on_disk() const {
 }
 
 void Builder::start() {
-  const std::string parameters = build_parameters(source_, options_);
   if (options_.existing == Existing::kResume && is_there(directory_ / kManifestFile)) {
-    resume(parameters);
+    resume();
     return;
   }
   remove_dataset(directory_);
@@ -143,10 +142,11 @@ void Builder::start() {
   keep_listing(directory_, source_.listing());
 }
 
-void Builder::resume(const std::string& parameters) {
+void Builder::resume() {
   manifest_ = read_manifest(directory_);
   require_same_listing(directory_, source_.listing());
-  require_same_parameters(manifest_.parameters_json, parameters, directory_.string());
+  require_same_parameters(manifest_.parameters_json, build_parameters(source_, options_),
+                          directory_.string());
   if (const std::string writer = writer_version(); manifest_.writer_version != writer)
     throw Error(ExitCode::kUsage,
                 "{} was started by {}; this is {}, whose bytes may differ: --overwrite rebuilds it",

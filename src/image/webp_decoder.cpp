@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "core/little_endian.h"
 #include "image/exif.h"
 
 namespace valley {
@@ -21,12 +22,6 @@ const std::uint8_t* bytes_of(std::string_view file) {
   return reinterpret_cast<const std::uint8_t*>(file.data());
 }
 
-std::uint64_t little_endian(std::string_view bytes) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 4; i-- > 0;) value = value << 8U | static_cast<unsigned char>(bytes[i]);
-  return value;
-}
-
 // Data of the chunk EXIF; may be empty. As in libwebp, only if the chunk VP8X announces it.
 std::string_view exif_chunk(std::string_view file) {
   std::string_view rest = file.substr(kRiffHeader);
@@ -34,7 +29,7 @@ std::string_view exif_chunk(std::string_view file) {
       (static_cast<unsigned char>(rest[kChunkHeader]) & EXIF_FLAG) == 0)
     return {};
   while (rest.size() >= kChunkHeader) {
-    const std::uint64_t bytes = little_endian(rest.substr(4));
+    const std::uint64_t bytes = little_endian(rest.substr(4, 4));
     if (rest.starts_with("EXIF")) return rest.substr(kChunkHeader, bytes);
     rest.remove_prefix(std::min<std::uint64_t>(rest.size(), kChunkHeader + bytes + bytes % 2));
   }
@@ -95,7 +90,7 @@ std::string webp_library() {
 }
 
 std::variant<Raster, Reject> decode_webp(std::string_view file, DecodeLimits& limits) {
-  if (little_endian(file.substr(4)) + kChunkHeader > file.size())
+  if (little_endian(file.substr(4, 4)) + kChunkHeader > file.size())
     return Reject{"truncated", "the file is shorter than in its header"};
   WebPBitstreamFeatures features;
   const VP8StatusCode status = WebPGetFeatures(bytes_of(file), file.size(), &features);

@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "core/little_endian.h"
+
 namespace valley {
 namespace {
 
@@ -17,18 +19,9 @@ constexpr std::uint64_t kGroupMask = 0x7F;
 constexpr std::uint64_t kMore = 0x80;
 constexpr unsigned kWordBits = 64;
 
-// Little-endian on every host.
-template <typename Word>
-void put_fixed(std::string& out, Word word) {
-  for (std::size_t i = 0; i < sizeof word; ++i)
-    out += static_cast<char>(word >> (8 * i) & Word{0xFF});
-}
-
 std::optional<std::uint64_t> take_fixed(std::string_view& from, std::size_t size) {
   if (from.size() < size) return std::nullopt;
-  std::uint64_t word = 0;
-  for (std::size_t i = 0; i < size; ++i)
-    word |= std::uint64_t{static_cast<unsigned char>(from[i])} << (8 * i);
+  const std::uint64_t word = little_endian(from.substr(0, size));
   from.remove_prefix(size);
   return word;
 }
@@ -64,13 +57,13 @@ ProtoMessage& ProtoMessage::add_varint(std::uint32_t field, std::uint64_t value)
 
 ProtoMessage& ProtoMessage::add_double(std::uint32_t field, double value) {
   put_tag(field, kFixed64);
-  put_fixed(bytes_, std::bit_cast<std::uint64_t>(value));
+  append_little_endian(bytes_, std::bit_cast<std::uint64_t>(value), sizeof(value));
   return *this;
 }
 
 ProtoMessage& ProtoMessage::add_float(std::uint32_t field, float value) {
   put_tag(field, kFixed32);
-  put_fixed(bytes_, std::bit_cast<std::uint32_t>(value));
+  append_little_endian(bytes_, std::bit_cast<std::uint32_t>(value), sizeof(value));
   return *this;
 }
 

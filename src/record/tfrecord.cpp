@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/little_endian.h"
 
 namespace valley {
 namespace {
@@ -13,17 +14,6 @@ namespace {
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::size_t kChecksumBytes = 4;
 constexpr std::size_t kHeaderBytes = kLengthBytes + kChecksumBytes;
-
-void put_little_endian(std::string& out, std::uint64_t word, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) out += static_cast<char>(word >> (8 * i) & 0xFFU);
-}
-
-std::uint64_t little_endian(std::string_view bytes) {
-  std::uint64_t word = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i)
-    word |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
-  return word;
-}
 
 // The format rotates the checksum and adds a constant, because CRCs of data that contain CRCs are
 // weak.
@@ -42,10 +32,10 @@ bool fits(std::string_view bytes, std::string_view checksum) {
 std::string frame_record(std::string_view bytes) {
   std::string record;
   record.reserve(kHeaderBytes + bytes.size() + kChecksumBytes);
-  put_little_endian(record, bytes.size(), kLengthBytes);
-  put_little_endian(record, masked_crc32c(record), kChecksumBytes);
+  append_little_endian(record, bytes.size(), kLengthBytes);
+  append_little_endian(record, masked_crc32c(record), kChecksumBytes);
   record += bytes;
-  put_little_endian(record, masked_crc32c(bytes), kChecksumBytes);
+  append_little_endian(record, masked_crc32c(bytes), kChecksumBytes);
   return record;
 }
 

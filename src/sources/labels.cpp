@@ -1,7 +1,6 @@
 #include "sources/labels.h"
 
 #include <algorithm>
-#include <cctype>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -175,12 +174,6 @@ std::string with_slashes(std::string path) {
   return path;
 }
 
-std::string in_lower_case(std::string path) {
-  std::transform(path.begin(), path.end(), path.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return path;
-}
-
 std::string without_extension(const std::string& path) {
   return std::filesystem::path(path).replace_extension().string();
 }
@@ -212,7 +205,7 @@ std::string mismatch_reason(const std::vector<std::string>& label_paths,
   if (same_file &&
       any_label([](const std::string& path) { return std::filesystem::path(path).is_absolute(); }))
     return "its paths are absolute; write them relative to the folder of images";
-  if (any_match(label_paths, images, in_lower_case))
+  if (any_match(label_paths, images, lower_case))
     return "its paths differ from the images' only in upper and lower case";
   if (any_match(label_paths, images, without_extension))
     return "its paths end in other extensions than the images'";
@@ -220,7 +213,7 @@ std::string mismatch_reason(const std::vector<std::string>& label_paths,
     return "its paths name the same files in other folders; write them relative to the folder of "
            "images, or name as the source the folder that they are relative to";
   if (any_match(label_paths, images, [](const std::string& path) {
-        return in_lower_case(without_extension(file_name(with_slashes(path))));
+        return lower_case(without_extension(file_name(with_slashes(path))));
       }))
     return "its paths differ from the images' in folders, extensions or case";
   return "it may belong to another folder";

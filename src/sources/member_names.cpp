@@ -95,12 +95,14 @@ std::string extension_of(std::string_view name) {
   return dot == std::string_view::npos || dot == 0 ? "" : std::string(last.substr(dot));
 }
 
-std::string lower_extension_of(std::string_view name) {
-  std::string extension = extension_of(name);
-  std::ranges::transform(extension, extension.begin(),
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension;
+  return lower;
 }
+
+std::string lower_extension_of(std::string_view name) { return lower_case(extension_of(name)); }
 
 bool has_image_extension(std::string_view name) {
   return std::ranges::find(kExtensions, lower_extension_of(name)) != kExtensions.end();

@@ -16,6 +16,8 @@ namespace valley {
 [[nodiscard]] bool has_image_extension(std::string_view name);
 // ".jpg" of "a/b.c.jpg"; "" without one.
 [[nodiscard]] std::string extension_of(std::string_view name);
+// A to Z as a to z.
+[[nodiscard]] std::string lower_case(std::string_view text);
 // The same in lower case.
 [[nodiscard]] std::string lower_extension_of(std::string_view name);
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/little_endian.h"
 #include "core/text.h"
 #include "tools/export_kinds.h"
 #include "tools/parallel_images.h"
@@ -25,14 +26,8 @@ std::string npy_header(std::string_view type, const std::vector<std::uint64_t>& 
   text.append(kAlignment - 1 - (kBefore + text.size()) % kAlignment, ' ');
   text += '\n';
   std::string header("\x93NUMPY\x01\x00", 8);
-  header += static_cast<char>(text.size() & 0xFFU);
-  header += static_cast<char>(text.size() >> 8U);
+  append_little_endian(header, text.size(), 2);
   return header + text;
-}
-
-// Little-endian integers.
-void append_number(std::string& to, std::uint64_t value, unsigned bytes) {
-  for (unsigned i = 0; i < bytes; ++i) to += static_cast<char>(value >> (8 * i));
 }
 
 std::uint32_t code_point(std::string_view character) {
@@ -84,7 +79,7 @@ void write_texts(ZipWriter& zip, std::string_view name, std::uint64_t count, con
     const std::size_t end = piece.size() + 4 * width;
     for (std::string_view rest = text; !rest.empty();) {
       const std::size_t n = std::max<std::size_t>(1, utf8_character_bytes(rest));
-      append_number(piece, code_point(rest.substr(0, n)), 4);
+      append_little_endian(piece, code_point(rest.substr(0, n)), 4);
       rest.remove_prefix(n);
     }
     piece.resize(end);
@@ -122,7 +117,7 @@ ExportedFiles export_npz(const Dataset& dataset, const ExportOptions& options) {
   PiecewiseMember labels(zip, "labels.npy", npy_header("<i8", {dataset.size()}),
                          dataset.size() * 8);
   for (std::uint64_t i = 0; i < dataset.size(); ++i)
-    append_number(labels.piece(), static_cast<std::uint64_t>(dataset.label(i)), 8);
+    append_little_endian(labels.piece(), static_cast<std::uint64_t>(dataset.label(i)), 8);
   labels.end();
   write_texts(zip, "names", dataset.size(), [&](std::uint64_t i) { return dataset.name(i); });
   write_texts(zip, "class_names", dataset.class_names().size(),

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cctype>
 #include <unordered_set>
 
 #include "sources/member_names.h"
@@ -13,13 +12,6 @@ namespace {
 
 constexpr std::size_t kMaxPartBytes = 200;   // file systems allow 255; "-12.png" may be added
 constexpr std::size_t kMaxPathBytes = 1000;  // the smallest limit of common systems is 1,024
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
 
 // At most `max` bytes, without a part of a UTF-8 character at the end.
 std::string_view cut_utf8(std::string_view text, std::size_t max) {

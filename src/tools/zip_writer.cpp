@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "core/error.h"
+#include "core/little_endian.h"
 
 namespace valley {
 namespace {
@@ -41,8 +42,8 @@ class ZipRecord {
   [[nodiscard]] const std::string& bytes() const { return bytes_; }
 
  private:
-  ZipRecord& add(std::uint64_t value, unsigned count) {
-    for (unsigned i = 0; i < count; ++i) bytes_ += static_cast<char>(value >> (8 * i));
+  ZipRecord& add(std::uint64_t value, std::size_t count) {
+    append_little_endian(bytes_, value, count);
     return *this;
   }
   std::string bytes_;
