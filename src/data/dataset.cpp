@@ -85,12 +85,14 @@ class ShardedDataset final : public Dataset {
     return shard->rows.orig_size[row];
   }
 
-  void prefetch(std::span<const std::uint64_t> indices) const override {
+  std::uint64_t prefetch(std::span<const std::uint64_t> indices) const override {
+    std::uint64_t missing = 0;
     for (const std::uint64_t index : indices) {
       const auto [shard, row] = locate(index);
       const auto [offset, bytes] = shard->record(row);
-      shard->file.will_need(offset, bytes);
+      if (shard->file.will_need(offset, bytes)) ++missing;
     }
+    return missing;
   }
 
  private:

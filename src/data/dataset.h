@@ -60,8 +60,9 @@ class Dataset {
   }
   // The parts of a mixture in the order of their images; a single one for other data sets.
   [[nodiscard]] virtual std::vector<OrderPart> order_parts() const { return {{size(), 1}}; }
-  // Advises the kernel that these images will be read soon.
-  virtual void prefetch(std::span<const std::uint64_t> indices) const = 0;
+  // Advises the kernel that these images will be read soon; the number of those that are not in
+  // memory yet.
+  virtual std::uint64_t prefetch(std::span<const std::uint64_t> indices) const = 0;
 };
 
 }  // namespace valley

@@ -120,7 +120,7 @@ class HostCopy final : public Dataset {
   [[nodiscard]] std::array<std::uint32_t, 2> orig_size(std::uint64_t index) const override {
     return dataset_->orig_size(index);
   }
-  void prefetch(std::span<const std::uint64_t> /*indices*/) const override {}
+  std::uint64_t prefetch(std::span<const std::uint64_t> /*indices*/) const override { return 0; }
 
  private:
   std::shared_ptr<const Dataset> dataset_;

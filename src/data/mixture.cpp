@@ -77,11 +77,13 @@ class Mixture final : public Dataset {
     const auto [dataset, image] = locate(index);
     return dataset->orig_size(image);
   }
-  void prefetch(std::span<const std::uint64_t> indices) const override {
+  std::uint64_t prefetch(std::span<const std::uint64_t> indices) const override {
+    std::uint64_t missing = 0;
     for (const std::uint64_t index : indices) {
       const auto [dataset, image] = locate(index);
-      dataset->prefetch({&image, 1});
+      missing += dataset->prefetch({&image, 1});
     }
+    return missing;
   }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,6 +43,13 @@ void stream(const PositionedFile& file, std::uint64_t begin, std::uint64_t end, 
     sink(Bytes(piece.data(), bytes), is_outside);
     begin += bytes;
   }
+}
+
+// False also where the file system cannot tell.
+bool is_cached(int descriptor, std::uint64_t offset) {
+  std::byte byte{};
+  ::iovec to{&byte, 1};
+  return ::preadv2(descriptor, &to, 1, static_cast<::off_t>(offset), RWF_NOWAIT) == 1;
 }
 
 }  // namespace
@@ -155,9 +163,12 @@ void PositionedFile::write_at(std::uint64_t offset, Bytes bytes) const {
   }
 }
 
-void PositionedFile::will_need(std::uint64_t offset, std::uint64_t bytes) const {
+bool PositionedFile::will_need(std::uint64_t offset, std::uint64_t bytes) const {
+  if (bytes == 0 || (is_cached(descriptor_, offset) && is_cached(descriptor_, offset + bytes - 1)))
+    return false;
   ::posix_fadvise(descriptor_, static_cast<::off_t>(offset), static_cast<::off_t>(bytes),
                   POSIX_FADV_WILLNEED);
+  return true;
 }
 
 void PositionedFile::sync() const { flush_file(descriptor_, path_.string()); }

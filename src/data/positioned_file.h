@@ -42,9 +42,10 @@ class PositionedFile {
   // the file is too short.
   void read_at(std::uint64_t offset, std::span<std::byte> to) const;
   void write_at(std::uint64_t offset, Bytes bytes) const;
-  void will_need(std::uint64_t offset,
-                 std::uint64_t bytes) const;  // advice to the kernel: never fails
-  void sync() const;                          // flushes to disk
+  // Advises the kernel to read a range that is not in its page cache, judged by its first and last
+  // byte; false if it is there. Never fails.
+  bool will_need(std::uint64_t offset, std::uint64_t bytes) const;
+  void sync() const;  // flushes to disk
 
  private:
   PositionedFile(std::filesystem::path path, int descriptor, Pread pread,

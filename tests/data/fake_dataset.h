@@ -47,10 +47,12 @@ class FakeDataset : public Dataset {
     ++reads_;
     verified_ += verify ? 1 : 0;
   }
-  void prefetch(std::span<const std::uint64_t> indices) const override {
+  std::uint64_t prefetch(std::span<const std::uint64_t> indices) const override {
     if (on_prefetch) on_prefetch();
     const std::lock_guard lock(mutex_);
     hinted_.insert(hinted_.end(), indices.begin(), indices.end());
+    return is_missing ? static_cast<std::uint64_t>(std::ranges::count_if(indices, is_missing))
+                      : indices.size();
   }
 
   std::uint64_t reads() const {
@@ -68,6 +70,7 @@ class FakeDataset : public Dataset {
 
   std::function<void(std::uint64_t)> on_read;
   std::function<void()> on_prefetch;
+  std::function<bool(std::uint64_t)> is_missing;  // the images that prefetch counts; unset: all
 
  private:
   static std::uint64_t word_of(std::uint64_t image, std::uint64_t word) {

@@ -201,6 +201,28 @@ TEST(Loader, HintsAheadInTheOrderOfReading) {
   }
 }
 
+// Steps of one image each, so that the hinted images are those of the steps.
+TEST(Loader, FewHintsWhileImagesAreInMemory) {
+  const auto dataset = std::make_shared<FakeDataset>(4000);
+  const Order order(3, 4000, OrderKind::kGlobal);
+  constexpr std::int64_t kMissing = 2000;  // a multiple of 8: a step that is asked in any case
+  dataset->is_missing = [&](std::uint64_t index) { return index == order.image_at(kMissing); };
+  LoaderOptions options;
+  options.global_batch = 1;
+  Loader loader(dataset, order, options);
+  for (int i = 0; i < 3500; ++i) static_cast<void>(loader.next());
+
+  std::vector<std::uint64_t> expected;
+  for (std::int64_t step = 0; step < 3500; ++step) {
+    const bool all = step < 1024 || (step > kMissing && step <= kMissing + 1024);
+    if (all || step % 8 == 0) expected.push_back(order.image_at(static_cast<std::uint64_t>(step)));
+  }
+  auto hinted = dataset->hinted();
+  ASSERT_GE(hinted.size(), expected.size());
+  hinted.resize(expected.size());
+  EXPECT_EQ(hinted, expected);
+}
+
 TEST(Loader, RejectsInvalidOptions) {
   const auto dataset = std::make_shared<FakeDataset>(16);
   const Order order(1, 16, OrderKind::kGlobal);

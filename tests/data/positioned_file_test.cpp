@@ -1,10 +1,12 @@
 #include "data/positioned_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
+#include <thread>
 
 #include "core/read_file.h"
 #include "data/pixel_sums.h"
@@ -50,6 +52,26 @@ class PositionedFileTest : public ShardTest {
 TEST_F(PositionedFileTest, ShortReadsAreCompleted) {
   EXPECT_EQ(read_with(0, 0), "45678");
   EXPECT_EQ(g_calls, 2);
+}
+
+// Where the file system drops pages on request: not on tmpfs.
+TEST_F(PositionedFileTest, BytesThatAreNotCachedAreReadAhead) {
+  constexpr std::uint64_t kBytes = 1 << 20;
+  put_file(path_, std::string(kBytes, 'x'));
+  const PositionedFile file = PositionedFile::open_to_read(path_);
+  EXPECT_FALSE(file.will_need(0, kBytes));
+  EXPECT_FALSE(file.will_need(5, 0));
+  const int descriptor = ::open(path_.c_str(), O_RDONLY);
+  ASSERT_GE(descriptor, 0);
+  ASSERT_EQ(::fsync(descriptor), 0);
+  ASSERT_EQ(::posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED), 0);
+  ::close(descriptor);
+  if (!file.will_need(0, kBytes)) GTEST_SKIP() << "this file system keeps all pages";
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (file.will_need(0, kBytes)) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "nothing was read";
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
 }
 
 TEST_F(PositionedFileTest, InterruptionsAreRetriedImmediately) {

@@ -40,7 +40,7 @@ class Stored final : public Dataset {
   }
   [[nodiscard]] std::int64_t label(std::uint64_t) const override { return -1; }
   [[nodiscard]] std::string name(std::uint64_t) const override { return ""; }
-  void prefetch(std::span<const std::uint64_t>) const override {}
+  std::uint64_t prefetch(std::span<const std::uint64_t>) const override { return 0; }
 
  private:
   at::Tensor pixels_;

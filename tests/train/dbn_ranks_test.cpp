@@ -72,7 +72,7 @@ class Digits final : public Dataset {
   [[nodiscard]] std::string name(std::uint64_t index) const override {
     return std::to_string(index);
   }
-  void prefetch(std::span<const std::uint64_t> /*indices*/) const override {}
+  std::uint64_t prefetch(std::span<const std::uint64_t> /*indices*/) const override { return 0; }
 
  private:
   std::uint64_t images_;
