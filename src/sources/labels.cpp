@@ -163,7 +163,7 @@ std::string examples_of(std::vector<std::string> texts, std::size_t count) {
     std::string name = escaped_name(texts[i]);
     for (auto at = name.find(kBackslash); at != std::string::npos;
          at = name.find(kBackslash, at + 1))
-      name.replace(at, kBackslash.size(), "\\");
+      name.replace(at, kBackslash.size(), 1, '\\');
     shown += fmt::format("{}\"{}\"", i == 0 ? "" : ", ", name);
   }
   return shown;
