@@ -7,7 +7,7 @@
 #
 # Inputs that crash, hang for 20 s or take over 2 GiB are kept in build-fuzz/findings; exit code 1 if there are any. To see one
 # again: build-fuzz/tests/fuzz/fuzz_TARGET FILE.
-# Environment: VALLEY_VENV  the Python environment (default: .venv)
+# Environment: VALLEY_VENV  the Python environment (default: .venv), VALLEY_BUILD  the build folder (default: build)
 set -euo pipefail
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
 builtin cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.."
@@ -40,6 +40,10 @@ command -v clang++ >/dev/null || {
 
 kVenv="${VALLEY_VENV:-$PWD/.venv}"
 readonly kVenv
+[[ -x "${VALLEY_BUILD:-build}/valley" ]] || {
+  echo "${VALLEY_BUILD:-build}/valley, which makes the first inputs, is missing: launch/build.sh" >&2
+  exit 1
+}
 [[ -f "$kBuild/build.ninja" ]] || cmake --preset fuzz -DVALLEY_VENV="$kVenv" >/dev/null
 cmake --build "$kBuild" --target "${targets[@]/#/fuzz_}" -j "$(nproc)" | tail -1
 mkdir -p "$kBuild/findings"

@@ -6,6 +6,7 @@ Usage: seeds.py FOLDER
 import gzip
 import io
 import json
+import os
 import pathlib
 import struct
 import subprocess
@@ -85,7 +86,8 @@ def manifests():
         for i in range(3):
             (work / "in" / str(i)).mkdir(parents=True)
             (work / "in" / str(i) / "a.png").write_bytes(encoded("PNG"))
-        subprocess.run([REPOSITORY / "build" / "valley", "shard", "build", "--source", work / "in", "--dest", work / "out", "--resolution", "4"],
+        valley = pathlib.Path(os.environ.get("VALLEY_BUILD", REPOSITORY / "build")) / "valley"
+        subprocess.run([valley, "shard", "build", "--source", work / "in", "--dest", work / "out", "--resolution", "4"],
                        check=True, capture_output=True)
         yield (work / "out" / "manifest.json").read_bytes()
 
