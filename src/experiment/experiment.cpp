@@ -257,8 +257,8 @@ const std::map<std::string, std::string>& renamed_keys() {
 
 bool may_change_on_resume(const std::string& key) {
   static constexpr std::array kFree = {
-      "data.path",    "data.validation", "data.verify",        "data.cache",   "train.steps",
-      "train.epochs", "train.kimg",      "train.report_every", "train.device",
+      "data.path",   "data.validation", "data.verify", "data.cache",         "data.decode_threads",
+      "train.steps", "train.epochs",    "train.kimg",  "train.report_every", "train.device",
   };
   if (key.starts_with("checkpoint.") || key.starts_with("samples.") ||
       key.starts_with("evaluate.") || key.starts_with("performance."))
@@ -272,24 +272,26 @@ bool may_change_on_resume(const std::string& key) {
 namespace {
 
 // The value of a key that is not in a saved config: that of its earlier name, or the behavior of
-// versions before the key existed.
-std::string value_before(const std::map<std::string, std::string>& saved, const std::string& key) {
+// versions before the key existed, which is its default with one exception.
+std::string value_before(const std::map<std::string, std::string>& saved, const Key& key) {
   for (const auto& [old_name, name] : renamed_keys())
-    if (name == key && saved.contains(old_name)) return saved.at(old_name);
-  return key == "train.ema_ramp_up" ? "0.0" : "(absent)";
+    if (name == key.name() && saved.contains(old_name)) return saved.at(old_name);
+  return key.name() == "train.ema_ramp_up" ? "0.0" : key.default_value();
 }
 
 }  // namespace
 
 std::vector<std::string> resume_conflicts(const std::map<std::string, std::string>& saved,
-                                          const std::map<std::string, std::string>& now) {
+                                          const Schema& schema) {
   std::vector<std::string> conflicts;
-  for (const auto& [key, value] : now) {
-    if (may_change_on_resume(key)) continue;
-    const auto found = saved.find(key);
+  for (const Key& key : schema.keys()) {
+    if (may_change_on_resume(key.name())) continue;
+    const auto found = saved.find(key.name());
     const std::string before = found == saved.end() ? value_before(saved, key) : found->second;
-    if (before != value) conflicts.push_back(fmt::format("{}: {} -> {}", key, before, value));
+    if (before != key.value())
+      conflicts.push_back(fmt::format("{}: {} -> {}", key.name(), before, key.value()));
   }
+  std::ranges::sort(conflicts);
   return conflicts;
 }
 

@@ -182,6 +182,6 @@ void add_performance_keys(Schema& schema, PerformanceOptions& options);
 [[nodiscard]] const std::map<std::string, std::string>& renamed_keys();
 // Changed keys that cannot change on resume, as "key: old -> new".
 [[nodiscard]] std::vector<std::string> resume_conflicts(
-    const std::map<std::string, std::string>& saved, const std::map<std::string, std::string>& now);
+    const std::map<std::string, std::string>& saved, const Schema& schema);
 
 }  // namespace valley

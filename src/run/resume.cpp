@@ -23,7 +23,7 @@ std::map<std::string, std::string> saved_values(const std::filesystem::path& con
 // The newest good checkpoint of a run, or none if it has not saved one.
 std::optional<std::filesystem::path> checkpoint_of(const std::filesystem::path& run,
                                                    const Schema& schema) {
-  const auto conflicts = resume_conflicts(saved_values(run / "config.toml"), schema.values());
+  const auto conflicts = resume_conflicts(saved_values(run / "config.toml"), schema);
   if (!conflicts.empty()) {
     throw Error(ExitCode::kConfig,
                 "{} was started with another config:\n  {}\nundo these changes, or start a new run "

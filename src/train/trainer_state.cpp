@@ -100,7 +100,7 @@ void require_same_training(const std::map<std::string, std::string>& metadata, c
     if (key.starts_with(kConfigPrefix))
       saved[key.substr(std::string(kConfigPrefix).size())] = value;
   }
-  if (const auto conflicts = resume_conflicts(saved, schema.values()); !conflicts.empty()) {
+  if (const auto conflicts = resume_conflicts(saved, schema); !conflicts.empty()) {
     throw Error(ExitCode::kConfig,
                 "the config differs from that of {} in keys that cannot change on resume:\n  {}\n"
                 "undo these changes, or start a new run with --resume none",

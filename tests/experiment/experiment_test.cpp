@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "core/error.h"
 #include "methods/began/options.h"
@@ -136,37 +138,58 @@ TEST(Experiment, GridsAreColumnsTimesRows) {
   }
 }
 
+// Conflicts of a run with `settings` and a checkpoint that saved `values` beside the defaults, but
+// not `absent`.
+std::vector<std::string> conflicts_of(const std::vector<std::string>& settings,
+                                      const std::map<std::string, std::string>& values,
+                                      const std::string& absent = "") {
+  Experiment e;
+  Schema schema = e.schema();
+  std::map<std::string, std::string> saved = schema.values();
+  for (const auto& [key, value] : values) saved[key] = value;
+  saved.erase(absent);
+  schema.load_text("", "", settings);
+  return resume_conflicts(saved, schema);
+}
+
 TEST(Experiment, OnlyHarmlessKeysMayChangeOnResume) {
-  for (const char* key :
-       {"train.steps", "data.path", "samples.grid", "checkpoint.keep", "train.report_every"}) {
+  for (const char* key : {"train.steps", "data.path", "data.decode_threads", "samples.grid",
+                          "checkpoint.keep", "train.report_every"}) {
     EXPECT_TRUE(may_change_on_resume(key)) << key;
   }
   for (const char* key : {"train.seed", "objective.gamma", "optimizer.lr", "model.width",
                           "data.order", "data.mirror"}) {
     EXPECT_FALSE(may_change_on_resume(key)) << key;
   }
-  const auto conflicts = resume_conflicts({{"train.seed", "0"}, {"train.steps", "5"}},
-                                          {{"train.seed", "1"}, {"train.steps", "9"}});
+  const auto conflicts =
+      conflicts_of({"train.seed=1", "train.steps=9"}, {{"train.seed", "0"}, {"train.steps", "5"}});
   EXPECT_EQ(conflicts, std::vector<std::string>{"train.seed: 0 -> 1"});
 }
 
 TEST(Resume, RunWithoutRampUpKeyHasNoRampUp) {
-  const auto set_to = [](const char* value) {
-    return resume_conflicts({}, {{"train.ema_ramp_up", value}});
+  const auto set_to = [](const std::string& value) {
+    return conflicts_of({"train.ema_ramp_up=" + value}, {}, "train.ema_ramp_up");
   };
   EXPECT_EQ(set_to("0.05"), std::vector<std::string>{"train.ema_ramp_up: 0.0 -> 0.05"});
   EXPECT_TRUE(set_to("0.0").empty());
 }
 
+// Checkpoints of versions without the key.
+TEST(Resume, KeyThatWasNotSavedHadItsDefault) {
+  EXPECT_TRUE(conflicts_of({}, {}, "data.mirror").empty());
+  EXPECT_EQ(conflicts_of({"data.mirror=true"}, {}, "data.mirror"),
+            std::vector<std::string>{"data.mirror: false -> true"});
+}
+
 TEST(Experiment, RenamedKeyIsReadByEarlierName) {
   const Experiment e = load_toml("[objective]\ncooling_epochs = 4").experiment;
   EXPECT_EQ(e.objective.as<DbnOptions>().lr_decay_epochs, 4);
-  EXPECT_TRUE(
-      resume_conflicts({{"objective.cooling_epochs", "4"}}, {{"objective.lr_decay_epochs", "4"}})
-          .empty());
-  EXPECT_EQ(
-      resume_conflicts({{"objective.cooling_epochs", "4"}}, {{"objective.lr_decay_epochs", "5"}}),
-      std::vector<std::string>{"objective.lr_decay_epochs: 4 -> 5"});
+  const auto with_earlier_name = [](const std::string& now) {
+    return conflicts_of({"objective.lr_decay_epochs=" + now}, {{"objective.cooling_epochs", "4"}},
+                        "objective.lr_decay_epochs");
+  };
+  EXPECT_TRUE(with_earlier_name("4").empty());
+  EXPECT_EQ(with_earlier_name("5"), std::vector<std::string>{"objective.lr_decay_epochs: 4 -> 5"});
 }
 
 TEST(Precision, AutoIsTf32OnGpusAndFp32Elsewhere) {
