@@ -139,6 +139,13 @@ void Experiment::resolve(const Schema& schema) {
                 "gradients with optimizer.beta1: set that instead",
                 schema.place("optimizer.momentum"));
   }
+  if (optimizer.decay_steps && *optimizer.decay_steps <= optimizer.warmup_steps) {
+    throw Error(
+        ExitCode::kConfig,
+        "optimizer.decay_steps ({}) must be more than optimizer.warmup_steps ({}): the decay "
+        "begins after the warm-up",
+        schema.place("optimizer.decay_steps"), optimizer.warmup_steps);
+  }
   // Invalid shapes of networks are reported before they are compared with the data.
   const std::unique_ptr<Model> meta = make_meta_model(model);
   const auto networks = meta->networks();

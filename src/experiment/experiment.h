@@ -20,7 +20,7 @@ namespace valley {
 
 enum class TrainingPrecision { kAuto, kFp32, kTf32, kBf16 };
 enum class OptimizerName { kAdam, kAdamax, kSgd };
-enum class LrSchedule { kConstant, kHalveOnStall, kStep };
+enum class LrSchedule { kConstant, kHalveOnStall, kStep, kLinear, kCosine };
 enum class Switch { kAuto, kOn, kOff };
 enum class DataCache { kAuto, kHost, kGpu, kNone };
 
@@ -67,7 +67,10 @@ struct OptimizerOptions {
   double epsilon = 1e-8;
   bool bias_correction = true;
   double momentum = 0;
+  double weight_decay = 0;
+  double clip_norm = 0;  // 0: gradients are not clipped
   double generator_lr_scale = 1;
+  std::int64_t warmup_steps = 0;
   LrSchedule lr_schedule = LrSchedule::kHalveOnStall;
   std::int64_t stall_window = 5000;
   std::int64_t stall_windows = 4;
@@ -75,6 +78,8 @@ struct OptimizerOptions {
   double lr_floor = 0.125;
   std::int64_t step_every = 10000;
   double step_factor = 0.5;
+  AutoInt decay_steps;
+  double final_lr = 0;
 };
 
 struct CheckpointOptions {

@@ -242,14 +242,36 @@ void add_optimizer(Schema& s, OptimizerOptions& o) {
       .max(0.999999)
       .help("Momentum of sgd.")
       .source("ours");
+  s.key("optimizer.weight_decay", &o.weight_decay)
+      .min(0)
+      .max(1)
+      .help(
+          "Decoupled weight decay: each update first multiplies weights (not biases or "
+          "normalization) by 1 - learning rate * weight_decay. With adam: AdamW.")
+      .source("AdamW, arXiv 1711.05101");
+  s.key("optimizer.clip_norm", &o.clip_norm)
+      .min(0)
+      .help(
+          "Largest norm of each network's gradient, after the reduction over ranks; larger ones "
+          "are "
+          "scaled down to it; 0: none.")
+      .source("Pascanu et al., arXiv 1211.5063");
 }
 
 void add_lr_schedule(Schema& s, OptimizerOptions& o) {
-  s.choice("optimizer.lr_schedule", &o.lr_schedule, {"constant", "halve-on-stall", "step"})
+  s.key("optimizer.warmup_steps", &o.warmup_steps)
+      .min(0)
+      .max(kMaxSteps)
+      .help(
+          "Steps in which the learning rate rises linearly: step s = 0, 1, ... has (s + 1) / "
+          "warmup_steps of it.")
+      .source("ours");
+  s.choice("optimizer.lr_schedule", &o.lr_schedule,
+           {"constant", "halve-on-stall", "step", "linear", "cosine"})
       .help(
           "Learning-rate schedule. halve-on-stall: halved when the mean of the convergence measure "
           "M stops falling; step: multiplied by optimizer.step_factor every optimizer.step_every "
-          "steps.")
+          "steps; linear, cosine: decay to optimizer.final_lr until step optimizer.decay_steps.")
       .source(kPaper);
   s.key("optimizer.stall_window", &o.stall_window)
       .min(1)
@@ -279,6 +301,18 @@ void add_lr_schedule(Schema& s, OptimizerOptions& o) {
       .max(1)
       .help("step: factor of the learning rate.")
       .source("ours");
+  s.key("optimizer.decay_steps", &o.decay_steps)
+      .min(1)
+      .max(kMaxSteps)
+      .help(
+          "linear, cosine: step at which the decay ends, warm-up included; auto: the length that "
+          "the run had when it started.")
+      .source("ours");
+  s.key("optimizer.final_lr", &o.final_lr)
+      .min(0)
+      .max(1)
+      .help("linear, cosine: learning rate after the decay, as a share of optimizer.lr.")
+      .source("SGDR, arXiv 1608.03983");
 }
 
 void add_output(Schema& s, CheckpointOptions& checkpoint, SamplesOptions& samples) {

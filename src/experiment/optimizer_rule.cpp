@@ -33,6 +33,8 @@ OptimizerRule optimizer_rule(const OptimizerOptions& o) {
   return AdamSettings{o.beta1, o.beta2, o.epsilon, o.bias_correction};
 }
 
+UpdateLimits update_limits(const OptimizerOptions& o) { return {o.clip_norm, o.weight_decay}; }
+
 std::vector<std::string> moments_of(const OptimizerRule& rule) {
   return std::visit(MomentNames{}, rule);
 }

@@ -1,5 +1,6 @@
 #include "kernels/loss_launch.h"
 #include "kernels/parallel.h"
+#include "kernels/sum_slices.h"
 
 namespace valley::kernels::cpu {
 namespace {
@@ -58,12 +59,12 @@ bool has_wide() { return false; }
 }  // namespace
 
 void run(const L1Mean& k) {
-  const std::int64_t slices = l1_slices(k.n);
+  const std::int64_t slices = slices_of_sum(k.n);
   const bool wide = has_wide();
   parallel_for(0, slices, parallel_grain(k.n / slices), [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t s = first; s < last; ++s) {
-      const std::int64_t begin = l1_slice(k.n, slices, s);
-      const std::int64_t end = l1_slice(k.n, slices, s + 1);
+      const std::int64_t begin = slice_begin(k.n, slices, s);
+      const std::int64_t end = slice_begin(k.n, slices, s + 1);
       k.partial[s] = wide ? distance_wide(k.a, k.b, begin, end) : distance(k.a, k.b, begin, end);
     }
   });

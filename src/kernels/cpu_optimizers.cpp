@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/launch.h"
 #include "kernels/parallel.h"
+#include "kernels/sum_slices.h"
 
 namespace valley::kernels::cpu {
 namespace {
@@ -77,6 +79,25 @@ inline __attribute__((always_inline)) void average_range(const MovingAverage& k,
   for (std::int64_t i = begin; i < end; ++i) average[i] += k.weight * (value[i] - average[i]);
 }
 
+// Partial sums, independent of the vector width.
+constexpr int kSumLanes = 16;
+
+inline __attribute__((always_inline)) double squares_range(const float* gradient,
+                                                           std::int64_t begin, std::int64_t end) {
+  double lanes[kSumLanes] = {};
+  std::int64_t i = begin;
+  for (; i + kSumLanes <= end; i += kSumLanes) {
+    for (int j = 0; j < kSumLanes; ++j) {
+      const auto g = static_cast<double>(gradient[i + j]);
+      lanes[j] += g * g;
+    }
+  }
+  double sum = 0;
+  for (; i < end; ++i) sum += static_cast<double>(gradient[i]) * static_cast<double>(gradient[i]);
+  for (const double lane : lanes) sum += lane;
+  return sum;
+}
+
 inline __attribute__((always_inline)) void shadow_range(const FlatUpdate& k, std::int64_t begin,
                                                         std::int64_t end) {
   const float* __restrict value = k.value;
@@ -96,7 +117,9 @@ void sgd_plain(const Sgd& k, float rate, std::int64_t begin, std::int64_t end) {
 void average_plain(const MovingAverage& k, std::int64_t begin, std::int64_t end) {
   average_range(k, begin, end);
 }
-
+double squares_plain(const float* gradient, std::int64_t begin, std::int64_t end) {
+  return squares_range(gradient, begin, end);
+}
 void shadow_plain(const FlatUpdate& k, std::int64_t begin, std::int64_t end) {
   shadow_range(k, begin, end);
 }
@@ -118,6 +141,11 @@ __attribute__((target("avx2,fma"))) void average_wide(const MovingAverage& k, st
                                                       std::int64_t end) {
   average_range(k, begin, end);
 }
+// Squares of floats are exact in double precision, so that fused operations round alike.
+__attribute__((target("avx2,fma"))) double squares_wide(const float* gradient, std::int64_t begin,
+                                                        std::int64_t end) {
+  return squares_range(gradient, begin, end);
+}
 __attribute__((target("avx2,fma"))) void shadow_wide(const FlatUpdate& k, std::int64_t begin,
                                                      std::int64_t end) {
   shadow_range(k, begin, end);
@@ -130,6 +158,7 @@ constexpr auto adam_wide = adam_plain;
 constexpr auto adamax_wide = adamax_plain;
 constexpr auto sgd_wide = sgd_plain;
 constexpr auto average_wide = average_plain;
+constexpr auto squares_wide = squares_plain;
 constexpr auto shadow_wide = shadow_plain;
 bool has_wide() { return false; }
 #endif
@@ -182,6 +211,40 @@ void run(const Sgd& k) {
   const bool wide = has_wide();
   run_blocks(k.flat, wide, [&](std::int64_t begin, std::int64_t end) {
     wide ? sgd_wide(k, rate, begin, end) : sgd_plain(k, rate, begin, end);
+  });
+}
+
+void run(const ClipByNorm& k) {
+  const std::int64_t slices = slices_of_sum(k.n);
+  const bool wide = has_wide();
+  parallel_for(0, slices, parallel_grain(k.n / slices), [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t s = first; s < last; ++s) {
+      const std::int64_t begin = slice_begin(k.n, slices, s);
+      const std::int64_t end = slice_begin(k.n, slices, s + 1);
+      k.partial[s] =
+          wide ? squares_wide(k.gradient, begin, end) : squares_plain(k.gradient, begin, end);
+    }
+  });
+  double sum = 0;
+  for (std::int64_t s = 0; s < slices; ++s) sum += k.partial[s];
+  *k.norm = static_cast<float>(std::sqrt(sum));
+  const float factor = clip_factor(k);
+  if (factor == 1.0F) return;
+  parallel_for(0, k.n, kParallelElements, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) k.gradient[i] *= factor;
+  });
+}
+
+void run(const DecayWeights& k) {
+  if (*k.skip != 0) return;
+  const auto factor = static_cast<float>(1.0 - *k.rate * k.decay);
+  const std::int64_t blocks = (k.n + k.block - 1) / k.block;
+  parallel_for(0, blocks, parallel_grain(k.block), [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t b = first; b < last; ++b) {
+      if (k.chosen[b] == 0) continue;
+      const std::int64_t end = std::min(k.n, (b + 1) * k.block);
+      for (std::int64_t i = b * k.block; i < end; ++i) k.value[i] *= factor;
+    }
   });
 }
 

@@ -1,19 +1,10 @@
 #include "kernels/cuda_launch.cuh"
+#include "kernels/cuda_sum.cuh"
 #include "kernels/loss_launch.h"
+#include "kernels/sum_slices.h"
 
 namespace valley::kernels::cuda {
 namespace {
-
-// Sum of the values of a block's kThreads threads, in a fixed order; returned in thread 0.
-__device__ double sum_of_block(double own) {
-  __shared__ double shared[kThreads];
-  shared[threadIdx.x] = own;
-  for (unsigned half = kThreads / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (threadIdx.x < half) shared[threadIdx.x] += shared[threadIdx.x + half];
-  }
-  return shared[0];
-}
 
 // blockIdx.x is the slice. Reads packs if both pointers are aligned.
 template <int kWidth>
@@ -22,10 +13,10 @@ __global__ void sum_of_slice(L1Mean k) {
   const auto* a = reinterpret_cast<const Packed*>(k.a);
   const auto* b = reinterpret_cast<const Packed*>(k.b);
   const std::int64_t packs = k.n / kWidth;
-  const std::int64_t end = l1_slice(packs, gridDim.x, blockIdx.x + 1);
+  const std::int64_t end = slice_begin(packs, gridDim.x, blockIdx.x + 1);
   float sum = 0;
 #pragma unroll 4
-  for (std::int64_t i = l1_slice(packs, gridDim.x, blockIdx.x) + threadIdx.x; i < end;
+  for (std::int64_t i = slice_begin(packs, gridDim.x, blockIdx.x) + threadIdx.x; i < end;
        i += kThreads) {
     const Packed first = a[i];
     const Packed second = b[i];
@@ -67,7 +58,7 @@ __global__ void began(BeganController k) {
 
 template <int kWidth>
 void mean(const L1Mean& k) {
-  const std::int64_t slices = l1_slices(k.n);
+  const std::int64_t slices = slices_of_sum(k.n);
   start(sum_of_slice<kWidth>, static_cast<unsigned>(slices), kThreads, k);
   start(mean_of_slices, 1, kThreads, k, slices);
 }

@@ -1,4 +1,6 @@
 #include "kernels/cuda_launch.cuh"
+#include "kernels/cuda_sum.cuh"
+#include "kernels/sum_slices.h"
 
 namespace valley::kernels::cuda {
 namespace {
@@ -73,6 +75,39 @@ __global__ void sgd(Sgd k) {
   }
 }
 
+// blockIdx.x is the slice.
+__global__ void squares_of_slice(ClipByNorm k) {
+  const std::int64_t end = slice_begin(k.n, gridDim.x, blockIdx.x + 1);
+  double sum = 0;
+  for (std::int64_t i = slice_begin(k.n, gridDim.x, blockIdx.x) + threadIdx.x; i < end;
+       i += kThreads) {
+    const auto g = static_cast<double>(k.gradient[i]);
+    sum += g * g;
+  }
+  sum = sum_of_block(sum);
+  if (threadIdx.x == 0) k.partial[blockIdx.x] = sum;
+}
+
+__global__ void norm_of_slices(ClipByNorm k, std::int64_t slices) {
+  double sum = 0;
+  for (std::int64_t s = threadIdx.x; s < slices; s += kThreads) sum += k.partial[s];
+  sum = sum_of_block(sum);
+  if (threadIdx.x == 0) *k.norm = static_cast<float>(sqrt(sum));
+}
+
+__global__ void clip(ClipByNorm k) {
+  const float factor = clip_factor(k);
+  if (factor == 1.0F) return;
+  for (std::int64_t i = first_index(); i < k.n; i += stride()) k.gradient[i] *= factor;
+}
+
+__global__ void decay(DecayWeights k) {
+  if (*k.skip != 0) return;
+  const auto factor = static_cast<float>(1.0 - *k.rate * k.decay);
+  for (std::int64_t i = first_index(); i < k.n; i += stride())
+    if (k.chosen[i / k.block] != 0) k.value[i] *= factor;
+}
+
 __global__ void moving_average(MovingAverage k) {
   if (*k.skip != 0) return;
   for (std::int64_t i = first_index(); i < k.n; i += stride())
@@ -84,6 +119,13 @@ __global__ void moving_average(MovingAverage k) {
 void run(const Adam& k) { launch(adam, k, k.flat.n); }
 void run(const Adamax& k) { launch(adamax, k, k.flat.n); }
 void run(const Sgd& k) { launch(sgd, k, k.flat.n); }
+void run(const ClipByNorm& k) {
+  const std::int64_t slices = slices_of_sum(k.n);
+  start(squares_of_slice, static_cast<unsigned>(slices), kThreads, k);
+  start(norm_of_slices, 1, kThreads, k, slices);
+  launch(clip, k, k.n);
+}
+void run(const DecayWeights& k) { launch(decay, k, k.n); }
 void run(const MovingAverage& k) { launch(moving_average, k, k.n); }
 
 }  // namespace valley::kernels::cuda

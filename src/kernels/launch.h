@@ -77,6 +77,31 @@ struct Sgd {
   double momentum;
 };
 
+// See clip_by_norm.
+struct ClipByNorm {
+  float* gradient;
+  std::int64_t n;
+  double max_norm;
+  double* partial;  // [slices_of_sum(n)], overwritten
+  float* norm;      // []
+};
+
+VALLEY_HOST_DEVICE inline float clip_factor(const ClipByNorm& k) {
+  const double factor = k.max_norm / (static_cast<double>(*k.norm) + 1e-6);
+  return factor < 1.0 ? static_cast<float>(factor) : 1.0F;
+}
+
+// See decay_weights.
+struct DecayWeights {
+  float* value;
+  std::int64_t n;
+  const std::uint8_t* chosen;  // per block
+  std::int64_t block;
+  const double* rate;
+  double decay;
+  const std::int32_t* skip;
+};
+
 struct MovingAverage {
   float* average;
   const float* value;
@@ -92,6 +117,8 @@ void run(const FillNormal& k);
 void run(const Adam& k);
 void run(const Adamax& k);
 void run(const Sgd& k);
+void run(const ClipByNorm& k);
+void run(const DecayWeights& k);
 void run(const MovingAverage& k);
 }  // namespace cpu
 
@@ -103,6 +130,8 @@ void run(const FillNormal& k);
 void run(const Adam& k);
 void run(const Adamax& k);
 void run(const Sgd& k);
+void run(const ClipByNorm& k);
+void run(const DecayWeights& k);
 void run(const MovingAverage& k);
 }  // namespace cuda
 

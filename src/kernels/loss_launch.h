@@ -2,31 +2,20 @@
 // cpu_losses.cpp, cuda_losses.cu and, in builds without CUDA, no_cuda.cpp.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "core/philox.h"
 
 namespace valley::kernels {
 
-// mean <- the mean of abs(a - b) over n > 0 elements. Slice s of l1_slices(n) holds the elements
-// [l1_slice(n, s), l1_slice(n, s + 1)); each slice is summed separately, then the slices in order.
+// mean <- the mean of abs(a - b) over n > 0 elements. Summed in slices (sum_slices.h).
 struct L1Mean {
   const float* a;
   const float* b;
   std::int64_t n;
-  double* partial;  // [l1_slices(n)], overwritten
+  double* partial;  // [slices_of_sum(n)], overwritten
   float* mean;      // []
 };
-
-// Enough slices for all multiprocessors of a GPU, few enough for one of them to sum.
-inline std::int64_t l1_slices(std::int64_t n) {
-  return std::clamp<std::int64_t>(n / 4096, 1, 1024);
-}
-VALLEY_HOST_DEVICE inline std::int64_t l1_slice(std::int64_t n, std::int64_t slices,
-                                                std::int64_t s) {
-  return n / slices * s + n % slices * s / slices;
-}
 
 // Gradients of upstream * mean(abs(a - b)): a_gradient <- upstream / n where a > b, -upstream / n
 // where a < b, 0 elsewhere; b_gradient <- the negative of that. Either may be null.

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "kernels/dispatch.h"
 #include "kernels/loss_launch.h"
+#include "kernels/sum_slices.h"
 
 namespace valley::kernels {
 namespace {
@@ -30,7 +31,7 @@ at::Tensor l1_mean(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor first = dense(a.detach());
   const at::Tensor second = in_order_of(first, b.detach());
   const std::int64_t n = a.numel();
-  const at::Tensor partial = at::empty({l1_slices(n)}, first.options().dtype(at::kDouble));
+  const at::Tensor partial = at::empty({slices_of_sum(n)}, first.options().dtype(at::kDouble));
   const at::Tensor mean = at::empty({}, first.options());
   run(first, L1Mean{first.const_data_ptr<float>(), second.const_data_ptr<float>(), n,
                     partial.mutable_data_ptr<double>(), mean.mutable_data_ptr<float>()});

@@ -14,6 +14,8 @@ void run(const FillNormal& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 void run(const Adam& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 void run(const Adamax& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 void run(const Sgd& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
+void run(const ClipByNorm& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
+void run(const DecayWeights& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 void run(const MovingAverage& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 void run(const BiasElu& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 void run(const EluBackward& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }

@@ -1,7 +1,10 @@
 #include "kernels/optimizers.h"
 
+#include <ATen/ops/empty.h>
+
 #include "core/error.h"
 #include "kernels/dispatch.h"
+#include "kernels/sum_slices.h"
 
 namespace valley::kernels {
 namespace {
@@ -48,6 +51,25 @@ void sgd(const Update& update, const at::Tensor& velocity, const SgdSettings& se
   VALLEY_CHECK(velocity.defined() || settings.momentum == 0);
   const FlatUpdate u = pointers_of(update);
   run(update.value, Sgd{u, velocity.defined() ? moment(velocity, u) : nullptr, settings.momentum});
+}
+
+void clip_by_norm(const at::Tensor& gradient, double max_norm, const at::Tensor& norm) {
+  const std::int64_t n = gradient.numel();
+  VALLEY_CHECK(is_flat(gradient, n) && is_flat(norm, 1) && max_norm > 0);
+  const at::Tensor partial = at::empty({slices_of_sum(n)}, gradient.options().dtype(at::kDouble));
+  run(gradient, ClipByNorm{gradient.mutable_data_ptr<float>(), n, max_norm,
+                           partial.mutable_data_ptr<double>(), norm.mutable_data_ptr<float>()});
+}
+
+void decay_weights(const at::Tensor& value, const at::Tensor& chosen, std::int64_t block,
+                   const at::Tensor& rate, double decay, const at::Tensor& skip) {
+  const std::int64_t n = value.numel();
+  VALLEY_CHECK(is_flat(value, n) && chosen.scalar_type() == at::kByte && chosen.is_contiguous() &&
+               chosen.numel() == (n + block - 1) / block);
+  VALLEY_CHECK(rate.scalar_type() == at::kDouble && skip.scalar_type() == at::kInt);
+  run(value,
+      DecayWeights{value.mutable_data_ptr<float>(), n, chosen.const_data_ptr<std::uint8_t>(), block,
+                   rate.const_data_ptr<double>(), decay, skip.const_data_ptr<std::int32_t>()});
 }
 
 void moving_average(const at::Tensor& average, const at::Tensor& value, double decay,

@@ -11,6 +11,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 namespace valley::kernels {
 
 // Arguments that all updates share.
@@ -56,6 +58,20 @@ struct SgdSettings {
   double momentum = 0;
 };
 void sgd(const Update& update, const at::Tensor& velocity, const SgdSettings& settings);
+
+// Clipping by the global norm (Pascanu, Mikolov & Bengio 2013), as torch.nn.utils.clip_grad_norm_:
+// norm = the Euclidean norm of gradient, then gradient *= min(1, max_norm / (norm + 1e-6)).
+//   gradient  float [n]
+//   norm      float []
+// Summed in double precision and in a fixed order on each kind of device.
+void clip_by_norm(const at::Tensor& gradient, double max_norm, const at::Tensor& norm);
+
+// Decoupled weight decay (AdamW; Loshchilov & Hutter 2019, algorithm 2), before an update:
+// value *= 1 - rate * decay, unless skip, in the chosen blocks of `block` elements.
+//   value   float [n]
+//   chosen  uint8 [ceil(n / block)]: not 0 where a block decays
+void decay_weights(const at::Tensor& value, const at::Tensor& chosen, std::int64_t block,
+                   const at::Tensor& rate, double decay, const at::Tensor& skip);
 
 // average = decay * average + (1 - decay) * value, unless skip: exponential moving average of flat
 // buffers, float [n].

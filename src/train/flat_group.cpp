@@ -11,8 +11,6 @@
 namespace valley {
 namespace {
 
-constexpr std::int64_t kAlignment = 64;  // elements
-
 // Strides of a dense tensor: NHWC order for images and convolution weights.
 std::vector<std::int64_t> dense_strides(at::IntArrayRef shape) {
   if (shape.size() == 4) {
@@ -35,6 +33,16 @@ void FlatLayout::add(const std::string& name, at::IntArrayRef shape) {
 at::Tensor FlatLayout::view(const at::Tensor& flat, std::size_t i) const {
   const Entry& entry = entries_.at(i);
   return flat.as_strided(entry.shape, entry.strides, flat.storage_offset() + entry.offset);
+}
+
+at::Tensor FlatLayout::blocks_of_weights() const {
+  const at::Tensor blocks = at::zeros({size_ / kAlignment}, at::kByte);
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    const std::int64_t end = i + 1 < entries_.size() ? entries_[i + 1].offset : size_;
+    if (entries_[i].shape.size() >= 2)
+      blocks.slice(0, entries_[i].offset / kAlignment, end / kAlignment).fill_(1);
+  }
+  return blocks;
 }
 
 void FlatLayout::save(const at::Tensor& flat, const std::string& prefix, TensorMap& out,

@@ -24,6 +24,8 @@ namespace valley {
 
 class FlatLayout {
  public:
+  static constexpr std::int64_t kAlignment = 64;  // elements
+
   void add(const std::string& name, at::IntArrayRef shape);  // appends a tensor
   [[nodiscard]] std::int64_t size() const { return size_; }  // elements, padding included
   // The view of tensor `i` in a flat buffer of at least size() elements.
@@ -31,6 +33,10 @@ class FlatLayout {
   [[nodiscard]] std::size_t tensors() const { return entries_.size(); }
   // Index of the first element of tensor `i`.
   [[nodiscard]] std::int64_t offset(std::size_t i) const { return entries_.at(i).offset; }
+
+  // uint8 [size() / kAlignment] on the CPU: 1 for the parts of tensors with two or more dimensions,
+  // 0 for those of biases and normalization.
+  [[nodiscard]] at::Tensor blocks_of_weights() const;
 
   // `save` adds all tensors of a flat buffer to `out` by name, as views of one copy on the CPU;
   // with `later`, the copy is made when that runs. `load` reverses it and names `where` in errors.

@@ -31,15 +31,19 @@ void apply(const kernels::Update& u, const Moments& m, const SgdSettings& s) {
 
 }  // namespace
 
-FlatOptimizer::FlatOptimizer(const FlatGroup& group, at::Tensor rate, const OptimizerRule& rule)
+FlatOptimizer::FlatOptimizer(const FlatGroup& group, at::Tensor rate, const OptimizerRule& rule,
+                             const UpdateLimits& limits)
     : group_(group),
       rate_(std::move(rate)),
       rule_(rule),
+      limits_(limits),
       names_(moments_of(rule)),
       updates_(at::zeros({}, group.values().options().dtype(at::kLong))),
       norm_(at::zeros({}, group.values().options())) {
   for (std::size_t i = 0; i < names_.size(); ++i)
     moments_.push_back(at::zeros_like(group.gradients()));
+  if (limits_.weight_decay > 0)
+    decaying_ = group.layout().blocks_of_weights().to(group.values().device());
 }
 
 at::Tensor FlatOptimizer::rate() const {
@@ -53,12 +57,20 @@ void FlatOptimizer::reset() {
 
 void FlatOptimizer::step(const at::Tensor& not_finite) {
   const at::Tensor gradients = group_.gradients();
-  norm_.copy_(at::linalg_vector_norm(gradients));  // always the same tensor: see StepPasses
+  // Always the same tensor: see StepPasses.
+  if (limits_.clip_norm > 0) {
+    kernels::clip_by_norm(gradients, limits_.clip_norm, norm_);
+  } else {
+    norm_.copy_(at::linalg_vector_norm(gradients));
+  }
   const at::Tensor fine =
       at::logical_and(at::isfinite(norm_), at::isfinite(group_.statistics_and_tail().sum()));
   not_finite.copy_(at::maximum(not_finite, at::logical_not(fine).to(at::kInt)));
   updates_.add_(1 - not_finite);
   const at::Tensor scaled_rate = rate();
+  if (decaying_.defined())
+    kernels::decay_weights(group_.parameters(), decaying_, FlatLayout::kAlignment, scaled_rate,
+                           limits_.weight_decay, not_finite);
   const kernels::Update update{group_.parameters(), gradients,         scaled_rate, updates_,
                                not_finite,          group_.bf16_copy()};
   OptimizerRule rule = rule_;

@@ -18,9 +18,11 @@ class FlatOptimizer {
  public:
   // `rate`: RateSchedule::rate(), double [] on the group's device, which the schedule changes.
   // `group` must outlive this object.
-  FlatOptimizer(const FlatGroup& group, at::Tensor rate, const OptimizerRule& rule);
+  FlatOptimizer(const FlatGroup& group, at::Tensor rate, const OptimizerRule& rule,
+                const UpdateLimits& limits = {});
 
-  // Updates the parameters from group.gradients() and sets gradient_norm(). If a reduced gradient
+  // Updates the parameters from group.gradients(), which it clips, and sets gradient_norm(), the
+  // norm before that. If a reduced gradient
   // or a sum in the tail is not finite, sets `not_finite` (int32 []) permanently; while it is set,
   // parameters and moments do not change.
   void step(const at::Tensor& not_finite);
@@ -40,6 +42,8 @@ class FlatOptimizer {
   const FlatGroup& group_;
   at::Tensor rate_;
   OptimizerRule rule_;
+  UpdateLimits limits_;
+  at::Tensor decaying_;  // uint8, see FlatLayout::blocks_of_weights; undefined without decay
   StepRate step_rate_;
   std::vector<std::string> names_;   // names of moments_
   std::vector<at::Tensor> moments_;  // float [size] each

@@ -8,10 +8,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
+
+#include "core/log.h"
 
 namespace valley {
 
-RateSettings rate_settings(const OptimizerOptions& o) {
+RateSettings rate_settings(const OptimizerOptions& o, std::int64_t total_steps) {
   RateSettings s;
   s.rate = o.lr;
   s.rule = o.lr_schedule;
@@ -21,13 +24,18 @@ RateSettings rate_settings(const OptimizerOptions& o) {
   s.floor = o.lr_floor;
   s.every = o.step_every;
   s.factor = o.step_factor;
+  s.warmup = o.warmup_steps;
+  s.decay_steps = o.decay_steps.value_or(total_steps);
+  s.keeps_decay_steps = !o.decay_steps;
+  s.final = o.final_lr;
   s.generator_factor = o.generator_lr_scale;
   return s;
 }
 
 RateSchedule::RateSchedule(const RateSettings& settings, at::Device device)
     : settings_(settings),
-      rate_(at::full({}, settings.rate, at::TensorOptions(device).dtype(at::kDouble))),
+      halved_(settings.rate),
+      rate_(at::full({}, rate_of(0), at::TensorOptions(device).dtype(at::kDouble))),
       sum_(at::zeros({}, rate_.options())),
       counts_(at::zeros({2}, at::kLong)),
       best_(at::full({}, std::numeric_limits<double>::infinity(), at::kDouble)) {}
@@ -38,11 +46,44 @@ StepRate RateSchedule::in_step(const Stage& stage, std::int64_t step,
   return {of_network * stage.lr_scale_at(step), stage.max_momentum};
 }
 
+double RateSchedule::decayed(std::int64_t step) const {
+  const auto length = static_cast<double>(settings_.decay_steps - settings_.warmup);
+  const double t =
+      length > 0 ? std::clamp(static_cast<double>(step - settings_.warmup) / length, 0.0, 1.0) : 1;
+  const double left =
+      settings_.rule == LrSchedule::kLinear ? 1 - t : (1 + std::cos(std::numbers::pi * t)) / 2;
+  return settings_.rate * (settings_.final + (1 - settings_.final) * left);
+}
+
+double RateSchedule::rate_of(std::int64_t step) const {
+  double rate = halved_;
+  if (settings_.rule == LrSchedule::kStep) {
+    rate = settings_.rate * std::pow(settings_.factor, static_cast<double>(step / settings_.every));
+  } else if (decays_each_step()) {
+    rate = decayed(step);
+  }
+  if (step >= settings_.warmup) return rate;
+  return rate * static_cast<double>(step + 1) / static_cast<double>(settings_.warmup);
+}
+
 std::optional<std::string> RateSchedule::observe(std::int64_t steps_done,
                                                  const std::optional<at::Tensor>& convergence) {
-  if (settings_.rule == LrSchedule::kStep) return step_down(steps_done);
-  if (settings_.rule != LrSchedule::kHalveOnStall || !convergence) return std::nullopt;
-  sum_.add_(at::nan_to_num(*convergence, 0.0, 0.0, 0.0));  // NaN in skipped steps
+  std::optional<std::string> change;
+  bool changes = decays_each_step() || steps_done <= settings_.warmup;
+  if (settings_.rule == LrSchedule::kStep && steps_done % settings_.every == 0) {
+    changes = true;
+    change = fmt::format("the learning rate is stepped down to {:.4g}", rate_of(steps_done));
+  } else if (settings_.rule == LrSchedule::kHalveOnStall && convergence) {
+    const double before = halved_;
+    change = add_measure(*convergence);
+    changes = changes || halved_ != before;
+  }
+  if (changes) rate_.fill_(rate_of(steps_done));
+  return change;
+}
+
+std::optional<std::string> RateSchedule::add_measure(const at::Tensor& convergence) {
+  sum_.add_(at::nan_to_num(convergence, 0.0, 0.0, 0.0));  // NaN in skipped steps
   auto* steps = counts_.mutable_data_ptr<std::int64_t>();
   if (++steps[0] < settings_.window) return std::nullopt;
   const double mean = sum_.item<double>() / static_cast<double>(settings_.window);
@@ -51,21 +92,7 @@ std::optional<std::string> RateSchedule::observe(std::int64_t steps_done,
   return end_window(mean);
 }
 
-double RateSchedule::stepped(std::int64_t steps_done) const {
-  return settings_.rate *
-         std::pow(settings_.factor, static_cast<double>(steps_done / settings_.every));
-}
-
-std::optional<std::string> RateSchedule::step_down(std::int64_t steps_done) {
-  if (steps_done % settings_.every != 0) return std::nullopt;
-  const double after = stepped(steps_done);
-  rate_.fill_(after);
-  return fmt::format("the learning rate is stepped down to {:.4g}", after);
-}
-
-void RateSchedule::rewind_to(std::int64_t steps_done) {
-  if (settings_.rule == LrSchedule::kStep) rate_.fill_(stepped(steps_done));
-}
+void RateSchedule::rewind_to(std::int64_t steps_done) { rate_.fill_(rate_of(steps_done)); }
 
 std::optional<std::string> RateSchedule::end_window(double mean) {
   auto* stalls = counts_.mutable_data_ptr<std::int64_t>() + 1;
@@ -78,9 +105,9 @@ std::optional<std::string> RateSchedule::end_window(double mean) {
   }
   if (++*stalls < settings_.windows) return std::nullopt;
   *stalls = 0;
-  const double before = rate_.item<double>();
+  const double before = halved_;
   const double after = std::max(before / 2, settings_.rate * settings_.floor);
-  rate_.fill_(after);
+  halved_ = after;
   if (after >= before) return std::nullopt;
   return fmt::format(
       "the learning rate is lowered from {:.4g} to {:.4g}: in {} windows of {} steps the mean of "
@@ -93,6 +120,9 @@ void RateSchedule::save(TensorMap& state) const {
   state["schedule.window_sum"] = sum_;
   state["schedule.counts"] = counts_;
   state["schedule.best"] = best_;
+  if (settings_.warmup > 0) state["schedule.halved_rate"] = at::full({}, halved_, at::kDouble);
+  if (decays_each_step())
+    state["schedule.decay_steps"] = at::full({}, settings_.decay_steps, at::kLong);
 }
 
 void RateSchedule::load(const TensorMap& state, const std::string& where) {
@@ -100,6 +130,18 @@ void RateSchedule::load(const TensorMap& state, const std::string& where) {
   sum_.copy_(require_tensor(state, "schedule.window_sum", {}, where));
   counts_.copy_(require_tensor(state, "schedule.counts", {2}, where));
   best_.copy_(require_tensor(state, "schedule.best", {}, where));
+  halved_ = settings_.warmup > 0
+                ? require_tensor(state, "schedule.halved_rate", {}, where).item<double>()
+                : rate_.item<double>();
+  if (!decays_each_step() || !settings_.keeps_decay_steps) return;
+  const auto at_start =
+      require_tensor(state, "schedule.decay_steps", {}, where).item<std::int64_t>();
+  if (at_start != settings_.decay_steps)
+    log::info(
+        "the learning rate decays until step {}, the length of the run when it started; "
+        "optimizer.decay_steps cannot change in this run",
+        at_start);
+  settings_.decay_steps = at_start;
 }
 
 }  // namespace valley

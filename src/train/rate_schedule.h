@@ -1,12 +1,16 @@
 // Learning rate and momentum of every network and step: the schedule of the config (constant, step
-// decay, or halving when the objective's convergence measure stops falling), times the factor of
-// the network, times that of the stage.
+// decay, linear or cosine decay, or halving when the objective's convergence measure stops
+// falling), times the factor of the warm-up, times that of the network, times that of the stage.
 //
-// Step decay: after step s the learning rate is factor^floor(s / every) times the initial one.
-// Halving: the measure is averaged over windows of steps. A window whose mean is not lower than the
-// best one by a relative `improvement` is a stall; after `windows` stalls in a row the learning
-// rate is halved, down to `floor` times the initial one. The sum is kept on the device and read
-// once per window, so that a step does not wait for it.
+// Warm-up: step s = 0, 1, ... of the first `warmup` steps has (s + 1) / warmup of the learning
+// rate. Step decay: after step s the learning rate is factor^floor(s / every) times the initial
+// one. Linear and cosine decay (SGDR, Loshchilov & Hutter 2017, without restarts): with t = (s -
+// warmup) / (decay_steps - warmup) in [0, 1], step s has final + (1 - final) (1 - t), or final + (1
+// - final) (1 + cos(pi t)) / 2, times the initial learning rate. Halving: the measure is averaged
+// over windows of steps. A window whose mean is not lower than the best one by a relative
+// `improvement` is a stall; after `windows` stalls in a row the learning rate is halved, down to
+// `floor` times the initial one. The sum is kept on the device and read once per window, so that a
+// step does not wait for it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -30,9 +34,14 @@ struct RateSettings {
   double floor = 0.125;        // times the initial learning rate
   std::int64_t every = 10000;  // steps
   double factor = 0.5;
-  double generator_factor = 1;  // of the generator's learning rate
+  std::int64_t warmup = 0;       // steps
+  std::int64_t decay_steps = 1;  // linear, cosine: the step after which the learning rate is final
+  bool keeps_decay_steps = false;  // decay_steps is that of the start, also after a resume
+  double final = 0;                // times the initial learning rate
+  double generator_factor = 1;     // generator: times the learning rate
 };
-[[nodiscard]] RateSettings rate_settings(const OptimizerOptions& options);
+// `total_steps`: length of the training.
+[[nodiscard]] RateSettings rate_settings(const OptimizerOptions& options, std::int64_t total_steps);
 
 // What the optimizer of one network uses in one step.
 struct StepRate {
@@ -53,17 +62,23 @@ class RateSchedule {
   // such a measure. Returns a description of the change, if there is one, for the log.
   std::optional<std::string> observe(std::int64_t steps_done,
                                      const std::optional<at::Tensor>& convergence);
-  // Training continues from an earlier step: restores the step-decayed learning rate after it.
+  // Training continues from an earlier step: restores the learning rate after it, except halvings.
   void rewind_to(std::int64_t steps_done);
 
   void save(TensorMap& state) const;  // names start with "schedule."
   void load(const TensorMap& state, const std::string& where);
 
  private:
-  [[nodiscard]] double stepped(std::int64_t steps_done) const;
-  std::optional<std::string> step_down(std::int64_t steps_done);
+  // The learning rate of step `step`, counted from 0.
+  [[nodiscard]] double rate_of(std::int64_t step) const;
+  [[nodiscard]] double decayed(std::int64_t step) const;
+  [[nodiscard]] bool decays_each_step() const {
+    return settings_.rule == LrSchedule::kLinear || settings_.rule == LrSchedule::kCosine;
+  }
+  std::optional<std::string> add_measure(const at::Tensor& convergence);
   std::optional<std::string> end_window(double mean);
   RateSettings settings_;
+  double halved_;  // halve-on-stall: the learning rate without the warm-up
   at::Tensor rate_;
   at::Tensor sum_;     // double []: sum of the measure over the current window
   at::Tensor counts_;  // int64 [2] on the CPU: steps in the current window, stalls in a row

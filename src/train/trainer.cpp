@@ -90,7 +90,8 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
           make(experiment.objective, *model_, setting_of(experiment, plan, communicator, images))),
       needed_labels_(experiment.needed_labels()),
       stages_(objective_->stages()),
-      rates_(rate_settings(experiment.optimizer), communicator.device()),
+      rates_(rate_settings(experiment.optimizer, experiment.total_steps(images)),
+             communicator.device()),
       state_(communicator.device()),
       statuses_(communicator),
       upload_(communicator.device()) {
@@ -108,7 +109,8 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
     if (experiment.keeps_folded(device.type()))
       t->group.keep_derived(n.network->parameters(), experiment.compute().type);
     t->optimizer = std::make_unique<FlatOptimizer>(t->group, rates_.rate(),
-                                                   optimizer_rule(experiment.optimizer));
+                                                   optimizer_rule(experiment.optimizer),
+                                                   update_limits(experiment.optimizer));
     trained_.push_back(std::move(t));
   }
   passes_ = std::make_unique<StepPasses>(experiment_, plan_, communicator_, *model_, *objective_,

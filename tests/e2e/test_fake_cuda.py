@@ -81,6 +81,13 @@ def test_cuda_graph_is_bitwise_equal_to_run_without(straight, gpus, name):
 
 
 @pytest.mark.cores(2)
+def test_recorded_schedule_clipping_and_weight_decay_on_two_gpus_equal_unrecorded_ones_on_one(gpus):
+    options = ("train.reproducible=true", "optimizer.lr_schedule=linear", "optimizer.warmup_steps=4", "optimizer.clip_norm=0.2",
+               "optimizer.weight_decay=0.1")
+    runs = [gpus.trained(ranks, *options, f"performance.cuda_graph={graph}") for ranks, graph in ((None, "off"), (2, "on"))]
+    assert tensors(checkpoint(runs[1], 12)) == tensors(checkpoint(runs[0], 12))
+
+
 def test_recorded_chains_on_two_gpus_equal_unrecorded_ones_on_one(straight, gpus):
     run = gpus.trained(2, *OBJECTIVES["ebm"], "train.reproducible=true", "performance.cuda_graph=true", "performance.device_cache=on")
     assert tensors(checkpoint(run, 12)) == tensors(checkpoint(straight("ebm"), 12))

@@ -4,7 +4,7 @@ import re
 
 import numpy
 import pytest
-from program import CONFIG, bits, checkpoint, steps_reported
+from program import CONFIG, bits, checkpoint, reports, steps_reported
 from safetensors.numpy import load_file
 
 STEPS = 30
@@ -36,6 +36,17 @@ def test_another_seed_changes_the_result(shared_program, reproducible):
     other = shared_program.trained(None, "train.reproducible=true", f"train.steps={STEPS}", "train.seed=1")
     for name, digest in bits(checkpoint(other)).items():
         assert digest != bits(checkpoint(reproducible[1][1]))[name]
+
+
+def test_schedule_clipping_and_weight_decay_are_bitwise_equal_on_other_rank_counts(shared_program):
+    options = ("train.reproducible=true", "optimizer.lr_schedule=cosine", "optimizer.warmup_steps=4", "optimizer.clip_norm=0.2",
+               "optimizer.weight_decay=0.1", "checkpoint.every=5")
+    one = shared_program.trained(None, *options, "train.steps=10")
+    assert max(line["grad_norm/D"] for line in reports(one)) > 0.2
+    four = shared_program.trained(4, *options, "train.steps=10")
+    assert bits(checkpoint(four, 10)) == bits(checkpoint(one, 10))
+    resumed = shared_program.trained(2, *options, "train.steps=10", "--resume", checkpoint(four, 5))
+    assert bits(checkpoint(resumed, 10)) == bits(checkpoint(one, 10))
 
 
 @pytest.mark.parametrize("ranks", RANKS)

@@ -129,6 +129,13 @@ TEST(Experiment, UnusedOptimizerSettingIsRejected) {
   EXPECT_NE(momentum.find("optimizer.beta1"), std::string::npos) << momentum;
 }
 
+TEST(Experiment, DecayEndsAfterTheWarmUp) {
+  EXPECT_EQ(load_toml("[optimizer]\nwarmup_steps = 5\ndecay_steps = 6").error, "");
+  const std::string error = load_toml("[optimizer]\nwarmup_steps = 5\ndecay_steps = 5").error;
+  EXPECT_NE(error.find("optimizer.decay_steps (test.toml:3)"), std::string::npos) << error;
+  EXPECT_NE(error.find("optimizer.warmup_steps (5)"), std::string::npos) << error;
+}
+
 TEST(Experiment, GridsAreColumnsTimesRows) {
   const Grid grid = parse_grid("12x3", "samples.grid");
   EXPECT_EQ(grid.columns, 12);

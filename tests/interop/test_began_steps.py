@@ -20,7 +20,7 @@ CASES = [
 ]
 
 
-def train(folder, config, gamma, lambda_k, schedule="alternating"):
+def train(folder, config, gamma, lambda_k, schedule="alternating", overrides=()):
     images = random_images(STEPS, config.size, config.channels)
     text = f"""
 [model]
@@ -43,7 +43,7 @@ report_every = 1
 lr = {RATE}
 lr_schedule = "constant"
 """
-    return dump(folder, text, images), images
+    return dump(folder, text, images, overrides=overrides), images
 
 
 def start(ours, config):
@@ -112,6 +112,39 @@ def test_three_steps_match_reference(tmp_path, size, channels, skip, downsample,
         check_report(ours, step, real.item(), fake.item(), loss_g.item(), k, controller,
                      signs.tolerance())
     assert controller.k != 0.0 or lambda_k < 0.01
+
+
+def test_three_steps_with_clipped_gradients_match_reference(tmp_path):
+    """G's gradients are above the limit, D's below."""
+    torch.set_num_threads(1)
+    config = began.BeganConfig(32, 3, width=6, latent=5, hidden=7, skip=True)
+    limit = 0.1
+    ours, images = train(tmp_path, config, 0.5, 0.1, overrides=(f"optimizer.clip_norm={limit}",))
+    networks, optimizers = start(ours, config)
+    generator, discriminator = networks["generator"], networks["discriminator"]
+    signs = SignsAtStake(discriminator)
+    controller = began.Controller(0.5, 0.1)
+    clipped = set()
+    for step in range(STEPS):
+        gradients = {}
+
+        def update(name, loss):
+            optimizers[name].zero_grad()
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(networks[name].parameters(), limit)
+            assert ours[f"{step}.grad_norm/{name[0].upper()}"].item() == pytest.approx(norm.item(), rel=1e-3)
+            if norm > limit:
+                clipped.add(name)
+            gradients.update(gradients_of(name, networks[name]))
+            optimizers[name].step()
+
+        loss_d, real, _ = began.discriminator_loss(discriminator, generator, symmetric(images[step]), ours[f"{step}.z_d"], controller.k)
+        update("discriminator", loss_d)
+        loss_g = began.generator_loss(discriminator, generator, ours[f"{step}.z_g"])
+        update("generator", loss_g)
+        controller.update(real.item(), loss_g.item())
+        check_step(ours, step, gradients, networks, signs.found)
+    assert clipped == {"generator"}
 
 
 def test_three_steps_of_shared_schedule_match_reference(tmp_path):

@@ -109,3 +109,44 @@ def test_stepped_learning_rates_match_pytorch(tmp_path):
     ours = train(tmp_path, *CASES["adam"][0], "optimizer.lr_schedule=step", "optimizer.step_every=2",
                  "optimizer.step_factor=0.3", "optimizer.generator_lr_scale=0.5")
     assert farthest(ours, CASES["adam"][1], 0.5, lambda o: torch.optim.lr_scheduler.StepLR(o, 2, 0.3)) < TOLERANCE
+
+
+def test_linear_decay_after_a_warm_up_matches_pytorch(tmp_path):
+    ours = train(tmp_path, *CASES["adam"][0], "optimizer.lr_schedule=linear", "optimizer.warmup_steps=2", "optimizer.decay_steps=5",
+                 "optimizer.final_lr=0.1")
+
+    def schedule(optimizer):
+        warm_up = torch.optim.lr_scheduler.LinearLR(optimizer, 0.5, 1, 1)
+        decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0.1, 3)
+        return torch.optim.lr_scheduler.SequentialLR(optimizer, [warm_up, decay], [2])
+
+    assert farthest(ours, CASES["adam"][1], 1, schedule) < TOLERANCE
+
+
+def test_cosine_decay_over_the_run_matches_pytorch(tmp_path):
+    ours = train(tmp_path, *CASES["adam"][0], "optimizer.lr_schedule=cosine", f"train.steps={STEPS}", "optimizer.final_lr=0.25")
+
+    def schedule(optimizer):
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS, RATE / 4)
+
+    assert farthest(ours, CASES["adam"][1], 1, schedule) < TOLERANCE
+
+
+def test_weight_decay_of_adam_is_adamw(tmp_path):
+    ours = train(tmp_path, *CASES["adam"][0], "optimizer.weight_decay=0.3")
+
+    def adamw(decays_biases):
+        def make(groups):
+            split = []
+            for group in groups:
+                weights = [p for p in group["params"] if p.dim() > 1]
+                others = [p for p in group["params"] if p.dim() <= 1]
+                split += [{"params": weights, "weight_decay": 0.3}, {"params": others, "weight_decay": 0.3 if decays_biases else 0.0}]
+            optimizer = torch.optim.AdamW(split, RATE, BETAS, EPSILON)
+            optimizer.param_groups[1], optimizer.param_groups[2] = optimizer.param_groups[2], optimizer.param_groups[1]
+            return optimizer
+        return make
+
+    assert farthest(ours, adamw(False)) < TOLERANCE
+    assert farthest(ours, CASES["adam"][1]) > 10 * TOLERANCE
+    assert farthest(ours, lambda p: torch.optim.Adam(p, RATE, BETAS, EPSILON, weight_decay=0.3)) > 10 * TOLERANCE

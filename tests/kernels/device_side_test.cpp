@@ -15,6 +15,7 @@
 #include "kernels/device.h"
 #include "kernels/launch.h"
 #include "kernels/loss_launch.h"
+#include "kernels/sum_slices.h"
 
 namespace valley::kernels {
 namespace {
@@ -206,6 +207,55 @@ TEST_P(DeviceSide, OptimizersMakeTheCpusUpdates) {
   }
 }
 
+// Below, at and above the limit; one slice and several.
+TEST_P(DeviceSide, ClippedGradientsAreThoseOfTheCpu) {
+  for (const std::int64_t n : {1, 100, 4096, 9701, 70'000}) {
+    for (const double limit : {1e-3, 1.0, 1e9}) {
+      const at::Tensor expected = at::randn({n});
+      const at::Tensor got = there(expected);
+      const auto clip = [n, limit](const at::Tensor& gradient, const at::Tensor& partial,
+                                   const at::Tensor& norm) {
+        return ClipByNorm{data<float>(gradient), n, limit, data<double>(partial),
+                          data<float>(norm)};
+      };
+      const at::Tensor partial = at::zeros({slices_of_sum(n)}, at::kDouble);
+      const at::Tensor norm = at::zeros({});
+      const at::Tensor partial_there = there(partial);
+      const at::Tensor norm_there = there(norm);
+      cpu::run(clip(expected, partial, norm));
+      cuda::run(clip(got, partial_there, norm_there));
+      EXPECT_TRUE(at::allclose(here(norm_there), norm, 1e-6, 0)) << n;
+      EXPECT_TRUE(at::allclose(here(got), expected, 1e-6, 0)) << n;
+    }
+  }
+}
+
+TEST_P(DeviceSide, DecayedWeightsAreThoseOfTheCpu) {
+  constexpr std::int64_t kMany = 1000;
+  const at::Tensor rate = at::full({}, 0.1, at::kDouble);
+  at::Tensor chosen = at::zeros({(kMany + 63) / 64}, at::kByte);
+  chosen[0].fill_(1);
+  chosen[15].fill_(1);  // the last, incomplete block
+  for (const int skips : {0, 1}) {
+    const at::Tensor before = at::randn({kMany});
+    const at::Tensor expected = before.clone();
+    const at::Tensor got = there(before);
+    const at::Tensor skip = at::full({}, skips, at::kInt);
+    const auto decay = [](const at::Tensor& value, const at::Tensor& blocks, const at::Tensor& r,
+                          const at::Tensor& s) {
+      return DecayWeights{data<float>(value), kMany, data<std::uint8_t>(blocks), 64,
+                          data<double>(r),    0.5,   data<std::int32_t>(s)};
+    };
+    const at::Tensor chosen_there = there(chosen);
+    const at::Tensor rate_there = there(rate);
+    const at::Tensor skip_there = there(skip);
+    cpu::run(decay(expected, chosen, rate, skip));
+    cuda::run(decay(got, chosen_there, rate_there, skip_there));
+    EXPECT_TRUE(at::equal(here(got), expected));
+    EXPECT_EQ(at::equal(expected, before), skips == 1);
+  }
+}
+
 TEST_P(DeviceSide, AveragesAreThoseOfTheCpu) {
   for (const int skips : {0, 1}) {
     const at::Tensor expected = at::randn({1000});
@@ -233,7 +283,7 @@ TEST_P(DeviceSide, MeanDistancesAndTheirGradientsAreThoseOfTheCpu) {
       b.slice(0, 0, std::nullopt, 5).copy_(a.slice(0, 0, std::nullopt, 5));  // equal in places
       const at::Tensor a_there = there(at::zeros({n + offset})).narrow(0, offset, n).copy_(a);
       const at::Tensor b_there = there(at::zeros({n + offset})).narrow(0, offset, n).copy_(b);
-      const at::Tensor partial = there(at::zeros({l1_slices(n)}, at::kDouble));
+      const at::Tensor partial = there(at::zeros({slices_of_sum(n)}, at::kDouble));
       const at::Tensor mean = there(at::zeros({}));
       cuda::run(L1Mean{data<float>(a_there), data<float>(b_there), n, data<double>(partial),
                        data<float>(mean)});

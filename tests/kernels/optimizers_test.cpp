@@ -5,6 +5,7 @@
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -221,6 +222,53 @@ TEST(Optimizers, ClearTheGradientButNotTheBf16CopyWithSkip) {
     EXPECT_TRUE(at::equal(s.shadow, at::full({1000}, 7, at::kBFloat16))) << c.name;
     EXPECT_TRUE(at::equal(s.value, some_state(1000).value)) << c.name;
   }
+}
+
+TEST(ClipByNorm, IsPyTorchsFormulaInDoublePrecision) {
+  for (const double limit : {0.5, 400.0}) {  // the norm is about 316
+    const at::Tensor gradient = some_state(kMany).gradient;
+    const double norm = exact(gradient).norm().item<double>();
+    const at::Tensor expected = exact(gradient) * std::min(1.0, limit / (norm + 1e-6));
+    const at::Tensor found = at::zeros({});
+    clip_by_norm(gradient, limit, found);
+    EXPECT_NEAR(found.item<double>(), norm, 1e-6 * norm);
+    EXPECT_TRUE(close(gradient, expected));
+    EXPECT_EQ(at::equal(gradient, some_state(kMany).gradient), limit > norm);
+  }
+}
+
+TEST(ClipByNorm, NormsOfInfiniteGradientsAreNotFinite) {
+  const at::Tensor gradient = at::ones({100});
+  gradient[7].fill_(std::numeric_limits<float>::infinity());
+  const at::Tensor norm = at::zeros({});
+  clip_by_norm(gradient, 1, norm);
+  EXPECT_FALSE(std::isfinite(norm.item<float>()));
+}
+
+// Ranks with other numbers of threads must make equal updates.
+TEST(ClipByNorm, DoesNotDependOnTheNumberOfThreads) {
+  testing::expect_same_for_any_threads([] {
+    const at::Tensor gradient = some_state((1 << 20) + 5).gradient;
+    const at::Tensor norm = at::zeros({});
+    clip_by_norm(gradient, 1, norm);
+    return std::vector<at::Tensor>{gradient, norm};
+  });
+}
+
+TEST(DecayWeights, ShrinksChosenBlocks) {
+  const State s = some_state(kMany);
+  const State before = some_state(kMany);
+  at::Tensor chosen = at::zeros({(kMany + 63) / 64}, at::kByte);
+  chosen.narrow(0, 2, 100).fill_(1);
+  decay_weights(s.value, chosen, 64, s.rate, 0.1, s.skip);
+  at::Tensor expected = before.value.clone();
+  expected.narrow(0, 128, 6400).mul_(1 - 1e-4);
+  EXPECT_TRUE(close(s.value, expected));
+  EXPECT_TRUE(at::equal(s.value.narrow(0, 0, 128), before.value.narrow(0, 0, 128)));
+  s.skip.fill_(1);
+  const at::Tensor kept = s.value.clone();
+  decay_weights(s.value, chosen, 64, s.rate, 0.1, s.skip);
+  EXPECT_TRUE(at::equal(s.value, kept));
 }
 
 TEST(MovingAverage, HalvesTheDistanceInAHalfLife) {

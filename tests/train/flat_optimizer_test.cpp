@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -132,6 +133,32 @@ TEST_F(FlatOptimizerTest, MissingMomentIsNamed) {
     EXPECT_NE(std::string(error.what()).find("optimizer.g.first.conv"), std::string::npos)
         << error.what();
   }
+}
+
+TEST_F(FlatOptimizerTest, ClipsTheGradientAndReportsItsNormBefore) {
+  const FlatGroup group("g", set_, at::kCPU, true);
+  FlatOptimizer sgd(group, rate(), rule(OptimizerName::kSgd), {.clip_norm = 0.5});
+  const double norm = std::sqrt(140.0);  // 135 weights and 5 biases
+  weight_.grad().fill_(1);
+  set_.all()[1].value.grad().fill_(1);
+  sgd.step(at::zeros({}, at::kInt));
+  EXPECT_NEAR(sgd.gradient_norm().item<double>(), norm, 1e-5);
+  EXPECT_TRUE(at::allclose(weight_.detach(), before_ - 1e-2 * 0.5 / norm));
+  const at::Tensor not_finite = at::zeros({}, at::kInt);
+  group.gradients()[3].fill_(std::numeric_limits<float>::infinity());
+  sgd.step(not_finite);
+  EXPECT_EQ(not_finite.item<int>(), 1);
+}
+
+TEST_F(FlatOptimizerTest, DecaysWeightsButNotBiases) {
+  const FlatGroup group("g", set_, at::kCPU, true);
+  const at::Tensor bias = set_.all()[1].value.detach();
+  bias.fill_(3);
+  FlatOptimizer adam(group, rate(), rule(OptimizerName::kAdam), {.weight_decay = 0.2});
+  adam.set_rate({.factor = 0.5});
+  adam.step(at::zeros({}, at::kInt));  // the gradient is 0
+  EXPECT_TRUE(at::allclose(weight_.detach(), before_ * (1 - 0.5e-2 * 0.2)));
+  EXPECT_TRUE(at::equal(bias, at::full({5}, 3.0F)));
 }
 
 TEST_F(FlatOptimizerTest, ScalesScheduledLearningRate) {

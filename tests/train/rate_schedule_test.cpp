@@ -3,6 +3,7 @@
 #include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
@@ -131,6 +132,99 @@ TEST(RateSchedule, RewindRestoresLearningRate) {
   other.load(state, "here");
   other.observe(3, std::nullopt);
   EXPECT_DOUBLE_EQ(other.rate().item<double>(), 1e-4);
+}
+
+// The learning rates of the first `steps` steps.
+std::vector<double> rates_of_steps(RateSchedule& schedule, std::int64_t steps) {
+  std::vector<double> all;
+  for (std::int64_t step = 0; step < steps; ++step) {
+    all.push_back(schedule.rate().item<double>());
+    schedule.observe(step + 1, std::nullopt);
+  }
+  return all;
+}
+
+void expect_near(const std::vector<double>& got, const std::vector<double>& expected) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (std::size_t i = 0; i < got.size(); ++i)
+    EXPECT_NEAR(got[i], expected[i], 1e-15) << "step " << i;
+}
+
+RateSettings decaying(LrSchedule rule) {
+  RateSettings s;
+  s.rate = 1;
+  s.rule = rule;
+  s.warmup = 2;
+  s.decay_steps = 6;
+  s.final = 0.2;
+  return s;
+}
+
+TEST(RateSchedule, LinearDecayFollowsTheWarmUpAndEndsAtTheFinalRate) {
+  RateSchedule schedule(decaying(LrSchedule::kLinear), at::kCPU);
+  expect_near(rates_of_steps(schedule, 9), {0.5, 1, 1, 0.8, 0.6, 0.4, 0.2, 0.2, 0.2});
+}
+
+TEST(RateSchedule, CosineDecayIsHalfACosine) {
+  RateSchedule schedule(decaying(LrSchedule::kCosine), at::kCPU);
+  const double eighth = 0.8 * std::sqrt(0.5) / 2;
+  expect_near(rates_of_steps(schedule, 8), {0.5, 1, 1, 0.6 + eighth, 0.6, 0.6 - eighth, 0.2, 0.2});
+}
+
+TEST(RateSchedule, WarmUpPrecedesEachRule) {
+  RateSettings s = stepped();
+  s.warmup = 4;
+  RateSchedule step(s, at::kCPU);
+  expect_near(rates_of_steps(step, 7), {0.25e-3, 0.5e-3, 0.75e-3, 1e-4, 1e-4, 1e-4, 1e-5});
+  s.rule = LrSchedule::kConstant;
+  RateSchedule constant(s, at::kCPU);
+  expect_near(rates_of_steps(constant, 6), {0.25e-3, 0.5e-3, 0.75e-3, 1e-3, 1e-3, 1e-3});
+}
+
+// Halvings during the warm-up last; the state restores both.
+TEST(RateSchedule, HalvingsAreKeptThroughTheWarmUp) {
+  RateSettings s = settings();
+  s.window = 1;
+  s.windows = 1;
+  s.warmup = 4;
+  const auto measure = at::full({}, 1.0, at::kDouble);
+  RateSchedule schedule(s, at::kCPU);
+  schedule.observe(1, measure);
+  schedule.observe(2, measure);
+  EXPECT_DOUBLE_EQ(schedule.rate().item<double>(), 4e-4 * 3 / 4);
+  TensorMap state;
+  schedule.save(state);
+  RateSchedule other(s, at::kCPU);
+  other.load(state, "here");
+  other.observe(3, std::nullopt);
+  EXPECT_DOUBLE_EQ(other.rate().item<double>(), 4e-4);
+}
+
+TEST(RateSchedule, RewindRestoresDecayAndWarmUp) {
+  RateSchedule schedule(decaying(LrSchedule::kLinear), at::kCPU);
+  for (std::int64_t step = 1; step <= 5; ++step) schedule.observe(step, std::nullopt);
+  schedule.rewind_to(3);
+  EXPECT_NEAR(schedule.rate().item<double>(), 0.8, 1e-15);
+  schedule.rewind_to(0);
+  EXPECT_NEAR(schedule.rate().item<double>(), 0.5, 1e-15);
+}
+
+// "auto" is the length of the run when it started, a number that of the config.
+TEST(RateSchedule, LengthOfTheDecayIsThatOfTheStart) {
+  OptimizerOptions o;
+  o.lr = 1;
+  o.lr_schedule = LrSchedule::kLinear;
+  RateSchedule shorter(rate_settings(o, 10), at::kCPU);
+  TensorMap state;
+  shorter.save(state);
+  RateSchedule longer(rate_settings(o, 20), at::kCPU);
+  longer.load(state, "here");
+  longer.observe(5, std::nullopt);
+  EXPECT_NEAR(longer.rate().item<double>(), 0.5, 1e-15);
+  o.decay_steps = 20;
+  RateSchedule given(rate_settings(o, 10), at::kCPU);
+  given.observe(5, std::nullopt);
+  EXPECT_NEAR(given.rate().item<double>(), 0.75, 1e-15);
 }
 
 TEST(RateSchedule, FactorOfAStepIsThatOfNetworkAndStage) {

@@ -106,8 +106,11 @@ GraphOutcome train_recorded(const Experiment& given, Counts* counts) {
   static Experiment e;
   e = given;
   e.train.report_every = 5;
-  e.optimizer.lr_schedule = LrSchedule::kStep;
-  e.optimizer.step_every = 7;
+  e.optimizer.lr_schedule = LrSchedule::kCosine;
+  e.optimizer.warmup_steps = 5;
+  e.optimizer.decay_steps = 30;
+  e.optimizer.clip_norm = 0.5;
+  e.optimizer.weight_decay = 0.1;
   const auto alone = make_self_communicator(at::kCPU);
   Trainer trainer(e, plan_microbatches(8, testing::kPass, 1, false), *alone, kImages);
   if (counts != nullptr) trainer.record_steps_with(std::make_unique<CountingGraph>(*counts));

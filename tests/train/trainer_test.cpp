@@ -111,6 +111,27 @@ TEST_F(TrainerTest, ResumeInsideEpochIsBitwiseEqual) {
   EXPECT_EQ(a.state.metadata, b.state.metadata);
 }
 
+// A linear decay over the length of the training, and what changes updates, do so before and after
+// the resume.
+TEST_F(TrainerTest, ResumeWithDecayWarmUpClippingAndWeightDecayIsBitwiseEqual) {
+  Experiment e = small_experiment();
+  e.train.steps = 6;
+  e.optimizer.lr_schedule = LrSchedule::kLinear;
+  e.optimizer.warmup_steps = 3;
+  e.optimizer.clip_norm = 0.3;
+  e.optimizer.weight_decay = 0.1;
+  Schema schema = e.schema();
+  auto straight = make(e);
+  run_steps(*straight, 0, 5);
+  auto first = make(e);
+  run_steps(*first, 0, 2);
+  e.train.steps = 12;  // longer, but the decay ends as before
+  auto second = make(e);
+  second->restore(first->snapshot(schema, "data"), schema, "data", "here");
+  run_steps(*second, 0, 3);
+  EXPECT_EQ(second->digest(), straight->digest());
+}
+
 // The step-decay schedule changes the learning rate before and after the resume.
 TEST_F(TrainerTest, ResumeWithEveryOptimizerIsBitwiseEqual) {
   std::string adam;
