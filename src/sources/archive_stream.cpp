@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/read_file.h"
+#include "sources/modified_time.h"
 
 namespace valley {
 namespace {
@@ -83,8 +84,8 @@ std::optional<ArchiveMember> ArchiveStream::next() {
   member.bytes =
       static_cast<std::uint64_t>(std::max<std::int64_t>(0, ::archive_entry_size(entry_)));
   member.data_offset = static_cast<std::uint64_t>(::archive_filter_bytes(archive_, 0));
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  member.modified_ns = ::archive_entry_mtime(entry_) * kSecond + ::archive_entry_mtime_nsec(entry_);
+  member.modified_ns =
+      nanoseconds_of(::archive_entry_mtime(entry_), ::archive_entry_mtime_nsec(entry_));
   if (!member.is_folder) member.reject = reject_of(entry_);
   bytes_ = member.bytes;
   return member;

@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "sources/member_names.h"
+#include "sources/modified_time.h"
 
 namespace valley {
 namespace {
@@ -117,9 +118,8 @@ void Walk::look_at(const std::string& parent, const fs::directory_entry& entry) 
   } else if (!S_ISREG(status.st_mode)) {
     add(std::move(path), {"not a regular file", std::string(kind_of(status.st_mode))});
   } else {
-    constexpr std::int64_t kSecond = 1'000'000'000;
     listing_.entries.push_back({std::move(path), static_cast<std::uint64_t>(status.st_size),
-                                status.st_mtim.tv_sec * kSecond + status.st_mtim.tv_nsec,
+                                nanoseconds_of(status.st_mtim.tv_sec, status.st_mtim.tv_nsec),
                                 std::nullopt});
   }
 }

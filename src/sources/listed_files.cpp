@@ -8,6 +8,7 @@
 #include "sources/folder_files.h"
 #include "sources/label_table.h"
 #include "sources/member_names.h"
+#include "sources/modified_time.h"
 
 namespace valley {
 namespace {
@@ -15,14 +16,13 @@ namespace {
 namespace fs = std::filesystem;
 
 FileEntry look_at(const fs::path& folder, const std::string& path) {
-  constexpr std::int64_t kSecond = 1'000'000'000;
   struct stat status {};
   if (::stat((folder / path).c_str(), &status) != 0)
     return {path, 0, 0, unreadable(folder / path, errno)};
   if (!S_ISREG(status.st_mode))
     return {path, 0, 0, Reject{"not a regular file", "a folder or a device"}};
   return {path, static_cast<std::uint64_t>(status.st_size),
-          status.st_mtim.tv_sec * kSecond + status.st_mtim.tv_nsec, std::nullopt};
+          nanoseconds_of(status.st_mtim.tv_sec, status.st_mtim.tv_nsec), std::nullopt};
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "core/read_file.h"
+#include "sources/modified_time.h"
 
 namespace valley {
 namespace {
@@ -128,12 +129,11 @@ ZipMember ZipFile::member(std::uint64_t index) const {
     member.reject = Reject{"damaged", ::zip_strerror(zip_)};
     return member;
   }
-  constexpr std::int64_t kSecond = 1'000'000'000;
   member.path = status.name == nullptr ? "" : status.name;
   member.bytes = status.size;
   member.stored_bytes = status.comp_size;
   member.is_stored = status.comp_method == ZIP_CM_STORE;
-  member.modified_ns = static_cast<std::int64_t>(status.mtime) * kSecond;
+  member.modified_ns = nanoseconds_of(status.mtime, 0);
   member.reject = reject_of(status);
   if (is_link(zip_, index)) member.reject = Reject{"not a regular file", "a link"};
   return member;

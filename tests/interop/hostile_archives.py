@@ -36,6 +36,16 @@ def traversing_zip(path, image):
     return {"../up.png": "unsafe path", "/etc/root.png": "unsafe path", "twice.png": "duplicate path", "link.png": "not a regular file"}
 
 
+def timeless_tar(path, image):
+    """Times of change that do not fit into 64 bits as nanoseconds."""
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
+        for name, seconds in (("ok.png", -(2**63)), ("late.png", 2**63 - 1), ("early.png", -1)):
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = len(image), seconds
+            archive.addfile(info, io.BytesIO(image))
+    return {}
+
+
 def encrypted_zip(path, image):
     """Marks a member as encrypted, in its own header and in the directory."""
     with zipfile.ZipFile(path, "w") as archive:
@@ -82,5 +92,5 @@ def bomb_tar(path, image):
     return {"zeros.png": "too large", "pixels.png": "too large"}
 
 
-ARCHIVES = {"traversing.tar": traversing_tar, "traversing.zip": traversing_zip, "encrypted.zip": encrypted_zip, "bomb.zip": bomb_zip,
+ARCHIVES = {"traversing.tar": traversing_tar, "timeless.tar": timeless_tar, "traversing.zip": traversing_zip, "encrypted.zip": encrypted_zip, "bomb.zip": bomb_zip,
             "bomb.tar.gz": bomb_tar}
