@@ -19,6 +19,7 @@ void add_energy_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
 void add_report_command(CLI::App& app);
 void add_restore_command(CLI::App& app);
+void add_runs_command(CLI::App& app);
 void add_sample_command(CLI::App& app);
 void add_shard_command(CLI::App& app);
 // `command_line` is recorded in run.json.

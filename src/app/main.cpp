@@ -157,6 +157,7 @@ int run(int argc, char** argv) {
   add_energy_command(app);
   add_classify_command(app);
   add_report_command(app);
+  add_runs_command(app);
   add_bench_command(app);
   add_doctor_command(app);
   add_completion_command(app);

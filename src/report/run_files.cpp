@@ -41,12 +41,6 @@ std::string enclosing_run(const fs::path& path) {
   return "RUN";
 }
 
-// True if `path` has at least one of the files that a report reads.
-bool is_run(const fs::path& path) {
-  return is_there(path / "config.toml") || is_there(path / "run.json") ||
-         is_there(path / "stats.jsonl");
-}
-
 std::string newest_run_in(const fs::path& folder) {
   std::error_code failed;
   std::string newest;
@@ -237,7 +231,12 @@ std::string RunFiles::energy() const {
   return method == nullptr ? energy_key : method->energy_unit(energy_key);
 }
 
-RunFiles read_run(const fs::path& path, const GridLimits& limits) {
+bool is_run(const fs::path& path) {
+  return is_there(path / "config.toml") || is_there(path / "run.json") ||
+         is_there(path / "stats.jsonl");
+}
+
+RunFiles read_run_records(const fs::path& path) {
   require_run(path);
   RunFiles run;
   run.path = path;
@@ -246,6 +245,11 @@ RunFiles read_run(const fs::path& path, const GridLimits& limits) {
   read_config(run);
   read_launches(run);
   read_metrics(run);
+  return run;
+}
+
+RunFiles read_run(const fs::path& path, const GridLimits& limits) {
+  RunFiles run = read_run_records(path);
   read_grids(run, limits);
   read_data(run);
   if (is_there(run.path / "log.txt"))

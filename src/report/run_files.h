@@ -39,6 +39,12 @@ struct RunFiles {
 [[nodiscard]] std::string unquoted(const std::string& toml);  // the text of a TOML string
 [[nodiscard]] std::string field(const Fields& fields, const std::string& name);  // or ""
 
+// True if `path` has at least one of the files that a report reads.
+[[nodiscard]] bool is_run(const std::filesystem::path& path);
+
+// Settings, launches, end and metrics alone. Errors as read_run.
+[[nodiscard]] RunFiles read_run_records(const std::filesystem::path& path);
+
 // Error kMissingInput if `path` is not a run (the message describes what it is); kData if no line
 // of stats.jsonl can be parsed.
 [[nodiscard]] RunFiles read_run(const std::filesystem::path& path, const GridLimits& limits);

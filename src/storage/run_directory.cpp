@@ -207,6 +207,8 @@ void record_failure(const fs::path& run, int exit_code, const std::string& why,
   write_file(run / "exit.json", to_text(end));
 }
 
+bool is_run_in_use(const fs::path& path) { return is_run_locked(path); }
+
 std::optional<fs::path> newest_run(const fs::path& out, const std::string& wanted) {
   std::optional<fs::path> newest;
   std::int64_t highest = -1;

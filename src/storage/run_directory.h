@@ -52,6 +52,10 @@ class RunDirectory {
   int lock_ = -1;
 };
 
+// True if a process holds the lock of the run at `path`; false also on file systems without
+// locks.
+[[nodiscard]] bool is_run_in_use(const std::filesystem::path& path);
+
 // Any rank, without the lock: writes exit.json into the directory `run` with "failed": `who` ("rank
 // 2 on host n01"), unless this launch has one. The next launch adds it to run.json.
 void record_failure(const std::filesystem::path& run, int exit_code, const std::string& why,

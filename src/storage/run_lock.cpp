@@ -6,8 +6,10 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 
 #include "core/error.h"
 #include "core/file_system.h"
@@ -45,6 +47,26 @@ void write_holder(int descriptor) {
     log::warn("cannot write this process's name into the run's .lock");
 }
 
+// Sets errno if it fails. A process that only looks whether the run is in use holds the lock for
+// some microseconds.
+bool lock_now(const Descriptor& lock) {
+  constexpr int kTries = 5;
+  for (int i = 1; ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0; ++i) {
+    if (errno != EWOULDBLOCK || i == kTries) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+// To look at the lock, without creating its file.
+Descriptor open_lock(const std::filesystem::path& directory) {
+  return Descriptor(::open((directory / ".lock").c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+bool is_held(const Descriptor& lock) {
+  return lock && ::flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
 [[noreturn]] void refuse_in_use(const std::filesystem::path& name, int descriptor) {
   throw Error(ExitCode::kUsage,
               "{} is in use by {}; wait for it to end or stop it, or start a new run",
@@ -58,7 +80,7 @@ int take_run_lock(const std::filesystem::path& directory, const std::filesystem:
   const std::filesystem::path path = directory / ".lock";
   Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kMode));
   if (!lock) throw file_error("opening the lock", path.string(), errno, true);
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_now(lock)) {
     if (errno == EWOULDBLOCK) refuse_in_use(name, lock.get());
     const int error_number = errno;
     if (!has_no_locks(error_number)) throw file_error("locking", path.string(), error_number, true);
@@ -70,11 +92,11 @@ int take_run_lock(const std::filesystem::path& directory, const std::filesystem:
 }
 
 void require_run_unlocked(const std::filesystem::path& directory) {
-  const std::filesystem::path path = directory / ".lock";
-  const Descriptor lock(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (lock && ::flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-    refuse_in_use(directory, lock.get());
+  const Descriptor lock = open_lock(directory);
+  if (is_held(lock)) refuse_in_use(directory, lock.get());
 }
+
+bool is_run_locked(const std::filesystem::path& directory) { return is_held(open_lock(directory)); }
 
 void release_run_lock(int descriptor) noexcept {
   if (descriptor < 0) return;

@@ -14,6 +14,8 @@ namespace valley {
 // The same Error if another process holds the lock, without taking or creating it.
 void require_run_unlocked(const std::filesystem::path& directory);
 
+[[nodiscard]] bool is_run_locked(const std::filesystem::path& directory);
+
 // Empties and closes the lock file.
 void release_run_lock(int descriptor) noexcept;
 

@@ -92,5 +92,5 @@ def bomb_tar(path, image):
     return {"zeros.png": "too large", "pixels.png": "too large"}
 
 
-ARCHIVES = {"traversing.tar": traversing_tar, "timeless.tar": timeless_tar, "traversing.zip": traversing_zip, "encrypted.zip": encrypted_zip, "bomb.zip": bomb_zip,
-            "bomb.tar.gz": bomb_tar}
+ARCHIVES = {"traversing.tar": traversing_tar, "timeless.tar": timeless_tar, "traversing.zip": traversing_zip,
+            "encrypted.zip": encrypted_zip, "bomb.zip": bomb_zip, "bomb.tar.gz": bomb_tar}
