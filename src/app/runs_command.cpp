@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
@@ -45,8 +47,15 @@ void add_runs_command(CLI::App& app) {
   command->add_option("folder", a->folder, "Folder of runs, which may have subfolders")
       ->type_name("DIR")
       ->capture_default_str();
-  command->add_option("--sort", a->sort, "Order of the runs; metrics by their best values")
-      ->check(CLI::IsMember(report::sort_keys()))
+  CLI::Validator is_key = CLI::IsMember(report::sort_keys());
+  is_key.description("");  // too long for the help; an error lists them
+  command
+      ->add_option("--sort", a->sort,
+                   "name, state, method, data, seed, steps or started; or a metric, by its best "
+                   "value: " +
+                       fmt::format("{}", fmt::join(report::known_metrics(), ", ")))
+      ->check(is_key)
+      ->type_name("KEY")
       ->capture_default_str();
   command->add_flag("--reverse", a->is_reversed, "The opposite order");
   add_json_option(*command, a->json);
