@@ -59,17 +59,28 @@ void reject_run_as_config(const std::string& word) {
   }
 }
 
-// The name of a run's folder, from the name of its config file. Characters other than letters,
-// digits, '.', '_' and '-' become '-'. A hash of the whole name follows if it is not ASCII or too
-// long: otherwise all configs of some languages would share one name, and --resume auto would take
-// the run of another config.
+// "began-64" for the run directory "00007-began-64", else "".
+std::string name_of_run(const std::filesystem::path& folder) {
+  const std::string text = folder.filename().string();
+  const auto digits = text.find_first_not_of("0123456789");
+  constexpr std::size_t kMinDigits = 5;
+  if (digits == std::string::npos || digits < kMinDigits || text[digits] != '-') return "";
+  return text.substr(digits + 1);
+}
+
+// The name of a run's folder, from the name of its config file or, for config.toml, from that of the
+// run that holds it. Characters other than letters, digits, '.', '_' and '-' become '-'. A hash of
+// the whole name follows if it is not ASCII or too long: otherwise all configs of some languages
+// would share one name, and --resume auto would take the run of another config.
 std::string run_name(const std::filesystem::path& file) {
   constexpr std::size_t kMaxNameBytes = 200;
   constexpr std::size_t kHashDigits = 8;
   const std::string text = file.string();
   const bool is_stream = text.starts_with("/dev/") || text.starts_with("/proc/");
-  if (file.filename() == "config.toml" || is_stream) return "run";
-  const std::string stem = file.stem().string();
+  const std::string run = name_of_run(std::filesystem::absolute(file).parent_path());
+  const bool is_of_run = file.filename() == "config.toml";
+  if (is_stream || (is_of_run && run.empty())) return "run";
+  const std::string stem = is_of_run ? run : file.stem().string();
   const bool is_ascii =
       std::ranges::all_of(stem, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
   const bool is_kept = is_ascii && stem.size() <= kMaxNameBytes;
@@ -92,6 +103,14 @@ std::filesystem::path config_file(const TrainArguments& a, std::vector<std::stri
     return a.words.front();
   }
   const std::string& resume = a.request.resume;
+  if (resume == "none" && !a.request.fork.from.empty()) {
+    const std::filesystem::path path = resume_path(a.request.fork.from);
+    for (const auto& folder : {path, path.parent_path().parent_path()})
+      if (path_exists(folder / "config.toml")) return folder / "config.toml";
+    throw Error(ExitCode::kUsage,
+                "--from {} is not in a run, whose config could be used: name a CONFIG.toml as well",
+                a.request.fork.from);
+  }
   if (resume != "none" && resume != "auto") {
     const std::filesystem::path path = resume_path(resume);
     for (const auto& folder : {path, path.parent_path().parent_path()}) {
@@ -126,6 +145,10 @@ void print_keys(const TrainArguments& a) {
 void train(TrainArguments& a) {
   if (a.request.json && !a.request.dry_run)
     throw Error(ExitCode::kUsage, "--json prints the plan of --dry-run: add --dry-run");
+  const ForkRequest& fork = a.request.fork;
+  if (fork.from.empty() && (fork.with_state || !fork.networks.empty()))
+    throw Error(ExitCode::kUsage, "{} needs --from PATH",
+                fork.with_state ? "--from-state" : "--from-networks");
   if (a.request.out.empty()) throw Error(ExitCode::kUsage, "--out is empty; name a folder");
   std::vector<std::string> overrides;
   const std::filesystem::path file = config_file(a, overrides);
@@ -153,6 +176,18 @@ void add_options(CLI::App& command, TrainArguments& a) {
           "differs), else a new run; PATH: the run or checkpoint to resume")
       ->type_name("none|auto|PATH")
       ->capture_default_str();
+  command
+      .add_option("--from", a.request.fork.from,
+                  "A new run that starts from the weights of this run (its newest checkpoint), "
+                  "checkpoint or model.safetensors; tensors that do not fit are initialized anew")
+      ->type_name("PATH");
+  command.add_flag("--from-state", a.request.fork.with_state,
+                   "With --from: also from its optimizer, objective and position");
+  command
+      .add_option("--from-networks", a.request.fork.networks,
+                  "With --from: the networks that are taken [all]")
+      ->delimiter(',')
+      ->type_name("NAME,...");
   command.add_option("--out", a.request.out, "Folder of the numbered runs")
       ->type_name("DIR")
       ->capture_default_str();

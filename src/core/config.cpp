@@ -20,6 +20,11 @@ std::string toml_value(const std::string& value) { return toml_string(value); }
 std::string toml_value(const std::vector<std::int64_t>& list) {
   return fmt::format("[{}]", fmt::join(list, ", "));
 }
+std::string toml_value(const std::vector<std::string>& list) {
+  std::vector<std::string> quoted;
+  for (const std::string& text : list) quoted.push_back(toml_string(text));
+  return fmt::format("[{}]", fmt::join(quoted, ", "));
+}
 // The shortest digits that read back as the same double, and always a float to TOML.
 std::string toml_value(double value) {
   std::string text = fmt::format("{}", value);
@@ -127,6 +132,7 @@ std::string Key::type() const {
     std::string operator()(const std::string*) const { return "string"; }
     std::string operator()(const EnumTarget&) const { return "string"; }
     std::string operator()(const std::vector<std::int64_t>*) const { return "list of integers"; }
+    std::string operator()(const std::vector<std::string>*) const { return "list of strings"; }
   };
   return std::visit(Names{}, targets_.front());
 }
@@ -185,6 +191,7 @@ std::string Key::accepts() const {
     std::string operator()(const std::vector<std::int64_t>*) const {
       return "a list of integers" + limits;
     }
+    std::string operator()(const std::vector<std::string>*) const { return "a list of strings"; }
   };
   const std::string bounds = limits();
   return std::visit(Phrases{bounds.empty() ? "" : " " + bounds}, targets_.front());

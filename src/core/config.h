@@ -52,7 +52,7 @@ class EnumTarget {
 class Key {
  public:
   using Target = std::variant<bool*, std::int64_t*, AutoInt*, double*, AutoDouble*, std::string*,
-                              std::vector<std::int64_t>*, EnumTarget>;
+                              std::vector<std::int64_t>*, std::vector<std::string>*, EnumTarget>;
 
   Key(std::string name, Target target, std::vector<std::string> choices = {});
 

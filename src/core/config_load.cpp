@@ -108,6 +108,22 @@ class Assignment {
     *target = std::move(list);
   }
 
+  // One string is a list of one.
+  void operator()(std::vector<std::string>* target) const {
+    if (const auto one = node_.value_exact<std::string>()) {
+      *target = {*one};
+      return;
+    }
+    if (!node_.is_array()) reject(": write it as [\"a\", \"b\"]");
+    std::vector<std::string> list;
+    for (const toml::node& element : *node_.as_array()) {
+      const auto text = element.value_exact<std::string>();
+      if (!text) reject(": write it as [\"a\", \"b\"]");
+      list.push_back(*text);
+    }
+    *target = std::move(list);
+  }
+
  private:
   // A string, which is one of the key's choices if it has any.
   [[nodiscard]] std::string text() const {

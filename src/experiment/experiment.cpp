@@ -9,6 +9,7 @@
 #include "methods/limits.h"
 #include "methods/registry.h"
 #include "nn/sampling.h"
+#include "nn/tensor_pattern.h"
 #include "record/image_grid.h"
 
 namespace valley {
@@ -61,6 +62,23 @@ void require_one_reader(const std::filesystem::path& file) {
                 "{} is a pipe, which only one of the {} ranks can read; write the config to a file "
                 "that all ranks can read, and pass that",
                 file.string(), ranks);
+  }
+}
+
+// A pattern of train.freeze without a tensor would be a misspelled name.
+void require_frozen_tensors(const Experiment& e, const Schema& schema, const Model& meta) {
+  std::vector<std::string> names;
+  for (const NamedNetwork& n : meta.networks())
+    for (const Parameter& p : n.network->parameters().all()) names.push_back(n.name + "." + p.name);
+  for (const std::string& pattern : e.train.freeze) {
+    const auto is_named = [&](const std::string& name) { return matches_pattern(name, pattern); };
+    if (std::ranges::any_of(names, is_named)) continue;
+    const std::string near = nearest_name(pattern, names);
+    throw Error(ExitCode::kConfig,
+                "train.freeze ({}): model.name = \"{}\" has no tensor \"{}\"; its names begin like "
+                "{}",
+                schema.place("train.freeze"), e.model.name, pattern,
+                near.empty() ? names.front() : near);
   }
 }
 
@@ -149,6 +167,7 @@ void Experiment::resolve(const Schema& schema) {
   // Invalid shapes of networks are reported before they are compared with the data.
   const std::unique_ptr<Model> meta = make_meta_model(model);
   const auto networks = meta->networks();
+  require_frozen_tensors(*this, schema, *meta);
   if (train.precision == TrainingPrecision::kBf16 && needs_fp32()) {
     throw Error(ExitCode::kConfig,
                 "train.precision ({}): model.name = \"{}\" computes in fp32 only; set \"fp32\" or "
@@ -260,6 +279,21 @@ const std::map<std::string, std::string>& renamed_keys() {
   static const std::map<std::string, std::string> all = {
       {"objective.cooling_epochs", "objective.lr_decay_epochs"}};
   return all;
+}
+
+bool may_change_learning_rate(const std::string& key) {
+  static constexpr std::array kKeys = {"optimizer.lr",
+                                       "optimizer.lr_schedule",
+                                       "optimizer.stall_window",
+                                       "optimizer.stall_windows",
+                                       "optimizer.stall_improvement",
+                                       "optimizer.lr_floor",
+                                       "optimizer.step_every",
+                                       "optimizer.step_factor",
+                                       "optimizer.warmup_steps",
+                                       "optimizer.decay_steps",
+                                       "optimizer.final_lr"};
+  return std::ranges::find(kKeys, key) != kKeys.end();
 }
 
 bool may_change_on_resume(const std::string& key) {

@@ -57,6 +57,7 @@ struct TrainOptions {
   std::string device = "auto";
   double ema_half_life = 10000;
   double ema_ramp_up = 0.05;
+  std::vector<std::string> freeze;  // see nn/tensor_pattern.h
 };
 
 struct OptimizerOptions {
@@ -183,6 +184,8 @@ void add_performance_keys(Schema& schema, PerformanceOptions& options);
 // True for keys that may change when a run resumes: lengths, reporting, samples, checkpoints,
 // paths, placement.
 [[nodiscard]] bool may_change_on_resume(const std::string& key);
+// True for the keys that determine the learning rate of a step.
+[[nodiscard]] bool may_change_learning_rate(const std::string& key);
 // Keys of earlier versions and their present names.
 [[nodiscard]] const std::map<std::string, std::string>& renamed_keys();
 // Changed keys that cannot change on resume, as "key: old -> new".

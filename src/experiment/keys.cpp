@@ -209,6 +209,11 @@ void add_execution(Schema& s, TrainOptions& o) {
           "Upper bound of the half-life as a share of the images seen so far, so that the initial "
           "weights are soon forgotten; 0: no bound.")
       .source("Karras et al. 2020 (StyleGAN2's code)");
+  s.key("train.freeze", &o.freeze)
+      .help(
+          "Tensors that keep their values: networks, levels or single tensors, such as "
+          "[\"discriminator.encoder.0-2\", \"generator.linear\"].")
+      .source("ours");
 }
 
 void add_optimizer(Schema& s, OptimizerOptions& o) {

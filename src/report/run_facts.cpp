@@ -104,6 +104,7 @@ Fields facts_of(const RunFiles& run) {
                            ? ""
                            : fmt::format("{0}×{0} {1}", resolution, is_gray ? "gray" : "RGB"))},
       {"Data", data_text(run)},
+      {"Started from", run.parent()},
       {"Steps", progress(run)},
       {"Images seen", run.stats.last_images > 0 ? grouped(run.stats.last_images) : ""},
       {"Images per step", run.setting("train.global_batch")},

@@ -217,6 +217,15 @@ std::string field(const Fields& fields, const std::string& name) {
   return found == fields.end() ? "" : found->second;
 }
 
+std::string RunFiles::parent() const {
+  if (launches.empty()) return "";
+  const fs::path model = field(launches.front(), "started_from");
+  const fs::path checkpoint = model.parent_path();
+  const bool is_in_run = checkpoint.parent_path().filename() == "checkpoints";
+  if (!is_in_run) return model.filename();
+  return checkpoint.parent_path().parent_path().filename() / checkpoint.filename();
+}
+
 std::string RunFiles::setting(const std::string& key) const { return field(settings, key); }
 
 std::string unquoted(const std::string& toml) {

@@ -29,6 +29,9 @@ struct RunFiles {
   GridImages grids;
   std::vector<std::string> notices;  // one sentence per missing or damaged file
 
+  // The checkpoint whose weights the run started from, "00007-began-64/step-00012000", or the name of
+  // a single file; "" if it started anew.
+  [[nodiscard]] std::string parent() const;
   // "" if the key is missing.
   [[nodiscard]] std::string setting(const std::string& key) const;
   // Unit of the energies: objective.energy, such as "l2_sum", if the objective reads it; "free

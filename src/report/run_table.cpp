@@ -84,6 +84,7 @@ RunRow row_of(const fs::path& path) {
   row.method = unquoted(run.setting("objective.name"));
   row.data = unquoted(run.setting("data.path"));
   row.seed = run.setting("train.seed");
+  row.parent = run.parent();
   row.steps = whole_number(run.setting("train.steps"));
   if (!run.launches.empty()) row.started = field(run.launches.front(), "started");
   if (run.stats.last_step >= 0) row.step = static_cast<std::int64_t>(run.stats.last_step);
@@ -213,6 +214,9 @@ std::string to_text(const std::vector<RunRow>& rows, const fs::path& folder) {
       shown.push_back(name);
   std::vector<std::vector<std::string>> cells = {
       {"run", "state", "method", "seed", "steps", "data"}};
+  const bool has_parents =
+      std::ranges::any_of(rows, [](const RunRow& row) { return !row.parent.empty(); });
+  if (has_parents) cells.front().emplace_back("parent");
   for (const std::string& name : shown) cells.front().push_back(name);
   std::string reasons;
   for (const RunRow& row : rows) {
@@ -221,6 +225,7 @@ std::string to_text(const std::vector<RunRow>& rows, const fs::path& folder) {
     if (!row.reason.empty()) reasons += fmt::format("\n{}: {}", name, printable_line(row.reason));
     cells.push_back({name, row.state, or_dash(row.method), or_dash(row.seed), steps_text(row),
                      or_dash(row.data)});
+    if (has_parents) cells.back().push_back(or_dash(row.parent));
     for (const std::string& metric : shown)
       cells.back().push_back(metric_text(metric_named(row, metric)));
   }
@@ -237,7 +242,7 @@ std::string to_json(const std::vector<RunRow>& rows) {
     nlohmann::ordered_json entry = {
         {"path", row.path.string()}, {"state", row.state}, {"reason", row.reason},
         {"method", row.method},      {"data", row.data},   {"seed", nullptr},
-        {"started", row.started},    {"step", nullptr},    {"steps", nullptr}};
+        {"parent", row.parent},      {"started", row.started},    {"step", nullptr},    {"steps", nullptr}};
     if (const auto seed = whole_number(row.seed)) entry["seed"] = *seed;
     if (row.step) entry["step"] = *row.step;
     if (row.steps) entry["steps"] = *row.steps;

@@ -24,6 +24,7 @@ struct RunRow {
   std::string method;  // objective.name; "" if unknown, as for the other texts
   std::string data;    // data.path
   std::string seed;
+  std::string parent;                 // RunFiles::parent
   std::string started;                // UTC time of the first launch
   std::optional<std::int64_t> step;   // of the last line of stats.jsonl
   std::optional<std::int64_t> steps;  // train.steps, if it is a number

@@ -11,8 +11,8 @@
 namespace valley {
 
 std::string write_launch_record(World& world, const TrainRequest& request,
-                                const std::string& data_fingerprint,
-                                const std::string& checkpoint) {
+                                const std::string& data_fingerprint, const std::string& checkpoint,
+                                const std::string& model) {
   const nlohmann::json record = {{"started", utc_now()},
                                  {"command", request.command},
                                  {"version", request.version},
@@ -23,7 +23,8 @@ std::string write_launch_record(World& world, const TrainRequest& request,
                                  {"communicator", world.device().name()},
                                  {"job", job_id()},
                                  {"data_fingerprint", data_fingerprint},
-                                 {"resumed_from", checkpoint}};
+                                 {"resumed_from", checkpoint},
+                                 {"started_from", model}};
   // Paths may not be valid UTF-8; write_json replaces such bytes.
   return write_json(record);
 }

@@ -9,9 +9,11 @@
 namespace valley {
 
 // One JSON object: time, command, versions, host, ranks, device, communicator, job, fingerprint of
-// the data, and `checkpoint`, from which the launch resumes ("": none).
+// the data, `checkpoint`, from which the launch resumes, and `model`, from which a new run starts
+// ("": none).
 [[nodiscard]] std::string write_launch_record(World& world, const TrainRequest& request,
                                               const std::string& data_fingerprint,
-                                              const std::string& checkpoint);
+                                              const std::string& checkpoint,
+                                              const std::string& model);
 
 }  // namespace valley

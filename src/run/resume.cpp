@@ -50,19 +50,36 @@ bool is_there(const std::filesystem::path& path) {
   return std::filesystem::exists(path, ignored);
 }
 
-// The run to resume; or, if absent, a new run, from its first step or from the checkpoint of
-// another run.
+// The run to resume; or, if absent, a new run: from its first step, from the checkpoint of another
+// run, or from the weights of another run.
 struct Target {
   std::optional<std::filesystem::path> run;
   std::optional<std::filesystem::path> checkpoint;
+  std::filesystem::path model;
 };
 
-Target find_target(const std::string& resume, const std::filesystem::path& out,
-                   const std::string& name) {
-  if (resume == "none") return {};
-  if (resume == "auto") return {newest_run(out, name), std::nullopt};
+Target new_run(const ForkRequest& fork) {
+  if (fork.from.empty()) return {};
+  return {std::nullopt, std::nullopt, find_fork_model(fork)};
+}
+
+Target find_target(const StartRequest& request) {
+  const std::string& resume = request.resume;
+  if (resume == "none") return new_run(request.fork);
+  if (resume == "auto") {
+    std::optional<std::filesystem::path> newest = newest_run(request.out, request.name);
+    if (!newest) return new_run(request.fork);
+    if (!request.fork.from.empty())
+      log::info("{} continues: --from counts for its first launch only", newest->string());
+    return {std::move(newest), std::nullopt, {}};
+  }
+  if (!request.fork.from.empty())
+    throw Error(ExitCode::kUsage,
+                "--resume {} continues that run, whose weights --from {} would replace; leave one "
+                "of them out",
+                resume, request.fork.from);
   const std::filesystem::path path = resume_path(resume);
-  if (is_there(path / "config.toml")) return {path, std::nullopt};
+  if (is_there(path / "config.toml")) return {path, std::nullopt, {}};
   if (!is_there(path / "COMMIT")) {
     throw Error(ExitCode::kMissingInput,
                 "--resume {}: not a run directory (no config.toml) and not a checkpoint (no "
@@ -73,9 +90,9 @@ Target find_target(const std::string& resume, const std::filesystem::path& out,
   const auto newest = newest_good_checkpoint(folder);
   const std::filesystem::path run = folder.parent_path();
   if (newest && std::filesystem::equivalent(*newest, path) && is_there(run / "config.toml"))
-    return {run, std::nullopt};
+    return {run, std::nullopt, {}};
   log::info("{} is not the newest checkpoint of its run: a new run starts from it", path.string());
-  return {std::nullopt, path};
+  return {std::nullopt, path, {}};
 }
 
 }  // namespace
@@ -86,28 +103,29 @@ std::filesystem::path resume_path(const std::string& resume) {
   return path;
 }
 
-RunChoice choose_run(const std::string& resume, const std::filesystem::path& out,
-                     const std::string& name, const Schema& schema, const LaunchCheck& check) {
-  const Target target = find_target(resume, out, name);
+RunChoice choose_run(const StartRequest& request, const Schema& schema, const LaunchCheck& check) {
+  const Target target = find_target(request);
   if (!target.run) {
-    require_directory_possible(out);
-    check(out, target.checkpoint);
-    return {std::nullopt, target.checkpoint};
+    require_directory_possible(request.out);
+    check(request.out, target.checkpoint);
+    return {std::nullopt, target.checkpoint, target.model};
   }
   RunDirectory run = RunDirectory::open(*target.run);
   auto checkpoint = checkpoint_of(run.path(), schema);
   check(run.checkpoints(), checkpoint);
-  return {std::move(run), std::move(checkpoint)};
+  return {std::move(run), std::move(checkpoint), {}};
 }
 
-std::string preview_run(const std::string& resume, const std::filesystem::path& out,
-                        const std::string& name, const Schema& schema, const LaunchCheck& check) {
-  const Target target = find_target(resume, out, name);
+std::string preview_run(const StartRequest& request, const Schema& schema,
+                        const LaunchCheck& check) {
+  const Target target = find_target(request);
   if (!target.run) {
-    require_directory_possible(out);
-    check(out, target.checkpoint);
-    return fmt::format("start: a new run in {}{}", out.string(),
-                       target.checkpoint ? ", from " + target.checkpoint->string() : "");
+    require_directory_possible(request.out);
+    check(request.out, target.checkpoint);
+    const std::string source =
+        target.checkpoint ? target.checkpoint->string() : target.model.string();
+    return fmt::format("start: a new run in {}{}", request.out.string(),
+                       source.empty() ? "" : ", from " + source);
   }
   RunDirectory::require_available(*target.run);
   const auto checkpoint = checkpoint_of(*target.run, schema);

@@ -43,6 +43,9 @@ class TrainingRun {
 
  private:
   [[nodiscard]] bool is_root() { return world_.rank() == 0; }
+  [[nodiscard]] StartRequest start_request() const {
+    return {request_.resume, request_.out, request_.name, request_.fork};
+  }
   void agree();
   int dry_run(const RunPlan& plan);
   void check_launch(const std::filesystem::path& folder,
@@ -82,6 +85,8 @@ class TrainingRun {
   std::optional<RunRecorder> recorder_;           // rank 0
   std::optional<CheckpointWriter> writer_;        // rank 0
   std::string checkpoint_;                        // to restore; "": none
+  std::string model_;                             // to start from; "": none
+  Trainer::Adopted adopted_;                      // from model_
   std::unique_ptr<Trainer> trainer_;
   std::int64_t last_saved_ = -1;
   std::int64_t saves_ = 0;      // checkpoints between steps
@@ -154,7 +159,7 @@ int TrainingRun::dry_run(const RunPlan& plan) {
     facts.memory_per_rank = memory_per_rank(world_);
     facts.steps = steps_;
     facts.launch =
-        preview_run(request_.resume, request_.out, request_.name, schema_,
+        preview_run(start_request(), schema_,
                     [this](const auto& folder, const auto& from) { check_launch(folder, from); });
     facts.checkpoints = space_;
     if (request_.json) facts.warnings = warnings_->texts();
@@ -187,12 +192,14 @@ void TrainingRun::check_launch(const std::filesystem::path& folder,
 void TrainingRun::choose() {
   if (is_root()) {
     RunChoice choice =
-        choose_run(request_.resume, request_.out, request_.name, schema_,
+        choose_run(start_request(), schema_,
                    [this](const auto& folder, const auto& from) { check_launch(folder, from); });
     if (choice.run) run_.emplace(std::move(*choice.run));
     if (choice.checkpoint) checkpoint_ = choice.checkpoint->string();
+    model_ = choice.model.string();
   }
   checkpoint_ = world_.broadcast(checkpoint_);
+  model_ = world_.broadcast(model_);
 }
 
 void TrainingRun::restore() {
@@ -200,6 +207,8 @@ void TrainingRun::restore() {
     const Checkpoint checkpoint =
         rank_zero_first(world_, [&] { return read_checkpoint(checkpoint_); });
     trainer_->restore(checkpoint, schema_, data_.training->fingerprint(), checkpoint_);
+  } else if (!model_.empty()) {
+    adopted_ = start_from(world_, request_.fork, model_, schema_, *trainer_);
   }
   world_.require_equal("the state of the networks", trainer_->digest());
 }
@@ -212,16 +221,17 @@ void TrainingRun::open_run() {
     if (!run_) run_.emplace(RunDirectory::create(request_.out, request_.name));
     log::tee_to(run_->log_file().string());
     run_->record_start(
-        write_launch_record(world_, request_, data_.training->fingerprint(), checkpoint_));
+        write_launch_record(world_, request_, data_.training->fingerprint(), checkpoint_, model_));
     writer_.emplace(run_->checkpoints(), experiment_.checkpoint.keep);
     path = std::filesystem::absolute(run_->path()).string();
     log::info("run: {}", run_->path().string());
     if (!checkpoint_.empty())
       log::info("resumed from {} at step {}", checkpoint_, trainer_->steps_done());
+    if (!model_.empty()) log_adopted(adopted_, model_);
   }
   run_path_ = world_.broadcast(path);
-  if (!checkpoint_.empty()) {
-    // A new run from another run's checkpoint saves its own checkpoint before its first step.
+  if (!checkpoint_.empty() || !model_.empty()) {
+    // A new run from another run's weights saves its own checkpoint before its first step.
     if (world_.broadcast(is_continued ? "own" : "another's") == "own") {
       last_saved_ = trainer_->steps_done();
     } else {

@@ -7,6 +7,7 @@
 #include "comm/world.h"
 #include "experiment/experiment.h"
 #include "plan/cost_estimate.h"
+#include "run/fork.h"
 
 namespace valley {
 
@@ -14,6 +15,7 @@ struct TrainRequest {
   std::string name = "run";  // name of the new run's folder, without its number
   std::filesystem::path out = "runs";
   std::string resume = "none";  // none, auto or a path
+  ForkRequest fork;             // weights of a new run
   bool dry_run = false;
   bool json = false;           // the plan of a dry run as JSON
   ReductionQuestion question;  // for the cost estimate of a dry run

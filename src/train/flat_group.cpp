@@ -5,8 +5,11 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "kernels/optimizers.h"
+#include "nn/tensor_pattern.h"
 
 namespace valley {
 namespace {
@@ -38,9 +41,8 @@ at::Tensor FlatLayout::view(const at::Tensor& flat, std::size_t i) const {
 at::Tensor FlatLayout::blocks_of_weights() const {
   const at::Tensor blocks = at::zeros({size_ / kAlignment}, at::kByte);
   for (std::size_t i = 0; i < entries_.size(); ++i) {
-    const std::int64_t end = i + 1 < entries_.size() ? entries_[i + 1].offset : size_;
     if (entries_[i].shape.size() >= 2)
-      blocks.slice(0, entries_[i].offset / kAlignment, end / kAlignment).fill_(1);
+      blocks.slice(0, entries_[i].offset / kAlignment, end(i) / kAlignment).fill_(1);
   }
   return blocks;
 }
@@ -65,6 +67,22 @@ void FlatLayout::load(const at::Tensor& flat, const std::string& prefix, const T
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     view(flat, i).copy_(require_tensor(in, prefix + entries_[i].name, entries_[i].shape, where));
   }
+}
+
+std::vector<std::string> FlatLayout::load_matching(const at::Tensor& flat,
+                                                   const std::string& prefix,
+                                                   const TensorMap& in) const {
+  const at::NoGradGuard no_grad;
+  std::vector<std::string> others;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    const auto found = in.find(prefix + entries_[i].name);
+    if (found == in.end() || found->second.sizes() != at::IntArrayRef(entries_[i].shape)) {
+      others.push_back(prefix + entries_[i].name);
+    } else {
+      view(flat, i).copy_(found->second);
+    }
+  }
+  return others;
 }
 
 FlatGroup::FlatGroup(std::string name, const ParameterSet& set, at::Device device, bool trainable)
@@ -129,6 +147,42 @@ void FlatGroup::derive() const {
   for (const Derived& d : derived_) d.kept.copy_(d.of(d.from));
 }
 
+void FlatGroup::freeze(const std::vector<std::string>& patterns) {
+  const auto add_matching = [&](const FlatLayout& layout, std::int64_t first, std::int64_t last,
+                                std::vector<Range>& to) {
+    for (std::size_t i = 0; i < layout.tensors() && layout.offset(i) < last; ++i) {
+      const std::string name = name_ + "." + layout.name(i);
+      const bool is_frozen = std::ranges::any_of(
+          patterns, [&](const std::string& pattern) { return matches_pattern(name, pattern); });
+      if (!is_frozen) continue;
+      const Range found{first + layout.offset(i), first + layout.end(i)};
+      if (!to.empty() && to.back().end == found.begin) {
+        to.back().end = found.end;
+      } else {
+        to.push_back(found);
+      }
+    }
+  };
+  add_matching(layout_, 0, layout_.size(), frozen_);
+  add_matching(buffers_, layout_.size(), moving_ - layout_.size(), frozen_statistics_);
+}
+
+void FlatGroup::zero_frozen() const {
+  zero_frozen(reduced_);
+  for (const auto& [begin, end] : frozen_statistics_) reduced_.slice(0, begin, end).zero_();
+}
+
+void FlatGroup::zero_frozen(const at::Tensor& moment) const {
+  for (const auto& [begin, end] : frozen_) moment.slice(0, begin, end).zero_();
+}
+
+at::Tensor FlatGroup::decaying_blocks() const {
+  const at::Tensor blocks = layout_.blocks_of_weights();
+  for (const auto& [begin, end] : frozen_)
+    blocks.slice(0, begin / FlatLayout::kAlignment, end / FlatLayout::kAlignment).zero_();
+  return blocks.to(values_.device());
+}
+
 void FlatGroup::zero() const { reduced_.zero_(); }
 
 void FlatGroup::take_statistics(double momentum, const at::Tensor& not_finite) const {
@@ -151,12 +205,26 @@ void FlatGroup::save(const std::string& prefix, TensorMap& out, DeferredCopies* 
   if (buffers_.tensors() > 0) buffers_.save(buffer_values(), prefix, out);
 }
 
+void FlatGroup::update_copies() const {
+  if (bf16_copy_.defined()) bf16_copy_.copy_(parameters());
+  derive();
+}
+
 void FlatGroup::load(const std::string& prefix, const TensorMap& in,
                      const std::string& where) const {
   layout_.load(values_, prefix, in, where);
-  if (bf16_copy_.defined()) bf16_copy_.copy_(parameters());
-  derive();
+  update_copies();
   if (buffers_.tensors() > 0) buffers_.load(buffer_values(), prefix, in, where);
+}
+
+std::vector<std::string> FlatGroup::load_matching(const std::string& prefix,
+                                                  const TensorMap& in) const {
+  std::vector<std::string> others = layout_.load_matching(values_, prefix, in);
+  update_copies();
+  if (buffers_.tensors() == 0) return others;
+  for (std::string& name : buffers_.load_matching(buffer_values(), prefix, in))
+    others.push_back(std::move(name));
+  return others;
 }
 
 }  // namespace valley

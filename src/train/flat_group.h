@@ -33,6 +33,11 @@ class FlatLayout {
   [[nodiscard]] std::size_t tensors() const { return entries_.size(); }
   // Index of the first element of tensor `i`.
   [[nodiscard]] std::int64_t offset(std::size_t i) const { return entries_.at(i).offset; }
+  // Index after the last element of tensor `i`, its padding included.
+  [[nodiscard]] std::int64_t end(std::size_t i) const {
+    return i + 1 < entries_.size() ? entries_[i + 1].offset : size_;
+  }
+  [[nodiscard]] const std::string& name(std::size_t i) const { return entries_.at(i).name; }
 
   // uint8 [size() / kAlignment] on the CPU: 1 for the parts of tensors with two or more dimensions,
   // 0 for those of biases and normalization.
@@ -44,6 +49,10 @@ class FlatLayout {
             DeferredCopies* later = nullptr) const;
   void load(const at::Tensor& flat, const std::string& prefix, const TensorMap& in,
             const std::string& where) const;
+  // Loads the tensors of which `in` has one with that name and shape; the full names of the others.
+  [[nodiscard]] std::vector<std::string> load_matching(const at::Tensor& flat,
+                                                       const std::string& prefix,
+                                                       const TensorMap& in) const;
 
  private:
   struct Entry {
@@ -81,6 +90,13 @@ class FlatGroup {
   // Creates the derived tensors of `set` in `type`; `load` and `derive` update them.
   void keep_derived(const ParameterSet& set, at::ScalarType type);
   void derive() const;
+  // From now on, tensors whose full names match one of `patterns` (matches_pattern) keep their
+  // values: zero_frozen clears their gradients and statistics.
+  void freeze(const std::vector<std::string>& patterns);
+  void zero_frozen() const;                          // after the reduction
+  void zero_frozen(const at::Tensor& moment) const;  // the same in a flat buffer of parameters
+  // FlatLayout::blocks_of_weights without frozen tensors.
+  [[nodiscard]] at::Tensor decaying_blocks() const;
   void zero() const;  // gradients, statistics and tail
 
   // Once per step, after the reduction: running += momentum * statistics, unless `not_finite`
@@ -94,9 +110,13 @@ class FlatGroup {
   // runs. `load` reverses it and names `where` in errors.
   void save(const std::string& prefix, TensorMap& out, DeferredCopies* later = nullptr) const;
   void load(const std::string& prefix, const TensorMap& in, const std::string& where) const;
+  // Loads the tensors that fit, as FlatLayout::load_matching; the full names of the others.
+  [[nodiscard]] std::vector<std::string> load_matching(const std::string& prefix,
+                                                       const TensorMap& in) const;
 
  private:
   [[nodiscard]] at::Tensor buffer_values() const;
+  void update_copies() const;  // after a load
 
   std::string name_;
   FlatLayout layout_;
@@ -105,6 +125,11 @@ class FlatGroup {
   at::Tensor values_;
   at::Tensor reduced_;
   at::Tensor bf16_copy_;
+  struct Range {
+    std::int64_t begin, end;
+  };
+  std::vector<Range> frozen_;             // elements of parameters
+  std::vector<Range> frozen_statistics_;  // elements of reduced_
   struct Derived {
     at::Tensor from;
     std::function<at::Tensor(const at::Tensor&)> of;

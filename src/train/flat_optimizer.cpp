@@ -42,8 +42,7 @@ FlatOptimizer::FlatOptimizer(const FlatGroup& group, at::Tensor rate, const Opti
       norm_(at::zeros({}, group.values().options())) {
   for (std::size_t i = 0; i < names_.size(); ++i)
     moments_.push_back(at::zeros_like(group.gradients()));
-  if (limits_.weight_decay > 0)
-    decaying_ = group.layout().blocks_of_weights().to(group.values().device());
+  if (limits_.weight_decay > 0) decaying_ = group.decaying_blocks();
 }
 
 at::Tensor FlatOptimizer::rate() const {
@@ -56,6 +55,7 @@ void FlatOptimizer::reset() {
 }
 
 void FlatOptimizer::step(const at::Tensor& not_finite) {
+  group_.zero_frozen();
   const at::Tensor gradients = group_.gradients();
   // Always the same tensor: see StepPasses.
   if (limits_.clip_norm > 0) {
@@ -89,7 +89,21 @@ void FlatOptimizer::save(TensorMap& state, DeferredCopies* later) const {
 void FlatOptimizer::load(const TensorMap& state, const std::string& where) {
   for (std::size_t i = 0; i < moments_.size(); ++i)
     group_.layout().load(moments_[i], prefix() + names_[i] + ".", state, where);
+  forget_frozen();
   updates_.copy_(require_tensor(state, prefix() + "updates", {}, where));
+}
+
+void FlatOptimizer::load_matching(const TensorMap& state) {
+  for (std::size_t i = 0; i < moments_.size(); ++i)
+    static_cast<void>(
+        group_.layout().load_matching(moments_[i], prefix() + names_[i] + ".", state));
+  forget_frozen();
+  if (const auto found = state.find(prefix() + "updates"); found != state.end())
+    updates_.copy_(found->second);
+}
+
+void FlatOptimizer::forget_frozen() const {
+  for (const at::Tensor& moment : moments_) group_.zero_frozen(moment);
 }
 
 }  // namespace valley

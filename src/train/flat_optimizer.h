@@ -36,14 +36,17 @@ class FlatOptimizer {
   // "optimizer.NAME.updates".
   void save(TensorMap& state, DeferredCopies* later = nullptr) const;
   void load(const TensorMap& state, const std::string& where);
+  // Loads the moments that fit; others, and the update count if there is none, stay zero.
+  void load_matching(const TensorMap& state);
 
  private:
+  void forget_frozen() const;  // moments of frozen tensors would move them
   [[nodiscard]] std::string prefix() const { return "optimizer." + group_.name() + "."; }
   const FlatGroup& group_;
   at::Tensor rate_;
   OptimizerRule rule_;
   UpdateLimits limits_;
-  at::Tensor decaying_;  // uint8, see FlatLayout::blocks_of_weights; undefined without decay
+  at::Tensor decaying_;  // uint8, see FlatGroup::decaying_blocks; undefined without decay
   StepRate step_rate_;
   std::vector<std::string> names_;   // names of moments_
   std::vector<at::Tensor> moments_;  // float [size] each

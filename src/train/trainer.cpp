@@ -105,6 +105,7 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
   for (const NamedNetwork& n : model_->networks()) {
     auto t = std::make_unique<TrainedNetwork>(
         TrainedNetwork{FlatGroup(n.name, n.network->parameters(), device, true), nullptr});
+    t->group.freeze(experiment.train.freeze);
     if (experiment.keeps_bf16_copy()) t->group.keep_bf16_copy(n.network->parameters());
     if (experiment.keeps_folded(device.type()))
       t->group.keep_derived(n.network->parameters(), experiment.compute().type);

@@ -124,6 +124,28 @@ class Trainer {
   void restore(const Checkpoint& checkpoint, const Schema& schema, const std::string& fingerprint,
                const std::string& where);
 
+  // The result of `adopt`.
+  struct Adopted {
+    std::int64_t tensors = 0;              // taken
+    std::vector<std::string> initialized;  // absent in the source, or another shape there
+    std::vector<std::string> unused;       // tensors of the source
+  };
+  // Before the first step: takes the weights and buffers of `networks` (empty: all) where names and
+  // shapes are equal; averages start from those of the source, or from the weights. `is_continued`:
+  // adopt_state follows; otherwise buffers that depend on the step are those of step 0. Errors:
+  // kConfig for a network that the model lacks, kData if no tensor fits.
+  Adopted adopt(const TensorMap& model, const std::vector<std::string>& networks, bool is_continued,
+                const std::string& where);
+  // After `adopt`: also takes position, moments that fit, and the state of the objective; that of
+  // the learning rate if its keys are unchanged. Errors: kConfig for another global batch or
+  // objective, kData for state of another shape.
+  void adopt_state(const Checkpoint& checkpoint, const Schema& schema, const std::string& where);
+
+  // Runs from which the weights come, the oldest first: a JSON array in the model's metadata; "":
+  // none.
+  [[nodiscard]] const std::string& lineage() const { return lineage_; }
+  void set_lineage(std::string json) { lineage_ = std::move(json); }
+
  private:
   struct StagePlace {
     const Stage& stage;
@@ -133,6 +155,7 @@ class Trainer {
   [[nodiscard]] const Stage& last_stage() const {
     return stage_at(steps_done_ > 0 ? steps_done_ - 1 : 0).stage;
   }
+  void load_position(const TensorMap& state, const std::string& where);
   void run_passes(const BatchShare& share);
   void record_steps();
   [[nodiscard]] bool is_report_step() const;
@@ -167,6 +190,7 @@ class Trainer {
   GlobalSums epoch_sums_;                        // double; only for objectives with epochs
   std::int64_t steps_done_ = 0;
   std::int64_t forwarded_ = 0;
+  std::string lineage_;
   // The step for which average_model_'s running moments were estimated; -1: none.
   mutable std::int64_t moments_step_ = -1;
 };

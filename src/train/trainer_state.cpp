@@ -1,10 +1,13 @@
 // Saves the state of a Trainer to checkpoints and restores it.
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <functional>
+#include <set>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -17,6 +20,18 @@ constexpr const char* kStepEntry = "position.step";
 constexpr const char* kImagesEntry = "position.images";
 constexpr const char* kFingerprint = "data.fingerprint";
 constexpr const char* kConfigPrefix = "config.";
+constexpr const char* kLineage = "lineage";
+
+// The keys of a checkpoint's config.
+std::map<std::string, std::string> saved_config(
+    const std::map<std::string, std::string>& metadata) {
+  std::map<std::string, std::string> saved;
+  for (const auto& [key, value] : metadata) {
+    if (key.starts_with(kConfigPrefix))
+      saved[key.substr(std::string(kConfigPrefix).size())] = value;
+  }
+  return saved;
+}
 
 // Calls `take` with the bytes of each tensor: networks, then the objective's state.
 void for_each_state(const std::vector<std::unique_ptr<TrainedNetwork>>& networks,
@@ -70,6 +85,7 @@ Checkpoint Trainer::snapshot(const Schema& schema, const std::string& fingerprin
   for (const auto& [key, value] : schema.values()) {
     if (key.starts_with("objective.")) c.model.metadata[key] = value;
   }
+  if (!lineage_.empty()) c.model.metadata[kLineage] = lineage_;
   for (const auto& t : trained_) t->group.save(t->group.name() + ".", c.model.tensors, later);
   estimate_average_moments();
   for (const auto& a : averages_) a->save(a->name() + "_ema.", c.model.tensors, later);
@@ -95,12 +111,7 @@ Checkpoint Trainer::snapshot(const Schema& schema, const std::string& fingerprin
 void require_same_training(const std::map<std::string, std::string>& metadata, const Schema& schema,
                            const std::string& data_path, const std::string& fingerprint,
                            const std::string& where) {
-  std::map<std::string, std::string> saved;
-  for (const auto& [key, value] : metadata) {
-    if (key.starts_with(kConfigPrefix))
-      saved[key.substr(std::string(kConfigPrefix).size())] = value;
-  }
-  if (const auto conflicts = resume_conflicts(saved, schema); !conflicts.empty()) {
+  if (const auto conflicts = resume_conflicts(saved_config(metadata), schema); !conflicts.empty()) {
     throw Error(ExitCode::kConfig,
                 "the config differs from that of {} in keys that cannot change on resume:\n  {}\n"
                 "undo these changes, or start a new run with --resume none",
@@ -125,16 +136,94 @@ void Trainer::restore(const Checkpoint& checkpoint, const Schema& schema,
     t->optimizer->load(state, where);
   }
   for (const auto& a : averages_) a->load(a->name() + "_ema.", checkpoint.model.tensors, where);
-  moments_step_ = -1;
   rates_.load(state, where);
   objective_->load(state, where);
   objective_->load_owned(state, where);
+  load_position(state, where);
+  const auto lineage = checkpoint.model.metadata.find(kLineage);
+  lineage_ = lineage == checkpoint.model.metadata.end() ? "" : lineage->second;
+}
+
+void Trainer::load_position(const TensorMap& state, const std::string& where) {
+  moments_step_ = -1;
   epoch_sums_.clear();
   for (const auto& [name, tensor] : state) {
     if (name.starts_with("epoch.")) epoch_sums_[name.substr(6)] = tensor.to(communicator_.device());
   }
   steps_done_ = require_tensor(state, kStepEntry, {}, where).item<std::int64_t>();
   state_.position.fill_(require_tensor(state, kImagesEntry, {}, where).item<std::int64_t>());
+}
+
+Trainer::Adopted Trainer::adopt(const TensorMap& model, const std::vector<std::string>& networks,
+                                bool is_continued, const std::string& where) {
+  VALLEY_CHECK(steps_done_ == 0);
+  for (const std::string& name : networks) {
+    if (model_->has_network(name)) continue;
+    std::vector<std::string> names;
+    for (const NamedNetwork& n : model_->networks()) names.push_back(n.name);
+    throw Error(ExitCode::kConfig, "--from-networks: the model has no network \"{}\"; it has {}",
+                name, fmt::join(names, ", "));
+  }
+  const auto is_wanted = [&](const std::string& name) {
+    return networks.empty() || std::ranges::find(networks, name) != networks.end();
+  };
+  Adopted adopted;
+  std::set<std::string> used;
+  const auto take = [&](const FlatGroup& group, const std::string& prefix) {
+    const std::vector<std::string> others = group.load_matching(prefix, model);
+    for (const auto& [name, tensor] : model)
+      if (name.starts_with(prefix) && std::ranges::find(others, name) == others.end())
+        used.insert(name);
+    return others;
+  };
+  for (const auto& t : trained_) {
+    if (!is_wanted(t->group.name())) continue;
+    for (std::string& name : take(t->group, t->group.name() + "."))
+      adopted.initialized.push_back(std::move(name));
+  }
+  adopted.tensors = static_cast<std::int64_t>(used.size());
+  if (used.empty())
+    throw Error(ExitCode::kData,
+                "{}: none of its {} tensors has the name and shape of one of this model; check "
+                "model.* and --from-networks",
+                where, model.size());
+  for (const auto& average : averages_) {
+    average->values().copy_(trained(average->name()).group.values());
+    if (is_wanted(average->name())) static_cast<void>(take(*average, average->name() + "_ema."));
+  }
+  if (!is_continued) {
+    const at::NoGradGuard no_grad;
+    for (const NamedNetwork& n : model_->networks()) n.network->end_step(0);
+  }
+  for (const auto& [name, tensor] : model)
+    if (!used.contains(name)) adopted.unused.push_back(name);
+  moments_step_ = -1;
+  return adopted;
+}
+
+void Trainer::adopt_state(const Checkpoint& checkpoint, const Schema& schema,
+                          const std::string& where) {
+  const std::map<std::string, std::string> saved = saved_config(checkpoint.state.metadata);
+  std::vector<std::string> rate_changes;
+  for (const std::string& conflict : resume_conflicts(saved, schema)) {
+    const std::string key = conflict.substr(0, conflict.find(':'));
+    if (key == "train.global_batch" || key == "objective.name" || key == "model.name")
+      throw Error(ExitCode::kConfig,
+                  "--from-state: the state of {} is of another training ({}); leave --from-state "
+                  "out to start from the weights alone",
+                  where, conflict);
+    if (may_change_learning_rate(key)) rate_changes.push_back(conflict);
+  }
+  const TensorMap& state = checkpoint.state.tensors;
+  for (const auto& t : trained_) t->optimizer->load_matching(state);
+  objective_->load(state, where);
+  objective_->load_owned(state, where);
+  load_position(state, where);
+  if (rate_changes.empty()) {
+    rates_.load(state, where);
+  } else {
+    rates_.rewind_to(steps_done_);
+  }
 }
 
 }  // namespace valley

@@ -157,6 +157,30 @@ TEST(Load, LimitsAreNamed) {
   EXPECT_TRUE(contains(load_error("train.steps = 9223372036854775808"), "run.toml:1:"));
 }
 
+TEST(Load, ListsOfStringsTakeOneStringToo) {
+  std::vector<std::string> names;
+  Schema schema;
+  schema.key("a.names", &names);
+  schema.load_text("[a]\nnames = ['x', \"y.0-2\"]", "run.toml", {});
+  EXPECT_EQ(names, (std::vector<std::string>{"x", "y.0-2"}));
+  EXPECT_EQ(schema.keys().front().value(), R"(["x", "y.0-2"])");
+  EXPECT_EQ(schema.keys().front().type(), "list of strings");
+  schema.load_text("", "run.toml", {"a.names=z.1"});
+  EXPECT_EQ(names, std::vector<std::string>{"z.1"});
+  schema.load_text("", "run.toml", {R"(a.names=["p", "q"])"});
+  EXPECT_EQ(names, (std::vector<std::string>{"p", "q"}));
+  for (const char* bad : {"[a]\nnames = [1]", "[a]\nnames = 2"}) {
+    try {
+      schema.load_text(bad, "run.toml", {});
+      ADD_FAILURE() << bad;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("run.toml:2: a.names takes a list of strings"),
+                std::string::npos)
+          << error.what();
+    }
+  }
+}
+
 TEST(Load, ListsAreCheckedElementByElement) {
   EXPECT_EQ(load_error("model.hidden = [3, 0]"),
             "run.toml:1: model.hidden takes a list of integers >= 1, not the list [ 3, 0 ]");

@@ -161,6 +161,32 @@ TEST_F(FlatOptimizerTest, DecaysWeightsButNotBiases) {
   EXPECT_TRUE(at::equal(bias, at::full({5}, 3.0F)));
 }
 
+// Not even by moments of an earlier training, or by weight decay.
+TEST_F(FlatOptimizerTest, FrozenTensorsKeepTheirValues) {
+  FlatGroup group("g", set_, at::kCPU, true);
+  TensorMap state;
+  {
+    FlatOptimizer before(group, rate(), rule(OptimizerName::kAdam));
+    group.gradients().fill_(1);
+    before.step(at::zeros({}, at::kInt));
+    before.save(state);
+    for (auto& [name, tensor] : state) tensor = tensor.clone();
+  }
+  const at::Tensor bias = set_.all()[1].value.detach();
+  const at::Tensor weight_now = weight_.detach().clone();
+  const at::Tensor bias_now = bias.clone();
+  group.freeze({"g.conv.weight"});
+  FlatOptimizer adam(group, rate(), rule(OptimizerName::kAdam), {.weight_decay = 0.2});
+  adam.load(state, "here");
+  group.gradients().fill_(std::numeric_limits<float>::quiet_NaN());
+  set_.all()[1].value.grad().fill_(1);
+  const at::Tensor not_finite = at::zeros({}, at::kInt);
+  adam.step(not_finite);
+  EXPECT_TRUE(at::equal(weight_.detach(), weight_now));
+  EXPECT_FALSE(at::equal(bias, bias_now));
+  EXPECT_EQ(not_finite.item<int>(), 0);
+}
+
 TEST_F(FlatOptimizerTest, ScalesScheduledLearningRate) {
   const FlatGroup group("g", set_, at::kCPU, true);
   const at::Tensor scheduled = rate();
