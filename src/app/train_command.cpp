@@ -68,10 +68,10 @@ std::string name_of_run(const std::filesystem::path& folder) {
   return text.substr(digits + 1);
 }
 
-// The name of a run's folder, from the name of its config file or, for config.toml, from that of the
-// run that holds it. Characters other than letters, digits, '.', '_' and '-' become '-'. A hash of
-// the whole name follows if it is not ASCII or too long: otherwise all configs of some languages
-// would share one name, and --resume auto would take the run of another config.
+// The name of a run's folder, from the name of its config file or, for config.toml, from the run
+// that holds it. Characters other than letters, digits, '.', '_' and '-' become '-'. A hash of the
+// whole name follows if it is not ASCII or too long: otherwise all configs of some languages would
+// share one name, and --resume auto would take the run of another config.
 std::string run_name(const std::filesystem::path& file) {
   constexpr std::size_t kMaxNameBytes = 200;
   constexpr std::size_t kHashDigits = 8;
