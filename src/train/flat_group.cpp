@@ -69,20 +69,18 @@ void FlatLayout::load(const at::Tensor& flat, const std::string& prefix, const T
   }
 }
 
-std::vector<std::string> FlatLayout::load_matching(const at::Tensor& flat,
-                                                   const std::string& prefix,
-                                                   const TensorMap& in) const {
+MatchedTensors FlatLayout::load_matching(const at::Tensor& flat, const std::string& prefix,
+                                         const TensorMap& in) const {
   const at::NoGradGuard no_grad;
-  std::vector<std::string> others;
+  MatchedTensors matched;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const auto found = in.find(prefix + entries_[i].name);
-    if (found == in.end() || found->second.sizes() != at::IntArrayRef(entries_[i].shape)) {
-      others.push_back(prefix + entries_[i].name);
-    } else {
-      view(flat, i).copy_(found->second);
-    }
+    const bool fits =
+        found != in.end() && found->second.sizes() == at::IntArrayRef(entries_[i].shape);
+    if (fits) view(flat, i).copy_(found->second);
+    (fits ? matched.taken : matched.others).push_back(prefix + entries_[i].name);
   }
-  return others;
+  return matched;
 }
 
 FlatGroup::FlatGroup(std::string name, const ParameterSet& set, at::Device device, bool trainable)
@@ -217,14 +215,14 @@ void FlatGroup::load(const std::string& prefix, const TensorMap& in,
   if (buffers_.tensors() > 0) buffers_.load(buffer_values(), prefix, in, where);
 }
 
-std::vector<std::string> FlatGroup::load_matching(const std::string& prefix,
-                                                  const TensorMap& in) const {
-  std::vector<std::string> others = layout_.load_matching(values_, prefix, in);
+MatchedTensors FlatGroup::load_matching(const std::string& prefix, const TensorMap& in) const {
+  MatchedTensors matched = layout_.load_matching(values_, prefix, in);
   update_copies();
-  if (buffers_.tensors() == 0) return others;
-  for (std::string& name : buffers_.load_matching(buffer_values(), prefix, in))
-    others.push_back(std::move(name));
-  return others;
+  if (buffers_.tensors() == 0) return matched;
+  const MatchedTensors buffers = buffers_.load_matching(buffer_values(), prefix, in);
+  matched.taken.insert(matched.taken.end(), buffers.taken.begin(), buffers.taken.end());
+  matched.others.insert(matched.others.end(), buffers.others.begin(), buffers.others.end());
+  return matched;
 }
 
 }  // namespace valley

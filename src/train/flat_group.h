@@ -22,6 +22,12 @@
 
 namespace valley {
 
+// Full names of the tensors of a layout: those that a load took, and the others.
+struct MatchedTensors {
+  std::vector<std::string> taken;
+  std::vector<std::string> others;
+};
+
 class FlatLayout {
  public:
   static constexpr std::int64_t kAlignment = 64;  // elements
@@ -49,10 +55,9 @@ class FlatLayout {
             DeferredCopies* later = nullptr) const;
   void load(const at::Tensor& flat, const std::string& prefix, const TensorMap& in,
             const std::string& where) const;
-  // Loads the tensors of which `in` has one with that name and shape; the full names of the others.
-  [[nodiscard]] std::vector<std::string> load_matching(const at::Tensor& flat,
-                                                       const std::string& prefix,
-                                                       const TensorMap& in) const;
+  // Loads the tensors of which `in` has one with that name and shape.
+  MatchedTensors load_matching(const at::Tensor& flat, const std::string& prefix,
+                               const TensorMap& in) const;
 
  private:
   struct Entry {
@@ -110,9 +115,8 @@ class FlatGroup {
   // runs. `load` reverses it and names `where` in errors.
   void save(const std::string& prefix, TensorMap& out, DeferredCopies* later = nullptr) const;
   void load(const std::string& prefix, const TensorMap& in, const std::string& where) const;
-  // Loads the tensors that fit, as FlatLayout::load_matching; the full names of the others.
-  [[nodiscard]] std::vector<std::string> load_matching(const std::string& prefix,
-                                                       const TensorMap& in) const;
+  // Loads the tensors that fit, as FlatLayout::load_matching.
+  MatchedTensors load_matching(const std::string& prefix, const TensorMap& in) const;
 
  private:
   [[nodiscard]] at::Tensor buffer_values() const;

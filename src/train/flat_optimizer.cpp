@@ -95,8 +95,7 @@ void FlatOptimizer::load(const TensorMap& state, const std::string& where) {
 
 void FlatOptimizer::load_matching(const TensorMap& state) {
   for (std::size_t i = 0; i < moments_.size(); ++i)
-    static_cast<void>(
-        group_.layout().load_matching(moments_[i], prefix() + names_[i] + ".", state));
+    group_.layout().load_matching(moments_[i], prefix() + names_[i] + ".", state);
   forget_frozen();
   if (const auto found = state.find(prefix() + "updates"); found != state.end())
     updates_.copy_(found->second);

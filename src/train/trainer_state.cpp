@@ -170,16 +170,14 @@ Trainer::Adopted Trainer::adopt(const TensorMap& model, const std::vector<std::s
   Adopted adopted;
   std::set<std::string> used;
   const auto take = [&](const FlatGroup& group, const std::string& prefix) {
-    const std::vector<std::string> others = group.load_matching(prefix, model);
-    for (const auto& [name, tensor] : model)
-      if (name.starts_with(prefix) && std::ranges::find(others, name) == others.end())
-        used.insert(name);
-    return others;
+    const MatchedTensors matched = group.load_matching(prefix, model);
+    used.insert(matched.taken.begin(), matched.taken.end());
+    return matched.others;
   };
   for (const auto& t : trained_) {
     if (!is_wanted(t->group.name())) continue;
-    for (std::string& name : take(t->group, t->group.name() + "."))
-      adopted.initialized.push_back(std::move(name));
+    for (const std::string& name : take(t->group, t->group.name() + "."))
+      adopted.initialized.push_back(name);
   }
   adopted.tensors = static_cast<std::int64_t>(used.size());
   if (used.empty())
@@ -189,7 +187,7 @@ Trainer::Adopted Trainer::adopt(const TensorMap& model, const std::vector<std::s
                 where, model.size());
   for (const auto& average : averages_) {
     average->values().copy_(trained(average->name()).group.values());
-    if (is_wanted(average->name())) static_cast<void>(take(*average, average->name() + "_ema."));
+    if (is_wanted(average->name())) take(*average, average->name() + "_ema.");
   }
   if (!is_continued) {
     const at::NoGradGuard no_grad;

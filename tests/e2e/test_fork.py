@@ -111,6 +111,14 @@ def test_another_resolution_shares_the_levels_that_overlap(program, source, tmp_
     taken = [name for name in start if name in old and numpy.array_equal(start[name], old[name])]
     assert any(name.startswith("generator.levels.0.") for name in taken)
 
+    # Back again: levels that the smaller networks lack are unused.
+    back = program.trained(None, *STATE, steps(1), "--from", fork)
+    large, small = model(checkpoint(fork, 1)), model(checkpoint(back, 0))
+    common = {name for name in large if name in small and large[name].shape == small[name].shape}
+    log = (back / "log.txt").read_text()
+    assert f"starts from {sum('_ema.' not in name for name in common)} tensors of" in log
+    assert f"{len(large) - len(common)} tensors of the source unused: " in log
+
 
 def test_changed_learning_rate_replaces_that_of_the_state(program, source):
     fork = program.trained(None, *STATE, steps(7), "optimizer.lr=0.5", "--from", checkpoint(source, 5), "--from-state",
