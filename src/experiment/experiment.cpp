@@ -28,6 +28,7 @@ ObjectiveSetting check_setting(const Experiment& e) {
   setting.learning_rate = e.optimizer.lr;
   setting.resolution = e.model.resolution;
   setting.channels = e.model.channels;
+  setting.augment = e.augment;
   setting.microbatch_size = e.train.microbatch.value_or(e.train.global_batch);
   setting.microbatches = std::max<std::int64_t>(1, e.train.global_batch / setting.microbatch_size);
   return setting;
@@ -80,6 +81,15 @@ void require_frozen_tensors(const Experiment& e, const Schema& schema, const Mod
                 schema.place("train.freeze"), e.model.name, pattern,
                 near.empty() ? names.front() : near);
   }
+}
+
+void require_augmentation_possible(const Experiment& e, const Schema& schema) {
+  e.augment.check();
+  if (e.augment.is_on() && !e.objective.method().can_augment())
+    throw Error(ExitCode::kConfig,
+                "augment.policy ({}): objective.name = \"{}\" has no discriminator whose images "
+                "could be augmented; leave it out",
+                schema.place("augment.policy"), e.objective.name);
 }
 
 void require_validation_possible(const Experiment& e, const Schema& schema,
@@ -151,6 +161,7 @@ void Experiment::resolve(const Schema& schema) {
   }
   objective.method().settle(objective, schema);
   require_own_keys(objective, schema);
+  require_augmentation_possible(*this, schema);
   if (optimizer.momentum != 0 && optimizer.name != OptimizerName::kSgd) {
     throw Error(ExitCode::kConfig,
                 "optimizer.momentum ({}) needs optimizer.name = \"sgd\"; adam and adamax average "

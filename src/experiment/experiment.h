@@ -125,6 +125,7 @@ struct Experiment {
   DataOptions data;
   ModelOptions model;
   ObjectiveOptions objective;
+  AugmentOptions augment;
   TrainOptions train;
   OptimizerOptions optimizer;
   CheckpointOptions checkpoint;

@@ -374,6 +374,7 @@ Schema Experiment::schema() {
   add_model(s, model);
   add_rbms(s, model);
   objective.add_keys(s);
+  augment.add_keys(s);
   add_train(s, train);
   add_execution(s, train);
   add_optimizer(s, optimizer);

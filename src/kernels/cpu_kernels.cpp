@@ -116,4 +116,21 @@ void run(const FillNormal& k) {
   });
 }
 
+void run(const ShiftAndCut& k) {
+  const std::int64_t row = k.width * k.channels;
+  parallel_for(0, k.batch * k.height, parallel_grain(row),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t i = begin; i < end; ++i) {
+                   const std::int32_t* window = k.windows + i / k.height * kWindowSize;
+                   const float* in = k.in + i / k.height * k.height * row;
+                   float* out = k.out + i * row;
+                   for (std::int64_t x = 0; x < k.width; ++x, out += k.channels) {
+                     const std::int64_t from = source_pixel(k, window, i % k.height, x);
+                     for (std::int64_t c = 0; c < k.channels; ++c)
+                       out[c] = from < 0 ? k.fill : in[from * k.channels + c];
+                   }
+                 }
+               });
+}
+
 }  // namespace valley::kernels::cpu

@@ -50,6 +50,19 @@ __global__ void fill_normal(FillNormal k) {
   }
 }
 
+__global__ void shift_and_cut(ShiftAndCut k) {
+  const std::int64_t image = k.height * k.width;
+  for (std::int64_t i = first_index(); i < k.batch * image; i += stride()) {
+    const std::int64_t b = i / image;
+    const std::int64_t pixel = i % image;
+    const std::int64_t from =
+        source_pixel(k, k.windows + b * kWindowSize, pixel / k.width, pixel % k.width);
+    const float* in = k.in + (b * image + from) * k.channels;
+    for (std::int64_t c = 0; c < k.channels; ++c)
+      k.out[i * k.channels + c] = from < 0 ? k.fill : in[c];
+  }
+}
+
 }  // namespace
 
 void run(const ImagesFromBytes& k) {
@@ -57,5 +70,6 @@ void run(const ImagesFromBytes& k) {
 }
 void run(const FillUniform& k) { launch(fill_uniform, k, k.rows * philox_blocks(k.columns)); }
 void run(const FillNormal& k) { launch(fill_normal, k, k.rows * philox_blocks(k.columns)); }
+void run(const ShiftAndCut& k) { launch(shift_and_cut, k, k.batch * k.height * k.width); }
 
 }  // namespace valley::kernels::cuda

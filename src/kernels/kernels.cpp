@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/clamp.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/round.h>
 
 #include "core/error.h"
@@ -47,6 +48,30 @@ void fill_normal(const at::Tensor& out, const NormalDraw& draw, const at::Tensor
                       static_cast<std::uint32_t>(draw.stream), draw.deviation,
                       position.const_data_ptr<std::int64_t>(), offset, draw.first_block,
                       later.defined() ? later.const_data_ptr<std::int64_t>() : nullptr});
+}
+
+namespace {
+
+at::Tensor moved(const at::Tensor& images, const at::Tensor& windows, float fill, bool inverse) {
+  VALLEY_CHECK(images.dim() == 4 && images.scalar_type() == at::kFloat);
+  VALLEY_CHECK(windows.scalar_type() == at::kInt && windows.is_contiguous());
+  VALLEY_CHECK(windows.sizes() == at::IntArrayRef({images.size(0), kWindowSize}));
+  const at::Tensor in = images.contiguous(at::MemoryFormat::ChannelsLast);
+  at::Tensor out = at::empty(in.sizes(), in.options(), at::MemoryFormat::ChannelsLast);
+  run(out, ShiftAndCut{in.const_data_ptr<float>(), out.mutable_data_ptr<float>(),
+                       windows.const_data_ptr<std::int32_t>(), in.size(0), in.size(2), in.size(3),
+                       in.size(1), fill, inverse});
+  return out;
+}
+
+}  // namespace
+
+at::Tensor shift_and_cut(const at::Tensor& images, const at::Tensor& windows, float fill) {
+  return moved(images, windows, fill, false);
+}
+
+at::Tensor shift_and_cut_backward(const at::Tensor& gradient, const at::Tensor& windows) {
+  return moved(gradient, windows, 0, true);
 }
 
 }  // namespace valley::kernels

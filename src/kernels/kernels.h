@@ -59,4 +59,16 @@ struct NormalDraw {
 void fill_normal(const at::Tensor& out, const NormalDraw& draw, const at::Tensor& position,
                  std::int64_t offset, const at::Tensor& later = {});
 
+// Shifts each image and fills a rectangle of it, as the augmentations translation and cutout do.
+//   images   float [B, C, H, W], channels_last
+//   windows  int32 [B, 6] on the same device: the shift down and to the right, in pixels, then the
+//            rectangle [top, bottom) x [left, right) in the shifted image; empty: no rectangle
+// Pixels that come from outside and those of the rectangle are `fill`. Returns images of the same
+// shape. CPU and GPU agree bitwise.
+[[nodiscard]] at::Tensor shift_and_cut(const at::Tensor& images, const at::Tensor& windows,
+                                       float fill);
+// The gradient of its input from that of its output.
+[[nodiscard]] at::Tensor shift_and_cut_backward(const at::Tensor& gradient,
+                                                const at::Tensor& windows);
+
 }  // namespace valley::kernels

@@ -43,6 +43,16 @@ struct FillNormal {
   const std::int64_t* later;  // blocks after first_block; null: 0
 };
 
+// See shift_and_cut; `inverse`: its gradient.
+struct ShiftAndCut {
+  const float* in;
+  float* out;
+  const std::int32_t* windows;  // [batch, kWindowSize]
+  std::int64_t batch, height, width, channels;
+  float fill;
+  bool inverse;
+};
+
 // Arguments that all optimizers share; see optimizers.h.
 struct FlatUpdate {
   float* value;
@@ -114,6 +124,7 @@ namespace cpu {
 void run(const ImagesFromBytes& k);
 void run(const FillUniform& k);
 void run(const FillNormal& k);
+void run(const ShiftAndCut& k);
 void run(const Adam& k);
 void run(const Adamax& k);
 void run(const Sgd& k);
@@ -127,6 +138,7 @@ namespace cuda {
 void run(const ImagesFromBytes& k);
 void run(const FillUniform& k);
 void run(const FillNormal& k);
+void run(const ShiftAndCut& k);
 void run(const Adam& k);
 void run(const Adamax& k);
 void run(const Sgd& k);
@@ -134,6 +146,23 @@ void run(const ClipByNorm& k);
 void run(const DecayWeights& k);
 void run(const MovingAverage& k);
 }  // namespace cuda
+
+// Columns of a row of ShiftAndCut::windows.
+enum Window : std::int64_t { kDown, kRight, kTop, kBottom, kLeft, kWindowRight, kWindowSize };
+
+// Index in the input of the pixel (y, x) of the output of one sample, in pixels; -1: the fill.
+VALLEY_HOST_DEVICE inline std::int64_t source_pixel(const ShiftAndCut& k, const std::int32_t* w,
+                                                    std::int64_t y, std::int64_t x) {
+  const std::int64_t from_y = k.inverse ? y + w[kDown] : y - w[kDown];
+  const std::int64_t from_x = k.inverse ? x + w[kRight] : x - w[kRight];
+  if (from_y < 0 || from_y >= k.height || from_x < 0 || from_x >= k.width) return -1;
+  // The cut is in coordinates of the shifted image.
+  const std::int64_t cut_y = k.inverse ? from_y : y;
+  const std::int64_t cut_x = k.inverse ? from_x : x;
+  if (cut_y >= w[kTop] && cut_y < w[kBottom] && cut_x >= w[kLeft] && cut_x < w[kWindowRight])
+    return -1;
+  return from_y * k.width + from_x;
+}
 
 VALLEY_HOST_DEVICE inline std::uint32_t first_block_of(const FillNormal& k) {
   return k.first_block + (k.later != nullptr ? static_cast<std::uint32_t>(*k.later) : 0U);

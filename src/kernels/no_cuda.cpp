@@ -11,6 +11,7 @@ namespace kernels::cuda {
 void run(const ImagesFromBytes& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 void run(const FillUniform& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 void run(const FillNormal& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
+void run(const ShiftAndCut& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 void run(const Adam& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 void run(const Adamax& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }
 void run(const Sgd& /*k*/) { VALLEY_CHECK(!"built without CUDA"); }

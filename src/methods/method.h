@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "methods/augment_options.h"
 #include "methods/objective.h"
 #include "methods/options.h"
 #include "methods/panel.h"
@@ -46,6 +47,7 @@ struct ObjectiveSetting {
   std::int64_t microbatch_size = 1;
   std::int64_t resolution = 64;
   std::int64_t channels = 3;
+  AugmentOptions augment;
 };
 
 // Bytes of an objective's state, for all microbatches together. Checkpoints have both.
@@ -135,6 +137,8 @@ class Method {
     return std::nullopt;
   }
 
+  // True if the objective augments the images of a discriminator (augment.*).
+  [[nodiscard]] virtual bool can_augment() const { return false; }
   // True if steps or the chains in them can be recorded as CUDA graphs.
   [[nodiscard]] virtual bool can_record_graphs() const { return true; }
   // True if energy/real is a reconstruction error, which stays bounded: a steep rise is a warning.

@@ -42,6 +42,7 @@ ObjectiveSetting setting_of(const Experiment& e, const MicrobatchPlan& plan,
   setting.microbatch_size = plan.size;
   setting.resolution = e.model.resolution;
   setting.channels = e.model.channels;
+  setting.augment = e.augment;
   return setting;
 }
 

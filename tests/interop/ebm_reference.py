@@ -73,6 +73,13 @@ def loss_of(real: Tensor, fake: Tensor, decay: float) -> Tensor:
     return (real - fake + decay * (real.square() + fake.square())).mean()
 
 
+def r1_of(network: torch.nn.Module, reals: Tensor) -> Tensor:
+    """Half of the squared norm of the energy's gradient at real images, the mean over them."""
+    x = reals.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(network(x).sum(), x, create_graph=True)
+    return slope.flatten(1).square().sum(1).mean() / 2
+
+
 def iterate_power(network: torch.nn.Module) -> None:
     """One power iteration of each spectral norm, as after a step."""
     with torch.no_grad():

@@ -42,10 +42,10 @@ def pulling_away(kind: str, codes: Tensor) -> Tensor:
 
 
 def discriminator_loss(kind: str, discriminator: nn.Module, generator: nn.Module, reals: Tensor, z: Tensor,
-                       margin: float) -> tuple[Tensor, dict[str, float]]:
-    """Mean of D(x) + max(0, m - D(G(z))), and its reported metrics."""
+                       margin: float, augment=lambda images: images) -> tuple[Tensor, dict[str, float]]:
+    """Mean of D(x) + max(0, m - D(T(G(z)))) with the transform T = `augment`, and its reported metrics. `reals` are augmented."""
     with torch.no_grad():
-        fakes = generator(z)
+        fakes = augment(generator(z))
     real, fake = energy(kind, discriminator, reals), energy(kind, discriminator, fakes)
     loss = real.mean() + (margin - fake).clamp(min=0).mean()
     return loss, {
@@ -58,9 +58,9 @@ def discriminator_loss(kind: str, discriminator: nn.Module, generator: nn.Module
 
 
 def generator_loss(kind: str, discriminator: nn.Module, generator: nn.Module, z: Tensor, pulling: str = "none",
-                   weight: float = 0.1) -> tuple[Tensor, dict[str, float]]:
-    """Mean of D(G(z)), and `weight` times the pulling-away term of the codes."""
-    fakes = generator(z)
+                   weight: float = 0.1, augment=lambda images: images) -> tuple[Tensor, dict[str, float]]:
+    """Mean of D(T(G(z))) with the transform T = `augment`, and `weight` times the pulling-away term of the codes."""
+    fakes = augment(generator(z))
     fake = energy(kind, discriminator, fakes).mean()
     if pulling == "none":
         return fake, {"loss/G": fake.item()}

@@ -17,14 +17,15 @@ BATCH, PASS, SLOTS = 8, 4, 8
 RATE = 1e-3
 
 CASES = {
-    # size, channels, spectral norm, decay, restart, settings
-    "igebm": (28, 1, True, 1.0, 0.3, ebm.ChainSettings(4, 10, 0.005, 0.01)),
-    "plain": (32, 3, False, 0.1, 0.5, ebm.ChainSettings(3, 0.5, 0.05, 0.0)),
-    "temperature": (32, 3, True, 1.0, 0.0, ebm.ChainSettings(5, 1, 0.02, 0.0, temperature=1e-4)),
+    # size, channels, spectral norm, decay, restart, settings, weight of R1
+    "igebm": (28, 1, True, 1.0, 0.3, ebm.ChainSettings(4, 10, 0.005, 0.01), 0.0),
+    "plain": (32, 3, False, 0.1, 0.5, ebm.ChainSettings(3, 0.5, 0.05, 0.0), 0.0),
+    "temperature": (32, 3, True, 1.0, 0.0, ebm.ChainSettings(5, 1, 0.02, 0.0, temperature=1e-4), 0.0),
+    "r1": (28, 1, True, 1.0, 0.3, ebm.ChainSettings(4, 10, 0.005, 0.01), 2.0),
 }
 
 
-def config(size, channels, spectral, decay, restart, settings):
+def config(size, channels, spectral, decay, restart, settings, r1):
     return f"""
 [model]
 name = "ebm"
@@ -42,6 +43,7 @@ langevin_clamp = {settings.clamp}
 replay_size = {SLOTS * BATCH // PASS}
 replay_restart = {restart}
 energy_decay = {decay}
+r1_weight = {r1}
 [train]
 global_batch = {BATCH}
 microbatch = {PASS}
@@ -56,7 +58,7 @@ lr_schedule = "constant"
 
 def train_beside(ours, images, case):
     """Repeats the steps and compares; the settings of `case` may differ from those that `ours` was made with."""
-    size, channels, spectral, decay, restart, settings = case
+    size, channels, spectral, decay, restart, settings, r1 = case
     like = channels, size, size
     options = {"resolution": size, "channels": channels, "width": 6, "spectral_norm": spectral}
     network = networks_in_pytorch.Energy(options)
@@ -67,7 +69,7 @@ def train_beside(ours, images, case):
         draw = {name: ours[f"{step}.{name}"] for name in ("choice", "start", "within", "noise")}
         real_pixels = images[step].permute(0, 3, 1, 2).float()
         optimizer.zero_grad()
-        totals = dict.fromkeys(("loss/energy", "energy/real", "energy/fake", "chain/gradient_norm", "chain/restarted"), 0)
+        totals = dict.fromkeys(("loss/energy", "energy/real", "energy/fake", "chain/gradient_norm", "chain/restarted", "r1"), 0)
         for index, ring in enumerate(rings):
             rows = slice(index * PASS, (index + 1) * PASS)
             start, fresh = ring.starts(draw["choice"][rows], ebm.as_images(draw["start"][rows], like), restart)
@@ -75,9 +77,10 @@ def train_beside(ours, images, case):
             chains, norms = ebm.run_chains(network, start, settings, noise)
             reals = (real_pixels[rows] + ebm.as_images(draw["within"][rows], like)) / 256
             real, fake = network(reals), network(chains)
-            loss = ebm.loss_of(real, fake, decay)
+            penalty = ebm.r1_of(network, reals)
+            loss = ebm.loss_of(real, fake, decay) + r1 * penalty
             (loss * PASS / BATCH).backward()
-            parts = loss, real.mean(), fake.mean(), norms.mean(), fresh.float().mean()
+            parts = loss, real.mean(), fake.mean(), norms.mean(), fresh.float().mean(), penalty
             totals = {name: total + part.item() * PASS / BATCH for (name, total), part in zip(totals.items(), parts)}
             ring.take(chains)
             theirs = ours[f"{step}.objective.replay"][index]
@@ -89,6 +92,9 @@ def train_beside(ours, images, case):
         optimizer.step()
         ebm.iterate_power(network)
         dumped.check_step(ours, step, gradients, {"energy": network})
+        if r1 == 0:
+            assert f"{step}.r1" not in ours
+            del totals["r1"]
         for name, expected in totals.items():
             assert ours[f"{step}.{name}"].item() == pytest.approx(expected, rel=1e-4, abs=1e-6), (step, name)
         assert ours[f"{step}.energy/gap"].item() == pytest.approx(
@@ -108,6 +114,14 @@ def test_comparison_detects_a_wrong_reference(tmp_path):
     case = CASES["igebm"]
     images = dumped.random_images(STEPS, *case[:2], batch=BATCH)
     ours = dumped.dump(tmp_path, config(*case), images)
-    for wrong in ((*case[:5], ebm.ChainSettings(4, 9, 0.005, 0.01)), (*case[:3], 0.5, *case[4:])):
+    for wrong in ((*case[:5], ebm.ChainSettings(4, 9, 0.005, 0.01), 0.0), (*case[:3], 0.5, *case[4:])):
         with pytest.raises(AssertionError):
             train_beside(ours, images, wrong)
+
+
+def test_comparison_detects_a_missing_penalty(tmp_path):
+    case = CASES["r1"]
+    images = dumped.random_images(STEPS, *case[:2], batch=BATCH)
+    ours = dumped.dump(tmp_path, config(*case), images)
+    with pytest.raises(AssertionError):
+        train_beside(ours, images, (*case[:6], 1.0))

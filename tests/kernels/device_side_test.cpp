@@ -124,6 +124,22 @@ TEST_P(DeviceSide, RandomNumbersAreThoseOfTheCpu) {
   }
 }
 
+TEST_P(DeviceSide, ShiftedImagesHaveTheBitsOfTheCpu) {
+  const at::Tensor images = at::randn({9, 7, 11, 3});
+  const at::Tensor windows = at::randint(-4, 12, {9, kWindowSize}, at::kInt);
+  for (const bool inverse : {false, true}) {
+    const auto kernel = [&](const at::Tensor& in, const at::Tensor& out, const at::Tensor& w) {
+      return ShiftAndCut{data<float>(in), data<float>(out), data<std::int32_t>(w), 9, 7, 11, 3, 0.5,
+                         inverse};
+    };
+    const at::Tensor expected = at::zeros({9, 7, 11, 3});
+    cpu::run(kernel(images, expected, windows));
+    const at::Tensor got = there(at::zeros({9, 7, 11, 3}));
+    cuda::run(kernel(there(images), got, there(windows)));
+    EXPECT_TRUE(at::equal(here(got), expected)) << inverse;
+  }
+}
+
 // Buffers of an optimizer.
 struct Buffers {
   at::Tensor value, gradient, first, second, shadow, rate, updates, skip;

@@ -137,6 +137,54 @@ TEST(Draws, AreTheSameForAnyNumberOfThreads) {
   });
 }
 
+// windows [n, 6] of shift_and_cut.
+at::Tensor windows_of(std::vector<std::int32_t> values) {
+  const auto rows = static_cast<std::int64_t>(values.size()) / 6;
+  return at::tensor(values, at::kInt).view({rows, 6});
+}
+
+TEST(ShiftAndCut, MovesEachImageAndFillsItsRectangle) {
+  const at::Tensor images = at::arange(24, at::kFloat).view({2, 3, 4, 1}).permute({0, 3, 1, 2});
+  const at::Tensor out = shift_and_cut(images,
+                                       windows_of({1, -2, 0, 0, 0, 0,  //
+                                                   0, 0, -1, 2, 3, 9}),
+                                       0.5F);
+  const at::Tensor expected = at::tensor({0.5,  0.5,  0.5,  0.5, 2.0,  3.0,  0.5,  0.5,  //
+                                          6.0,  7.0,  0.5,  0.5,                         //
+                                          12.0, 13.0, 14.0, 0.5, 16.0, 17.0, 18.0, 0.5,  //
+                                          20.0, 21.0, 22.0, 23.0},
+                                         at::kFloat)
+                                  .view({2, 1, 3, 4});
+  EXPECT_TRUE(at::equal(out, expected)) << out;
+}
+
+TEST(ShiftAndCut, ReturnsImagesThatNoTransformUses) {
+  const at::Tensor images = at::rand({2, 3, 5, 7}).contiguous(at::MemoryFormat::ChannelsLast);
+  EXPECT_TRUE(
+      at::equal(shift_and_cut(images, windows_of(std::vector<std::int32_t>(12)), 9), images));
+}
+
+// The operator is affine: its gradient is the transposed linear part.
+TEST(ShiftAndCut, GradientIsTheTransposedOperator) {
+  at::manual_seed(3);
+  const at::Tensor windows = windows_of({2, -1, 1, 4, 2, 6, -3, 0, 0, 5, -2, 1, 0, 0, 0, 0, 0, 0});
+  const at::Tensor x = at::randn({3, 2, 6, 7});
+  const at::Tensor y = at::randn({3, 2, 6, 7});
+  const at::Tensor forward = (shift_and_cut(x, windows, 0) * y).sum();
+  const at::Tensor backward = (x * shift_and_cut_backward(y, windows)).sum();
+  EXPECT_NEAR(forward.item<double>(), backward.item<double>(), 1e-4);
+  EXPECT_GT(std::abs(forward.item<double>()), 0.1);
+}
+
+TEST(ShiftAndCut, IsTheSameForAnyNumberOfThreads) {
+  const at::Tensor windows = at::randint(-9, 40, {64, 6}, at::kInt);
+  const at::Tensor images = at::randn({64, 3, 32, 32});
+  testing::expect_same_for_any_threads([&] {
+    return std::vector<at::Tensor>{shift_and_cut(images, windows, 0),
+                                   shift_and_cut_backward(images, windows)};
+  });
+}
+
 // The CPU is the reference of every CUDA kernel.
 class OnCuda : public ::testing::Test {
  protected:

@@ -34,16 +34,34 @@ inline Experiment small_objective(const std::string& name) {
   return e;
 }
 
+// All transforms with an adaptive strength that changes within a few steps, and clipping, warm-up
+// and decay.
+inline void augment(Experiment& e) {
+  e.augment = {{"color", "translation", "cutout"}, std::nullopt, -1.0, 1};
+  e.objective.as<MaganOptions>().pretrain_epochs = 1;
+  e.optimizer.clip_norm = 0.5;
+  e.optimizer.weight_decay = 0.01;
+  e.optimizer.warmup_steps = 3;
+  e.optimizer.lr_schedule = LrSchedule::kCosine;
+}
+
 inline std::vector<NamedTraining> small_gans() {
-  std::vector<NamedTraining> all = {
-      {"ebgan", small_objective("ebgan")}, {"pulling_away", small_objective("ebgan")},
-      {"magan", small_objective("magan")}, {"shared_began", small_experiment()},
-      {"bf16_began", small_experiment()},  {"bf16_ebgan", small_objective("ebgan")}};
+  std::vector<NamedTraining> all = {{"ebgan", small_objective("ebgan")},
+                                    {"pulling_away", small_objective("ebgan")},
+                                    {"magan", small_objective("magan")},
+                                    {"shared_began", small_experiment()},
+                                    {"bf16_began", small_experiment()},
+                                    {"bf16_ebgan", small_objective("ebgan")},
+                                    {"augmented_ebgan", small_objective("ebgan")},
+                                    {"augmented_magan", small_objective("magan")},
+                                    {"augmented_began", small_experiment()}};
   all[1].experiment.objective.as<EbganOptions>().pulling_away = "squared";
   // Two steps of pretraining, then two that measure.
   all[2].experiment.objective.as<MaganOptions>().pretrain_epochs = 1;
   all[3].experiment.train.schedule = UpdateSchedule::kShared;
   for (const std::size_t i : {4, 5}) all[i].experiment.train.precision = TrainingPrecision::kBf16;
+  for (const std::size_t i : {6, 7, 8}) augment(all[i].experiment);
+  all[8].experiment.augment.strength = 0.7;
   return all;
 }
 

@@ -7,6 +7,9 @@
 // B, H, W, C] with B = train.global_batch, and optionally "labels" int64 [steps, B]. OUT contains
 //   start.*                 the model file before the first step
 //   s.z_d, s.z_g            step s: latents, if there is a generator
+//   s.augment_*             step s: uniform numbers of the augmentation of real images (real) and
+//   of
+//                           generated ones (d, g), [B, Augmentation::kDraws], if it is on
 //   s.* of chain_draws      step s: random draws of the chains, if there is an energy, and the
 //                           replay buffer after the step
 //   s.gradient.*            gradients of step s
@@ -28,6 +31,7 @@
 #include "core/error.h"
 #include "kernels/device.h"
 #include "kernels/kernels.h"
+#include "methods/adversarial/augmentation.h"
 #include "methods/adversarial/autoencoder_gan.h"
 #include "methods/ebm/energy_model.h"
 #include "methods/ebm/options.h"
@@ -45,12 +49,27 @@ struct Arguments {
   std::vector<std::string> overrides;
 };
 
+void put(TensorFile& out, const std::string& prefix, const TensorMap& tensors) {
+  for (const auto& [name, tensor] : tensors) out.tensors[prefix + name] = tensor;
+}
+
 at::Tensor latents(const Experiment& e, RandomStream stream, std::int64_t position) {
   const LatentDraw draw = latent_draw(e.model);
   at::Tensor z = at::empty({e.train.global_batch, draw.size}, at::kFloat);
   fill_latents(z, draw, static_cast<std::uint64_t>(e.train.seed), stream,
                at::full({}, position, at::kLong), 0);
   return z;
+}
+
+TensorMap augment_draws(const Experiment& e, std::int64_t position) {
+  const auto draw = [&](RandomStream stream) {
+    at::Tensor out = at::empty({e.train.global_batch, Augmentation::kDraws}, at::kFloat);
+    kernels::fill_uniform(out, {e.seed(), stream, 0, 1}, at::full({}, position, at::kLong), 0);
+    return out;
+  };
+  return {{"augment_real", draw(RandomStream::kAugmentReal)},
+          {"augment_d", draw(RandomStream::kAugmentD)},
+          {"augment_g", draw(RandomStream::kAugmentG)}};
 }
 
 // Random draws for the global batch: from U(0, 1) choice [B, 2] (slots and restarts), start [B, H *
@@ -77,10 +96,6 @@ TensorMap chain_draws(const Experiment& e, std::int64_t position) {
           {"noise", noise}};
 }
 
-void put(TensorFile& out, const std::string& prefix, const TensorMap& tensors) {
-  for (const auto& [name, tensor] : tensors) out.tensors[prefix + name] = tensor;
-}
-
 void dump_step(const Experiment& e, const Schema& schema, Trainer& trainer,
                const at::Tensor& pixels, const at::Tensor& labels, TensorFile& out) {
   const std::string prefix = std::to_string(trainer.steps_done()) + ".";
@@ -91,6 +106,7 @@ void dump_step(const Experiment& e, const Schema& schema, Trainer& trainer,
     const std::int64_t position = trainer.images_seen();
     out.tensors[prefix + "z_d"] = latents(e, RandomStream::kLatentD, position);
     out.tensors[prefix + "z_g"] = latents(e, RandomStream::kLatentG, position);
+    if (e.augment.is_on()) put(out, prefix, augment_draws(e, position));
   }
   const bool has_chains = dynamic_cast<const EnergyModel*>(&trainer.model()) != nullptr;
   if (has_chains) put(out, prefix, chain_draws(e, trainer.images_seen()));

@@ -10,6 +10,7 @@ AutoencoderGan::AutoencoderGan(std::unique_ptr<Generator> generator,
     : generator_(std::move(generator)),
       discriminator_(std::move(discriminator)),
       range_(options.output == "sigmoid" ? PixelRange::kUnit : PixelRange::kSymmetric),
+      bounded_(options.output != "linear"),
       batch_norm_(options.batch_norm),
       convs_(convs) {}
 

@@ -26,6 +26,8 @@ class AutoencoderGan : public Model {
   [[nodiscard]] std::vector<std::string> averaged() const override { return {"generator"}; }
   [[nodiscard]] bool has_own_convs(const ComputeOptions& compute) const override;
   [[nodiscard]] bool reads_bf16(const ComputeOptions& compute) const override;
+  // True if the last activation keeps the images of both networks in their range.
+  [[nodiscard]] bool is_bounded() const { return bounded_; }
   [[nodiscard]] const Generator& generator() const { return *generator_; }
   [[nodiscard]] const Autoencoder& discriminator() const { return *discriminator_; }
 
@@ -33,6 +35,7 @@ class AutoencoderGan : public Model {
   std::unique_ptr<Generator> generator_;
   std::unique_ptr<Autoencoder> discriminator_;
   PixelRange range_;
+  bool bounded_;
   bool batch_norm_;
   GanConvs convs_;
 };

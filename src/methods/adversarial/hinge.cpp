@@ -11,7 +11,8 @@ namespace valley {
 
 std::vector<std::string> real_sums::names() { return {metric::kRealEnergy, "count"}; }
 std::vector<std::string> discriminator_sums::names() {
-  return {metric::kRealEnergy, metric::kFakeEnergy, "hinge", metric::kActiveHinge, "count"};
+  return {
+      metric::kRealEnergy, metric::kFakeEnergy, "hinge", metric::kActiveHinge, "count", "signs"};
 }
 std::vector<std::string> generator_sums::names() {
   return {metric::kFakeEnergy, "pulling_away", "count"};
@@ -27,7 +28,7 @@ void differentiate(const at::Tensor& loss, const Microbatch& microbatch) {
 }  // namespace
 
 at::Tensor HingeUpdates::real_energies(const Microbatch& microbatch) const {
-  const at::Tensor& x = microbatch.images();
+  const at::Tensor x = augmentation_(microbatch.images(), microbatch, RandomStream::kAugmentReal);
   at::Tensor energies = sample_energies(energy_, x, model_.discriminator().reconstruct(x));
   microbatch.record_metric(metric::kRealEnergy, energies);
   return energies;
@@ -52,8 +53,10 @@ void HingeUpdates::discriminator(const Microbatch& microbatch, const at::Tensor&
   const at::Tensor real = real_energies(microbatch);
   differentiate(real.mean(), microbatch);
   sums[kReal].add_(real.detach().sum());
+  if (augmentation_.is_adaptive()) sums[kSigns].add_(augmentation_.signs(real.detach()));
 
-  const at::Tensor generated = generated_.of(microbatch, RandomStream::kLatentD);
+  const at::Tensor generated = augmentation_(generated_.of(microbatch, RandomStream::kLatentD),
+                                             microbatch, RandomStream::kAugmentD);
   const at::Tensor fake =
       sample_energies(energy_, generated, model_.discriminator().reconstruct(generated));
   microbatch.record_metric(metric::kFakeEnergy, fake);
@@ -65,6 +68,12 @@ void HingeUpdates::discriminator(const Microbatch& microbatch, const at::Tensor&
   sums[kCount].add_(static_cast<double>(microbatch.size()));
 }
 
+void HingeUpdates::adapt(const at::Tensor& means) const {
+  using namespace discriminator_sums;
+  if (!augmentation_.is_adaptive()) return;
+  augmentation_.adapt(means[kSigns], means[kReal], means[kFake]);
+}
+
 void HingeUpdates::prefetch_generator(Microbatch& microbatch) const {
   generated_.prefetch(microbatch, RandomStream::kLatentG);
 }
@@ -74,7 +83,8 @@ void HingeUpdates::generator(const Microbatch& microbatch, PullingAway kind, dou
   using namespace generator_sums;
   const Autoencoder& d = model_.discriminator();
   const auto size = static_cast<double>(microbatch.size());
-  const at::Tensor generated = generated_.of(microbatch, RandomStream::kLatentG);
+  const at::Tensor generated = augmentation_(generated_.of(microbatch, RandomStream::kLatentG),
+                                             microbatch, RandomStream::kAugmentG);
   const at::Tensor codes = d.encode(generated);
   const at::Tensor energies = sample_energies(energy_, generated, d.decode(codes));
   at::Tensor loss = energies.mean();

@@ -3,6 +3,7 @@
 //   D on real images  D(x)
 //   D's update        D(x) + max(0, m - D(G(z_D))), with the hinge per sample
 //   G's update        D(G(z_G)), through both the image and its reconstruction, D frozen
+// Where augmentation is on, x and G(z) are augmented in all of these (augmentation.h).
 // Real and generated images have separate forward passes through D, with one graph in memory at a
 // time and separate moments of batch norm.
 #pragma once
@@ -12,10 +13,12 @@
 #include <string>
 #include <vector>
 
+#include "methods/adversarial/augmentation.h"
 #include "methods/adversarial/autoencoder_gan.h"
 #include "methods/adversarial/energies.h"
 #include "methods/adversarial/generated.h"
 #include "methods/adversarial/pulling_away.h"
+#include "methods/method.h"
 #include "methods/objective.h"
 
 namespace valley {
@@ -26,8 +29,9 @@ inline constexpr std::int64_t kReal = 0, kCount = 1;
 [[nodiscard]] std::vector<std::string> names();
 }  // namespace real_sums
 namespace discriminator_sums {
-// kHinge: sum of the hinges; kActive: number of samples with a hinge above 0.
-inline constexpr std::int64_t kReal = 0, kFake = 1, kHinge = 2, kActive = 3, kCount = 4;
+// kHinge: sum of the hinges; kActive: number of samples with a hinge above 0; kSigns: of
+// Augmentation::signs, if adaptive.
+inline constexpr std::int64_t kReal = 0, kFake = 1, kHinge = 2, kActive = 3, kCount = 4, kSigns = 5;
 [[nodiscard]] std::vector<std::string> names();
 }  // namespace discriminator_sums
 namespace generator_sums {
@@ -39,8 +43,11 @@ inline constexpr std::int64_t kFake = 0, kPullingAway = 1, kCount = 2;
 class HingeUpdates {
  public:
   // `model` outlives this.
-  HingeUpdates(const AutoencoderGan& model, Energy energy, LatentDraw latent)
-      : model_(model), energy_(energy), generated_(model, latent) {}
+  HingeUpdates(const AutoencoderGan& model, Energy energy, const ObjectiveSetting& setting)
+      : model_(model),
+        energy_(energy),
+        generated_(model, setting.latent),
+        augmentation_(model, setting) {}
 
   // Adds to real_sums, without gradients.
   void measure(const Microbatch& microbatch, const at::Tensor& sums) const;
@@ -54,12 +61,16 @@ class HingeUpdates {
                  const at::Tensor& sums) const;
   // Runs the part of `generator` that does not read D.
   void prefetch_generator(Microbatch& microbatch) const;
+  // After a step, with the means over the global batch of discriminator_sums, in double precision.
+  void adapt(const at::Tensor& means) const;
+  [[nodiscard]] const Augmentation& augmentation() const { return augmentation_; }
 
  private:
   [[nodiscard]] at::Tensor real_energies(const Microbatch& microbatch) const;  // [B]
   const AutoencoderGan& model_;
   Energy energy_;
   GeneratedImages generated_;
+  Augmentation augmentation_;
 };
 
 }  // namespace valley

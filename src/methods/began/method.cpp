@@ -16,6 +16,7 @@ class BeganMethod final : public TypedMethod<BeganOptions> {
                                                   at::Device device) const override {
     return make_began(options, device);
   }
+  [[nodiscard]] bool can_augment() const override { return true; }
   [[nodiscard]] std::unique_ptr<Objective> make_objective(
       const ObjectiveOptions& options, const Model& model,
       const ObjectiveSetting& setting) const override {

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "kernels/losses.h"
+#include "methods/adversarial/augmentation.h"
 #include "methods/adversarial/energies.h"
 #include "methods/adversarial/generated.h"
 #include "methods/adversarial/gradient_factor.h"
@@ -31,6 +32,7 @@ class Began : public Objective {
       : options_(options),
         model_(model),
         generated_(model, setting.latent),
+        augmentation_(model, setting),
         shared_(setting.schedule == UpdateSchedule::kShared),
         share_(model.discriminator()),
         k_(at::zeros({}, at::TensorOptions(setting.device).dtype(at::kDouble))) {}
@@ -73,12 +75,14 @@ class Began : public Objective {
   }
 
   [[nodiscard]] std::vector<ReportValue> report() const override {
-    return {{"loss/D", "", loss_d_},
-            {"loss/G", "L(G)", fake_g_},
-            {metric::kRealEnergy, "L(x)", real_},
-            {metric::kFakeEnergy, "", fake_},
-            {metric::kControl, "k", k_},
-            {metric::kConvergence, "M", convergence_}};
+    std::vector<ReportValue> report = {{"loss/D", "", loss_d_},
+                                       {"loss/G", "L(G)", fake_g_},
+                                       {metric::kRealEnergy, "L(x)", real_},
+                                       {metric::kFakeEnergy, "", fake_},
+                                       {metric::kControl, "k", k_},
+                                       {metric::kConvergence, "M", convergence_}};
+    augmentation_.add_report(report);
+    return report;
   }
   [[nodiscard]] std::optional<at::Tensor> convergence() const override { return convergence_; }
 
@@ -111,14 +115,15 @@ class Began : public Objective {
   }
 
   [[nodiscard]] at::Tensor real_energy(const Microbatch& microbatch) const {
-    const at::Tensor& x = microbatch.images();
+    const at::Tensor x = augmentation_(microbatch.images(), microbatch, RandomStream::kAugmentReal);
     const at::Tensor reconstruction = model_.discriminator().reconstruct(x);
     record_energies(microbatch, metric::kRealEnergy, x, reconstruction);
     return mean_l1_energy(x, reconstruction);
   }
 
   [[nodiscard]] at::Tensor fake_energy(const Microbatch& microbatch) const {
-    const at::Tensor generated = generated_.of(microbatch, RandomStream::kLatentD);
+    const at::Tensor generated = augmentation_(generated_.of(microbatch, RandomStream::kLatentD),
+                                               microbatch, RandomStream::kAugmentD);
     const at::Tensor again = model_.discriminator().reconstruct(generated);
     record_energies(microbatch, metric::kFakeEnergy, generated, again);
     return mean_l1_energy(generated, again);
@@ -142,7 +147,8 @@ class Began : public Objective {
 
   void generator_gradients(const Microbatch& microbatch, const at::Tensor& sums) {
     const double size = static_cast<double>(microbatch.size());
-    const at::Tensor generated = generated_.of(microbatch, RandomStream::kLatentG);
+    const at::Tensor generated = augmentation_(generated_.of(microbatch, RandomStream::kLatentG),
+                                               microbatch, RandomStream::kAugmentG);
     const at::Tensor energy =
         mean_l1_energy(generated, model_.discriminator().reconstruct(generated));
     energy.backward(at::full({}, microbatch.weight(), energy.options()));
@@ -153,13 +159,20 @@ class Began : public Objective {
   BeganOptions options_;
   const AutoencoderGan& model_;
   GeneratedImages generated_;
+  Augmentation augmentation_;
   bool shared_;
   GradientFactor share_;  // factor -k for the gradients of generated images in D
   at::Tensor k_;          // double [], k_t of this step
   at::Tensor real_, fake_, fake_g_, loss_d_, convergence_;  // double [], of the last step
 };
 
-void check_began_options(const BeganOptions& o) {
+void check_began_options(const BeganOptions& o, const AugmentOptions& augment) {
+  if (augment.is_adaptive()) {
+    throw Error(ExitCode::kConfig,
+                "augment.strength is \"auto\", which compares the energies of real and generated "
+                "images, and k keeps their ratio constant: set augment.strength to a number from 0 "
+                "to 1");
+  }
   if (o.gamma <= 0 || o.gamma > 1) {
     throw Error(ExitCode::kConfig, "objective.gamma is {}; it must be above 0 and at most 1",
                 o.gamma);
@@ -178,7 +191,7 @@ void check_began_options(const BeganOptions& o) {
 
 std::unique_ptr<Objective> make_began_objective(const BeganOptions& options, const Model& model,
                                                 const ObjectiveSetting& setting) {
-  check_began_options(options);
+  check_began_options(options, setting.augment);
   const AutoencoderGan& gan = require_autoencoder_gan(model, "began");
   return std::make_unique<Began>(options, gan, setting);
 }

@@ -30,6 +30,7 @@ class EbganMethod final : public TypedMethod<EbganOptions> {
                                                   at::Device device) const override {
     return make_ebgan(options, device);
   }
+  [[nodiscard]] bool can_augment() const override { return true; }
   [[nodiscard]] std::unique_ptr<Objective> make_objective(
       const ObjectiveOptions& options, const Model& model,
       const ObjectiveSetting& setting) const override {

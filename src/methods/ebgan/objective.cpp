@@ -58,13 +58,17 @@ class Ebgan : public Objective {
                {metric::kActiveHinge, "hinge", d[discriminator_sums::kActive]},
                {metric::kConvergence, "", convergence_}};
     if (pulling_ != PullingAway::kNone) report_.push_back({"pulling_away", "PT", term});
+    updates_.adapt(d);
+    updates_.augmentation().add_report(report_);
   }
   [[nodiscard]] std::vector<ReportValue> report() const override { return report_; }
   [[nodiscard]] std::optional<at::Tensor> convergence() const override { return convergence_; }
 
   // The margin is a constant of the config.
-  void save(TensorMap& /*state*/) const override {}
-  void load(const TensorMap& /*state*/, const std::string& /*where*/) override {}
+  void save(TensorMap& state) const override { updates_.augmentation().save(state); }
+  void load(const TensorMap& state, const std::string& where) override {
+    updates_.augmentation().load(state, where);
+  }
 
  private:
   HingeUpdates updates_;
@@ -92,7 +96,7 @@ std::unique_ptr<Objective> make_ebgan_objective(const EbganOptions& options, con
   require_pairs(options, setting);
   const Energy energy = parse_energy(options.energy);
   const double margin = stated_margin(options, energy, gan.pixel_range(), setting);
-  return std::make_unique<Ebgan>(options, HingeUpdates(gan, energy, setting.latent), margin,
+  return std::make_unique<Ebgan>(options, HingeUpdates(gan, energy, setting), margin,
                                  setting.device);
 }
 

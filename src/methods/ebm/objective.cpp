@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "kernels/kernels.h"
 #include "methods/ebm/energy_model.h"
+#include "methods/ebm/r1.h"
 #include "methods/metric_names.h"
 #include "samplers/recorded_langevin.h"
 #include "samplers/replay_buffer.h"
@@ -30,7 +31,7 @@ constexpr double kLevels = 256;
 
 // Slots of the phase's sums.
 namespace ebm_sums {
-enum Slot : std::int64_t { kReal, kFake, kSquares, kNorm, kRestarted, kCount, kSlots };
+enum Slot : std::int64_t { kReal, kFake, kSquares, kNorm, kRestarted, kCount, kR1, kSlots };
 }
 
 ReplayShape replay_shape(const EbmOptions& o, const ObjectiveSetting& s) {
@@ -57,8 +58,13 @@ class Ebm : public Objective {
     return {metric::kRealEnergy, metric::kFakeEnergy};
   }
   [[nodiscard]] std::vector<std::string> sums_of(const Phase& /*phase*/) const override {
-    return {metric::kRealEnergy,   metric::kFakeEnergy, "energy/squares",
-            "chain/gradient_norm", "chain/restarted",   "count"};
+    return {metric::kRealEnergy,
+            metric::kFakeEnergy,
+            "energy/squares",
+            "chain/gradient_norm",
+            "chain/restarted",
+            "count",
+            "r1"};
   }
   [[nodiscard]] bool records_chains() const override { return true; }
   void record_chains_with(std::unique_ptr<WorkGraph> graph) override {
@@ -71,9 +77,12 @@ class Ebm : public Objective {
     const double share = microbatch.weight() / static_cast<double>(microbatch.size());
 
     // Separate backward passes, so that only one graph is in memory at a time.
-    const at::Tensor real = network_.energy(dequantized(microbatch));
+    const at::Tensor images = dequantized(microbatch);
+    const at::Tensor real = network_.energy(images);
     const at::Tensor real_value = real.detach();
     real.backward((2 * options_.energy_decay * real_value + 1) * share);
+    if (options_.r1_weight > 0)
+      sums[ebm_sums::kR1].add_(add_r1_gradient(network_, images, options_.r1_weight * share));
 
     const at::Tensor fake = network_.energy(fakes);
     const at::Tensor fake_value = fake.detach();
@@ -100,12 +109,16 @@ class Ebm : public Objective {
   [[nodiscard]] std::vector<ReportValue> report() const override {
     const at::Tensor real = means_[ebm_sums::kReal];
     const at::Tensor fake = means_[ebm_sums::kFake];
-    return {{"loss/energy", "L", real - fake + options_.energy_decay * means_[ebm_sums::kSquares]},
-            {metric::kRealEnergy, "E(x)", real},
-            {metric::kFakeEnergy, "E(chain)", fake},
-            {metric::kEnergyGap, "gap", fake - real},
-            {"chain/gradient_norm", "slope", means_[ebm_sums::kNorm]},
-            {"chain/restarted", "", means_[ebm_sums::kRestarted]}};
+    at::Tensor loss = real - fake + options_.energy_decay * means_[ebm_sums::kSquares];
+    if (options_.r1_weight > 0) loss = loss + options_.r1_weight * means_[ebm_sums::kR1];
+    std::vector<ReportValue> report = {{"loss/energy", "L", loss},
+                                       {metric::kRealEnergy, "E(x)", real},
+                                       {metric::kFakeEnergy, "E(chain)", fake},
+                                       {metric::kEnergyGap, "gap", fake - real},
+                                       {"chain/gradient_norm", "slope", means_[ebm_sums::kNorm]},
+                                       {"chain/restarted", "", means_[ebm_sums::kRestarted]}};
+    if (options_.r1_weight > 0) report.push_back({"r1", "R1", means_[ebm_sums::kR1]});
+    return report;
   }
   [[nodiscard]] std::string divergence() const override {
     return "a loss or gradient is not finite, or the loss is beyond 1e8,";

@@ -43,6 +43,12 @@ void EbmOptions::add_keys(Schema& s) {
       .min(0)
       .help("Weight of the squares of both energies in the EBM's loss.")
       .source(kIgebm);
+  s.key("objective.r1_weight", &r1_weight)
+      .min(0)
+      .help(
+          "Weight of the R1 penalty in the EBM's loss: half of the squared norm of the energy's "
+          "gradient at real images; 0: none.")
+      .source("Mescheder et al., arXiv 1801.04406 (10 there)");
 }
 
 LangevinSettings EbmOptions::langevin() const {

@@ -17,6 +17,7 @@ struct EbmOptions {
   std::int64_t replay_size = 10000;  // chains in the replay buffer, all microbatches together
   double replay_restart = 0.05;      // share of chains that restart from noise
   double energy_decay = 1.0;         // weight of E(x+)^2 + E(x-)^2
+  double r1_weight = 0;              // of the R1 penalty; 0: none
 
   void add_keys(Schema& schema);
   // Settings of the Langevin chains.

@@ -30,6 +30,7 @@ class MaganMethod final : public TypedMethod<MaganOptions> {
                                                   at::Device device) const override {
     return make_magan(options, device);
   }
+  [[nodiscard]] bool can_augment() const override { return true; }
   [[nodiscard]] std::unique_ptr<Objective> make_objective(
       const ObjectiveOptions& options, const Model& model,
       const ObjectiveSetting& setting) const override {

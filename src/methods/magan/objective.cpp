@@ -94,10 +94,12 @@ class Magan : public Objective {
   void save(TensorMap& state) const override {
     state[kMargin] = margin_;
     state[kPreviousSum] = at::full({}, previous_sum_, at::kDouble);
+    updates_.augmentation().save(state);
   }
   void load(const TensorMap& state, const std::string& where) override {
     margin_.copy_(require_tensor(state, kMargin, {}, where));
     previous_sum_ = require_tensor(state, kPreviousSum, {}, where).item<double>();
+    updates_.augmentation().load(state, where);
   }
 
  private:
@@ -149,6 +151,8 @@ class Magan : public Objective {
                {metric::kMargin, "m", margin_.clone()},
                {metric::kActiveHinge, "hinge", d[kActive] / d[kCount]},
                {metric::kConvergence, "", *convergence_}};
+    updates_.adapt(d / d[kCount]);
+    updates_.augmentation().add_report(report_);
   }
 
   HingeUpdates updates_;
@@ -168,7 +172,7 @@ std::unique_ptr<Objective> make_magan_objective(const MaganOptions& options, con
   const AutoencoderGan& gan = require_autoencoder_gan(model, "magan");
   require_alternating(setting, "magan");
   const Energy energy = parse_energy(options.energy);
-  return std::make_unique<Magan>(options, HingeUpdates(gan, energy, setting.latent), setting);
+  return std::make_unique<Magan>(options, HingeUpdates(gan, energy, setting), setting);
 }
 
 }  // namespace valley
