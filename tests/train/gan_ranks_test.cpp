@@ -45,7 +45,7 @@ TEST_P(GanRanks, ReproducibleTrainingIsBitwiseEqualToOneRank) {
   EXPECT_EQ(many.digest, one.digest);
   EXPECT_EQ(many.epochs, one.epochs);  // MAGAN's sums and margins, bitwise
   EXPECT_EQ(many.report, one.report);
-  EXPECT_EQ(one.epochs.size(), GetParam().name == "magan" ? 4U : 0U);
+  EXPECT_EQ(one.epochs.size(), GetParam().experiment.objective.name == "magan" ? 4U : 0U);
 }
 
 // Channels in multiples of 16, which Valley's convolutions support on CPUs with AVX2 or AVX-512
