@@ -21,6 +21,7 @@ namespace valley {
 enum class TrainingPrecision { kAuto, kFp32, kTf32, kBf16 };
 enum class OptimizerName { kAdam, kAdamax, kSgd };
 enum class LrSchedule { kConstant, kHalveOnStall, kStep, kLinear, kCosine };
+enum class OnDivergence { kStop, kRescue };
 enum class Switch { kAuto, kOn, kOff };
 enum class DataCache { kAuto, kHost, kGpu, kNone };
 
@@ -58,6 +59,9 @@ struct TrainOptions {
   double ema_half_life = 10000;
   double ema_ramp_up = 0.05;
   std::vector<std::string> freeze;  // see nn/tensor_pattern.h
+  OnDivergence on_divergence = OnDivergence::kStop;
+  double rescue_lr_factor = 0.5;
+  std::int64_t max_rescues = 5;
 };
 
 struct OptimizerOptions {

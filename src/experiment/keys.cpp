@@ -216,6 +216,26 @@ void add_execution(Schema& s, TrainOptions& o) {
       .source("ours");
 }
 
+void add_rescue(Schema& s, TrainOptions& o) {
+  constexpr std::int64_t kMaxRescues = 1000;
+  s.choice("train.on_divergence", &o.on_divergence, {"stop", "rescue"})
+      .help(
+          "stop: a step that is not finite ends the run; rescue: it returns to its last healthy "
+          "checkpoint and continues with a lower learning rate, also after a divergence or "
+          "collapse.")
+      .source("ours");
+  s.key("train.rescue_lr_factor", &o.rescue_lr_factor)
+      .above(0)
+      .max(1)
+      .help("Factor of the learning rate per rescue; all together at least 0.01.")
+      .source("ours");
+  s.key("train.max_rescues", &o.max_rescues)
+      .min(1)
+      .max(kMaxRescues)
+      .help("Rescues of a run; a further divergence ends it.")
+      .source("ours");
+}
+
 void add_optimizer(Schema& s, OptimizerOptions& o) {
   s.choice("optimizer.name", &o.name, optimizer_names())
       .help("adam, adamax (Kingma & Ba 2015), or sgd: gradient descent with optimizer.momentum.")
@@ -377,6 +397,7 @@ Schema Experiment::schema() {
   augment.add_keys(s);
   add_train(s, train);
   add_execution(s, train);
+  add_rescue(s, train);
   add_optimizer(s, optimizer);
   add_lr_schedule(s, optimizer);
   add_output(s, checkpoint, samples);

@@ -143,6 +143,12 @@ class Method {
   [[nodiscard]] virtual bool can_record_graphs() const { return true; }
   // True if energy/real is a reconstruction error, which stays bounded: a steep rise is a warning.
   [[nodiscard]] virtual bool energies_are_errors() const { return true; }
+  // The gap of the mean energies of generated and real samples at which the loss has its minimum,
+  // if it has one: a training that stays there tells all samples from data and learns no more.
+  [[nodiscard]] virtual std::optional<double> separating_gap(
+      const ObjectiveOptions& /*options*/) const {
+    return std::nullopt;
+  }
   // The unit of energies in reports: objective.energy unless the method's energies have another
   // one; "" without a unit.
   [[nodiscard]] virtual std::string energy_unit(const std::string& energy_key) const {

@@ -72,6 +72,9 @@ OrderedJson bands_of(const RunFiles& run, const std::string& key, Axes& axes) {
   return bands;
 }
 
+// A rescue without its reason.
+std::string short_text(const std::string& text) { return text.substr(0, text.find(';')); }
+
 OrderedJson trace_of(const RunFiles& run, std::size_t number, const Trace& trace, Axes& axes) {
   const Curve curve = reduce(*series_of(run, trace.key), kMaxPoints);
   OrderedJson json = {{"run", number},
@@ -89,8 +92,14 @@ OrderedJson trace_of(const RunFiles& run, std::size_t number, const Trace& trace
   return json;
 }
 
-OrderedJson marks_of(const std::vector<RunFiles>& runs) {
+// Rescues, and with `cuts` the cuts of the margin.
+OrderedJson marks_of(const std::vector<RunFiles>& runs, bool cuts) {
   OrderedJson marks = OrderedJson::array();
+  for (std::size_t r = 0; r < runs.size(); ++r)
+    for (const RescueLine& rescue : runs[r].stats.rescues)
+      marks.push_back(
+          {{"run", r}, {"step", rounded(rescue.step)}, {"text", short_text(rescue.text)}});
+  if (!cuts) return marks;
   for (std::size_t r = 0; r < runs.size(); ++r)
     for (const MarginCut& cut : runs[r].stats.cuts)
       marks.push_back({{"run", r},
@@ -133,7 +142,7 @@ OrderedJson panel_json(const Panel& panel, const std::vector<RunFiles>& runs, Ax
       {"facets", runs.size() > 1 && (panel.traces.size() > 1 || has_own_scale)},
       {"own_scale", has_own_scale},
       {"reference", panel.has_reference ? OrderedJson(panel.reference) : OrderedJson()},
-      {"marks", panel.marks_cuts ? marks_of(runs) : OrderedJson::array()},
+      {"marks", marks_of(runs, panel.marks_cuts)},
       {"traces", std::move(traces)}};
   return json;
 }

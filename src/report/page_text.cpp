@@ -45,6 +45,8 @@ bool is_in_stats(const LogMessage& message, const Stats& stats) {
 
 std::string warnings_of(const RunFiles& run) {
   std::vector<std::string> items;
+  for (const RescueLine& rescue : run.stats.rescues)
+    items.push_back(item("rescue", fmt::format("step {:.0f}", rescue.step), rescue.text));
   for (const Warning& warning : run.stats.warnings)
     items.push_back(item("training", warning_place(warning), warning.text));
   for (const LogMessage& message : run.log) {

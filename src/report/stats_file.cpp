@@ -1,5 +1,7 @@
 #include "report/stats_file.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -48,6 +50,18 @@ void add_epoch(Stats& stats, const Json& line, double step) {
   if (is_first || *to < *from) stats.cuts.push_back({step, is_first ? kNone : *from, *to});
 }
 
+void add_rescue(Stats& stats, const Json& line, double step) {
+  const auto value = [&](const char* name) {
+    return number(line, name).value_or(std::numeric_limits<double>::quiet_NaN());
+  };
+  stats.rescues.push_back(
+      {step,
+       fmt::format("rescue {:.0f}: from step {:.0f} to {:.0f}, with {:.4g} times the learning "
+                   "rate; {}",
+                   value("number"), value("lost"), value("restored"), value("lr_scale"),
+                   text(line, "text"))});
+}
+
 void add_line(Stats& stats, const Json& line) {
   const std::string event = text(line, "event");
   const std::optional<double> step = number(line, "step");
@@ -61,6 +75,10 @@ void add_line(Stats& stats, const Json& line) {
     stats.last_step = *step;
     const std::optional<double> images = number(line, "images");
     if (images && std::isfinite(*images)) stats.last_images = *images;
+  }
+  if (event == "rescue") {
+    add_rescue(stats, line, *step);
+    return;
   }
   const std::string prefix = event.empty() ? "" : event + ":";
   for (const auto& [name, value] : line.items()) {

@@ -24,6 +24,12 @@ struct MarginCut {
   double to = 0;
 };
 
+// A return of the run to an earlier state (train.on_divergence).
+struct RescueLine {
+  double step = 0;  // from which training continued; its own one, or that of a later rescue
+  std::string text;
+};
+
 struct Stats {
   // Metrics by name, those of event lines by "event:name". Also derived metrics:
   // "derived:energy_ratio" (energy/fake over energy/real; absent if any energy is negative),
@@ -31,6 +37,7 @@ struct Stats {
   std::map<std::string, Series> series;
   std::vector<Warning> warnings;
   std::vector<MarginCut> cuts;
+  std::vector<RescueLine> rescues;
   std::vector<std::string> grids;  // files of sample lines
   double last_step = -1;           // negative: no line has a step
   double last_images = 0;

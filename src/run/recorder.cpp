@@ -3,8 +3,12 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
 #include <variant>
 
+#include "core/json_text.h"
 #include "core/log.h"
 #include "core/read_file.h"
 #include "kernels/device.h"
@@ -19,6 +23,7 @@ constexpr double kMebibyte = 1024.0 * 1024.0;
 constexpr const char* kReals = "samples/reals";
 constexpr const char* kFakes = "samples/fakes";
 constexpr const char* kWarnings = "warnings";
+constexpr const char* kRescues = "rescues";
 
 Png write_pixels(const std::filesystem::path& file, const at::Tensor& pixels,
                  std::int64_t columns) {
@@ -52,6 +57,19 @@ Scalars scalars_of(const StatsLine& line) {
   return scalars;
 }
 
+// The numbers of the rescues in a stats.jsonl.
+std::set<std::int64_t> rescues_in(const std::filesystem::path& stats_file) {
+  std::set<std::int64_t> numbers;
+  std::ifstream file(stats_file);
+  for (std::string text; std::getline(file, text);) {
+    if (text.find("\"rescue\"") == std::string::npos) continue;  // parses few lines
+    const auto line = try_parse_json(text);
+    if (line.is_object() && line.value("event", "") == "rescue")
+      numbers.insert(line.value("number", std::int64_t{0}));
+  }
+  return numbers;
+}
+
 }  // namespace
 
 RunRecorder::RunRecorder(const RunDirectory& run, const Experiment& experiment,
@@ -63,7 +81,8 @@ RunRecorder::RunRecorder(const RunDirectory& run, const Experiment& experiment,
       grid_(parse_grid(experiment.samples.grid, "samples.grid")),
       stats_(run.stats_file(), first_step),
       events_(run.path(), first_step, read_file(run.config_file())),
-      watch_(experiment.objective.method().energies_are_errors()),
+      watch_(experiment.objective.method().energies_are_errors(),
+             experiment.objective.method().separating_gap(experiment.objective)),
       last_step_(first_step),
       last_time_(std::chrono::steady_clock::now()) {
   watch_.replay(run.stats_file());
@@ -76,7 +95,8 @@ void RunRecorder::begin(const Trainer& trainer, const Dataset& dataset) {
   if (n > 1) real_distance_ = mean_pairwise_distance(reals);
   const Png png = write_pixels(run_.path() / "reals.png", reals, grid_.columns);
   if (!events_.has_earlier(kReals)) events_.add_image(trainer.steps_done(), kReals, png);
-  if (trainer.steps_done() == 0) draw_samples(trainer, run_.path() / "fakes-init.png");
+  if (trainer.steps_done() == 0 && !events_.has_earlier(kFakes))
+    draw_samples(trainer, run_.path() / "fakes-init.png");
   last_drawn_ = trainer.steps_done();
   last_time_ = std::chrono::steady_clock::now();
 }
@@ -100,18 +120,44 @@ void RunRecorder::after_step(Trainer& trainer, double wait_seconds, bool is_last
   }
 }
 
+// Opening the recorder drops lines of undone steps, which may be those of earlier rescues.
+void RunRecorder::record_rescues(const Trainer& trainer, const std::vector<Rescue>& rescues) {
+  if (rescues.empty()) return;
+  const std::set<std::int64_t> present = rescues_in(run_.stats_file());
+  for (std::size_t i = 0; i < rescues.size(); ++i) {
+    const Rescue& r = rescues[i];
+    const auto number = static_cast<std::int64_t>(i) + 1;
+    if (present.contains(number)) continue;
+    stats_.write({{"event", std::string("rescue")},
+                  {"step", trainer.steps_done()},
+                  {"images", trainer.images_seen()},
+                  {"number", number},
+                  {"lost", r.loss.step},
+                  {"restored", r.step},
+                  {"kind", r.loss.kind},
+                  {"text", r.loss.reason},
+                  {"lr_scale", r.lr_scale}});
+    events_.add_text(trainer.steps_done(), kRescues,
+                     fmt::format("step {}: {} ({}); {}", r.loss.step, r.loss.reason, r.loss.kind,
+                                 describe(r, i + 1, experiment_.train.max_rescues)));
+  }
+}
+
 void RunRecorder::record_evaluation(const Trainer& trainer, const RunEvaluation& found,
                                     double seconds) {
   StatsLine line = {{"event", std::string("evaluate")},
                     {"step", trainer.steps_done()},
                     {"images", trainer.images_seen()},
                     {"samples", found.samples}};
+  RunWatch::Values watched;
   for (const Metric& m : found.metrics) {
     line.emplace_back(m.name, m.value);
     line.emplace_back(m.name + "/floor", m.floor);
+    watched[m.name] = m.value;
   }
   record(trainer.steps_done(), line);
   log::info("{}", describe(found));
+  warn(trainer, watch_.evaluation(watched));
   exclude_time(seconds);
 }
 

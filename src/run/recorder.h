@@ -13,6 +13,7 @@
 #include "record/progress.h"
 #include "record/stats_writer.h"
 #include "run/evaluator.h"
+#include "run/rescue.h"
 #include "run/validator.h"
 #include "run/watch.h"
 #include "storage/run_directory.h"
@@ -26,11 +27,16 @@ class RunRecorder {
   RunRecorder(const RunDirectory& run, const Experiment& experiment, std::int64_t first_step,
               std::int64_t steps, at::Device device);
 
-  // Writes reals.png, and fakes-init.png at step 0.
+  // Writes reals.png, and fakes-init.png at step 0 if the run has none.
   void begin(const Trainer& trainer, const Dataset& dataset);
   // Call after each step. `wait_seconds`: total time training waited for the loader; `is_last`: a
   // signal ends the run here.
   void after_step(Trainer& trainer, double wait_seconds, bool is_last);
+  // Writes the rescues that stats.jsonl lacks. Call after each opening of a run that has any.
+  void record_rescues(const Trainer& trainer, const std::vector<Rescue>& rescues);
+  // See RunWatch.
+  [[nodiscard]] std::optional<RunWarning> lost() const { return watch_.lost(); }
+  [[nodiscard]] bool is_healthy(std::int64_t saved) const { return watch_.is_healthy(saved); }
   // Results of this step; `seconds`: how long training paused for them.
   void record_evaluation(const Trainer& trainer, const RunEvaluation& found, double seconds);
   void record_validation(const Trainer& trainer, const RunValidation& found, double seconds);

@@ -2,10 +2,13 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/log.h"
 #include "core/read_file.h"
 #include "experiment/experiment.h"
+#include "run/rescue.h"
 #include "storage/checkpoint.h"
 #include "storage/space.h"
 
@@ -31,9 +34,11 @@ std::optional<std::filesystem::path> checkpoint_of(const std::filesystem::path& 
                 run.string(), fmt::join(conflicts, "\n  "));
   }
   const std::filesystem::path folder = run / "checkpoints";
-  auto checkpoint = newest_good_checkpoint(folder);
+  const std::vector<Rescue> rescues = read_rescues(run);
+  const auto is_usable = [&](const auto& path) { return !is_undone(path, rescues); };
+  auto checkpoint = newest_good_checkpoint(folder, is_usable);
   // Training from the first step would overwrite the damaged checkpoints.
-  if (!checkpoint && !list_checkpoints(folder).empty()) {
+  if (!checkpoint && std::ranges::any_of(list_checkpoints(folder), is_usable)) {
     throw Error(
         ExitCode::kData,
         "every checkpoint of {} is damaged (see the warnings); restore one from a copy, or start "
@@ -87,8 +92,10 @@ Target find_target(const StartRequest& request) {
                 resume, tilde_hint(resume));
   }
   const std::filesystem::path folder = path.parent_path();
-  const auto newest = newest_good_checkpoint(folder);
   const std::filesystem::path run = folder.parent_path();
+  const std::vector<Rescue> rescues = read_rescues(run);
+  const auto newest = newest_good_checkpoint(
+      folder, [&](const auto& checkpoint) { return !is_undone(checkpoint, rescues); });
   if (newest && std::filesystem::equivalent(*newest, path) && is_there(run / "config.toml"))
     return {run, std::nullopt, {}};
   log::info("{} is not the newest checkpoint of its run: a new run starts from it", path.string());

@@ -24,6 +24,7 @@
 #include "run/launch_record.h"
 #include "run/preflight.h"
 #include "run/recorder.h"
+#include "run/rescuer.h"
 #include "run/resume.h"
 #include "run/stop_signal.h"
 #include "run/validator.h"
@@ -37,7 +38,11 @@ namespace {
 class TrainingRun {
  public:
   TrainingRun(World& world, const TrainRequest& request, Experiment& experiment, Schema& schema)
-      : world_(world), request_(request), experiment_(experiment), schema_(schema) {}
+      : world_(world),
+        request_(request),
+        experiment_(experiment),
+        schema_(schema),
+        rescuer_(world, experiment, schema) {}
 
   int run();
 
@@ -54,10 +59,16 @@ class TrainingRun {
   void restore();
   void open_run();
   [[nodiscard]] bool is_stop_requested_anywhere();
+  void open_recorder();
   int loop();
+  void run_steps();
+  [[nodiscard]] bool is_not_finite(const StepStatus& status);
+  void find_loss();
+  bool rescue();
   [[nodiscard]] bool is_evaluation_due() const;
   [[nodiscard]] bool is_validation_due() const;
   [[nodiscard]] bool is_save_due() const;
+  [[nodiscard]] bool is_observed() const;
   [[nodiscard]] bool is_state_used() const {
     return is_evaluation_due() || is_validation_due() || is_save_due();
   }
@@ -66,7 +77,9 @@ class TrainingRun {
   void save(bool in_background);
   void complete_save();
   void record(const Failure& failure);
-  [[nodiscard]] int diverged(const StepStatus& status);
+  void record_end(int code, const std::string& why);
+  void mark_healthy_checkpoints();
+  [[nodiscard]] int diverged();
   int finish(bool stopped);
 
   World& world_;
@@ -88,6 +101,8 @@ class TrainingRun {
   std::string model_;                             // to start from; "": none
   Trainer::Adopted adopted_;                      // from model_
   std::unique_ptr<Trainer> trainer_;
+  RunRescuer rescuer_;
+  std::optional<TrainingLoss> lost_;  // why training cannot continue
   std::int64_t last_saved_ = -1;
   std::int64_t saves_ = 0;      // checkpoints between steps
   double stalled_seconds_ = 0;  // time that training waited for these
@@ -127,6 +142,10 @@ int TrainingRun::run() {
     record(current_failure());
     throw;
   }
+}
+
+void TrainingRun::record_end(int code, const std::string& why) {
+  run_->record_end(code, why, rescuer_.rescues().empty() ? "" : to_json(rescuer_.rescues()));
 }
 
 // Called on the rank that fails. May fail itself (disk full); that must not hide the first failure.
@@ -182,8 +201,10 @@ void TrainingRun::check_launch(const std::filesystem::path& folder,
   std::error_code ignored;
   const std::size_t present =
       std::filesystem::is_directory(folder, ignored) ? list_checkpoints(folder).size() : 0;
-  const CheckpointNeed need = checkpoint_need(memory_.checkpoint, experiment_.checkpoint, first,
-                                              steps_, static_cast<std::int64_t>(present));
+  CheckpointOptions kept = experiment_.checkpoint;
+  if (kept.keep > 0) kept.keep += rescuer_.healthy_to_keep();
+  const CheckpointNeed need =
+      checkpoint_need(memory_.checkpoint, kept, first, steps_, static_cast<std::int64_t>(present));
   require_checkpoint_space(folder, need);
   space_ = describe_space(folder, need);
 }
@@ -200,16 +221,20 @@ void TrainingRun::choose() {
   }
   checkpoint_ = world_.broadcast(checkpoint_);
   model_ = world_.broadcast(model_);
+  rescuer_.open(run_ ? &*run_ : nullptr);
 }
 
 void TrainingRun::restore() {
+  std::size_t rescues = 0;
   if (!checkpoint_.empty()) {
     const Checkpoint checkpoint =
         rank_zero_first(world_, [&] { return read_checkpoint(checkpoint_); });
     trainer_->restore(checkpoint, schema_, data_.training->fingerprint(), checkpoint_);
+    rescues = rescues_before(checkpoint.state.metadata);
   } else if (!model_.empty()) {
     adopted_ = start_from(world_, request_.fork, model_, schema_, *trainer_);
   }
+  rescuer_.apply(*trainer_, rescues);
   world_.require_equal("the state of the networks", trainer_->digest());
 }
 
@@ -222,7 +247,10 @@ void TrainingRun::open_run() {
     log::tee_to(run_->log_file().string());
     run_->record_start(
         write_launch_record(world_, request_, data_.training->fingerprint(), checkpoint_, model_));
-    writer_.emplace(run_->checkpoints(), experiment_.checkpoint.keep);
+    remove_checkpoints(run_->checkpoints(), [this](const auto& checkpoint) {
+      return is_undone(checkpoint, rescuer_.rescues());
+    });
+    writer_.emplace(run_->checkpoints(), experiment_.checkpoint.keep, rescuer_.healthy_to_keep());
     path = std::filesystem::absolute(run_->path()).string();
     log::info("run: {}", run_->path().string());
     if (!checkpoint_.empty())
@@ -236,6 +264,8 @@ void TrainingRun::open_run() {
       last_saved_ = trainer_->steps_done();
     } else {
       save(false);
+      // The state to which a rescue returns first.
+      if (is_root()) mark_healthy(list_checkpoints(run_->checkpoints()).back());
     }
   }
   if (is_root()) write_file(run_->config_file(), schema_.to_toml());
@@ -250,10 +280,7 @@ int TrainingRun::loop() {
   // A stop requested during start-up takes effect here, on all ranks: the checkpoint holds the
   // state before the first step.
   if (trainer_->steps_done() < steps_ && is_stop_requested_anywhere()) return finish(true);
-  if (is_root()) {
-    recorder_.emplace(*run_, experiment_, trainer_->steps_done(), steps_, world_.device().device());
-    recorder_->begin(*trainer_, *data_.training);
-  }
+  open_recorder();
   if (trainer_->steps_done() >= steps_) {
     log::info("nothing to do: the run is at step {} of {}", trainer_->steps_done(), steps_);
     return finish(false);
@@ -263,9 +290,25 @@ int TrainingRun::loop() {
     if (trainer_->steps_done() == 0) evaluate();
   }
   if (data_.validation) validator_.emplace(world_, experiment_, data_);
+  find_loss();  // rescue may be on since this launch
+  for (;;) {
+    if (!lost_) run_steps();
+    if (!lost_) return finish(trainer_->steps_done() < steps_);
+    if (!rescue()) return diverged();
+  }
+}
+
+void TrainingRun::open_recorder() {
+  if (!is_root()) return;
+  recorder_.emplace(*run_, experiment_, trainer_->steps_done(), steps_, world_.device().device());
+  recorder_->begin(*trainer_, *data_.training);
+  recorder_->record_rescues(*trainer_, rescuer_.rescues());
+}
+
+// Returns at the end of the training, after a signal, or when the training is lost.
+void TrainingRun::run_steps() {
   RunBatches batches(world_, experiment_, data_.training, trainer_->steps_done(),
                      memory_.per_image * trainer_->plan().size);
-  StepStatus status;
   bool is_first = true;
   while (trainer_->steps_done() < steps_) {
     if (is_root()) writer_->check();
@@ -274,21 +317,57 @@ int TrainingRun::loop() {
     if (std::exchange(is_first, false)) world_.host().barrier();
     trainer_->step(batch.pixels, is_stop_requested(), batch.labels);
     // Evaluate, validate and save only after the step is known to be finite.
-    status = trainer_->status(is_state_used());
-    if (status.not_finite) return diverged(status);
+    const StepStatus status = trainer_->status(is_state_used());
+    if (is_not_finite(status)) return;
     if (is_root()) recorder_->after_step(*trainer_, batches.wait_seconds(), status.stop);
     if (status.stop) break;
     if (is_evaluation_due()) evaluate();
     if (is_validation_due()) validate();
+    if (is_observed()) find_loss();
+    if (lost_) return;
     if (is_save_due()) {
       const Stopwatch stall(stalled_seconds_);
       save(experiment_.checkpoint.background);
       ++saves_;
     }
   }
-  status = trainer_->status(true);
-  if (status.not_finite) return diverged(status);
-  return finish(trainer_->steps_done() < steps_);
+  static_cast<void>(is_not_finite(trainer_->status(true)));
+}
+
+bool TrainingRun::is_not_finite(const StepStatus& status) {
+  if (status.not_finite)
+    lost_ = {status.step, "not-finite",
+             fmt::format("{} in step {}", trainer_->objective().divergence(), status.step)};
+  return status.not_finite;
+}
+
+// Collective.
+void TrainingRun::find_loss() {
+  if (!rescuer_.is_on()) return;
+  lost_ = rescuer_.agree(trainer_->steps_done(), is_root() ? recorder_->lost() : std::nullopt);
+}
+
+// Collective. Returns to an earlier state; false if the run ends.
+bool TrainingRun::rescue() {
+  if (!rescuer_.is_on()) return false;
+  if (is_root()) writer_->finish();
+  if (!rescuer_.rescue(*lost_, is_root() ? &*run_ : nullptr, trainer_, *data_.training))
+    return false;
+  const Rescue& last = rescuer_.rescues().back();
+  // There is no checkpoint of the initial state.
+  last_saved_ = last.step > 0 ? last.step : -1;
+  log::warn("{}; {}", lost_->reason,
+            describe(last, rescuer_.rescues().size(), experiment_.train.max_rescues));
+  lost_.reset();
+  open_recorder();
+  return true;
+}
+
+// True after steps whose results rank 0 has looked at.
+bool TrainingRun::is_observed() const {
+  const std::int64_t step = trainer_->steps_done();
+  return step == 1 || step % experiment_.train.report_every == 0 ||
+         step % experiment_.samples.every == 0 || step == steps_ || is_evaluation_due();
 }
 
 bool TrainingRun::is_evaluation_due() const {
@@ -329,6 +408,7 @@ void TrainingRun::save(bool in_background) {
       trainer_->checksum());
   const TensorMap owned = trainer_->gather_owned();
   if (is_root()) {
+    mark_healthy_checkpoints();
     const auto copies = in_background ? std::make_shared<DeferredCopies>() : nullptr;
     Checkpoint checkpoint =
         trainer_->snapshot(schema_, data_.training->fingerprint(), owned, copies.get());
@@ -353,6 +433,15 @@ void TrainingRun::save(bool in_background) {
   if (!in_background) world_.host().barrier();
 }
 
+// Marks earlier checkpoints after which training continued well.
+void TrainingRun::mark_healthy_checkpoints() {
+  if (!recorder_) return;
+  writer_->finish();
+  for (const std::filesystem::path& path : list_checkpoints(run_->checkpoints()))
+    if (recorder_->is_healthy(checkpoint_step(path).value_or(0)) && !is_marked_healthy(path))
+      mark_healthy(path);
+}
+
 // Collective. Returns when the current state is on disk.
 void TrainingRun::complete_save() {
   if (last_saved_ != trainer_->steps_done()) save(false);
@@ -363,20 +452,26 @@ void TrainingRun::complete_save() {
 // (docs/training.md describes which updates of that step were applied); they are saved as the state
 // before that step. All ranks detect it in the same step, so that the job ends in good order with
 // one message of rank 0.
-int TrainingRun::diverged(const StepStatus& status) {
+int TrainingRun::diverged() {
   static_cast<void>(trainer_->status(true));
-  trainer_->rewind_to(status.step - 1);
+  const bool is_finite = lost_->kind != "not-finite";
+  if (!is_finite) trainer_->rewind_to(lost_->step - 1);
   complete_save();
   constexpr auto kCode = static_cast<int>(ExitCode::kDiverged);
   if (is_root()) {
     recorder_->end(*trainer_);
+    const std::string rescues = list_rescues(rescuer_.rescues());
     const std::string why =
-        fmt::format("{} in step {}", trainer_->objective().divergence(), status.step);
-    run_->record_end(kCode, why);
+        rescues.empty()
+            ? lost_->reason
+            : fmt::format("{}; {} ({}) did not help", lost_->reason,
+                          plural(static_cast<std::int64_t>(rescuer_.rescues().size()), "rescue"),
+                          rescues);
+    record_end(kCode, why);
     log::error(
-        "{}; the networks before it are saved in {}, next to the earlier checkpoints. Start a new "
+        "{}; the networks {} are saved in {}, next to the earlier checkpoints. Start a new "
         "run with a lower optimizer.lr, or check the data",
-        why, run_->checkpoints().string());
+        why, is_finite ? "of this step" : "before it", run_->checkpoints().string());
   }
   world_.host().barrier();
   return kCode;
@@ -392,7 +487,7 @@ int TrainingRun::finish(bool stopped) {
     if (recorder_) recorder_->end(*trainer_);
     const auto code = stopped ? ExitCode::kStoppedEarly : ExitCode::kDone;
     const std::string why = stopped ? "stopped by a signal" : "done";
-    run_->record_end(static_cast<int>(code), why);
+    record_end(static_cast<int>(code), why);
     log::info("{} at step {} of {}: {}", why, trainer_->steps_done(), steps_,
               run_->path().string());
     if (stopped) log::info("to continue: the same command with --resume {}", run_->path().string());

@@ -14,6 +14,7 @@
 namespace valley {
 namespace {
 
+constexpr const char* kCollapse = "collapse";
 // Limits for the mean distance of generated samples divided by that of the data.
 constexpr double kCollapsed = 0.25;
 constexpr double kVaried = 0.35;
@@ -32,6 +33,16 @@ constexpr double kNormWeight = 0.05;  // weight of the newest norm in the mean
 // Limits for the loss of an energy-based model; training stops at 1e8.
 constexpr double kLargeLoss = 1e4;
 constexpr double kSmallLoss = 1e3;
+// Limits for the gap of an energy-based model's energies divided by that at the minimum of its
+// loss. Healthy runs are beyond kSeparated for a report or two.
+constexpr double kSeparated = 0.9;
+constexpr double kMixed = 0.6;
+constexpr int kSeparatedReports = 4;
+// Limits for the coverage of an evaluation divided by the best one so far, which is at least
+// kSomeCoverage.
+constexpr double kCoverageLost = 0.25;
+constexpr double kCoverageBack = 0.35;
+constexpr double kSomeCoverage = 0.1;
 
 // Limits for the growth of the gap between the energies of validation and training images, in
 // standard errors of the gap.
@@ -82,9 +93,40 @@ std::vector<RunWarning> RunWatch::report(std::int64_t step, const Values& values
   std::vector<RunWarning> out;
   watch_k(step, values, out);
   watch_hinge(step, values, out);
-  energies_are_errors_ ? watch_rise(values, out) : watch_loss(values, out);
+  if (energies_are_errors_) {
+    watch_rise(values, out);
+  } else {
+    watch_loss(values, out);
+    watch_gap(values, out);
+  }
   watch_gradients(values, out);
+  last_report_ = step;
   return out;
+}
+
+void RunWatch::note(const std::string& condition, const Alarm& alarm, bool begins,
+                    RunWarning warning, std::vector<RunWarning>& out) {
+  if (!alarm.on) lost_.erase(condition);
+  if (!begins) return;
+  lost_[condition] = warning;
+  out.push_back(std::move(warning));
+}
+
+std::optional<RunWarning> RunWatch::lost() const {
+  for (const auto& [condition, warning] : lost_)
+    if (condition != kCollapse || has_varied_) return warning;
+  return std::nullopt;
+}
+
+bool RunWatch::shows_divergence() const {
+  const auto shows = [](const Alarm& alarm) { return alarm.on || alarm.in_a_row > 0; };
+  return shows(collapse_) || shows(uncovered_) || shows(separation_) ||
+         std::ranges::any_of(rises_, [&](const auto& rise) { return shows(rise.second.alarm); }) ||
+         std::ranges::any_of(losses_, [&](const auto& loss) { return shows(loss.second); });
+}
+
+bool RunWatch::is_healthy(std::int64_t saved) const {
+  return !shows_divergence() && last_report_ > saved && last_grid_ >= saved;
 }
 
 // Collapse: samples of the trained weights are alike. If only those of the averaged weights are,
@@ -92,15 +134,20 @@ std::vector<RunWarning> RunWatch::report(std::int64_t step, const Values& values
 std::vector<RunWarning> RunWatch::samples(std::int64_t step, const SampleDistances& found) {
   const double real = found.real;
   const double fake = found.raw.value_or(found.fake);
+  last_grid_ = step;
   if (step == 0 || !std::isfinite(fake) || !(real > 0)) return {};
   const double share = fake / real;
   const bool before = collapse_.on;
-  if (collapse_.observe(share < kCollapsed, share >= kVaried, kAgreeing)) {
-    return {{"collapse",
-             fmt::format("generated samples are alike: their mean distance is {:.4g}, {:.2f} times "
-                         "the {:.4g} of the data (below {} in {} grids in a row)",
-                         fake, share, real, kCollapsed, kAgreeing)}};
-  }
+  has_varied_ = has_varied_ || share >= kVaried;
+  const bool begins = collapse_.observe(share < kCollapsed, share >= kVaried, kAgreeing);
+  std::vector<RunWarning> out;
+  note(kCollapse, collapse_, begins,
+       {"collapse",
+        fmt::format("generated samples are alike: their mean distance is {:.4g}, {:.2f} times "
+                    "the {:.4g} of the data (below {} in {} grids in a row)",
+                    fake, share, real, kCollapsed, kAgreeing)},
+       out);
+  if (begins) return out;
   if (before && !collapse_.on) {
     return {{"recovery", fmt::format("generated samples vary again: their mean distance is {:.4g}, "
                                      "{:.2f} times the {:.4g} of the data",
@@ -117,6 +164,27 @@ std::vector<RunWarning> RunWatch::samples(std::int64_t step, const SampleDistanc
                        "({:.4g}): the average lags behind. Lower train.ema_half_life, or draw with "
                        "`valley sample --raw`",
                        found.fake, averaged, real, fake)}};
+}
+
+std::vector<RunWarning> RunWatch::evaluation(const Values& values) {
+  const auto coverage = finite(values, "coverage");
+  if (!coverage) return {};
+  best_coverage_ = std::max(best_coverage_, *coverage);
+  const double share = *coverage / std::max(best_coverage_, 1e-30);
+  const bool before = uncovered_.on;
+  const bool begins = uncovered_.observe(best_coverage_ >= kSomeCoverage && share < kCoverageLost,
+                                         share >= kCoverageBack, kAgreeing);
+  std::vector<RunWarning> out;
+  note("coverage", uncovered_, begins,
+       {"collapse", fmt::format("samples cover {:.3g} of the data, {:.2f} times the best coverage "
+                                "so far, {:.3g} (below {} in {} evaluations in a row)",
+                                *coverage, share, best_coverage_, kCoverageLost, kAgreeing)},
+       out);
+  if (before && !uncovered_.on)
+    out.push_back({"recovery", fmt::format("samples cover {:.3g} of the data again, {:.2f} times "
+                                           "the best coverage, {:.3g}",
+                                           *coverage, share, best_coverage_)});
+  return out;
 }
 
 std::vector<RunWarning> RunWatch::validation(const std::string& stage, const Values& values) {
@@ -199,16 +267,18 @@ void RunWatch::watch_rise(const Values& values, std::vector<RunWarning>& out) {
     if (!rise.known || *value < rise.best) rise.best = *value;
     rise.known = true;
     const double times = *value / std::max(rise.best, 1e-30);
-    if (!rise.alarm.observe(times > kRisen, times < kFallenAgain, kAgreeing)) continue;
-    if (name == metric::kRealEnergy && rises_[metric::kConvergence].alarm.on)
-      continue;  // M includes the real energy, and was reported
-    out.push_back({"divergence",
-                   fmt::format("{} has risen to {:.4g}, {:.3g} times its minimum, {:.4g}: training "
-                               "diverges; an earlier checkpoint may be better, and a lower "
-                               "optimizer.lr needs a new run",
-                               name == metric::kConvergence ? "the convergence measure M"
-                                                            : "the energy of real images",
-                               *value, times, rise.best)});
+    const bool risen = rise.alarm.observe(times > kRisen, times < kFallenAgain, kAgreeing);
+    // M includes the real energy; if it is reported, that is not.
+    const bool begins =
+        risen && (name != metric::kRealEnergy || !rises_[metric::kConvergence].alarm.on);
+    note(name, rise.alarm, begins,
+         {"divergence", fmt::format("{} has risen to {:.4g}, {:.3g} times its minimum, {:.4g}: "
+                                    "training diverges; an earlier checkpoint may be better, and a "
+                                    "lower optimizer.lr needs a new run",
+                                    name == metric::kConvergence ? "the convergence measure M"
+                                                                 : "the energy of real images",
+                                    *value, times, rise.best)},
+         out);
   }
 }
 
@@ -216,13 +286,28 @@ void RunWatch::watch_loss(const Values& values, std::vector<RunWarning>& out) {
   for (const auto& [name, value] : values) {
     if ((name != "loss" && !name.starts_with("loss/")) || !std::isfinite(value)) continue;
     const double size = std::abs(value);
-    if (!losses_[name].observe(size > kLargeLoss, size < kSmallLoss, kAgreeing)) continue;
-    out.push_back(
-        {"divergence",
-         fmt::format("{} is {:.4g}: the energies grow without bound; use a lower optimizer.lr or "
-                     "stronger regularization",
-                     name, value)});
+    Alarm& alarm = losses_[name];
+    const bool begins = alarm.observe(size > kLargeLoss, size < kSmallLoss, kAgreeing);
+    note(name, alarm, begins,
+         {"divergence", fmt::format("{} is {:.4g}: the energies grow without bound; use a lower "
+                                    "optimizer.lr or stronger regularization",
+                                    name, value)},
+         out);
   }
+}
+
+void RunWatch::watch_gap(const Values& values, std::vector<RunWarning>& out) {
+  const auto gap = finite(values, metric::kEnergyGap);
+  if (!separating_gap_ || !gap) return;
+  const double share = *gap / *separating_gap_;
+  const bool begins = separation_.observe(share > kSeparated, share < kMixed, kSeparatedReports);
+  note(metric::kEnergyGap, separation_, begins,
+       {"divergence",
+        fmt::format("the gap of the energies has stayed at {:.4g}, close to {:.4g}, where the loss "
+                    "has its minimum: chains do not find images that the network takes for data; "
+                    "use a lower optimizer.lr, or more or larger Langevin steps",
+                    *gap, *separating_gap_)},
+       out);
 }
 
 void RunWatch::watch_gradients(const Values& values, std::vector<RunWarning>& out) {
@@ -264,6 +349,8 @@ void RunWatch::replay(const std::filesystem::path& stats_file) {
                values.contains(metric::kRealDistance)) {
       static_cast<void>(samples(step, {values[metric::kFakeDistance], values[metric::kRealDistance],
                                        finite(values, metric::kRawDistance)}));
+    } else if (line["event"] == "evaluate") {
+      static_cast<void>(evaluation(values));
     } else if (line["event"] == "validation" && line.contains("stage") &&
                line["stage"].is_string()) {
       static_cast<void>(validation(line["stage"].get<std::string>(), values));

@@ -2,8 +2,8 @@
 // on values that are on the host already.
 //
 // Reads the metrics of stats.jsonl by name: "k", "hinge/active", "margin", "energy/real",
-// "energy/fake", "M", "loss", "loss/...", "grad_norm/...". Missing metrics and values that are not
-// finite are ignored. Thresholds: docs/run-directory.md.
+// "energy/fake", "energy/gap", "M", "loss", "loss/...", "grad_norm/..."; of evaluations "coverage".
+// Missing metrics and values that are not finite are ignored. Thresholds: docs/run-directory.md.
 #pragma once
 
 #include <cstdint>
@@ -34,13 +34,18 @@ class RunWatch {
   using Values = std::map<std::string, double>;
 
   // `energies_are_errors`: true if energies are reconstruction errors, which are not negative and
-  // decrease: a rise is a divergence. If false, a large loss is a divergence.
-  explicit RunWatch(bool energies_are_errors) : energies_are_errors_(energies_are_errors) {}
+  // decrease: a rise is a divergence. If false, a large loss is a divergence, and so is a gap of
+  // the energies that stays at `separating_gap` (Method::separating_gap).
+  explicit RunWatch(bool energies_are_errors, std::optional<double> separating_gap = std::nullopt)
+      : energies_are_errors_(energies_are_errors), separating_gap_(separating_gap) {}
 
   // Warnings that begin with this report or this sample grid, or the end of a collapse. The grid at
   // step 0 is ignored.
   [[nodiscard]] std::vector<RunWarning> report(std::int64_t step, const Values& values);
   [[nodiscard]] std::vector<RunWarning> samples(std::int64_t step, const SampleDistances& found);
+
+  // Warnings that begin with the metrics of an evaluation, or the end of a collapse.
+  [[nodiscard]] std::vector<RunWarning> evaluation(const Values& values);
 
   // Warnings that begin with these measures of training and validation images in a training stage.
   [[nodiscard]] std::vector<RunWarning> validation(const std::string& stage, const Values& values);
@@ -48,6 +53,14 @@ class RunWatch {
   // Reads the lines of a stats.jsonl, so that a resumed run gives the warnings of an uninterrupted
   // one. Returns no warnings, as the file has them. No error if there is no file.
   void replay(const std::filesystem::path& stats_file);
+
+  // The warning of a condition that holds now and from which a training seldom returns: a
+  // divergence, or a collapse of samples that varied before.
+  [[nodiscard]] std::optional<RunWarning> lost() const;
+  // True if a checkpoint of step `saved` is healthy: in the last report, grid and evaluation there
+  // were no signs of a divergence or a collapse, not even in one alone; the report is later, and the
+  // grid is not earlier.
+  [[nodiscard]] bool is_healthy(std::int64_t saved) const;
 
  private:
   // Switches on when `begins` was true in `needed` observations in a row, and off when `ends` is
@@ -83,11 +96,24 @@ class RunWatch {
   void watch_hinge(std::int64_t step, const Values& values, std::vector<RunWarning>& out);
   void watch_rise(const Values& values, std::vector<RunWarning>& out);
   void watch_loss(const Values& values, std::vector<RunWarning>& out);
+  void watch_gap(const Values& values, std::vector<RunWarning>& out);
+  // Adds a warning that begins now, and keeps it for `lost` while its alarm is on.
+  void note(const std::string& condition, const Alarm& alarm, bool begins, RunWarning warning,
+            std::vector<RunWarning>& out);
+  [[nodiscard]] bool shows_divergence() const;
   void watch_gradients(const Values& values, std::vector<RunWarning>& out);
 
   bool energies_are_errors_;
+  std::optional<double> separating_gap_;
   Alarm collapse_;
-  Alarm lag_;  // the averaged generator lags behind
+  Alarm separation_;
+  Alarm uncovered_;  // coverage of evaluations
+  double best_coverage_ = 0;
+  bool has_varied_ = false;  // samples did not look collapsed in some grid
+  std::int64_t last_report_ = 0;
+  std::int64_t last_grid_ = 0;
+  std::map<std::string, RunWarning> lost_;  // by condition, of alarms that are on
+  Alarm lag_;                               // the averaged generator lags behind
   Persistence k_at_zero_, k_at_one_, hinge_off_, hinge_full_;
   bool hinge_seen_ = false;
   bool had_fakes_ = false;

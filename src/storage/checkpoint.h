@@ -5,6 +5,7 @@
 //                 state.json          for users: step, images, versions, ranks, time
 //                 COMMIT              written last: the step, sizes and SHA-256 of the three
 //                                     files. Without it the checkpoint is incomplete.
+//                 HEALTHY             an empty file, added later: see mark_healthy
 //
 // Written into a temporary directory, flushed and renamed. An existing checkpoint of the same step
 // is first renamed to .old-step-NNNNNNNN and removed last; if the writer is killed between the two
@@ -15,6 +16,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,12 +53,24 @@ void verify_checkpoint(const std::filesystem::path& path);
 [[nodiscard]] std::vector<std::filesystem::path> list_checkpoints(
     const std::filesystem::path& folder);
 
-// Newest checkpoint whose files match COMMIT. Warns of damaged ones and skips them.
+// Newest checkpoint whose files match COMMIT, of those for which `wanted` is true (empty: all).
+// Warns of damaged ones and skips them.
 [[nodiscard]] std::optional<std::filesystem::path> newest_good_checkpoint(
-    const std::filesystem::path& folder);
+    const std::filesystem::path& folder,
+    const std::function<bool(const std::filesystem::path&)>& wanted = {});
 
-// Keeps the newest `keep` (0: all) and removes the others and leftovers of interrupted writers.
-// Never removes the only good one.
-void prune_checkpoints(const std::filesystem::path& folder, std::int64_t keep);
+// Marks a checkpoint after which training continued without signs of a divergence, so that a run can
+// return to it.
+void mark_healthy(const std::filesystem::path& checkpoint);
+[[nodiscard]] bool is_marked_healthy(const std::filesystem::path& checkpoint);
+
+// Keeps the newest `keep` (0: all) and the newest `keep_healthy` of those marked healthy; removes
+// the others and leftovers of interrupted writers. Never removes the only good one.
+void prune_checkpoints(const std::filesystem::path& folder, std::int64_t keep,
+                       std::int64_t keep_healthy = 0);
+
+// Removes the checkpoints for which `unwanted` is true, the newest first.
+void remove_checkpoints(const std::filesystem::path& folder,
+                        const std::function<bool(const std::filesystem::path&)>& unwanted);
 
 }  // namespace valley

@@ -4,9 +4,11 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <system_error>
 
+#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/file_type.h"
 #include "core/log.h"
@@ -115,14 +117,31 @@ std::vector<fs::path> list_checkpoints(const fs::path& folder) {
   return paths;
 }
 
-std::optional<fs::path> newest_good_checkpoint(const fs::path& folder) {
+std::optional<fs::path> newest_good_checkpoint(const fs::path& folder,
+                                               const std::function<bool(const fs::path&)>& wanted) {
   const std::vector<fs::path> paths = list_checkpoints(folder);
-  const auto found = std::find_if(paths.rbegin(), paths.rend(), is_good_to_resume);
+  const auto found = std::find_if(paths.rbegin(), paths.rend(), [&](const fs::path& path) {
+    return (!wanted || wanted(path)) && is_good_to_resume(path);
+  });
   if (found == paths.rend()) return std::nullopt;
   return *found;
 }
 
-void prune_checkpoints(const fs::path& folder, std::int64_t keep) {
+void mark_healthy(const fs::path& checkpoint) { write_file(checkpoint / kHealthyFile, ""); }
+
+bool is_marked_healthy(const fs::path& checkpoint) {
+  return type_of_file(checkpoint / kHealthyFile) == fs::file_type::regular;
+}
+
+void remove_checkpoints(const fs::path& folder,
+                        const std::function<bool(const fs::path&)>& unwanted) {
+  clear_leftovers(folder);
+  std::map<std::int64_t, fs::path> checkpoints = checkpoints_by_step(folder);
+  for (auto entry = checkpoints.rbegin(); entry != checkpoints.rend(); ++entry)
+    if (unwanted(entry->second)) remove_checkpoint(folder, entry->first, entry->second);
+}
+
+void prune_checkpoints(const fs::path& folder, std::int64_t keep, std::int64_t keep_healthy) {
   VALLEY_CHECK(keep >= 0);
   clear_leftovers(folder);
   std::map<std::int64_t, fs::path> checkpoints = checkpoints_by_step(folder);
@@ -132,10 +151,17 @@ void prune_checkpoints(const fs::path& folder, std::int64_t keep) {
   // Stops at the first good one, usually the newest, so that only one is read.
   const auto good = std::find_if(checkpoints.rbegin(), checkpoints.rend(),
                                  [](const auto& entry) { return is_good(entry.second); });
-  const std::int64_t spared = good == checkpoints.rend() ? -1 : good->first;
+  std::set<std::int64_t> spared;
+  if (good != checkpoints.rend()) spared.insert(good->first);
+  for (auto entry = checkpoints.rbegin(); entry != checkpoints.rend() && keep_healthy > 0;
+       ++entry) {
+    if (!is_marked_healthy(entry->second)) continue;
+    spared.insert(entry->first);
+    --keep_healthy;
+  }
   const auto first_kept = std::prev(checkpoints.end(), keep);
   for (auto entry = checkpoints.begin(); entry != first_kept; ++entry)
-    if (entry->first != spared) remove_checkpoint(folder, entry->first, entry->second);
+    if (!spared.contains(entry->first)) remove_checkpoint(folder, entry->first, entry->second);
 }
 
 }  // namespace valley

@@ -13,6 +13,7 @@
 namespace valley {
 
 inline constexpr const char* kCommitFile = "COMMIT";
+inline constexpr const char* kHealthyFile = "HEALTHY";
 
 [[nodiscard]] std::string checkpoint_name(std::int64_t step);  // "step-00000001"
 [[nodiscard]] std::filesystem::path aside_path(const std::filesystem::path& folder,

@@ -8,8 +8,9 @@
 
 namespace valley {
 
-CheckpointWriter::CheckpointWriter(std::filesystem::path folder, std::int64_t keep)
-    : folder_(std::move(folder)), keep_(keep) {}
+CheckpointWriter::CheckpointWriter(std::filesystem::path folder, std::int64_t keep,
+                                   std::int64_t keep_healthy)
+    : folder_(std::move(folder)), keep_(keep), keep_healthy_(keep_healthy) {}
 
 CheckpointWriter::~CheckpointWriter() {
   if (thread_.joinable()) thread_.join();
@@ -34,7 +35,7 @@ void CheckpointWriter::write_pending() noexcept {
   try {
     if (copies_) std::exchange(copies_, nullptr)->make();
     write_checkpoint(folder_, *pending_);
-    prune_checkpoints(folder_, keep_);
+    prune_checkpoints(folder_, keep_, keep_healthy_);
   } catch (...) {
     failure_ = std::current_exception();
   }

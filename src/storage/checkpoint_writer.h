@@ -20,8 +20,9 @@ namespace valley {
 
 class CheckpointWriter {
  public:
-  // Writes into `folder` and keeps the newest `keep` checkpoints there (0: all).
-  CheckpointWriter(std::filesystem::path folder, std::int64_t keep);
+  // Writes into `folder` and keeps the newest `keep` checkpoints there (0: all), and the newest
+  // `keep_healthy` of those marked healthy.
+  CheckpointWriter(std::filesystem::path folder, std::int64_t keep, std::int64_t keep_healthy = 0);
   ~CheckpointWriter();  // waits for the thread
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
@@ -41,6 +42,7 @@ class CheckpointWriter {
 
   std::filesystem::path folder_;
   std::int64_t keep_;
+  std::int64_t keep_healthy_;
   std::optional<Checkpoint> pending_;       // while it is being written
   std::shared_ptr<DeferredCopies> copies_;  // its copies, until they are made
   std::thread thread_;

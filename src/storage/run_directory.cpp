@@ -185,8 +185,9 @@ void RunDirectory::record_start(const std::string& json_object) {
     throw file_error("removing", exit_file.string(), errno, true);
 }
 
-void RunDirectory::record_end(int exit_code, const std::string& why) {
-  const Json end = end_record(exit_code, why);
+void RunDirectory::record_end(int exit_code, const std::string& why, const std::string& rescues) {
+  Json end = end_record(exit_code, why);
+  if (!rescues.empty()) end["rescues"] = try_parse_json<Json>(rescues);
   // exit.json first: launch scripts read it.
   write_file(path_ / "exit.json", to_text(end));
   add_to_last_start(path_, end);

@@ -41,8 +41,9 @@ class RunDirectory {
   void record_start(const std::string& json_object);
   // Writes exit.json ({"exit_code": n, "why": text, "ended": UTC time}) and adds the same to the
   // last record of run.json.
-  // The value of VALLEY_LAUNCH_ID in the environment is stored as "launch".
-  void record_end(int exit_code, const std::string& why);
+  // The value of VALLEY_LAUNCH_ID in the environment is stored as "launch", and `rescues`, a JSON
+  // array if it is not empty, as "rescues".
+  void record_end(int exit_code, const std::string& why, const std::string& rescues = "");
   // The same for a failure, unless there is one of another rank: the first one is kept.
   void record_failure(int exit_code, const std::string& why, const std::string& who);
 

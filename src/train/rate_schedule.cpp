@@ -62,6 +62,7 @@ double RateSchedule::rate_of(std::int64_t step) const {
   } else if (decays_each_step()) {
     rate = decayed(step);
   }
+  rate *= scale_;
   if (step >= settings_.warmup) return rate;
   return rate * static_cast<double>(step + 1) / static_cast<double>(settings_.warmup);
 }
@@ -94,6 +95,11 @@ std::optional<std::string> RateSchedule::add_measure(const at::Tensor& convergen
 
 void RateSchedule::rewind_to(std::int64_t steps_done) { rate_.fill_(rate_of(steps_done)); }
 
+void RateSchedule::set_scale(double scale, std::int64_t steps_done) {
+  scale_ = scale;
+  rate_.fill_(rate_of(steps_done));
+}
+
 std::optional<std::string> RateSchedule::end_window(double mean) {
   auto* stalls = counts_.mutable_data_ptr<std::int64_t>() + 1;
   auto* best = best_.mutable_data_ptr<double>();
@@ -112,7 +118,8 @@ std::optional<std::string> RateSchedule::end_window(double mean) {
   return fmt::format(
       "the learning rate is lowered from {:.4g} to {:.4g}: in {} windows of {} steps the mean of "
       "the convergence measure did not fall {:.4g} % below its best, {:.4g} (now {:.4g})",
-      before, after, settings_.windows, settings_.window, 100 * settings_.improvement, *best, mean);
+      scale_ * before, scale_ * after, settings_.windows, settings_.window,
+      100 * settings_.improvement, *best, mean);
 }
 
 void RateSchedule::save(TensorMap& state) const {
@@ -120,7 +127,9 @@ void RateSchedule::save(TensorMap& state) const {
   state["schedule.window_sum"] = sum_;
   state["schedule.counts"] = counts_;
   state["schedule.best"] = best_;
-  if (settings_.warmup > 0) state["schedule.halved_rate"] = at::full({}, halved_, at::kDouble);
+  if (settings_.warmup > 0 || scale_ != 1)
+    state["schedule.halved_rate"] = at::full({}, halved_, at::kDouble);
+  if (scale_ != 1) state["schedule.scale"] = at::full({}, scale_, at::kDouble);
   if (decays_each_step())
     state["schedule.decay_steps"] = at::full({}, settings_.decay_steps, at::kLong);
 }
@@ -130,7 +139,10 @@ void RateSchedule::load(const TensorMap& state, const std::string& where) {
   sum_.copy_(require_tensor(state, "schedule.window_sum", {}, where));
   counts_.copy_(require_tensor(state, "schedule.counts", {2}, where));
   best_.copy_(require_tensor(state, "schedule.best", {}, where));
-  halved_ = settings_.warmup > 0
+  scale_ = state.contains("schedule.scale")
+               ? require_tensor(state, "schedule.scale", {}, where).item<double>()
+               : 1;
+  halved_ = settings_.warmup > 0 || scale_ != 1
                 ? require_tensor(state, "schedule.halved_rate", {}, where).item<double>()
                 : rate_.item<double>();
   if (!decays_each_step() || !settings_.keeps_decay_steps) return;

@@ -64,6 +64,9 @@ class RateSchedule {
                                      const std::optional<at::Tensor>& convergence);
   // Training continues from an earlier step: restores the learning rate after it, except halvings.
   void rewind_to(std::int64_t steps_done);
+  // Multiplies the learning rates of all rules by `scale` from now on, instead of by the previous
+  // scale (initially 1).
+  void set_scale(double scale, std::int64_t steps_done);
 
   void save(TensorMap& state) const;  // names start with "schedule."
   void load(const TensorMap& state, const std::string& where);
@@ -78,7 +81,8 @@ class RateSchedule {
   std::optional<std::string> add_measure(const at::Tensor& convergence);
   std::optional<std::string> end_window(double mean);
   RateSettings settings_;
-  double halved_;  // halve-on-stall: the learning rate without the warm-up
+  double scale_ = 1;
+  double halved_;  // halve-on-stall: the learning rate without the warm-up and scale_
   at::Tensor rate_;
   at::Tensor sum_;     // double []: sum of the measure over the current window
   at::Tensor counts_;  // int64 [2] on the CPU: steps in the current window, stalls in a row

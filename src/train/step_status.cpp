@@ -5,6 +5,8 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/core.h>
 
+#include "core/error.h"
+
 namespace valley {
 namespace {
 
@@ -34,6 +36,11 @@ void StatusQueue::push(std::int64_t step, const at::Tensor& not_finite, const at
 StepStatus StatusQueue::read(bool wait_for_all) {
   while (pending_.size() > (wait_for_all ? 0 : lag_)) take_oldest();
   return status_;
+}
+
+void StatusQueue::clear() {
+  VALLEY_CHECK(pending_.empty());
+  status_ = {};
 }
 
 void StatusQueue::take_oldest() {

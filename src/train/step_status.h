@@ -30,6 +30,9 @@ class StatusQueue {
   void push(std::int64_t step, const at::Tensor& not_finite, const at::Tensor& stop);
   // Error (kRankLost) if the device does not finish a step within the communicator's timeout.
   [[nodiscard]] StepStatus read(bool wait_for_all);
+  // Training continues from another state, for which no status is known. All statuses have been
+  // read.
+  void clear();
 
  private:
   struct Entry {

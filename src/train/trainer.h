@@ -119,8 +119,9 @@ class Trainer {
   void hold_changes(std::function<void()> until_read) {
     state_.changes->close(std::move(until_read));
   }
-  // Errors: kData, naming `where`, for a missing tensor or a wrong shape; kConfig, listing the keys
-  // that differ from the checkpoint's, or for different data.
+  // Before the first step or after any step. Errors: kData, naming `where`, for a missing tensor or
+  // a wrong shape; kConfig, listing the keys that differ from the checkpoint's, or for different
+  // data.
   void restore(const Checkpoint& checkpoint, const Schema& schema, const std::string& fingerprint,
                const std::string& where);
 
@@ -141,6 +142,11 @@ class Trainer {
   // objective, kData for state of another shape.
   void adopt_state(const Checkpoint& checkpoint, const Schema& schema, const std::string& where);
 
+  // Multiplies all learning rates by `lr_scale`; checkpoints have it.
+  void lower_learning_rate(double lr_scale) { rates_.set_scale(lr_scale, steps_done_); }
+  // Number of rescues of this run, for the metadata of checkpoints (run/rescue.h).
+  void set_rescues(std::size_t count) { rescues_ = count; }
+
   // Runs from which the weights come, the oldest first: a JSON array in the model's metadata; "":
   // none.
   [[nodiscard]] const std::string& lineage() const { return lineage_; }
@@ -155,6 +161,7 @@ class Trainer {
   [[nodiscard]] const Stage& last_stage() const {
     return stage_at(steps_done_ > 0 ? steps_done_ - 1 : 0).stage;
   }
+  void forget_steps();
   void load_position(const TensorMap& state, const std::string& where);
   void run_passes(const BatchShare& share);
   void record_steps();
@@ -191,9 +198,13 @@ class Trainer {
   std::int64_t steps_done_ = 0;
   std::int64_t forwarded_ = 0;
   std::string lineage_;
+  std::size_t rescues_ = 0;
   // The step for which average_model_'s running moments were estimated; -1: none.
   mutable std::int64_t moments_step_ = -1;
 };
+
+// Number of rescues of the run before this checkpoint, from a state file's `metadata`.
+[[nodiscard]] std::size_t rescues_before(const std::map<std::string, std::string>& metadata);
 
 // Error kConfig, listing the keys that differ from those in a state file's `metadata`, or for data
 // (at `data_path`, with `fingerprint`) other than the checkpoint's. `where`: the checkpoint, for

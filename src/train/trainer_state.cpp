@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 #include <set>
 
@@ -20,6 +21,7 @@ constexpr const char* kStepEntry = "position.step";
 constexpr const char* kImagesEntry = "position.images";
 constexpr const char* kFingerprint = "data.fingerprint";
 constexpr const char* kConfigPrefix = "config.";
+constexpr const char* kRescues = "rescues";
 constexpr const char* kLineage = "lineage";
 
 // The keys of a checkpoint's config.
@@ -102,6 +104,7 @@ Checkpoint Trainer::snapshot(const Schema& schema, const std::string& fingerprin
   c.state.metadata["format"] = "valley-state";
   c.state.metadata["format_version"] = "1";
   c.state.metadata[kFingerprint] = fingerprint;
+  if (rescues_ > 0) c.state.metadata[kRescues] = std::to_string(rescues_);
   for (const auto& [key, value] : schema.values()) {
     if (!may_change_on_resume(key)) c.state.metadata[kConfigPrefix + key] = value;
   }
@@ -130,6 +133,8 @@ void Trainer::restore(const Checkpoint& checkpoint, const Schema& schema,
                       const std::string& fingerprint, const std::string& where) {
   require_same_training(checkpoint.state.metadata, schema, experiment_.data.path, fingerprint,
                         where);
+  state_.changes->wait();
+  static_cast<void>(statuses_.read(true));
   const TensorMap& state = checkpoint.state.tensors;
   for (const auto& t : trained_) {
     t->group.load(t->group.name() + ".", checkpoint.model.tensors, where);
@@ -142,6 +147,23 @@ void Trainer::restore(const Checkpoint& checkpoint, const Schema& schema,
   load_position(state, where);
   const auto lineage = checkpoint.model.metadata.find(kLineage);
   lineage_ = lineage == checkpoint.model.metadata.end() ? "" : lineage->second;
+  forget_steps();
+}
+
+// The state of steps that are not in checkpoints.
+void Trainer::forget_steps() {
+  state_.not_finite.zero_();
+  statuses_.clear();
+  sample_metrics_.reset();
+  epoch_report_.reset();
+}
+
+std::size_t rescues_before(const std::map<std::string, std::string>& metadata) {
+  const auto found = metadata.find(kRescues);
+  if (found == metadata.end()) return 0;
+  std::size_t count = 0;
+  std::from_chars(found->second.data(), found->second.data() + found->second.size(), count);
+  return count;
 }
 
 void Trainer::load_position(const TensorMap& state, const std::string& where) {

@@ -95,6 +95,22 @@ TEST(PageData, HasCurvesBandsAndMarks) {
   EXPECT_EQ(panel["marks"][0]["text"], "margin 3 → 1");
 }
 
+TEST(PageData, RescueIsMarkedInEachPlotAndListed) {
+  const RunFiles run = run_of(
+      R"({"step": 1, "images": 64, "energy/real": 1, "k": 0.5}
+{"event": "rescue", "step": 1, "number": 1, "lost": 9, "restored": 1, "lr_scale": 0.5, "text": "<lost>"}
+)",
+      "");
+  for (const nlohmann::json& panel : data_of({run})["panels"]) {
+    ASSERT_EQ(panel["marks"].size(), 1U) << panel["title"];
+    EXPECT_EQ(panel["marks"][0]["step"], 1);
+    EXPECT_EQ(panel["marks"][0]["text"],
+              "rescue 1: from step 9 to 1, with 0.5 times the learning rate");
+  }
+  EXPECT_NE(warnings_section({run}).find("with 0.5 times the learning rate; &lt;lost&gt;"),
+            std::string::npos);
+}
+
 TEST(PageData, RunsWithDifferentEnergiesHaveSeparateScales) {
   const std::string stats = "{\"step\": 1, \"energy/real\": 2, \"energy/fake\": 3, \"k\": 0.5}\n";
   const nlohmann::json alike =

@@ -47,6 +47,18 @@ TEST(ReadStats, RepeatedStepKeepsTheLastValue) {
   EXPECT_EQ(stats.series.at("k").values, (std::vector<double>{1, 3}));
 }
 
+TEST(ReadStats, RescuesAreNotMetrics) {
+  const Stats stats = read_stats(
+      R"({"step": 200, "k": 1}
+{"event": "rescue", "step": 200, "images": 3200, "number": 2, "lost": 480, "restored": 300, "kind": "divergence", "text": "M has risen; see", "lr_scale": 0.25}
+)");
+  ASSERT_EQ(stats.rescues.size(), 1U);
+  EXPECT_EQ(stats.rescues[0].step, 200);
+  EXPECT_EQ(stats.rescues[0].text,
+            "rescue 2: from step 480 to 300, with 0.25 times the learning rate; M has risen; see");
+  EXPECT_EQ(stats.series.size(), 1U);
+}
+
 TEST(ReadStats, DerivesTheEnergyRatio) {
   const Stats stats = read_stats(
       "{\"step\": 1, \"energy/real\": 4, \"energy/fake\": 6}\n"

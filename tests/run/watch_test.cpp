@@ -250,5 +250,89 @@ TEST(RunWatch, ReplayContinuesConditionsWithoutRepeatingWarnings) {
   EXPECT_EQ(warnings_by_step(fresh, constant({{"k", 0.0}}, 3), 2000), "");
 }
 
+std::vector<double> constant_gaps(std::size_t n) { return std::vector<double>(n, 1.0); }
+
+// For the gap of an EBM.
+std::string warnings_by_gap(RunWatch& watch, const std::vector<double>& gaps) {
+  return warnings_by_step(watch, series("energy/gap", gaps));
+}
+
+TEST(RunWatch, GapThatStaysAtTheMinimumOfTheLossIsDivergence) {
+  RunWatch watch(false, 1.0);
+  EXPECT_EQ(warnings_by_gap(watch, {0.1, 0.95, 0.97, 0.93, 0.7, 0.95}), "");  // three in a row
+  EXPECT_EQ(warnings_by_gap(watch, {0.95, 0.97, 1.0, 0.98, 0.95, 0.7, 0.95, 0.95, 0.95, 0.95}),
+            "300 divergence; ");  // counting the last one before; 0.7 does not end it
+  EXPECT_EQ(watch.lost()->kind, "divergence");
+  EXPECT_EQ(warnings_by_gap(watch, {0.5}), "");
+  EXPECT_FALSE(watch.lost());
+  RunWatch scaled(false, 0.01);  // energy_decay = 100
+  EXPECT_EQ(warnings_by_gap(scaled, {0.0095, 0.0095, 0.0095, 0.0095}), "400 divergence; ");
+  RunWatch unbounded(false);
+  EXPECT_EQ(warnings_by_gap(unbounded, constant_gaps(6)), "");
+  RunWatch errors(true, 1.0);  // a GAN
+  EXPECT_EQ(warnings_by_gap(errors, constant_gaps(6)), "");
+}
+
+TEST(RunWatch, FallOfTheCoverageIsACollapse) {
+  RunWatch watch(true);
+  std::string kinds;
+  for (const double coverage : {0.02, 0.001, 0.001, 0.4, 0.6, 0.1, 0.3, 0.1, 0.05, 0.1, 0.3, 0.1}) {
+    const auto warnings = watch.evaluation({{"coverage", coverage}, {"swd", 9}});
+    kinds += warnings.empty() ? "." : warnings.front().kind == "recovery" ? "r" : "W";
+  }
+  EXPECT_EQ(kinds, "........W.r.");
+  EXPECT_TRUE(watch.evaluation({{"swd", 9}}).empty());
+}
+
+TEST(RunWatch, CollapseLosesATrainingOnlyIfItsSamplesHadVaried) {
+  RunWatch early(true);
+  RunWatch late(true);
+  EXPECT_EQ(warnings_by_grid(early, {0.04, 0.04}), ".W");
+  EXPECT_FALSE(early.lost());
+  EXPECT_EQ(warnings_by_grid(late, {0.08, 0.04, 0.04}), "..W");
+  ASSERT_TRUE(late.lost());
+  EXPECT_EQ(late.lost()->kind, "collapse");
+  EXPECT_EQ(warnings_by_grid(late, {0.08}), "r");
+  EXPECT_FALSE(late.lost());
+}
+
+TEST(RunWatch, CheckpointIsHealthyAfterALaterReportAndAGrid) {
+  RunWatch watch(true);
+  const auto report = [&](std::int64_t step, double m) {
+    static_cast<void>(watch.report(step, {{"M", m}}));
+  };
+  report(100, 0.1);
+  EXPECT_FALSE(watch.is_healthy(50));  // no grid yet
+  EXPECT_TRUE(watch.samples(100, {0.1, 0.2, {}}).empty());
+  EXPECT_TRUE(watch.is_healthy(50));
+  EXPECT_FALSE(watch.is_healthy(100));  // no later report
+  report(200, 0.1);
+  EXPECT_TRUE(watch.is_healthy(100));
+  EXPECT_FALSE(watch.is_healthy(150));  // its grid is missing
+  report(300, 2);                       // a sign of a divergence, not yet a warning
+  EXPECT_FALSE(watch.is_healthy(100));
+  report(400, 0.1);
+  EXPECT_TRUE(watch.is_healthy(100));
+  EXPECT_TRUE(watch.samples(400, {0.01, 0.2, {}}).empty());
+  EXPECT_FALSE(watch.is_healthy(300));
+}
+
+TEST(RunWatch, ReplayFindsALostTraining) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "stats.jsonl";
+  {
+    std::ofstream out(file);
+    out << R"({"event": "evaluate", "step": 1, "coverage": 0.9})"
+        << "\n";
+    for (int step = 10; step <= 20; step += 10)
+      out << R"({"event": "evaluate", "step": )" << step << R"(, "coverage": 0.1})"
+          << "\n";
+  }
+  RunWatch watch(true);
+  watch.replay(file);
+  ASSERT_TRUE(watch.lost());
+  EXPECT_EQ(watch.lost()->kind, "collapse");
+}
+
 }  // namespace
 }  // namespace valley

@@ -203,6 +203,37 @@ TEST(Checkpoint, PruneNeverRemovesTheOnlyGoodOne) {
   EXPECT_EQ(newest_good_checkpoint(folder.path()), folder / "step-00000002");
 }
 
+TEST(Checkpoint, PruneKeepsTheNewestHealthyOnes) {
+  const TemporaryFolder folder;
+  for (std::int64_t step = 1; step <= 6; ++step) {
+    const fs::path path = write_checkpoint(folder.path(), sample_checkpoint(step));
+    EXPECT_FALSE(is_marked_healthy(path));
+    if (step <= 3) mark_healthy(path);
+  }
+  verify_checkpoint(folder / "step-00000003");  // the mark is not part of the checkpoint
+  EXPECT_TRUE(is_marked_healthy(folder / "step-00000003"));
+  prune_checkpoints(folder.path(), 1, 2);
+  EXPECT_EQ(names_in(folder.path()),
+            (std::set<std::string>{"step-00000002", "step-00000003", "step-00000006"}));
+  mark_healthy(folder / "step-00000006");
+  prune_checkpoints(folder.path(), 1, 2);
+  EXPECT_EQ(names_in(folder.path()), (std::set<std::string>{"step-00000003", "step-00000006"}));
+}
+
+TEST(Checkpoint, NewestGoodOneOfThoseWanted) {
+  const TemporaryFolder folder;
+  for (std::int64_t step = 1; step <= 4; ++step)
+    write_checkpoint(folder.path(), sample_checkpoint(step));
+  flip_bit(folder / "step-00000003/model.safetensors", 500, 0);
+  const auto below = [](std::int64_t step) {
+    return [step](const fs::path& path) { return *checkpoint_step(path) < step; };
+  };
+  EXPECT_EQ(newest_good_checkpoint(folder.path(), below(4)), folder / "step-00000002");
+  EXPECT_EQ(newest_good_checkpoint(folder.path(), below(1)), std::nullopt);
+  remove_checkpoints(folder.path(), [&](const fs::path& path) { return !below(3)(path); });
+  EXPECT_EQ(names_in(folder.path()), (std::set<std::string>{"step-00000001", "step-00000002"}));
+}
+
 TEST(Checkpoint, FolderThatCannotBeCreatedIsNamed) {
   const TemporaryFolder folder;
   put_file(folder / "file", "");

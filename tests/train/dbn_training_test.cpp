@@ -57,6 +57,25 @@ TEST_F(DbnTraining, ResumeAfterAnyStepIsBitwiseEqual) {
   }
 }
 
+// As in a rescue: back over the ends of epochs and stages.
+TEST_F(DbnTraining, RestoreOfATrainerThatWentOnIsBitwiseEqual) {
+  Experiment e = small_dbn(true);
+  const Schema schema = e.schema();
+  auto trainer = make(e);
+  std::vector<Checkpoint> saved;
+  for (std::int64_t i = 0; i < kDbnSteps; ++i) {
+    saved.push_back(dbn_checkpoint(*trainer, schema));
+    run_digits(*trainer, 0, 1);
+  }
+  const Checkpoint expected = dbn_checkpoint(*trainer, schema);
+  for (const std::int64_t step : {9, 5, 1}) {
+    SCOPED_TRACE(step);
+    trainer->restore(saved[static_cast<std::size_t>(step)], schema, "data", "here");
+    run_digits(*trainer, 0, kDbnSteps - step);
+    expect_same_checkpoint(dbn_checkpoint(*trainer, schema), expected);
+  }
+}
+
 TEST_F(DbnTraining, ResumeWithOtherChainsDiffers) {
   Experiment e = small_dbn(true);
   e.objective.as<DbnOptions>().gibbs_steps = 1;  // with small weights, 2 steps lose the difference

@@ -57,6 +57,36 @@ TEST_F(EbmTraining, ResumeWithReplayBufferIsBitwiseEqual) {
   }
 }
 
+// As in a rescue, with the rate lowered: a new trainer from the same state gives the same bits.
+TEST_F(EbmTraining, RestoreWithALowerRateEqualsThatOfANewTrainer) {
+  Experiment e = small_ebm();
+  const Schema schema = e.schema();
+  auto went_on = make(e);
+  run_steps(*went_on, 0, 2);
+  const Checkpoint saved = checkpoint_of(*went_on, schema);
+  run_steps(*went_on, 0, 3);
+  const std::string straight = went_on->digest();
+  auto fresh = make(e);
+  for (Trainer* trainer : {went_on.get(), fresh.get()}) {
+    trainer->restore(saved, schema, "data", "here");
+    trainer->lower_learning_rate(0.3);
+    trainer->set_rescues(2);
+    run_steps(*trainer, 0, 3);
+  }
+  const Checkpoint got = checkpoint_of(*went_on, schema);
+  const Checkpoint expected = checkpoint_of(*fresh, schema);
+  expect_same(got.state.tensors, expected.state.tensors);
+  expect_same(got.model.tensors, expected.model.tensors);
+  EXPECT_NE(went_on->digest(), straight);
+  EXPECT_EQ(rescues_before(got.state.metadata), 2U);
+  EXPECT_EQ(rescues_before(saved.state.metadata), 0U);
+  // The state has the lowered rate.
+  auto resumed = make(e);
+  resumed->restore(got, schema, "data", "here");
+  for (Trainer* trainer : {went_on.get(), resumed.get()}) run_steps(*trainer, 0, 1);
+  EXPECT_EQ(resumed->digest(), went_on->digest());
+}
+
 TEST_F(EbmTraining, ResumeWithOtherReplayBufferDiffers) {
   Experiment e = small_ebm();
   const Schema schema = e.schema();

@@ -242,5 +242,50 @@ TEST(RateSchedule, FactorOfAStepIsThatOfNetworkAndStage) {
   EXPECT_EQ(schedule.in_step(stage, 0, "generator").max_momentum, 0.5);
 }
 
+TEST(RateSchedule, ScaleMultipliesTheRatesOfEachRule) {
+  for (const LrSchedule rule : {LrSchedule::kConstant, LrSchedule::kStep, LrSchedule::kLinear}) {
+    RateSettings s = decaying(rule);
+    s.every = 3;
+    s.factor = 0.1;
+    RateSchedule plain(s, at::kCPU);
+    RateSchedule scaled(s, at::kCPU);
+    scaled.set_scale(0.25, 0);
+    const std::vector<double> expected = rates_of_steps(plain, 8);
+    const std::vector<double> got = rates_of_steps(scaled, 8);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_DOUBLE_EQ(got[i], 0.25 * expected[i])
+          << "rule " << static_cast<int>(rule) << ", " << i;
+  }
+}
+
+// 0.3 is not a power of two: dividing the saved rate by it would round.
+TEST(RateSchedule, ScaleAndHalvingsAreInTheState) {
+  RateSchedule schedule(settings(), at::kCPU);
+  schedule.set_scale(0.3, 1);
+  EXPECT_EQ(rates(schedule, {1.0, 1.0, 1.0, 1.0}).back(), 0.3 * 4e-4);
+  TensorMap state;
+  schedule.save(state);
+  RateSchedule other(settings(), at::kCPU);
+  other.load(state, "here");
+  EXPECT_EQ(rates(other, {1.0, 1.0}), rates(schedule, {1.0, 1.0}));
+  EXPECT_EQ(rates(other, {1.0}).back(), 0.3 * 2e-4);
+  // A new scale replaces the previous one; a state without a scale has 1.
+  other.set_scale(0.5, 1);
+  EXPECT_EQ(other.rate().item<double>(), 0.5 * 2e-4);
+  state.erase("schedule.scale");
+  state.erase("schedule.halved_rate");
+  state.at("schedule.rate") = at::full({}, 8e-4, at::kDouble);
+  other.load(state, "here");
+  EXPECT_EQ(rates(other, {0.1}).back(), 8e-4);
+}
+
+TEST(RateSchedule, StateWithoutAScaleHasNoEntryForIt) {
+  RateSchedule schedule(settings(), at::kCPU);
+  TensorMap state;
+  schedule.save(state);
+  EXPECT_FALSE(state.contains("schedule.scale"));
+  EXPECT_FALSE(state.contains("schedule.halved_rate"));
+}
+
 }  // namespace
 }  // namespace valley

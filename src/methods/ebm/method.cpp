@@ -56,6 +56,13 @@ class EbmMethod final : public TypedMethod<EbmOptions> {
         options.as<EbmOptions>().langevin_steps)};
   }
   [[nodiscard]] bool energies_are_errors() const override { return false; }
+  // E(x+) - E(x-) + a (E(x+)^2 + E(x-)^2) is least where E(x+) = -1 / (2 a), E(x-) = 1 / (2 a).
+  [[nodiscard]] std::optional<double> separating_gap(
+      const ObjectiveOptions& options) const override {
+    const double decay = options.as<EbmOptions>().energy_decay;
+    if (decay <= 0) return std::nullopt;
+    return 1 / decay;
+  }
   [[nodiscard]] std::string energy_unit(const std::string& /*energy_key*/) const override {
     return "";
   }

@@ -261,5 +261,22 @@ TEST(EbmSettings, ReplayBufferSizeIsReportedInBytes) {
             120000);
 }
 
+TEST(EbmSettings, SeparatingGapIsThatOfTheLeastLoss) {
+  const Method& method = require_method("ebm", "objective.name");
+  ObjectiveOptions options("ebm");
+  const double a = options.as<EbmOptions>().energy_decay = 2.5;
+  const auto loss = [a](double real, double fake) {
+    return real - fake + a * (real * real + fake * fake);
+  };
+  const double half = *method.separating_gap(options) / 2;
+  for (const double shift : {-0.01, 0.01}) {
+    EXPECT_LT(loss(-half, half), loss(-half + shift, half));
+    EXPECT_LT(loss(-half, half), loss(-half, half + shift));
+  }
+  options.as<EbmOptions>().energy_decay = 0;  // unbounded
+  EXPECT_FALSE(method.separating_gap(options));
+  EXPECT_FALSE(require_method("began", "objective.name").separating_gap(ObjectiveOptions("began")));
+}
+
 }  // namespace
 }  // namespace valley
