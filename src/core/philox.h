@@ -39,11 +39,12 @@ enum class RandomStream : std::uint32_t {
   kSampleLayers = 23,  // states of lower layers in sampling chains; position: as kSampleLatent
   kAnnealing = 24,     // states in annealed importance sampling; position: the chain
   kAnnealingNoise = 25,  // noise of Gaussian units there; position: the chain
-  kBound = 26,        // pixels and hidden units that likelihoods average over; position: the image
-  kSynthetic = 27,    // pixels of benchmarks; position: byte within the rank's images
-  kAugmentReal = 34,  // augmentation of real images; position: as kLatentD
-  kAugmentD = 35,     // of generated images in D's update; position: as kLatentD
-  kAugmentG = 36,     // of generated images in G's update; position: as kLatentD
+  kBound = 26,         // pixels and hidden units that likelihoods average over; position: the image
+  kSynthetic = 27,     // pixels of benchmarks; position: byte within the rank's images
+  kLatentSearch = 28,  // initial latents of a search for an image; position: their number
+  kAugmentReal = 34,   // augmentation of real images; position: as kLatentD
+  kAugmentD = 35,      // of generated images in D's update; position: as kLatentD
+  kAugmentG = 36,      // of generated images in G's update; position: as kLatentD
 };
 
 struct PhiloxBlock {

@@ -7,9 +7,11 @@
 #include "inference/chain_restorer.h"
 #include "inference/code_search.h"
 #include "inference/gibbs_restorer.h"
+#include "inference/latent_search.h"
 #include "inference/projection.h"
 #include "methods/adversarial/autoencoder_gan.h"
 #include "methods/dbn/networks.h"
+#include "nn/sampling.h"
 
 namespace valley {
 namespace {
@@ -23,8 +25,8 @@ std::string choose_method(bool has_autoencoder, bool is_rbm, bool is_noisy) {
 }  // namespace
 
 const std::vector<std::string>& restore_methods() {
-  static const std::vector<std::string> kMethods{"auto",     "code",     "gibbs",
-                                                 "gradient", "langevin", "project"};
+  static const std::vector<std::string> kMethods{"auto",     "code",   "gibbs",  "gradient",
+                                                 "langevin", "latent", "project"};
   return kMethods;
 }
 
@@ -42,6 +44,9 @@ std::unique_ptr<Restorer> make_restorer(const SavedModel& saved, const ImageEner
   const std::string method = request.method == "auto"
                                  ? choose_method(gan != nullptr, is_rbm, request.is_noisy)
                                  : request.method;
+  if (request.restarts && method != "latent")
+    throw Error(ExitCode::kUsage, "--restarts is for --method latent, not for {}: leave it out",
+                method);
   if (method == "gradient" || method == "langevin")
     return make_chain_restorer(saved, energy, request, method == "langevin");
   if (method == "gibbs") {
@@ -55,9 +60,8 @@ std::unique_ptr<Restorer> make_restorer(const SavedModel& saved, const ImageEner
   }
   if (gan == nullptr)
     throw Error(ExitCode::kUsage,
-                "--method {} is for models with an autoencoder, but {} has none; take gradient or "
-                "langevin",
-                method, saved.file.string());
+                "--method {} is for models with {}, but {} has none; take gradient or langevin",
+                method, method == "latent" ? "a generator" : "an autoencoder", saved.file.string());
   const ChainRequest& chain = request.chain;
   if (chain.step_size || chain.noise || chain.clamp)
     throw Error(ExitCode::kUsage,
@@ -67,6 +71,8 @@ std::unique_ptr<Restorer> make_restorer(const SavedModel& saved, const ImageEner
   if (chain.steps && (*chain.steps < 1 || *chain.steps > kMaxProjectionSteps))
     throw Error(ExitCode::kUsage, "--steps {}: it must be from 1 to {}", *chain.steps,
                 kMaxProjectionSteps);
+  if (method == "latent")
+    return make_latent_search(*saved.model, latent_draw(saved.options), request, energy.device());
   return method == "code" ? make_code_search(*gan, request, energy.device())
                           : make_projection(*gan, request, energy.device());
 }

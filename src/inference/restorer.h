@@ -18,6 +18,14 @@
 
 namespace valley {
 
+// The latent vectors that method "latent" found, one per image.
+struct LatentFit {
+  at::Tensor latents;                // float [B, latent]
+  at::Tensor images;                 // float [B, C, H, W] in [0, 1], generated from them
+  std::vector<std::int64_t> steps;   // taken, over all starts
+  std::vector<std::int64_t> starts;  // initial latents that were tried
+};
+
 // A batch of damaged images. Image i takes its random numbers at position + i.
 struct RestoreTask {
   at::Tensor damaged;  // float [B, C, H, W] in [0, 1]
@@ -29,13 +37,15 @@ struct RestoreTask {
   std::uint64_t position = 0;
   // Called with the images before the first step (0) and after each step.
   std::function<void(std::int64_t steps_done, const at::Tensor& images)> watch{};
+  std::function<void(const LatentFit& fit)> found{};  // called at the end by method "latent"
 };
 
 class Restorer {
  public:
   virtual ~Restorer() = default;
 
-  // float [B, C, H, W] in [0, 1]; known pixels without noise are bitwise equal to task.damaged.
+  // float [B, C, H, W] in [0, 1]; known pixels without noise are bitwise equal to task.damaged,
+  // unless the request has `is_intact`.
   [[nodiscard]] virtual at::Tensor restore(const RestoreTask& task) const = 0;
   [[nodiscard]] virtual std::int64_t steps() const = 0;
   // The method and its settings, for reports.
@@ -47,9 +57,13 @@ struct RestoreRequest {
   bool is_noisy = false;  // known pixels have noise
   ChainRequest chain;
   std::optional<double> weight;  // weight of noisy pixels relative to the model
+  // Nothing is unknown or noisy: method "latent" returns the generated image, others have nothing
+  // to do.
+  bool is_intact = false;
+  std::optional<std::int64_t> restarts;  // further initial latents of method "latent"
 };
 
-// "auto", "code", "gibbs", "gradient", "langevin", "project"
+// "auto", "code", "gibbs", "gradient", "langevin", "latent", "project"
 [[nodiscard]] const std::vector<std::string>& restore_methods();
 
 // `saved` and its `energy` must outlive the result. "auto" is "gibbs" for a single restricted

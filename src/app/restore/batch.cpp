@@ -37,9 +37,27 @@ void BatchRestorer::restore(std::int64_t first, std::int64_t n, Restoration& res
   TrajectoryRecorder recorder([&](const at::Tensor& x) { return energy_.energy(x); }, columns,
                               [&](std::int64_t row) { return name(first + row); });
   task.watch = [&](std::int64_t steps, const at::Tensor& x) { recorder.see(steps, x); };
+  LatentFit fit;
+  task.found = [&](const LatentFit& found) { fit = found; };
   const at::Tensor restored = restorer_.restore(task);
   if (strip_) result.trajectories.push_back(recorder.take());
   measure(task, restored, first, result);
+  if (fit.latents.defined()) keep_fit(task, fit, result);
+}
+
+void BatchRestorer::keep_fit(const RestoreTask& task, const LatentFit& fit,
+                             Restoration& result) const {
+  append(result.generated, fit.images);
+  result.latents = result.latents.defined() ? at::cat({result.latents, fit.latents}) : fit.latents;
+  const std::int64_t n = fit.latents.size(0);
+  const at::Tensor generated = bytes_from_unit(fit.images);
+  const at::Tensor damaged = bytes_from_unit(task.damaged);
+  for (std::int64_t i = 0; i < n; ++i) {
+    RestoredImage& image = result.images[result.images.size() - static_cast<std::size_t>(n - i)];
+    image.fit = squared_error(generated[i], damaged[i], task.unknown[i][0].logical_not());
+    image.latent_steps = fit.steps[static_cast<std::size_t>(i)];
+    image.latent_starts = fit.starts[static_cast<std::size_t>(i)];
+  }
 }
 
 std::vector<double> BatchRestorer::finite_energies(const at::Tensor& images,

@@ -38,6 +38,7 @@ class BatchRestorer {
   [[nodiscard]] std::vector<double> finite_energies(const at::Tensor& images,
                                                     const std::string& what,
                                                     std::int64_t first) const;
+  void keep_fit(const RestoreTask& task, const LatentFit& fit, Restoration& result) const;
   void measure(const RestoreTask& task, const at::Tensor& restored, std::int64_t first,
                Restoration& result) const;
   [[nodiscard]] Version compare(const at::Tensor& pixels, std::int64_t row, double energy) const;

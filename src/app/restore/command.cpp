@@ -16,6 +16,7 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/file_type.h"
+#include "inference/latent_search.h"
 #include "kernels/device.h"
 #include "record/image_grid.h"
 #include "storage/safetensors.h"
@@ -32,6 +33,7 @@ constexpr const char* kRestoreHelp =
     "  valley restore runs/00007-began-64 cat.png --box 16x16 -o restored.png       a hole\n"
     "  valley restore RUN --data data/mnist-28 --index 0-15 --salt-and-pepper 0.3 -o out.png\n"
     "  valley restore RUN old.png --damaged --mask scratches.png -o out.png --images restored\n"
+    "  valley restore RUN cat.png --method latent --save cat.safetensors -o out.png   its latent\n"
     "  valley restore RUN cat.png --noise 0.2 --strip steps.png -o out.png          its steps";
 
 struct RestoreArguments {
@@ -91,6 +93,10 @@ void write_results(const RestoreArguments& a, const Restoration& r) {
                       {"filled", r.filled},
                       {"restored", r.restored},
                       {"unknown", r.unknown.squeeze(1).to(at::kByte)}};
+    if (r.latents.defined()) {
+      tensors["latents"] = r.latents;
+      tensors["generated"] = r.generated;
+    }
     if (r.has_truth) tensors["truth"] = r.truth;
     write_safetensors(a.save, {tensors, {}});
   }
@@ -99,7 +105,7 @@ void write_results(const RestoreArguments& a, const Restoration& r) {
 }
 
 void restore(const RestoreArguments& a) {
-  check_damage(a.damage, a.files.size());
+  check_damage(a.damage, a.files.size(), a.request.method);
   check_arguments(a);
   set_arithmetic({Precision::kFp32, true, threads_for_rank(1)});
   const SavedModel saved =
@@ -112,6 +118,7 @@ void restore(const RestoreArguments& a) {
   const DamagedSet set = damage_images(a.damage, inputs.pixels, truth, inputs.positions, a.seed);
   RestoreRequest request = a.request;
   request.is_noisy = set.noise > 0;
+  request.is_intact = a.damage.is_intact();
   const std::unique_ptr<Restorer> restorer = make_restorer(saved, *energy, request);
 
   Restoration result;
@@ -169,11 +176,17 @@ void add_method_options(CLI::App& command, RestoreRequest& r) {
       .add_option("--method", r.method,
                   "code: fit the autoencoder's code; project: apply the autoencoder; gradient: "
                   "descend the energy; langevin: the same with noise; gibbs: resample the unknown "
-                  "pixels of a deep belief network; auto: the default of the model and the damage")
+                  "pixels of a deep belief network; latent: find the generator's latent vector, "
+                  "also of intact images; auto: the default of the model and the damage")
       ->check(CLI::IsMember(restore_methods()))
       ->capture_default_str();
   command.add_option("--steps", r.chain.steps, "Number of steps of the method")
       ->transform(number_range<std::int64_t>())
+      ->type_name("N");
+  command
+      .add_option("--restarts", r.restarts,
+                  "Further initial latents of --method latent for images that it does not fit [3]")
+      ->transform(number_range<std::int64_t>(0, kLatentCandidates - 1))
       ->type_name("N");
   add_chain_options(command, r.chain);
   command
@@ -197,8 +210,10 @@ void add_output_options(CLI::App& command, RestoreArguments& a) {
   command.add_option("--images", a.images, "Also write each restored image, as a PNG")
       ->type_name("DIR");
   command
-      .add_option("--save", a.save,
-                  "Also write true, damaged, filled and restored images and the unknown pixels")
+      .add_option(
+          "--save", a.save,
+          "Also write true, damaged, filled and restored images, the unknown pixels, and the "
+          "latent vectors of --method latent")
       ->type_name("FILE.safetensors");
 }
 

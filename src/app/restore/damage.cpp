@@ -61,7 +61,7 @@ std::string describe_criterion(const DamageArguments& a, bool suspects) {
 
 }  // namespace
 
-void check_damage(const DamageArguments& a, std::size_t images) {
+void check_damage(const DamageArguments& a, std::size_t images, const std::string& method) {
   if (!(a.salt_and_pepper >= 0 && a.salt_and_pepper <= 1))
     throw Error(ExitCode::kUsage,
                 "--salt-and-pepper {}: it must be a share of the pixels, from 0 to 1",
@@ -73,13 +73,12 @@ void check_damage(const DamageArguments& a, std::size_t images) {
     throw Error(ExitCode::kUsage, "--blind needs --salt-and-pepper P");
   if (!a.truth.empty() && a.truth.size() != images)
     throw Error(ExitCode::kUsage, "--truth names {} files for {} images", a.truth.size(), images);
-  const bool is_unspecified =
-      a.salt_and_pepper == 0 && a.noise == 0 && a.box.empty() && a.mask.empty();
-  if (is_unspecified && !a.damaged && a.truth.empty())
+  if (a.is_intact() && method != "latent")
     throw Error(
         ExitCode::kUsage,
-        "nothing is damaged: add --salt-and-pepper, --noise, --box or --mask, or --damaged if "
-        "the images are damaged already");
+        "nothing is damaged: add --salt-and-pepper, --noise, --box or --mask, --damaged if "
+        "the images are damaged already, or --method latent to find latent vectors of intact "
+        "images");
 }
 
 DamagedSet damage_images(const DamageArguments& a, const at::Tensor& images,
@@ -104,7 +103,7 @@ DamagedSet damage_images(const DamageArguments& a, const at::Tensor& images,
         "no damage is named: assuming noise of {} in every pixel; set --noise for another level",
         kAssumedNoise);
   }
-  if (set.noise == 0 && !set.unknown.any().item<bool>())
+  if (!a.is_intact() && set.noise == 0 && !set.unknown.any().item<bool>())
     throw Error(
         ExitCode::kUsage,
         "no pixel is unknown (unknown pixels: {}), so there is nothing to restore; name another "

@@ -17,6 +17,12 @@ struct DamageArguments {
   bool damaged = false;  // the images are damaged already
   bool blind = false;
   std::vector<std::string> truth;
+
+  // True if no option describes damage, and the images are not called damaged.
+  [[nodiscard]] bool is_intact() const {
+    return salt_and_pepper == 0 && noise == 0 && box.empty() && mask.empty() && !damaged &&
+           truth.empty();
+  }
 };
 
 // Tensors on the host, one row per image.
@@ -28,11 +34,12 @@ struct DamagedSet {
   std::string unknown_by;  // criterion for unknown pixels, as text
 };
 
-// Rejects contradictory arguments (kUsage). Needs no images, only their number.
-void check_damage(const DamageArguments& arguments, std::size_t images);
+// Rejects contradictory arguments (kUsage). Needs no images, only their number. `method`: the
+// requested method; only "latent" takes intact images.
+void check_damage(const DamageArguments& arguments, std::size_t images, const std::string& method);
 
 // `images`: uint8 [n, H, W, C]. The damage of image i is drawn for positions[i]. Error kUsage if no
-// pixel is unknown or noisy.
+// pixel of damaged images is unknown or noisy.
 [[nodiscard]] DamagedSet damage_images(const DamageArguments& arguments, const at::Tensor& images,
                                        const at::Tensor& truth,
                                        const std::vector<std::uint64_t>& positions,

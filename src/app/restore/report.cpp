@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -23,6 +24,12 @@ nlohmann::json to_json(const Version& version, bool has_truth) {
   json["psnr"] = psnr_to_json(version.whole);
   json["psnr_unknown"] = psnr_to_json(version.unknown);
   return json;
+}
+
+nlohmann::json fit_to_json(const RestoredImage& image) {
+  return {{"psnr_known", psnr_to_json(image.fit)},
+          {"steps", image.latent_steps},
+          {"starts", image.latent_starts}};
 }
 
 // "23.41", "equal" for identical images, "-" without pixels to compare.
@@ -65,6 +72,25 @@ std::string psnr_table(const Restoration& r) {
          "*: unknown pixels only\n";
 }
 
+// Fit of the generated images, and length of the searches.
+std::string fit_row(const Restoration& r) {
+  SquaredError fit;
+  double min_psnr = INFINITY;
+  double steps = 0;
+  double starts = 0;
+  const auto n = static_cast<double>(r.images.size());
+  for (const RestoredImage& image : r.images) {
+    fit += image.fit;
+    if (image.fit.elements > 0) min_psnr = std::min(min_psnr, image.fit.psnr());
+    steps += static_cast<double>(image.latent_steps) / n;
+    starts += static_cast<double>(image.latent_starts) / n;
+  }
+  return fmt::format(
+      "latent   generated images fit known pixels with {} dB (worst {:.2f} dB); per image {:.1f} "
+      "steps from {:.1f} initial latents\n",
+      psnr_text(fit), min_psnr, steps, starts);
+}
+
 }  // namespace
 
 Version pooled(const Restoration& restoration, Version RestoredImage::*version) {
@@ -86,6 +112,7 @@ std::string to_json(const Restoration& r) {
                        {"damaged", to_json(image.damaged, r.has_truth)},
                        {"filled", to_json(image.filled, r.has_truth)},
                        {"restored", to_json(image.restored, r.has_truth)}};
+    if (r.latents.defined()) one["latent"] = fit_to_json(image);
     if (r.has_truth) one["truth"] = {{"energy", image.truth_energy}};
     truth_energy += image.truth_energy / static_cast<double>(r.images.size());
     images.push_back(std::move(one));
@@ -108,6 +135,7 @@ std::string to_table(const Restoration& r) {
   std::string out = fmt::format("{}\nmethod   {}\nunknown  {}\n", r.model, r.method, r.unknown_by);
   if (r.noise > 0) out += fmt::format("noise    {:.4g} in known pixels\n", r.noise);
   if (r.has_truth) out += psnr_table(r);
+  if (r.latents.defined()) out += fit_row(r);
   out += fmt::format("energies {}, mean: ", r.energy);
   if (r.has_truth) {
     double truth = 0;

@@ -25,6 +25,11 @@ struct RestoredImage {
   std::int64_t unknown_pixels = 0;
   double truth_energy = 0;  // 0 without a truth
   Version damaged, filled, restored;
+  // Only with method "latent": the image generated from the latent vector, against the known pixels
+  // of the damaged image.
+  SquaredError fit{};
+  std::int64_t latent_steps = 0;
+  std::int64_t latent_starts = 0;
 };
 
 struct Restoration {
@@ -38,6 +43,8 @@ struct Restoration {
   at::Tensor truth;  // uint8 [n, H, W, C]; undefined without a truth
   at::Tensor damaged, filled, restored;
   at::Tensor unknown;                    // bool [n, 1, H, W]
+  at::Tensor latents;                    // float [n, latent]; only with method "latent"
+  at::Tensor generated;                  // uint8 [n, H, W, C] from them
   std::vector<Trajectory> trajectories;  // one per batch of images; only with --strip
 };
 
