@@ -1,3 +1,4 @@
+
 #include <ATen/ops/cat.h>
 
 #include <CLI/Config.hpp>
@@ -11,8 +12,10 @@
 #include "app/number_lists.h"
 #include "app/options.h"
 #include "app/print_result.h"
+#include "app/sample/animation.h"
 #include "app/sample/gibbs.h"
 #include "app/sample/langevin.h"
+#include "app/sample/latents.h"
 #include "app/sample/trajectory.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -38,6 +41,7 @@ constexpr const char* kSampleHelp =
     "Examples:\n"
     "  valley sample runs/00007-began-64 --seeds 0-63 -o grid.png          as in training\n"
     "  valley sample runs/00007-began-64 --seeds 3,17 --interpolate 8 -o walk.png   8 steps\n"
+    "  valley sample runs/00007-began-64 --seeds 3,17,5 --interpolate 30 --loop -o walk.gif\n"
     "  valley sample model.safetensors --seeds 0-15 --grid 4x4 -o grid.png          one file\n"
     "  valley sample runs/00008-ebm-64 --seeds 0-15 --steps 600 -o chains.png       an energy\n"
     "  valley sample runs/00007-began-64 --langevin --seeds 0-7 --trajectory t.png -o ends.png\n"
@@ -53,7 +57,8 @@ struct SampleArguments {
   std::string grid;
   std::string out;
   std::string latents_out;
-  std::int64_t interpolate = 0;
+  LatentArguments latents;
+  AnimationArguments animation;
   std::optional<std::int64_t> steps;
   LangevinArguments langevin;
   GibbsArguments gibbs;
@@ -63,21 +68,13 @@ struct SampleArguments {
   bool json = false;
 };
 
-// Straight walks from each row of `ends` to the next.
-at::Tensor interpolate_all(const at::Tensor& ends, std::int64_t steps) {
-  std::vector<at::Tensor> rows;
-  for (std::int64_t i = 0; i + 1 < ends.size(0); ++i)
-    rows.push_back(interpolate(ends.narrow(0, i, 2), steps));
-  return at::cat(rows);
-}
-
 std::optional<Grid> requested_grid(const SampleArguments& a) {
   if (a.grid.empty()) return std::nullopt;
   return parse_grid(a.grid, "--grid", ExitCode::kUsage, kMaxPerRow);
 }
 
 std::int64_t columns_for(const SampleArguments& a, std::int64_t n) {
-  if (a.interpolate > 0) return a.interpolate;
+  if (a.latents.interpolate > 0) return a.latents.interpolate;
   if (const std::optional<Grid> grid = requested_grid(a)) {
     if (grid->columns * grid->rows < n) {
       throw Error(ExitCode::kUsage, "--grid {} has {} cells for {} samples", a.grid,
@@ -90,24 +87,14 @@ std::int64_t columns_for(const SampleArguments& a, std::int64_t n) {
   return columns;
 }
 
-// Number of samples, apart from --label each.
-std::int64_t requested_samples(const SampleArguments& a, std::int64_t seeds) {
-  if (a.interpolate == 0) return seeds;
-  if (a.interpolate < 2 || a.interpolate > kMaxPerRow || seeds < 2) {
-    throw Error(ExitCode::kUsage,
-                "--interpolate {}: it needs from 2 to {} steps and at least 2 seeds", a.interpolate,
-                kMaxPerRow);
+void check_outputs(const SampleArguments& a, std::int64_t frames) {
+  check_animation(a.animation, a.out, frames, 0);
+  if (!is_animation(a.out)) {
+    require_writable(a.out);
+  } else if (!a.grid.empty()) {
+    throw Error(ExitCode::kUsage, "--grid is for a single PNG, but {} has frames: leave one out",
+                a.out);
   }
-  const std::int64_t n = (seeds - 1) * a.interpolate;
-  if (n > kMaxSamples)
-    throw Error(ExitCode::kUsage,
-                "--interpolate {} between {} seeds makes {} samples; the maximum is {}",
-                a.interpolate, seeds, n, kMaxSamples);
-  return n;
-}
-
-void check_outputs(const SampleArguments& a) {
-  require_writable(a.out);
   check_trajectory(a.trajectory, {a.out, a.latents_out});
   if (a.latents_out.empty()) return;
   if (a.latents_out == a.out)
@@ -122,26 +109,29 @@ double sampled_distance(const at::Tensor& pixels) {
   return n > 1 ? mean_pairwise_distance(pixels.narrow(0, 0, n)) : 0;
 }
 
-// Samples of a generator, with their latent vectors.
+// Samples of a generator, with their latent vectors: `ends`, or those of `seeds`.
 TensorMap generate(const SampleArguments& a, const SavedModel& saved,
-                   const std::vector<std::uint64_t>& seeds) {
+                   const std::vector<std::uint64_t>& seeds, const at::Tensor& ends) {
   if (a.steps)
     throw Error(
         ExitCode::kUsage,
         "--steps is the length of chains, but {} has a generator; add --langevin for chains on its "
         "discriminator's energy, or leave --steps out",
         saved.file.string());
-  at::Tensor latents = latents_from_seeds(seeds, latent_draw(saved.options), saved.device);
-  if (a.interpolate > 0) latents = interpolate_all(latents, a.interpolate);
+  const at::Tensor latents = interpolate_ends(
+      a.latents,
+      ends.defined() ? ends.to(saved.device)
+                     : latents_from_seeds(seeds, latent_draw(saved.options), saved.device),
+      saved, is_animation(a.out));
   return {{"latents", latents.to(at::kCPU)},
           {"pixels", generate_pixels(*saved.model, latents).to(at::kCPU)}};
 }
 
 void reject_latent_options(const SampleArguments& a, const SavedModel& saved) {
-  if (a.interpolate > 0 || !a.latents_out.empty())
+  if (a.latents.is_requested() || !a.latents_out.empty())
     throw Error(ExitCode::kUsage,
                 "{}: its samples come from chains and have no latent vectors: leave out "
-                "--interpolate and --save-latents",
+                "--latents, --interpolate, --path, --loop and --save-latents",
                 saved.file.string());
 }
 
@@ -168,12 +158,12 @@ void require_grid_fits(const SavedModel& saved, std::int64_t n, std::int64_t col
 }
 
 TensorMap draw(const SampleArguments& a, const SavedModel& saved, const DeepBeliefNetwork* dbn,
-               const std::vector<std::uint64_t>& seeds) {
+               const std::vector<std::uint64_t>& seeds, const at::Tensor& ends) {
   const bool is_energy = dynamic_cast<const EnergyModel*>(saved.model.get()) != nullptr;
   const bool by_langevin =
       a.langevin.is_requested() || (dbn == nullptr && a.trajectory.is_requested());
   if (!by_langevin && dbn == nullptr)
-    return is_energy ? run_chains(a, saved, seeds) : generate(a, saved, seeds);
+    return is_energy ? run_chains(a, saved, seeds) : generate(a, saved, seeds, ends);
   reject_latent_options(a, saved);
   if (by_langevin)
     return {{"pixels", sample_by_langevin(a.langevin, a.trajectory, a.steps, saved, seeds)}};
@@ -197,9 +187,13 @@ void write_samples(const SampleArguments& a, const SavedModel& saved, const Tens
                    std::int64_t columns) {
   const at::Tensor& pixels = drawn.at("pixels");
   const std::int64_t n = pixels.size(0);
-  write_grid(a.out,
-             {pixels.const_data_ptr<std::uint8_t>(), static_cast<std::size_t>(pixels.numel())}, n,
-             pixels.size(1), pixels.size(2), pixels.size(3), columns);
+  if (is_animation(a.out)) {
+    write_animation(a.animation, a.out, pixels);
+  } else {
+    write_grid(a.out,
+               {pixels.const_data_ptr<std::uint8_t>(), static_cast<std::size_t>(pixels.numel())}, n,
+               pixels.size(1), pixels.size(2), pixels.size(3), columns);
+  }
   if (!a.latents_out.empty()) write_safetensors(a.latents_out, {drawn, {}});
   const double distance = sampled_distance(pixels);
   print_result(
@@ -221,15 +215,22 @@ void write_samples(const SampleArguments& a, const SavedModel& saved, const Tens
 void sample(const SampleArguments& a) {
   check_gibbs_arguments(a.gibbs);
   const std::vector<std::uint64_t> seeds = parse_numbers(a.seeds, "--seeds", "seeds", kMaxSamples);
-  std::int64_t n = requested_samples(a, static_cast<std::int64_t>(seeds.size()));
-  std::int64_t columns = a.gibbs.filters ? 1 : columns_for(a, n);
-  check_outputs(a);
+  at::Tensor ends;
+  if (!a.latents.file.empty()) ends = read_latents(a.latents.file);
+  const bool animated = is_animation(a.out);
+  std::int64_t n = count_interpolated(
+      a.latents, ends.defined() ? ends.size(0) : static_cast<std::int64_t>(seeds.size()), animated,
+      kMaxSamples);
+  std::int64_t columns = a.gibbs.filters || animated ? 1 : columns_for(a, n);
+  check_outputs(a, n);
   set_arithmetic({Precision::kFp32, false, threads_for_rank(1)});
   const SavedModel saved =
       load_model(a.run, weights_to_load(a.raw), take_device(device_choice(a.device)));
   const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(saved.model.get());
   require_gibbs_possible(a, saved, dbn);
   if (a.gibbs.filters) {
+    if (animated)
+      throw Error(ExitCode::kUsage, "--filters draws one PNG; name another -o than {}", a.out);
     draw_filters(a.gibbs, requested_grid(a), a.out, a.json, saved, *dbn);
     return;
   }
@@ -237,8 +238,12 @@ void sample(const SampleArguments& a) {
     n *= static_cast<std::int64_t>(requested_classes(a.gibbs, saved, *dbn).size());
     columns = a.grid.empty() ? static_cast<std::int64_t>(seeds.size()) : columns_for(a, n);
   }
-  require_grid_fits(saved, n, columns);
-  const TensorMap drawn = draw(a, saved, dbn, seeds);
+  if (animated) {
+    check_animation(a.animation, a.out, n, saved.options.resolution);
+  } else {
+    require_grid_fits(saved, n, columns);
+  }
+  const TensorMap drawn = draw(a, saved, dbn, seeds, ends);
   write_samples(a, saved, drawn, columns);
 }
 
@@ -249,10 +254,7 @@ void add_options(CLI::App& command, SampleArguments& a) {
       ->capture_default_str();
   command.add_option("--grid", a.grid,
                      "Columns x rows of the PNG; default: as square as the number allows");
-  command
-      .add_option("--interpolate", a.interpolate,
-                  "Number of steps from each seed's latent vector to the next, one row each")
-      ->transform(number_range<std::int64_t>());
+  add_latent_options(command, a.latents);
   command
       .add_option(
           "--steps", a.steps,
@@ -263,10 +265,14 @@ void add_options(CLI::App& command, SampleArguments& a) {
   add_langevin_options(command, a.langevin);
   add_gibbs_options(command, a.gibbs);
   add_trajectory_options(command, a.trajectory);
-  command.add_option("-o,--out", a.out, "The PNG to write")
+  command
+      .add_option("-o,--out", a.out,
+                  "The file to write: a grid as PNG; or frames, as GIF or as numbered PNGs "
+                  "(frames/%04d.png)")
       ->required()
-      ->check(png_name())
-      ->type_name("FILE.png");
+      ->check(png_or_gif_name())
+      ->type_name("FILE");
+  add_animation_options(command, a.animation);
   command
       .add_option("--save-latents", a.latents_out, "Also write latents and pixels as safetensors")
       ->type_name("FILE.safetensors");
