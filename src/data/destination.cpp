@@ -161,7 +161,7 @@ DestinationLock::DestinationLock(const fs::path& directory) {
     return;
   }
   ::close(descriptor_);
-  throw Error(ExitCode::kCannotWrite, "{}: another valley shard build is writing to it",
+  throw Error(ExitCode::kCannotWrite, "{}: another valley process is writing to it",
               directory.string());
 }
 

@@ -1,5 +1,4 @@
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <span>
@@ -11,24 +10,12 @@
 #include "core/little_endian.h"
 #include "core/text.h"
 #include "tools/export_kinds.h"
+#include "tools/npy_header.h"
 #include "tools/parallel_images.h"
 #include "tools/zip_writer.h"
 
 namespace valley {
 namespace {
-
-// Header of an .npy file of version 1.0: a Python dictionary, padded to a multiple of 64 bytes.
-std::string npy_header(std::string_view type, const std::vector<std::uint64_t>& shape) {
-  constexpr std::size_t kBefore = 10;
-  constexpr std::size_t kAlignment = 64;
-  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}",
-                                 type, fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
-  text.append(kAlignment - 1 - (kBefore + text.size()) % kAlignment, ' ');
-  text += '\n';
-  std::string header("\x93NUMPY\x01\x00", 8);
-  append_little_endian(header, text.size(), 2);
-  return header + text;
-}
 
 std::uint32_t code_point(std::string_view character) {
   const auto first = static_cast<unsigned char>(character[0]);

@@ -117,6 +117,19 @@ def test_sample_depends_on_seed_and_class_only(elsewhere, labeled):
     assert numpy.array_equal(alone, all_of_them[8])
 
 
+def test_many_samples_of_a_class_are_those_of_the_grid(elsewhere, labeled):
+    sample(elsewhere, labeled, "--seeds", "3-42", "--grid", "40x1", "--label", "1", "--steps", "30")
+    folder = elsewhere.folder / "drawn"
+    elsewhere.call("sample", labeled, "--to", folder, "--first", "3", "--count", "40", "--label", "1", "--steps", "30", ranks=2)
+    many = []
+    for file in sorted(folder.glob("*.png")):
+        with Image.open(file) as image:
+            many.append(numpy.asarray(image))
+    assert numpy.array_equal(many, cells(elsewhere.folder / "samples.png", 40))
+    error = elsewhere.call("sample", labeled, "--to", folder, "--first", "3", "--count", "40", "--label", "2", "--steps", "30", expect=73).error
+    assert 'label: "1" there, "2" now' in error
+
+
 @pytest.mark.parametrize("name", ["labeled", "deep", "tuned"])
 def test_unconditional_samples_are_drawn(request, elsewhere, name):
     run = request.getfixturevalue(name)

@@ -18,7 +18,8 @@ COMMANDS = {"train", "sample", "evaluate", "energy", "restore", "classify", "rep
 # A command up to the end of the line, a comment, a quote or a shell operator.
 CALL = re.compile(r"(?:^|[\s/`(])valley +((?:(?:shard|bench) +)?(?:[a-z]+))\b([^`#|;&>\n]*)")
 NO_KEYS = {"model.safetensors", "objective.k", "objective.s_g_previous", "objective.replay",
-           "objective.replay_taken", "data.fingerprint", "data.class_names", "objective.cooling_epochs"}  # a file, tensors, metadata, an earlier name
+           "objective.replay_taken", "data.fingerprint", "data.class_names", "objective.cooling_epochs",
+           "samples.json"}  # files, tensors, metadata, an earlier name
 FLAG = re.compile(r"(?<!\S)(-{1,2}[a-zA-Z][\w-]*)")
 
 

@@ -1,4 +1,3 @@
-
 #include <ATen/ops/cat.h>
 
 #include <CLI/Config.hpp>
@@ -16,6 +15,7 @@
 #include "app/sample/gibbs.h"
 #include "app/sample/langevin.h"
 #include "app/sample/latents.h"
+#include "app/sample/many/many.h"
 #include "app/sample/trajectory.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -46,6 +46,7 @@ constexpr const char* kSampleHelp =
     "  valley sample runs/00008-ebm-64 --seeds 0-15 --steps 600 -o chains.png       an energy\n"
     "  valley sample runs/00007-began-64 --langevin --seeds 0-7 --trajectory t.png -o ends.png\n"
     "  valley sample runs/00009-dbn --seeds 0-9 --label each -o classes.png       row per class\n"
+    "  mpirun -n 4 valley sample RUN --count 50000 --to drawn              PNGs, for evaluation\n"
     "  valley sample runs/00009-dbn --filters --grid 10x10 -o filters.png         weights";
 
 constexpr std::int64_t kMaxSamples = 65536;
@@ -59,6 +60,7 @@ struct SampleArguments {
   std::string latents_out;
   LatentArguments latents;
   AnimationArguments animation;
+  ManyArguments many;
   std::optional<std::int64_t> steps;
   LangevinArguments langevin;
   GibbsArguments gibbs;
@@ -173,11 +175,7 @@ TensorMap draw(const SampleArguments& a, const SavedModel& saved, const DeepBeli
 void require_gibbs_possible(const SampleArguments& a, const SavedModel& saved,
                             const DeepBeliefNetwork* dbn) {
   if (!a.gibbs.is_requested()) return;
-  if (dbn == nullptr)
-    throw Error(ExitCode::kUsage,
-                "--label, --pixels, --filters and --layer are for deep belief networks, but {} is "
-                "another model: leave them out",
-                saved.file.string());
+  require_gibbs_model(saved, dbn);
   if (a.langevin.is_requested())
     throw Error(ExitCode::kUsage,
                 "--label, --pixels, --filters and --layer cannot be used with Langevin chains");
@@ -212,8 +210,27 @@ void write_samples(const SampleArguments& a, const SavedModel& saved, const Tens
       });
 }
 
+// Many samples, if the options request them.
+bool has_drawn_many(const SampleArguments& a) {
+  if (!a.many.is_requested()) {
+    if (a.out.empty())
+      throw Error(ExitCode::kUsage,
+                  "valley sample needs -o FILE, or --count N and --to DEST; see valley sample "
+                  "--help");
+    return false;
+  }
+  if (!a.out.empty() || !a.latents_out.empty() || !a.grid.empty() || a.latents.is_requested() ||
+      a.langevin.is_requested() || a.trajectory.is_requested())
+    throw Error(ExitCode::kUsage,
+                "--to and --count cannot be used with -o, --grid, --latents, --interpolate, "
+                "--save-latents, --trajectory or options of --langevin: leave one out");
+  sample_many(a.many, {a.run, a.device, a.raw, a.steps, a.gibbs, a.json});
+  return true;
+}
+
 void sample(const SampleArguments& a) {
   check_gibbs_arguments(a.gibbs);
+  if (has_drawn_many(a)) return;
   const std::vector<std::uint64_t> seeds = parse_numbers(a.seeds, "--seeds", "seeds", kMaxSamples);
   at::Tensor ends;
   if (!a.latents.file.empty()) ends = read_latents(a.latents.file);
@@ -269,10 +286,10 @@ void add_options(CLI::App& command, SampleArguments& a) {
       .add_option("-o,--out", a.out,
                   "The file to write: a grid as PNG; or frames, as GIF or as numbered PNGs "
                   "(frames/%04d.png)")
-      ->required()
       ->check(png_or_gif_name())
       ->type_name("FILE");
   add_animation_options(command, a.animation);
+  add_many_options(command, a.many);
   command
       .add_option("--save-latents", a.latents_out, "Also write latents and pixels as safetensors")
       ->type_name("FILE.safetensors");

@@ -148,6 +148,25 @@ at::Tensor sample_by_gibbs(const GibbsArguments& a, const TrajectoryArguments& t
   return at::cat(parts).contiguous();
 }
 
+void require_gibbs_model(const SavedModel& saved, const DeepBeliefNetwork* dbn) {
+  if (dbn == nullptr)
+    throw Error(ExitCode::kUsage,
+                "--label, --pixels, --filters and --layer are for deep belief networks, but {} is "
+                "another model: leave them out",
+                saved.file.string());
+}
+
+std::unique_ptr<SampleSource> make_gibbs_class_source(const GibbsArguments& a,
+                                                      std::optional<std::int64_t> steps,
+                                                      const SavedModel& saved,
+                                                      const DeepBeliefNetwork& dbn) {
+  std::optional<std::int64_t> label;
+  if (!a.label.empty()) label = parse_class(a.label);
+  const GibbsSettings settings = make_gibbs_settings(a, steps, label);
+  check_gibbs(settings, saved, dbn);
+  return make_gibbs_source(dbn, settings, saved.device);
+}
+
 void draw_filters(const GibbsArguments& a, const std::optional<Grid>& grid, const std::string& file,
                   bool json, const SavedModel& saved, const DeepBeliefNetwork& dbn) {
   const std::int64_t layer = a.layer.value_or(1);

@@ -5,12 +5,14 @@
 
 #include <CLI/App.hpp>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "app/sample/trajectory.h"
 #include "experiment/experiment.h"
+#include "inference/sample_source.h"
 #include "inference/saved_model.h"
 #include "methods/dbn/networks.h"
 
@@ -44,6 +46,15 @@ void check_gibbs_arguments(const GibbsArguments& arguments);
                                          std::optional<std::int64_t> steps, const SavedModel& saved,
                                          const DeepBeliefNetwork& dbn,
                                          const std::vector<std::uint64_t>& seeds);
+
+// Error kUsage if `dbn`, the model of `saved` or null, is null: some options are for deep belief
+// networks only.
+void require_gibbs_model(const SavedModel& saved, const DeepBeliefNetwork* dbn);
+
+// Samples by seed with --label CLASS, if there is one, and --pixels. `saved` must outlive it.
+[[nodiscard]] std::unique_ptr<SampleSource> make_gibbs_class_source(
+    const GibbsArguments& arguments, std::optional<std::int64_t> steps, const SavedModel& saved,
+    const DeepBeliefNetwork& dbn);
 
 // Draws as many filters of a layer as `grid` holds, by descending norm; by default 100. Prints the
 // result on stdout.
