@@ -90,6 +90,7 @@ def read_options(file: pathlib.Path) -> dict:
     known = networks_in_pytorch.RESOLUTIONS[options["name"]]
     if options["resolution"] not in known:
         raise InputError(DATA, f"{file}: its model.resolution is {options['resolution']}, not one of {known}")
+    options["labels"] = int(metadata.get("model.labels", "0"))
     # Files of earlier versions lack newer keys.
     for key, default in TEXTS.items():
         options[key] = metadata.get(f"model.{key}", default)
@@ -171,6 +172,11 @@ def latents_of_seeds(seeds: list[int], options: dict) -> Tensor:
     return draw(0, SAMPLE_STREAM, seeds, options["latent"])
 
 
+def labels_of_seeds(seeds: list[int], options: dict) -> Tensor | None:
+    """Returns the classes of `valley sample --seeds` without --label; None for unconditional models."""
+    return torch.tensor([seed % options["labels"] for seed in seeds]) if options["labels"] else None
+
+
 def to_pixels(images: Tensor, options: dict) -> Tensor:
     """[B, C, H, W] in about [-1, 1] (with the output sigmoid in [0, 1]) -> uint8 [B, H, W, C]."""
     symmetric = images * 2.0 - 1.0 if options["output"] == "sigmoid" else images
@@ -249,11 +255,13 @@ def draw(arguments: argparse.Namespace) -> int:
         raise InputError(DATA, f"{arguments.model} has no generator: its samples come from chains, not from seeds")
     saved = read_latents(arguments.latents, options["latent"]) if arguments.latents else {}
     if arguments.seeds is None:
-        latents = saved["latents"]
+        latents, labels = saved["latents"], saved.get("labels")
     else:
-        latents = latents_of_seeds(arguments.seeds, options)
+        latents, labels = latents_of_seeds(arguments.seeds, options), labels_of_seeds(arguments.seeds, options)
+    if options["labels"] and labels is None:
+        raise InputError(DATA, f"{arguments.latents} lacks labels, but the model reads classes")
     with torch.inference_mode():
-        pixels = to_pixels(networks["generator"](latents), options)
+        pixels = to_pixels(networks["generator"](latents, labels), options)
     if arguments.out:
         write_png(arguments.out, pixels)
         print(f"{arguments.out}: {len(pixels)} samples")

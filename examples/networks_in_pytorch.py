@@ -1,4 +1,8 @@
-"""The networks of Valley's models in PyTorch, with the tensor names of model.safetensors. Used by load_in_pytorch.py."""
+"""The networks of Valley's models in PyTorch, with the tensor names of model.safetensors. Used by load_in_pytorch.py.
+
+Conditional networks (options["labels"] > 0) take the classes of the batch as a second argument: int64 [B], or float [B, labels] with
+the weights of mixtures.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +33,31 @@ def pyramid(resolution: int, base: int) -> tuple[int, int]:
     return base, (resolution // base).bit_length() - 1
 
 
+# ---- Classes
+
+
+class ClassMaps(nn.Module):
+    """A shift of the first maps by class: an embedding and a linear layer. [B, maps, side, side]"""
+
+    def __init__(self, labels: int, size: int, maps: int, side: int) -> None:
+        super().__init__()
+        self.embedding = nn.Parameter(torch.zeros(labels, size))
+        self.projection = nn.Parameter(torch.zeros(size, maps * side * side))
+        self.shape = (maps, side, side)
+
+    def forward(self, y: Tensor) -> Tensor:
+        return (class_weights(y, self.embedding) @ self.projection).unflatten(1, self.shape)
+
+
+def class_weights(y: Tensor, table: Tensor) -> Tensor:
+    """Rows of `table` [labels, size] for classes int64 [B], or their means with the weights float [B, labels]."""
+    return y @ table if y.is_floating_point() else table[y]
+
+
+def channels_of(y: Tensor, table: Tensor) -> Tensor:
+    return class_weights(y, table)[:, :, None, None]
+
+
 # ---- BEGAN
 
 
@@ -55,6 +84,7 @@ class BeganDecoder(nn.Module):
         self.skip = options["skip_connections"]
         add_carry(self, options, keeps_carry)
         self.linear = nn.Linear(inputs, self.base**2 * n)
+        self.labels = ClassMaps(options["labels"], inputs, n, self.base) if options["labels"] else None
         self.levels = nn.ModuleList()
         for level in range(doublings + 1):
             wide = 2 * n if self.skip and level > 0 else n
@@ -62,9 +92,11 @@ class BeganDecoder(nn.Module):
         self.output = nn.Conv2d(n, options["channels"], 3, padding=1)
         self.activation = OUTPUTS[options["output"]]()
 
-    def forward(self, h: Tensor, carry: Tensor | None = None) -> Tensor:
+    def forward(self, h: Tensor, y: Tensor | None = None, carry: Tensor | None = None) -> Tensor:
         carry = self.carry if carry is None else carry
         h0 = self.linear(h).unflatten(1, (-1, self.base, self.base))
+        if self.labels is not None:
+            h0 = h0 + self.labels(y)
         x = h0
         for level, convs in enumerate(self.levels):
             if level > 0:
@@ -84,6 +116,7 @@ class BeganEncoder(nn.Module):
         base, doublings = pyramid(options["resolution"], 8)
         extra = options["downsample"] == "extra"
         self.input = nn.Conv2d(options["channels"], n, 3, padding=1)
+        self.labels = nn.Parameter(torch.zeros(options["labels"], n)) if options["labels"] else None
         self.levels = nn.ModuleList()
         for level in range(doublings + 1):
             halves = level < doublings
@@ -97,8 +130,10 @@ class BeganEncoder(nn.Module):
             self.levels.append(nn.ModuleDict(convs))
         self.linear = nn.Linear(base**2 * n * (doublings + 1), options["hidden"])
 
-    def forward(self, x: Tensor, carry: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, y: Tensor | None = None, carry: Tensor | None = None) -> Tensor:
         x = F.elu(self.input(x))
+        if self.labels is not None:
+            x = x + channels_of(y, self.labels)
         for convs in self.levels:
             for layer in convs.values():  # conv0, conv1 and, if present, down
                 x = layer(x, carry)
@@ -114,8 +149,8 @@ class BeganDiscriminator(nn.Module):
         self.encoder = BeganEncoder(options)
         self.decoder = BeganDecoder(options, options["hidden"], keeps_carry=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.decoder(self.encoder(x, self.carry), self.carry)
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.decoder(self.encoder(x, y, self.carry), y, self.carry)
 
 
 def add_carry(module: nn.Module, options: dict, keeps: bool = True) -> None:
@@ -138,9 +173,17 @@ class ConvBlock(nn.Module):
             self.conv.bias = None
         self.activation = activation
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, shift: Tensor | None = None) -> Tensor:
         y = self.conv(x)
+        if shift is not None:
+            y = y + shift
         return self.activation(y if self.norm is None else self.norm(y))
+
+
+def run_blocks(blocks: nn.Sequential, x: Tensor, shift: Tensor | None) -> Tensor:
+    for i, block in enumerate(blocks):
+        x = block(x, shift if i == 0 else None)
+    return x
 
 
 def halving(inputs: int, outputs: int) -> nn.Conv2d:
@@ -168,9 +211,21 @@ class Generator(nn.Module):
         else:
             layers.append(ConvBlock(doubling(n, options["channels"]), output))
         self.layers = nn.Sequential(*layers)
+        self.labels = ClassMaps(options["labels"], options["latent"], maps[0], base) if options["labels"] else None
 
-    def forward(self, z: Tensor) -> Tensor:
-        return self.layers(z[:, :, None, None])
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return run_blocks(self.layers, z[:, :, None, None], None if self.labels is None else self.labels(y))
+
+
+class LabeledBlocks(nn.Sequential):
+    """A sequence of conv blocks. The class shifts the channels of the first conv."""
+
+    def __init__(self, labels: int, *blocks: ConvBlock) -> None:
+        super().__init__(*blocks)
+        self.labels = nn.Parameter(torch.zeros(labels, blocks[0].conv.out_channels)) if labels else None
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return run_blocks(self, x, None if self.labels is None else channels_of(y, self.labels))
 
 
 class Autoencoder(nn.Module):
@@ -186,14 +241,16 @@ class Autoencoder(nn.Module):
             between = nn.ReLU()
         maps = [channels] + [n << level for level in range(levels)]
         pairs = list(zip(maps, maps[1:]))
-        self.encoder = nn.Sequential(
+        self.encoder = LabeledBlocks(
+            options["labels"],
             *(ConvBlock(halving(a, b), nn.LeakyReLU(LEAK), norm and i > 0) for i, (a, b) in enumerate(pairs)))
-        self.decoder = nn.Sequential(
+        self.decoder = LabeledBlocks(
+            options["labels"],
             *(ConvBlock(doubling(b, a), between, norm) for a, b in reversed(pairs[1:])),
             ConvBlock(doubling(n, channels), OUTPUTS[options["output"]]()))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.decoder(self.encoder(x))
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.decoder(self.encoder(x, y), y)
 
 
 class DenseAutoencoder(nn.Module):
@@ -205,13 +262,17 @@ class DenseAutoencoder(nn.Module):
         numbers, units = options["channels"] * 28 * 28, 4 * options["width"]
         self.encoder = nn.ModuleList([nn.Linear(numbers, units), nn.Linear(units, units)])
         self.decoder = nn.ModuleList([nn.Linear(units, numbers)])
+        for half, size in ((self.encoder, units), (self.decoder, numbers)):
+            half.labels = nn.Parameter(torch.zeros(options["labels"], size)) if options["labels"] else None
         self.activation = OUTPUTS[options["output"]]()
 
-    def forward(self, x: Tensor) -> Tensor:
-        h = x.flatten(1)
-        for layer in self.encoder:
-            h = F.relu(layer(h))
-        return self.activation(self.decoder[0](h)).unflatten(1, self.shape)
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        def shift(half: nn.Module) -> Tensor | float:
+            return 0.0 if half.labels is None else class_weights(y, half.labels)
+
+        h = F.relu(self.encoder[0](x.flatten(1)) + shift(self.encoder))
+        h = F.relu(self.encoder[1](h))
+        return self.activation(self.decoder[0](h) + shift(self.decoder)).unflatten(1, self.shape)
 
 
 def make_autoencoder(options: dict) -> nn.Module:

@@ -42,6 +42,9 @@ enum class RandomStream : std::uint32_t {
   kBound = 26,         // pixels and hidden units that likelihoods average over; position: the image
   kSynthetic = 27,     // pixels of benchmarks; position: byte within the rank's images
   kLatentSearch = 28,  // initial latents of a search for an image; position: their number
+  kLabelD = 30,        // classes of the images generated for D's update; position: as kLatentD
+  kLabelG = 31,        // classes of the images generated for G's update; position: as kLatentD
+  kMismatch = 32,      // wrong classes of real images; position: as kLatentD
   kAugmentReal = 34,   // augmentation of real images; position: as kLatentD
   kAugmentD = 35,      // of generated images in D's update; position: as kLatentD
   kAugmentG = 36,      // of generated images in G's update; position: as kLatentD

@@ -125,7 +125,10 @@ void add_rbms(Schema& s, ModelOptions& o) {
   s.key("model.labels", &o.labels)
       .min(0)
       .max(kMaxUnits)
-      .help("Number of classes of a deep belief network; 0: no labels.");
+      .help(
+          "Number of classes that the generator and the discriminator are conditioned on, or that "
+          "a "
+          "deep belief network has; 0: no labels.");
   s.key("model.label_units", &o.label_units)
       .help(
           "Classes are label units of the top RBM; otherwise a softmax output layer predicts them.")

@@ -8,6 +8,7 @@
 
 #include <cmath>
 
+#include "inference/likely_labels.h"
 #include "inference/projection.h"
 #include "methods/adversarial/autoencoder_gan.h"
 
@@ -59,15 +60,18 @@ class CodeSearch final : public Restorer {
     const at::Tensor target = is_unit ? damaged : damaged * 2 - 1;
     const at::Tensor known = task.unknown.logical_not().to(device_).to(at::kFloat);
     const at::Tensor share = compute_model_share(task, weight_).to(device_);
-    at::Tensor code = gan_.discriminator().encode(is_unit ? guess : guess * 2 - 1).clone();
+    const at::Tensor start = is_unit ? guess : guess * 2 - 1;
+    const at::Tensor labels = likely_labels(gan_, Energy::kMse, start);
+    at::Tensor code = gan_.discriminator().encode(start, labels).clone();
     CodeOptimizer optimizer(code);
     const auto current_images = [&] {
-      const at::Tensor decoded = to_unit(gan_.discriminator().decode(code), gan_.pixel_range());
+      const at::Tensor decoded =
+          to_unit(gan_.discriminator().decode(code, labels), gan_.pixel_range());
       return damaged + (decoded - damaged) * share;
     };
     if (task.watch) task.watch(0, task.start.to(device_));
     for (std::int64_t step = 0; step < steps_; ++step) {
-      optimizer.step(code, gradient(code, target, known));
+      optimizer.step(code, gradient(code, labels, target, known));
       if (task.watch) task.watch(step + 1, current_images());
     }
     return current_images().to(at::kCPU);
@@ -79,13 +83,13 @@ class CodeSearch final : public Restorer {
 
  private:
   // Gradient of the squared error over known pixels with respect to the codes.
-  [[nodiscard]] at::Tensor gradient(const at::Tensor& code, const at::Tensor& target,
-                                    const at::Tensor& known) const {
+  [[nodiscard]] at::Tensor gradient(const at::Tensor& code, const at::Tensor& labels,
+                                    const at::Tensor& target, const at::Tensor& known) const {
     const at::AutoGradMode with_gradients(true);
     at::Tensor h = code.detach();
     h.set_requires_grad(true);
     const at::Tensor error =
-        ((gan_.discriminator().decode(h) - target) * known).square().flatten(1).sum(1);
+        ((gan_.discriminator().decode(h, labels) - target) * known).square().flatten(1).sum(1);
     error.backward(at::ones_like(error), false, false, at::TensorList(&h, 1));
     return h.grad();
   }

@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 
 #include "core/error.h"
+#include "inference/likely_labels.h"
 #include "methods/adversarial/autoencoder_gan.h"
 #include "methods/adversarial/energies.h"
 #include "methods/dbn/networks.h"
@@ -54,10 +55,12 @@ class ReconstructionEnergy final : public ImageEnergy {
   [[nodiscard]] at::Tensor energy(const at::Tensor& images) const override {
     const bool is_unit = gan_.pixel_range() == PixelRange::kUnit;
     const at::Tensor x = is_unit ? images : images * 2 - 1;
-    return sample_energies(energy_, x, gan_.discriminator().reconstruct(x));
+    return sample_energies(energy_, x,
+                           gan_.discriminator().reconstruct(x, likely_labels(gan_, energy_, x)));
   }
   [[nodiscard]] std::string describe() const override {
-    return "error of the discriminator's reconstruction (" + name_ + ")";
+    return "error of the discriminator's reconstruction (" + name_ +
+           (gan_.discriminator().labels() > 0 ? ", lowest of all classes)" : ")");
   }
   [[nodiscard]] bool is_density() const override { return false; }
   [[nodiscard]] at::Device device() const override { return device_; }

@@ -32,7 +32,8 @@ class ImageEnergy {
 };
 
 // The energy of a saved model on `device`, which must outlive the result: for an autoencoder GAN
-// the reconstruction error of D in the metric objective.energy, for an EBM its network, for a deep
+// the reconstruction error of D in the metric objective.energy, for a conditional one under the
+// class that reconstructs the image best, for an EBM its network, for a deep
 // belief network DeepBeliefNetwork::energy. Error kData naming the file if its metadata are
 // invalid.
 [[nodiscard]] std::unique_ptr<ImageEnergy> make_image_energy(const SavedModel& saved,

@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/core.h>
 
+#include "inference/likely_labels.h"
 #include "methods/adversarial/autoencoder_gan.h"
 
 namespace valley {
@@ -38,7 +39,9 @@ class Projection final : public Restorer {
   // D(x), clipped to [0, 1].
   [[nodiscard]] at::Tensor reconstruction(const at::Tensor& x) const {
     const bool is_unit = gan_.pixel_range() == PixelRange::kUnit;
-    return to_unit(gan_.discriminator().reconstruct(is_unit ? x : x * 2 - 1), gan_.pixel_range());
+    const at::Tensor images = is_unit ? x : x * 2 - 1;
+    const at::Tensor labels = likely_labels(gan_, Energy::kMse, images);
+    return to_unit(gan_.discriminator().reconstruct(images, labels), gan_.pixel_range());
   }
 
   const AutoencoderGan& gan_;

@@ -20,7 +20,9 @@ class GeneratorSource final : public SampleSource {
   [[nodiscard]] at::Tensor pixels(std::uint64_t first, std::int64_t n) const override {
     std::vector<std::uint64_t> seeds(static_cast<std::size_t>(n));
     std::iota(seeds.begin(), seeds.end(), first);
-    return pixels_from_latents(model_, latents_from_seeds(seeds, draw_, device_));
+    return pixels_from_latents(
+        model_, latents_from_seeds(seeds, draw_, device_),
+        labels_from_seeds(seeds, model_.network("generator").labels(), device_));
   }
 
   [[nodiscard]] at::Device device() const override { return device_; }

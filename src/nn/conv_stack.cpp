@@ -6,6 +6,7 @@
 
 #include "nn/conv4x4.h"
 #include "nn/image_conv.h"
+#include "nn/label_embedding.h"
 
 namespace valley {
 
@@ -24,23 +25,26 @@ ConvStack::ConvStack(ParameterSet& set, const std::string& prefix,
   }
 }
 
-at::Tensor ConvStack::apply(const Part& part, const at::Tensor& x) const {
+at::Tensor ConvStack::apply(const Part& part, const at::Tensor& x, const at::Tensor& shift) const {
   constexpr double kAlone = 1;
   const Conv2d& conv = part.conv;
   at::Tensor y;
   if (has_conv4x4(x, conv.shape(), *compute_)) {
-    const std::optional<double> leak = part.norm ? std::nullopt : leak_factor(part.activation);
+    const std::optional<double> leak =
+        part.norm || shift.defined() ? std::nullopt : leak_factor(part.activation);
     y = apply_conv4x4(x, conv, leak.value_or(kAlone), *compute_);
     if (leak) return y;
   } else {
     y = compute_->narrow_convs ? image_conv(conv, x) : conv(x);
   }
+  y = shifted(y, shift);
   return part.norm ? (*part.norm)(y, part.activation) : activate(y, part.activation);
 }
 
-at::Tensor ConvStack::operator()(const at::Tensor& x) const {
+at::Tensor ConvStack::operator()(const at::Tensor& x, const at::Tensor& shift) const {
   at::Tensor y = x;
-  for (const Part& part : parts_) y = apply(part, y);
+  for (const Part& part : parts_)
+    y = apply(part, y, &part == &parts_.front() ? shift : at::Tensor());
   return y;
 }
 

@@ -28,7 +28,9 @@ class ConvStack {
   ConvStack(ParameterSet& set, const std::string& prefix, const std::vector<ConvStage>& stages,
             const std::shared_ptr<const PassContext>& context,
             std::shared_ptr<const ComputeOptions> compute);
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& x) const;  // [B, C, H, W]
+  // x: [B, C, H, W]; shift: added to the first conv's output, before its norm and activation, and
+  // broadcast over it; undefined: none.
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& x, const at::Tensor& shift = {}) const;
   // Appends the layers for inputs of `size` pixels; returns the output's size.
   std::int64_t describe(std::int64_t size, std::vector<LayerInfo>& table) const;
 
@@ -38,7 +40,8 @@ class ConvStack {
     std::optional<BatchNorm2d> norm;
     Activation activation;
   };
-  [[nodiscard]] at::Tensor apply(const Part& part, const at::Tensor& x) const;
+  [[nodiscard]] at::Tensor apply(const Part& part, const at::Tensor& x,
+                                 const at::Tensor& shift) const;
 
   std::shared_ptr<const ComputeOptions> compute_;
   std::vector<Part> parts_;

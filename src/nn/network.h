@@ -25,12 +25,15 @@ struct PassContext {
 
 class Network {
  public:
-  explicit Network(at::Device device)
+  // `labels`: number of classes that the passes are conditioned on; 0: none.
+  explicit Network(at::Device device, std::int64_t labels = 0)
       : parameters_(device),
+        labels_(labels),
         context_(std::make_shared<PassContext>()),
         compute_(std::make_shared<ComputeOptions>()) {}
   virtual ~Network() = default;
   [[nodiscard]] const ParameterSet& parameters() const { return parameters_; }
+  [[nodiscard]] std::int64_t labels() const { return labels_; }  // classes; 0: unconditional
   [[nodiscard]] virtual std::vector<LayerInfo> layers()
       const = 0;  // in the order of the forward pass
   [[nodiscard]] PassContext& context() const { return *context_; }     // shared with the layers
@@ -45,36 +48,59 @@ class Network {
 
  protected:
   ParameterSet parameters_;
+  // Labels as weights of the classes, float [B, labels()]; undefined if labels() is 0. `labels`:
+  // int64 [B], or such weights.
+  [[nodiscard]] at::Tensor class_weights(const at::Tensor& labels) const;
   // Convert the caller's float to the compute type and back.
   [[nodiscard]] at::Tensor enter(const at::Tensor& x) const { return x.to(compute_->type); }
   [[nodiscard]] static at::Tensor leave(const at::Tensor& y) { return y.to(at::kFloat); }
 
+  std::int64_t labels_;
   std::shared_ptr<PassContext> context_;
   std::shared_ptr<ComputeOptions> compute_;
 };
 
-// Maps latent vectors to images.
+// The `labels` of a pass through a conditional network: the class of each sample, int64 [B] in
+// [0, labels()), or float [B, labels()] with a weight per class, of sum 1: a mixture of classes,
+// whose embedding is the mean of theirs. Undefined exactly if labels() is 0.
+
+// Maps latent vectors, and classes if it is conditional, to images.
 class Generator : public Network {
  public:
   using Network::Network;
   // [B, latent] -> [B, C, H, W]
-  [[nodiscard]] at::Tensor generate(const at::Tensor& z) const { return leave(forward(enter(z))); }
+  [[nodiscard]] at::Tensor generate(const at::Tensor& z, const at::Tensor& labels = {}) const {
+    return leave(forward(enter(z), class_weights(labels)));
+  }
 
  protected:
-  [[nodiscard]] virtual at::Tensor forward(const at::Tensor& z) const = 0;
+  // classes: class_weights(labels)
+  [[nodiscard]] virtual at::Tensor forward(const at::Tensor& z,
+                                           const at::Tensor& classes) const = 0;
 };
 
-// Maps images to images of the same shape through a code, [B, hidden] or [B, n, h, w].
+// Maps images to images of the same shape through a code, [B, hidden] or [B, n, h, w]. If it is
+// conditional, the encoder and the decoder both read the class.
 class Autoencoder : public Network {
  public:
   using Network::Network;
-  [[nodiscard]] at::Tensor encode(const at::Tensor& x) const { return leave(code_of(enter(x))); }
-  [[nodiscard]] at::Tensor decode(const at::Tensor& h) const { return leave(image_of(enter(h))); }
-  [[nodiscard]] at::Tensor reconstruct(const at::Tensor& x) const { return decode(encode(x)); }
+  [[nodiscard]] at::Tensor encode(const at::Tensor& x, const at::Tensor& labels = {}) const {
+    return leave(code_of(enter(x), class_weights(labels)));
+  }
+  [[nodiscard]] at::Tensor decode(const at::Tensor& h, const at::Tensor& labels = {}) const {
+    return leave(image_of(enter(h), class_weights(labels)));
+  }
+  [[nodiscard]] at::Tensor reconstruct(const at::Tensor& x, const at::Tensor& labels = {}) const {
+    return decode(encode(x, labels), labels);
+  }
 
  protected:
-  [[nodiscard]] virtual at::Tensor code_of(const at::Tensor& x) const = 0;   // x: [B, C, H, W]
-  [[nodiscard]] virtual at::Tensor image_of(const at::Tensor& h) const = 0;  // returns [B, C, H, W]
+  // x: [B, C, H, W]; classes: class_weights(labels)
+  [[nodiscard]] virtual at::Tensor code_of(const at::Tensor& x,
+                                           const at::Tensor& classes) const = 0;
+  // returns [B, C, H, W]
+  [[nodiscard]] virtual at::Tensor image_of(const at::Tensor& h,
+                                            const at::Tensor& classes) const = 0;
 };
 
 // Maps each image to its energy, which is low for likely images.

@@ -82,7 +82,7 @@ void require_abilities(const ModelOptions& o, const ModelAbilities& can) {
   reject(!o.layers.empty(), can.layers, "model.layers", "model.layers=[]");
   reject(o.visible_units != "bernoulli", can.layers, "model.visible_units other than \"bernoulli\"",
          "model.visible_units=bernoulli");
-  reject(o.labels > 0, can.layers, "model.labels", "model.labels=0");
+  reject(o.labels > 0, can.labels || can.layers, "model.labels", "model.labels=0");
   reject(o.label_units, can.layers, "model.label_units = true", "model.label_units=false");
   reject(o.initial_weights != "small", can.layers, "model.initial_weights other than \"small\"",
          "model.initial_weights=small");

@@ -28,6 +28,7 @@ struct ModelAbilities {
   bool batch_norm = false;
   bool spectral_norm = false;
   bool vanishing_residuals = false;
+  bool labels = false;  // conditional on classes
   bool layers = false;  // stacks of RBMs, with their options
 };
 

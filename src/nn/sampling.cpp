@@ -44,6 +44,16 @@ at::Tensor latents_from_seeds(std::span<const std::uint64_t> seeds, const Latent
   return z.to(device);
 }
 
+at::Tensor labels_from_seeds(std::span<const std::uint64_t> seeds, std::int64_t labels,
+                             at::Device device) {
+  if (labels == 0) return {};
+  at::Tensor classes = at::empty({static_cast<std::int64_t>(seeds.size())}, at::kLong);
+  auto* out = classes.mutable_data_ptr<std::int64_t>();
+  for (const std::uint64_t seed : seeds)
+    *out++ = static_cast<std::int64_t>(seed % static_cast<std::uint64_t>(labels));
+  return classes.to(device);
+}
+
 at::Tensor interpolate(const at::Tensor& pair, std::int64_t steps) {
   const at::Tensor t = at::linspace(0, 1, steps, pair.options()).unsqueeze(1);
   return pair[0] * (1 - t) + pair[1] * t;
@@ -92,8 +102,9 @@ void estimate_running_moments(const Generator& generator, const LatentDraw& draw
   std::vector<std::uint64_t> seeds(static_cast<std::size_t>(batch));
   for (std::int64_t i = 0; i < batches; ++i) {
     std::iota(seeds.begin(), seeds.end(), first_seed + static_cast<std::uint64_t>(i * batch));
-    static_cast<void>(
-        generator.generate(latents_from_seeds(seeds, draw, moments.front().device())));
+    const at::Device device = moments.front().device();
+    static_cast<void>(generator.generate(latents_from_seeds(seeds, draw, device),
+                                         labels_from_seeds(seeds, generator.labels(), device)));
   }
   for (at::Tensor& running : moments) {
     running.copy_(running.grad());
@@ -115,20 +126,23 @@ void require_finite_images(const at::Tensor& images, const std::string& file) {
 
 }  // namespace
 
-at::Tensor pixels_from_latents(const Model& model, const at::Tensor& latents) {
+at::Tensor pixels_from_latents(const Model& model, const at::Tensor& latents,
+                               const at::Tensor& labels) {
   const at::NoGradGuard no_grad;
   const auto& generator = dynamic_cast<const Generator&>(model.network("generator"));
-  const at::Tensor images = to_symmetric(generator.generate(latents), model.pixel_range());
+  const at::Tensor images = to_symmetric(generator.generate(latents, labels), model.pixel_range());
   if (!model.origin().empty()) require_finite_images(images, model.origin());
   return kernels::bytes_from_images(images).to(at::kCPU);
 }
 
-at::Tensor generate_pixels(const Model& model, const at::Tensor& latents, std::int64_t batch) {
+at::Tensor generate_pixels(const Model& model, const at::Tensor& latents, std::int64_t batch,
+                           const at::Tensor& labels) {
   const RunningMoments moments(model.network("generator"));
   std::vector<at::Tensor> parts;
   for (std::int64_t i = 0; i < latents.size(0); i += batch) {
-    parts.push_back(
-        pixels_from_latents(model, latents.narrow(0, i, std::min(batch, latents.size(0) - i))));
+    const std::int64_t n = std::min(batch, latents.size(0) - i);
+    parts.push_back(pixels_from_latents(model, latents.narrow(0, i, n),
+                                        labels.defined() ? labels.narrow(0, i, n) : at::Tensor()));
   }
   return at::cat(parts);
 }

@@ -30,6 +30,11 @@ void fill_latents(const at::Tensor& z, const LatentDraw& draw, std::uint64_t see
 [[nodiscard]] at::Tensor latents_from_seeds(std::span<const std::uint64_t> seeds,
                                             const LatentDraw& draw, at::Device device);
 
+// The class of each seed's sample unless one is chosen: seed modulo `labels`, so that consecutive
+// seeds cycle through the classes. int64 [n] on `device`; undefined if `labels` is 0.
+[[nodiscard]] at::Tensor labels_from_seeds(std::span<const std::uint64_t> seeds,
+                                           std::int64_t labels, at::Device device);
+
 // Converts pixels uint8 [B, H, W, C] to images [B, C, H, W] in `range`, on the same device.
 // `mirror`, `position`, `offset`: see kernels::images_from_bytes.
 [[nodiscard]] at::Tensor images_from_pixels(const at::Tensor& pixels, PixelRange range,
@@ -59,20 +64,22 @@ class RunningMoments {
 
 // Sets the running moments of batch norm in `generator` to the mean of the batch moments over at
 // least `images` latent vectors, of seeds `first_seed`, `first_seed` + 1, ..., in batches of
-// `batch`. The result depends on the weights, not on the previous moments. Does nothing without
-// batch norm. Needed for averaged weights, whose activations do not have the averaged moments
-// (BigGAN's "standing statistics", Brock et al. 2019, appendix D).
+// `batch`, with the classes of labels_from_seeds. The result depends on the weights, not on the
+// previous moments. Does nothing without batch norm. Needed for averaged weights, whose activations
+// do not have the averaged moments (BigGAN's "standing statistics", Brock et al. 2019, appendix D).
 void estimate_running_moments(const Generator& generator, const LatentDraw& draw,
                               std::uint64_t first_seed, std::int64_t images, std::int64_t batch);
 
 // Pixels uint8 [n, H, W, C] on the host from the network "generator" of `model`, in one forward
-// pass without gradients. Thread-safe while a RunningMoments lives. Error kData naming the model's
+// pass without gradients. `labels`: see Network; undefined exactly for unconditional models.
+// Thread-safe while a RunningMoments lives. Error kData naming the model's
 // origin, if known, if a value is not finite.
-[[nodiscard]] at::Tensor pixels_from_latents(const Model& model, const at::Tensor& latents);
+[[nodiscard]] at::Tensor pixels_from_latents(const Model& model, const at::Tensor& latents,
+                                             const at::Tensor& labels = {});
 
 // The same in batches of at most `batch`, with the running moments of batch norm.
 [[nodiscard]] at::Tensor generate_pixels(const Model& model, const at::Tensor& latents,
-                                         std::int64_t batch = 64);
+                                         std::int64_t batch = 64, const at::Tensor& labels = {});
 
 // Diversity of images: mean over all pairs of the RMS difference of their values, as a share of the
 // full range. pixels: uint8 [n, H, W, C] on the host, n >= 2.

@@ -30,7 +30,13 @@ void require_shape(const Dataset& data, const std::string& path, const ModelOpti
               model.channels == 1 ? "gray" : "rgb");
 }
 
-void require_labels(const Dataset& data, const std::string& path, std::int64_t classes) {
+// Overrides that train without classes.
+std::string without_classes(const ModelOptions& model) {
+  return model.layers.empty() ? "model.labels=0" : "model.labels=0 objective.fine_tune_epochs=0";
+}
+
+void require_labels(const Dataset& data, const std::string& path, const ModelOptions& model) {
+  const std::int64_t classes = model.labels;
   for (std::uint64_t i = 0; i < data.size(); ++i) {
     const std::int64_t label = data.label(i);
     if (label >= 0 && label < classes) continue;
@@ -39,8 +45,8 @@ void require_labels(const Dataset& data, const std::string& path, std::int64_t c
           ExitCode::kData,
           "{}: image {} (\"{}\") has no label, but this objective needs one for each image; "
           "build the shards from a folder with one subfolder per class (docs/sharding.md), "
-          "or train without classes: model.labels=0 objective.fine_tune_epochs=0",
-          path, i, data.name(i));
+          "or train without classes: {}",
+          path, i, data.name(i), without_classes(model));
     }
     throw Error(ExitCode::kData,
                 "{}: image {} (\"{}\") has label {}, but model.labels = {} allows 0 to {}; set "
@@ -59,10 +65,10 @@ void require_same_classes(const Dataset& a, const std::string& a_path, const Dat
 }
 
 // Error kData unless all parts have the labels that the objective needs, and the same classes.
-void require_classes(const std::vector<WeightedDataset>& parts, std::int64_t classes) {
+void require_classes(const std::vector<WeightedDataset>& parts, const ModelOptions& model) {
   const WeightedDataset& first = parts.front();
   for (const WeightedDataset& part : parts) {
-    require_labels(*part.dataset, part.path, classes);
+    require_labels(*part.dataset, part.path, model);
     require_same_classes(*first.dataset, first.path, *part.dataset, part.path,
                          "join them with valley shard merge, which numbers the classes of all");
   }
@@ -80,12 +86,12 @@ RunData open_run_data(World& world, const Experiment& experiment) {
       parts.push_back({Dataset::open(part.text), part.text, part.weight});
     RunData data{mix_datasets(parts), nullptr};
     require_shape(*data.training, paths.path, experiment.model);
-    if (is_root && classes > 0) require_classes(parts, classes);
+    if (is_root && classes > 0) require_classes(parts, experiment.model);
     if (paths.validation.empty()) return data;
     data.validation = Dataset::open(paths.validation);
     require_shape(*data.validation, paths.validation, experiment.model);
     if (is_root && classes > 0) {
-      require_labels(*data.validation, paths.validation, classes);
+      require_labels(*data.validation, paths.validation, experiment.model);
       require_same_classes(*data.training, paths.path, *data.validation, paths.validation,
                            "build both from folders with the same classes");
     }

@@ -249,7 +249,7 @@ double RunRecorder::seconds_per_step(std::int64_t step, double latest) const {
 }
 
 void RunRecorder::draw_samples(const Trainer& trainer, const std::filesystem::path& file) {
-  const at::Tensor fakes = trainer.sample(grid_.columns * grid_.rows);
+  const at::Tensor fakes = trainer.sample(grid_.columns * grid_.rows, grid_.columns);
   events_.add_image(trainer.steps_done(), kFakes, write_pixels(file, fakes, grid_.columns));
   last_drawn_ = trainer.steps_done();
   if (fakes.size(0) < 2) return;
@@ -259,7 +259,7 @@ void RunRecorder::draw_samples(const Trainer& trainer, const std::filesystem::pa
                  {"images", trainer.images_seen()},
                  {metric::kFakeDistance, found.fake},
                  {metric::kRealDistance, found.real}};
-  if (const auto raw = trainer.sample_without_average(fakes.size(0))) {
+  if (const auto raw = trainer.sample_without_average(fakes.size(0), grid_.columns)) {
     found.raw = mean_pairwise_distance(*raw);
     line.push_back({metric::kRawDistance, *found.raw});
   }

@@ -65,6 +65,21 @@ std::vector<std::pair<std::string, at::Tensor>> quantiles_of(const SampleMetrics
   return named;
 }
 
+// Makes each row of a grid with `columns` cells one class and each column one latent vector, except
+// in rows after those of all `classes`, which repeat the classes with further latent vectors.
+// Replaces the seeds; returns the labels, int64 [n].
+at::Tensor arrange_by_class(std::vector<std::uint64_t>& seeds, std::int64_t classes,
+                            std::int64_t columns) {
+  at::Tensor labels = at::empty({static_cast<std::int64_t>(seeds.size())}, at::kLong);
+  for (std::int64_t i = 0; i < labels.size(0); ++i) {
+    const std::int64_t row = i / columns;
+    labels.mutable_data_ptr<std::int64_t>()[i] = row % classes;
+    seeds[static_cast<std::size_t>(i)] =
+        static_cast<std::uint64_t>(row / classes * columns + i % columns);
+  }
+  return labels;
+}
+
 // EMA decay of the weights for one step after `images` images. The half-life ramps up to its full
 // value, so that the initial weights decay quickly (StyleGAN2's training loop, Karras et al. 2020).
 double average_decay(const TrainOptions& o, std::int64_t global_batch, std::int64_t images) {
@@ -289,28 +304,33 @@ TensorMap Trainer::gradients() const {
   return all;
 }
 
-at::Tensor Trainer::sample(std::int64_t n) const {
+at::Tensor Trainer::sample(std::int64_t n, std::int64_t columns) const {
   if (std::optional<at::Tensor> own = objective_->samples(n)) return *own;
-  return draw(sampled_model(), n);
+  return draw(sampled_model(), n, columns);
 }
 
-std::optional<at::Tensor> Trainer::sample_without_average(std::int64_t n) const {
+std::optional<at::Tensor> Trainer::sample_without_average(std::int64_t n,
+                                                          std::int64_t columns) const {
   if (!average_model_ || !model_->has_network("generator")) return std::nullopt;
-  return draw(*model_, n);
+  return draw(*model_, n, columns);
 }
 
 void Trainer::run_beside_steps(const std::function<void()>& work) const {
   graph_ ? graph_->run_beside(work) : work();
 }
 
-at::Tensor Trainer::draw(const Model& model, std::int64_t n) const {
+at::Tensor Trainer::draw(const Model& model, std::int64_t n, std::int64_t columns) const {
   std::vector<std::uint64_t> seeds(static_cast<std::size_t>(n));
   std::iota(seeds.begin(), seeds.end(), 0);
+  const at::Device device = communicator_.device();
+  const std::int64_t classes = model.network("generator").labels();
+  at::Tensor labels = labels_from_seeds(seeds, classes, device);
+  if (classes > 0 && columns > 0) labels = arrange_by_class(seeds, classes, columns).to(device);
   at::Tensor pixels;
   run_beside_steps([&] {
-    pixels = generate_pixels(
-        model, latents_from_seeds(seeds, latent_draw(experiment_.model), communicator_.device()),
-        plan_.size);
+    pixels =
+        generate_pixels(model, latents_from_seeds(seeds, latent_draw(experiment_.model), device),
+                        plan_.size, labels);
   });
   return pixels;
 }

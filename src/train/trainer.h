@@ -77,9 +77,12 @@ class Trainer {
 
   // Images generated for seeds 0 .. n-1, by the averaged generator if there is one: uint8 [n, H, W,
   // C] on the host.
-  [[nodiscard]] at::Tensor sample(std::int64_t n) const;
+  // `columns`: of the grid that they are for, whose rows are then classes and whose columns are
+  // latent vectors, if the generator is conditional; 0: samples cycle through the classes.
+  [[nodiscard]] at::Tensor sample(std::int64_t n, std::int64_t columns = 0) const;
   // The same from the trained weights, if `sample` uses an averaged generator; else nullopt.
-  [[nodiscard]] std::optional<at::Tensor> sample_without_average(std::int64_t n) const;
+  [[nodiscard]] std::optional<at::Tensor> sample_without_average(std::int64_t n,
+                                                                 std::int64_t columns = 0) const;
   // Validation metrics of images in the stage of the last step. pixels: uint8 [n, H, W, C], labels:
   // int64 [n] if the objective needs them, both on the host. `first`: index of the first image
   // among all measured images. Thread-safe on CPUs.
@@ -169,7 +172,7 @@ class Trainer {
   void finish_step();
   void close_epoch();
   [[nodiscard]] TrainedNetwork& trained(const std::string& name);
-  [[nodiscard]] at::Tensor draw(const Model& model, std::int64_t n) const;
+  [[nodiscard]] at::Tensor draw(const Model& model, std::int64_t n, std::int64_t columns) const;
   void estimate_average_moments() const;
   void run_beside_steps(const std::function<void()>& work) const;
 

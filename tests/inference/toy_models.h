@@ -41,10 +41,12 @@ class MeanAutoencoder final : public Autoencoder {
   [[nodiscard]] std::vector<LayerInfo> layers() const override { return {}; }
 
  private:
-  [[nodiscard]] at::Tensor code_of(const at::Tensor& x) const override {
+  [[nodiscard]] at::Tensor code_of(const at::Tensor& x,
+                                   const at::Tensor& /*classes*/) const override {
     return x.flatten(1).mean(1, true);
   }
-  [[nodiscard]] at::Tensor image_of(const at::Tensor& h) const override {
+  [[nodiscard]] at::Tensor image_of(const at::Tensor& h,
+                                    const at::Tensor& /*classes*/) const override {
     return h.view({-1, 1, 1, 1}).expand({h.size(0), 1, kToySide, kToySide});
   }
 };
@@ -56,7 +58,8 @@ class SignGenerator final : public Generator {
   [[nodiscard]] std::vector<LayerInfo> layers() const override { return {}; }
 
  private:
-  [[nodiscard]] at::Tensor forward(const at::Tensor& z) const override {
+  [[nodiscard]] at::Tensor forward(const at::Tensor& z,
+                                   const at::Tensor& /*classes*/) const override {
     return (z.narrow(1, 0, 1) > 0)
         .to(at::kFloat)
         .view({-1, 1, 1, 1})

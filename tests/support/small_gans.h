@@ -62,6 +62,17 @@ inline std::vector<NamedTraining> small_gans() {
   for (const std::size_t i : {4, 5}) all[i].experiment.train.precision = TrainingPrecision::kBf16;
   for (const std::size_t i : {6, 7, 8}) augment(all[i].experiment);
   all[8].experiment.augment.strength = 0.7;
+  for (const std::string name : {"ebgan", "magan", "began"}) {
+    Experiment e = small_objective(name);
+    e.model.labels = 3;
+    e.objective.as<EbganOptions>().classes.label_sampling = "balanced";
+    e.objective.as<MaganOptions>().pretrain_epochs = 1;
+    if (name == "magan") augment(e);
+    all.push_back({"conditional_" + name, e});
+  }
+  all.push_back({"conditional_bf16_began", all.back().experiment});
+  all.back().experiment.train.precision = TrainingPrecision::kBf16;
+  all.back().experiment.train.schedule = UpdateSchedule::kShared;
   return all;
 }
 

@@ -62,11 +62,17 @@ inline at::Tensor global_batch(std::int64_t step) {
   return at::randint(0, 256, {8, 32, 32, 3}, generator, at::kInt).to(at::kByte);
 }
 
+// Classes of its images, of 3; only conditional models read them.
+inline at::Tensor global_labels(std::int64_t step) {
+  return (at::arange(8, at::kLong) * 2 + step) % 3;
+}
+
 inline void run_steps(Trainer& trainer, int rank, std::int64_t steps) {
   for (std::int64_t i = 0; i < steps; ++i) {
     const std::int64_t share = trainer.plan().share();
-    trainer.step(global_batch(trainer.steps_done()).narrow(0, rank * share, share).contiguous(),
-                 false);
+    const std::int64_t step = trainer.steps_done();
+    trainer.step(global_batch(step).narrow(0, rank * share, share).contiguous(), false,
+                 global_labels(step).narrow(0, rank * share, share).contiguous());
   }
 }
 

@@ -28,7 +28,9 @@ at::Tensor initial_images(const LangevinArguments& a, const SavedModel& saved, s
   for (std::int64_t i = 0; i < n; ++i) seeds.push_back(first + static_cast<std::uint64_t>(i));
   return unit_images(
       generate_pixels(*saved.model,
-                      latents_from_seeds(seeds, latent_draw(saved.options), saved.device)),
+                      latents_from_seeds(seeds, latent_draw(saved.options), saved.device),
+                      static_cast<std::int64_t>(kMaxLangevinBatch),
+                      labels_from_seeds(seeds, saved.options.labels, saved.device)),
       saved.device);
 }
 

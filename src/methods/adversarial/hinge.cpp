@@ -29,7 +29,8 @@ void differentiate(const at::Tensor& loss, const Microbatch& microbatch) {
 
 at::Tensor HingeUpdates::real_energies(const Microbatch& microbatch) const {
   const at::Tensor x = augmentation_(microbatch.images(), microbatch, RandomStream::kAugmentReal);
-  at::Tensor energies = sample_energies(energy_, x, model_.discriminator().reconstruct(x));
+  at::Tensor energies =
+      sample_energies(energy_, x, model_.discriminator().reconstruct(x, labels_.real(microbatch)));
   microbatch.record_metric(metric::kRealEnergy, energies);
   return energies;
 }
@@ -57,8 +58,9 @@ void HingeUpdates::discriminator(const Microbatch& microbatch, const at::Tensor&
 
   const at::Tensor generated = augmentation_(generated_.of(microbatch, RandomStream::kLatentD),
                                              microbatch, RandomStream::kAugmentD);
+  const at::Tensor y = generated_.labels(microbatch, RandomStream::kLatentD);
   const at::Tensor fake =
-      sample_energies(energy_, generated, model_.discriminator().reconstruct(generated));
+      sample_energies(energy_, generated, model_.discriminator().reconstruct(generated, y));
   microbatch.record_metric(metric::kFakeEnergy, fake);
   const at::Tensor hinges = at::relu(margin.to(fake.scalar_type()) - fake);
   differentiate(hinges.mean(), microbatch);
@@ -66,6 +68,36 @@ void HingeUpdates::discriminator(const Microbatch& microbatch, const at::Tensor&
   sums[kHinge].add_(hinges.detach().sum());
   sums[kActive].add_((hinges.detach() > 0).sum());
   sums[kCount].add_(static_cast<double>(microbatch.size()));
+  if (labels_.mismatch_weight() > 0) mismatched(microbatch, margin, sums);
+}
+
+void HingeUpdates::mismatched(const Microbatch& microbatch, const at::Tensor& margin,
+                              const at::Tensor& sums) const {
+  const at::Tensor x = augmentation_(microbatch.images(), microbatch, RandomStream::kAugmentReal);
+  const at::Tensor energies = sample_energies(
+      energy_, x, model_.discriminator().reconstruct(x, labels_.mismatched(microbatch)));
+  const at::Tensor hinges = at::relu(margin.to(energies.scalar_type()) - energies);
+  differentiate(labels_.mismatch_weight() * hinges.mean(), microbatch);
+  sums[mismatch_sums::kEnergy].add_(energies.detach().sum());
+  sums[mismatch_sums::kHinge].add_(hinges.detach().sum());
+}
+
+std::vector<std::string> HingeUpdates::discriminator_names() const {
+  std::vector<std::string> names = discriminator_sums::names();
+  if (labels_.mismatch_weight() > 0)
+    names.insert(names.end(), {metric::kMismatchEnergy, "mismatch_hinge"});
+  return names;
+}
+
+at::Tensor HingeUpdates::with_mismatch(const at::Tensor& loss, const at::Tensor& means) const {
+  if (labels_.mismatch_weight() == 0) return loss;
+  return loss + labels_.mismatch_weight() * means[mismatch_sums::kHinge];
+}
+
+void HingeUpdates::report_mismatch(const at::Tensor& means,
+                                   std::vector<ReportValue>& report) const {
+  if (labels_.mismatch_weight() > 0)
+    report.push_back({metric::kMismatchEnergy, "D(x, y')", means[mismatch_sums::kEnergy]});
 }
 
 void HingeUpdates::adapt(const at::Tensor& means) const {
@@ -85,8 +117,9 @@ void HingeUpdates::generator(const Microbatch& microbatch, PullingAway kind, dou
   const auto size = static_cast<double>(microbatch.size());
   const at::Tensor generated = augmentation_(generated_.of(microbatch, RandomStream::kLatentG),
                                              microbatch, RandomStream::kAugmentG);
-  const at::Tensor codes = d.encode(generated);
-  const at::Tensor energies = sample_energies(energy_, generated, d.decode(codes));
+  const at::Tensor y = generated_.labels(microbatch, RandomStream::kLatentG);
+  const at::Tensor codes = d.encode(generated, y);
+  const at::Tensor energies = sample_energies(energy_, generated, d.decode(codes, y));
   at::Tensor loss = energies.mean();
   if (kind != PullingAway::kNone) {
     const at::Tensor term = pulling_away(kind, codes);

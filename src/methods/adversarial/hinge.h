@@ -4,6 +4,8 @@
 //   D's update        D(x) + max(0, m - D(G(z_D))), with the hinge per sample
 //   G's update        D(G(z_G)), through both the image and its reconstruction, D frozen
 // Where augmentation is on, x and G(z) are augmented in all of these (augmentation.h).
+// Conditional models read the class of each image, and D's update has one more hinge, see
+// methods/adversarial/classes.h.
 // Real and generated images have separate forward passes through D, with one graph in memory at a
 // time and separate moments of batch norm.
 #pragma once
@@ -15,6 +17,7 @@
 
 #include "methods/adversarial/augmentation.h"
 #include "methods/adversarial/autoencoder_gan.h"
+#include "methods/adversarial/classes.h"
 #include "methods/adversarial/energies.h"
 #include "methods/adversarial/generated.h"
 #include "methods/adversarial/pulling_away.h"
@@ -34,6 +37,10 @@ namespace discriminator_sums {
 inline constexpr std::int64_t kReal = 0, kFake = 1, kHinge = 2, kActive = 3, kCount = 4, kSigns = 5;
 [[nodiscard]] std::vector<std::string> names();
 }  // namespace discriminator_sums
+// Further slots of discriminator_sums if mismatched pairs have a weight.
+namespace mismatch_sums {
+inline constexpr std::int64_t kEnergy = 6, kHinge = 7;
+}  // namespace mismatch_sums
 namespace generator_sums {
 // kPullingAway: the term of a microbatch times its number of samples.
 inline constexpr std::int64_t kFake = 0, kPullingAway = 1, kCount = 2;
@@ -43,11 +50,19 @@ inline constexpr std::int64_t kFake = 0, kPullingAway = 1, kCount = 2;
 class HingeUpdates {
  public:
   // `model` outlives this.
-  HingeUpdates(const AutoencoderGan& model, Energy energy, const ObjectiveSetting& setting)
+  HingeUpdates(const AutoencoderGan& model, Energy energy, const ObjectiveSetting& setting,
+               const ClassOptions& classes)
       : model_(model),
         energy_(energy),
-        generated_(model, setting.latent),
+        labels_(model, classes),
+        generated_(model, setting.latent, labels_),
         augmentation_(model, setting) {}
+
+  // Names of the sums of `discriminator`.
+  [[nodiscard]] std::vector<std::string> discriminator_names() const;
+  // D's loss and its reported values, from the means of its sums; `loss`: without mismatched pairs.
+  [[nodiscard]] at::Tensor with_mismatch(const at::Tensor& loss, const at::Tensor& means) const;
+  void report_mismatch(const at::Tensor& means, std::vector<ReportValue>& report) const;
 
   // Adds to real_sums, without gradients.
   void measure(const Microbatch& microbatch, const at::Tensor& sums) const;
@@ -67,8 +82,11 @@ class HingeUpdates {
 
  private:
   [[nodiscard]] at::Tensor real_energies(const Microbatch& microbatch) const;  // [B]
+  void mismatched(const Microbatch& microbatch, const at::Tensor& margin,
+                  const at::Tensor& sums) const;
   const AutoencoderGan& model_;
   Energy energy_;
+  ClassLabels labels_;
   GeneratedImages generated_;
   Augmentation augmentation_;
 };

@@ -7,7 +7,8 @@
 
 namespace valley {
 
-std::optional<PhaseWork> adversarial_work(const Model& model, const Phase& phase) {
+std::optional<PhaseWork> adversarial_work(const Model& model, const Phase& phase,
+                                          const ClassOptions& classes) {
   const auto* gan = dynamic_cast<const AutoencoderGan*>(&model);
   if (gan == nullptr) return std::nullopt;
   const auto updates = [&](const char* network) {
@@ -20,7 +21,8 @@ std::optional<PhaseWork> adversarial_work(const Model& model, const Phase& phase
   } else if (phase.name == phases::kPretrain) {
     d = {1, 1, 1};
   } else {
-    d = updates("discriminator") ? Passes{2, 2, 2} : Passes{1, 1, 0};
+    const double images = ClassLabels(*gan, classes).mismatch_weight() > 0 ? 3 : 2;
+    d = updates("discriminator") ? Passes{images, images, images} : Passes{1, 1, 0};
     g = updates("generator") ? Passes{1, 1, 1} : Passes{1, 0, 0};
   }
   return PhaseWork{{"discriminator", work_from_passes(gan->discriminator(), d)},

@@ -26,10 +26,14 @@ class BeganMethod final : public TypedMethod<BeganOptions> {
     return {{"objective.margin", "EBGAN", "uses k instead"},
             {"objective.margin_rmse", "EBGAN", "uses k instead"}};
   }
-  [[nodiscard]] std::optional<PhaseWork> phase_work(const ObjectiveOptions& /*options*/,
+  [[nodiscard]] std::int64_t needed_labels(const ObjectiveOptions& /*options*/,
+                                           const ModelOptions& model) const override {
+    return model.labels;
+  }
+  [[nodiscard]] std::optional<PhaseWork> phase_work(const ObjectiveOptions& options,
                                                     const Model& model,
                                                     const Phase& phase) const override {
-    return adversarial_work(model, phase);
+    return adversarial_work(model, phase, options.as<BeganOptions>().classes);
   }
   [[nodiscard]] std::vector<Panel> panels() const override {
     return {{kControlSection,

@@ -10,6 +10,7 @@
 #include "methods/adversarial/autoencoder_gan.h"
 #include "nn/elu_conv.h"
 #include "nn/image_conv.h"
+#include "nn/label_embedding.h"
 #include "nn/option_checks.h"
 
 namespace valley {
@@ -101,12 +102,18 @@ class Decoder {
         compute_(shared.compute),
         linear_(set, prefix + "linear", inputs, base_ * base_ * o.width),
         levels_(make_levels(set, prefix, o, shared)),
-        output_(conv3x3(set, prefix + "output", o.width, o.channels)) {}
+        output_(conv3x3(set, prefix + "output", o.width, o.channels)) {
+    if (o.labels == 0) return;
+    class_maps_.emplace(set, prefix + "labels", LabelMaps::Shape{o.labels, inputs, o.width, base_},
+                        initial_embedding(o),
+                        Initializer::xavier_uniform(inputs, base_ * base_ * o.width));
+  }
 
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& h) const {
-    const at::Tensor h0 = linear_(h)
-                              .view({h.size(0), width_, base_, base_})
-                              .contiguous(at::MemoryFormat::ChannelsLast);
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& h, const at::Tensor& classes) const {
+    const at::Tensor linear = linear_(h)
+                                  .view({h.size(0), width_, base_, base_})
+                                  .contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor h0 = shifted(linear, class_maps_ ? (*class_maps_)(classes) : classes);
     at::Tensor x = h0;
     for (std::size_t l = 0; l < levels_.size(); ++l) {
       const Level& level = levels_[l];
@@ -117,6 +124,7 @@ class Decoder {
   }
 
   void describe(std::vector<LayerInfo>& table) const {
+    if (class_maps_) class_maps_->describe(table);
     table.push_back(linear_.info());
     std::int64_t size = base_;
     for (std::size_t l = 0; l < levels_.size(); ++l) {
@@ -173,6 +181,7 @@ class Decoder {
   Linear linear_;
   std::vector<Level> levels_;
   Conv2d output_;
+  std::optional<LabelMaps> class_maps_;
 };
 
 class Encoder {
@@ -181,10 +190,15 @@ class Encoder {
       : resolution_(o.resolution),
         input_(set, prefix + "input", o.channels, o.width, 1, {shared.compute, {}}),
         levels_(make_levels(set, prefix, o, shared)),
-        linear_(set, prefix + "linear", last_map_elements(o), o.hidden) {}
+        linear_(set, prefix + "linear", last_map_elements(o), o.hidden) {
+    if (o.labels == 0) return;
+    labels_.emplace(set, prefix + "labels", o.labels, o.width,
+                    Initializer::xavier_uniform(kTaps * o.channels, kTaps * o.width));
+  }
 
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& image) const {
-    at::Tensor x = input_(image);
+  // The class shifts the channels after the first activation, because conv and ELU are one kernel.
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& image, const at::Tensor& classes) const {
+    at::Tensor x = shifted(input_(image), labels_ ? labels_->channels(classes) : classes);
     for (const Level& level : levels_) {
       x = level.conv1(level.conv0(x));
       if (level.down) x = (*level.down)(x);
@@ -195,6 +209,7 @@ class Encoder {
   void describe(std::vector<LayerInfo>& table) const {
     std::int64_t size = resolution_;
     table.push_back(input_.info(size));
+    if (labels_) table.push_back(labels_->info());
     for (const Level& level : levels_) {
       table.push_back(level.conv0.info(size));
       size /= level.conv1.stride();
@@ -236,22 +251,26 @@ class Encoder {
   }
 
   std::int64_t resolution_;
+  static constexpr std::int64_t kTaps = 9;
   EluConv input_;
   std::vector<Level> levels_;
   Linear linear_;
+  std::optional<LabelEmbedding> labels_;
 };
 
 class BeganGenerator : public Generator {
  public:
   BeganGenerator(const ModelOptions& o, at::Device device)
-      : Generator(device),
+      : Generator(device, o.labels),
         residual_steps_(o.vanishing_residuals),
         carry_(add_carry(parameters_, o)),
         decoder_(parameters_, "", o, o.latent, {compute_, carry_}) {}
   void end_step(std::int64_t steps_done) const override {
     set_carry(carry_, steps_done, residual_steps_);
   }
-  [[nodiscard]] at::Tensor forward(const at::Tensor& z) const override { return decoder_(z); }
+  [[nodiscard]] at::Tensor forward(const at::Tensor& z, const at::Tensor& classes) const override {
+    return decoder_(z, classes);
+  }
   [[nodiscard]] std::vector<LayerInfo> layers() const override {
     std::vector<LayerInfo> table;
     decoder_.describe(table);
@@ -267,7 +286,7 @@ class BeganGenerator : public Generator {
 class BeganDiscriminator : public Autoencoder {
  public:
   BeganDiscriminator(const ModelOptions& o, at::Device device)
-      : Autoencoder(device),
+      : Autoencoder(device, o.labels),
         residual_steps_(o.vanishing_residuals),
         carry_(add_carry(parameters_, o)),
         encoder_(parameters_, "encoder.", o, {compute_, carry_}),
@@ -275,8 +294,12 @@ class BeganDiscriminator : public Autoencoder {
   void end_step(std::int64_t steps_done) const override {
     set_carry(carry_, steps_done, residual_steps_);
   }
-  [[nodiscard]] at::Tensor code_of(const at::Tensor& x) const override { return encoder_(x); }
-  [[nodiscard]] at::Tensor image_of(const at::Tensor& h) const override { return decoder_(h); }
+  [[nodiscard]] at::Tensor code_of(const at::Tensor& x, const at::Tensor& classes) const override {
+    return encoder_(x, classes);
+  }
+  [[nodiscard]] at::Tensor image_of(const at::Tensor& h, const at::Tensor& classes) const override {
+    return decoder_(h, classes);
+  }
   [[nodiscard]] std::vector<LayerInfo> layers() const override {
     std::vector<LayerInfo> table;
     encoder_.describe(table);
@@ -299,6 +322,7 @@ std::unique_ptr<Model> make_began(const ModelOptions& options, at::Device device
   abilities.skip_connections = true;
   abilities.extra_downsampling = true;
   abilities.vanishing_residuals = true;
+  abilities.labels = true;
   require_abilities(options, abilities);
   return std::make_unique<AutoencoderGan>(std::make_unique<BeganGenerator>(options, device),
                                           std::make_unique<BeganDiscriminator>(options, device),

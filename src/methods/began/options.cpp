@@ -16,6 +16,7 @@ void BeganOptions::add_keys(Schema& s) {
       .help("Gain of BEGAN's control variable k.")
       .source(kPaper);
   add_energy_key(s, energy);
+  classes.add_keys(s);
 }
 
 }  // namespace valley

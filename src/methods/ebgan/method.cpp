@@ -46,10 +46,14 @@ class EbganMethod final : public TypedMethod<EbganOptions> {
   [[nodiscard]] bool couples_samples(const ObjectiveOptions& options) const override {
     return options.as<EbganOptions>().pulling_away != "none";
   }
-  [[nodiscard]] std::optional<PhaseWork> phase_work(const ObjectiveOptions& /*options*/,
+  [[nodiscard]] std::int64_t needed_labels(const ObjectiveOptions& /*options*/,
+                                           const ModelOptions& model) const override {
+    return model.labels;
+  }
+  [[nodiscard]] std::optional<PhaseWork> phase_work(const ObjectiveOptions& options,
                                                     const Model& model,
                                                     const Phase& phase) const override {
-    return adversarial_work(model, phase);
+    return adversarial_work(model, phase, options.as<EbganOptions>().classes);
   }
   [[nodiscard]] std::vector<Panel> panels() const override { return margin_panels(); }
 };

@@ -64,12 +64,12 @@ std::unique_ptr<Model> make_ebgan(const ModelOptions& o, at::Device device) {
   ModelAbilities abilities;
   abilities.resolutions = {28, 32, 64, 128, 256};
   abilities.batch_norm = true;
+  abilities.labels = true;
   require_abilities(o, abilities);
   return std::make_unique<AutoencoderGan>(
-      std::make_unique<StackGenerator>(ebgan_generator_stages(o), device),
-      std::make_unique<StackAutoencoder>(ebgan_encoder_stages(o), decoder_stages(o), o.resolution,
-                                         device),
-      o, GanConvs::k4x4);
+      std::make_unique<StackGenerator>(ebgan_generator_stages(o), o, device),
+      std::make_unique<StackAutoencoder>(ebgan_encoder_stages(o), decoder_stages(o), o, device), o,
+      GanConvs::k4x4);
 }
 
 }  // namespace valley

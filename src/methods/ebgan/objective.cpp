@@ -28,7 +28,7 @@ class Ebgan : public Objective {
     return {metric::kRealEnergy, metric::kFakeEnergy};
   }
   [[nodiscard]] std::vector<std::string> sums_of(const Phase& phase) const override {
-    return phase.name == phases::kDiscriminator ? discriminator_sums::names()
+    return phase.name == phases::kDiscriminator ? updates_.discriminator_names()
                                                 : generator_sums::names();
   }
 
@@ -50,13 +50,14 @@ class Ebgan : public Objective {
     const at::Tensor fake = g[generator_sums::kFake];
     const at::Tensor term = g[generator_sums::kPullingAway];
     convergence_ = real + at::abs(real - fake);
-    report_ = {{"loss/D", "", real + d[discriminator_sums::kHinge]},
+    report_ = {{"loss/D", "", updates_.with_mismatch(real + d[discriminator_sums::kHinge], d)},
                {"loss/G", "", fake + weight_ * term},
                {metric::kRealEnergy, "D(x)", real},
                {metric::kFakeEnergy, "D(G)", d[discriminator_sums::kFake]},
                {metric::kMargin, "", margin_},
                {metric::kActiveHinge, "hinge", d[discriminator_sums::kActive]},
                {metric::kConvergence, "", convergence_}};
+    updates_.report_mismatch(d, report_);
     if (pulling_ != PullingAway::kNone) report_.push_back({"pulling_away", "PT", term});
     updates_.adapt(d);
     updates_.augmentation().add_report(report_);
@@ -96,8 +97,8 @@ std::unique_ptr<Objective> make_ebgan_objective(const EbganOptions& options, con
   require_pairs(options, setting);
   const Energy energy = parse_energy(options.energy);
   const double margin = stated_margin(options, energy, gan.pixel_range(), setting);
-  return std::make_unique<Ebgan>(options, HingeUpdates(gan, energy, setting), margin,
-                                 setting.device);
+  return std::make_unique<Ebgan>(options, HingeUpdates(gan, energy, setting, options.classes),
+                                 margin, setting.device);
 }
 
 }  // namespace valley

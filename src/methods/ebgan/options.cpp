@@ -25,6 +25,7 @@ void EbganOptions::add_keys(Schema& s) {
       .help("Weight of the pulling-away term.")
       .source("EBGAN, arXiv 1609.03126");
   s.alternatives({"objective.margin", "objective.margin_rmse"});
+  classes.add_keys(s);
 }
 
 }  // namespace valley

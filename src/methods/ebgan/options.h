@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/config.h"
+#include "methods/adversarial/classes.h"
 
 namespace valley {
 
@@ -14,6 +15,7 @@ struct EbganOptions {
   AutoDouble margin_rmse;
   std::string pulling_away = "none";  // none, squared or cosine
   double pulling_away_weight = 0.1;
+  ClassOptions classes;
 
   void add_keys(Schema& schema);
 };

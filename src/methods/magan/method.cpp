@@ -41,10 +41,14 @@ class MaganMethod final : public TypedMethod<MaganOptions> {
             {"objective.margin_rmse", "EBGAN", "measures its margin itself"},
             {"objective.pulling_away", "EBGAN", "does not use this term"}};
   }
-  [[nodiscard]] std::optional<PhaseWork> phase_work(const ObjectiveOptions& /*options*/,
+  [[nodiscard]] std::int64_t needed_labels(const ObjectiveOptions& /*options*/,
+                                           const ModelOptions& model) const override {
+    return model.labels;
+  }
+  [[nodiscard]] std::optional<PhaseWork> phase_work(const ObjectiveOptions& options,
                                                     const Model& model,
                                                     const Phase& phase) const override {
-    return adversarial_work(model, phase);
+    return adversarial_work(model, phase, options.as<MaganOptions>().classes);
   }
   [[nodiscard]] std::vector<Panel> panels() const override {
     Panel epochs{kEnergySection,

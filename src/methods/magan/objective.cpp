@@ -46,7 +46,7 @@ class Magan : public Objective {
     return {metric::kRealEnergy, metric::kFakeEnergy};
   }
   [[nodiscard]] std::vector<std::string> sums_of(const Phase& phase) const override {
-    if (phase.name == phases::kDiscriminator) return discriminator_sums::names();
+    if (phase.name == phases::kDiscriminator) return updates_.discriminator_names();
     return phase.name == phases::kGenerator ? generator_sums::names() : real_sums::names();
   }
 
@@ -140,18 +140,20 @@ class Magan : public Objective {
 
   void report_adversarial(const at::Tensor& d, const at::Tensor& g) {
     using namespace discriminator_sums;
-    const at::Tensor real = d[kReal] / d[kCount];
+    const at::Tensor means = d / d[kCount];
+    const at::Tensor real = means[kReal];
     const at::Tensor fake = g[generator_sums::kFake] / g[generator_sums::kCount];
     convergence_ = real + at::abs(real - fake);
-    report_ = {{"loss/D", "", real + d[kHinge] / d[kCount]},
+    report_ = {{"loss/D", "", updates_.with_mismatch(real + means[kHinge], means)},
                {"loss/G", "", fake},
                {metric::kRealEnergy, "D(x)", real},
-               {metric::kFakeEnergy, "D(G)", d[kFake] / d[kCount]},
+               {metric::kFakeEnergy, "D(G)", means[kFake]},
                // A copy, because the end of an epoch changes the margin.
                {metric::kMargin, "m", margin_.clone()},
-               {metric::kActiveHinge, "hinge", d[kActive] / d[kCount]},
+               {metric::kActiveHinge, "hinge", means[kActive]},
                {metric::kConvergence, "", *convergence_}};
-    updates_.adapt(d / d[kCount]);
+    updates_.report_mismatch(means, report_);
+    updates_.adapt(means);
     updates_.augmentation().add_report(report_);
   }
 
@@ -172,7 +174,8 @@ std::unique_ptr<Objective> make_magan_objective(const MaganOptions& options, con
   const AutoencoderGan& gan = require_autoencoder_gan(model, "magan");
   require_alternating(setting, "magan");
   const Energy energy = parse_energy(options.energy);
-  return std::make_unique<Magan>(options, HingeUpdates(gan, energy, setting), setting);
+  return std::make_unique<Magan>(options, HingeUpdates(gan, energy, setting, options.classes),
+                                 setting);
 }
 
 }  // namespace valley

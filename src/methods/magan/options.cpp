@@ -12,6 +12,7 @@ void MaganOptions::add_keys(Schema& s) {
       .max(kMaxEpochs)
       .help("MAGAN: epochs in which D alone is trained, before the margin is measured.")
       .source("MAGAN, arXiv 1704.03817");
+  classes.add_keys(s);
 }
 
 }  // namespace valley

@@ -5,12 +5,14 @@
 #include <string>
 
 #include "core/config.h"
+#include "methods/adversarial/classes.h"
 
 namespace valley {
 
 struct MaganOptions {
   std::string energy = "l2_sum";  // see methods/adversarial/energies.h
   std::int64_t pretrain_epochs = 2;
+  ClassOptions classes;
 
   void add_keys(Schema& schema);
 };
