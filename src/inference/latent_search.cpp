@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cholesky_solve.h>
 #include <ATen/ops/empty.h>
@@ -45,15 +46,23 @@ class UnitGenerator {
         draw_(draw),
         device_(device) {}
 
-  // z [n, latent] -> [n, C H W], not clipped.
-  [[nodiscard]] at::Tensor rows(const at::Tensor& z) const {
+  // z [n, latent], labels int64 [n] or undefined -> [n, C H W], not clipped.
+  [[nodiscard]] at::Tensor rows(const at::Tensor& z, const at::Tensor& labels) const {
     std::vector<at::Tensor> parts;
     for (std::int64_t i = 0; i < z.size(0); i += kGeneratorBatch) {
       const at::Tensor batch = z.narrow(0, i, std::min(kGeneratorBatch, z.size(0) - i));
-      const at::Tensor images = generator_.generate(batch).contiguous().flatten(1);
+      const at::Tensor classes =
+          labels.defined() ? labels.narrow(0, i, batch.size(0)) : at::Tensor();
+      const at::Tensor images = generator_.generate(batch, classes).contiguous().flatten(1);
       parts.push_back(range_ == PixelRange::kUnit ? images : (images + 1) / 2);
     }
     return parts.size() == 1 ? parts.front() : at::cat(parts);
+  }
+  // Classes of the candidates, in turn: int64 [kLatentCandidates]; undefined without classes.
+  [[nodiscard]] at::Tensor candidate_labels() const {
+    if (generator_.labels() == 0) return {};
+    return at::arange(kLatentCandidates, at::device(device_).dtype(at::kLong)) %
+           generator_.labels();
   }
   [[nodiscard]] bool is_normal() const { return draw_.normal; }
   [[nodiscard]] std::int64_t latent() const { return draw_.size; }
@@ -97,9 +106,14 @@ double squared_sum(const at::Tensor& x) { return x.square().sum(at::kDouble).ite
 // Levenberg-Marquardt search for one image.
 class LatentFitter {
  public:
-  // `starts`: [n, latent], the initial latents in the order to try them.
-  LatentFitter(const UnitGenerator& generator, Observed observed, at::Tensor starts)
-      : generator_(generator), observed_(std::move(observed)), starts_(std::move(starts)) {
+  // `starts`: [n, latent], the initial latents in the order to try them; `labels`: int64 [n], their
+  // classes, which do not change; undefined without classes.
+  LatentFitter(const UnitGenerator& generator, Observed observed, at::Tensor starts,
+               at::Tensor labels)
+      : generator_(generator),
+        observed_(std::move(observed)),
+        starts_(std::move(starts)),
+        labels_(std::move(labels)) {
     begin_start();
   }
 
@@ -129,9 +143,16 @@ class LatentFitter {
     return generator_.is_normal() ? observed_.deviation * observed_.deviation : 0;
   }
 
+  // Classes of `n` latents of the present start.
+  [[nodiscard]] at::Tensor labels(std::int64_t n) const {
+    return labels_.defined() ? labels_[label_].expand({n}) : at::Tensor();
+  }
+
   const UnitGenerator& generator_;
   Observed observed_;
   at::Tensor starts_;
+  at::Tensor labels_;
+  std::int64_t label_ = 0;  // number of the present start
   std::int64_t start_ = 0;  // number of begun starts
   std::int64_t steps_ = 0;
   Point now_;
@@ -142,13 +163,14 @@ class LatentFitter {
 };
 
 LatentFitter::Point LatentFitter::point(const at::Tensor& z) const {
-  Point p{z, generator_.rows(z.unsqueeze(0))[0]};
+  Point p{z, generator_.rows(z.unsqueeze(0), labels(1))[0]};
   p.error = squared_sum(observed_.residual(p.x));
   p.objective = p.error + (prior() > 0 ? prior() * squared_sum(z) : 0);
   return p;
 }
 
 void LatentFitter::begin_start() {
+  label_ = start_;
   now_ = point(starts_[start_].clone());
   ++start_;
   damping_ = kFirstDamping;
@@ -163,7 +185,8 @@ void LatentFitter::keep_best() {
 // Rows: changes of the generated values per latent element, [latent, D].
 at::Tensor LatentFitter::jacobian() const {
   const at::Tensor moves = at::eye(generator_.latent(), now_.z.options()) * kDifference;
-  const at::Tensor change = (generator_.rows(now_.z + moves) - now_.x).div_(kDifference);
+  const at::Tensor change =
+      (generator_.rows(now_.z + moves, labels(moves.size(0))) - now_.x).div_(kDifference);
   const at::Tensor fits = observed_.known * observed_.is_clipped(now_.x).logical_not();
   return change.mul_(fits);
 }
@@ -269,6 +292,7 @@ class LatentSearch final : public Restorer {
   [[nodiscard]] std::vector<LatentFitter> begin(const RestoreTask& task,
                                                 const at::Tensor& damaged) const {
     const at::Tensor candidates = generator_.candidates(task.seed);
+    const at::Tensor labels = generator_.candidate_labels();
     const at::Tensor known =
         task.unknown.logical_not().to(generator_.device()).expand_as(damaged).to(at::kFloat);
     std::vector<LatentFitter> fitters;
@@ -280,15 +304,17 @@ class LatentSearch final : public Restorer {
                           std::max(task.noise, kMinDeviation)});
     }
     for (std::int64_t first = 0; first < kLatentCandidates; first += kGeneratorBatch) {
-      const at::Tensor rows = generator_.rows(candidates.narrow(0, first, kGeneratorBatch));
+      const at::Tensor rows = generator_.rows(
+          candidates.narrow(0, first, kGeneratorBatch),
+          labels.defined() ? labels.narrow(0, first, kGeneratorBatch) : at::Tensor());
       for (std::size_t i = 0; i < observed.size(); ++i)
         errors[i].push_back(observed[i].residual(rows).square().sum(1));
     }
     for (std::size_t i = 0; i < observed.size(); ++i) {
       const at::Tensor order = at::cat(errors[i]).to(at::kCPU).argsort(/*stable=*/true);
-      fitters.emplace_back(
-          generator_, observed[i],
-          candidates.index_select(0, order.narrow(0, 0, starts_).to(candidates.device())));
+      const at::Tensor first = order.narrow(0, 0, starts_).to(candidates.device());
+      fitters.emplace_back(generator_, observed[i], candidates.index_select(0, first),
+                           labels.defined() ? labels.index_select(0, first) : at::Tensor());
     }
     return fitters;
   }

@@ -25,6 +25,9 @@ inline constexpr std::int64_t kLatentCandidates = 256;
 // the rounding, it restarts from the next closest, up to `request.restarts` times. An image's
 // result does not depend on the others.
 //
+// Candidates of a conditional model have its classes in turn, and a search keeps the class of its
+// start.
+//
 // Unknown pixels are taken from G(z), known ones as in make_projection. With `request.is_intact`
 // the result is G(z).
 [[nodiscard]] std::unique_ptr<Restorer> make_latent_search(const Model& model,

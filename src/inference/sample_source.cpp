@@ -1,5 +1,7 @@
 #include "inference/sample_source.h"
 
+#include <ATen/ops/full.h>
+
 #include <numeric>
 #include <vector>
 
@@ -14,15 +16,21 @@ namespace {
 
 class GeneratorSource final : public SampleSource {
  public:
-  GeneratorSource(const Model& model, const LatentDraw& draw, at::Device device)
-      : model_(model), moments_(model.network("generator")), draw_(draw), device_(device) {}
+  GeneratorSource(const Model& model, const LatentDraw& draw, at::Device device,
+                  std::optional<std::int64_t> label)
+      : model_(model),
+        moments_(model.network("generator")),
+        draw_(draw),
+        device_(device),
+        label_(label) {}
 
   [[nodiscard]] at::Tensor pixels(std::uint64_t first, std::int64_t n) const override {
     std::vector<std::uint64_t> seeds(static_cast<std::size_t>(n));
     std::iota(seeds.begin(), seeds.end(), first);
-    return pixels_from_latents(
-        model_, latents_from_seeds(seeds, draw_, device_),
-        labels_from_seeds(seeds, model_.network("generator").labels(), device_));
+    const at::Tensor labels =
+        label_ ? at::full({n}, *label_, at::device(device_).dtype(at::kLong))
+               : labels_from_seeds(seeds, model_.network("generator").labels(), device_);
+    return pixels_from_latents(model_, latents_from_seeds(seeds, draw_, device_), labels);
   }
 
   [[nodiscard]] at::Device device() const override { return device_; }
@@ -32,13 +40,15 @@ class GeneratorSource final : public SampleSource {
   RunningMoments moments_;
   LatentDraw draw_;
   at::Device device_;
+  std::optional<std::int64_t> label_;
 };
 
 }  // namespace
 
 std::unique_ptr<SampleSource> make_generator_source(const Model& model, const LatentDraw& draw,
-                                                    at::Device device) {
-  return std::make_unique<GeneratorSource>(model, draw, device);
+                                                    at::Device device,
+                                                    std::optional<std::int64_t> label) {
+  return std::make_unique<GeneratorSource>(model, draw, device, label);
 }
 
 std::unique_ptr<SampleSource> make_sample_source(const SavedModel& saved, at::Device device,

@@ -26,10 +26,11 @@ class SampleSource {
   [[nodiscard]] virtual at::Device device() const { return at::kCPU; }  // device of the computation
 };
 
-// Samples by the network "generator" of a model on `device`, which must outlive the source.
-[[nodiscard]] std::unique_ptr<SampleSource> make_generator_source(const Model& model,
-                                                                  const LatentDraw& draw,
-                                                                  at::Device device);
+// Samples by the network "generator" of a model on `device`, which must outlive the source. A
+// conditional one draws `label`, or without it the classes of labels_from_seeds.
+[[nodiscard]] std::unique_ptr<SampleSource> make_generator_source(
+    const Model& model, const LatentDraw& draw, at::Device device,
+    std::optional<std::int64_t> label = std::nullopt);
 
 // Samples of a saved model, which must outlive the source: by its generator; for an energy by
 // Langevin chains (inference/chain_source.h), by default of the length of training's chains; for a

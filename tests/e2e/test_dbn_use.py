@@ -220,7 +220,7 @@ def test_log_z_of_other_models_is_rejected(program, faces):
     result = program.call("energy", run, "--data", faces, "--log-z", expect=USAGE)
     assert "--log-z" in result.error and "began" in result.error
     assert "--log-z" in program.call("energy", run, "--data", faces, "--ais-chains", "5", expect=USAGE).error
-    assert "deep belief" in program.call("sample", run, "--label", "1", "-o", program.folder / "a.png",
+    assert "deep belief" in program.call("sample", run, "--filters", "-o", program.folder / "a.png",
                                          expect=USAGE).error
 
 

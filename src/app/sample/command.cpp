@@ -13,6 +13,7 @@
 #include "app/print_result.h"
 #include "app/sample/animation.h"
 #include "app/sample/gibbs.h"
+#include "app/sample/labels.h"
 #include "app/sample/langevin.h"
 #include "app/sample/latents.h"
 #include "app/sample/many/many.h"
@@ -45,7 +46,8 @@ constexpr const char* kSampleHelp =
     "  valley sample model.safetensors --seeds 0-15 --grid 4x4 -o grid.png          one file\n"
     "  valley sample runs/00008-ebm-64 --seeds 0-15 --steps 600 -o chains.png       an energy\n"
     "  valley sample runs/00007-began-64 --langevin --seeds 0-7 --trajectory t.png -o ends.png\n"
-    "  valley sample runs/00009-dbn --seeds 0-9 --label each -o classes.png       row per class\n"
+    "  valley sample RUN --seeds 0-9 --label each -o classes.png                  row per class\n"
+    "  valley sample RUN --seeds 0-3 --label 3..8 --interpolate 8 -o walk.png     3 to 8\n"
     "  mpirun -n 4 valley sample RUN --count 50000 --to drawn              PNGs, for evaluation\n"
     "  valley sample runs/00009-dbn --filters --grid 10x10 -o filters.png         weights";
 
@@ -120,11 +122,13 @@ TensorMap generate(const SampleArguments& a, const SavedModel& saved,
         "--steps is the length of chains, but {} has a generator; add --langevin for chains on its "
         "discriminator's energy, or leave --steps out",
         saved.file.string());
-  const at::Tensor latents = interpolate_ends(
-      a.latents,
+  const at::Tensor given =
       ends.defined() ? ends.to(saved.device)
-                     : latents_from_seeds(seeds, latent_draw(saved.options), saved.device),
-      saved, is_animation(a.out));
+                     : latents_from_seeds(seeds, latent_draw(saved.options), saved.device);
+  if (saved.options.labels > 0)
+    return generate_classes(parse_label(a.gibbs.label), a.latents, saved, given, seeds,
+                            is_animation(a.out));
+  const at::Tensor latents = interpolate_ends(a.latents, given, saved, is_animation(a.out));
   return {{"latents", latents.to(at::kCPU)},
           {"pixels", generate_pixels(*saved.model, latents).to(at::kCPU)}};
 }
@@ -178,7 +182,35 @@ void require_gibbs_possible(const SampleArguments& a, const SavedModel& saved,
   require_gibbs_model(saved, dbn);
   if (a.langevin.is_requested())
     throw Error(ExitCode::kUsage,
-                "--label, --pixels, --filters and --layer cannot be used with Langevin chains");
+                "--pixels, --filters and --layer cannot be used with Langevin chains");
+}
+
+void require_classes(const SampleArguments& a, const SavedModel& saved,
+                     const DeepBeliefNetwork* dbn) {
+  if (a.gibbs.label.empty()) return;
+  if (a.langevin.is_requested())
+    throw Error(ExitCode::kUsage, "--label cannot be used with Langevin chains");
+  if (dbn == nullptr) require_conditional(saved, a.gibbs.label);
+}
+
+// Number of samples, and columns of the PNG: classes are rows.
+void arrange_classes(const SampleArguments& a, const SavedModel& saved,
+                     const DeepBeliefNetwork* dbn, std::int64_t ends, std::int64_t& n,
+                     std::int64_t& columns) {
+  const std::optional<LabelChoice> choice = parse_label(a.gibbs.label);
+  if (!choice) return;
+  n = dbn == nullptr
+          ? count_class_samples(*choice, n, saved)
+          : ends * static_cast<std::int64_t>(requested_classes(a.gibbs, saved, *dbn).size());
+  if (is_animation(a.out)) return;
+  columns = a.grid.empty() && a.latents.interpolate == 0 ? ends : columns_for(a, n);
+}
+
+// Number of samples without --label each, a list of classes or chains per class.
+std::int64_t count_samples(const SampleArguments& a, std::int64_t ends) {
+  const std::optional<LabelChoice> choice = parse_label(a.gibbs.label);
+  if (choice && choice->walks) return ends * class_walk_steps(*choice, a.latents);
+  return count_interpolated(a.latents, ends, is_animation(a.out), kMaxSamples);
 }
 
 void write_samples(const SampleArguments& a, const SavedModel& saved, const TensorMap& drawn,
@@ -235,9 +267,9 @@ void sample(const SampleArguments& a) {
   at::Tensor ends;
   if (!a.latents.file.empty()) ends = read_latents(a.latents.file);
   const bool animated = is_animation(a.out);
-  std::int64_t n = count_interpolated(
-      a.latents, ends.defined() ? ends.size(0) : static_cast<std::int64_t>(seeds.size()), animated,
-      kMaxSamples);
+  const std::int64_t ends_given =
+      ends.defined() ? ends.size(0) : static_cast<std::int64_t>(seeds.size());
+  std::int64_t n = count_samples(a, ends_given);
   std::int64_t columns = a.gibbs.filters || animated ? 1 : columns_for(a, n);
   check_outputs(a, n);
   set_arithmetic({Precision::kFp32, false, threads_for_rank(1)});
@@ -245,16 +277,14 @@ void sample(const SampleArguments& a) {
       load_model(a.run, weights_to_load(a.raw), take_device(device_choice(a.device)));
   const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(saved.model.get());
   require_gibbs_possible(a, saved, dbn);
+  require_classes(a, saved, dbn);
   if (a.gibbs.filters) {
     if (animated)
       throw Error(ExitCode::kUsage, "--filters draws one PNG; name another -o than {}", a.out);
     draw_filters(a.gibbs, requested_grid(a), a.out, a.json, saved, *dbn);
     return;
   }
-  if (a.gibbs.is_each()) {
-    n *= static_cast<std::int64_t>(requested_classes(a.gibbs, saved, *dbn).size());
-    columns = a.grid.empty() ? static_cast<std::int64_t>(seeds.size()) : columns_for(a, n);
-  }
+  arrange_classes(a, saved, dbn, ends_given, n, columns);
   if (animated) {
     check_animation(a.animation, a.out, n, saved.options.resolution);
   } else {

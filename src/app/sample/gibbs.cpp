@@ -4,12 +4,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "app/number_lists.h"
 #include "app/options.h"
 #include "app/print_result.h"
+#include "app/sample/labels.h"
 #include "core/error.h"
 #include "core/json_text.h"
 #include "core/log.h"
@@ -25,13 +25,6 @@ namespace valley::app {
 namespace {
 
 constexpr std::int64_t kDefaultFilters = 100;
-
-std::optional<std::int64_t> parse_class(const std::string& text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 GibbsSettings make_gibbs_settings(const GibbsArguments& a, std::optional<std::int64_t> steps,
                                   std::optional<std::int64_t> label) {
@@ -78,16 +71,16 @@ class ClassChains {
 
 }  // namespace
 
-bool GibbsArguments::is_requested() const {
-  return !label.empty() || pixels != "mean" || filters || layer;
-}
+bool GibbsArguments::is_requested() const { return pixels != "mean" || filters || layer; }
 
 void add_gibbs_options(CLI::App& command, GibbsArguments& a) {
   command
       .add_option(
           "--label", a.label,
-          "Deep belief networks with label units: draw samples of a class, or a row of each class")
-      ->type_name("CLASS|each");
+          "Class of the samples of a model with classes: one, or a row of each class, or a list "
+          "such as 0,3,5; for generators also 3..8: from one class to another in --interpolate "
+          "steps, a row per seed")
+      ->type_name("CLASS|each|A..B");
   command
       .add_option("--pixels", a.pixels,
                   "Deep belief networks: draw mean pixels, or pixels sampled from them")
@@ -105,8 +98,7 @@ void add_gibbs_options(CLI::App& command, GibbsArguments& a) {
 }
 
 void check_gibbs_arguments(const GibbsArguments& a) {
-  if (!a.label.empty() && !a.is_each() && !parse_class(a.label))
-    throw Error(ExitCode::kUsage, "--label {}: write the index of a class, or each", a.label);
+  static_cast<void>(parse_label(a.label));
   if (a.layer && !a.filters)
     throw Error(ExitCode::kUsage, "--layer selects the layer of --filters: add --filters");
   if (a.filters && !a.label.empty())
@@ -116,14 +108,19 @@ void check_gibbs_arguments(const GibbsArguments& a) {
 std::vector<std::optional<std::int64_t>> requested_classes(const GibbsArguments& a,
                                                            const SavedModel& saved,
                                                            const DeepBeliefNetwork& dbn) {
-  if (a.label.empty()) return {std::nullopt};
-  const std::int64_t first = a.is_each() ? 0 : *parse_class(a.label);
+  const std::optional<LabelChoice> choice = parse_label(a.label);
+  if (!choice) return {std::nullopt};
+  if (choice->walks)
+    throw Error(ExitCode::kUsage,
+                "--label {}: walks between classes are for generators, but {} is a deep belief "
+                "network; name single classes",
+                a.label, saved.file.string());
   GibbsSettings settings;
-  settings.label = first;
+  settings.label = choice->each ? 0 : choice->classes.front();
   check_gibbs(settings, saved, dbn);
-  std::vector<std::optional<std::int64_t>> classes{first};
-  if (a.is_each())
-    for (std::int64_t i = 1; i < dbn.labels(); ++i) classes.emplace_back(i);
+  std::vector<std::optional<std::int64_t>> classes;
+  for (const std::int64_t label : chosen_classes(*choice, dbn.labels(), saved.file.string()))
+    classes.emplace_back(label);
   return classes;
 }
 
@@ -151,8 +148,8 @@ at::Tensor sample_by_gibbs(const GibbsArguments& a, const TrajectoryArguments& t
 void require_gibbs_model(const SavedModel& saved, const DeepBeliefNetwork* dbn) {
   if (dbn == nullptr)
     throw Error(ExitCode::kUsage,
-                "--label, --pixels, --filters and --layer are for deep belief networks, but {} is "
-                "another model: leave them out",
+                "--pixels, --filters and --layer are for deep belief networks, but {} is another "
+                "model: leave them out",
                 saved.file.string());
 }
 
@@ -160,9 +157,8 @@ std::unique_ptr<SampleSource> make_gibbs_class_source(const GibbsArguments& a,
                                                       std::optional<std::int64_t> steps,
                                                       const SavedModel& saved,
                                                       const DeepBeliefNetwork& dbn) {
-  std::optional<std::int64_t> label;
-  if (!a.label.empty()) label = parse_class(a.label);
-  const GibbsSettings settings = make_gibbs_settings(a, steps, label);
+  const GibbsSettings settings =
+      make_gibbs_settings(a, steps, requested_classes(a, saved, dbn).front());
   check_gibbs(settings, saved, dbn);
   return make_gibbs_source(dbn, settings, saved.device);
 }

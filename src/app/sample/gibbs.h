@@ -19,14 +19,13 @@
 namespace valley::app {
 
 struct GibbsArguments {
-  std::string label;  // a class, "each", or "" for no condition
+  std::string label;  // see app/sample/labels.h; also of conditional generators
   std::string pixels = "mean";
   bool filters = false;
   std::optional<std::int64_t> layer;  // whose filters to draw, from 1
 
-  // True if any option needs a deep belief network.
+  // True if any option needs a deep belief network, whose options these are except --label.
   [[nodiscard]] bool is_requested() const;
-  [[nodiscard]] bool is_each() const { return label == "each"; }
 };
 
 void add_gibbs_options(CLI::App& command, GibbsArguments& arguments);

@@ -93,7 +93,11 @@ at::Tensor interpolate_ends(const LatentArguments& a, const at::Tensor& ends,
                 "the same model",
                 a.file, ends.size(1), saved.file.string(), saved.options.latent);
   if (a.interpolate == 0) return ends;
-  const LatentPath path = requested_path(a, saved);
+  return walk_ends(a, ends, requested_path(a, saved), is_animated);
+}
+
+at::Tensor walk_ends(const LatentArguments& a, const at::Tensor& ends, LatentPath path,
+                     bool is_animated) {
   return is_animated ? walk_frames(ends, a.interpolate, path, a.loop)
                      : walk_rows(ends, a.interpolate, path);
 }

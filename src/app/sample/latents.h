@@ -39,4 +39,8 @@ void add_latent_options(CLI::App& command, LatentArguments& arguments);
 [[nodiscard]] at::Tensor interpolate_ends(const LatentArguments& arguments, const at::Tensor& ends,
                                           const SavedModel& saved, bool is_animated);
 
+// The path of --interpolate between the rows of `ends`, whatever they are.
+[[nodiscard]] at::Tensor walk_ends(const LatentArguments& arguments, const at::Tensor& ends,
+                                   LatentPath path, bool is_animated);
+
 }  // namespace valley::app

@@ -10,6 +10,7 @@
 #include "app/options.h"
 #include "app/print_result.h"
 #include "app/progress.h"
+#include "app/sample/labels.h"
 #include "app/sample/many/block.h"
 #include "app/sample/many/draw.h"
 #include "app/sample/many/folder.h"
@@ -62,15 +63,24 @@ void check_arguments(const ManyArguments& a, const ManyModel& model) {
   if (model.gibbs.filters || model.gibbs.layer)
     throw Error(ExitCode::kUsage,
                 "--filters and --layer draw weights, not samples: leave them out");
-  if (model.gibbs.is_each())
-    throw Error(
-        ExitCode::kUsage,
-        "--label each is for one PNG; with --to, name a class and draw one folder per class");
+  const std::optional<LabelChoice> choice = parse_label(model.gibbs.label);
+  if (choice && choice->classes.size() != 1)
+    throw Error(ExitCode::kUsage,
+                "--label {} is for one PNG; with --to, name a class and draw one folder per class",
+                model.gibbs.label);
 }
 
 std::unique_ptr<SampleSource> make_source(const ManyModel& model, const SavedModel& saved) {
   const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(saved.model.get());
-  if (!model.gibbs.is_requested()) return make_sample_source(saved, saved.device, model.steps);
+  const std::optional<LabelChoice> choice = parse_label(model.gibbs.label);
+  if (!choice && !model.gibbs.is_requested())
+    return make_sample_source(saved, saved.device, model.steps);
+  if (dbn == nullptr && !model.gibbs.is_requested()) {
+    require_conditional(saved, model.gibbs.label);
+    const auto classes = chosen_classes(*choice, saved.options.labels, saved.file.string());
+    return make_generator_source(*saved.model, latent_draw(saved.options), saved.device,
+                                 classes.front());
+  }
   require_gibbs_model(saved, dbn);
   return make_gibbs_class_source(model.gibbs, model.steps, saved, *dbn);
 }
