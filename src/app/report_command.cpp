@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "report/page.h"
+#include "report/run_groups.h"
 
 namespace valley::app {
 namespace {
@@ -22,17 +23,21 @@ constexpr const char* kReportHelp =
     "Write an HTML page about a run, or about several runs side by side: energies of real and\n"
     "generated samples, sample grids over time, settings, speed and warnings. The page is one "
     "file\n"
-    "that needs no network.\n\n"
+    "that needs no network. Runs that differ in train.seed alone are shown as one: means with the\n"
+    "95 % interval of the mean.\n\n"
     "Examples:\n"
     "  valley report runs/00007-began-64                               RUN/report.html\n"
-    "  valley report runs/00003-magan-64 runs/00004-ebgan-64 -o compare.html";
+    "  valley report runs/00003-magan-64 runs/00004-ebgan-64 -o compare.html\n"
+    "  valley report runs/lr-*/seed-*/* -o grid.html                   a grid of keys, with seeds";
 
 struct ReportArguments {
   std::vector<std::string> runs;
   std::string out;
 };
 
-constexpr std::size_t kMaxRuns = 6;  // the page has no room for more columns
+// The page has colors for kMaxEntries; kMaxRuns bounds its size.
+constexpr std::size_t kMaxEntries = 24;
+constexpr std::size_t kMaxRuns = 480;
 
 fs::path output_path(const ReportArguments& a) {
   if (!a.out.empty()) return a.out;
@@ -53,6 +58,15 @@ void require_different(const std::vector<std::string>& runs) {
   }
 }
 
+void require_entries(std::size_t entries) {
+  if (entries > kMaxEntries)
+    throw Error(
+        ExitCode::kUsage,
+        "{} runs or groups of seeds for one page; the maximum is {}. Name fewer runs, or let "
+        "those of a group differ in train.seed alone",
+        entries, kMaxEntries);
+}
+
 void make_report(const ReportArguments& a) {
   require_different(a.runs);
   const fs::path out = output_path(a);
@@ -60,6 +74,8 @@ void make_report(const ReportArguments& a) {
   limits.max_bytes /= a.runs.size();
   std::vector<report::RunFiles> runs;
   for (const std::string& path : a.runs) runs.push_back(report::read_run(path, limits));
+  const std::size_t entries = report::count_groups(runs);
+  require_entries(entries);
   // After read_run, whose message for a path that is not a run is more specific.
   require_writable(out);
   for (const report::RunFiles& run : runs)
@@ -73,9 +89,10 @@ void make_report(const ReportArguments& a) {
     grids += run.grids.fakes.size();
     lines += run.stats.lines;
   }
-  print_to_stdout("{}: {}, {} grids, {} lines of metrics, {:.1f} MB\n", out.string(),
-                  plural(static_cast<std::int64_t>(runs.size()), "run"), grids, lines,
-                  1e-6 * static_cast<double>(page.size()));
+  std::string shown = plural(static_cast<std::int64_t>(runs.size()), "run");
+  if (entries < runs.size()) shown += " in " + plural(static_cast<std::int64_t>(entries), "group");
+  print_to_stdout("{}: {}, {} grids, {} lines of metrics, {:.1f} MB\n", out.string(), shown, grids,
+                  lines, 1e-6 * static_cast<double>(page.size()));
 }
 
 }  // namespace

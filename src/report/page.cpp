@@ -7,10 +7,12 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/read_file.h"
+#include "core/text.h"
 #include "report/escape.h"
 #include "report/page_assets.h"
 #include "report/page_data.h"
 #include "report/page_text.h"
+#include "report/run_groups.h"
 
 namespace valley::report {
 namespace {
@@ -45,7 +47,14 @@ std::string script_source() {
   return "sha256-" + base64(bytes);
 }
 
-std::string title_of(const std::vector<RunFiles>& runs) {
+std::string title_of(const std::vector<RunFiles>& runs, std::size_t entries) {
+  constexpr std::size_t kMaxNamed = 3;
+  const auto counted = [](std::size_t n, const char* what) {
+    return plural(static_cast<std::int64_t>(n), what);
+  };
+  if (entries < runs.size())
+    return counted(runs.size(), "run") + " in " + counted(entries, "group");
+  if (runs.size() > kMaxNamed) return counted(runs.size(), "run");
   std::string title;
   for (const RunFiles& run : runs) title += (title.empty() ? "" : " and ") + run.name;
   return title;
@@ -66,18 +75,20 @@ std::string grids_note(const std::vector<RunFiles>& runs) {
 
 std::string make_page(const std::vector<RunFiles>& runs, const std::string& made_by) {
   VALLEY_CHECK(!runs.empty());
-  return fill(page_template(), {{"title", escape_html(title_of(runs))},
+  std::vector<RunFiles> members = runs;
+  const std::vector<RunFiles> entries = group_runs(members);
+  return fill(page_template(), {{"title", escape_html(title_of(runs, entries.size()))},
                                 {"script_source", script_source()},
                                 {"style", std::string(page_style())},
                                 {"script", std::string(page_script())},
-                                {"cards", run_cards(runs)},
-                                {"warnings", warnings_section(runs)},
-                                {"grids_note", grids_note(runs)},
-                                {"settings", settings_section(runs)},
-                                {"launches", launches_section(runs)},
+                                {"cards", groups_table(entries) + run_cards(entries)},
+                                {"warnings", warnings_section(members)},
+                                {"grids_note", grids_note(entries)},
+                                {"settings", settings_section(entries)},
+                                {"launches", launches_section(members)},
                                 {"made_by", escape_html(made_by)},
-                                {"data", escape_script(page_data(runs))},
-                                {"grids", image_elements(runs)}});
+                                {"data", escape_script(page_data(entries))},
+                                {"grids", image_elements(entries)}});
 }
 
 std::string fill(std::string_view text, const Fields& values) {

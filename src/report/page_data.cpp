@@ -57,17 +57,27 @@ const Series* series_of(const RunFiles& run, const std::string& key) {
   return found == run.stats.series.end() ? nullptr : &found->second;
 }
 
+OrderedJson band_json(const Series& low, const Series& high, Axes& axes) {
+  const Curve lower = reduce(low, kMaxPoints);
+  const Curve upper = reduce(high, kMaxPoints);
+  return {{"axis", axes.number_of(lower.steps)},
+          {"low", rounded(lower.mean)},
+          {"high", rounded(upper.mean)}};
+}
+
+// Quantiles; of a group the interval of the mean.
 OrderedJson bands_of(const RunFiles& run, const std::string& key, Axes& axes) {
   OrderedJson bands = OrderedJson::array();
+  if (run.members > 1) {
+    if (const auto found = run.intervals.find(key); found != run.intervals.end())
+      bands.push_back(band_json(found->second.low, found->second.high, axes));
+    return bands;
+  }
   for (const auto& [low_name, high_name] : kBands) {
     const Series* low = series_of(run, key + low_name);
     const Series* high = series_of(run, key + high_name);
     if (low == nullptr || high == nullptr || low->steps != high->steps) continue;
-    const Curve lower = reduce(*low, kMaxPoints);
-    const Curve upper = reduce(*high, kMaxPoints);
-    bands.push_back({{"axis", axes.number_of(lower.steps)},
-                     {"low", rounded(lower.mean)},
-                     {"high", rounded(upper.mean)}});
+    bands.push_back(band_json(*low, *high, axes));
   }
   return bands;
 }
@@ -182,6 +192,13 @@ std::string page_data(const std::vector<RunFiles>& runs) {
   Axes axes;
   OrderedJson panels = OrderedJson::array();
   for (const Panel& panel : panels_for(keys)) panels.push_back(panel_json(panel, runs, axes));
+  const bool has_groups =
+      std::ranges::any_of(runs, [](const RunFiles& run) { return run.members > 1; });
+  if (has_groups && !panels.empty()) {
+    const std::string note = panels[0]["note"].get<std::string>();
+    panels[0]["note"] = note + (note.empty() ? "" : " ") +
+                        "Groups of seeds: means, and bands of the 95 % interval of the mean.";
+  }
   const OrderedJson data = {
       {"runs", std::move(list)}, {"axes", axes.take()}, {"panels", std::move(panels)}};
   return write_json(data);

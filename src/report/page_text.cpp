@@ -22,7 +22,7 @@ std::string section(const std::string& id, const std::string& title, const std::
 
 std::string heading(const std::vector<RunFiles>& runs, std::size_t number) {
   if (runs.size() == 1) return "";
-  return fmt::format("<h3><span class=\"dot run-{}\"></span>{}</h3>\n", number % 6,
+  return fmt::format("<h3><span class=\"dot {}\"></span>{}</h3>\n", color_class(runs[number].entry),
                      escape_html(runs[number].name));
 }
 
@@ -83,8 +83,8 @@ std::string settings_table(const std::vector<RunFiles>& runs,
   for (std::size_t r = 0; r < runs.size(); ++r)
     html += runs.size() == 1
                 ? "<th scope=\"col\">Value</th>"
-                : fmt::format("<th scope=\"col\"><span class=\"dot run-{}\"></span>{}</th>", r % 6,
-                              escape_html(runs[r].name));
+                : fmt::format("<th scope=\"col\"><span class=\"dot {}\"></span>{}</th>",
+                              color_class(runs[r].entry), escape_html(runs[r].name));
   html += "</tr></thead><tbody>\n";
   for (const std::string& key : keys) {
     html += fmt::format("<tr><th scope=\"row\">{}</th>", escape_html(key));

@@ -8,15 +8,15 @@
 
 namespace valley::report {
 
-// End state of a run: {"done", "done"}, {"failed", "failed (70): not finite"}, ...
-struct RunState {
-  std::string kind;  // "done", "stopped", "failed", or "open" if no end is recorded
-  std::string text;
-};
 [[nodiscard]] RunState describe_state(const RunFiles& run);
 
-// One card per run: its state and the main facts.
-[[nodiscard]] std::string run_cards(const std::vector<RunFiles>& runs);
+// CSS class of an entry's color.
+[[nodiscard]] std::string color_class(std::size_t entry);
+
+// One card per entry: its state and the main facts.
+[[nodiscard]] std::string run_cards(const std::vector<RunFiles>& entries);
+// The last metrics of all entries as one table; "" without a group.
+[[nodiscard]] std::string groups_table(const std::vector<RunFiles>& entries);
 // Warnings of stats.jsonl and log.txt, and missing or damaged files; "" if there are none.
 [[nodiscard]] std::string warnings_section(const std::vector<RunFiles>& runs);
 // Settings that differ (several runs), all settings, and each config.toml.

@@ -1,6 +1,7 @@
 // Panels of a page: one plot, or one plot per run side by side with equal axes.
 
-const RUN_COLORS = 6;
+const RUN_COLORS = 24;  // the second half dashed
+const LABEL_COLORS = 6;
 const HEIGHT = {narrow: 210, wide: 260};
 
 function element(name, attributes, ...children) {
@@ -27,7 +28,7 @@ function styleOf(trace, panel) {
   if (panel.traces.every((other) => other.label === trace.label)) return `run-${trace.run % RUN_COLORS}`;
   const labels = [...new Set(panel.traces.map((other) => other.label))];
   // Different colors from those of the first runs.
-  return {D: 'run-3', G: 'run-2'}[trace.role] ?? `run-${(labels.indexOf(trace.label) + 2) % RUN_COLORS}`;
+  return {D: 'run-3', G: 'run-2'}[trace.role] ?? `run-${(labels.indexOf(trace.label) + 2) % LABEL_COLORS}`;
 }
 
 // `page`: {data, axis: 'steps' or 'images', smoothing, cursor (in steps of run 0's axis unit), move}.

@@ -2,9 +2,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cmath>
 #include <cstdlib>
+#include <iterator>
 
 #include "methods/metric_names.h"
 #include "report/escape.h"
@@ -44,7 +46,11 @@ std::string last_value(const RunFiles& run, const std::string& key) {
   const std::vector<double>& values = found->second.values;
   const auto last =
       std::find_if(values.rbegin(), values.rend(), [](double v) { return std::isfinite(v); });
-  return last == values.rend() ? "" : number_text(*last);
+  if (last == values.rend()) return "";
+  const auto interval = run.intervals.find(key);
+  if (interval == run.intervals.end()) return number_text(*last);
+  return fmt::format("{} ± {:.2g}", number_text(*last),
+                     interval->second.high.values.back() - *last);
 }
 
 std::string median(const RunFiles& run, const std::string& key, const std::string& unit) {
@@ -124,9 +130,66 @@ Fields facts_of(const RunFiles& run) {
   return facts;
 }
 
+struct Column {
+  const char* title;
+  const char* key;
+};
+constexpr std::array kColumns = {
+    Column{"SWD", "evaluate:swd"},
+    Column{"Coverage", "evaluate:coverage"},
+    Column{"Validation error", "validation:error/validation"},
+    Column{"M", metric::kConvergence},
+    Column{"Energy, real", metric::kRealEnergy},
+    Column{"Energy, generated", metric::kFakeEnergy},
+    Column{"Variety", "samples:distance/fake"},
+};
+
+// "12.3 ± 0.4 (n = 3)".
+std::string mean_cell(const RunFiles& entry, const char* key) {
+  const std::string value = last_value(entry, key);
+  const auto interval = entry.intervals.find(key);
+  if (interval == entry.intervals.end()) return value;
+  return fmt::format("{} (n = {})", value, interval->second.last_count);
+}
+
 }  // namespace
 
+std::string color_class(std::size_t entry) {
+  constexpr std::size_t kColors = 24;  // of page.css
+  return fmt::format("run-{}", entry % kColors);
+}
+
+std::string groups_table(const std::vector<RunFiles>& entries) {
+  if (std::ranges::all_of(entries, [](const RunFiles& e) { return e.members == 1; })) return "";
+  std::vector<Column> shown;
+  std::ranges::copy_if(kColumns, std::back_inserter(shown), [&](const Column& column) {
+    return std::ranges::any_of(
+        entries, [&](const RunFiles& e) { return !last_value(e, column.key).empty(); });
+  });
+  std::string html =
+      "<div class=\"wide\"><table class=\"groups\"><thead><tr><th scope=\"col\">Group</th>"
+      "<th scope=\"col\">Runs</th><th scope=\"col\">Step</th>";
+  for (const Column& column : shown) html += fmt::format("<th scope=\"col\">{}</th>", column.title);
+  html += "</tr></thead><tbody>\n";
+  for (const RunFiles& entry : entries) {
+    html += fmt::format(
+        "<tr><th scope=\"row\"><span class=\"dot {}\"></span>{}</th><td>{}</td><td>{}</td>",
+        color_class(entry.entry), escape_html(entry.name), entry.members,
+        entry.stats.last_step < 0 ? "–" : grouped(entry.stats.last_step));
+    for (const Column& column : shown) {
+      const std::string cell = mean_cell(entry, column.key);
+      html += fmt::format("<td>{}</td>", cell.empty() ? "–" : cell);
+    }
+    html += "</tr>\n";
+  }
+  return html +
+         "</tbody></table></div>\n<p class=\"note\">Runs whose settings differ in train.seed alone "
+         "are one group. Values are the last mean over its seeds ± half of the 95 % t interval of "
+         "that mean; n: seeds with a value at that step. Bands of plots are that interval.</p>\n";
+}
+
 RunState describe_state(const RunFiles& run) {
+  if (run.members > 1) return run.state;
   const std::string code = last_end(run, "exit_code");
   const std::string why = last_end(run, "why");
   if (code.empty()) return {"open", "no end recorded: it is running, or was killed"};
@@ -141,9 +204,9 @@ std::string run_cards(const std::vector<RunFiles>& runs) {
   for (std::size_t r = 0; r < runs.size(); ++r) {
     const RunState state = describe_state(runs[r]);
     html += fmt::format(
-        "<article class=\"card\"><h2><span class=\"dot run-{}\"></span>{}</h2>\n"
+        "<article class=\"card\"><h2><span class=\"dot {}\"></span>{}</h2>\n"
         "<p class=\"state {}\">{}</p>\n<dl class=\"facts\">\n",
-        r % 6, escape_html(runs[r].name), state.kind, escape_html(state.text));
+        color_class(runs[r].entry), escape_html(runs[r].name), state.kind, escape_html(state.text));
     for (const auto& [name, value] : facts_of(runs[r]))
       html += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", name, escape_html(value));
     html += "</dl></article>\n";

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,19 @@
 namespace valley::report {
 
 using Fields = std::vector<std::pair<std::string, std::string>>;  // names and values, in order
+
+// End state of a run: {"done", "done"}, {"failed", "failed (70): not finite"}, ...
+struct RunState {
+  std::string kind;  // "done", "stopped", "failed", or "open" if no end is recorded
+  std::string text;
+};
+
+// 95 % interval of the mean over seeds at each step of a metric's mean.
+struct Interval {
+  Series low;
+  Series high;
+  std::size_t last_count = 0;  // seeds at the last step
+};
 
 struct RunFiles {
   std::filesystem::path path;    // as given by the user
@@ -28,9 +42,15 @@ struct RunFiles {
   Stats stats;
   GridImages grids;
   std::vector<std::string> notices;  // one sentence per missing or damaged file
+  std::size_t entry = 0;             // place among the entries of a page, for its color
 
-  // The checkpoint whose weights the run started from, "00007-began-64/step-00012000", or the name of
-  // a single file; "" if it started anew.
+  // Of a group of runs (group_runs):
+  std::size_t members = 1;
+  RunState state;
+  std::map<std::string, Interval> intervals;  // by metric
+
+  // The checkpoint whose weights the run started from, "00007-began-64/step-00012000", or the name
+  // of a single file; "" if it started anew.
   [[nodiscard]] std::string parent() const;
   // "" if the key is missing.
   [[nodiscard]] std::string setting(const std::string& key) const;

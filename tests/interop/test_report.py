@@ -332,6 +332,65 @@ def test_runs_with_missing_files_are_reported(browser, trained, tmp_path):
     assert page.evaluate("document.getElementById('grids').hidden") is False
 
 
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    """Twelve runs: four learning rates with three seeds each, and their page."""
+    folder = tmp_path_factory.mktemp("grid")
+    runs = []
+    for number, (lr, seed) in enumerate((lr, seed) for lr in (1, 2, 3, 4) for seed in range(3)):
+        run = write_run(folder / f"{number:05}-ebgan", "ebgan", "l2_sum", 100 * lr * (1 + seed / 10), (0, 400), (0, 60 * lr))
+        with open(run / "config.toml", "a") as config:
+            config.write(f"seed = {seed}\n[optimizer]\nlr = {lr}e-4\n")
+        runs.append(run)
+    said = valley("report", *runs, "-o", folder / "page.html")
+    assert ": 12 runs in 4 groups, " in said
+    return folder / "page.html", runs
+
+
+def test_runs_of_one_config_are_grouped_by_seed(browser, grid):
+    file, runs = grid
+    page = open_page(browser, file)
+    assert complaints(browser) == []
+    assert page.evaluate("document.title") == "12 runs in 4 groups"
+    names = [f"ebgan lr=0.000{lr} (3 seeds)" for lr in (1, 2, 3, 4)]
+    assert texts(page, ".card h2") == names
+    assert texts(page, ".groups tbody th") == names
+    data = json.loads(page.evaluate("document.getElementById('data').textContent"))
+    ratio = [panel for panel in data["panels"] if panel["title"].startswith("Generated over real")]
+    assert [trace["run"] for trace in ratio[0]["traces"]] == [0, 1, 2, 3]
+    # Means and intervals of the recorded values; t(2) = 4.3027.
+    real = data["panels"][0]["traces"][0]
+    recorded = numpy.array([[line["energy/real"] for line in stats(run).values() if "energy/real" in line] for run in runs[:3]])
+    half = 4.3027 * recorded.std(axis=0, ddof=1) / math.sqrt(3)
+    numpy.testing.assert_allclose(real["mean"], recorded.mean(axis=0), rtol=1e-5)
+    [band] = real["bands"]
+    numpy.testing.assert_allclose(band["high"], recorded.mean(axis=0) + half, rtol=1e-4)
+    numpy.testing.assert_allclose(band["low"], recorded.mean(axis=0) - half, rtol=1e-4)
+    colors = page.evaluate("[...document.querySelectorAll('.card .dot')].map((dot) => getComputedStyle(dot).color)")
+    assert len(set(colors)) == 4
+    # Warnings and launches stay those of each run.
+    assert page.evaluate("document.querySelectorAll('#launches h3').length") == 12
+
+
+def test_groups_beyond_the_colors_are_dashed(browser, grid, tmp_path):
+    _, runs = grid
+    many = []
+    for number in range(26):
+        run = shutil.copytree(runs[0], tmp_path / f"{number:05}-ebgan")
+        config = run / "config.toml"
+        config.write_text(config.read_text().replace("lr = 1e-4", f"lr = {number + 1}e-4"))
+        many.append(run)
+    valley("report", *many, "-o", tmp_path / "page.html", expect=2)
+    valley("report", *many[:24], "-o", tmp_path / "page.html")
+    page = open_page(browser, tmp_path / "page.html")
+    styles = page.evaluate("[...document.querySelectorAll('.card .dot')].map((dot) => { const s = getComputedStyle(dot);"
+                           " return s.color + s.backgroundColor; })")
+    assert len(set(styles)) == 24
+    line = "getComputedStyle(document.querySelector('.trace.run-{} path.line')).strokeDasharray"
+    assert page.evaluate(line.format(3)) == "none" and page.evaluate(line.format(15)) != "none"
+    assert complaints(browser) == []
+
+
 def test_invalid_report_arguments_are_rejected(trained, tmp_path):
     valley("report", expect=2)
     valley("report", trained, trained, "-o", tmp_path / "x.html", expect=2)
