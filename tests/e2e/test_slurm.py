@@ -14,6 +14,7 @@ from program import (CONFIG, DATA, REPOSITORY, STOPPED, VALLEY, bits, checkpoint
                      steps_reported)
 
 SBATCH = REPOSITORY / "launch" / "slurm.sbatch"
+GRID = REPOSITORY / "examples" / "grid.sbatch"
 STEPS = 160
 RANK_ONE_ROW = 60  # an image that rank 1 of two has in the first step
 SIZE = "--nodes=2", "--ntasks-per-node=1", "--gpus-per-node=0", "--cpus-per-task=1"
@@ -153,6 +154,35 @@ def test_time_limit_stops_training_with_checkpoint(cluster, program):
     fields, _ = job.until_ended()
     assert (fields["JobState"], fields["Restarts"]) == ("CANCELLED", "1"), job.output()
     cluster.wait(lambda: job.starts()[1].get("exit_code") == STOPPED, "the checkpoint", job.output)
+
+
+def test_grid_of_rates_and_seeds_is_one_array_and_one_report(cluster, program):
+    values = {"VALLEY": VALLEY, "RATES": "1e-4 3e-4", "SEEDS": "5 6"}
+    # Values with spaces cannot be in --export.
+    command = ["env", *(f"{name}={value}" for name, value in values.items()), "sbatch", "--parsable", "--array=0-4", "--nodes=1",
+               "--cpus-per-task=1", f"--output={program.folder}/%a.log", f"--chdir={program.folder}", GRID, program.config,
+               "train.steps=3", "--out", program.out]
+    array = int(cluster.run(*command))
+
+    def logs():
+        return "\n".join(file.read_text() for file in program.folder.glob("*.log"))
+
+    def codes():
+        ends = [json.loads(file.read_text()) for file in program.out.glob("*/*/exit.json")]
+        return [end["exit_code"] for end in ends]
+
+    cluster.wait(lambda: codes() == [0] * 4, "four runs", logs)
+    cluster.wait(lambda: not cluster.run("squeue", "--noheader", "--jobs", array, check=False).strip(), "the end", logs)
+    assert "no value for task '4'; submit it with: sbatch --array=0-3" in (program.folder / "4.log").read_text()
+    runs = sorted(program.out.glob("*/*"))
+    assert [run.parent.name for run in runs] == [f"lr-{lr}-seed-{seed}" for lr in ("1e-4", "3e-4") for seed in (5, 6)]
+    settings = [(run / "config.toml").read_text() for run in runs]
+    assert ["seed = 6" in text for text in settings] == [False, True, False, True]
+    assert ": 4 runs in 2 groups, " in program.call("report", *runs, "-o", program.folder / "grid.html").stdout
+    # The same array again: its runs are complete.
+    cluster.run(*command)
+    cluster.wait(lambda: logs().count("nothing to do: the run is at step 3 of 3") == 4, "the second array", logs)
+    assert sorted(program.out.glob("*/*")) == runs
 
 
 def test_array_task_is_requeued_alone(cluster, program):
