@@ -84,7 +84,7 @@ class BeganDecoder(nn.Module):
         self.skip = options["skip_connections"]
         add_carry(self, options, keeps_carry)
         self.linear = nn.Linear(inputs, self.base**2 * n)
-        self.labels = ClassMaps(options["labels"], inputs, n, self.base) if options["labels"] else None
+        self.labels = ClassMaps(options["labels"], inputs, n, self.base) if options.get("labels") else None
         self.levels = nn.ModuleList()
         for level in range(doublings + 1):
             wide = 2 * n if self.skip and level > 0 else n
@@ -116,7 +116,7 @@ class BeganEncoder(nn.Module):
         base, doublings = pyramid(options["resolution"], 8)
         extra = options["downsample"] == "extra"
         self.input = nn.Conv2d(options["channels"], n, 3, padding=1)
-        self.labels = nn.Parameter(torch.zeros(options["labels"], n)) if options["labels"] else None
+        self.labels = nn.Parameter(torch.zeros(options["labels"], n)) if options.get("labels") else None
         self.levels = nn.ModuleList()
         for level in range(doublings + 1):
             halves = level < doublings
@@ -211,7 +211,7 @@ class Generator(nn.Module):
         else:
             layers.append(ConvBlock(doubling(n, options["channels"]), output))
         self.layers = nn.Sequential(*layers)
-        self.labels = ClassMaps(options["labels"], options["latent"], maps[0], base) if options["labels"] else None
+        self.labels = ClassMaps(options["labels"], options["latent"], maps[0], base) if options.get("labels") else None
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return run_blocks(self.layers, z[:, :, None, None], None if self.labels is None else self.labels(y))
@@ -242,10 +242,10 @@ class Autoencoder(nn.Module):
         maps = [channels] + [n << level for level in range(levels)]
         pairs = list(zip(maps, maps[1:]))
         self.encoder = LabeledBlocks(
-            options["labels"],
+            options.get("labels", 0),
             *(ConvBlock(halving(a, b), nn.LeakyReLU(LEAK), norm and i > 0) for i, (a, b) in enumerate(pairs)))
         self.decoder = LabeledBlocks(
-            options["labels"],
+            options.get("labels", 0),
             *(ConvBlock(doubling(b, a), between, norm) for a, b in reversed(pairs[1:])),
             ConvBlock(doubling(n, channels), OUTPUTS[options["output"]]()))
 
@@ -263,7 +263,7 @@ class DenseAutoencoder(nn.Module):
         self.encoder = nn.ModuleList([nn.Linear(numbers, units), nn.Linear(units, units)])
         self.decoder = nn.ModuleList([nn.Linear(units, numbers)])
         for half, size in ((self.encoder, units), (self.decoder, numbers)):
-            half.labels = nn.Parameter(torch.zeros(options["labels"], size)) if options["labels"] else None
+            half.labels = nn.Parameter(torch.zeros(options["labels"], size)) if options.get("labels") else None
         self.activation = OUTPUTS[options["output"]]()
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:

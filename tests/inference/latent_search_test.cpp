@@ -22,7 +22,8 @@ class WaveGenerator final : public Generator {
   [[nodiscard]] std::vector<LayerInfo> layers() const override { return {}; }
 
  private:
-  [[nodiscard]] at::Tensor forward(const at::Tensor& z) const override {
+  [[nodiscard]] at::Tensor forward(const at::Tensor& z,
+                                   const at::Tensor& /*classes*/) const override {
     const at::Tensor p = at::arange(kPixels, at::kFloat);
     const at::Tensor x = z.mm(at::stack({at::sin(p), at::cos(p * 1.7)}));
     return (linear_ ? x + 0.5 : at::sigmoid(x)).view({-1, 1, testing::kToySide, testing::kToySide});

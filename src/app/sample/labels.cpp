@@ -17,8 +17,8 @@
 namespace valley::app {
 namespace {
 
-constexpr std::int64_t kMinSteps = 2;
-constexpr std::int64_t kMaxSteps = 4096;
+constexpr std::int64_t kMinClassSteps = 2;
+constexpr std::int64_t kMaxClassSteps = 4096;
 
 std::optional<std::int64_t> parse_class(std::string_view text) {
   std::int64_t value = 0;
@@ -102,11 +102,11 @@ std::vector<std::int64_t> chosen_classes(const LabelChoice& choice, std::int64_t
 
 std::int64_t class_walk_steps(const LabelChoice& choice, const LatentArguments& latents) {
   const std::int64_t steps = latents.interpolate;
-  if (steps < kMinSteps || steps > kMaxSteps)
+  if (steps < kMinClassSteps || steps > kMaxClassSteps)
     throw Error(ExitCode::kUsage,
                 "--label {}..{} walks between two classes: set its number of steps with "
                 "--interpolate, from {} to {}",
-                choice.classes[0], choice.classes[1], kMinSteps, kMaxSteps);
+                choice.classes[0], choice.classes[1], kMinClassSteps, kMaxClassSteps);
   if (latents.loop || latents.path != "auto")
     throw Error(ExitCode::kUsage,
                 "--label {}..{} walks between two classes with constant latent vectors: leave "
