@@ -8,6 +8,7 @@ inline constexpr const char* kRealEnergy = "energy/real";
 inline constexpr const char* kFakeEnergy = "energy/fake";  // generated images, or ends of chains
 inline constexpr const char* kMismatchEnergy = "energy/mismatch";  // real images, wrong classes
 inline constexpr const char* kEnergyGap = "energy/gap";            // fake - real
+inline constexpr const char* kChainSlope = "chain/gradient_norm";  // to the pixels, along chains
 inline constexpr const char* kMargin = "margin";
 inline constexpr const char* kActiveHinge = "hinge/active";  // share of samples with a loss above 0
 inline constexpr const char* kControl = "k";                 // BEGAN's k

@@ -26,7 +26,8 @@ Rescue rescue_from(const Json& entry) {
   return {{entry.at("lost").get<std::int64_t>(), entry.at("kind").get<std::string>(),
            entry.at("reason").get<std::string>()},
           entry.at("step").get<std::int64_t>(),
-          entry.at("lr_scale").get<double>()};
+          entry.at("lr_scale").get<double>(),
+          entry.at("number").get<std::size_t>()};
 }
 
 // The newest good checkpoint that is marked healthy, at most of step `last`.
@@ -47,7 +48,8 @@ std::string to_json(const std::vector<Rescue>& rescues) {
                     {"kind", r.loss.kind},
                     {"reason", r.loss.reason},
                     {"step", r.step},
-                    {"lr_scale", r.lr_scale}});
+                    {"lr_scale", r.lr_scale},
+                    {"number", r.number}});
   return write_json(list, 2);
 }
 
@@ -58,8 +60,8 @@ std::vector<Rescue> parse_rescues(const std::string& text, const std::string& fi
     for (const Json& entry : list) rescues.push_back(rescue_from(entry));
   } catch (const nlohmann::json::exception&) {
     throw Error(ExitCode::kData,
-                "{}: entry {} is not a rescue with lost, kind, reason, step and lr_scale; restore "
-                "the file from a copy, or start a new run from a checkpoint of this one",
+                "{}: entry {} is not a rescue with lost, kind, reason, step, lr_scale and number; "
+                "restore the file from a copy, or start a new run from a checkpoint of this one",
                 file, rescues.size() + 1);
   }
   return rescues;
@@ -95,25 +97,26 @@ bool is_undone(const fs::path& checkpoint, const std::vector<Rescue>& rescues) {
     return false;
   try {
     return rescues_before(outline_safetensors(checkpoint / "state.safetensors").metadata) <
-           rescues.size();
+           rescues.back().number;
   } catch (const Error&) {  // damaged: reported by those who read it
     return false;
   }
 }
 
 std::optional<RescuePlan> plan_rescue(const TrainOptions& options, const fs::path& folder,
-                                      const TrainingLoss& loss,
-                                      const std::vector<Rescue>& rescues) {
+                                      const TrainingLoss& loss, const std::vector<Rescue>& rescues,
+                                      std::size_t before) {
   if (static_cast<std::int64_t>(rescues.size()) >= options.max_rescues) return std::nullopt;
   RescuePlan plan;
   plan.rescue.loss = loss;
+  plan.rescue.number = before + 1;
   plan.checkpoint = healthy_checkpoint(folder, loss.step - 1, rescues);
   const std::int64_t step = plan.checkpoint ? checkpoint_step(*plan.checkpoint).value_or(0) : 0;
   if (plan.checkpoint && !rescues.empty() && rescues.back().step == step)
     if (auto earlier = healthy_checkpoint(folder, step - 1, rescues)) plan.checkpoint = earlier;
   if (plan.checkpoint) plan.rescue.step = checkpoint_step(*plan.checkpoint).value_or(0);
-  const double before = rescues.empty() ? 1 : rescues.back().lr_scale;
-  plan.rescue.lr_scale = std::max(std::min(before, kMinScale), before * options.rescue_lr_factor);
+  const double scale = rescues.empty() ? 1 : rescues.back().lr_scale;
+  plan.rescue.lr_scale = std::max(std::min(scale, kMinScale), scale * options.rescue_lr_factor);
   return plan;
 }
 

@@ -28,6 +28,8 @@ struct Rescue {
   TrainingLoss loss;
   std::int64_t step = 0;  // training continues from the state after this step
   double lr_scale = 1;    // factor of the learning rate from here on, all rescues together
+  // Counts from 1, after those of the run from which this one started with its state.
+  std::size_t number = 1;
 };
 
 // A JSON array; empty without rescues.
@@ -53,12 +55,14 @@ struct RescuePlan {
   Rescue rescue;
   std::optional<std::filesystem::path> checkpoint;  // absent: the initial state
 };
-// The next rescue: from the newest healthy checkpoint in `folder` before the loss. If the previous
+// The next rescue, after `before` of this run and its source: from the newest healthy checkpoint in
+// `folder` before the loss. If the previous
 // rescue continued from there, it has failed, and an earlier healthy one is taken if there is one.
 // Without a healthy checkpoint from the initial state. nullopt after options.max_rescues.
 [[nodiscard]] std::optional<RescuePlan> plan_rescue(const TrainOptions& options,
                                                     const std::filesystem::path& folder,
                                                     const TrainingLoss& loss,
-                                                    const std::vector<Rescue>& rescues);
+                                                    const std::vector<Rescue>& rescues,
+                                                    std::size_t before = 0);
 
 }  // namespace valley

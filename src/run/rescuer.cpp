@@ -1,8 +1,10 @@
 #include "run/rescuer.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
-#include "core/log.h"
+#include "core/text.h"
 #include "storage/checkpoint.h"
 
 namespace valley {
@@ -11,6 +13,13 @@ void RunRescuer::open(const RunDirectory* run) {
   std::string text = "[]";
   if (run != nullptr) text = to_json(read_rescues(run->path()));
   rescues_ = parse_rescues(world_.broadcast(text), "the rescues of rank 0");
+}
+
+std::string RunRescuer::end_reason(const TrainingLoss& loss) const {
+  if (rescues_.empty()) return loss.reason;
+  return fmt::format("{}; {} ({}) did not help", loss.reason,
+                     plural(static_cast<std::int64_t>(rescues_.size()), "rescue"),
+                     list_rescues(rescues_));
 }
 
 std::optional<TrainingLoss> RunRescuer::agree(std::int64_t step,
@@ -23,8 +32,9 @@ std::optional<TrainingLoss> RunRescuer::agree(std::int64_t step,
 }
 
 void RunRescuer::apply(Trainer& trainer, std::size_t counted) const {
-  trainer.set_rescues(rescues_.size());
-  if (counted < rescues_.size()) trainer.lower_learning_rate(rescues_.back().lr_scale);
+  if (rescues_.empty() || counted >= rescues_.back().number) return;
+  trainer.set_rescues(rescues_.back().number);
+  trainer.lower_learning_rate(rescues_.back().lr_scale);
 }
 
 bool RunRescuer::rescue(const TrainingLoss& loss, const RunDirectory* run,
@@ -32,7 +42,8 @@ bool RunRescuer::rescue(const TrainingLoss& loss, const RunDirectory* run,
   std::vector<Rescue> all = rescues_;
   std::string path;
   if (run != nullptr) {
-    const auto plan = plan_rescue(experiment_.train, run->checkpoints(), loss, rescues_);
+    const auto plan =
+        plan_rescue(experiment_.train, run->checkpoints(), loss, rescues_, trainer->rescues());
     if (plan) all.push_back(plan->rescue);
     if (plan && plan->checkpoint) path = plan->checkpoint->string();
   }

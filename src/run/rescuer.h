@@ -37,6 +37,11 @@ class RunRescuer {
   // Of this run, with those of earlier launches; equal on all ranks.
   [[nodiscard]] const std::vector<Rescue>& rescues() const { return rescues_; }
 
+  // Why a run ends with a loss, with the rescues before it.
+  [[nodiscard]] std::string end_reason(const TrainingLoss& loss) const;
+  // The rescues for exit.json; "" if there are none.
+  [[nodiscard]] std::string record() const { return rescues_.empty() ? "" : to_json(rescues_); }
+
   // Collective at steps after which rank 0 may know that the training is lost: on all ranks what
   // rank 0 has `found`.
   [[nodiscard]] std::optional<TrainingLoss> agree(std::int64_t step,

@@ -2,15 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
-#include "core/json_text.h"
 #include "core/log.h"
-#include "core/stopwatch.h"
 #include "core/text.h"
 #include "core/warning_recorder.h"
 #include "kernels/device.h"
@@ -26,9 +23,10 @@
 #include "run/recorder.h"
 #include "run/rescuer.h"
 #include "run/resume.h"
+#include "run/saver.h"
 #include "run/stop_signal.h"
 #include "run/validator.h"
-#include "storage/checkpoint_writer.h"
+#include "storage/checkpoint.h"
 #include "train/trainer.h"
 
 namespace valley {
@@ -42,7 +40,8 @@ class TrainingRun {
         request_(request),
         experiment_(experiment),
         schema_(schema),
-        rescuer_(world, experiment, schema) {}
+        rescuer_(world, experiment, schema),
+        saver_(world, experiment, schema, request.version) {}
 
   int run();
 
@@ -74,10 +73,8 @@ class TrainingRun {
   }
   void evaluate();
   void validate();
-  void save(bool in_background);
-  void complete_save();
+  void save();
   void record(const Failure& failure);
-  void record_end(int code, const std::string& why);
   void mark_healthy_checkpoints();
   [[nodiscard]] int diverged();
   int finish(bool stopped);
@@ -96,16 +93,13 @@ class TrainingRun {
   std::optional<RunEvaluator> evaluator_;         // if evaluate.every is set
   std::optional<RunValidator> validator_;         // if data.validation is set
   std::optional<RunRecorder> recorder_;           // rank 0
-  std::optional<CheckpointWriter> writer_;        // rank 0
   std::string checkpoint_;                        // to restore; "": none
   std::string model_;                             // to start from; "": none
   Trainer::Adopted adopted_;                      // from model_
   std::unique_ptr<Trainer> trainer_;
   RunRescuer rescuer_;
   std::optional<TrainingLoss> lost_;  // why training cannot continue
-  std::int64_t last_saved_ = -1;
-  std::int64_t saves_ = 0;      // checkpoints between steps
-  double stalled_seconds_ = 0;  // time that training waited for these
+  RunSaver saver_;
 };
 
 int TrainingRun::run() {
@@ -142,10 +136,6 @@ int TrainingRun::run() {
     record(current_failure());
     throw;
   }
-}
-
-void TrainingRun::record_end(int code, const std::string& why) {
-  run_->record_end(code, why, rescuer_.rescues().empty() ? "" : to_json(rescuer_.rescues()));
 }
 
 // Called on the rank that fails. May fail itself (disk full); that must not hide the first failure.
@@ -250,7 +240,7 @@ void TrainingRun::open_run() {
     remove_checkpoints(run_->checkpoints(), [this](const auto& checkpoint) {
       return is_undone(checkpoint, rescuer_.rescues());
     });
-    writer_.emplace(run_->checkpoints(), experiment_.checkpoint.keep, rescuer_.healthy_to_keep());
+    saver_.open(run_->checkpoints(), rescuer_.healthy_to_keep());
     path = std::filesystem::absolute(run_->path()).string();
     log::info("run: {}", run_->path().string());
     if (!checkpoint_.empty())
@@ -261,9 +251,9 @@ void TrainingRun::open_run() {
   if (!checkpoint_.empty() || !model_.empty()) {
     // A new run from another run's weights saves its own checkpoint before its first step.
     if (world_.broadcast(is_continued ? "own" : "another's") == "own") {
-      last_saved_ = trainer_->steps_done();
+      saver_.set_saved(trainer_->steps_done());
     } else {
-      save(false);
+      saver_.save(*trainer_, *data_.training);
       // The state to which a rescue returns first.
       if (is_root()) mark_healthy(list_checkpoints(run_->checkpoints()).back());
     }
@@ -311,7 +301,7 @@ void TrainingRun::run_steps() {
                      memory_.per_image * trainer_->plan().size);
   bool is_first = true;
   while (trainer_->steps_done() < steps_) {
-    if (is_root()) writer_->check();
+    if (is_root()) saver_.check();
     const Batch& batch = batches.next();
     // Waits for ranks that read their data slowly; this barrier has no device timeout.
     if (std::exchange(is_first, false)) world_.host().barrier();
@@ -325,11 +315,7 @@ void TrainingRun::run_steps() {
     if (is_validation_due()) validate();
     if (is_observed()) find_loss();
     if (lost_) return;
-    if (is_save_due()) {
-      const Stopwatch stall(stalled_seconds_);
-      save(experiment_.checkpoint.background);
-      ++saves_;
-    }
+    if (is_save_due()) save();
   }
   static_cast<void>(is_not_finite(trainer_->status(true)));
 }
@@ -350,12 +336,12 @@ void TrainingRun::find_loss() {
 // Collective. Returns to an earlier state; false if the run ends.
 bool TrainingRun::rescue() {
   if (!rescuer_.is_on()) return false;
-  if (is_root()) writer_->finish();
+  if (is_root()) saver_.finish();
   if (!rescuer_.rescue(*lost_, is_root() ? &*run_ : nullptr, trainer_, *data_.training))
     return false;
   const Rescue& last = rescuer_.rescues().back();
   // There is no checkpoint of the initial state.
-  last_saved_ = last.step > 0 ? last.step : -1;
+  saver_.set_saved(last.step > 0 ? last.step : -1);
   log::warn("{}; {}", lost_->reason,
             describe(last, rescuer_.rescues().size(), experiment_.train.max_rescues));
   lost_.reset();
@@ -400,52 +386,19 @@ void TrainingRun::validate() {
   if (found && is_root()) recorder_->record_validation(*trainer_, *found, seconds.count());
 }
 
-// Collective; checks that all ranks have the same state. In the background training continues while
-// rank 0 copies and writes it; only the next update of the networks waits for the copy.
-void TrainingRun::save(bool in_background) {
-  world_.require_equal(
-      fmt::format("the state of the networks after step {}", trainer_->steps_done()),
-      trainer_->checksum());
-  const TensorMap owned = trainer_->gather_owned();
-  if (is_root()) {
-    mark_healthy_checkpoints();
-    const auto copies = in_background ? std::make_shared<DeferredCopies>() : nullptr;
-    Checkpoint checkpoint =
-        trainer_->snapshot(schema_, data_.training->fingerprint(), owned, copies.get());
-    checkpoint.state_json = write_json(nlohmann::json({{"step", trainer_->steps_done()},
-                                                       {"images", trainer_->images_seen()},
-                                                       {"saved", utc_now()},
-                                                       {"version", request_.version},
-                                                       {"ranks", world_.size()}}),
-                                       2);
-    if (copies) copies->begin();
-    add_class_names(experiment_, *data_.training, checkpoint.model);
-    writer_->write(std::move(checkpoint), copies);
-    if (copies) {
-      trainer_->hold_changes([this, copies] {
-        const Stopwatch stall(stalled_seconds_);
-        copies->wait();
-      });
-    }
-    if (!in_background) writer_->finish();
-  }
-  last_saved_ = trainer_->steps_done();
-  if (!in_background) world_.host().barrier();
+// Collective.
+void TrainingRun::save() {
+  mark_healthy_checkpoints();
+  saver_.save_between_steps(*trainer_, *data_.training);
 }
 
-// Marks earlier checkpoints after which training continued well.
+// Rank 0: marks earlier checkpoints after which training continued well.
 void TrainingRun::mark_healthy_checkpoints() {
-  if (!recorder_) return;
-  writer_->finish();
+  if (!is_root()) return;
+  saver_.finish();
   for (const std::filesystem::path& path : list_checkpoints(run_->checkpoints()))
     if (recorder_->is_healthy(checkpoint_step(path).value_or(0)) && !is_marked_healthy(path))
       mark_healthy(path);
-}
-
-// Collective. Returns when the current state is on disk.
-void TrainingRun::complete_save() {
-  if (last_saved_ != trainer_->steps_done()) save(false);
-  if (is_root()) writer_->finish();
 }
 
 // Networks, moments and controller have not changed since the phase that was not finite
@@ -456,18 +409,12 @@ int TrainingRun::diverged() {
   static_cast<void>(trainer_->status(true));
   const bool is_finite = lost_->kind != "not-finite";
   if (!is_finite) trainer_->rewind_to(lost_->step - 1);
-  complete_save();
+  saver_.complete(*trainer_, *data_.training);
   constexpr auto kCode = static_cast<int>(ExitCode::kDiverged);
   if (is_root()) {
     recorder_->end(*trainer_);
-    const std::string rescues = list_rescues(rescuer_.rescues());
-    const std::string why =
-        rescues.empty()
-            ? lost_->reason
-            : fmt::format("{}; {} ({}) did not help", lost_->reason,
-                          plural(static_cast<std::int64_t>(rescuer_.rescues().size()), "rescue"),
-                          rescues);
-    record_end(kCode, why);
+    const std::string why = rescuer_.end_reason(*lost_);
+    run_->record_end(kCode, why, rescuer_.record());
     log::error(
         "{}; the networks {} are saved in {}, next to the earlier checkpoints. Start a new "
         "run with a lower optimizer.lr, or check the data",
@@ -478,16 +425,14 @@ int TrainingRun::diverged() {
 }
 
 int TrainingRun::finish(bool stopped) {
-  complete_save();
-  if (saves_ > 0)
-    log::info("{} between steps, for which training paused {:.1f} ms each",
-              plural(saves_, "checkpoint"), 1000 * stalled_seconds_ / static_cast<double>(saves_));
+  saver_.complete(*trainer_, *data_.training);
+  saver_.log_stalls();
   log::info_every_rank("forwarded {} real images in this launch", trainer_->forwarded());
   if (is_root()) {
     if (recorder_) recorder_->end(*trainer_);
     const auto code = stopped ? ExitCode::kStoppedEarly : ExitCode::kDone;
     const std::string why = stopped ? "stopped by a signal" : "done";
-    record_end(static_cast<int>(code), why);
+    run_->record_end(static_cast<int>(code), why, rescuer_.record());
     log::info("{} at step {} of {}: {}", why, trainer_->steps_done(), steps_,
               run_->path().string());
     if (stopped) log::info("to continue: the same command with --resume {}", run_->path().string());

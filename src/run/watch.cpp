@@ -34,10 +34,12 @@ constexpr double kNormWeight = 0.05;  // weight of the newest norm in the mean
 constexpr double kLargeLoss = 1e4;
 constexpr double kSmallLoss = 1e3;
 // Limits for the gap of an energy-based model's energies divided by that at the minimum of its
-// loss. Healthy runs are beyond kSeparated for a report or two.
+// loss. Trainings with good chains also reach it while the energy is steep along the chains; those
+// that fail become flat there, so that more and more chains do not leave the noise.
 constexpr double kSeparated = 0.9;
 constexpr double kMixed = 0.6;
-constexpr int kSeparatedReports = 4;
+constexpr double kFlat = 0.5;  // gradient along chains, divided by its largest
+constexpr int kSeparatedReports = 3;
 // Limits for the coverage of an evaluation divided by the best one so far, which is at least
 // kSomeCoverage.
 constexpr double kCoverageLost = 0.25;
@@ -120,7 +122,7 @@ std::optional<RunWarning> RunWatch::lost() const {
 
 bool RunWatch::shows_divergence() const {
   const auto shows = [](const Alarm& alarm) { return alarm.on || alarm.in_a_row > 0; };
-  return shows(collapse_) || shows(uncovered_) || shows(separation_) ||
+  return shows(collapse_) || shows(uncovered_) || shows(separation_) || is_separating_ ||
          std::ranges::any_of(rises_, [&](const auto& rise) { return shows(rise.second.alarm); }) ||
          std::ranges::any_of(losses_, [&](const auto& loss) { return shows(loss.second); });
 }
@@ -298,15 +300,20 @@ void RunWatch::watch_loss(const Values& values, std::vector<RunWarning>& out) {
 
 void RunWatch::watch_gap(const Values& values, std::vector<RunWarning>& out) {
   const auto gap = finite(values, metric::kEnergyGap);
-  if (!separating_gap_ || !gap) return;
+  const auto slope = finite(values, metric::kChainSlope);
+  if (!separating_gap_ || !gap || !slope) return;
   const double share = *gap / *separating_gap_;
-  const bool begins = separation_.observe(share > kSeparated, share < kMixed, kSeparatedReports);
+  max_slope_ = std::max(max_slope_, *slope);
+  is_separating_ = share > kMixed;
+  const bool begins = separation_.observe(share > kSeparated && *slope < kFlat * max_slope_,
+                                          share < kMixed, kSeparatedReports);
   note(metric::kEnergyGap, separation_, begins,
        {"divergence",
-        fmt::format("the gap of the energies has stayed at {:.4g}, close to {:.4g}, where the loss "
-                    "has its minimum: chains do not find images that the network takes for data; "
-                    "use a lower optimizer.lr, or more or larger Langevin steps",
-                    *gap, *separating_gap_)},
+        fmt::format("the gap of the energies is {:.4g}, close to {:.4g}, where the loss has its "
+                    "minimum, and the gradient along chains has fallen to {:.2f} of its largest: "
+                    "chains no longer leave the noise; use a lower optimizer.lr, or more or larger "
+                    "Langevin steps",
+                    *gap, *separating_gap_, *slope / max_slope_)},
        out);
 }
 

@@ -35,7 +35,8 @@ class RunWatch {
 
   // `energies_are_errors`: true if energies are reconstruction errors, which are not negative and
   // decrease: a rise is a divergence. If false, a large loss is a divergence, and so is a gap of
-  // the energies that stays at `separating_gap` (Method::separating_gap).
+  // the energies at `separating_gap` (Method::separating_gap) with an energy that is flat along
+  // chains.
   explicit RunWatch(bool energies_are_errors, std::optional<double> separating_gap = std::nullopt)
       : energies_are_errors_(energies_are_errors), separating_gap_(separating_gap) {}
 
@@ -57,9 +58,9 @@ class RunWatch {
   // The warning of a condition that holds now and from which a training seldom returns: a
   // divergence, or a collapse of samples that varied before.
   [[nodiscard]] std::optional<RunWarning> lost() const;
-  // True if a checkpoint of step `saved` is healthy: in the last report, grid and evaluation there
-  // were no signs of a divergence or a collapse, not even in one alone; the report is later, and the
-  // grid is not earlier.
+  // True if a checkpoint of step `saved` is healthy: the last report, grid and evaluation
+  // showed nothing of a divergence or a collapse, also less than a warning needs; the report is
+  // later, and the grid is not earlier.
   [[nodiscard]] bool is_healthy(std::int64_t saved) const;
 
  private:
@@ -109,7 +110,9 @@ class RunWatch {
   Alarm separation_;
   Alarm uncovered_;  // coverage of evaluations
   double best_coverage_ = 0;
-  bool has_varied_ = false;  // samples did not look collapsed in some grid
+  bool is_separating_ = false;  // an EBM's gap is above that of mixed energies
+  double max_slope_ = 0;        // largest gradient along an EBM's chains
+  bool has_varied_ = false;     // samples did not look collapsed in some grid
   std::int64_t last_report_ = 0;
   std::int64_t last_grid_ = 0;
   std::map<std::string, RunWarning> lost_;  // by condition, of alarms that are on

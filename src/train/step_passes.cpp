@@ -167,7 +167,7 @@ void StepPasses::update(const Phase& phase, double momentum) {
 
 Microbatch StepPasses::microbatch(const Batch& batch, std::int64_t index) const {
   const BatchShare& share = batch.share;
-  const auto seed = experiment_.seed();
+  const std::uint64_t seed = state_.seed;
   const std::int64_t offset = communicator_.rank() * plan_.share() + index * plan_.size;
   const at::Tensor bytes = share.pixels.narrow(0, index * plan_.size, plan_.size);
   const at::Tensor labels = share.labels.defined()

@@ -11,6 +11,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -55,6 +56,8 @@ struct StepState {
   at::Tensor not_finite;  // int32 []: set permanently by a step with gradients that are not finite
   at::Tensor stop;        // float []: 1 where this rank was asked to stop
   std::unique_ptr<ChangeGate> changes = std::make_unique<ChangeGate>();
+  // Key of the random values of a step; constant in recorded graphs.
+  std::uint64_t seed = 0;
 };
 
 // A rank's share of a global batch, on the device.

@@ -16,6 +16,7 @@
 
 #include "comm/world.h"
 #include "core/error.h"
+#include "core/hash.h"
 #include "core/log.h"
 #include "kernels/host_memory.h"
 #include "kernels/kernels.h"
@@ -28,6 +29,8 @@ namespace {
 
 // Momentum of running moments, the default of PyTorch's batch norm.
 constexpr double kStatisticsMomentum = 0.1;
+
+constexpr std::uint64_t kRescuedDraws = 0x726573637565;  // hashed into the seed after rescues
 
 ObjectiveSetting setting_of(const Experiment& e, const MicrobatchPlan& plan,
                             const Communicator& communicator, std::uint64_t images) {
@@ -113,6 +116,7 @@ Trainer::Trainer(const Experiment& experiment, const MicrobatchPlan& plan,
       upload_(communicator.device()) {
   if (experiment.performance.keep_memory) keep_freed_memory();
   const at::Device device = communicator.device();
+  state_.seed = experiment.seed();
   model_->initialize(experiment.seed());
   for (const NamedNetwork& n : model_->networks()) {
     n.network->context().batch_statistics = true;
@@ -269,6 +273,14 @@ void Trainer::rewind_to(std::int64_t step) {
   moments_step_ = -1;
   state_.position.fill_(step * plan_.global_batch);
   rates_.rewind_to(step);
+}
+
+void Trainer::set_rescues(std::size_t count) {
+  if (count == rescues_) return;
+  rescues_ = count;
+  state_.seed = count == 0 ? experiment_.seed() : hash64(experiment_.seed(), kRescuedDraws, count);
+  // Recorded graphs have the previous seed.
+  if (experiment_.records_graphs(communicator_.device().type())) record_steps();
 }
 
 StepStatus Trainer::status(bool wait) { return statuses_.read(wait); }

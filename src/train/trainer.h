@@ -147,8 +147,11 @@ class Trainer {
 
   // Multiplies all learning rates by `lr_scale`; checkpoints have it.
   void lower_learning_rate(double lr_scale) { rates_.set_scale(lr_scale, steps_done_); }
-  // Number of rescues of this run, for the metadata of checkpoints (run/rescue.h).
-  void set_rescues(std::size_t count) { rescues_ = count; }
+  // Number of rescues before the next step (run/rescue.h), which checkpoints have. Each number
+  // gives other random values for the same steps, as lost steps would be lost again with the same
+  // ones.
+  void set_rescues(std::size_t count);
+  [[nodiscard]] std::size_t rescues() const { return rescues_; }
 
   // Runs from which the weights come, the oldest first: a JSON array in the model's metadata; "":
   // none.

@@ -145,6 +145,7 @@ void Trainer::restore(const Checkpoint& checkpoint, const Schema& schema,
   objective_->load(state, where);
   objective_->load_owned(state, where);
   load_position(state, where);
+  set_rescues(rescues_before(checkpoint.state.metadata));
   const auto lineage = checkpoint.model.metadata.find(kLineage);
   lineage_ = lineage == checkpoint.model.metadata.end() ? "" : lineage->second;
   forget_steps();
@@ -239,6 +240,7 @@ void Trainer::adopt_state(const Checkpoint& checkpoint, const Schema& schema,
   objective_->load(state, where);
   objective_->load_owned(state, where);
   load_position(state, where);
+  set_rescues(rescues_before(checkpoint.state.metadata));
   if (rate_changes.empty()) {
     rates_.load(state, where);
   } else {

@@ -30,8 +30,8 @@ fs::path save(const fs::path& folder, std::int64_t step, bool is_healthy, int re
 
 TrainingLoss lost(std::int64_t step) { return {step, "divergence", "M has risen"}; }
 
-Rescue rescue(std::int64_t from, std::int64_t to, double lr_scale = 0.5) {
-  return {lost(from), to, lr_scale};
+Rescue rescue(std::int64_t from, std::int64_t to, double lr_scale = 0.5, std::size_t number = 1) {
+  return {lost(from), to, lr_scale, number};
 }
 
 TEST(Rescue, ListSurvivesTheFile) {
@@ -70,6 +70,9 @@ TEST(Rescue, ContinuesFromTheNewestHealthyCheckpoint) {
   EXPECT_EQ(plan->rescue.step, 200);
   EXPECT_EQ(plan->rescue.loss.step, 350);
   EXPECT_EQ(plan->rescue.lr_scale, 0.5);
+  EXPECT_EQ(plan->rescue.number, 1U);
+  // The source of this run had two rescues.
+  EXPECT_EQ(plan_rescue({}, folder.path(), lost(350), {}, 2)->rescue.number, 3U);
 }
 
 TEST(Rescue, SecondOneFromTheSameCheckpointGoesFurtherBack) {
@@ -122,7 +125,7 @@ TEST(Rescue, LearningRateHasAFloor) {
 
 TEST(Rescue, UndoneCheckpointsAreThoseSavedBeforeIt) {
   const TemporaryFolder folder;
-  const std::vector<Rescue> rescues = {rescue(150, 100), rescue(480, 300)};
+  const std::vector<Rescue> rescues = {rescue(150, 100), rescue(480, 300, 0.25, 2)};
   EXPECT_FALSE(is_undone(save(folder.path(), 300, true, 1), rescues));
   EXPECT_TRUE(is_undone(save(folder.path(), 400, false, 1), rescues));
   EXPECT_FALSE(is_undone(save(folder.path(), 400, false, 2), rescues));

@@ -250,27 +250,36 @@ TEST(RunWatch, ReplayContinuesConditionsWithoutRepeatingWarnings) {
   EXPECT_EQ(warnings_by_step(fresh, constant({{"k", 0.0}}, 3), 2000), "");
 }
 
-std::vector<double> constant_gaps(std::size_t n) { return std::vector<double>(n, 1.0); }
-
-// For the gap of an EBM.
-std::string warnings_by_gap(RunWatch& watch, const std::vector<double>& gaps) {
-  return warnings_by_step(watch, series("energy/gap", gaps));
+// For gaps of an EBM, with the gradient along its chains.
+std::string warnings_by_gap(RunWatch& watch, const std::vector<double>& gaps, double slope) {
+  std::vector<Values> all;
+  for (const double gap : gaps)
+    all.push_back({{"energy/gap", gap}, {"chain/gradient_norm", slope}});
+  return warnings_by_step(watch, all);
 }
 
-TEST(RunWatch, GapThatStaysAtTheMinimumOfTheLossIsDivergence) {
+TEST(RunWatch, GapAtTheMinimumOfTheLossWithFlatChainsIsDivergence) {
   RunWatch watch(false, 1.0);
-  EXPECT_EQ(warnings_by_gap(watch, {0.1, 0.95, 0.97, 0.93, 0.7, 0.95}), "");  // three in a row
-  EXPECT_EQ(warnings_by_gap(watch, {0.95, 0.97, 1.0, 0.98, 0.95, 0.7, 0.95, 0.95, 0.95, 0.95}),
-            "300 divergence; ");  // counting the last one before; 0.7 does not end it
+  EXPECT_EQ(warnings_by_gap(watch, {0.1, 0.95, 0.97, 0.98, 0.95, 1}, 0.6),
+            "");                                                        // steep: chains move
+  EXPECT_EQ(warnings_by_gap(watch, {0.95, 0.97, 0.7, 0.95}, 0.2), "");  // two in a row
+  EXPECT_EQ(warnings_by_gap(watch, {0.95, 1.0, 0.95, 0.7, 0.95, 0.95, 0.95}, 0.2),
+            "200 divergence; ");  // counting the last one before; 0.7 does not end it
+  ASSERT_TRUE(watch.lost());
   EXPECT_EQ(watch.lost()->kind, "divergence");
-  EXPECT_EQ(warnings_by_gap(watch, {0.5}), "");
+  EXPECT_NE(watch.lost()->text.find("0.33 of its largest"), std::string::npos)
+      << watch.lost()->text;
+  EXPECT_EQ(warnings_by_gap(watch, {0.5}, 0.2), "");
   EXPECT_FALSE(watch.lost());
   RunWatch scaled(false, 0.01);  // energy_decay = 100
-  EXPECT_EQ(warnings_by_gap(scaled, {0.0095, 0.0095, 0.0095, 0.0095}), "400 divergence; ");
+  EXPECT_EQ(warnings_by_gap(scaled, {0.005}, 1), "");
+  EXPECT_EQ(warnings_by_gap(scaled, {0.0095, 0.0095, 0.0095}, 0.4), "300 divergence; ");
   RunWatch unbounded(false);
-  EXPECT_EQ(warnings_by_gap(unbounded, constant_gaps(6)), "");
   RunWatch errors(true, 1.0);  // a GAN
-  EXPECT_EQ(warnings_by_gap(errors, constant_gaps(6)), "");
+  for (RunWatch* other : {&unbounded, &errors}) {
+    EXPECT_EQ(warnings_by_gap(*other, {0}, 1), "");
+    EXPECT_EQ(warnings_by_gap(*other, {1, 1, 1, 1}, 0.1), "");
+  }
 }
 
 TEST(RunWatch, FallOfTheCoverageIsACollapse) {
@@ -315,6 +324,17 @@ TEST(RunWatch, CheckpointIsHealthyAfterALaterReportAndAGrid) {
   EXPECT_TRUE(watch.is_healthy(100));
   EXPECT_TRUE(watch.samples(400, {0.01, 0.2, {}}).empty());
   EXPECT_FALSE(watch.is_healthy(300));
+}
+
+// The state before the flat energies of a failure: no warning yet, but not to return to.
+TEST(RunWatch, CheckpointWithSeparatedEnergiesIsNotHealthy) {
+  RunWatch watch(false, 1.0);
+  EXPECT_TRUE(watch.samples(50, {0.1, 0.2, {}}).empty());
+  EXPECT_EQ(warnings_by_gap(watch, {0.5}, 0.5), "");
+  EXPECT_TRUE(watch.is_healthy(50));
+  EXPECT_EQ(warnings_by_gap(watch, {0.7}, 0.5), "");
+  EXPECT_FALSE(watch.is_healthy(50));
+  EXPECT_FALSE(watch.lost());
 }
 
 TEST(RunWatch, ReplayFindsALostTraining) {

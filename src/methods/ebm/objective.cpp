@@ -115,7 +115,7 @@ class Ebm : public Objective {
                                        {metric::kRealEnergy, "E(x)", real},
                                        {metric::kFakeEnergy, "E(chain)", fake},
                                        {metric::kEnergyGap, "gap", fake - real},
-                                       {"chain/gradient_norm", "slope", means_[ebm_sums::kNorm]},
+                                       {metric::kChainSlope, "slope", means_[ebm_sums::kNorm]},
                                        {"chain/restarted", "", means_[ebm_sums::kRestarted]}};
     if (options_.r1_weight > 0) report.push_back({"r1", "R1", means_[ebm_sums::kR1]});
     return report;
