@@ -3,7 +3,6 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <variant>
@@ -55,19 +54,6 @@ Scalars scalars_of(const StatsLine& line) {
       scalars.emplace_back(name, static_cast<double>(*whole));
   }
   return scalars;
-}
-
-// The numbers of the rescues in a stats.jsonl.
-std::set<std::int64_t> rescues_in(const std::filesystem::path& stats_file) {
-  std::set<std::int64_t> numbers;
-  std::ifstream file(stats_file);
-  for (std::string text; std::getline(file, text);) {
-    if (text.find("\"rescue\"") == std::string::npos) continue;  // parses few lines
-    const auto line = try_parse_json(text);
-    if (line.is_object() && line.value("event", "") == "rescue")
-      numbers.insert(line.value("number", std::int64_t{0}));
-  }
-  return numbers;
 }
 
 }  // namespace

@@ -340,8 +340,7 @@ bool TrainingRun::rescue() {
   if (!rescuer_.rescue(*lost_, is_root() ? &*run_ : nullptr, trainer_, *data_.training))
     return false;
   const Rescue& last = rescuer_.rescues().back();
-  // There is no checkpoint of the initial state.
-  saver_.set_saved(last.step > 0 ? last.step : -1);
+  saver_.set_saved(last.step > 0 ? last.step : -1);  // the initial state has no checkpoint
   log::warn("{}; {}", lost_->reason,
             describe(last, rescuer_.rescues().size(), experiment_.train.max_rescues));
   lost_.reset();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -66,6 +67,15 @@ std::string margin_text(const RunWatch::Values& values) {
   if (margin) return fmt::format(" (margin {:.4g})", *margin);
   if (fake) return fmt::format(" (mean energy of generated samples {:.4g})", *fake);
   return "";
+}
+
+// Nothing for a file that is missing.
+void for_each_line(const std::filesystem::path& file,
+                   const std::function<void(const std::string&)>& take) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return;
+  std::ifstream lines(file);
+  for (std::string text; std::getline(lines, text);) take(text);
 }
 
 }  // namespace
@@ -338,13 +348,21 @@ void RunWatch::watch_gradients(const Values& values, std::vector<RunWarning>& ou
   }
 }
 
-void RunWatch::replay(const std::filesystem::path& stats_file) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(stats_file, ignored)) return;
-  std::ifstream file(stats_file);
-  for (std::string text; std::getline(file, text);) {
+std::set<std::int64_t> rescues_in(const std::filesystem::path& stats_file) {
+  std::set<std::int64_t> numbers;
+  for_each_line(stats_file, [&](const std::string& text) {
+    if (text.find("\"rescue\"") == std::string::npos) return;  // parses few lines
     const auto line = try_parse_json(text);
-    if (!line.is_object()) continue;
+    if (line.is_object() && line.value("event", "") == "rescue")
+      numbers.insert(line.value("number", std::int64_t{0}));
+  });
+  return numbers;
+}
+
+void RunWatch::replay(const std::filesystem::path& stats_file) {
+  for_each_line(stats_file, [this](const std::string& text) {
+    const auto line = try_parse_json(text);
+    if (!line.is_object()) return;
     Values values;
     for (const auto& [name, value] : line.items()) {
       if (value.is_number()) values[name] = value.get<double>();
@@ -362,7 +380,7 @@ void RunWatch::replay(const std::filesystem::path& stats_file) {
                line["stage"].is_string()) {
       static_cast<void>(validation(line["stage"].get<std::string>(), values));
     }
-  }
+  });
 }
 
 }  // namespace valley

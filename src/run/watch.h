@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -125,5 +126,8 @@ class RunWatch {
   std::map<std::string, Norm> norms_;
   std::map<std::string, Gap> gaps_;
 };
+
+// The numbers of the rescues in a stats.jsonl.
+[[nodiscard]] std::set<std::int64_t> rescues_in(const std::filesystem::path& stats_file);
 
 }  // namespace valley

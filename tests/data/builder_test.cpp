@@ -282,7 +282,7 @@ TEST_F(BuilderTest, ForeignDirectoriesAreNotChanged) {
 
 TEST_F(BuilderTest, OneBuilderPerDirectory) {
   const DestinationLock lock(folder_ / "set");
-  expect_error(ExitCode::kCannotWrite, {"another valley shard build"},
+  expect_error(ExitCode::kCannotWrite, {"another valley process"},
                [this] { build_dataset(PatternSource(5), options()); });
 }
 

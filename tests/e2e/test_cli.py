@@ -63,7 +63,7 @@ def test_keys_option_lists_default_and_meaning(program, keys):
     listed = program.call("train", "--keys").stdout
     assert len(re.findall(r";\s+default ", listed)) == len(keys)  # on the next line after a long type
     assert {key.split(".")[0] for key in keys} == \
-        {"data", "model", "objective", "train", "optimizer", "checkpoint", "samples", "evaluate",
+        {"data", "model", "objective", "augment", "train", "optimizer", "checkpoint", "samples", "evaluate",
          "performance"}
 
 

@@ -212,3 +212,34 @@ def test_cuda_graphs_do_not_change_conditional_training(labeled, name):
     gpus.folder.mkdir()
     runs = [gpus.trained(None, *METHODS[name], f"performance.cuda_graph={switch}", "train.reproducible=true") for switch in ("on", "off")]
     assert tensors(checkpoint(runs[0])) == tensors(checkpoint(runs[1]))
+
+
+def test_many_samples_of_one_class_are_those_of_its_row(labeled, trained, tmp_path):
+    run = trained("began")
+    labeled.call("sample", run, "--count", 5, "--label", 2, "--to", tmp_path / "drawn", ranks=2)
+    _, row = sample(labeled, run, "--seeds", "0-4", "--label", 2)
+    for seed in range(5):
+        drawn = numpy.asarray(Image.open(tmp_path / "drawn" / f"{seed:08}.png"))
+        assert numpy.abs(drawn.astype(int) - row["pixels"][seed, ..., 0].astype(int)).max() <= 1
+    failed = labeled.call("sample", run, "--count", 5, "--label", "each", "--to", tmp_path / "other", expect=USAGE)
+    assert "name a class" in failed.error and not (tmp_path / "other").exists()
+
+
+def test_frames_of_a_path_also_change_the_class(labeled, trained, tmp_path):
+    """Seeds 0 and 1 have the classes 0 and 1."""
+    run, saved = trained("ebgan"), tmp_path / "ends.safetensors"
+    labeled.call("sample", run, "--seeds", "0-1", "--interpolate", 4, "-o", tmp_path / "walk.gif", "--save-latents", saved)
+    found = load_file(saved)
+    assert Image.open(tmp_path / "walk.gif").n_frames == len(found["pixels"]) == 5
+    assert numpy.allclose(found["labels"][:, :2], [[1 - i / 4, i / 4] for i in range(5)], atol=1e-6)
+    _, ends = sample(labeled, run, "--seeds", "0-1")
+    assert numpy.array_equal(found["latents"][[0, -1]], ends["latents"])
+
+
+def test_latents_and_class_of_an_own_sample_are_found(labeled, trained, tmp_path):
+    run = trained("magan")
+    labeled.call("sample", run, "--count", 6, "--first", 50, "--to", tmp_path / "drawn")
+    files = sorted((tmp_path / "drawn").glob("*.png"))
+    result = labeled.call("restore", run, *files, "--method", "latent", "-o", tmp_path / "fit.png", "--json")
+    for image in json.loads(result.stdout)["images"]:
+        assert image["latent"]["psnr_known"] is None or image["latent"]["psnr_known"] > 35

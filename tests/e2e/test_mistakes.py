@@ -203,7 +203,7 @@ WRONG_COMMAND_LINES = [
     (["train", "--resume"], "--resume"),
     (["train", "--keys", "nothing.like.it"], "nothing.like.it"),
     (["sample"], "run is required"),
-    (["sample", "runs"], "--out is required"),
+    (["sample", "runs"], "needs -o FILE"),
     (["sample", "runs", "-o", "p.png", "--interpolate", "1e3"], "1e3"),
     (["shard"], "valley shard needs a command: build"),
     (["shard", "biuld"], "did you mean \"build\"?"),

@@ -38,7 +38,7 @@ TEST_F(AugmentationTest, ReturnsTheSameTensorWithoutAPolicy) {
               at::allclose(augmented(make(kAll, 0.0)), many_, 0, 1e-6));
 }
 
-// Whatever the number of ranks and the size of microbatches.
+// The number of ranks and the size of microbatches have no influence.
 TEST_F(AugmentationTest, DependsOnThePositionOfASampleAlone) {
   const Augmentation augmentation = make(kAll, 0.6);
   const at::Tensor whole = augmented(augmentation);
