@@ -1,5 +1,6 @@
 #include "core/file_system.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,6 +46,25 @@ void flush_file(int descriptor, const std::string& path) {
           path, error_text(error_number));
     return;
   }
+}
+
+int write_and_close(int descriptor, std::string_view content) {
+  int failure = 0;
+  while (!content.empty() && failure == 0) {
+    const ::ssize_t n = ::write(descriptor, content.data(), content.size());
+    if (n < 0 && errno != EINTR) failure = errno;
+    if (n > 0) content.remove_prefix(static_cast<std::size_t>(n));
+  }
+  if (::close(descriptor) != 0 && failure == 0) failure = errno;
+  return failure;
+}
+
+void flush_file_system(const std::string& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) throw file_error("opening", folder, errno, true);
+  const int failure = ::syncfs(descriptor) == 0 || is_unsupported(errno) ? 0 : errno;
+  ::close(descriptor);
+  if (failure != 0) throw file_error("flushing", folder, failure, true);
 }
 
 }  // namespace valley

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace valley {
 
@@ -19,5 +20,13 @@ namespace valley {
 // fsync() of a file. Warns once per process where the file system cannot flush; Error (kCannotWrite
 // or kIo) naming `path` where flushing fails.
 void flush_file(int descriptor, const std::string& path);
+
+// Writes `content` to an open file and closes it, without a flush. Returns 0, or the errno of the
+// first failure.
+[[nodiscard]] int write_and_close(int descriptor, std::string_view content);
+
+// Flushes the file system that holds `folder`: for many files this costs less than a flush of each.
+// Nothing where that is not supported; Error (kCannotWrite or kIo) naming it where flushing fails.
+void flush_file_system(const std::string& folder);
 
 }  // namespace valley

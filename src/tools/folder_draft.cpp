@@ -74,23 +74,12 @@ void FolderDraft::write(const fs::path& relative, std::string_view content) cons
     descriptor = open();
   }
   if (descriptor < 0) throw file_error("creating", path.string(), errno, true);
-  int failure = 0;
-  while (!content.empty() && failure == 0) {
-    const ::ssize_t n = ::write(descriptor, content.data(), content.size());
-    if (n < 0 && errno != EINTR) failure = errno;
-    if (n > 0) content.remove_prefix(static_cast<std::size_t>(n));
-  }
-  if (::close(descriptor) != 0 && failure == 0) failure = errno;
+  const int failure = write_and_close(descriptor, content);
   if (failure != 0) throw file_error("writing", path.string(), failure, true);
 }
 
 void FolderDraft::commit() {
-  const int descriptor = ::open(draft_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) throw file_error("opening", draft_.string(), errno, true);
-  // One flush of the file system costs less than one per image.
-  const int failure = ::syncfs(descriptor) == 0 || is_unsupported(errno) ? 0 : errno;
-  ::close(descriptor);
-  if (failure != 0) throw file_error("flushing", draft_.string(), failure, true);
+  flush_file_system(draft_.string());
   const bool replaces = is_there(destination_, true);
   const fs::path old = hidden_beside(destination_, "export.old");
   if (replaces) {

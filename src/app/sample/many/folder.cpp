@@ -33,13 +33,7 @@ void write_unflushed(const fs::path& path, std::string_view content) {
   const fs::path temporary = path.parent_path() / fmt::format(".{}.tmp", path.filename().string());
   const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor < 0) throw file_error("creating", temporary.string(), errno, true);
-  int failure = 0;
-  while (!content.empty() && failure == 0) {
-    const ::ssize_t n = ::write(descriptor, content.data(), content.size());
-    if (n < 0 && errno != EINTR) failure = errno;
-    if (n > 0) content.remove_prefix(static_cast<std::size_t>(n));
-  }
-  if (::close(descriptor) != 0 && failure == 0) failure = errno;
+  int failure = write_and_close(descriptor, content);
   if (failure == 0 && std::rename(temporary.c_str(), path.c_str()) != 0) failure = errno;
   if (failure == 0) return;
   ::unlink(temporary.c_str());
@@ -167,14 +161,15 @@ fs::path RawFiles::path(std::uint64_t block) const {
   return folder_ / fmt::format("block-{:08}.raw", block);
 }
 
+bool RawFiles::is_whole(std::string_view bytes) const {
+  const std::size_t size = blocks_.size * image_bytes_;
+  return bytes.size() == size + kCrcBytes &&
+         crc32c(as_bytes(bytes.substr(0, size))) == little_endian(bytes.substr(size));
+}
+
 bool RawFiles::has(std::uint64_t block) const {
   const fs::path file = path(block);
-  if (type_of_file(file, true) != fs::file_type::regular) return false;
-  const std::string bytes = read_file(file);
-  const std::size_t size = blocks_.size * image_bytes_;
-  if (bytes.size() != size + kCrcBytes) return false;
-  const std::string_view text = bytes;
-  return crc32c(as_bytes(text.substr(0, size))) == little_endian(text.substr(size));
+  return type_of_file(file, true) == fs::file_type::regular && is_whole(read_file(file));
 }
 
 void RawFiles::write(std::uint64_t block, const at::Tensor& pixels) const {
@@ -187,24 +182,13 @@ void RawFiles::write(std::uint64_t block, const at::Tensor& pixels) const {
 }
 
 std::string RawFiles::read(std::uint64_t block) const {
-  std::string bytes = read_file(path(block));
-  const std::size_t size = blocks_.size * image_bytes_;
-  const std::string_view text = bytes;
-  if (bytes.size() != size + kCrcBytes ||
-      crc32c(as_bytes(text.substr(0, size))) != little_endian(text.substr(size)))
+  const std::string bytes = read_file(path(block));
+  if (!is_whole(bytes))
     throw Error(ExitCode::kData, "{}: it is damaged; remove it and repeat the command",
                 path(block).string());
   const std::uint64_t first = blocks_.begin_of(block);
   return bytes.substr((first - block * blocks_.size) * image_bytes_,
                       (blocks_.end_of(block) - first) * image_bytes_);
-}
-
-void flush_folder(const fs::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) throw file_error("opening", folder.string(), errno, true);
-  const int failure = ::syncfs(descriptor) == 0 || is_unsupported(errno) ? 0 : errno;
-  ::close(descriptor);
-  if (failure != 0) throw file_error("flushing", folder.string(), failure, true);
 }
 
 }  // namespace valley::app

@@ -65,6 +65,7 @@ class RawFiles final : public BlockFiles {
 
  private:
   [[nodiscard]] std::filesystem::path path(std::uint64_t block) const;
+  [[nodiscard]] bool is_whole(std::string_view bytes) const;  // by size and checksum
   std::filesystem::path folder_;
   SeedBlocks blocks_;
   std::uint64_t image_bytes_;
@@ -72,8 +73,5 @@ class RawFiles final : public BlockFiles {
 
 // True for the bytes of a PNG file whose chunks are all there, with the right checksums.
 [[nodiscard]] bool is_whole_png(std::string_view bytes);
-
-// Flushes the file system of the folder.
-void flush_folder(const std::filesystem::path& folder);
 
 }  // namespace valley::app

@@ -17,6 +17,7 @@
 #include "app/sample/many/outputs.h"
 #include "comm/world.h"
 #include "core/error.h"
+#include "core/file_system.h"
 #include "core/file_type.h"
 #include "core/hash.h"
 #include "core/json_text.h"
@@ -171,7 +172,7 @@ class ManyRun {
       return true;
     }));
     const std::uint64_t kept = draw_missing_blocks(world_, team_, source_, request_.blocks, files);
-    if (request_.kind == Kind::kPngs) flush_folder(folder);
+    if (request_.kind == Kind::kPngs) flush_file_system(folder.string());
     world_.host().barrier();
     return kept;
   }
