@@ -27,8 +27,11 @@ void differentiate(const at::Tensor& loss, const Microbatch& microbatch) {
 
 }  // namespace
 
-at::Tensor HingeUpdates::real_energies(const Microbatch& microbatch) const {
-  const at::Tensor x = augmentation_(microbatch.images(), microbatch, RandomStream::kAugmentReal);
+at::Tensor HingeUpdates::real_images(const Microbatch& microbatch) const {
+  return augmentation_(microbatch.images(), microbatch, RandomStream::kAugmentReal);
+}
+
+at::Tensor HingeUpdates::real_energies(const Microbatch& microbatch, const at::Tensor& x) const {
   at::Tensor energies =
       sample_energies(energy_, x, model_.discriminator().reconstruct(x, labels_.real(microbatch)));
   microbatch.record_metric(metric::kRealEnergy, energies);
@@ -37,12 +40,12 @@ at::Tensor HingeUpdates::real_energies(const Microbatch& microbatch) const {
 
 void HingeUpdates::measure(const Microbatch& microbatch, const at::Tensor& sums) const {
   const at::NoGradGuard no_grad;
-  sums[real_sums::kReal].add_(real_energies(microbatch).sum());
+  sums[real_sums::kReal].add_(real_energies(microbatch, real_images(microbatch)).sum());
   sums[real_sums::kCount].add_(static_cast<double>(microbatch.size()));
 }
 
 void HingeUpdates::reals(const Microbatch& microbatch, const at::Tensor& sums) const {
-  const at::Tensor energies = real_energies(microbatch);
+  const at::Tensor energies = real_energies(microbatch, real_images(microbatch));
   differentiate(energies.mean(), microbatch);
   sums[real_sums::kReal].add_(energies.detach().sum());
   sums[real_sums::kCount].add_(static_cast<double>(microbatch.size()));
@@ -51,7 +54,8 @@ void HingeUpdates::reals(const Microbatch& microbatch, const at::Tensor& sums) c
 void HingeUpdates::discriminator(const Microbatch& microbatch, const at::Tensor& margin,
                                  const at::Tensor& sums) const {
   using namespace discriminator_sums;
-  const at::Tensor real = real_energies(microbatch);
+  const at::Tensor x = real_images(microbatch);
+  const at::Tensor real = real_energies(microbatch, x);
   differentiate(real.mean(), microbatch);
   sums[kReal].add_(real.detach().sum());
   if (augmentation_.is_adaptive()) sums[kSigns].add_(augmentation_.signs(real.detach()));
@@ -68,12 +72,11 @@ void HingeUpdates::discriminator(const Microbatch& microbatch, const at::Tensor&
   sums[kHinge].add_(hinges.detach().sum());
   sums[kActive].add_((hinges.detach() > 0).sum());
   sums[kCount].add_(static_cast<double>(microbatch.size()));
-  if (labels_.mismatch_weight() > 0) mismatched(microbatch, margin, sums);
+  if (labels_.mismatch_weight() > 0) mismatched(microbatch, x, margin, sums);
 }
 
-void HingeUpdates::mismatched(const Microbatch& microbatch, const at::Tensor& margin,
-                              const at::Tensor& sums) const {
-  const at::Tensor x = augmentation_(microbatch.images(), microbatch, RandomStream::kAugmentReal);
+void HingeUpdates::mismatched(const Microbatch& microbatch, const at::Tensor& x,
+                              const at::Tensor& margin, const at::Tensor& sums) const {
   const at::Tensor energies = sample_energies(
       energy_, x, model_.discriminator().reconstruct(x, labels_.mismatched(microbatch)));
   const at::Tensor hinges = at::relu(margin.to(energies.scalar_type()) - energies);

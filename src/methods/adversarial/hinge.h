@@ -81,8 +81,10 @@ class HingeUpdates {
   [[nodiscard]] const Augmentation& augmentation() const { return augmentation_; }
 
  private:
-  [[nodiscard]] at::Tensor real_energies(const Microbatch& microbatch) const;  // [B]
-  void mismatched(const Microbatch& microbatch, const at::Tensor& margin,
+  [[nodiscard]] at::Tensor real_images(const Microbatch& microbatch) const;  // augmented
+  // `x`: real_images(microbatch); returns [B].
+  [[nodiscard]] at::Tensor real_energies(const Microbatch& microbatch, const at::Tensor& x) const;
+  void mismatched(const Microbatch& microbatch, const at::Tensor& x, const at::Tensor& margin,
                   const at::Tensor& sums) const;
   const AutoencoderGan& model_;
   Energy energy_;

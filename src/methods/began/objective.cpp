@@ -129,14 +129,15 @@ class Began : public Objective {
   // Gradients of the term L(x), and of mismatched pairs after it; returns L(x).
   [[nodiscard]] at::Tensor real_gradients(const Microbatch& microbatch,
                                           const at::Tensor& sums) const {
-    const at::Tensor real = real_energy(microbatch);
+    const at::Tensor x = augmentation_(microbatch.images(), microbatch, RandomStream::kAugmentReal);
+    const at::Tensor real = real_energy(microbatch, x);
     real.backward(at::full({}, microbatch.weight(), real.options()));
-    if (labels_.mismatch_weight() > 0) mismatched(microbatch, sums);
+    if (labels_.mismatch_weight() > 0) mismatched(microbatch, x, sums);
     return real.detach();
   }
 
-  [[nodiscard]] at::Tensor real_energy(const Microbatch& microbatch) const {
-    const at::Tensor x = augmentation_(microbatch.images(), microbatch, RandomStream::kAugmentReal);
+  // `x`: the augmented real images.
+  [[nodiscard]] at::Tensor real_energy(const Microbatch& microbatch, const at::Tensor& x) const {
     const at::Tensor reconstruction =
         model_.discriminator().reconstruct(x, labels_.real(microbatch));
     record_energies(microbatch, metric::kRealEnergy, x, reconstruction);
@@ -144,8 +145,7 @@ class Began : public Objective {
   }
 
   // The term of real images with a wrong class.
-  void mismatched(const Microbatch& microbatch, const at::Tensor& sums) const {
-    const at::Tensor x = augmentation_(microbatch.images(), microbatch, RandomStream::kAugmentReal);
+  void mismatched(const Microbatch& microbatch, const at::Tensor& x, const at::Tensor& sums) const {
     const at::Tensor energies = sample_energies(
         Energy::kL1Mean, x, model_.discriminator().reconstruct(x, labels_.mismatched(microbatch)));
     const at::Tensor hinges = at::relu(mismatch_margin_ - energies);
