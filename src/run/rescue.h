@@ -56,9 +56,9 @@ struct RescuePlan {
   std::optional<std::filesystem::path> checkpoint;  // absent: the initial state
 };
 // The next rescue, after `before` of this run and its source: from the newest healthy checkpoint in
-// `folder` before the loss. If the previous
-// rescue continued from there, it has failed, and an earlier healthy one is taken if there is one.
-// Without a healthy checkpoint from the initial state. nullopt after options.max_rescues.
+// `folder` before the loss. If the previous rescue continued from there, it has failed, and an
+// earlier healthy one is taken if there is one. Without a healthy checkpoint from the initial
+// state. nullopt after options.max_rescues.
 [[nodiscard]] std::optional<RescuePlan> plan_rescue(const TrainOptions& options,
                                                     const std::filesystem::path& folder,
                                                     const TrainingLoss& loss,

@@ -17,9 +17,6 @@
 namespace valley::app {
 namespace {
 
-constexpr std::int64_t kMinClassSteps = 2;
-constexpr std::int64_t kMaxClassSteps = 4096;
-
 std::optional<std::int64_t> parse_class(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -102,11 +99,11 @@ std::vector<std::int64_t> chosen_classes(const LabelChoice& choice, std::int64_t
 
 std::int64_t class_walk_steps(const LabelChoice& choice, const LatentArguments& latents) {
   const std::int64_t steps = latents.interpolate;
-  if (steps < kMinClassSteps || steps > kMaxClassSteps)
+  if (steps < kMinWalkSteps || steps > kMaxWalkSteps)
     throw Error(ExitCode::kUsage,
                 "--label {}..{} walks between two classes: set its number of steps with "
                 "--interpolate, from {} to {}",
-                choice.classes[0], choice.classes[1], kMinClassSteps, kMaxClassSteps);
+                choice.classes[0], choice.classes[1], kMinWalkSteps, kMaxWalkSteps);
   if (latents.loop || latents.path != "auto")
     throw Error(ExitCode::kUsage,
                 "--label {}..{} walks between two classes with constant latent vectors: leave "

@@ -14,8 +14,6 @@
 namespace valley::app {
 namespace {
 
-constexpr std::int64_t kMaxWalkSteps = 4096;
-
 LatentPath requested_path(const LatentArguments& a, const SavedModel& saved) {
   if (a.path == "linear") return LatentPath::kLinear;
   if (a.path == "spherical") return LatentPath::kSpherical;
@@ -73,10 +71,10 @@ std::int64_t count_interpolated(const LatentArguments& a, std::int64_t ends, boo
                 "--loop is for frames: name a GIF or numbered PNGs (-o 'frames/%04d.png')");
   std::int64_t n = ends;
   if (a.interpolate != 0) {
-    if (a.interpolate < 2 || a.interpolate > kMaxWalkSteps || ends < 2)
+    if (a.interpolate < kMinWalkSteps || a.interpolate > kMaxWalkSteps || ends < 2)
       throw Error(ExitCode::kUsage,
-                  "--interpolate {}: it needs from 2 to {} steps and at least 2 {}", a.interpolate,
-                  kMaxWalkSteps, a.file.empty() ? "seeds" : "latent vectors");
+                  "--interpolate {}: it needs from {} to {} steps and at least 2 {}", a.interpolate,
+                  kMinWalkSteps, kMaxWalkSteps, a.file.empty() ? "seeds" : "latent vectors");
     n = is_animated ? count_walk_frames(ends, a.interpolate, a.loop) : (ends - 1) * a.interpolate;
   }
   if (n > max)

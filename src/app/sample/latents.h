@@ -12,6 +12,10 @@
 
 namespace valley::app {
 
+// Limits of --interpolate.
+inline constexpr std::int64_t kMinWalkSteps = 2;
+inline constexpr std::int64_t kMaxWalkSteps = 4096;
+
 struct LatentArguments {
   std::string file;              // --latents
   std::int64_t interpolate = 0;  // steps from each latent vector to the next; 0: no path
