@@ -24,4 +24,8 @@ at::Tensor DatasetSource::pixels(std::uint64_t first, std::int64_t n) const {
   return pixels;
 }
 
+std::int64_t DatasetSource::label(std::uint64_t i) const {
+  return dataset_->label(order_.image_at(offset_ + i));
+}
+
 }  // namespace valley

@@ -16,6 +16,7 @@ class DatasetSource final : public SampleSource {
   DatasetSource(std::shared_ptr<const Dataset> dataset, std::uint64_t seed, std::uint64_t offset);
   // Verifies the CRC32C of each image: error kData naming shard and row.
   [[nodiscard]] at::Tensor pixels(std::uint64_t first, std::int64_t n) const override;
+  [[nodiscard]] std::int64_t label(std::uint64_t i) const override;
 
  private:
   std::shared_ptr<const Dataset> dataset_;

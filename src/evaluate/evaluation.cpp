@@ -62,19 +62,23 @@ void require_measurable(std::int64_t height, std::int64_t width, const std::stri
       where, width, height, kMinSide);
 }
 
-Evaluator::Evaluator(const Team& team, std::shared_ptr<const Dataset> dataset, std::int64_t images,
-                     std::uint64_t seed, const FeatureNetwork* network)
-    : team_(team), dataset_(std::move(dataset)), images_(images), seed_(seed), network_(network) {
-  VALLEY_CHECK(2 * images <= static_cast<std::int64_t>(dataset_->size()));
+RealImages choose_real_images(const std::shared_ptr<const Dataset>& dataset, std::int64_t images,
+                              std::uint64_t seed) {
+  VALLEY_CHECK(2 * images <= static_cast<std::int64_t>(dataset->size()));
+  return {std::make_unique<DatasetSource>(dataset, seed, 0),
+          std::make_unique<DatasetSource>(dataset, seed, static_cast<std::uint64_t>(images)),
+          images, dataset->height()};
 }
+
+Evaluator::Evaluator(const Team& team, RealImages real, std::uint64_t seed,
+                     const FeatureNetwork* network)
+    : team_(team), real_(std::move(real)), seed_(seed), network_(network) {}
 
 std::vector<Metric> Evaluator::evaluate(const SampleSource& samples) {
   const SingleThreaded single;
-  const DatasetSource data(dataset_, seed_, 0);
-  const DatasetSource other_data(dataset_, seed_, static_cast<std::uint64_t>(images_));
-  const ImageSet real(data, images_);
-  const ImageSet other(other_data, images_);
-  ImageSet generated(samples, images_);
+  const ImageSet real(*real_.data, real_.images);
+  const ImageSet other(*real_.others, real_.images);
+  ImageSet generated(samples, real_.images);
   generated.keep(team_, "samples");
   Sets sets = {&generated};
   if (floors_.empty()) sets.push_back(&other);
@@ -97,7 +101,7 @@ std::vector<Metric> Evaluator::evaluate(const SampleSource& samples) {
 
 void Evaluator::add_patches(const ImageSet& real, const Sets& sets,
                             std::vector<Values>& values) const {
-  const std::vector<std::int64_t> sides = pyramid_sides(dataset_->height());
+  const std::vector<std::int64_t> sides = pyramid_sides(real_.side);
   const auto levels = static_cast<std::int64_t>(sides.size());
   std::vector<Values> found(sets.size());
   std::vector<double> means(sets.size(), 0.0);
@@ -109,7 +113,7 @@ void Evaluator::add_patches(const ImageSet& real, const Sets& sets,
     std::vector<at::Tensor> others;
     for (const ImageSet* set : sets) others.push_back(patches(*set));
     const std::vector<double> distances =
-        sliced_distances(team_, seed_, reference, others, images_);
+        sliced_distances(team_, seed_, reference, others, real_.images);
     for (std::size_t i = 0; i < sets.size(); ++i) {
       const std::string name = fmt::format("swd/{}", sides[static_cast<std::size_t>(level)]);
       found[i].push_back({name, distances[i], Better::kLower});

@@ -45,12 +45,25 @@ struct SampleCount {
 // Error kData naming `where` for images that are not square or smaller than 16 pixels.
 void require_measurable(std::int64_t height, std::int64_t width, const std::string& where);
 
+// Real images: those to compare with, and as many others for the floor.
+struct RealImages {
+  std::unique_ptr<SampleSource> data;
+  std::unique_ptr<SampleSource> others;
+  std::int64_t images = 0;  // in each set
+  std::int64_t side = 0;    // pixels
+};
+// Disjoint random sets of `images` images of `dataset`, which must have at least twice as many.
+[[nodiscard]] RealImages choose_real_images(const std::shared_ptr<const Dataset>& dataset,
+                                            std::int64_t images, std::uint64_t seed);
+
 class Evaluator {
  public:
-  // Compares sets of `images` images with `dataset`, which must have at least twice as many.
-  // `network`: for FID, or null; it must outlive the evaluator.
-  Evaluator(const Team& team, std::shared_ptr<const Dataset> dataset, std::int64_t images,
-            std::uint64_t seed, const FeatureNetwork* network = nullptr);
+  // `seed`: of patches, directions and pairs. `network`: for FID, or null; it must outlive the
+  // evaluator.
+  Evaluator(const Team& team, RealImages real, std::uint64_t seed,
+            const FeatureNetwork* network = nullptr);
+
+  [[nodiscard]] const RealImages& real() const { return real_; }
 
   // Collective. Measures floors in the first call only. Sets LibTorch to one thread meanwhile.
   [[nodiscard]] std::vector<Metric> evaluate(const SampleSource& samples);
@@ -71,8 +84,7 @@ class Evaluator {
   void add_channels(const Sets& sets, std::vector<Values>& values) const;
 
   Team team_;
-  std::shared_ptr<const Dataset> dataset_;
-  std::int64_t images_;
+  RealImages real_;
   std::uint64_t seed_;
   const FeatureNetwork* network_;
   Values floors_;

@@ -26,16 +26,18 @@ constexpr std::int64_t kBlock = 32;
 class GibbsSource final : public SampleSource {
  public:
   GibbsSource(const DeepBeliefNetwork& dbn, const GibbsSettings& settings, at::Device device)
-      : sampler_(dbn, settings, device), device_(device) {}
+      : sampler_(dbn, settings, device), label_(settings.label.value_or(-1)), device_(device) {}
 
   [[nodiscard]] at::Tensor pixels(std::uint64_t first, std::int64_t n) const override {
     const at::Tensor images = to_symmetric(sampler_.images(first, n), PixelRange::kUnit);
     return kernels::bytes_from_images(images).to(at::kCPU);
   }
+  [[nodiscard]] std::int64_t label(std::uint64_t /*seed*/) const override { return label_; }
   [[nodiscard]] at::Device device() const override { return device_; }
 
  private:
   GibbsSampler sampler_;
+  std::int64_t label_;
   at::Device device_;
 };
 

@@ -44,13 +44,16 @@ at::Tensor latents_from_seeds(std::span<const std::uint64_t> seeds, const Latent
   return z.to(device);
 }
 
+std::int64_t label_from_seed(std::uint64_t seed, std::int64_t labels) {
+  return static_cast<std::int64_t>(seed % static_cast<std::uint64_t>(labels));
+}
+
 at::Tensor labels_from_seeds(std::span<const std::uint64_t> seeds, std::int64_t labels,
                              at::Device device) {
   if (labels == 0) return {};
   at::Tensor classes = at::empty({static_cast<std::int64_t>(seeds.size())}, at::kLong);
   auto* out = classes.mutable_data_ptr<std::int64_t>();
-  for (const std::uint64_t seed : seeds)
-    *out++ = static_cast<std::int64_t>(seed % static_cast<std::uint64_t>(labels));
+  for (const std::uint64_t seed : seeds) *out++ = label_from_seed(seed, labels);
   return classes.to(device);
 }
 

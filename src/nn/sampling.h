@@ -30,8 +30,10 @@ void fill_latents(const at::Tensor& z, const LatentDraw& draw, std::uint64_t see
 [[nodiscard]] at::Tensor latents_from_seeds(std::span<const std::uint64_t> seeds,
                                             const LatentDraw& draw, at::Device device);
 
-// The class of each seed's sample unless one is chosen: seed modulo `labels`, so that consecutive
-// seeds cycle through the classes. int64 [n] on `device`; undefined if `labels` is 0.
+// The class of a seed's sample unless one is chosen: seed modulo `labels`, so that consecutive
+// seeds cycle through the classes; and those of many seeds, int64 [n] on `device`, undefined if
+// `labels` is 0.
+[[nodiscard]] std::int64_t label_from_seed(std::uint64_t seed, std::int64_t labels);
 [[nodiscard]] at::Tensor labels_from_seeds(std::span<const std::uint64_t> seeds,
                                            std::int64_t labels, at::Device device);
 

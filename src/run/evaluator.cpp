@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "evaluate/class_evaluation.h"
 #include "inference/sample_source.h"
 #include "kernels/device.h"
 #include "nn/sampling.h"
@@ -80,8 +81,9 @@ std::optional<RunEvaluation> RunEvaluator::evaluate(const Trainer& trainer) {
 
 std::unique_ptr<SampleSource> RunEvaluator::source_of(const Trainer& trainer) {
   if (trainer.model().has_network("generator"))
-    return make_generator_source(trainer.sampled_model(), latent_draw(experiment_.model),
-                                 world_.device().device());
+    return make_generator_source(
+        trainer.sampled_model(), latent_draw(experiment_.model), world_.device().device(),
+        classes_as_in(dataset_, experiment_.seed(), wanted_, experiment_.model.labels));
   at::Tensor pixels;
   if (world_.rank() == 0) pixels = trainer.sample(wanted_).contiguous();
   const at::Tensor count = at::full({}, world_.rank() == 0 ? pixels.size(0) : 0, at::kLong);
@@ -98,8 +100,9 @@ void RunEvaluator::prepare(std::int64_t samples) {
   if (evaluator_ && samples == samples_) return;
   const auto threads = static_cast<int>(
       experiment_.train.threads.value_or(threads_for_rank(world_.host().local_size())));
-  evaluator_ = std::make_unique<Evaluator>(Team{&world_.host(), threads, {}}, dataset_, samples,
-                                           experiment_.seed());
+  evaluator_ = std::make_unique<Evaluator>(
+      Team{&world_.host(), threads, {}}, choose_real_images(dataset_, samples, experiment_.seed()),
+      experiment_.seed());
   samples_ = samples;
 }
 

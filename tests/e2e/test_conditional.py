@@ -4,14 +4,16 @@ import json
 import subprocess
 import sys
 
+import h5py
 import numpy
 import pytest
 from fake_gpus import FakeGpus, needs_fake_gpus, tensors
 from PIL import Image
-from program import CONFIG, DATA, REPOSITORY, USAGE, Program, bits, checkpoint, reports
+from program import CONFIG, DATA, REPOSITORY, USAGE, Program, bits, checkpoint, reports, stats
 from safetensors.numpy import load_file, save_file
 
 SIDE, CLASSES, LAST = 28, 3, 8
+IMAGES = (24, 22, 12)  # of each class
 METHODS = {
     "ebgan": ("model.name=ebgan", "objective.name=ebgan", "model.batch_norm=true", "objective.label_sampling=balanced",
               "objective.margin_rmse=1.5"),
@@ -27,7 +29,7 @@ def labeled(tmp_path_factory):
     rng = numpy.random.default_rng(0)
     for kind in range(CLASSES):
         (folder / "images" / str(kind)).mkdir(parents=True)
-        for i in range(12):
+        for i in range(IMAGES[kind]):
             picture = numpy.zeros((SIDE, SIDE), numpy.uint8)
             y, x = rng.integers(4, 16), 2 + 8 * kind
             picture[y:y + 8, x:x + 8] = 255
@@ -243,3 +245,74 @@ def test_latents_and_class_of_an_own_sample_are_found(labeled, trained, tmp_path
     result = labeled.call("restore", run, *files, "--method", "latent", "-o", tmp_path / "fit.png", "--json")
     for image in json.loads(result.stdout)["images"]:
         assert image["latent"]["psnr_known"] is None or image["latent"]["psnr_known"] > 35
+
+
+def evaluate(program, run, *arguments, ranks=None):
+    return json.loads(program.call("evaluate", run, "--data", program.folder / "shards", "--json", *arguments, ranks=ranks).stdout)
+
+
+def test_samples_of_an_evaluation_have_the_classes_of_the_data(labeled, trained, tmp_path):
+    """The mean of a channel does not depend on the order, so that samples with the same classes must have the same mean."""
+    run = trained("magan")
+    found = evaluate(labeled, run)
+    assert found["samples"]["class_shares"] == "data"
+    bare = tmp_path / "bare"
+    labeled.call("shard", "build", "--source", labeled.folder / "images", "--dest", bare, "--resolution", SIDE, "--channels", "gray",
+                 "--labels", "none")
+    equal = json.loads(labeled.call("evaluate", run, "--data", bare, "--json").stdout)
+    assert equal["samples"]["class_shares"] == "equal" and equal["metrics"]["swd"] != found["metrics"]["swd"]
+    _, drawn = sample(labeled, run, "--seeds", "0-28")
+    assert equal["metrics"]["mean/0"]["value"] == pytest.approx(drawn["pixels"].mean() / 255, abs=2e-5)
+    watched = labeled.trained(None, *METHODS["magan"], f"evaluate.every={LAST}", "evaluate.samples=29")
+    [line] = [line for line in stats(watched) if line.get("event") == "evaluate" and line["step"] == LAST]
+    assert line["swd"] == found["metrics"]["swd"]["value"]
+
+
+def test_metrics_per_class_are_those_of_its_samples_and_images(labeled, trained, tmp_path):
+    run = trained("magan")
+    found = evaluate(labeled, run, "--per-class")
+    assert found["metrics"] == evaluate(labeled, run)["metrics"]
+    assert [(c["class"], c["name"], c["images"]) for c in found["classes"]] == [(0, "0", 12), (1, "1", 11), (2, "2", 6)]
+    assert found["classes"][2]["metrics"] == {}
+    for c in found["classes"][:2]:
+        assert c["metrics"].keys() == found["metrics"].keys()
+        _, drawn = sample(labeled, run, "--seeds", f"0-{c['images'] - 1}", "--label", c["class"])
+        assert c["metrics"]["mean/0"]["value"] == pytest.approx(drawn["pixels"].mean() / 255, abs=2e-5)
+        # Squares that move only up and down: other images of the class are nearer than those of all classes.
+        assert c["metrics"]["distance"]["floor"] < found["metrics"]["distance"]["floor"]
+    assert evaluate(labeled, run, "--per-class", ranks=2) == found
+    table = labeled.call("evaluate", run, "--data", labeled.folder / "shards", "--per-class").stdout
+    rows = table.split("\n\n")[2].splitlines()
+    swd = found["classes"][1]["metrics"]["swd"]
+    assert rows[0].split()[:2] == ["class", "images"] and f"{swd['value']:.2f} ({swd['floor']:.2f})" in rows[2]
+    assert "too few" in rows[3]
+    # A class of the data alone gives the same values, as its images have the same order-free means.
+    own = json.loads(labeled.call("evaluate", "--samples", labeled.folder / "shards", "--data", labeled.folder / "shards", "--json",
+                                  "--per-class").stdout)
+    assert [c["metrics"]["swd"]["value"] for c in own["classes"][:2]] == [0, 0]
+
+
+def test_drawn_shards_and_arrays_hold_the_classes(labeled, trained, tmp_path):
+    run = trained("magan")
+    for name, arguments, labels in (("all", [], [(5 + i) % CLASSES for i in range(40)]), ("one", ["--label", 1], [1] * 40)):
+        many = ["sample", run, "--count", 40, "--first", 5, *arguments]
+        labeled.call(*many, "--to", tmp_path / name, "--shards")
+        stored = [h5py.File(path)["labels"][:] for path in sorted((tmp_path / name).glob("shard-*.h5"))]
+        assert numpy.concatenate(stored).tolist() == labels
+        labeled.call(*many, "--to", tmp_path / f"{name}.npz")
+        with numpy.load(tmp_path / f"{name}.npz") as arrays:
+            assert arrays["arr_1"].dtype == numpy.int64 and arrays["arr_1"].tolist() == labels
+    found = json.loads(labeled.call("evaluate", "--samples", tmp_path / "all", "--data", labeled.folder / "shards", "--per-class",
+                                    "--json").stdout)
+    assert [c["images"] for c in found["classes"]] == [12, 11, 6]
+
+
+def test_metrics_per_class_need_classes(labeled, trained, tmp_path):
+    plain = labeled.trained(None, *METHODS["began"], "model.labels=0", "train.steps=1")
+    shards = labeled.folder / "shards"
+    assert "model.labels" in labeled.call("evaluate", plain, "--data", shards, "--per-class", expect=USAGE).error
+    bare = tmp_path / "bare"
+    labeled.call("shard", "build", "--source", labeled.folder / "images", "--dest", bare, "--resolution", SIDE, "--channels", "gray",
+                 "--labels", "none")
+    for arguments in ([trained("began"), "--data", bare], ["--samples", bare, "--data", shards]):
+        assert "have no classes" in labeled.call("evaluate", *arguments, "--per-class", expect=DATA).error

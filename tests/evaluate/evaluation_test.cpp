@@ -71,7 +71,7 @@ TEST(DatasetSource, DisjointRangesShareNoImage) {
 TEST(Evaluator, RanksSimilarImagesAboveWorseOnes) {
   const TeamOfOne one;
   const auto dataset = std::make_shared<Stored>(noise(160, false));
-  Evaluator evaluator(one.team, dataset, 80, 0);
+  Evaluator evaluator(one.team, choose_real_images(dataset, 80, 0), 0);
   const int threads = at::get_num_threads();
   auto same = by_name(evaluator.evaluate(StoredImages(noise(80, false))));
   auto worse = by_name(evaluator.evaluate(StoredImages(noise(80, true))));
@@ -96,7 +96,8 @@ TEST(Evaluator, IsBitwiseEqualOnAnyNumberOfThreads) {
   std::vector<Metric> first;
   for (const int threads : {1, 2, 5}) {
     const TeamOfOne one(threads);
-    const std::vector<Metric> found = Evaluator(one.team, dataset, 35, 3).evaluate(samples);
+    const std::vector<Metric> found =
+        Evaluator(one.team, choose_real_images(dataset, 35, 3), 3).evaluate(samples);
     if (first.empty()) first = found;
     ASSERT_EQ(found.size(), first.size());
     for (std::size_t i = 0; i < found.size(); ++i) {

@@ -1,7 +1,9 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "app/commands.h"
 #include "app/evaluate/report.h"
@@ -12,6 +14,7 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "evaluate/class_evaluation.h"
 #include "evaluate/dataset_source.h"
 #include "evaluate/evaluation.h"
 #include "evaluate/feature_network.h"
@@ -33,7 +36,8 @@ constexpr const char* kEvaluateHelp =
     "  valley evaluate runs/00007-began-64 --data data/emoji-64 --untrained   initial weights\n"
     "  valley evaluate --samples shards/drawn --data data/emoji-64 --json     images as "
     "shards\n"
-    "  valley evaluate RUN --data SHARDS --inception inception-2015-12-05.pt  FID too";
+    "  valley evaluate RUN --data SHARDS --inception inception-2015-12-05.pt  FID too\n"
+    "  valley evaluate RUN --data SHARDS --per-class                          each class too";
 
 struct EvaluateArguments {
   std::string run;
@@ -47,6 +51,7 @@ struct EvaluateArguments {
   std::uint64_t seed = 0;
   bool raw = false;
   bool untrained = false;
+  bool per_class = false;
   bool json = false;
 };
 
@@ -55,6 +60,7 @@ struct Subject {
   std::shared_ptr<const Dataset> images;
   std::unique_ptr<SavedModel> model;
   std::unique_ptr<SampleSource> source;
+  std::unique_ptr<ImagesByClass> by_class;  // with --per-class: `images` by class
 };
 
 void check_arguments(const EvaluateArguments& a) {
@@ -85,6 +91,9 @@ Subject open_shards(const EvaluateArguments& a, EvaluationReport& report) {
   Subject subject;
   subject.images = Dataset::open(a.samples);
   subject.source = std::make_unique<DatasetSource>(subject.images, a.seed, 0);
+  if (a.per_class)
+    subject.by_class =
+        std::make_unique<ImagesByClass>(subject.images, count_classes(*subject.images), a.seed);
   report.samples = a.samples;
   report.fingerprint = subject.images->fingerprint();
   if (report.fingerprint == report.data_fingerprint)
@@ -97,7 +106,6 @@ Subject open_model(const EvaluateArguments& a, at::Device device, EvaluationRepo
   subject.model = std::make_unique<SavedModel>(
       load_model(a.run, weights_to_load(a.raw || a.untrained), device));
   if (a.untrained) reset_weights(*subject.model, a.seed);
-  subject.source = make_sample_source(*subject.model, device, a.steps);
   report.samples = subject.model->file.string();
   report.weights = a.untrained ? "untrained" : subject.model->averaged ? "averaged" : "raw";
   return subject;
@@ -137,6 +145,54 @@ std::unique_ptr<FeatureNetwork> open_network(const EvaluateArguments& a, at::Dev
   return network;
 }
 
+bool is_conditional(const Subject& subject) {
+  return subject.model != nullptr && subject.model->options.labels > 0 &&
+         subject.model->model->has_network("generator");
+}
+
+// The classes of both sets, for --per-class.
+std::unique_ptr<ImagesByClass> sort_by_class(const EvaluateArguments& a, const Subject& subject,
+                                             const std::shared_ptr<const Dataset>& data) {
+  if (!a.per_class) return nullptr;
+  if (subject.model && !is_conditional(subject))
+    throw Error(
+        ExitCode::kUsage,
+        "--per-class: samples of {} have no classes; it needs a generator that was trained with "
+        "model.labels, or --samples DIR with classes",
+        subject.model->file.string());
+  const std::int64_t classes = count_classes(*data);
+  if (classes == 0)
+    throw Error(ExitCode::kData,
+                "--per-class: the images of {} have no classes; build shards of a folder with one "
+                "subfolder per class, or leave it out",
+                a.data);
+  const std::int64_t drawn =
+      subject.model ? subject.model->options.labels : subject.by_class->classes();
+  if (drawn == 0)
+    throw Error(ExitCode::kData, "--per-class: the images of {} have no classes; leave it out",
+                a.samples);
+  return std::make_unique<ImagesByClass>(data, std::min(classes, drawn), a.seed);
+}
+
+// The samples to compare with `data`, once the number of images is known.
+void open_source(const EvaluateArguments& a, at::Device device,
+                 const std::shared_ptr<const Dataset>& data, Subject& subject,
+                 EvaluationReport& report) {
+  if (!subject.model) return;
+  ClassOfSeed classes;
+  if (is_conditional(subject)) {
+    classes = classes_as_in(data, a.seed, report.images, subject.model->options.labels);
+    report.class_shares = classes ? "data" : "equal";
+  }
+  subject.source = make_sample_source(*subject.model, device, a.steps, std::move(classes));
+}
+
+ClassSamples samples_of_class(const Subject& subject, std::int64_t label) {
+  if (subject.by_class) return {subject.by_class->source(label, 0), subject.by_class->size(label)};
+  return {make_sample_source(*subject.model, subject.model->device, std::nullopt, one_class(label)),
+          std::nullopt};
+}
+
 void count_images(const EvaluateArguments& a, const Subject& subject, EvaluationReport& report) {
   std::optional<std::uint64_t> available;
   if (subject.images) available = subject.images->size();
@@ -163,20 +219,27 @@ void evaluate(const EvaluateArguments& a) {
   report.seed = a.seed;
   std::shared_ptr<const Dataset> data;
   std::unique_ptr<FeatureNetwork> network;
+  std::unique_ptr<ImagesByClass> by_class;
   const Subject subject = rank_zero_first(*world, [&] {
     if (world->rank() == 0 && !a.out.empty()) require_writable(a.out);
     data = open_evaluated_data(a, report);
     Subject opened = open_subject(a, *data, device, report);
     network = open_network(a, device, report);
     count_images(a, opened, report);
+    open_source(a, device, data, opened, report);
+    by_class = sort_by_class(a, opened, data);
     return opened;
   });
   world->require_equal("the evaluation", to_json(report));
 
   WorkProgress progress("evaluate");
   const Team team = make_team(*world, threads, progress);
-  Evaluator evaluator(team, data, report.images, a.seed, network.get());
+  Evaluator evaluator(team, choose_real_images(data, report.images, a.seed), a.seed, network.get());
   report.metrics = evaluator.evaluate(*subject.source);
+  if (by_class)
+    report.classes =
+        evaluate_classes(team, *by_class, report.images, a.seed, network.get(),
+                         [&](std::int64_t label) { return samples_of_class(subject, label); });
   if (world->rank() == 0) {
     log::info("evaluated {} samples in {}", report.images, format_duration(progress.seconds()));
     write_results(a, report);
@@ -213,6 +276,8 @@ void add_options(CLI::App& command, EvaluateArguments& a) {
       ->capture_default_str();
   add_raw_option(command, a.raw);
   command.add_flag("--untrained", a.untrained, "Use newly initialized weights");
+  command.add_flag("--per-class", a.per_class,
+                   "Also compare the samples of each class with its images");
   command
       .add_option("--inception", a.inception,
                   "TorchScript feature network, for FID and for neighbors by features")

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "evaluate/class_evaluation.h"
 #include "evaluate/evaluation.h"
 
 namespace valley::app {
@@ -14,6 +15,8 @@ struct EvaluationReport {
   std::string samples;      // path of a model's file or of a folder of shards
   std::string weights;      // "averaged", "raw" or "untrained"; "" for shards
   std::string fingerprint;  // data fingerprint; "" for a model
+  // Classes of samples: "data", with the shares of the data; "equal" shares; "": no classes.
+  std::string class_shares;
   std::string data;
   std::string data_fingerprint;
   std::uint64_t data_images = 0;
@@ -23,6 +26,7 @@ struct EvaluationReport {
   std::string network;  // "": none
   std::string network_sha256;
   std::vector<Metric> metrics;
+  std::vector<ClassMetrics> classes;  // with --per-class
 };
 
 [[nodiscard]] std::string to_table(const EvaluationReport& report);

@@ -80,7 +80,7 @@ std::unique_ptr<SampleSource> make_source(const ManyModel& model, const SavedMod
     require_conditional(saved, model.gibbs.label);
     const auto classes = chosen_classes(*choice, saved.options.labels, saved.file.string());
     return make_generator_source(*saved.model, latent_draw(saved.options), saved.device,
-                                 classes.front());
+                                 one_class(classes.front()));
   }
   require_gibbs_model(saved, dbn);
   return make_gibbs_class_source(model.gibbs, model.steps, saved, *dbn);
@@ -156,7 +156,7 @@ class ManyRun {
 
   [[nodiscard]] bool is_complete() const {
     if (request_.kind == Kind::kShards)
-      return has_sample_shards(request_.destination, request_.blocks, request_.size,
+      return has_sample_shards(request_.destination, request_.blocks, request_.size, source_,
                                identity_of(request_));
     if (is_there(request_.destination, true))
       throw Error(ExitCode::kCannotWrite, "{} exists: remove it, or choose another file",
@@ -187,9 +187,9 @@ class ManyRun {
     const std::uint64_t kept = draw_into(folder, files);
     if (request_.kind == Kind::kShards) {
       build_sample_shards(world_, request_.destination, files, request_.blocks, request_.size,
-                          identity_of(request_), team_.threads);
+                          source_, identity_of(request_), team_.threads);
     } else if (world_.rank() == 0) {
-      write_sample_npz(request_.destination, files, request_.blocks, request_.size);
+      write_sample_npz(request_.destination, files, request_.blocks, request_.size, source_);
     }
     world_.host().barrier();
     remove_parts();

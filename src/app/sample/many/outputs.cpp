@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/file_type.h"
 #include "core/json_text.h"
+#include "core/little_endian.h"
 #include "data/build_parameters.h"
 #include "data/manifest.h"
 #include "image/image_source.h"
@@ -52,14 +53,20 @@ class RawImages final : public ImageSource {
  public:
   // Without `files` it can be described, but not read.
   RawImages(const RawFiles* files, const SeedBlocks& blocks, const ImageSize& size,
-            std::string identity)
-      : files_(files), blocks_(blocks), size_(size), identity_(std::move(identity)) {}
+            const SampleSource& samples, std::string identity)
+      : files_(files),
+        blocks_(blocks),
+        size_(size),
+        samples_(samples),
+        identity_(std::move(identity)) {}
 
   [[nodiscard]] std::uint64_t size() const override { return blocks_.count; }
   [[nodiscard]] std::string name(std::uint64_t index) const override {
     return PngFiles::name(blocks_.first + index);
   }
-  [[nodiscard]] std::int64_t label(std::uint64_t /*index*/) const override { return -1; }
+  [[nodiscard]] std::int64_t label(std::uint64_t index) const override {
+    return samples_.label(blocks_.first + index);
+  }
   [[nodiscard]] std::vector<std::string> class_names() const override { return {}; }
   [[nodiscard]] std::string identity_json() const override { return identity_; }
   [[nodiscard]] std::unique_ptr<ImageReader> open_reader() const override {
@@ -71,6 +78,7 @@ class RawImages final : public ImageSource {
   const RawFiles* files_;
   SeedBlocks blocks_;
   ImageSize size_;
+  const SampleSource& samples_;
   std::string identity_;
 };
 
@@ -86,10 +94,18 @@ BuildOptions make_options(const std::filesystem::path& directory, const ImageSiz
   return options;
 }
 
+void add_labels(ZipWriter& zip, const SeedBlocks& blocks, const SampleSource& samples) {
+  std::string member = npy_header("<i8", {blocks.count});
+  for (std::uint64_t i = 0; i < blocks.count; ++i)
+    append_little_endian(member, static_cast<std::uint64_t>(samples.label(blocks.first + i)), 8);
+  zip.add("arr_1.npy", member);
+}
+
 }  // namespace
 
 void write_sample_npz(const std::filesystem::path& file, const RawFiles& files,
-                      const SeedBlocks& blocks, const ImageSize& size) {
+                      const SeedBlocks& blocks, const ImageSize& size,
+                      const SampleSource& samples) {
   const auto side = [](std::int64_t value) { return static_cast<std::uint64_t>(value); };
   const std::string header =
       npy_header("|u1", {blocks.count, side(size.height), side(size.width), side(size.channels)});
@@ -99,20 +115,22 @@ void write_sample_npz(const std::filesystem::path& file, const RawFiles& files,
   for (std::uint64_t i = 0; i < blocks.blocks(); ++i)
     zip.write(as_bytes(files.read(blocks.first_block() + i)));
   zip.end();
+  if (samples.label(blocks.first) >= 0) add_labels(zip, blocks, samples);
   zip.commit();
 }
 
 void build_sample_shards(World& world, const std::filesystem::path& directory,
                          const RawFiles& files, const SeedBlocks& blocks, const ImageSize& size,
-                         const std::string& identity, int threads) {
+                         const SampleSource& samples, const std::string& identity, int threads) {
   BuildOptions options = make_options(directory, size);
   options.jobs = static_cast<unsigned>(threads);
-  const RawImages source(&files, blocks, size, identity);
+  const RawImages source(&files, blocks, size, samples, identity);
   static_cast<void>(build_on(world.size() > 1 ? &world : nullptr, source, options));
 }
 
 bool has_sample_shards(const std::filesystem::path& directory, const SeedBlocks& blocks,
-                       const ImageSize& size, const std::string& identity) {
+                       const ImageSize& size, const SampleSource& samples,
+                       const std::string& identity) {
   check_destination(directory, Existing::kResume);
   if (!is_there(directory / kManifestFile, true)) return false;
   const Manifest manifest = read_manifest(directory);
@@ -125,8 +143,8 @@ bool has_sample_shards(const std::filesystem::path& directory, const SeedBlocks&
                 "{} holds a data set of other images, so it cannot be continued:{}\nChoose another "
                 "folder, or remove this one",
                 directory.string(), differences);
-  const std::string now =
-      build_parameters(RawImages(nullptr, blocks, size, identity), make_options(directory, size));
+  const std::string now = build_parameters(RawImages(nullptr, blocks, size, samples, identity),
+                                           make_options(directory, size));
   require_same_parameters(manifest.parameters_json, now, directory.string());
   return manifest.complete;
 }

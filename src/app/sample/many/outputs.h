@@ -10,6 +10,7 @@
 #include "app/sample/many/folder.h"
 #include "comm/world.h"
 #include "data/builder.h"
+#include "inference/sample_source.h"
 
 namespace valley::app {
 
@@ -23,21 +24,23 @@ struct ImageSize {
   }
 };
 
-// NumPy's array "arr_0", uint8 [count, H, W, C] by ascending seed: the name that numpy.savez gives
-// and that evaluation scripts of diffusion models read.
+// NumPy's array "arr_0", uint8 [count, H, W, C] by ascending seed, and if `samples` have classes
+// "arr_1", int64 [count]: the names that numpy.savez gives and that evaluation scripts of diffusion
+// models read.
 void write_sample_npz(const std::filesystem::path& file, const RawFiles& files,
-                      const SeedBlocks& blocks, const ImageSize& size);
+                      const SeedBlocks& blocks, const ImageSize& size, const SampleSource& samples);
 
-// Collective: a data set of shards in the order of the seeds. An unfinished one is continued.
-// `identity`: JSON text that describes the samples. Errors: those of build_dataset.
+// Collective: a data set of shards in the order of the seeds, with the classes of `samples`. An
+// unfinished one is continued. `identity`: JSON text that describes the samples. Errors: those of
+// build_dataset.
 void build_sample_shards(World& world, const std::filesystem::path& directory,
                          const RawFiles& files, const SeedBlocks& blocks, const ImageSize& size,
-                         const std::string& identity, int threads);
+                         const SampleSource& samples, const std::string& identity, int threads);
 
 // True if `directory` holds the complete data set that build_sample_shards would build. Error
 // kCannotWrite if it holds anything else than a part of it.
 [[nodiscard]] bool has_sample_shards(const std::filesystem::path& directory,
                                      const SeedBlocks& blocks, const ImageSize& size,
-                                     const std::string& identity);
+                                     const SampleSource& samples, const std::string& identity);
 
 }  // namespace valley::app
