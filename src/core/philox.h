@@ -45,6 +45,7 @@ enum class RandomStream : std::uint32_t {
   kLabelD = 30,        // classes of the images generated for D's update; position: as kLatentD
   kLabelG = 31,        // classes of the images generated for G's update; position: as kLatentD
   kMismatch = 32,      // wrong classes of real images; position: as kLatentD
+  kDataNoise = 33,     // noise on real images; position: as kLatentD
   kAugmentReal = 34,   // augmentation of real images; position: as kLatentD
   kAugmentD = 35,      // of generated images in D's update; position: as kLatentD
   kAugmentG = 36,      // of generated images in G's update; position: as kLatentD

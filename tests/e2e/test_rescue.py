@@ -5,6 +5,7 @@ import re
 import signal
 
 import pytest
+from fake_gpus import FakeGpus, needs_fake_gpus, tensors
 from program import CONFIG, DATA, DIVERGED, bits, checkpoint, checkpoints, reports, stats, step_of, steps_reported
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -96,6 +97,14 @@ def test_kill_and_resume_around_a_rescue_is_bitwise_equal(program, rescued, when
     assert rescues_of(run) == rescues_of(straight)
     assert len(events(run, "rescue")) == len(events(straight, "rescue"))
     assert steps_reported(run) == list(range(1, END + 1))
+
+
+@needs_fake_gpus
+def test_cuda_graphs_draw_the_other_values_after_a_rescue(tmp_path, config):
+    gpus = FakeGpus(tmp_path, config, config)
+    runs = [gpus.trained(None, *RESCUE, "evaluate.every=0", f"performance.cuda_graph={switch}") for switch in ("on", "off")]
+    assert rescues_of(runs[0]) and rescues_of(runs[0]) == rescues_of(runs[1])
+    assert tensors(checkpoint(runs[0], END)) == tensors(checkpoint(runs[1], END))
 
 
 def test_without_rescue_a_collapse_is_a_warning(program, rescued):

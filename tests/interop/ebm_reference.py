@@ -69,8 +69,17 @@ class Ring:
             self.taken += 1
 
 
-def loss_of(real: Tensor, fake: Tensor, decay: float) -> Tensor:
-    return (real - fake + decay * (real.square() + fake.square())).mean()
+@dataclasses.dataclass(frozen=True)
+class LossSettings:
+    decay: float = 1.0
+    r1: float = 0.0
+    data_noise: float = 0.0
+    softplus: bool = False
+
+
+def loss_of(real: Tensor, fake: Tensor, settings: LossSettings) -> Tensor:
+    contrast = torch.log1p(torch.exp(real - fake)) if settings.softplus else real - fake
+    return (contrast + settings.decay * (real.square() + fake.square())).mean()
 
 
 def r1_of(network: torch.nn.Module, reals: Tensor) -> Tensor:

@@ -17,15 +17,17 @@ BATCH, PASS, SLOTS = 8, 4, 8
 RATE = 1e-3
 
 CASES = {
-    # size, channels, spectral norm, decay, restart, settings, weight of R1
-    "igebm": (28, 1, True, 1.0, 0.3, ebm.ChainSettings(4, 10, 0.005, 0.01), 0.0),
-    "plain": (32, 3, False, 0.1, 0.5, ebm.ChainSettings(3, 0.5, 0.05, 0.0), 0.0),
-    "temperature": (32, 3, True, 1.0, 0.0, ebm.ChainSettings(5, 1, 0.02, 0.0, temperature=1e-4), 0.0),
-    "r1": (28, 1, True, 1.0, 0.3, ebm.ChainSettings(4, 10, 0.005, 0.01), 2.0),
+    # size, channels, spectral norm, restart, settings, loss
+    "igebm": (28, 1, True, 0.3, ebm.ChainSettings(4, 10, 0.005, 0.01), ebm.LossSettings()),
+    "plain": (32, 3, False, 0.5, ebm.ChainSettings(3, 0.5, 0.05, 0.0), ebm.LossSettings(decay=0.1)),
+    "temperature": (32, 3, True, 0.0, ebm.ChainSettings(5, 1, 0.02, 0.0, temperature=1e-4), ebm.LossSettings()),
+    "r1": (28, 1, True, 0.3, ebm.ChainSettings(4, 10, 0.005, 0.01), ebm.LossSettings(r1=2.0)),
+    "data noise": (28, 1, True, 0.3, ebm.ChainSettings(4, 10, 0.005, 0.01), ebm.LossSettings(data_noise=0.05)),
+    "softplus": (32, 3, True, 0.3, ebm.ChainSettings(4, 10, 0.005, 0.01), ebm.LossSettings(decay=0.3, softplus=True, r1=0.5)),
 }
 
 
-def config(size, channels, spectral, decay, restart, settings, r1):
+def config(size, channels, spectral, restart, settings, loss):
     return f"""
 [model]
 name = "ebm"
@@ -42,8 +44,10 @@ langevin_clamp = {settings.clamp}
 {"" if settings.temperature is None else f"temperature = {settings.temperature}"}
 replay_size = {SLOTS * BATCH // PASS}
 replay_restart = {restart}
-energy_decay = {decay}
-r1_weight = {r1}
+energy_decay = {loss.decay}
+r1_weight = {loss.r1}
+data_noise = {loss.data_noise}
+contrast = "{"softplus" if loss.softplus else "difference"}"
 [train]
 global_batch = {BATCH}
 microbatch = {PASS}
@@ -58,7 +62,7 @@ lr_schedule = "constant"
 
 def train_beside(ours, images, case):
     """Repeats the steps and compares; the settings of `case` may differ from those that `ours` was made with."""
-    size, channels, spectral, decay, restart, settings, r1 = case
+    size, channels, spectral, restart, settings, weights = case
     like = channels, size, size
     options = {"resolution": size, "channels": channels, "width": 6, "spectral_norm": spectral}
     network = networks_in_pytorch.Energy(options)
@@ -66,7 +70,7 @@ def train_beside(ours, images, case):
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE, betas=(0.0, 0.999), eps=1e-8)
     rings = [ebm.Ring(SLOTS, size, size, channels) for _ in range(BATCH // PASS)]
     for step in range(STEPS):
-        draw = {name: ours[f"{step}.{name}"] for name in ("choice", "start", "within", "noise")}
+        draw = {name: ours[f"{step}.{name}"] for name in ("choice", "start", "within", "noise", "data_noise")}
         real_pixels = images[step].permute(0, 3, 1, 2).float()
         optimizer.zero_grad()
         totals = dict.fromkeys(("loss/energy", "energy/real", "energy/fake", "chain/gradient_norm", "chain/restarted", "r1"), 0)
@@ -76,9 +80,10 @@ def train_beside(ours, images, case):
             noise = torch.stack([ebm.as_images(n[rows], like) for n in draw["noise"]])
             chains, norms = ebm.run_chains(network, start, settings, noise)
             reals = (real_pixels[rows] + ebm.as_images(draw["within"][rows], like)) / 256
+            reals = reals + weights.data_noise * ebm.as_images(draw["data_noise"][rows], like)
             real, fake = network(reals), network(chains)
             penalty = ebm.r1_of(network, reals)
-            loss = ebm.loss_of(real, fake, decay) + r1 * penalty
+            loss = ebm.loss_of(real, fake, weights) + weights.r1 * penalty
             (loss * PASS / BATCH).backward()
             parts = loss, real.mean(), fake.mean(), norms.mean(), fresh.float().mean(), penalty
             totals = {name: total + part.item() * PASS / BATCH for (name, total), part in zip(totals.items(), parts)}
@@ -92,7 +97,7 @@ def train_beside(ours, images, case):
         optimizer.step()
         ebm.iterate_power(network)
         dumped.check_step(ours, step, gradients, {"energy": network})
-        if r1 == 0:
+        if weights.r1 == 0:
             assert f"{step}.r1" not in ours
             del totals["r1"]
         for name, expected in totals.items():
@@ -114,7 +119,8 @@ def test_comparison_detects_a_wrong_reference(tmp_path):
     case = CASES["igebm"]
     images = dumped.random_images(STEPS, *case[:2], batch=BATCH)
     ours = dumped.dump(tmp_path, config(*case), images)
-    for wrong in ((*case[:5], ebm.ChainSettings(4, 9, 0.005, 0.01), 0.0), (*case[:3], 0.5, *case[4:])):
+    for wrong in ((*case[:4], ebm.ChainSettings(4, 9, 0.005, 0.01), case[5]), (*case[:5], ebm.LossSettings(decay=0.5)),
+                  (*case[:5], ebm.LossSettings(softplus=True)), (*case[:5], ebm.LossSettings(data_noise=0.01))):
         with pytest.raises(AssertionError):
             train_beside(ours, images, wrong)
 
@@ -124,4 +130,4 @@ def test_comparison_detects_a_missing_penalty(tmp_path):
     images = dumped.random_images(STEPS, *case[:2], batch=BATCH)
     ours = dumped.dump(tmp_path, config(*case), images)
     with pytest.raises(AssertionError):
-        train_beside(ours, images, (*case[:6], 1.0))
+        train_beside(ours, images, (*case[:5], ebm.LossSettings(r1=1.0)))

@@ -23,6 +23,16 @@ inline Experiment small_ebm() {
   return e;
 }
 
+// With all terms of the loss.
+inline Experiment small_regularized_ebm() {
+  Experiment e = small_ebm();
+  auto& o = e.objective.as<EbmOptions>();
+  o.contrast = "softplus";
+  o.data_noise = 0.02;
+  o.r1_weight = 0.5;
+  return e;
+}
+
 // Collective: the checkpoint with the chains of all ranks.
 inline Checkpoint checkpoint_of(const Trainer& trainer, const Schema& schema) {
   return trainer.snapshot(schema, "data", trainer.gather_owned());

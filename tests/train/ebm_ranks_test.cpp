@@ -20,8 +20,10 @@ std::unique_ptr<Trainer> make_ebm_trainer(const Experiment& e, Communicator& com
       communicator, testing::kImages);
 }
 
-TEST(EbmRanks, ChainsAndWeightsAreBitwiseEqualToOneRank) {
-  Experiment e = small_ebm();
+class EbmRanks : public ::testing::TestWithParam<bool> {};
+
+TEST_P(EbmRanks, ChainsAndWeightsAreBitwiseEqualToOneRank) {
+  Experiment e = GetParam() ? testing::small_regularized_ebm() : small_ebm();
   e.train.reproducible = true;
   const Schema schema = e.schema();
   const auto alone = one_rank();
@@ -50,6 +52,8 @@ TEST(EbmRanks, ChainsAndWeightsAreBitwiseEqualToOneRank) {
     if (world().rank() == 0) testing::expect_same(got.state.tensors, expected.state.tensors);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Losses, EbmRanks, ::testing::Bool());
 
 }  // namespace
 }  // namespace valley

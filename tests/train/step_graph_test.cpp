@@ -158,7 +158,7 @@ INSTANTIATE_TEST_SUITE_P(Gans, StepGraphTest, ::testing::ValuesIn(recordable()),
 
 // The graph contains a step of the chains; the host queues the rest of a training step.
 TEST(StepGraph, EbmRecordsChainStep) {
-  const Experiment e = testing::small_ebm();
+  const Experiment e = testing::small_regularized_ebm();
   Counts counts;
   const GraphOutcome expected = train_recorded(e, nullptr);
   const GraphOutcome replayed = train_recorded(e, &counts);

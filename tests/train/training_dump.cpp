@@ -90,10 +90,13 @@ TensorMap chain_draws(const Experiment& e, std::int64_t position) {
     const auto block = static_cast<std::uint32_t>(step * ((elements + 3) / 4));
     kernels::fill_normal(noise[step], {seed, RandomStream::kLangevin, 1, block}, first, 0);
   }
+  at::Tensor data_noise = at::empty({e.train.global_batch, elements}, at::kFloat);
+  kernels::fill_normal(data_noise, {seed, RandomStream::kDataNoise, 1}, first, 0);
   return {{"choice", uniform(RandomStream::kReplay, 2)},
           {"start", uniform(RandomStream::kReplayStart, elements)},
           {"within", uniform(RandomStream::kDequantize, elements)},
-          {"noise", noise}};
+          {"noise", noise},
+          {"data_noise", data_noise}};
 }
 
 void dump_step(const Experiment& e, const Schema& schema, Trainer& trainer,

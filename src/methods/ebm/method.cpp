@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "methods/ebm/energy_model.h"
 #include "methods/ebm/networks.h"
@@ -45,8 +46,10 @@ class EbmMethod final : public TypedMethod<EbmOptions> {
                                                     const Phase& /*phase*/) const override {
     const auto* energy = dynamic_cast<const EnergyModel*>(&model);
     if (energy == nullptr) return std::nullopt;
-    const auto passes = static_cast<double>(options.as<EbmOptions>().langevin_steps) + 2;
-    return PhaseWork{{"energy", work_from_passes(energy->energy(), {passes, passes, 2})}};
+    const auto& o = options.as<EbmOptions>();
+    const auto passes = static_cast<double>(o.langevin_steps) + 2;
+    const double forward = passes + (o.has_softplus() ? 1 : 0);
+    return PhaseWork{{"energy", work_from_passes(energy->energy(), {forward, passes, 2})}};
   }
   [[nodiscard]] std::vector<std::string> plan_lines(
       const ObjectiveOptions& options) const override {
@@ -56,12 +59,20 @@ class EbmMethod final : public TypedMethod<EbmOptions> {
         options.as<EbmOptions>().langevin_steps)};
   }
   [[nodiscard]] bool energies_are_errors() const override { return false; }
-  // E(x+) - E(x-) + a (E(x+)^2 + E(x-)^2) is least where E(x+) = -1 / (2 a), E(x-) = 1 / (2 a).
+  // E(x+) - E(x-) + a (E(x+)^2 + E(x-)^2) is least where E(x+) = -1 / (2 a), E(x-) = 1 / (2 a);
+  // with the softplus of the difference, where E(x+) = -g / 2, E(x-) = g / 2, sigmoid(-g) = a g.
   [[nodiscard]] std::optional<double> separating_gap(
       const ObjectiveOptions& options) const override {
-    const double decay = options.as<EbmOptions>().energy_decay;
-    if (decay <= 0) return std::nullopt;
-    return 1 / decay;
+    const auto& o = options.as<EbmOptions>();
+    if (o.energy_decay <= 0) return std::nullopt;
+    if (!o.has_softplus()) return 1 / o.energy_decay;
+    double low = 0;
+    double high = 1 / o.energy_decay;
+    for (int i = 0; i < 60; ++i) {
+      const double gap = (low + high) / 2;
+      (1 / (1 + std::exp(gap)) > o.energy_decay * gap ? low : high) = gap;
+    }
+    return low;
   }
   [[nodiscard]] std::string energy_unit(const std::string& /*energy_key*/) const override {
     return "";

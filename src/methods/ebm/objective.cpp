@@ -1,11 +1,15 @@
 #include "methods/ebm/objective.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/isfinite.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/softplus.h>
 #include <ATen/ops/square.h>
 
 #include <algorithm>
@@ -31,7 +35,17 @@ constexpr double kLevels = 256;
 
 // Slots of the phase's sums.
 namespace ebm_sums {
-enum Slot : std::int64_t { kReal, kFake, kSquares, kNorm, kRestarted, kCount, kR1, kSlots };
+enum Slot : std::int64_t {
+  kReal,
+  kFake,
+  kSquares,
+  kNorm,
+  kRestarted,
+  kCount,
+  kR1,
+  kContrast,
+  kSlots
+};
 }
 
 ReplayShape replay_shape(const EbmOptions& o, const ObjectiveSetting& s) {
@@ -64,7 +78,8 @@ class Ebm : public Objective {
             "chain/gradient_norm",
             "chain/restarted",
             "count",
-            "r1"};
+            "r1",
+            "contrast"};
   }
   [[nodiscard]] bool records_chains() const override { return true; }
   void record_chains_with(std::unique_ptr<WorkGraph> graph) override {
@@ -80,21 +95,24 @@ class Ebm : public Objective {
     const at::Tensor images = dequantized(microbatch);
     const at::Tensor real = network_.energy(images);
     const at::Tensor real_value = real.detach();
-    real.backward((2 * options_.energy_decay * real_value + 1) * share);
+    const at::Tensor pull = derivative(real_value, fakes);
+    real.backward((2 * options_.energy_decay * real_value + pull) * share);
     if (options_.r1_weight > 0)
       sums[ebm_sums::kR1].add_(add_r1_gradient(network_, images, options_.r1_weight * share));
 
     const at::Tensor fake = network_.energy(fakes);
     const at::Tensor fake_value = fake.detach();
     const at::Tensor squares = at::square(real_value) + at::square(fake_value);
-    const at::Tensor loss = (real_value - fake_value + options_.energy_decay * squares).mean();
-    const at::Tensor slope = (2 * options_.energy_decay * fake_value - 1) * share;
+    const at::Tensor contrast = contrast_of(real_value - fake_value);
+    const at::Tensor loss = (contrast + options_.energy_decay * squares).mean();
+    const at::Tensor slope = (2 * options_.energy_decay * fake_value - pull) * share;
     fake.backward(
         slope.masked_fill(at::abs(loss) > kMaxLoss, std::numeric_limits<double>::quiet_NaN()));
 
     sums[ebm_sums::kReal].add_(real_value.sum());
     sums[ebm_sums::kFake].add_(fake_value.sum());
     sums[ebm_sums::kSquares].add_(squares.sum());
+    sums[ebm_sums::kContrast].add_(contrast.sum());
     sums[ebm_sums::kCount].add_(static_cast<double>(microbatch.size()));
     microbatch.record_metric(metric::kRealEnergy, real_value);
     microbatch.record_metric(metric::kFakeEnergy, fake_value);
@@ -109,7 +127,8 @@ class Ebm : public Objective {
   [[nodiscard]] std::vector<ReportValue> report() const override {
     const at::Tensor real = means_[ebm_sums::kReal];
     const at::Tensor fake = means_[ebm_sums::kFake];
-    at::Tensor loss = real - fake + options_.energy_decay * means_[ebm_sums::kSquares];
+    const at::Tensor contrast = options_.has_softplus() ? means_[ebm_sums::kContrast] : real - fake;
+    at::Tensor loss = contrast + options_.energy_decay * means_[ebm_sums::kSquares];
     if (options_.r1_weight > 0) loss = loss + options_.r1_weight * means_[ebm_sums::kR1];
     std::vector<ReportValue> report = {{"loss/energy", "L", loss},
                                        {metric::kRealEnergy, "E(x)", real},
@@ -157,6 +176,18 @@ class Ebm : public Objective {
   }
 
  private:
+  // From the difference of the energies of a real image and of the end of a chain.
+  [[nodiscard]] at::Tensor contrast_of(const at::Tensor& difference) const {
+    return options_.has_softplus() ? at::softplus(difference) : difference;
+  }
+
+  // Derivative of contrast_of(real - E(fakes)), float [size].
+  [[nodiscard]] at::Tensor derivative(const at::Tensor& real, const at::Tensor& fakes) const {
+    if (!options_.has_softplus()) return at::ones_like(real);
+    const at::NoGradGuard no_gradients;
+    return at::sigmoid(real - network_.energy(fakes));
+  }
+
   // Returns the ends of this microbatch's chains, float [size, C, H, W].
   at::Tensor run_chains(const Microbatch& microbatch, const at::Tensor& sums) {
     const std::int64_t part = microbatch.index() - setting_.first_microbatch;
@@ -171,16 +202,21 @@ class Ebm : public Objective {
     return chains.images;
   }
 
-  // Real images with uniform noise within each pixel's level, as in the authors' code; chains have
-  // the same levels.
-  static at::Tensor dequantized(const Microbatch& microbatch) {
+  // Real images with uniform noise within each pixel's level, as in the authors' code, as chains
+  // have the same levels; and with options_.data_noise.
+  [[nodiscard]] at::Tensor dequantized(const Microbatch& microbatch) const {
     const at::Tensor& x = microbatch.images();
     const Microbatch::Place& place = microbatch.place();
-    const at::Tensor within = at::empty(x.sizes(), x.options(), at::MemoryFormat::ChannelsLast);
-    kernels::fill_uniform(within.permute({0, 2, 3, 1}).view({x.size(0), x[0].numel()}),
-                          {place.seed, RandomStream::kDequantize, 0.0F, 1.0F}, place.position,
+    const at::Tensor noise = at::empty(x.sizes(), x.options(), at::MemoryFormat::ChannelsLast);
+    const at::Tensor rows = noise.permute({0, 2, 3, 1}).view({x.size(0), x[0].numel()});
+    kernels::fill_uniform(rows, {place.seed, RandomStream::kDequantize, 0.0F, 1.0F}, place.position,
                           place.offset);
-    return (x * (kLevels - 1) + within) / kLevels;
+    at::Tensor images = (x * (kLevels - 1) + noise) / kLevels;
+    if (options_.data_noise == 0) return images;
+    const auto deviation = static_cast<float>(options_.data_noise);
+    kernels::fill_normal(rows, {place.seed, RandomStream::kDataNoise, deviation}, place.position,
+                         place.offset);
+    return images.add_(noise);
   }
 
   EbmOptions options_;

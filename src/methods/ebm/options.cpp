@@ -39,10 +39,20 @@ void EbmOptions::add_keys(Schema& s) {
       .max(1)
       .help("Share of the chains that restart from noise.")
       .source(kIgebm);
+  s.key("objective.contrast", &contrast)
+      .one_of({"difference", "softplus"})
+      .help(
+          "Contrast in the EBM's loss: E(x+) - E(x-), or its softplus, which hardly separates real "
+          "images and chains further once they are apart.")
+      .source("Du & Mordatch, arXiv 1903.08689 (both in their code)");
   s.key("objective.energy_decay", &energy_decay)
       .min(0)
       .help("Weight of the squares of both energies in the EBM's loss.")
       .source(kIgebm);
+  s.key("objective.data_noise", &data_noise)
+      .min(0)
+      .help("Standard deviation of normal noise that is added to real images in [0, 1]; 0: none.")
+      .source("0.03 in Nijkamp et al., arXiv 1903.12370, and JEM, arXiv 1912.03263");
   s.key("objective.r1_weight", &r1_weight)
       .min(0)
       .help(

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "kernels/kernels.h"
 #include "methods/ebm/energy_model.h"
+#include "methods/ebm/method.h"
 #include "methods/ebm/options.h"
 #include "methods/registry.h"
 #include "samplers/replay_buffer.h"
@@ -126,9 +127,26 @@ TEST_F(EbmObjective, EnergyDecayIsConfigurable) {
   EXPECT_NEAR(reported("loss/energy"), -reported("energy/gap"), 1e-6);
 }
 
+TEST_F(EbmObjective, SeparatingGapIsAtTheMinimumOfTheLoss) {
+  const auto method = make_ebm_method();
+  for (const char* contrast : {"difference", "softplus"}) {
+    own().contrast = contrast;
+    own().energy_decay = 0.1;
+    const auto loss = [&](double gap) {
+      const double pull = own().has_softplus() ? std::log1p(std::exp(-gap)) : -gap;
+      return pull + own().energy_decay * gap * gap / 2;
+    };
+    const double gap = method->separating_gap(options_).value();
+    EXPECT_LT(loss(gap), loss(gap - 1e-3)) << contrast;
+    EXPECT_LT(loss(gap), loss(gap + 1e-3)) << contrast;
+  }
+  own().energy_decay = 0;
+  EXPECT_FALSE(method->separating_gap(options_).has_value());
+}
+
 TEST_F(EbmObjective, RecordsEnergiesPerSample) {
   SampleMetrics metrics(objective_->sample_metrics(), 2 * kChainMicrobatch, at::kCPU);
-  const at::Tensor sums = at::zeros({6});
+  const at::Tensor sums = at::zeros({static_cast<std::int64_t>(objective_->sums_of(kE).size())});
   objective_->accumulate_gradients(kE, microbatch(0, 0, &metrics), sums);
   objective_->accumulate_gradients(kE, microbatch(1, 0, &metrics), sums);
   const at::Tensor of_all = metrics.values().sum(1);
