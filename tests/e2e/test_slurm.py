@@ -215,3 +215,21 @@ def test_array_task_is_requeued_alone(cluster, program):
     assert (outs[leader] / f".slurm-{job.id}_{leader}").exists()
     cluster.run("scancel", job.id)
     cluster.wait(lambda: not cluster.run("squeue", "--noheader", "--jobs", job.id, check=False).strip(), "the end", logs)
+
+
+def test_grid_task_without_progress_is_not_requeued(cluster, program):
+    stopped = program.folder / "stopped"
+    stopped.write_text(f"#!/bin/sh\nexit {STOPPED}\n")
+    stopped.chmod(0o755)
+    command = ["env", f"VALLEY={stopped}", "RATES=1e-4", "SEEDS=5", "MAX_IDLE_STARTS=2", "sbatch", "--parsable", "--array=0", "--nodes=1",
+               "--cpus-per-task=1", f"--output={program.folder}/%a.log", f"--chdir={program.folder}", GRID, program.config, "train.steps=3",
+               "--out", program.out]
+    array = int(cluster.run(*command))
+
+    def log():
+        file = program.folder / "0.log"
+        return file.read_text() if file.exists() else ""
+
+    cluster.wait(lambda: "2 starts in a row ended without a new checkpoint" in log(), "the end of requeues", log)
+    cluster.wait(lambda: not cluster.run("squeue", "--noheader", "--jobs", array, check=False).strip(), "the end", log)
+    assert not list(program.out.glob("*/.slurm-*"))
