@@ -1,23 +1,21 @@
 #include "app/number_lists.h"
 
-#include <charconv>
 #include <string_view>
 
 #include "core/error.h"
+#include "core/numbers.h"
 
 namespace valley::app {
 namespace {
 
-std::uint64_t parse_number(std::string_view text, const std::string& all,
-                           const std::string& option) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
+std::uint64_t parse_item(std::string_view text, const std::string& all, const std::string& option) {
+  const auto value = parse_number<std::uint64_t>(text);
+  if (!value) {
     throw Error(ExitCode::kUsage,
                 "{} {}: write integers and ranges separated by commas, such as 0-63 or 3,17,5",
                 option, all);
   }
-  return value;
+  return *value;
 }
 
 }  // namespace
@@ -29,9 +27,9 @@ std::vector<std::uint64_t> parse_numbers(const std::string& text, const std::str
   while (true) {
     const std::string_view part = rest.substr(0, rest.find(','));
     const std::size_t dash = part.find('-');
-    const std::uint64_t first = parse_number(part.substr(0, dash), text, option);
+    const std::uint64_t first = parse_item(part.substr(0, dash), text, option);
     const std::uint64_t last =
-        dash == std::string_view::npos ? first : parse_number(part.substr(dash + 1), text, option);
+        dash == std::string_view::npos ? first : parse_item(part.substr(dash + 1), text, option);
     if (last < first || last - first >= max || numbers.size() + (last - first) >= max) {
       throw Error(ExitCode::kUsage, "{} {}: a range must ascend, and at most {} {} are possible",
                   option, text, max, what);

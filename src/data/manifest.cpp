@@ -1,7 +1,6 @@
 #include "data/manifest.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
 #include <utility>
@@ -9,6 +8,7 @@
 #include "core/error.h"
 #include "core/file_type.h"
 #include "core/json_text.h"
+#include "core/numbers.h"
 #include "core/read_file.h"
 #include "data/json_fields.h"
 #include "data/record_decoder.h"
@@ -96,11 +96,10 @@ void check_entry(Manifest& manifest, std::uint64_t index, bool is_last, const Js
 std::map<std::int64_t, std::uint64_t> histogram_from_json(const JsonFields& root) {
   std::map<std::int64_t, std::uint64_t> histogram;
   for (const auto& [key, value] : root.object("class_histogram").items()) {
-    std::int64_t label = 0;
-    const auto [end, status] = std::from_chars(key.data(), key.data() + key.size(), label);
-    if (status != std::errc() || end != key.data() + key.size() || !value.is_number_unsigned())
+    const auto label = parse_number<std::int64_t>(key);
+    if (!label || !value.is_number_unsigned())
       root.fail("class_histogram", "an object of label: count");
-    histogram[label] = value.get<std::uint64_t>();
+    histogram[*label] = value.get<std::uint64_t>();
   }
   return histogram;
 }

@@ -3,9 +3,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "core/error.h"
+#include "core/numbers.h"
 
 namespace valley {
 namespace {
@@ -22,12 +22,11 @@ const std::string& find(const std::map<std::string, std::string>& metadata, cons
 
 std::int64_t parse_integer(std::string_view text, const std::string& key,
                            const std::string& where) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
+  const auto value = parse_number<std::int64_t>(text);
+  if (!value) {
     throw Error(ExitCode::kData, "{}: \"{}\" is \"{}\", not an integer", where, key, text);
   }
-  return value;
+  return *value;
 }
 
 std::int64_t integer(const std::map<std::string, std::string>& metadata, const std::string& key,

@@ -1,8 +1,9 @@
 #include "nn/tensor_pattern.h"
 
-#include <charconv>
 #include <cstdint>
 #include <optional>
+
+#include "core/numbers.h"
 
 namespace valley {
 namespace {
@@ -15,20 +16,13 @@ std::string_view take_part(std::string_view& text) {
   return part;
 }
 
-std::optional<std::int64_t> number(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 bool matches_part(std::string_view name, std::string_view pattern) {
   if (name == pattern) return true;
   const auto dash = pattern.find('-');
   if (dash == std::string_view::npos) return false;
-  const auto first = number(pattern.substr(0, dash));
-  const auto last = number(pattern.substr(dash + 1));
-  const auto wanted = number(name);
+  const auto first = parse_number<std::int64_t>(pattern.substr(0, dash));
+  const auto last = parse_number<std::int64_t>(pattern.substr(dash + 1));
+  const auto wanted = parse_number<std::int64_t>(name);
   return first && last && wanted && *first <= *wanted && *wanted <= *last;
 }
 

@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <system_error>
 #include <utility>
 
 #include "core/error.h"
 #include "core/json_text.h"
+#include "core/numbers.h"
 #include "core/text.h"
 #include "report/page_text.h"
 #include "report/run_files.h"
@@ -59,13 +58,6 @@ std::optional<RunMetric> metric_of(const Stats& stats, const KnownMetric& known)
   return metric;
 }
 
-std::optional<std::int64_t> whole_number(const std::string& text) {
-  std::int64_t value = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 RunRow row_of(const fs::path& path) {
   RunRow row;
   row.path = path;
@@ -85,7 +77,7 @@ RunRow row_of(const fs::path& path) {
   row.data = unquoted(run.setting("data.path"));
   row.seed = run.setting("train.seed");
   row.parent = run.parent();
-  row.steps = whole_number(run.setting("train.steps"));
+  row.steps = parse_number<std::int64_t>(run.setting("train.steps"));
   if (!run.launches.empty()) row.started = field(run.launches.front(), "started");
   if (run.stats.last_step >= 0) row.step = static_cast<std::int64_t>(run.stats.last_step);
   for (const KnownMetric& known : kKnown)
@@ -116,7 +108,7 @@ const RunMetric* metric_named(const RunRow& row, const std::string& name) {
 
 // Numbers by value, not by their digits; texts that are no numbers after them.
 std::pair<std::int64_t, std::string> number_first(const std::string& text) {
-  const std::optional<std::int64_t> number = whole_number(text);
+  const std::optional<std::int64_t> number = parse_number<std::int64_t>(text);
   return number ? std::pair(*number, std::string()) : std::pair(INT64_MAX, text);
 }
 
@@ -239,11 +231,12 @@ std::string to_json(const std::vector<RunRow>& rows) {
     for (const RunMetric& metric : row.metrics)
       metrics[metric.name] = {
           {"last", metric.last}, {"best", metric.best}, {"best_step", metric.best_step}};
-    nlohmann::ordered_json entry = {
-        {"path", row.path.string()}, {"state", row.state}, {"reason", row.reason},
-        {"method", row.method},      {"data", row.data},   {"seed", nullptr},
-        {"parent", row.parent},      {"started", row.started},    {"step", nullptr},    {"steps", nullptr}};
-    if (const auto seed = whole_number(row.seed)) entry["seed"] = *seed;
+    nlohmann::ordered_json entry = {{"path", row.path.string()}, {"state", row.state},
+                                    {"reason", row.reason},      {"method", row.method},
+                                    {"data", row.data},          {"seed", nullptr},
+                                    {"parent", row.parent},      {"started", row.started},
+                                    {"step", nullptr},           {"steps", nullptr}};
+    if (const auto seed = parse_number<std::int64_t>(row.seed)) entry["seed"] = *seed;
     if (row.step) entry["step"] = *row.step;
     if (row.steps) entry["steps"] = *row.steps;
     entry["metrics"] = std::move(metrics);

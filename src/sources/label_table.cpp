@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <map>
 #include <optional>
 #include <set>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/numbers.h"
 #include "core/read_file.h"
 #include "core/text.h"
 
@@ -107,13 +107,6 @@ std::optional<std::vector<std::string>> Rows::next() {
   return fields;
 }
 
-std::optional<std::int64_t> whole_number(const std::string& text) {
-  std::int64_t value = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 }  // namespace
 
 std::size_t LabelTable::column(const std::string& name) const {
@@ -176,10 +169,11 @@ ColumnClasses classes_of_column(const LabelTable& table, std::size_t column) {
   for (const std::string& value : values) {
     if (value.empty()) continue;
     known[value] = 0;
-    if (const auto number = whole_number(value)) numbers.insert(*number);
+    if (const auto number = parse_number<std::int64_t>(value)) numbers.insert(*number);
   }
-  const bool are_numbers = std::ranges::all_of(
-      known, [](const auto& entry) { return whole_number(std::string(entry.first)).has_value(); });
+  const bool are_numbers = std::ranges::all_of(known, [](const auto& entry) {
+    return parse_number<std::int64_t>(std::string(entry.first)).has_value();
+  });
   const bool are_signs = are_numbers && numbers == std::set<std::int64_t>{-1, 1};
   if (are_numbers && !are_signs && !numbers.empty() &&
       (*numbers.begin() < 0 || *numbers.rbegin() > INT32_MAX))
@@ -197,7 +191,7 @@ ColumnClasses classes_of_column(const LabelTable& table, std::size_t column) {
     } else if (are_signs) {
       classes.of.push_back(value == "-1" ? 0 : 1);
     } else {
-      classes.of.push_back(are_numbers ? *whole_number(value) : known[value]);
+      classes.of.push_back(are_numbers ? *parse_number<std::int64_t>(value) : known[value]);
     }
   }
   return classes;

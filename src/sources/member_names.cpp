@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <numeric>
 #include <utility>
 
 #include "core/error.h"
+#include "core/numbers.h"
 #include "core/text.h"
 
 namespace valley {
@@ -32,14 +32,6 @@ std::vector<std::string_view> parts_of(std::string_view path) {
   }
 }
 
-std::optional<std::uint64_t> number_of(std::string_view digits) {
-  std::uint64_t value = 0;
-  const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (digits.empty() || status != std::errc() || end != digits.data() + digits.size())
-    return std::nullopt;
-  return value;
-}
-
 [[noreturn]] void fail_braces(const std::string& pattern, const std::string& what) {
   throw Error(ExitCode::kUsage, "{}: {}; write {{000..146}} or {{a,b}}", pattern, what);
 }
@@ -48,8 +40,8 @@ std::optional<std::uint64_t> number_of(std::string_view digits) {
 std::vector<std::string> alternatives_of(std::string_view inside, const std::string& pattern) {
   if (const auto dots = inside.find(".."); dots != std::string_view::npos) {
     const std::string_view from = inside.substr(0, dots);
-    const auto first = number_of(from);
-    const auto last = number_of(inside.substr(dots + 2));
+    const auto first = parse_number<std::uint64_t>(from);
+    const auto last = parse_number<std::uint64_t>(inside.substr(dots + 2));
     if (!first || !last || *last < *first)
       fail_braces(pattern, "the braces hold no range of growing numbers");
     if (*last - *first >= kMaxPaths)

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <unordered_map>
@@ -11,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/json_text.h"
+#include "core/numbers.h"
 #include "core/read_file.h"
 #include "core/text.h"
 #include "sources/archive_stream.h"
@@ -26,11 +26,7 @@ constexpr std::uint64_t kMaxLabelBytes = std::uint64_t{64} << 10U;
 std::optional<std::int64_t> whole_number(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
     text.remove_suffix(1);
-  std::int64_t value = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || status != std::errc() || end != text.data() + text.size())
-    return std::nullopt;
-  return value;
+  return parse_number<std::int64_t>(text);
 }
 
 // Rank of the files of a sample that may hold its class, the best one last; 0 for others.

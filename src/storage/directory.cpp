@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstdio>
 #include <system_error>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/numbers.h"
 
 namespace valley {
 
@@ -56,10 +56,7 @@ std::vector<std::string> entry_names(const fs::path& directory) {
 std::optional<std::int64_t> parse_digits(std::string_view text, std::size_t min_digits) {
   if (text.size() < min_digits || text.find_first_not_of("0123456789") != std::string_view::npos)
     return std::nullopt;
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  return parse_number<std::int64_t>(text);
 }
 
 }  // namespace valley

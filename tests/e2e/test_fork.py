@@ -120,6 +120,21 @@ def test_another_resolution_shares_the_levels_that_overlap(program, source, tmp_
     assert f"{len(large) - len(common)} tensors of the source unused: " in log
 
 
+def test_another_number_of_channels_starts_only_the_outer_layers_anew(program, source, tmp_path):
+    program.call("shard", "build", "--source", "NotoColorEmoji.ttf", "--codepoints", "1F600-1F63F", "--resolution", "32", "--channels", "gray",
+                 "--dest", tmp_path / "gray", "--progress", "none")
+    fork = program.trained(None, *STATE, steps(1), "model.channels=1", f"data.path={tmp_path / 'gray'}", "--from", source)
+    start, old = model(checkpoint(fork, 0)), model(checkpoint(source, 10))
+    assert start.keys() == old.keys()
+    others = {name for name in start if start[name].shape != old[name].shape}
+    assert others and all(set(start[name].shape) ^ set(old[name].shape) <= {1, 3} for name in others), others
+    for name in start.keys() - others:
+        if "_ema." not in name:
+            assert numpy.array_equal(start[name], old[name]), name
+    log = (fork / "log.txt").read_text()
+    assert all(name in log for name in others if "_ema." not in name), log
+
+
 def test_changed_learning_rate_replaces_that_of_the_state(program, source):
     fork = program.trained(None, *STATE, steps(7), "optimizer.lr=0.5", "--from", checkpoint(source, 5), "--from-state",
                            "optimizer.lr_schedule=constant", "optimizer.decay_steps=auto")

@@ -1,23 +1,22 @@
 #include "app/energy/pairs.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/numbers.h"
 #include "data/order.h"
 
 namespace valley::app {
 namespace {
 
 std::uint64_t parse_index(std::string_view text, const std::string& all) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size())
+  const auto value = parse_number<std::uint64_t>(text);
+  if (!value)
     throw Error(ExitCode::kUsage, "--pair {}: write the indices of two images as I,J, such as 3,17",
                 all);
-  return value;
+  return *value;
 }
 
 FeistelPermutation pair_order(std::uint64_t pairs, std::uint64_t seed) {

@@ -6,23 +6,16 @@
 #include <ATen/ops/one_hot.h>
 #include <ATen/ops/tensor.h>
 
-#include <charconv>
 #include <numeric>
 #include <string_view>
 
 #include "core/error.h"
+#include "core/numbers.h"
 #include "inference/latent_walk.h"
 #include "nn/sampling.h"
 
 namespace valley::app {
 namespace {
-
-std::optional<std::int64_t> parse_class(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 // "0,3,5" split at each `separator`; nullopt if a part is not an integer.
 std::optional<std::vector<std::int64_t>> parse_classes(std::string_view text,
@@ -30,7 +23,7 @@ std::optional<std::vector<std::int64_t>> parse_classes(std::string_view text,
   std::vector<std::int64_t> classes;
   while (true) {
     const std::size_t end = text.find(separator);
-    const auto value = parse_class(text.substr(0, end));
+    const auto value = parse_number<std::int64_t>(text.substr(0, end));
     if (!value) return std::nullopt;
     classes.push_back(*value);
     if (end == std::string_view::npos) return classes;
