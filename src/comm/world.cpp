@@ -16,6 +16,7 @@
 #include "comm/device_assignment.h"
 #include "comm/mpi_communicator.h"
 #include "comm/mpi_session.h"
+#include "comm/recorded_communicator.h"
 #include "comm/self_communicator.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -74,9 +75,9 @@ class JoinedWorld final : public World {
     refuse_lone_tasks(launch);
     if (launch.launched) {
       session_ = std::make_unique<MpiSession>(launch);
-      host_ = make_mpi_communicator();
+      host_ = record_calls(make_mpi_communicator(), 0);
     } else {
-      host_ = make_self_communicator(at::kCPU);
+      host_ = record_calls(make_self_communicator(at::kCPU), 0);
     }
     join_devices(choice, timeout);
   }
@@ -98,10 +99,11 @@ class JoinedWorld final : public World {
       const int gpu = gpus[static_cast<std::size_t>(rank())];
       use_gpu(gpu);
       share_gpu(nccl_host_id(ranks, gpus, rank()));
-      device_ =
+      device_ = record_calls(
           size() > 1
               ? make_gpu_communicator(*host_, gpu, timeout)
-              : make_self_communicator(at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(gpu)));
+              : make_self_communicator(at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(gpu))),
+          1);
     }
     describe(ranks, gpus);
   }

@@ -219,6 +219,16 @@ void add_execution(Schema& s, TrainOptions& o) {
       .source("ours");
 }
 
+void add_watchdog(Schema& s, TrainOptions& o) {
+  s.key("train.hang_timeout", &o.hang_timeout)
+      .min(0)
+      .max(604800)
+      .help(
+          "Seconds without progress on any rank after which the job is judged to hang and ends with "
+          "exit code 76 and a record of all ranks; 0: no limit.")
+      .source("ours");
+}
+
 void add_rescue(Schema& s, TrainOptions& o) {
   constexpr std::int64_t kMaxRescues = 1000;
   s.choice("train.on_divergence", &o.on_divergence, {"stop", "rescue"})
@@ -401,6 +411,7 @@ Schema Experiment::schema() {
   add_train(s, train);
   add_execution(s, train);
   add_rescue(s, train);
+  add_watchdog(s, train);
   add_optimizer(s, optimizer);
   add_lr_schedule(s, optimizer);
   add_output(s, checkpoint, samples);

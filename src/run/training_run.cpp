@@ -10,6 +10,8 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "core/warning_recorder.h"
+#include "flight/flight_recorder.h"
+#include "flight/watchdog.h"
 #include "kernels/device.h"
 #include "plan/memory_check.h"
 #include "plan/run_plan.h"
@@ -51,6 +53,7 @@ class TrainingRun {
     return {request_.resume, request_.out, request_.name, request_.fork};
   }
   void agree();
+  void start_watching();
   int dry_run(const RunPlan& plan);
   void check_launch(const std::filesystem::path& folder,
                     const std::optional<std::filesystem::path>& checkpoint);
@@ -100,6 +103,7 @@ class TrainingRun {
   RunRescuer rescuer_;
   std::optional<TrainingLoss> lost_;  // why training cannot continue
   RunSaver saver_;
+  std::unique_ptr<Watchdog> watchdog_;  // last: its thread uses the others
 };
 
 int TrainingRun::run() {
@@ -109,6 +113,7 @@ int TrainingRun::run() {
   steps_ = experiment_.total_steps(data_.training->size());
   const int threads = set_arithmetic_of(world_, experiment_);
   const RunPlan plan = plan_run(world_, experiment_);
+  if (!request_.dry_run) start_watching();
   const MicrobatchPlan& shares = plan.shares;
   memory_ = plan.memory;
   static_cast<void>(rank_zero_first(world_, [&] {
@@ -159,6 +164,25 @@ void TrainingRun::agree() {
   world_.require_equal("the program's version", request_.version);
   world_.require_equal("the config", schema_.to_toml());
   require_same_data(world_, data_);
+}
+
+// From here on a rank that hangs ends the job.
+void TrainingRun::start_watching() {
+  if (experiment_.train.hang_timeout == 0) return;
+  WatchdogSettings settings;
+  settings.rank = world_.rank();
+  settings.size = world_.size();
+  settings.hang_timeout_s = static_cast<double>(experiment_.train.hang_timeout);
+  settings.end_job = [this](const Verdict& verdict) {
+    const Failure failure{ExitCode::kRankLost, verdict.text};
+    log::error("{}{}", verdict.text,
+               run_path_.empty() ? "" : "; records of all ranks: " + run_path_ + "/flight");
+    record(failure);
+    abort_job(static_cast<int>(failure.code));
+  };
+  settings.end_rank = [] { abort_job(static_cast<int>(ExitCode::kRankLost)); };
+  watchdog_ = start_watchdog(settings, {[this](const auto& text) { return world_.broadcast(text); },
+                                        [this](const auto& text) { return world_.gather(text); }});
 }
 
 int TrainingRun::dry_run(const RunPlan& plan) {
@@ -248,6 +272,7 @@ void TrainingRun::open_run() {
     if (!model_.empty()) log_adopted(adopted_, model_);
   }
   run_path_ = world_.broadcast(path);
+  if (watchdog_) watchdog_->set_folder(std::filesystem::path(run_path_) / "flight");
   if (!checkpoint_.empty() || !model_.empty()) {
     // A new run from another run's weights saves its own checkpoint before its first step.
     if (world_.broadcast(is_continued ? "own" : "another's") == "own") {
@@ -302,7 +327,9 @@ void TrainingRun::run_steps() {
   bool is_first = true;
   while (trainer_->steps_done() < steps_) {
     if (is_root()) saver_.check();
+    flight_recorder().set_activity(Activity::kLoader);
     const Batch& batch = batches.next();
+    flight_recorder().set_activity(Activity::kCompute);
     // Waits for ranks that read their data slowly; this barrier has no device timeout.
     if (std::exchange(is_first, false)) world_.host().barrier();
     trainer_->step(batch.pixels, is_stop_requested(), batch.labels);
@@ -371,6 +398,7 @@ bool TrainingRun::is_save_due() const {
 
 // Collective.
 void TrainingRun::evaluate() {
+  const ActivityScope busy(Activity::kEvaluate);
   const auto begin = std::chrono::steady_clock::now();
   const std::optional<RunEvaluation> found = evaluator_->evaluate(*trainer_);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
@@ -379,6 +407,7 @@ void TrainingRun::evaluate() {
 
 // Collective.
 void TrainingRun::validate() {
+  const ActivityScope busy(Activity::kValidate);
   const auto begin = std::chrono::steady_clock::now();
   const std::optional<RunValidation> found = validator_->validate(*trainer_);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
@@ -387,6 +416,7 @@ void TrainingRun::validate() {
 
 // Collective.
 void TrainingRun::save() {
+  const ActivityScope busy(Activity::kCheckpoint);
   mark_healthy_checkpoints();
   saver_.save_between_steps(*trainer_, *data_.training);
 }
@@ -424,6 +454,7 @@ int TrainingRun::diverged() {
 }
 
 int TrainingRun::finish(bool stopped) {
+  flight_recorder().set_activity(Activity::kEnd);
   saver_.complete(*trainer_, *data_.training);
   saver_.log_stalls();
   log::info_every_rank("forwarded {} real images in this launch", trainer_->forwarded());

@@ -18,6 +18,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "flight/flight_recorder.h"
 #include "kernels/host_memory.h"
 #include "kernels/kernels.h"
 #include "methods/metric_names.h"
@@ -170,6 +171,7 @@ void Trainer::step(const at::Tensor& pixels, bool stop, const at::Tensor& labels
   VALLEY_CHECK(needed_labels_ == 0 || labels.size(0) == plan_.share());
   const BatchShare share{upload_.start(pixels),
                          needed_labels_ > 0 ? upload_.start(labels) : at::Tensor()};
+  flight_recorder().set_step(steps_done_ + 1);
   sample_metrics_.reset();
   if (is_report_step() && !objective_->sample_metrics().empty())
     sample_metrics_.emplace(objective_->sample_metrics(), plan_.global_batch,

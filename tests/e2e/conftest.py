@@ -95,14 +95,19 @@ def shared_gpus(tmp_path_factory, config, config_16):
 
 
 @pytest.fixture(scope="session")
-def faulty_valley(tmp_path_factory):
-    """Runs the program with failing system calls, given by `fail` (failing_calls.c)."""
+def failing_calls(tmp_path_factory):
+    """A library for LD_PRELOAD: failing_calls.c."""
     library = tmp_path_factory.mktemp("shim") / "failing_calls.so"
     source = pathlib.Path(__file__).with_name("failing_calls.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, source, "-ldl"], check=True, timeout=60)
+    return library
 
+
+@pytest.fixture(scope="session")
+def faulty_valley(failing_calls):
+    """Runs the program with failing system calls, given by `fail` (failing_calls.c)."""
     def run(*arguments, fail="", **variables):
-        environment = os.environ | WAITING | variables | ({"LD_PRELOAD": str(library), "FAIL_CALLS": fail} if fail else {})
+        environment = os.environ | WAITING | variables | ({"LD_PRELOAD": str(failing_calls), "FAIL_CALLS": fail} if fail else {})
         return subprocess.run([VALLEY, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False,
                               env=environment)
     return run

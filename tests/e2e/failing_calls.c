@@ -1,7 +1,7 @@
 // LD_PRELOAD: system calls on named files that fail. FAIL_CALLS holds "CALL:ENDING:ERRNO[:AFTER]", separated by commas:
 // CALL on a path that ends in ENDING ("*": any) fails with ERRNO, from its call number AFTER on (counted from 0). CALL is
-// stat, open, opendir, readdir, flock, fsync or rename; of a descriptor, the path is that of its file. A negative ERRNO is a
-// signal that ends the process instead.
+// stat, open, opendir, readdir, flock, fsync, pread or rename; of a descriptor, the path is that of its file. A negative ERRNO is
+// a signal that ends the process instead, and 1000 a call that does not return. With FAIL_RANK only on this rank of mpirun.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -20,6 +20,9 @@ static int counts[32];
 
 static int fails(const char* call, const char* path) {
   const char* rule = getenv("FAIL_CALLS");
+  const char* rank = getenv("FAIL_RANK");
+  const char* own = getenv("OMPI_COMM_WORLD_RANK");
+  if (rank != NULL && (own == NULL || strcmp(rank, own) != 0)) return 0;
   for (int i = 0; rule != NULL && *rule != '\0' && i < 32; ++i) {
     char name[16], ending[512];
     int number = 0, after = 0;
@@ -28,6 +31,7 @@ static int fails(const char* call, const char* path) {
          (strlen(path) >= strlen(ending) && strcmp(path + strlen(path) - strlen(ending), ending) == 0)) &&
         counts[i]++ >= after) {
       if (number < 0) kill(getpid(), -number);
+      while (number == 1000) pause();
       errno = number;
       return 1;
     }
@@ -72,5 +76,13 @@ struct dirent* readdir(DIR* folder) { return fails_on("readdir", dirfd(folder)) 
 int flock(int descriptor, int operation) { return fails_on("flock", descriptor) ? -1 : NEXT(flock)(descriptor, operation); }
 
 int fsync(int descriptor) { return fails_on("fsync", descriptor) ? -1 : NEXT(fsync)(descriptor); }
+
+ssize_t pread(int descriptor, void* to, size_t bytes, off_t from) {
+  return fails_on("pread", descriptor) ? -1 : NEXT(pread)(descriptor, to, bytes, from);
+}
+
+ssize_t pread64(int descriptor, void* to, size_t bytes, off_t from) {
+  return fails_on("pread", descriptor) ? -1 : NEXT(pread)(descriptor, to, bytes, from);
+}
 
 int rename(const char* from, const char* to) { return fails("rename", from) ? -1 : NEXT(rename)(from, to); }

@@ -1,0 +1,132 @@
+#include "flight/flight_recorder.h"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+namespace valley {
+
+double monotonic_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+const char* name_of(Activity activity) {
+  switch (activity) {
+    case Activity::kStart:
+      return "start-up";
+    case Activity::kLoader:
+      return "waiting for images";
+    case Activity::kCompute:
+      return "computing";
+    case Activity::kCheckpoint:
+      return "saving a checkpoint";
+    case Activity::kEvaluate:
+      return "evaluating";
+    case Activity::kValidate:
+      return "validating";
+    case Activity::kSamples:
+      return "drawing samples";
+    default:
+      return "ending";
+  }
+}
+
+const char* name_of(CollectiveKind kind) {
+  switch (kind) {
+    case CollectiveKind::kAllReduce:
+      return "all-reduce";
+    case CollectiveKind::kTreeReduce:
+      return "tree reduction";
+    case CollectiveKind::kBroadcast:
+      return "broadcast";
+    case CollectiveKind::kAllGather:
+      return "all-gather";
+    default:
+      return "barrier";
+  }
+}
+
+std::int64_t FlightRecorder::enter(int channel, const CollectiveCall& call) {
+  const double now = monotonic_seconds();
+  const std::lock_guard lock(mutex_);
+  ChannelPosition& position = state_.channels.at(static_cast<std::size_t>(channel));
+  ++position.entered;
+  ring_[recorded_++ % kKept] = {channel, position.entered, call, state_.phase, state_.step, now, 0};
+  progress();
+  return position.entered;
+}
+
+void FlightRecorder::leave(int channel, std::int64_t number) {
+  const double now = monotonic_seconds();
+  const std::lock_guard lock(mutex_);
+  ChannelPosition& position = state_.channels.at(static_cast<std::size_t>(channel));
+  position.left = std::max(position.left, number);
+  for (std::uint64_t back = 1; back <= std::min<std::uint64_t>(recorded_, kKept); ++back) {
+    RecordedCollective& entry = ring_[(recorded_ - back) % kKept];
+    if (entry.channel != channel || entry.number != number) continue;
+    entry.left_s = now;
+    break;
+  }
+  progress();
+}
+
+void FlightRecorder::set_step(std::int64_t step) {
+  const std::lock_guard lock(mutex_);
+  state_.step = step;
+  progress();
+}
+
+void FlightRecorder::set_phase(const std::string& phase) {
+  const char* const kept = keep_text(phase);
+  const std::lock_guard lock(mutex_);
+  state_.phase = kept;
+  progress();
+}
+
+void FlightRecorder::set_activity(Activity activity) {
+  const double now = monotonic_seconds();
+  const std::lock_guard lock(mutex_);
+  if (state_.activity != activity) state_.activity_s = now;
+  state_.activity = activity;
+  progress();
+}
+
+FlightRecorder::State FlightRecorder::state() const {
+  const std::lock_guard lock(mutex_);
+  State copy = state_;
+  copy.progress = progress_.load(std::memory_order_relaxed);
+  return copy;
+}
+
+std::vector<RecordedCollective> FlightRecorder::collectives(std::size_t most) const {
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t n = std::min<std::uint64_t>({recorded_, kKept, most});
+  std::vector<RecordedCollective> newest;
+  newest.reserve(n);
+  for (std::uint64_t i = recorded_ - n; i < recorded_; ++i) newest.push_back(ring_[i % kKept]);
+  return newest;
+}
+
+const char* keep_text(const std::string& text) {
+  constexpr std::size_t kMost = 1000;
+  static std::mutex mutex;
+  static auto* const texts = new std::set<std::string>;
+  const std::lock_guard lock(mutex);
+  const auto found = texts->find(text);
+  if (found != texts->end()) return found->c_str();
+  return texts->size() < kMost ? texts->insert(text).first->c_str() : "";
+}
+
+FlightRecorder& flight_recorder() {
+  // Never destroyed: threads may record while the process ends.
+  static auto* const recorder = new FlightRecorder;
+  return *recorder;
+}
+
+ActivityScope::ActivityScope(Activity activity) : before_(flight_recorder().state().activity) {
+  flight_recorder().set_activity(activity);
+}
+
+ActivityScope::~ActivityScope() { flight_recorder().set_activity(before_); }
+
+}  // namespace valley

@@ -1,0 +1,85 @@
+"""Jobs that hang: the rank, step and collective are named, all processes end, and the run can be resumed."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+from program import VALLEY, WAITING, Call, bits, checkpoint, launcher, stats
+
+LOST = 76
+LIMIT, GRACE = 4, 30
+ENDLESS = ("train.steps=100000", "checkpoint.every=1000000", "samples.every=1000000", f"train.hang_timeout={LIMIT}", "train.report_every=1")
+
+
+def end(run):
+    return json.loads((run / "exit.json").read_text())
+
+
+def record(run, rank):
+    return json.loads((run / "flight" / f"rank-{rank}.json").read_text())
+
+
+def start_stuck(program, library, ranks, variables):
+    """A training whose reads of images stop after some time."""
+    return Call([*launcher(ranks), VALLEY, "train", program.config, *ENDLESS, "--out", program.out], program.folder,
+                WAITING | {"LD_PRELOAD": str(library), "FAIL_CALLS": "pread:shard-00000.h5:1000:300"} | variables)
+
+
+def has_stepped(program):
+    return program.runs() and any(line.get("step", 0) > 3 for line in stats(program.newest()))
+
+
+@pytest.mark.cores(2)
+@pytest.mark.parametrize("victim", [0, 1])
+def test_stopped_rank_is_named_and_the_job_ends(program, victim):
+    with program.start_training(2, *ENDLESS) as call:
+        call.until(lambda: has_stepped(program))
+        pid = call.rank(victim)
+        os.kill(pid, signal.SIGSTOP)
+        stopped = time.monotonic()
+        result = call.wait()
+        # Reports are up to a second old, and records of stopped ranks are waited for.
+        assert time.monotonic() - stopped < LIMIT + GRACE + 3
+        assert not call.processes()
+    assert result.code == LOST
+    run = program.newest()
+    found = end(run)
+    assert found["exit_code"] == LOST and found["failed"].startswith(f"rank {1 - victim} ")
+    assert f"rank {victim} (host " in found["why"] and f"process {pid}) is stopped" in found["why"]
+    assert f"rank {1 - victim} (host " in found["why"] and "waits in all-reduce" in found["why"] and "in phase" in found["why"]
+    verdict = record(run, 1 - victim)["verdict"]
+    assert verdict["kind"] == "stopped" and verdict["ranks"] == [victim] and verdict["step"] > 3
+    last = record(run, 1 - victim)["collectives"][-1]
+    assert last["left_s_ago"] is None and last["step"] == verdict["step"]
+    frames = [frame for thread in record(run, 1 - victim)["threads"] for frame in thread["frames"]]
+    assert any("Allreduce" in frame or "allreduce" in frame for frame in frames)
+    assert any("valley::" in frame for frame in frames)
+
+
+@pytest.mark.cores(2)
+def test_rank_that_is_stuck_in_the_loader_is_named(program, failing_calls):
+    with start_stuck(program, failing_calls, 2, {"FAIL_RANK": "1"}) as call:
+        result = call.wait()
+    assert result.code == LOST, result.stderr
+    found = end(program.newest())["why"]
+    assert "rank 1 (host " in found and "has been waiting for images" in found
+    verdict = record(program.newest(), 0)["verdict"]
+    assert verdict["kind"] == "loader" and verdict["ranks"] == [1]
+    frames = [frame for thread in record(program.newest(), 1)["threads"] for frame in thread["frames"]]
+    assert any("pread" in frame or "pause" in frame for frame in frames)
+
+
+def test_one_rank_alone_that_hangs_ends_too(program, failing_calls):
+    with start_stuck(program, failing_calls, None, {}) as call:
+        result = call.wait()
+    assert result.code == LOST, result.stderr
+    assert "has been waiting for images" in end(program.newest())["why"]
+
+
+def test_watched_run_that_does_not_hang_has_the_same_bits(program):
+    watched = program.trained(2, "train.steps=6", "train.reproducible=true", f"train.hang_timeout={LIMIT}")
+    plain = program.trained(2, "train.steps=6", "train.reproducible=true", "train.hang_timeout=0")
+    assert bits(checkpoint(watched))["model.safetensors"] == bits(checkpoint(plain))["model.safetensors"]
+    assert not (watched / "flight").exists()
