@@ -24,8 +24,6 @@ const char* name_of(Activity activity) {
       return "evaluating";
     case Activity::kValidate:
       return "validating";
-    case Activity::kSamples:
-      return "drawing samples";
     default:
       return "ending";
   }

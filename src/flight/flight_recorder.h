@@ -21,7 +21,6 @@ enum class Activity : std::uint8_t {
   kCheckpoint,
   kEvaluate,
   kValidate,
-  kSamples,
   kEnd
 };
 [[nodiscard]] const char* name_of(Activity activity);

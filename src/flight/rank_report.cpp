@@ -50,17 +50,29 @@ std::string this_host() {
   return name;
 }
 
-// Host name and namespaces: containers of a host may have networks and processes of their own.
-std::string this_machine() {
-  std::string text = this_host();
-  for (const char* space : {"/proc/self/ns/net", "/proc/self/ns/pid"}) {
-    std::error_code error;
-    text += " " + std::filesystem::read_symlink(space, error).string();
-  }
-  return text;
+// The state in a file "stat" of /proc, "123 (name) S ...": the name may hold parentheses.
+std::optional<char> state_in(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  if (!std::getline(file, line)) return std::nullopt;
+  const std::size_t end = line.rfind(')');
+  if (end == std::string::npos || end + 2 >= line.size()) return std::nullopt;
+  return line[end + 2];
 }
 
 }  // namespace
+
+const std::string& this_machine() {
+  static const std::string machine = [] {
+    std::string text = this_host();
+    for (const char* space : {"/proc/self/ns/net", "/proc/self/ns/pid"}) {
+      std::error_code error;
+      text += " " + std::filesystem::read_symlink(space, error).string();
+    }
+    return text;
+  }();
+  return machine;
+}
 
 RankReport make_rank_report(int rank, const FlightRecorder& recorder) {
   RankReport report;
@@ -72,8 +84,6 @@ RankReport make_rank_report(int rank, const FlightRecorder& recorder) {
   report.collectives = recorder.collectives(kReportedCollectives);
   const double now = monotonic_seconds();
   report.activity_s = report.state.activity_s > 0 ? now - report.state.activity_s : 0;
-  for (const RecordedCollective& c : report.collectives)
-    if (c.left_s == 0 && report.inside_s == 0) report.inside_s = now - c.entered_s;
   return report;
 }
 
@@ -90,7 +100,6 @@ std::string to_json_line(const RankReport& r) {
                           {"phase", r.state.phase},
                           {"activity", static_cast<int>(r.state.activity)},
                           {"activity_s", r.activity_s},
-                          {"inside_s", r.inside_s},
                           {"progress", r.state.progress},
                           {"channels", channels},
                           {"calls", calls}}));
@@ -111,7 +120,6 @@ std::optional<RankReport> parse_rank_report(const std::string& line) {
     if (activity < 0 || activity > static_cast<int>(Activity::kEnd)) return std::nullopt;
     r.state.activity = static_cast<Activity>(activity);
     r.activity_s = json.at("activity_s").get<double>();
-    r.inside_s = json.at("inside_s").get<double>();
     r.state.progress = json.at("progress").get<std::uint64_t>();
     const Json& channels = json.at("channels");
     if (!channels.is_array() || channels.size() != r.state.channels.size()) return std::nullopt;
@@ -129,13 +137,11 @@ std::optional<RankReport> parse_rank_report(const std::string& line) {
 }
 
 std::optional<char> process_state(std::int64_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  if (!std::getline(file, line)) return std::nullopt;
-  // "123 (name) S ...": the name may hold anything, also parentheses.
-  const std::size_t end = line.rfind(')');
-  if (end == std::string::npos || end + 2 >= line.size()) return std::nullopt;
-  return line[end + 2];
+  return state_in("/proc/" + std::to_string(pid) + "/stat");
+}
+
+std::optional<char> thread_state(std::int64_t thread) {
+  return state_in("/proc/self/task/" + std::to_string(thread) + "/stat");
 }
 
 }  // namespace valley

@@ -20,9 +20,11 @@ struct RankReport {
   std::int64_t pid = 0;
   FlightRecorder::State state;
   double activity_s = 0;                        // duration of the activity
-  double inside_s = 0;                          // of the collective that the rank is in; 0: in none
   std::vector<RecordedCollective> collectives;  // the newest ones
 };
+
+// Host name and namespaces: containers of a host may have networks and processes of their own.
+[[nodiscard]] const std::string& this_machine();
 
 [[nodiscard]] RankReport make_rank_report(int rank, const FlightRecorder& recorder);
 
@@ -34,5 +36,7 @@ struct RankReport {
 // stopped by a debugger, 'D' waiting for a disk or file server, 'Z' ended; nullopt if there is no
 // such process.
 [[nodiscard]] std::optional<char> process_state(std::int64_t pid);
+// The same of a thread of this process.
+[[nodiscard]] std::optional<char> thread_state(std::int64_t thread);
 
 }  // namespace valley

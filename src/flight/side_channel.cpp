@@ -7,8 +7,11 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
 #include <poll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,7 +22,6 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/hash.h"
 #include "core/numbers.h"
 #include "flight/flight_recorder.h"
 
@@ -29,27 +31,15 @@ namespace {
 constexpr const char* kGreeting = "valley-monitor 1 ";
 constexpr std::size_t kShortLine = 512;  // before a connection is authenticated
 
-std::string random_hex() {
-  std::array<unsigned char, 32> bytes{};
-  std::size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t n = getrandom(bytes.data() + done, bytes.size() - done, 0);
-    if (n < 0 && errno != EINTR)
-      throw file_error("reading", "the system's random numbers", errno, false);
-    if (n > 0) done += static_cast<std::size_t>(n);
-  }
+std::string hex(const unsigned char* bytes, std::size_t count) {
   std::string text;
-  for (const unsigned char byte : bytes) text += fmt::format("{:02x}", byte);
+  for (std::size_t i = 0; i < count; ++i) text += fmt::format("{:02x}", bytes[i]);
   return text;
 }
 
 // Takes the same time for any two texts of equal length.
 bool equal_in_constant_time(const std::string& a, const std::string& b) {
-  if (a.size() != b.size()) return false;
-  unsigned char difference = 0;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    difference = static_cast<unsigned char>(difference | (a[i] ^ b[i]));
-  return difference == 0;
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 std::vector<std::string> split_words(const std::string& line) {
@@ -143,25 +133,20 @@ std::string wait_for_line(LineConnection& connection, double seconds) {
 
 }  // namespace
 
-std::string make_token() { return random_hex(); }
+std::string make_token() {
+  std::array<unsigned char, 32> bytes{};
+  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
+    throw Error(ExitCode::kIo, "the system gives no random numbers for the watchdog's token");
+  return hex(bytes.data(), bytes.size());
+}
 
 std::string hmac_sha256(const std::string& key, const std::string& message) {
-  constexpr std::size_t kBlock = 64;
-  const auto unhex = [](const std::string& hex) {
-    std::string bytes;
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-      bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-    return bytes;
-  };
-  std::string block = key.size() > kBlock ? unhex(sha256_hex(as_bytes(key))) : key;
-  block.resize(kBlock, '\0');
-  std::string inner = block;
-  std::string outer = block;
-  for (std::size_t i = 0; i < kBlock; ++i) {
-    inner[i] = static_cast<char>(inner[i] ^ 0x36);
-    outer[i] = static_cast<char>(outer[i] ^ 0x5c);
-  }
-  return sha256_hex(as_bytes(outer + unhex(sha256_hex(as_bytes(inner + message)))));
+  std::array<unsigned char, 32> digest{};
+  unsigned int size = 0;
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+       reinterpret_cast<const unsigned char*>(message.data()), message.size(), digest.data(),
+       &size);
+  return hex(digest.data(), size);
 }
 
 std::vector<std::string> own_addresses() {
@@ -274,7 +259,7 @@ void SideChannelServer::accept_from(const Listener& listener) {
       strangers_.erase(strangers_.begin());
       ++refused_;
     }
-    strangers_.push_back({LineConnection(std::move(socket)), random_hex(), monotonic_seconds()});
+    strangers_.push_back({LineConnection(std::move(socket)), make_token(), monotonic_seconds()});
     strangers_.back().connection.limit_line(kShortLine);
     strangers_.back().connection.send(kGreeting + strangers_.back().challenge);
   }
@@ -352,7 +337,7 @@ SideChannelClient::SideChannelClient(const std::vector<std::string>& endpoints,
     const std::string greeting = wait_for_line(*connection, kHandshakeSeconds);
     if (!greeting.starts_with(kGreeting)) continue;
     const std::string challenge = greeting.substr(std::strlen(kGreeting));
-    const std::string answer = random_hex();
+    const std::string answer = make_token();
     connection->send(
         fmt::format("{} {} {}", rank, answer, client_proof(token, challenge, answer, rank)));
     const std::string proof = wait_for_line(*connection, kHandshakeSeconds);

@@ -26,6 +26,7 @@
 #include <thread>
 
 #include "core/numbers.h"
+#include "flight/rank_report.h"
 
 namespace valley {
 namespace {
@@ -162,12 +163,6 @@ std::string first_line_of(const std::string& file) {
   return line;
 }
 
-char state_of(long thread) {
-  const std::string line = first_line_of(fmt::format("/proc/self/task/{}/stat", thread));
-  const std::size_t end = line.rfind(')');
-  return end == std::string::npos || end + 2 >= line.size() ? '?' : line[end + 2];
-}
-
 bool wait_for_capture() {
   constexpr auto kPatience = std::chrono::milliseconds(1000);
   const auto end = std::chrono::steady_clock::now() + kPatience;
@@ -201,7 +196,7 @@ std::vector<ThreadTrace> stack_traces() {
     ThreadTrace trace;
     trace.thread = *thread;
     trace.name = first_line_of(entry.path().string() + "/comm");
-    trace.state = state_of(*thread);
+    trace.state = thread_state(*thread).value_or('?');
     capture.done.store(false);
     capture.thread.store(*thread);
     if (syscall(SYS_tgkill, getpid(), *thread, trace_signal()) == 0 && wait_for_capture()) {

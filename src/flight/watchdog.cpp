@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -40,25 +39,14 @@ constexpr const char* kBye = "bye";
 constexpr const char* kDump = "dump ";
 constexpr const char* kDumped = "dumped";
 constexpr const char* kProbe = "probe ";
-constexpr const char* kProcesses = "processes ";
+constexpr const char* kProcess = "process ";
 
-// "3:1234 4:1235" as "3:S 4:-", by /proc.
-std::string answer_probe(const std::string& list) {
-  std::string text;
-  std::size_t at = 0;
-  while (at < list.size()) {
-    const std::size_t end = std::min(list.find(' ', at), list.size());
-    const std::string entry = list.substr(at, end - at);
-    const std::size_t colon = entry.find(':');
-    if (colon != std::string::npos) {
-      const auto pid = parse_number<std::int64_t>(std::string_view(entry).substr(colon + 1));
-      const std::optional<char> state = pid ? process_state(*pid) : std::nullopt;
-      text += fmt::format("{}{}:{}", text.empty() ? "" : " ", entry.substr(0, colon),
-                          state ? std::string(1, *state) : "-");
-    }
-    at = end + 1;
-  }
-  return text;
+// "3:1234", a rank and its process, as "3:S" with its state by /proc, or "3:-" if it has ended.
+std::string answer_probe(const std::string& entry) {
+  const std::size_t colon = entry.find(':');
+  if (colon == std::string::npos) return entry;
+  const auto pid = parse_number<std::int64_t>(std::string_view(entry).substr(colon + 1));
+  return entry.substr(0, colon + 1) + (pid ? process_state(*pid) : std::nullopt).value_or('-');
 }
 
 // What a monitor knows.
@@ -150,8 +138,8 @@ class Monitor {
       known.said_bye = true;
     } else if (event.line == kDumped) {
       dumped_.insert(event.rank);
-    } else if (event.line.starts_with(kProcesses)) {
-      take_processes(event.line.substr(std::string_view(kProcesses).size()));
+    } else if (event.line.starts_with(kProcess)) {
+      take_process(event.line.substr(std::string_view(kProcess).size()));
     } else if (auto report = parse_rank_report(event.line); report && report->rank == event.rank) {
       if (!known.report || known.report->state.progress != report->state.progress) changed_ = now;
       known.report = std::move(report);
@@ -184,7 +172,7 @@ class Monitor {
     if (!about.report) return;
     const std::string entry = fmt::format("{}:{}", about.report->rank, about.report->pid);
     if (about.report->machine == machine_) {
-      take_processes(answer_probe(entry));
+      take_process(answer_probe(entry));
       return;
     }
     for (const Known& known : ranks_)
@@ -192,22 +180,15 @@ class Monitor {
         server_->send(known.report->rank, kProbe + entry);
   }
 
-  // "0:S 1:T 2:-": a dash for a process that has ended.
-  void take_processes(const std::string& text) {
-    std::size_t at = 0;
-    while (at < text.size()) {
-      const std::size_t colon = text.find(':', at);
-      if (colon == std::string::npos || colon + 1 >= text.size()) return;
-      const int rank = std::atoi(text.substr(at, colon - at).c_str());
-      if (rank >= 0 && static_cast<std::size_t>(rank) < ranks_.size()) {
-        Known& known = ranks_[static_cast<std::size_t>(rank)];
-        known.is_gone = text[colon + 1] == '-';
-        if (!known.is_gone) known.process = text[colon + 1];
-      }
-      at = text.find(' ', colon);
-      if (at == std::string::npos) return;
-      ++at;
-    }
+  // An answer of answer_probe.
+  void take_process(const std::string& text) {
+    const std::size_t colon = text.find(':');
+    if (colon == std::string::npos || colon + 1 >= text.size()) return;
+    const auto rank = parse_number<std::size_t>(std::string_view(text).substr(0, colon));
+    if (!rank || *rank >= ranks_.size()) return;
+    Known& known = ranks_[*rank];
+    known.is_gone = text[colon + 1] == '-';
+    if (!known.is_gone) known.process = text[colon + 1];
   }
 
   [[nodiscard]] std::vector<RankView> views(double now) const {
@@ -221,7 +202,7 @@ class Monitor {
   }
 
   int rank_;
-  std::string machine_ = make_rank_report(0, flight_recorder()).machine;
+  std::string machine_ = this_machine();
   double timeout_;
   std::unique_ptr<SideChannelServer> server_;
   std::vector<Known> ranks_;
@@ -323,7 +304,7 @@ class RunningWatchdog final : public Watchdog {
 
   void obey(SideChannelClient& client, const std::string& line) {
     if (line.starts_with(kProbe)) {
-      client.send(kProcesses + answer_probe(line.substr(std::string_view(kProbe).size())));
+      client.send(kProcess + answer_probe(line.substr(std::string_view(kProbe).size())));
     } else if (line.starts_with(kDump)) {
       dump(line.substr(std::string_view(kDump).size()));
       client.send(kDumped);
@@ -378,8 +359,7 @@ class RunningWatchdog final : public Watchdog {
 std::unique_ptr<Watchdog> start_watchdog(const WatchdogSettings& settings,
                                          const StartCalls& calls) {
   const std::string token = calls.broadcast(settings.rank == 0 ? make_token() : "");
-  const std::vector<std::string> machines =
-      calls.gather(make_rank_report(settings.rank, flight_recorder()).machine);
+  const std::vector<std::string> machines = calls.gather(this_machine());
   std::unique_ptr<SideChannelServer> server;
   std::string offer;
   std::string failure;
