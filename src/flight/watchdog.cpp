@@ -262,6 +262,9 @@ class RunningWatchdog final : public Watchdog {
     if (server)
       monitor_.emplace(settings_.rank, settings_.size, settings_.hang_timeout_s, std::move(server));
     prepare_stack_traces();
+    // Before training starts: a monitor must know each process, also of a rank that stops at once.
+    const std::string line = to_json_line(make_rank_report(settings_.rank, flight_recorder()));
+    for (const auto& client : clients_) client->send(line);
     thread_ = start_thread("watching over the ranks", [this] { watch(); });
   }
 
