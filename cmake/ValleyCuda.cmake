@@ -2,7 +2,8 @@
 #
 # In:  VALLEY_CUDA          AUTO (on where nvcc and a LibTorch with CUDA are found), ON, OFF
 #      LibTorch_CUDA_MAJOR  from FindLibTorch.cmake
-# Out: VALLEY_CUDA ON or OFF; where ON, the language CUDA, the toolkit and LibTorch's CUDA targets
+# Out: VALLEY_CUDA ON or OFF; where ON, the language CUDA, the toolkit, LibTorch's CUDA targets, and
+#      VALLEY_CUDA_ARCHITECTURES, compute capabilities times ten
 
 # The nvcc that launch/setup.sh installed beside LibTorch, else that of a toolkit, which is often not on the PATH.
 if(VALLEY_CUDA AND NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
@@ -57,6 +58,20 @@ if(VALLEY_CUDA)
   endif()
   set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
   enable_language(CUDA)
+  # The driver compiles for newer GPUs from the intermediate code of the newest architecture; that of the others would only take
+  # space. Names such as "native" stay as they are.
+  set(VALLEY_CUDA_ARCHITECTURES ${CMAKE_CUDA_ARCHITECTURES})
+  if("${CMAKE_CUDA_ARCHITECTURES}" MATCHES "^[0-9;]+$")
+    list(SORT VALLEY_CUDA_ARCHITECTURES COMPARE NATURAL)
+    list(TRANSFORM VALLEY_CUDA_ARCHITECTURES APPEND "-real" OUTPUT_VARIABLE CMAKE_CUDA_ARCHITECTURES)
+    list(POP_BACK CMAKE_CUDA_ARCHITECTURES newest)
+    string(REPLACE "-real" "" newest "${newest}")
+    list(APPEND CMAKE_CUDA_ARCHITECTURES "${newest}")
+  endif()
+  if(LibTorch_CUDA_MAJOR GREATER_EQUAL 13)
+    # A fifth of the size in every program. Drivers older than those of CUDA 12.4 cannot read it.
+    string(APPEND CMAKE_CUDA_FLAGS " --compress-mode=size")
+  endif()
   set(CMAKE_CUDA_STANDARD 20)
   find_package(CUDAToolkit REQUIRED)
   include(LibTorchCuda)
