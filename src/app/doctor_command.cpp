@@ -10,27 +10,32 @@
 
 #include "app/commands.h"
 #include "app/options.h"
+#include "app/print_result.h"
 #include "comm/world.h"
 #include "core/json_text.h"
 #include "core/terminal.h"
 #include "core/text.h"
 #include "doctor/doctor.h"
+#include "doctor/flight.h"
 
 namespace valley::app {
 namespace {
 
 constexpr const char* kDoctorHelp =
-    "Check this host, or the hosts of a job, for problems that would stop a run.\n"
+    "Check this host, or the hosts of a job, for problems that would stop a run;\n"
+    "or explain why a run hung.\n"
     "The exit code is 0 without such problems, else the one that a run would end with.\n\n"
     "Examples:\n"
     "  valley doctor                                          this host, runs in runs/\n"
     "  valley doctor --data data/emoji-64 --out /scratch/runs a data set and another folder\n"
     "  mpirun -n 16 --hostfile hosts valley doctor            the hosts of a job and their "
     "network\n"
-    "  srun --mpi=pmix --nodes=2 --ntasks-per-node=8 valley doctor --json";
+    "  srun --mpi=pmix --nodes=2 --ntasks-per-node=8 valley doctor --json\n"
+    "  valley doctor --flight runs/00007-began-64             which rank held up the others";
 
 struct DoctorArguments {
   doctor::DoctorRequest request;
+  std::filesystem::path flight;
   bool json = false;
   bool probe = false;
 };
@@ -50,6 +55,12 @@ doctor::TextStyle stdout_style() {
 void run_doctor(const DoctorArguments& a) {
   if (a.probe) {
     doctor::answer_probe();
+    return;
+  }
+  if (!a.flight.empty()) {
+    const doctor::FlightExplanation explanation = doctor::explain_flight(a.flight);
+    print_result(
+        a.json, [&] { return to_json(explanation); }, [&] { return to_text(explanation); });
     return;
   }
   const ExitCode code = doctor::examine(a.request, [&a](const doctor::Report& report) {
@@ -78,6 +89,14 @@ void add_doctor_command(CLI::App& app) {
                    "Number of ranks to launch; default: one per GPU, two without GPUs")
       ->transform(number_range<int>(1, 1 << 16))
       ->type_name("N");
+  command->add_flag("--quick", a->request.quick,
+                    "This host without starting ranks or measuring speeds: two seconds");
+  CLI::Option* flight =
+      command
+          ->add_option("--flight", a->flight,
+                       "Explain the record of this run, which hung or lost a rank")
+          ->type_name("RUN");
+  for (const char* other : {"--data", "--out", "--ranks", "--quick"}) flight->excludes(other);
   add_json_option(*command, a->json);
   command->add_flag("--probe-ranks", a->probe)->group("");
   command->callback([a] { run_doctor(*a); });

@@ -99,11 +99,10 @@ class JoinedWorld final : public World {
       const int gpu = gpus[static_cast<std::size_t>(rank())];
       use_gpu(gpu);
       share_gpu(nccl_host_id(ranks, gpus, rank()));
-      device_ = record_calls(
-          size() > 1
-              ? make_gpu_communicator(*host_, gpu, timeout)
-              : make_self_communicator(at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(gpu))),
-          1);
+      device_ = record_calls(size() > 1 ? make_gpu_communicator(*host_, gpu, timeout)
+                                        : make_self_communicator(at::Device(
+                                              at::kCUDA, static_cast<c10::DeviceIndex>(gpu))),
+                             1);
     }
     describe(ranks, gpus);
   }

@@ -85,4 +85,9 @@ using Environment = std::function<const char*(const char* name)>;
 // seconds kills itself, which the launcher notices.
 [[noreturn]] void abort_job(int exit_code);
 
+// Before abort_job, if other hosts may not answer: mpirun would wait for their daemons. Starts a
+// process that kills the mpirun or orted that started this rank if it has not ended within two
+// seconds. Other launchers are left alone.
+void end_launcher_later();
+
 }  // namespace valley

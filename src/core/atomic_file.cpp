@@ -6,6 +6,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -18,6 +19,7 @@
 #include "core/error.h"
 #include "core/file_system.h"
 #include "core/log.h"
+#include "core/progress_count.h"
 
 namespace valley {
 namespace {
@@ -150,10 +152,11 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::write(Bytes bytes) {
   while (!bytes.empty()) {
-    const ::ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
+    const ::ssize_t n = ::write(descriptor_, bytes.data(), std::min(bytes.size(), kCountedBytes));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0)
       throw file_error(fmt::format("writing {} bytes to", bytes.size()), name_, errno, true);
+    count_progress();
     bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
 }

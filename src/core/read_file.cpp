@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "core/progress_count.h"
+
 namespace valley {
 namespace {
 
@@ -82,6 +84,7 @@ std::string read_file(const std::filesystem::path& path, const ReadRules& rules)
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw file_error("reading", path.string(), errno, false);
     if (n == 0) return text;
+    count_progress();
     text.append(piece, static_cast<std::size_t>(n));
     if (text.size() > rules.max_bytes) throw size_error(path, rules);
   }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/progress_count.h"
 #include "core/text.h"
 #include "data/device_cache.h"
 
@@ -22,6 +23,7 @@ namespace valley {
 namespace {
 
 constexpr std::int64_t kReadBytes = std::int64_t{64} << 20U;
+constexpr std::uint64_t kReservedBytes = std::uint64_t{1} << 30U;
 
 // "/proc/PID/fd/N INODE": the inode tells the memory from that of another process with the same
 // number in another container.
@@ -38,7 +40,11 @@ class SharedMemory {
       : descriptor_(::memfd_create("valley-data", MFD_CLOEXEC)) {
     int status = descriptor_ < 0 ? errno : 0;
     // Reserves the memory, so that it cannot run out while it is filled.
-    if (status == 0) status = ::posix_fallocate(descriptor_, 0, static_cast<::off_t>(bytes));
+    for (std::uint64_t at = 0; status == 0 && at < bytes; at += kReservedBytes) {
+      status = ::posix_fallocate(descriptor_, static_cast<::off_t>(at),
+                                 static_cast<::off_t>(std::min(bytes - at, kReservedBytes)));
+      count_progress();
+    }
     if (status == 0) return;
     if (descriptor_ >= 0) ::close(descriptor_);
     throw Error(ExitCode::kOutOfMemory,

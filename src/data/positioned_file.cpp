@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "core/file_system.h"
 #include "core/log.h"
+#include "core/progress_count.h"
 
 namespace valley {
 namespace {
@@ -126,6 +127,7 @@ void PositionedFile::read_at(std::uint64_t offset, std::span<std::byte> to) cons
                                static_cast<::off_t>(offset));
     const int error_number = errno;
     if (n > 0) {
+      count_progress();
       offset += static_cast<std::uint64_t>(n);
       to = to.subspan(static_cast<std::size_t>(n));
     } else if (n == 0) {
@@ -158,6 +160,7 @@ void PositionedFile::write_at(std::uint64_t offset, Bytes bytes) const {
     if (n < 0)
       throw file_error(fmt::format("writing {} bytes at {} of", bytes.size(), offset),
                        path_.string(), errno, true);
+    count_progress();
     offset += static_cast<std::uint64_t>(n);
     bytes = bytes.subspan(static_cast<std::size_t>(n));
   }

@@ -47,7 +47,8 @@ int ranks_for(const DoctorRequest& request, const Checkup& checkup) {
 // All checks of one host.
 void check_host(const DoctorRequest& request, int ranks_here, bool measure, Checkup& checkup) {
   run_guarded("program", kQueryLimit, ExitCode::kInternal, check_libraries, checkup);
-  run_guarded("images", kQueryLimit, ExitCode::kInternal, check_images, checkup);
+  if (!request.quick)
+    run_guarded("images", kQueryLimit, ExitCode::kInternal, check_images, checkup);
   run_guarded("gpus", kDeviceLimit, ExitCode::kInternal, check_gpus, checkup);
   if (!request.data.empty()) {
     run_guarded(
@@ -66,7 +67,7 @@ void check_host(const DoctorRequest& request, int ranks_here, bool measure, Chec
   run_guarded(
       "limits", kQueryLimit, ExitCode::kInternal,
       [&](const Notes& notes) { check_limits(notes, ranks, shards); }, checkup);
-  run_guarded("slurm", kQueryLimit, ExitCode::kInternal, check_slurm, checkup);
+  if (!request.quick) run_guarded("slurm", kQueryLimit, ExitCode::kInternal, check_slurm, checkup);
 
   const auto resolution = static_cast<std::int64_t>(finding_value(checkup, "data", "height"));
   const OutRequest out{request.out, resolution, measure, probe_file_in(request.out)};
@@ -87,9 +88,11 @@ Report make_report(Checkup checkup, int ranks, bool on_gpus) {
 
 ExitCode examine_alone(const DoctorRequest& request, const Show& show) {
   Checkup checkup;
-  check_host(request, 0, true, checkup);
+  check_host(request, 0, !request.quick, checkup);
   int ranks = ranks_for(request, checkup);
-  if (ranks > 1 && has_failed(checkup, "open files")) {
+  if (request.quick) {
+    // A restart follows and shows whether ranks can be started.
+  } else if (ranks > 1 && has_failed(checkup, "open files")) {
     ranks = 1;  // mpirun would hang
   } else if (ranks > 1) {
     run_guarded(

@@ -12,6 +12,7 @@ struct DoctorRequest {
   std::filesystem::path data;          // a data set; empty: none
   std::filesystem::path out = "runs";  // the folder of runs
   int ranks = 0;                       // 0: one per GPU, or two without GPUs
+  bool quick = false;  // only what can break while a job runs; starts no ranks, measures no speed
 };
 
 // Prints the report; called once, in one process of the job.

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "flight/flight_recorder.h"
+#include "core/progress_count.h"
 
 namespace valley {
 namespace {
@@ -18,7 +18,7 @@ void run_units(const Team& team, const std::string& task, const Share& share, in
   std::atomic<std::int64_t> done = 0;
   for_each_on_threads(share.first, share.last, threads, [&](std::int64_t unit) {
     work(unit);
-    flight_recorder().progress();
+    count_progress();
     const std::int64_t finished = ++done;
     if (team.progress && !task.empty())
       team.progress(task, static_cast<double>(finished) / static_cast<double>(share.count()));

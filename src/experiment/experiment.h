@@ -62,7 +62,7 @@ struct TrainOptions {
   OnDivergence on_divergence = OnDivergence::kStop;
   double rescue_lr_factor = 0.5;
   std::int64_t max_rescues = 5;
-  std::int64_t hang_timeout = 0;  // seconds; 0: none
+  std::int64_t hang_timeout = 300;  // seconds; 0: none
 };
 
 struct OptimizerOptions {

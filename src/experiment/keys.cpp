@@ -225,7 +225,8 @@ void add_watchdog(Schema& s, TrainOptions& o) {
       .max(604800)
       .help(
           "Seconds without progress on any rank after which the job is judged to hang and ends with "
-          "exit code 76 and a record of all ranks; 0: no limit.")
+          "exit code 76 and a record of all ranks; 0: no watchdog. Reading, writing and evaluating "
+          "are progress.")
       .source("ours");
 }
 

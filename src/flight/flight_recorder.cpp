@@ -4,6 +4,8 @@
 #include <chrono>
 #include <set>
 
+#include "core/progress_count.h"
+
 namespace valley {
 
 double monotonic_seconds() {
@@ -50,7 +52,7 @@ std::int64_t FlightRecorder::enter(int channel, const CollectiveCall& call) {
   ChannelPosition& position = state_.channels.at(static_cast<std::size_t>(channel));
   ++position.entered;
   ring_[recorded_++ % kKept] = {channel, position.entered, call, state_.phase, state_.step, now, 0};
-  progress();
+  count_progress();
   return position.entered;
 }
 
@@ -65,20 +67,20 @@ void FlightRecorder::leave(int channel, std::int64_t number) {
     entry.left_s = now;
     break;
   }
-  progress();
+  count_progress();
 }
 
 void FlightRecorder::set_step(std::int64_t step) {
   const std::lock_guard lock(mutex_);
   state_.step = step;
-  progress();
+  count_progress();
 }
 
 void FlightRecorder::set_phase(const std::string& phase) {
   const char* const kept = keep_text(phase);
   const std::lock_guard lock(mutex_);
   state_.phase = kept;
-  progress();
+  count_progress();
 }
 
 void FlightRecorder::set_activity(Activity activity) {
@@ -86,13 +88,13 @@ void FlightRecorder::set_activity(Activity activity) {
   const std::lock_guard lock(mutex_);
   if (state_.activity != activity) state_.activity_s = now;
   state_.activity = activity;
-  progress();
+  count_progress();
 }
 
 FlightRecorder::State FlightRecorder::state() const {
   const std::lock_guard lock(mutex_);
   State copy = state_;
-  copy.progress = progress_.load(std::memory_order_relaxed);
+  copy.progress = progress_count();
   return copy;
 }
 

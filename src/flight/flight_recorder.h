@@ -5,7 +5,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -73,15 +72,13 @@ class FlightRecorder {
   void set_step(std::int64_t step);
   void set_phase(const std::string& phase);
   void set_activity(Activity activity);
-  // Progress in something that takes long: a block of samples, a part of a file.
-  void progress() { progress_.fetch_add(1, std::memory_order_relaxed); }
 
   struct State {
     std::int64_t step = 0;
     const char* phase = "";
     Activity activity = Activity::kStart;
-    double activity_s = 0;  // since when
-    std::uint64_t progress = 0;
+    double activity_s = 0;       // since when
+    std::uint64_t progress = 0;  // that of the process (core/progress_count.h)
     std::array<ChannelPosition, kChannels> channels;
   };
   [[nodiscard]] State state() const;
@@ -93,7 +90,6 @@ class FlightRecorder {
   std::array<RecordedCollective, kKept> ring_;
   std::uint64_t recorded_ = 0;
   State state_;
-  std::atomic<std::uint64_t> progress_{0};
 };
 
 // The recorder of this process.

@@ -12,6 +12,7 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -207,6 +208,10 @@ void LineConnection::flush() {
   }
 }
 
+void LineConnection::add_waits(std::vector<::pollfd>& waits) const {
+  waits.push_back({socket_.get(), static_cast<short>(POLLIN | (out_.empty() ? 0 : POLLOUT)), 0});
+}
+
 std::vector<std::string> LineConnection::receive() {
   std::vector<std::string> lines;
   std::array<char, 16384> buffer{};
@@ -228,6 +233,21 @@ std::vector<std::string> LineConnection::receive() {
     if (in_.size() > longest_) close();
   }
   return lines;
+}
+
+WakeUp::WakeUp() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+void WakeUp::call() const {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(event_.get(), &one, sizeof one);
+}
+
+void WakeUp::add_waits(std::vector<::pollfd>& waits) const {
+  if (event_.is_open()) waits.push_back({event_.get(), POLLIN, 0});
+}
+
+void wait_for(std::vector<::pollfd>& waits, double seconds) {
+  static_cast<void>(::poll(waits.data(), waits.size(), static_cast<int>(seconds * 1000)));
 }
 
 SideChannelServer::SideChannelServer(const std::vector<std::string>& addresses, std::string token,
@@ -292,16 +312,16 @@ void SideChannelServer::greet(std::vector<ChannelEvent>& events) {
   }
 }
 
+void SideChannelServer::add_waits(std::vector<::pollfd>& waits) const {
+  for (const Listener& listener : listeners_) waits.push_back({listener.socket.get(), POLLIN, 0});
+  for (const Stranger& stranger : strangers_) stranger.connection.add_waits(waits);
+  for (const auto& [rank, connection] : members_) connection.add_waits(waits);
+}
+
 std::vector<ChannelEvent> SideChannelServer::poll(double seconds) {
-  std::vector<pollfd> waiting;
-  for (const Listener& listener : listeners_) waiting.push_back({listener.socket.get(), POLLIN, 0});
-  for (const Stranger& stranger : strangers_)
-    waiting.push_back({stranger.connection.descriptor(), POLLIN, 0});
-  for (const auto& [rank, connection] : members_) {
-    const auto events = static_cast<short>(POLLIN | (connection.wants_to_write() ? POLLOUT : 0));
-    waiting.push_back({connection.descriptor(), events, 0});
-  }
-  static_cast<void>(::poll(waiting.data(), waiting.size(), static_cast<int>(seconds * 1000)));
+  std::vector<::pollfd> waits;
+  add_waits(waits);
+  wait_for(waits, seconds);
 
   std::vector<ChannelEvent> events;
   for (const Listener& listener : listeners_) accept_from(listener);
@@ -351,11 +371,15 @@ SideChannelClient::SideChannelClient(const std::vector<std::string>& endpoints,
 
 std::vector<std::string> SideChannelClient::poll(double seconds) {
   if (!is_open()) return {};
-  pollfd waiting{connection_->descriptor(),
-                 static_cast<short>(POLLIN | (connection_->wants_to_write() ? POLLOUT : 0)), 0};
-  static_cast<void>(::poll(&waiting, 1, static_cast<int>(seconds * 1000)));
+  std::vector<::pollfd> waits;
+  add_waits(waits);
+  wait_for(waits, seconds);
   connection_->flush();
   return connection_->receive();
+}
+
+void SideChannelClient::add_waits(std::vector<::pollfd>& waits) const {
+  if (is_open()) connection_->add_waits(waits);
 }
 
 }  // namespace valley

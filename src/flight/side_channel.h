@@ -7,6 +7,8 @@
 // sends too long a line, is closed; at most kMaxStrangers of them are open at a time.
 #pragma once
 
+#include <poll.h>
+
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -54,7 +56,7 @@ class LineConnection {
 
   void send(const std::string& line);  // without its newline; queued if the socket is full
   void flush();
-  [[nodiscard]] bool wants_to_write() const { return !out_.empty(); }
+  void add_waits(std::vector<::pollfd>& waits) const;
   // Lines that have arrived. Closes on the end of the stream, an error or too long a line.
   [[nodiscard]] std::vector<std::string> receive();
 
@@ -64,6 +66,20 @@ class LineConnection {
   std::string out_;
   std::size_t longest_ = kMaxLine;
 };
+
+// Ends a wait from another thread.
+class WakeUp {
+ public:
+  WakeUp();
+  void call() const;
+  void add_waits(std::vector<::pollfd>& waits) const;
+
+ private:
+  Socket event_;
+};
+
+// Waits for up to `seconds` for one of `waits`.
+void wait_for(std::vector<::pollfd>& waits, double seconds);
 
 struct ChannelEvent {
   enum class Kind { kJoined, kLine, kClosed };
@@ -82,6 +98,8 @@ class SideChannelServer {
 
   // Waits for up to `seconds` for something to happen.
   [[nodiscard]] std::vector<ChannelEvent> poll(double seconds);
+  // Adds what `poll` waits for, to wait for several things at a time.
+  void add_waits(std::vector<::pollfd>& waits) const;
   void send(int rank, const std::string& line);
   void send_all(const std::string& line);
   [[nodiscard]] bool is_connected(int rank) const { return members_.contains(rank); }
@@ -117,6 +135,7 @@ class SideChannelClient {
   void send(const std::string& line) { connection_->send(line); }
   // Waits for up to `seconds` for lines.
   [[nodiscard]] std::vector<std::string> poll(double seconds);
+  void add_waits(std::vector<::pollfd>& waits) const;  // nothing if it is closed
   [[nodiscard]] bool is_open() const { return connection_->is_open(); }
 
  private:

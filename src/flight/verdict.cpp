@@ -86,7 +86,7 @@ std::optional<Verdict> judge_lost(const std::vector<RankView>& views,
   for (const RankView& view : views) {
     if (view.is_gone || view.process == 'Z') {
       lost[HangKind::kDead].push_back(&view);
-    } else if (is_silent(view) && (view.process == 'T' || view.process == 't')) {
+    } else if (view.process == 'T' || view.process == 't') {
       lost[HangKind::kStopped].push_back(&view);
     } else if (is_silent(view) && !view.process) {
       lost[HangKind::kUnreachable].push_back(&view);

@@ -20,7 +20,10 @@ struct WatchdogSettings {
   int rank = 0;
   int size = 1;
   double hang_timeout_s = 300;
-  // Ends the job on the rank that judged, after the records were written. Must not return.
+  // Reports the verdict, on the rank that judged. Called first: the launcher may end this process
+  // within a second after another one has died.
+  std::function<void(const Verdict&)> report;
+  // Ends the job on that rank, after the records were written. Must not return.
   std::function<void(const Verdict&)> end_job;
   // Ends this rank on the others, some seconds later, if they are still there. Must not return.
   std::function<void()> end_rank;

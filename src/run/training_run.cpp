@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "core/atomic_file.h"
@@ -138,7 +139,12 @@ int TrainingRun::run() {
                          shares.size, threads, name_of(precision_on(experiment_, device)));
     return with_memory_advice(memory_, shares, [&] { return loop(); });
   } catch (...) {
-    record(current_failure());
+    const Failure failure = current_failure();
+    // MPI tells that a rank is lost, the watchdog which one: it has the first word.
+    constexpr std::chrono::seconds kVerdictPatience{3};
+    if (failure.code == ExitCode::kRankLost && watchdog_)
+      std::this_thread::sleep_for(kVerdictPatience);
+    record(failure);
     throw;
   }
 }
@@ -173,14 +179,21 @@ void TrainingRun::start_watching() {
   settings.rank = world_.rank();
   settings.size = world_.size();
   settings.hang_timeout_s = static_cast<double>(experiment_.train.hang_timeout);
-  settings.end_job = [this](const Verdict& verdict) {
-    const Failure failure{ExitCode::kRankLost, verdict.text};
+  settings.report = [this](const Verdict& verdict) {
+    record({ExitCode::kRankLost, verdict.text});
     log::error("{}{}", verdict.text,
                run_path_.empty() ? "" : "; records of all ranks: " + run_path_ + "/flight");
-    record(failure);
-    abort_job(static_cast<int>(failure.code));
   };
-  settings.end_rank = [] { abort_job(static_cast<int>(ExitCode::kRankLost)); };
+  settings.end_job = [](const Verdict& verdict) {
+    const bool may_be_cut_off =
+        verdict.kind == HangKind::kUnreachable || verdict.kind == HangKind::kNetwork;
+    if (may_be_cut_off) end_launcher_later();
+    abort_job(static_cast<int>(ExitCode::kRankLost));
+  };
+  settings.end_rank = [] {
+    end_launcher_later();
+    abort_job(static_cast<int>(ExitCode::kRankLost));
+  };
   watchdog_ = start_watchdog(settings, {[this](const auto& text) { return world_.broadcast(text); },
                                         [this](const auto& text) { return world_.gather(text); }});
 }

@@ -11,7 +11,7 @@
 
 #include "core/error.h"
 #include "core/philox.h"
-#include "flight/flight_recorder.h"
+#include "core/progress_count.h"
 #include "kernels/kernels.h"
 
 namespace valley {
@@ -74,7 +74,7 @@ GibbsChain run_gibbs(const Rbm& rbm, const at::Tensor& hidden, std::int64_t step
   GibbsChain chain;
   chain.hidden = hidden;
   for (std::int64_t step = first_step; step < first_step + steps; ++step) {
-    flight_recorder().progress();
+    count_progress();
     chain.mean = rbm.visible_mean(chain.hidden);
     chain.seen.v = draws.visible(chain.mean, step);
     if (has_labels) {

@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "core/philox.h"
-#include "flight/flight_recorder.h"
+#include "core/progress_count.h"
 #include "kernels/kernels.h"
 #include "samplers/langevin_step.h"
 
@@ -43,7 +43,7 @@ Chains run_langevin(const EnergyFunction& energy, const at::Tensor& start,
   chains.begin(start);
   if (rules.watch) rules.watch(0, chains.images());
   for (std::int64_t step = 0; step < settings.steps; ++step) {
-    flight_recorder().progress();
+    count_progress();
     const auto first = static_cast<std::uint32_t>(step * philox_blocks(elements));
     chains.take([&](const at::Tensor& rows) {
       kernels::fill_normal(rows,

@@ -15,6 +15,7 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/json_text.h"
+#include "core/progress_count.h"
 #include "core/text.h"
 #include "storage/descriptor.h"
 #include "storage/safetensors_header.h"
@@ -171,10 +172,12 @@ TensorFile read_strictly(const std::string& file, std::uint64_t size, const Read
 void read_fully(int descriptor, std::uint64_t offset, std::span<std::byte> into,
                 const std::string& file) {
   while (!into.empty()) {
-    const ::ssize_t n = ::pread(descriptor, into.data(), into.size(), static_cast<::off_t>(offset));
+    const ::ssize_t n = ::pread(descriptor, into.data(), std::min(into.size(), kCountedBytes),
+                                static_cast<::off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw file_error("reading", file, errno, false);
     if (n == 0) refuse_safetensors(file, "it became shorter while it was read");
+    count_progress();
     offset += static_cast<std::uint64_t>(n);
     into = into.subspan(static_cast<std::size_t>(n));
   }

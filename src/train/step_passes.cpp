@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "core/progress_count.h"
 #include "core/stopwatch.h"
 #include "flight/flight_recorder.h"
 #include "kernels/device.h"
@@ -132,7 +133,7 @@ StepPasses::OpenPhase StepPasses::open_early(const Phase& phase, const Batch& ba
 void StepPasses::pass(OpenPhase& open, const Batch& batch) {
   flight_recorder().set_phase(open.phase.name);
   for (std::int64_t i = 0; i < plan_.per_rank; ++i) {
-    flight_recorder().progress();
+    count_progress();
     if (open.overlaps && i + 1 == plan_.per_rank)
       overlap_->begin(open.phase.name, open.phase.updates);
     {

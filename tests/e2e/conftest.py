@@ -10,6 +10,7 @@ import subprocess
 import pytest
 from fake_gpus import FakeGpus
 from program import FACES, VALLEY, WAITING, Program
+from simulated_hosts import Hosts
 
 # Every step is reported so that tests can wait for it; a small grid and one thread save time.
 CONFIG = """\
@@ -45,6 +46,14 @@ def build_faces(folder, resolution):
     subprocess.run([VALLEY, "shard", "build", "--source", "NotoColorEmoji.ttf", "--codepoints", FACES, "--resolution", str(resolution),
                     "--dest", data, "--jobs", "1"], check=True, timeout=300, capture_output=True)
     return data
+
+
+def build_failing_calls(folder):
+    """A library for LD_PRELOAD: failing_calls.c."""
+    library = folder / "failing_calls.so"
+    source = pathlib.Path(__file__).with_name("failing_calls.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, source, "-ldl"], check=True, timeout=60)
+    return library
 
 
 @pytest.fixture(scope="session")
@@ -96,11 +105,7 @@ def shared_gpus(tmp_path_factory, config, config_16):
 
 @pytest.fixture(scope="session")
 def failing_calls(tmp_path_factory):
-    """A library for LD_PRELOAD: failing_calls.c."""
-    library = tmp_path_factory.mktemp("shim") / "failing_calls.so"
-    source = pathlib.Path(__file__).with_name("failing_calls.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, source, "-ldl"], check=True, timeout=60)
-    return library
+    return build_failing_calls(tmp_path_factory.mktemp("shim"))
 
 
 @pytest.fixture(scope="session")
@@ -115,32 +120,5 @@ def faulty_valley(failing_calls):
 
 @pytest.fixture
 def two_hosts(tmp_path):
-    """(agent, names, addresses): `agent ADDRESS COMMAND...` runs a command on that host, as ssh would."""
-    tag = f"vly{os.getpid() % 10000}"
-    names = [f"{tag}a", f"{tag}b"]
-    addresses = ["10.211.7.1", "10.211.7.2"]
-
-    def ip(*words):
-        subprocess.run(["ip", *words], check=True, capture_output=True, text=True, timeout=60)
-
-    made = []
-    try:
-        for name in names:
-            ip("netns", "add", name)
-            made.append(name)
-        ip("link", "add", "eth0", "netns", names[0], "type", "veth", "peer", "name", "eth0", "netns", names[1])
-        for name, address in zip(names, addresses, strict=True):
-            ip("-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
-            for device in ("lo", "eth0"):
-                ip("-n", name, "link", "set", device, "up")
-        agent = tmp_path / "agent.sh"
-        agent.write_text(f"""#!/bin/sh
-case "$1" in {addresses[0]}) host={names[0]} ;; *) host={names[1]} ;; esac
-shift
-exec ip netns exec "$host" unshare --uts sh -c 'hostname "$0" && eval "exec $*"' "$host" "$@"
-""")
-        agent.chmod(0o755)
-        yield agent, names, addresses
-    finally:
-        for name in made:
-            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True, timeout=60)
+    with Hosts(tmp_path, 2) as hosts:
+        yield hosts

@@ -1,7 +1,8 @@
 // LD_PRELOAD: system calls on named files that fail. FAIL_CALLS holds "CALL:ENDING:ERRNO[:AFTER]", separated by commas:
 // CALL on a path that ends in ENDING ("*": any) fails with ERRNO, from its call number AFTER on (counted from 0). CALL is
 // stat, open, opendir, readdir, flock, fsync, pread or rename; of a descriptor, the path is that of its file. A negative ERRNO is
-// a signal that ends the process instead, and 1000 a call that does not return. With FAIL_RANK only on this rank of mpirun.
+// a signal that ends the process instead, 1000 a call that does not return, and 1000 + N one that takes N milliseconds and
+// succeeds. With FAIL_RANK only on this rank of mpirun.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -32,6 +33,10 @@ static int fails(const char* call, const char* path) {
         counts[i]++ >= after) {
       if (number < 0) kill(getpid(), -number);
       while (number == 1000) pause();
+      if (number > 1000) {
+        usleep((number - 1000) * 1000);
+        return 0;
+      }
       errno = number;
       return 1;
     }

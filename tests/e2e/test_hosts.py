@@ -1,5 +1,6 @@
-"""launch/mpirun.sh with host files: this host, and two hosts that are network namespaces."""
+"""launch/mpirun.sh with host files: this host, and two or four hosts that are network namespaces."""
 
+import json
 import os
 import re
 import signal
@@ -7,6 +8,7 @@ import signal
 import pytest
 from launch_scripts import LAUNCH, ended, environment, ranks_of
 from program import MISSING, STOPPED, Call, checkpoint, has_reached, step_of, steps_reported
+from simulated_hosts import Hosts
 
 KILLED = 128 + signal.SIGKILL
 LONG = "train.steps=100000"
@@ -16,34 +18,37 @@ PASSED_ON = {"NCCL_SOCKET_IFNAME": "eth0", "NCCL_IB_DISABLE": "1", "CUDA_VISIBLE
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can lay out networks")
-def test_two_hosts_train_over_a_network(program, two_hosts):
-    """Simulates two hosts by network namespaces with host names, and ssh by the agent."""
-    agent, names, addresses = two_hosts
-    hostfile = program.folder / "hosts"
-    hostfile.write_text("".join(f"{address} slots=1\n" for address in addresses))
-    flags = f"--mca plm_rsh_agent {agent} --mca btl tcp,self --mca btl_tcp_if_exclude lo --mca oob_tcp_if_exclude lo"
+@pytest.mark.parametrize("count", [2, 4])
+def test_several_hosts_train_over_a_network(program, count):
+    """Simulates hosts by network namespaces with host names, and ssh by the agent. On four hosts, frames are late and lost."""
+    with Hosts(program.folder, count) as hosts:
+        if count == 4:
+            hosts.set_network(delay=0.002, loss=0.001)
+        hostfile = hosts.hostfile()
 
-    def start(*arguments):
-        return Call([agent, addresses[0], "env", *environment(MPIRUN_FLAGS=f"'{flags}'", **PASSED_ON), str(LAUNCH / "mpirun.sh"),
-                     str(hostfile), str(program.config), *arguments, "--out", str(program.out)], program.folder)
+        def start(*arguments):
+            settings = environment(MPIRUN_FLAGS=f"'{hosts.mpirun_flags()}'", **PASSED_ON)
+            return Call(hosts.on(0, "env", *settings, LAUNCH / "mpirun.sh", hostfile, program.config, *arguments, "--out", program.out),
+                        program.folder)
 
-    with start(LONG) as call:
-        call.until(has_reached(program, 3))
-        # To the script, which replaced the shell of the agent.
-        call.process.send_signal(signal.SIGTERM)
-        result = ended(call, STOPPED)
-        assert not call.processes()
-    assert "2 ranks on 2 hosts" in result.stderr
-    stopped_at = step_of(checkpoint(program.newest()))
-    with start(LONG) as call:
-        call.until(has_reached(program, stopped_at + 2))
-        [(far, variables)] = [(pid, variables) for pid, variables in ranks_of(call).values()
-                              if variables["OMPI_COMM_WORLD_RANK"] == "1"]
-        assert {name: variables.get(name) for name in PASSED_ON} == PASSED_ON
-        os.kill(far, signal.SIGKILL)
-        ended(call, KILLED)
-    with start(f"train.steps={stopped_at + 1}") as call:
-        ended(call, 0)
+        with start(LONG) as call:
+            call.until(has_reached(program, 3))
+            # To the script, which replaced the shell of the agent.
+            call.process.send_signal(signal.SIGTERM)
+            result = ended(call, STOPPED)
+            assert not call.processes()
+        assert f"{count} ranks on {count} hosts" in result.stderr
+        stopped_at = step_of(checkpoint(program.newest()))
+        with start(LONG) as call:
+            call.until(has_reached(program, stopped_at + 2))
+            pid, variables = ranks_of(call)[1]
+            assert {name: variables.get(name) for name in PASSED_ON} == PASSED_ON
+            os.kill(pid, signal.SIGKILL)
+            ended(call, KILLED)
+        end = json.loads((program.newest() / "exit.json").read_text())
+        assert f"rank 1 (host {hosts.names[1]}, process {pid}) has ended" in end["why"]
+        with start(f"train.steps={stopped_at + 1}") as call:
+            ended(call, 0)
     assert steps_reported(program.newest()) == list(range(1, stopped_at + 2))
 
 

@@ -179,14 +179,12 @@ def test_complete_chunks_of_a_failed_job_are_not_decoded_again(photos, whole, tm
 @pytest.mark.cores(4)
 def test_ranks_on_two_hosts_build_and_resume_after_a_kill(photos, whole, tmp_path, two_hosts):
     """Simulates two hosts that share a file system by network namespaces with host names."""
-    agent, _, addresses = two_hosts
     out = tmp_path / "out"
-    hosts = ",".join(f"{address}:2" for address in addresses)
+    slots = ",".join(f"{address}:2" for address in two_hosts.addresses)
 
     def job(*options):
-        return Call([agent, addresses[0], "mpirun", "--host", hosts, "-n", "4", "--bind-to", "none", "--mca", "plm_rsh_agent", str(agent),
-                     "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_exclude", "lo", "--mca", "oob_tcp_if_exclude", "lo", str(VALLEY),
-                     *words(photos, out, options)], tmp_path)
+        return Call(two_hosts.on(0, "mpirun", "--host", slots, "-n", "4", "--bind-to", "none", *two_hosts.mpirun_flags().split(), VALLEY,
+                                 *words(photos, out, options)), tmp_path)
 
     with job() as call:
         call.until(lambda: (out / "manifest.json").exists())

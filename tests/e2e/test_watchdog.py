@@ -2,11 +2,14 @@
 
 import json
 import os
+import random
+import re
 import signal
 import time
 
 import pytest
-from program import VALLEY, WAITING, Call, bits, checkpoint, launcher, stats
+from hang_trials import Trial
+from program import DATA, MISSING, VALLEY, WAITING, Call, bits, checkpoint, launcher, stats
 
 LOST = 76
 LIMIT, GRACE = 4, 30
@@ -69,6 +72,46 @@ def test_rank_that_is_stuck_in_the_loader_is_named(program, failing_calls):
     assert verdict["kind"] == "loader" and verdict["ranks"] == [1]
     frames = [frame for thread in record(program.newest(), 1)["threads"] for frame in thread["frames"]]
     assert any("pread" in frame or "pause" in frame for frame in frames)
+
+
+@pytest.mark.cores(2)
+@pytest.mark.parametrize("fault", ["dead", "mismatch", "partition"])
+def test_broken_rank_is_named(program, failing_calls, fault):
+    """One trial of tests/chaos/hangs.py, which has many."""
+    if fault == "partition" and os.geteuid() != 0:
+        pytest.skip("only root can lay out networks")
+    result = Trial(program.folder, {"config": program.config, "shim": failing_calls}, 8, random.Random(fault)).run(fault)
+    assert not result["wrong"], result
+
+
+def test_slow_work_is_not_a_hang(program, failing_calls):
+    """Each image takes 0.2 s to read into the cache, all of them five times the limit."""
+    with Call([*launcher(2), VALLEY, "train", program.config, "train.steps=2", "data.cache=host", f"train.hang_timeout={LIMIT}", "--out",
+               program.out], program.folder,
+              WAITING | {"LD_PRELOAD": str(failing_calls), "FAIL_CALLS": "pread:shard-00000.h5:1200", "FAIL_RANK": "1"}) as call:
+        started = time.monotonic()
+        result = call.wait()
+    assert result.code == 0, result.stderr
+    assert time.monotonic() - started > 2 * LIMIT
+
+
+def test_doctor_explains_the_record(program, failing_calls):
+    with start_stuck(program, failing_calls, 2, {"FAIL_RANK": "1"}) as call:
+        call.wait()
+    run = program.newest()
+    text = program.call("doctor", "--flight", run).stdout
+    assert text.splitlines()[0].startswith(f"{run}: hung in step ")
+    assert "rank 1 (host " in text and "has been waiting for images" in text
+    assert "What to do: check the disk or the file server of data.path" in text
+    assert re.search(r"^  rank 0: step \d+, phase \w+: in all-reduce \d+ for \d+ s$", text, re.MULTILINE)
+    assert re.search(r"^  rank 1: step \d+.*: waiting for images, after all-reduce \d+ for \d+ s$", text, re.MULTILINE)
+    assert text.index("Main thread of rank 1") < text.index("Main thread of rank 0") and "Allreduce" in text
+    found = json.loads(program.call("doctor", "--flight", run / "flight", "--json").stdout)
+    assert (found["kind"], found["ranks"], found["verdict"]) == ("loader", [1], end(run)["why"])
+    assert [rank["inside_s"] is None for rank in found["records"]] == [False, True]
+    (run / "flight" / "rank-1.json").write_text('{"rank": 1}')
+    assert f"{run}/flight/rank-1.json is not a flight record" in program.call("doctor", "--flight", run, expect=DATA).error
+    assert "no flight record in" in program.call("doctor", "--flight", program.folder, expect=MISSING).error
 
 
 def test_one_rank_alone_that_hangs_ends_too(program, failing_calls):
