@@ -3,6 +3,8 @@
 # `launch` set to this folder.
 # shellcheck source=launch/cores.sh
 source "${launch:?}/cores.sh"
+# shellcheck source=launch/restarts.sh
+source "$launch/restarts.sh"
 
 say() { printf 'launch: %s\n' "$*" >&2; }
 fail() { # EXIT_CODE MESSAGE
@@ -60,9 +62,17 @@ choose_temporary_folder() {
   fail 73 "mpirun needs a folder for temporary files: $wanted, /tmp, /var/tmp and /dev/shm cannot be written or are full; free some space, or set TMPDIR"
 }
 
+# Sets VALLEY_LAUNCH_ID, which identifies the exit.json of a start.
+new_launch_id() {
+  VALLEY_LAUNCH_ID="$(hostname)-$$-$(date +%s%N)"
+  export VALLEY_LAUNCH_ID
+}
+
 # Sets `arguments` (of `valley train`), `training` (the command of one rank), `out` (the folder of runs), `mpirun` and
-# VALLEY_LAUNCH_ID, which identifies the exit.json of this start. --resume auto is the default.
+# `restarts`. --resume auto is the default.
 prepare() { # TRAIN_ARGUMENT...
+  take_restarts "$@"
+  set -- ${words[@]+"${words[@]}"}
   find_valley
   find_mpirun
   out=runs
@@ -78,10 +88,37 @@ prepare() { # TRAIN_ARGUMENT...
   # Signals are blocked until the program has loaded and handles them (coreutils before 8.31 cannot block them).
   local held=(env --block-signal=USR1 --block-signal=TERM --block-signal=INT)
   ! "${held[@]}" true 2>/dev/null || training=("${held[@]}" "${training[@]}")
-  VALLEY_LAUNCH_ID="$(hostname)-$$-$(date +%s%N)"
-  export VALLEY_LAUNCH_ID
   # mpirun rejects root unless both variables are set.
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+}
+
+# Prints a value of the plan, which has one key per line: 16, null, true, cpu.
+value_of() { # KEY
+  sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" <<<"$plan"
+}
+
+# Prints the largest number of ranks up to LIMIT that can share the micro-batches evenly.
+ranks_that_work() { # LIMIT
+  local ranks="$1" batch microbatch reproducible
+  batch="$(value_of train.global_batch)"
+  microbatch="$(value_of train.microbatch)"
+  reproducible="$(value_of train.reproducible)"
+  [[ "$microbatch" == null ]] || batch=$((batch / microbatch))
+  while ((batch % ranks != 0)) || { [[ "$reproducible" == true ]] && ((ranks & (ranks - 1))); }; do
+    ranks=$((ranks - 1))
+  done
+  echo "$ranks"
+}
+
+# Sets `plan`: a dry run finds mistakes before any rank starts, and reports the batch and the GPUs that the program sees.
+make_plan() {
+  local code=0
+  # Messages and plan are one text, because a temporary file may not fit on the disk.
+  plan="$("$valley" train "${arguments[@]}" --dry-run --json 2>&1)" || code=$?
+  if ((code != 0)); then
+    printf '%s\n' "$plan" >&2
+    exit "$code"
+  fi
 }
 
 # Prints the code in the exit.json of this start; nothing if none was written.
@@ -176,6 +213,11 @@ run_job() { # HARD_SIGNAL COMMAND...
   fi
   setsid "$@" </dev/null &
   child=$!
+  local watcher=""
+  if [[ -n "$regrow_file" ]]; then
+    watch_for_hosts &
+    watcher=$!
+  fi
   # A signal may have come since the check above.
   if ((asked)) && [[ -z "$repeater" ]]; then
     keep_asking &
@@ -190,7 +232,10 @@ run_job() { # HARD_SIGNAL COMMAND...
     code=$status
     ((trapped)) || break
   done
+  [[ -z "$watcher" ]] || kill "$watcher" 2>/dev/null || true
   [[ -z "$repeater" ]] || kill "$repeater" 2>/dev/null || true
+  repeater=""
+  child=""
   code="$(restored_code "$code")"
   # shellcheck disable=SC2034
   ((interrupts < 2)) || code=130

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Trains on several hosts that mpirun reaches by ssh.
 #
-#   launch/mpirun.sh HOSTFILE CONFIG.toml [section.key=value ...] [--out DIR] [--resume none|auto|PATH] [...]
+#   launch/mpirun.sh HOSTFILE CONFIG.toml [section.key=value ...] [--out DIR] [--resume none|auto|PATH] [--restarts N] [...]
 #
 # HOSTFILE has one line per host, "node1 slots=8", with one slot per rank or GPU. The other arguments are those of
 # `valley train`; --resume auto is the default. The program, this folder, the data and --out have the same paths on all
-# hosts. TERM, USR1, HUP or Ctrl-C stop it with a checkpoint (exit code 75); a second Ctrl-C ends it at once.
+# hosts. TERM, USR1, HUP or Ctrl-C stop it with a checkpoint (exit code 75); a second Ctrl-C ends it at once. With --restarts N
+# a job that loses a rank or a host (76 or 137) continues from its last checkpoint, up to N times, on the hosts that answer, and
+# later again on all: docs/launching.md.
 #
 # Environment: RANKS            number of ranks (default: all slots)
 #              RANKS_PER_HOST   number of ranks on each host, regardless of its slots
@@ -15,6 +17,7 @@
 #              NCCL_*, CUDA_VISIBLE_DEVICES, VALLEY_SHARE_GPU, OMP_NUM_THREADS, OMP_THREAD_LIMIT  passed on to all ranks
 #              MPIRUN_FLAGS     more flags for it, such as
 #                               "--mca btl_tcp_if_include eth0" if hosts have several networks
+#              VALLEY_HOST_CHECK_S  seconds between looks for hosts that were left out (default: 60)
 set -euo pipefail
 # These variables change the output of cd, the options of grep and the syntax of bash.
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
@@ -55,15 +58,89 @@ prepare "$@"
 choose_temporary_folder
 [[ -n "$mpirun" ]] || fail 66 "there is no ${MPIRUN:-mpirun}; it is part of Open MPI"
 
-places=()
-[[ -z "${RANKS:-}" ]] || places+=(-n "$RANKS")
-[[ -z "${RANKS_PER_HOST:-}" ]] || places+=(--map-by "ppr:$RANKS_PER_HOST:node" --oversubscribe)
-variables=(-x VALLEY_LAUNCH_ID)
+variables=(-x VALLEY_LAUNCH_ID -x VALLEY_RESTARTED_AFTER)
 mapfile -t nccl < <(compgen -e NCCL_)
 for name in VALLEY_BIND VALLEY_SHARE_GPU CUDA_VISIBLE_DEVICES OMP_NUM_THREADS OMP_THREAD_LIMIT OMP_WAIT_POLICY GOMP_SPINCOUNT ${nccl[@]+"${nccl[@]}"}; do
   [[ -z "${!name:-}" ]] || variables+=(-x "$name")
 done
-# shellcheck disable=SC2086
-run_job TERM "$mpirun" --hostfile "$hosts" ${places[@]+"${places[@]}"} --bind-to none --wdir "$PWD" "${variables[@]}" \
-  ${MPIRUN_FLAGS:-} "${training[@]}"
+
+# Lines of the host file that name a host: of all, and of those that the job uses now.
+mapfile -t all_lines < <(sed 's/#.*//; /^[[:space:]]*$/d' "$hosts")
+lines=("${all_lines[@]}")
+present="$hosts" # the host file of the job
+limit=""         # number of ranks, if hosts are left out
+
+start_job() {
+  local places=() number="${limit:-${RANKS:-}}"
+  [[ -z "$number" ]] || places+=(-n "$number")
+  [[ -z "${RANKS_PER_HOST:-}" ]] || places+=(--map-by "ppr:$RANKS_PER_HOST:node" --oversubscribe)
+  # shellcheck disable=SC2086
+  run_job TERM "$mpirun" --hostfile "$present" ${places[@]+"${places[@]}"} --bind-to none --wdir "$PWD" "${variables[@]}" \
+    ${MPIRUN_FLAGS:-} "${training[@]}"
+}
+
+# Succeeds if valley starts on the host of a line and finds no problem there.
+host_answers() { # LINE
+  local host="${1%%[[:space:]]*}"
+  # shellcheck disable=SC2086
+  timeout --kill-after=5 "${VALLEY_HOST_PATIENCE_S:-20}" setsid "$mpirun" --host "$host" -n 1 --bind-to none --wdir "$PWD" ${MPIRUN_FLAGS:-} \
+    "$valley" doctor --quick --out "$out" </dev/null >"$work/answer-$host" 2>&1
+}
+
+# Sets `lines` to those of `all_lines` whose hosts answer; all are asked at the same time.
+find_answering_lines() {
+  local i pids=()
+  for i in "${!all_lines[@]}"; do
+    host_answers "${all_lines[i]}" &
+    pids+=("$!")
+  done
+  lines=()
+  for i in "${!all_lines[@]}"; do
+    ! wait "${pids[i]}" || lines+=("${all_lines[i]}")
+  done
+}
+
+slots_of() { # LINE
+  local slots
+  slots="$(sed -n 's/.*[[:space:]]slots *= *\([0-9][0-9]*\).*/\1/p' <<<"$1")"
+  echo "${RANKS_PER_HOST:-${slots:-1}}"
+}
+
+check_hosts_again() {
+  local line slots=0 names=""
+  say "asking ${#all_lines[@]} hosts whether they work"
+  find_answering_lines
+  if ((${#lines[@]} == 0)); then
+    say "no host answers: $(head -n 3 "$work"/answer-* 2>/dev/null | tr '\n' ' ')"
+    return 1
+  fi
+  if ((${#lines[@]} == ${#all_lines[@]})); then
+    present="$hosts" limit="" regrow_file=""
+    return 0
+  fi
+  for line in "${lines[@]}"; do
+    slots=$((slots + $(slots_of "$line")))
+    names+=" ${line%%[[:space:]]*}"
+  done
+  [[ -z "${RANKS:-}" ]] || ((slots < RANKS)) || slots="$RANKS"
+  [[ -n "${plan:-}" ]] || make_plan
+  limit="$(ranks_that_work "$slots")"
+  present="$work/hosts" regrow_file="$work/regrow"
+  printf '%s\n' "${lines[@]}" >"$present"
+  say "continuing with ${#lines[@]} of ${#all_lines[@]} hosts ($names ); ranks: $limit"
+}
+
+# Succeeds if a host that was left out answers again.
+missing_hosts_answer() {
+  local line
+  for line in "${all_lines[@]}"; do
+    ! grep -qxF -- "$line" "$present" || continue
+    ! host_answers "$line" || return 0
+  done
+  return 1
+}
+
+work="$(mktemp -d "${TMPDIR:-/tmp}/valley-launch-XXXXXX")"
+trap 'rm -rf "$work"' EXIT
+train_with_restarts
 exit "$code"

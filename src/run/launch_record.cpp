@@ -1,5 +1,6 @@
 #include "run/launch_record.h"
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "comm/backend.h"
@@ -9,6 +10,15 @@
 #include "kernels/device.h"
 
 namespace valley {
+namespace {
+
+// Why launch/restarts.sh started the job again; "" if it did not.
+std::string restart_reason() {
+  const char* const reason = std::getenv("VALLEY_RESTARTED_AFTER");
+  return reason == nullptr ? "" : reason;
+}
+
+}  // namespace
 
 std::string write_launch_record(World& world, const TrainRequest& request,
                                 const std::string& data_fingerprint, const std::string& checkpoint,
@@ -24,7 +34,8 @@ std::string write_launch_record(World& world, const TrainRequest& request,
                                  {"job", job_id()},
                                  {"data_fingerprint", data_fingerprint},
                                  {"resumed_from", checkpoint},
-                                 {"started_from", model}};
+                                 {"started_from", model},
+                                 {"restarted_after", restart_reason()}};
   // Paths may not be valid UTF-8; write_json replaces such bytes.
   return write_json(record);
 }

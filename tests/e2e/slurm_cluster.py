@@ -124,6 +124,27 @@ class Cluster:
             self._daemon("slurmd", "-D", "-N", node)
         self.wait(lambda: self.run("sinfo", "--noheader", "--format=%T %D", check=False).strip() == "idle 2", "nodes")
 
+    def lose_node(self, node):
+        """Kills the node's daemon and what it started, and has Slurm notice at once."""
+        daemon = self.daemons[2 + NODES.index(node)]
+        daemon.kill()
+        daemon.wait()
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                words = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+                variables = (entry / "environ").read_bytes().split(b"\0") if words else []
+                is_of_node = f"SLURMD_NODENAME={node}".encode() in variables and f"SLURM_CONF={self.folder}/slurm.conf".encode() in variables
+                if is_of_node and b"SLURM_PROCID" in b" ".join(variables):
+                    os.kill(int(entry.name), signal.SIGKILL)
+            except OSError:
+                continue  # it has ended
+        self.run("scontrol", "update", f"nodename={node}", "state=down", "reason=lost")
+
+    def bring_back(self, node):
+        self._daemon("slurmd", "-D", "-N", node)
+        self.run("scontrol", "update", f"nodename={node}", "state=resume", check=False)
+        self.wait(lambda: self.run("sinfo", "--noheader", f"--nodes={node}", "--format=%T", check=False).strip() == "idle", node)
+
     def _until_empty(self):
         deadline = time.monotonic() + PATIENCE
         while self.run("squeue", "--noheader", check=False).strip() and time.monotonic() < deadline:

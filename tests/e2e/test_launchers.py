@@ -62,7 +62,8 @@ def test_launch_scripts_work_from_any_folder_and_environment(tmp_path, folder, v
 
 def test_possibly_empty_arrays_are_guarded():
     """In bash before 4.4, "${array[@]}" of an empty array counts as unset, an error with `set -u`."""
-    never_empty = {"arguments", "training", "held", "origins", "pip", "settings", "missing", "parts", "packages", "kTests", "kTestPackages", "variables"}
+    never_empty = {"arguments", "training", "held", "origins", "pip", "settings", "missing", "parts", "packages", "kTests", "kTestPackages", "variables",
+                   "all_lines", "lines"}
     files = [*LAUNCH.glob("*.sh"), LAUNCH / "slurm.sbatch", REPOSITORY / "tests" / "run.sh", REPOSITORY / "tests" / "fake_cuda" / "run"]
     for file in files:
         bare = re.findall(r'(?<![+])"\$\{(\w+)\[@\]\}"', file.read_text())
