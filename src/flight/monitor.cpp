@@ -42,10 +42,7 @@ Monitor::Monitor(int rank, int size, double timeout_s, std::unique_ptr<SideChann
       ranks_(static_cast<std::size_t>(size)),
       changed_(monotonic_seconds()),
       watched_(changed_) {
-  for (int r = 0; r < size; ++r) {
-    known(r).heard = changed_;
-    known(r).is_connected = server_->is_connected(r);
-  }
+  for (Known& k : ranks_) k.heard = changed_;
 }
 
 std::optional<Verdict> Monitor::watch() {

@@ -41,6 +41,8 @@ class Monitor {
  public:
   Monitor(int rank, int size, double timeout_s, std::unique_ptr<SideChannelServer> server);
 
+  // Handles what arrives within `seconds`, before the job is watched.
+  void listen(double seconds) { handle_events(seconds); }
   // Handles what has arrived; a verdict if the job hangs or has lost a rank.
   [[nodiscard]] std::optional<Verdict> watch();
   // Makes the ranks that answer write their records, and waits for them, up to three seconds.

@@ -79,11 +79,9 @@ std::vector<std::string> addresses_for(const std::vector<std::string>& machines)
 
 class RunningWatchdog final : public Watchdog {
  public:
-  RunningWatchdog(WatchdogSettings settings, std::unique_ptr<SideChannelServer> server,
+  RunningWatchdog(WatchdogSettings settings, std::unique_ptr<Monitor> monitor,
                   std::vector<std::unique_ptr<SideChannelClient>> clients)
-      : settings_(std::move(settings)), clients_(std::move(clients)) {
-    if (server)
-      monitor_.emplace(settings_.rank, settings_.size, settings_.hang_timeout_s, std::move(server));
+      : settings_(std::move(settings)), clients_(std::move(clients)), monitor_(std::move(monitor)) {
     prepare_stack_traces();
     // Before training starts: a monitor must know each process, also of a rank that stops at once.
     const std::string line = report();
@@ -192,7 +190,7 @@ class RunningWatchdog final : public Watchdog {
 
   WatchdogSettings settings_;
   std::vector<std::unique_ptr<SideChannelClient>> clients_;
-  std::optional<Monitor> monitor_;
+  std::unique_ptr<Monitor> monitor_;
   std::mutex mutex_;
   std::filesystem::path folder_;
   int exceptions_when_built_ = std::uncaught_exceptions();
@@ -208,26 +206,29 @@ std::unique_ptr<Watchdog> start_watchdog(const WatchdogSettings& settings,
                                          const StartCalls& calls) {
   const std::string token = calls.broadcast(settings.rank == 0 ? make_token() : "");
   const std::vector<std::string> machines = calls.gather(this_machine());
-  std::unique_ptr<SideChannelServer> server;
+  std::unique_ptr<Monitor> monitor;
   std::string offer;
   std::string failure;
   if (settings.rank < kMonitors) {
     try {
-      server = std::make_unique<SideChannelServer>(addresses_for(machines), token, settings.size);
+      auto server =
+          std::make_unique<SideChannelServer>(addresses_for(machines), token, settings.size);
       for (const std::string& endpoint : server->endpoints()) offer += endpoint + "\n";
+      monitor = std::make_unique<Monitor>(settings.rank, settings.size, settings.hang_timeout_s,
+                                          std::move(server));
     } catch (const Error& error) {
       failure = error.what();
     }
   }
   const std::vector<std::string> offers = calls.gather(offer);
-  // Monitors answer while the ranks connect.
+  // Monitors answer while the ranks connect, and hear those that are early.
   std::vector<std::unique_ptr<SideChannelClient>> clients;
   {
     std::atomic<bool> done = false;
     std::thread greeter;
-    if (server) {
+    if (monitor) {
       greeter = start_thread("greeting the ranks", [&] {
-        while (!done) static_cast<void>(server->poll(0.01));
+        while (!done) monitor->listen(0.01);
       });
     }
     for (int monitor = 0; monitor < std::min(kMonitors, settings.size); ++monitor) {
@@ -248,7 +249,7 @@ std::unique_ptr<Watchdog> start_watchdog(const WatchdogSettings& settings,
       return nullptr;
     }
   }
-  return std::make_unique<RunningWatchdog>(settings, std::move(server), std::move(clients));
+  return std::make_unique<RunningWatchdog>(settings, std::move(monitor), std::move(clients));
 }
 
 std::string to_json(const Verdict& v) {
