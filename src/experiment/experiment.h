@@ -90,6 +90,7 @@ struct OptimizerOptions {
 
 struct CheckpointOptions {
   std::int64_t every = 5000;
+  std::int64_t every_seconds = 600;  // 0: none
   std::int64_t keep = 3;
   bool background = true;
 };

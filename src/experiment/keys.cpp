@@ -224,7 +224,8 @@ void add_watchdog(Schema& s, TrainOptions& o) {
       .min(0)
       .max(604800)
       .help(
-          "Seconds without progress on any rank after which the job is judged to hang and ends with "
+          "Seconds without progress on any rank after which the job is judged to hang and ends "
+          "with "
           "exit code 76 and a record of all ranks; 0: no watchdog. Reading, writing and evaluating "
           "are progress.")
       .source("ours");
@@ -358,6 +359,10 @@ void add_output(Schema& s, CheckpointOptions& checkpoint, SamplesOptions& sample
   s.key("checkpoint.every", &checkpoint.every)
       .min(1)
       .help("Steps between checkpoints; the last step always has one.");
+  s.key("checkpoint.every_seconds", &checkpoint.every_seconds)
+      .min(0)
+      .max(604800)
+      .help("Also a checkpoint after this time without one, by the clock of rank 0; 0: none.");
   s.key("checkpoint.keep", &checkpoint.keep)
       .min(0)
       .max(kMaxKept)

@@ -49,7 +49,13 @@ void RunSaver::write(Trainer& trainer, const Dataset& data, bool in_background) 
     if (!in_background) writer_->finish();
   }
   last_saved_ = trainer.steps_done();
+  saved_at_ = std::chrono::steady_clock::now();
   if (!in_background) world_.host().barrier();
+}
+
+bool RunSaver::is_time_over() const {
+  const std::chrono::seconds limit{experiment_.checkpoint.every_seconds};
+  return limit.count() > 0 && std::chrono::steady_clock::now() - saved_at_ >= limit;
 }
 
 void RunSaver::complete(Trainer& trainer, const Dataset& data) {

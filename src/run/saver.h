@@ -1,6 +1,7 @@
 // The checkpoints of a run in training.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -25,6 +26,8 @@ class RunSaver {
   void open(const std::filesystem::path& folder, std::int64_t keep_healthy);
   // Rank 0: rethrows the error of a checkpoint whose writing has ended.
   void check() { writer_->check(); }
+  // Rank 0: true if checkpoint.every_seconds have passed since the last checkpoint began.
+  [[nodiscard]] bool is_time_over() const;
   // Rank 0: waits until the last checkpoint is on disk.
   void finish() { writer_->finish(); }
 
@@ -49,6 +52,7 @@ class RunSaver {
   std::string version_;
   std::optional<CheckpointWriter> writer_;  // rank 0
   std::int64_t last_saved_ = -1;
+  std::chrono::steady_clock::time_point saved_at_ = std::chrono::steady_clock::now();
   std::int64_t saves_ = 0;      // checkpoints between steps
   double stalled_seconds_ = 0;  // time that training waited for these
 };

@@ -345,9 +345,12 @@ void TrainingRun::run_steps() {
     flight_recorder().set_activity(Activity::kCompute);
     // Waits for ranks that read their data slowly; this barrier has no device timeout.
     if (std::exchange(is_first, false)) world_.host().barrier();
+    if (is_root() && saver_.is_time_over()) trainer_->ask_for_checkpoint();
     trainer_->step(batch.pixels, is_stop_requested(), batch.labels);
     // Evaluate, validate and save only after the step is known to be finite.
-    const StepStatus status = trainer_->status(is_state_used());
+    StepStatus status = trainer_->status(is_state_used());
+    const bool is_asked_to_save = status.save;
+    if (is_asked_to_save) status = trainer_->status(true);
     if (is_not_finite(status)) return;
     if (is_root()) recorder_->after_step(*trainer_, batches.wait_seconds(), status.stop);
     if (status.stop) break;
@@ -355,7 +358,7 @@ void TrainingRun::run_steps() {
     if (is_validation_due()) validate();
     if (is_observed()) find_loss();
     if (lost_) return;
-    if (is_save_due()) save();
+    if (is_save_due() || is_asked_to_save) save();
   }
   static_cast<void>(is_not_finite(trainer_->status(true)));
 }

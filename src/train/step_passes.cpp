@@ -17,9 +17,9 @@
 namespace valley {
 namespace {
 
-// Index in the tail of the number of ranks that were asked to stop.
-constexpr std::int64_t kStopSlot = FlatGroup::kTail - 1;
-static_assert(Objective::kMaxSums <= kStopSlot);
+// Index in the tail of what ranks ask of each other (step_status.h).
+constexpr std::int64_t kRequestSlot = FlatGroup::kTail - 1;
+static_assert(Objective::kMaxSums <= kRequestSlot);
 
 bool is_updated(const Phase& phase, const std::string& network) {
   return std::ranges::find(phase.updates, network) != phase.updates.end();
@@ -34,7 +34,7 @@ bool update_different_networks(const Phase& a, const Phase& b) {
 StepState::StepState(at::Device device)
     : position(at::zeros({}, at::device(device).dtype(at::kLong))),
       not_finite(at::zeros({}, at::device(device).dtype(at::kInt))),
-      stop(at::zeros({}, at::device(device).dtype(at::kFloat))) {}
+      requests(at::zeros({}, at::device(device).dtype(at::kFloat))) {}
 
 StepPasses::StepPasses(const Experiment& experiment, const MicrobatchPlan& plan,
                        Communicator& communicator, const Model& model, Objective& objective,
@@ -71,7 +71,7 @@ StepSums StepPasses::run(const Stage& stage, double momentum, const BatchShare& 
       opened.emplace(open_early(stage.phases[i + 1], batch));
     finish_reduction(now);
     update(now.phase, momentum);
-    if (out.sums.empty()) out.stop = now.tail[kStopSlot].clone();
+    if (out.sums.empty()) out.requests = now.tail[kRequestSlot].clone();
     out.sums[now.phase.name] = now.sums.clone();
   }
   return out;
@@ -141,7 +141,7 @@ void StepPasses::pass(OpenPhase& open, const Batch& batch) {
       open.first.reset();
       objective_.accumulate_gradients(open.phase, current, open.sums);
     }
-    if (i == 0) open.tail[kStopSlot].add_(state_.stop);
+    if (i == 0) open.tail[kRequestSlot].add_(state_.requests);
     for (std::size_t b = 0; !open.overlaps && b < open.buffers.size(); ++b)
       open.reducers[b]->end_microbatch(open.buffers[b]);
   }

@@ -54,7 +54,7 @@ struct StepState {
   explicit StepState(at::Device device);
   at::Tensor position;    // int64 []: index, in training order, of the global batch's first image
   at::Tensor not_finite;  // int32 []: set permanently by a step with gradients that are not finite
-  at::Tensor stop;        // float []: 1 where this rank was asked to stop
+  at::Tensor requests;    // float []: of this rank (encode_requests in step_status.h)
   std::unique_ptr<ChangeGate> changes = std::make_unique<ChangeGate>();
   // Key of the random values of a step; constant in recorded graphs.
   std::uint64_t seed = 0;
@@ -68,8 +68,8 @@ struct BatchShare {
 
 // The results of a step's passes, on the device.
 struct StepSums {
-  GlobalSums sums;  // over all ranks
-  at::Tensor stop;  // float []: number of ranks that were asked to stop
+  GlobalSums sums;      // over all ranks
+  at::Tensor requests;  // float []: the sum over all ranks
 };
 
 class StepPasses {

@@ -5,22 +5,30 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/core.h>
 
+#include <cmath>
+
 #include "core/error.h"
 
 namespace valley {
 namespace {
 
 constexpr std::size_t kCudaLag = 2;  // steps
+// Only rank 0 asks for a checkpoint, so that the sum of all ranks tells both numbers.
+constexpr float kSave = 1;
+constexpr float kStop = 2;
 
 }  // namespace
+
+float encode_requests(bool stop, bool save) { return (stop ? kStop : 0) + (save ? kSave : 0); }
 
 StatusQueue::StatusQueue(Communicator& communicator)
     : communicator_(communicator),
       device_(communicator.device()),
       lag_(device_.is_cuda() ? kCudaLag : 0) {}
 
-void StatusQueue::push(std::int64_t step, const at::Tensor& not_finite, const at::Tensor& stop) {
-  const at::Tensor both = at::stack({not_finite.to(at::kFloat), stop});
+void StatusQueue::push(std::int64_t step, const at::Tensor& not_finite,
+                       const at::Tensor& requests) {
+  const at::Tensor both = at::stack({not_finite.to(at::kFloat), requests});
   if (!device_.is_cuda()) {
     pending_.push_back({step, both, nullptr});
     return;
@@ -34,6 +42,7 @@ void StatusQueue::push(std::int64_t step, const at::Tensor& not_finite, const at
 }
 
 StepStatus StatusQueue::read(bool wait_for_all) {
+  status_.save = false;
   while (pending_.size() > (wait_for_all ? 0 : lag_)) take_oldest();
   return status_;
 }
@@ -54,7 +63,8 @@ void StatusQueue::take_oldest() {
   const auto* values = entry.host.const_data_ptr<float>();
   if (!status_.not_finite) status_.step = entry.step;
   status_.not_finite = status_.not_finite || values[0] > 0;
-  status_.stop = status_.stop || values[1] > 0;
+  status_.stop = status_.stop || values[1] >= kStop;
+  status_.save = status_.save || std::fmod(values[1], kStop) == kSave;
   pending_.pop_front();
 }
 

@@ -176,7 +176,7 @@ void Trainer::step(const at::Tensor& pixels, bool stop, const at::Tensor& labels
   if (is_report_step() && !objective_->sample_metrics().empty())
     sample_metrics_.emplace(objective_->sample_metrics(), plan_.global_batch,
                             communicator_.device());
-  state_.stop.fill_(stop ? 1.0 : 0.0);
+  state_.requests.fill_(encode_requests(stop, std::exchange(save_, false)));
   run_passes(share);
   // Each element was written by one rank and is 0 on the others.
   if (sample_metrics_) communicator_.all_reduce(sample_metrics_->values(), ReduceOp::kSum)->wait();
@@ -208,7 +208,7 @@ void Trainer::run_passes(const BatchShare& share) {
                        ? graph_->run_once(share, passes)
                        : graph_->run(&stage, share, passes);
   sums_ = std::move(taken.sums);
-  stop_ = std::move(taken.stop);
+  requests_ = std::move(taken.requests);
 }
 
 void Trainer::record_steps() {
@@ -252,7 +252,7 @@ void Trainer::finish_step() {
   state_.position.add_(plan_.global_batch);
   forwarded_ += plan_.share();
   ++steps_done_;
-  statuses_.push(steps_done_, state_.not_finite, stop_);
+  statuses_.push(steps_done_, state_.not_finite, requests_);
   if (objective_->has_epochs()) close_epoch();
 }
 

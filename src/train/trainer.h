@@ -43,6 +43,8 @@ class Trainer {
   // or not) or the device; host memory may be overwritten when this returns. `stop`: this rank was
   // asked to stop. `labels`: int64 [share], for objectives that need them.
   void step(const at::Tensor& pixels, bool stop, const at::Tensor& labels = {});
+  // Rank 0: the status of the next step asks all ranks for a checkpoint.
+  void ask_for_checkpoint() { save_ = true; }
 
   [[nodiscard]] std::int64_t steps_done() const { return steps_done_; }
   [[nodiscard]] std::int64_t images_seen() const { return steps_done_ * plan_.global_batch; }
@@ -194,7 +196,8 @@ class Trainer {
   StepState state_;
   std::unique_ptr<StepPasses> passes_;
   std::unique_ptr<StepGraph> graph_;  // null: the host queues the kernels of every step
-  at::Tensor stop_;                   // float [] on the device: ranks that were asked to stop
+  at::Tensor requests_;               // float [] on the device: of all ranks (encode_requests)
+  bool save_ = false;                 // of this rank, in the next step
   StatusQueue statuses_;
   BatchUpload upload_;
   std::optional<SampleMetrics> sample_metrics_;  // per-sample metrics of the last step, if reported

@@ -10,7 +10,7 @@ import signal
 import numpy
 import pytest
 from fake_gpus import OBJECTIVES, SMALL, needs_fake_gpus, tensors
-from program import STOPPED, Program, bits, checkpoint, has_reached, reports, stats, step_of
+from program import STOPPED, Program, bits, checkpoint, checkpoints, has_reached, reports, stats, step_of
 
 pytestmark = needs_fake_gpus
 
@@ -122,6 +122,16 @@ def test_capture_reuses_the_memory_of_earlier_steps(gpus, name, images, most):
 def test_fast_training_on_two_gpus_succeeds(gpus, options):
     run = gpus.trained(2, *options)
     assert step_of(checkpoint(run)) == 12
+
+
+@pytest.mark.cores(2)
+def test_checkpoints_by_time_on_two_gpus_have_the_state_of_their_step(gpus, saved_in_the_foreground):
+    """The request is known two steps later, on both ranks in the same step."""
+    run = gpus.trained(2, *EVERY_STEP, "checkpoint.every=1000", "checkpoint.every_seconds=1", copy_ms=300)
+    found = [step_of(path) for path in checkpoints(run)]
+    assert len(found) > 1
+    for step in found:
+        assert tensors(checkpoint(run, step)) == tensors(checkpoint(saved_in_the_foreground, step)), step
 
 
 @pytest.mark.cores(2)

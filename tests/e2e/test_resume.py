@@ -132,6 +132,20 @@ def test_background_checkpoints_equal_foreground_ones(program, ranks):
                          (run / "log.txt").read_text())
 
 
+@pytest.mark.cores(2)
+def test_checkpoints_by_time_do_not_change_the_results(program):
+    mode = ("train.reproducible=true", steps(60), "checkpoint.keep=0")
+    plain = program.trained(2, *mode, "checkpoint.every_seconds=0")
+    timed = program.trained(2, *mode, "checkpoint.every_seconds=1")
+    assert [step_of(path) for path in checkpoints(plain)] == [60]
+    found = [step_of(path) for path in checkpoints(timed)]
+    assert len(found) > 1 and found[-1] == 60
+    assert bits(checkpoint(timed))["model.safetensors"] == bits(checkpoint(plain))["model.safetensors"]
+    # The first of them has the state of its step.
+    again = program.trained(None, "train.reproducible=true", steps(found[0]))
+    assert bits(checkpoint(timed, found[0]))["model.safetensors"] == bits(checkpoint(again))["model.safetensors"]
+
+
 def test_resume_of_finished_run_does_nothing(program):
     run = program.trained(None, steps(3))
     before = bits(checkpoint(run, 3)), stats(run)

@@ -11,6 +11,7 @@
 #include "methods/registry.h"
 #include "plan/memory_plan.h"
 #include "support/small_training.h"
+#include "train/step_status.h"
 
 namespace valley {
 namespace {
@@ -282,6 +283,34 @@ TEST_F(TrainerTest, StatusReportsStopRequest) {
   EXPECT_FALSE(trainer->status(false).stop);
   trainer->step(testing::global_batch(1), true);
   EXPECT_TRUE(trainer->status(false).stop);
+}
+
+TEST_F(TrainerTest, StatusReportsEachRequestForACheckpointOnce) {
+  Experiment e = small_experiment();
+  auto trainer = make(e);
+  for (int step = 0; step < 4; ++step) {
+    const bool asks = step == 1 || step == 3;
+    if (asks) trainer->ask_for_checkpoint();
+    trainer->step(testing::global_batch(step), step == 3);
+    const StepStatus status = trainer->status(false);
+    EXPECT_EQ(status.save, asks) << step;
+    EXPECT_EQ(status.stop, step == 3) << step;
+  }
+}
+
+TEST(StepRequests, SumOverRanksTellsBothNumbers) {
+  for (const bool save : {false, true})
+    for (const int stops : {0, 1, 3, 1024}) {
+      const auto alone = make_self_communicator(at::Device(at::kCPU));
+      StatusQueue queue(*alone);
+      float sum = encode_requests(false, save);
+      for (int rank = 0; rank < stops; ++rank) sum += encode_requests(true, false);
+      queue.push(1, at::zeros({}, at::kInt), at::scalar_tensor(sum, at::kFloat));
+      const StepStatus status = queue.read(false);
+      EXPECT_EQ(status.save, save) << stops;
+      EXPECT_EQ(status.stop, stops > 0) << stops;
+      EXPECT_FALSE(queue.read(true).save);
+    }
 }
 
 TEST_F(TrainerTest, ReportsLearningRatesAndGradientNorms) {
