@@ -33,6 +33,7 @@ bool is_mpi_launcher(const char* name_file) {
 }  // namespace
 
 void end_launcher_later() {
+  const ::pid_t rank = ::getpid();
   const ::pid_t launcher = ::getppid();
   const std::string name_file = fmt::format("/proc/{}/comm", launcher);
   if (!is_mpi_launcher(name_file.c_str())) return;
@@ -43,7 +44,7 @@ void end_launcher_later() {
     return;
   }
   // In a session of its own, because the launcher kills the process groups of its ranks; without
-  // their output, whose end the launcher waits for; and nobody's child.
+  // their output, whose end the launcher waits for; and as a child of init.
   ::setsid();
   for (int descriptor = 0; descriptor < kDescriptors; ++descriptor) ::close(descriptor);
   if (::fork() != 0) ::_exit(0);
@@ -51,7 +52,10 @@ void end_launcher_later() {
     ::sleep(1);
     if (::kill(launcher, 0) != 0) ::_exit(0);
   }
-  if (is_mpi_launcher(name_file.c_str())) ::kill(launcher, SIGKILL);
+  if (is_mpi_launcher(name_file.c_str())) {
+    ::kill(launcher, SIGKILL);
+    ::kill(rank, SIGKILL);  // waits for the launcher in MPI_Abort
+  }
   ::_exit(0);
 }
 

@@ -1,15 +1,14 @@
 #include "flight/watchdog.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <exception>
-#include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <thread>
 #include <utility>
 
@@ -17,7 +16,6 @@
 #include "core/error.h"
 #include "core/json_text.h"
 #include "core/log.h"
-#include "core/numbers.h"
 #include "core/start_threads.h"
 #include "core/text.h"
 #include "flight/flight_recorder.h"
@@ -107,6 +105,7 @@ class RunningWatchdog final : public Watchdog {
   }
 
   void watch() {
+    ::pthread_setname_np(::pthread_self(), "watchdog");
     double reported = 0;
     while (!is_ending_) {
       const double now = monotonic_seconds();
@@ -158,8 +157,10 @@ class RunningWatchdog final : public Watchdog {
 
   void wait_and_end() {
     const double end = monotonic_seconds() + kEndPatience;
-    while (monotonic_seconds() < end)
-      for (const auto& client : clients_) static_cast<void>(client->poll(0.05));
+    while (monotonic_seconds() < end) {
+      for (const auto& client : clients_) static_cast<void>(client->poll(0));  // answers nothing
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
     settings_.end_rank();
   }
 

@@ -2,7 +2,7 @@
 // CALL on a path that ends in ENDING ("*": any) fails with ERRNO, from its call number AFTER on (counted from 0). CALL is
 // stat, open, opendir, readdir, flock, fsync, pread or rename; of a descriptor, the path is that of its file. A negative ERRNO is
 // a signal that ends the process instead, 1000 a call that does not return, and 1000 + N one that takes N milliseconds and
-// succeeds. With FAIL_RANK only on this rank of mpirun.
+// succeeds. With FAIL_WHILE only while that file exists, with FAIL_RANK only on this rank of mpirun.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -17,12 +17,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
 static int counts[32];
 
 static int fails(const char* call, const char* path) {
   const char* rule = getenv("FAIL_CALLS");
   const char* rank = getenv("FAIL_RANK");
   const char* own = getenv("OMPI_COMM_WORLD_RANK");
+  const char* while_there = getenv("FAIL_WHILE");
+  if (while_there != NULL) {
+    struct stat ignored;
+    const int before = errno;
+    const int is_missing = NEXT(stat)(while_there, &ignored) != 0;
+    errno = before;
+    if (is_missing) return 0;
+  }
   if (rank != NULL && (own == NULL || strcmp(rank, own) != 0)) return 0;
   for (int i = 0; rule != NULL && *rule != '\0' && i < 32; ++i) {
     char name[16], ending[512];
@@ -54,8 +64,6 @@ static int fails_on(const char* call, int descriptor) {
   path[length] = '\0';
   return fails(call, path);
 }
-
-#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 int stat(const char* path, struct stat* status) { return fails("stat", path) ? -1 : NEXT(stat)(path, status); }
 
