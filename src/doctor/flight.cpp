@@ -3,15 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
-#include <limits>
 #include <map>
 #include <set>
 #include <utility>
 
 #include "core/error.h"
 #include "core/json_text.h"
-#include "core/numbers.h"
 #include "core/read_file.h"
 #include "core/text.h"
 
@@ -32,35 +29,28 @@ struct Advice {
 constexpr Advice kAdvice[] = {
     {"dead",
      "the rank's last lines of output, dmesg on its host (out of memory) and the scheduler's "
-     "accounting "
-     "say why it ended; then start again with --resume"},
+     "accounting say why it ended; then start again with --resume"},
     {"stopped",
      "find who stopped it: a terminal (Ctrl-Z), a debugger, or a scheduler that suspends; then "
-     "start "
-     "again with --resume"},
+     "start again with --resume"},
     {"unreachable",
      "check that the host is up and that the job's hosts reach each other (run valley doctor with "
-     "the "
-     "job's launcher); then start again with --resume, without that host if it is down"},
+     "the job's launcher); then start again with --resume, without that host if it is down"},
     {"mismatch",
-     "check that all hosts have the same valley program; if so, this is a defect of Valley: please "
-     "report "
-     "it with the folder of these records"},
+     "check that all hosts have the same valley program; if so, this is a defect of Valley: "
+     "please report it with the folder of these records"},
     {"loader",
-     "check the disk or the file server of data.path on the rank's host (dmesg, the server's log); "
-     "data.cache = \"host\" reads the data once; then start again with --resume"},
+     "check the disk or the file server of data.path on the rank's host (dmesg, the server's "
+     "log); data.cache = \"host\" reads the data once; then start again with --resume"},
     {"computing",
      "see the functions below; on a GPU check its log (nvidia-smi, dmesg); if the work was slow, "
-     "not "
-     "endless, set a larger train.hang_timeout; then start again with --resume"},
+     "not endless, set a larger train.hang_timeout; then start again with --resume"},
     {"busy",
      "see the functions below; if the file system or the evaluation was slow, not endless, set a "
-     "larger "
-     "train.hang_timeout; then start again with --resume"},
+     "larger train.hang_timeout; then start again with --resume"},
     {"network",
      "check the network between the job's hosts (run valley doctor with the job's launcher), and "
-     "NCCL's "
-     "log with NCCL_DEBUG=INFO; then start again with --resume"},
+     "NCCL's log with NCCL_DEBUG=INFO; then start again with --resume"},
 };
 
 std::string advice_for(const std::string& kind) {

@@ -20,7 +20,8 @@ std::string count_text(const CheckpointNeed& need) {
 CheckpointNeed checkpoint_need(std::int64_t bytes, const CheckpointOptions& options,
                                std::int64_t first, std::int64_t steps, std::int64_t present) {
   const std::int64_t left = std::max<std::int64_t>(0, steps - first);
-  // One every options.every steps, and one at the end.
+  // One every options.every steps, and one at the end; not those by time, which a short training
+  // seldom has.
   const std::int64_t saves = left / options.every + (left % options.every == 0 ? 0 : 1);
   if (options.keep == 0) return {bytes, saves, true};
   const std::int64_t room = options.keep + 1 - std::min(present, options.keep);

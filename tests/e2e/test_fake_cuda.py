@@ -125,13 +125,17 @@ def test_fast_training_on_two_gpus_succeeds(gpus, options):
 
 
 @pytest.mark.cores(2)
-def test_checkpoints_by_time_on_two_gpus_have_the_state_of_their_step(gpus, saved_in_the_foreground):
+def test_checkpoints_by_time_on_two_gpus_have_the_state_of_their_step(gpus):
     """The request is known two steps later, on both ranks in the same step."""
-    run = gpus.trained(2, *EVERY_STEP, "checkpoint.every=1000", "checkpoint.every_seconds=1", copy_ms=300)
-    found = [step_of(path) for path in checkpoints(run)]
-    assert len(found) > 1
-    for step in found:
-        assert tensors(checkpoint(run, step)) == tensors(checkpoint(saved_in_the_foreground, step)), step
+    endless = "train.steps=100000", "samples.every=100000", "checkpoint.every=100000", "checkpoint.keep=0", "evaluate.every=0"
+    options = (*OBJECTIVES["ebgan_pt"], "train.reproducible=true")
+    with gpus.start_training(2, *options, *endless, "checkpoint.every_seconds=1", copy_ms=50) as call:
+        call.until(lambda: gpus.runs() and len(checkpoints(gpus.newest())) >= 2)
+        os.kill(call.rank(0), signal.SIGUSR1)
+        assert call.wait().code == STOPPED
+    first, *_, last = checkpoints(gpus.newest())
+    again = gpus.trained(None, *options, *endless, f"train.steps={step_of(last)}", "--resume", first)
+    assert tensors(checkpoint(again)) == tensors(last)
 
 
 @pytest.mark.cores(2)

@@ -134,16 +134,19 @@ def test_background_checkpoints_equal_foreground_ones(program, ranks):
 
 @pytest.mark.cores(2)
 def test_checkpoints_by_time_do_not_change_the_results(program):
-    mode = ("train.reproducible=true", steps(60), "checkpoint.keep=0")
-    plain = program.trained(2, *mode, "checkpoint.every_seconds=0")
-    timed = program.trained(2, *mode, "checkpoint.every_seconds=1")
-    assert [step_of(path) for path in checkpoints(plain)] == [60]
-    found = [step_of(path) for path in checkpoints(timed)]
-    assert len(found) > 1 and found[-1] == 60
-    assert bits(checkpoint(timed))["model.safetensors"] == bits(checkpoint(plain))["model.safetensors"]
-    # The first of them has the state of its step.
-    again = program.trained(None, "train.reproducible=true", steps(found[0]))
-    assert bits(checkpoint(timed, found[0]))["model.safetensors"] == bits(checkpoint(again))["model.safetensors"]
+    mode = ("train.reproducible=true", "checkpoint.keep=0", "checkpoint.every=100000")
+    with program.start_training(2, *mode, steps(100000), "checkpoint.every_seconds=1") as call:
+        call.until(lambda: program.runs() and len(checkpoints(program.newest())) >= 2)
+        call.process.send_signal(signal.SIGUSR1)
+        assert call.wait().code == STOPPED
+    timed = program.newest()
+    first, *_, last = map(step_of, checkpoints(timed))
+    plain = program.trained(None, *mode, steps(last), "checkpoint.every_seconds=0")
+    assert [step_of(path) for path in checkpoints(plain)] == [last]
+    early = program.trained(None, *mode, steps(first), "checkpoint.every_seconds=0")
+    for run in (plain, early):
+        step = step_of(checkpoint(run))
+        assert bits(checkpoint(timed, step))["model.safetensors"] == bits(checkpoint(run))["model.safetensors"], step
 
 
 def test_resume_of_finished_run_does_nothing(program):

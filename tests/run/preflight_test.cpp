@@ -17,7 +17,7 @@ namespace {
 
 std::int64_t more(std::int64_t every, std::int64_t keep, std::int64_t first, std::int64_t steps,
                   std::int64_t present) {
-  return checkpoint_need(100, {every, keep}, first, steps, present).more;
+  return checkpoint_need(100, {.every = every, .keep = keep}, first, steps, present).more;
 }
 
 TEST(CheckpointNeed, CountsCheckpointsBeyondThoseOnDisk) {
@@ -31,7 +31,7 @@ TEST(CheckpointNeed, CountsCheckpointsBeyondThoseOnDisk) {
   EXPECT_EQ(more(10, 3, 20, 20, 2), 0);
   EXPECT_EQ(more(10, 3, 30, 20, 2), 0);
   EXPECT_EQ(more(10, 0, 0, 1000, 0), 100);
-  EXPECT_TRUE(checkpoint_need(100, {10, 0}, 0, 1000, 0).keeps_all);
+  EXPECT_TRUE(checkpoint_need(100, {.every = 10, .keep = 0}, 0, 1000, 0).keeps_all);
 }
 
 TEST(CheckpointSpace, TooLittleSpaceIsRejectedWithFolderAndBytes) {
