@@ -29,6 +29,14 @@ def is_being_written(folder):
 
 def kill_during_save(program, call, victim, delay, chance):
     """Kills a rank `delay` seconds after the start of a save; the committed checkpoints just before."""
+    # What an earlier kill left is removed before the first step of this launch.
+    launched = time.time()
+
+    def has_stepped():
+        file = program.newest() / "stats.jsonl" if program.runs() else None
+        return file and file.exists() and file.stat().st_mtime > launched
+
+    call.until(has_stepped)
     folder = None
     skipped = chance.randrange(3)  # saves of this launch to let pass
     while call.process.poll() is None:
