@@ -18,27 +18,17 @@ import sys
 import tempfile
 import time
 
-from alternate import BUILD, ENVIRONMENT, build_emoji, launcher, machine, run_alternating, table, version
+from alternate import BUILD, ENVIRONMENT, REPOSITORY, build_emoji, launcher, machine, run_alternating, table, version
 
-CONFIG = """\
-[data]
-path = "{data}"
+sys.path.append(str(REPOSITORY / "tests" / "gpu"))
+from marked import marked_processes  # noqa: E402
 
-[model]
-name = "began"
-resolution = 32
-width = 4
-latent = 8
-hidden = 8
-
-[train]
-global_batch = 16
-microbatch = 4
-threads = 1
-device = "cpu"
-report_every = {report}
-"""
+CONFIG = REPOSITORY / "configs" / "emoji32-began.toml"
+SMALL = ("model.width=4", "model.latent=8", "model.hidden=8", "train.global_batch=16", "train.microbatch=4", "train.threads=1", "train.device=cpu",
+         "samples.every=1000000")
+BATCH = 16
 THREAD = "watchdog"
+MARK = "VALLEY_BENCH_RUN"  # in the environment of all processes of one training
 
 
 def thread_times(pids):
@@ -56,30 +46,16 @@ def thread_times(pids):
     return own, whole
 
 
-def ranks_of(mark):
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and mark in (entry / "environ").read_bytes() and os.readlink(entry / "exe").endswith("/valley"):
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
-def train(valley, config, options, timeout):
+def train(valley, data, options, timeout):
     """Seconds per step without the first report, and the watchdog's share of the processor time."""
     out = tempfile.mkdtemp(prefix="valley-watchdog-")
-    mark = f"VALLEY_BENCH_MARK={os.path.basename(out)}"
-    command = [*launcher(options.ranks), valley, "train", config, f"train.steps={options.steps}", f"train.hang_timeout={timeout}", "--out", out]
-    key, _, value = mark.partition("=")
-    job = subprocess.Popen(list(map(str, command)), env={**os.environ, **ENVIRONMENT, key: value}, stdout=subprocess.DEVNULL,
+    command = [*launcher(options.ranks), valley, "train", CONFIG, *SMALL, f"data.path={data}", f"train.steps={options.steps}",
+               f"train.report_every={options.steps // 8}", f"train.hang_timeout={timeout}", "--out", out]
+    job = subprocess.Popen(list(map(str, command)), env={**os.environ, **ENVIRONMENT, MARK: out}, stdout=subprocess.DEVNULL,
                            stderr=subprocess.PIPE, text=True)
     times = (0, 1)
-    pids = []
     while job.poll() is None:
-        pids = pids or (lambda found: found if len(found) == options.ranks else [])(ranks_of(mark.encode()))
-        now = thread_times(pids)
+        now = thread_times(pid for pid, variables in marked_processes(MARK, out).items() if "OMPI_COMM_WORLD_RANK" in variables)
         times = now if now[1] > times[1] else times
         time.sleep(0.1)
     if job.returncode != 0:
@@ -87,7 +63,7 @@ def train(valley, config, options, timeout):
     [stats] = pathlib.Path(out).glob("*/stats.jsonl")
     lines = [line for line in map(json.loads, stats.read_text().splitlines()) if "images_per_s" in line]
     shutil.rmtree(out)
-    return {"step": statistics.median(16 / line["images_per_s"] for line in lines[1:]), "share": times[0] / times[1]}
+    return {"step": statistics.median(BATCH / line["images_per_s"] for line in lines[1:]), "share": times[0] / times[1]}
 
 
 def interval(values, count=2000):
@@ -106,10 +82,8 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="valley-watchdog-") as folder:
         build_emoji(options.valley, pathlib.Path(folder) / "data", 32)
-        config = pathlib.Path(folder) / "tiny.toml"
-        config.write_text(CONFIG.format(data=f"{folder}/data", report=options.steps // 8))
-        results = run_alternating({"with": lambda: train(options.valley, config, options, 300),
-                                   "without": lambda: train(options.valley, config, options, 0)}, options.rounds)
+        results = run_alternating({"with": lambda: train(options.valley, f"{folder}/data", options, 300),
+                                   "without": lambda: train(options.valley, f"{folder}/data", options, 0)}, options.rounds)
     ratios = [a["step"] / b["step"] for a, b in zip(results["with"], results["without"], strict=True)]
     low, high = interval(ratios)
     print(f"{machine()}, {version(options.valley)}, {options.ranks} ranks, {options.rounds} rounds of {options.steps} steps\n")

@@ -121,12 +121,12 @@ make_plan() {
   fi
 }
 
-# Prints the code in the exit.json of this start; nothing if none was written.
-recorded_code() {
+# Prints what a sed script finds in the exit.json of this start; nothing if none was written.
+recorded() { # SED_SCRIPT
   local file
   for file in "$out"/*/exit.json; do
     grep -qsF "\"launch\": \"$VALLEY_LAUNCH_ID\"" "$file" || continue
-    sed -n 's/.*"exit_code": \([0-9]*\).*/\1/p' "$file"
+    sed -n "$1" "$file"
     return
   done
 }
@@ -134,11 +134,11 @@ recorded_code() {
 # Prints the code of docs/exit-codes.md for the exit code of a launcher, which has other codes for ranks that it kills.
 restored_code() { # CODE
   case "$1" in 0 | 2 | 6[456] | 7[013456]) echo "$1" && return ;; esac
-  local recorded
-  recorded="$(recorded_code)"
+  local own
+  own="$(recorded 's/.*"exit_code": \([0-9]*\).*/\1/p')"
   # The launcher's code for a killed rank says more than 76 (rank lost).
-  if [[ -n "$recorded" && "$recorded" != 76 ]]; then
-    echo "$recorded"
+  if [[ -n "$own" && "$own" != 76 ]]; then
+    echo "$own"
   elif ((asked && ($1 == 128 + 10))); then
     echo 75 # stopped before any rank handled signals: nothing was trained
   else

@@ -87,19 +87,6 @@ host_answers() { # LINE
     "$valley" doctor --quick --out "$out" </dev/null >"$work/answer-$host" 2>&1
 }
 
-# Sets `lines` to those of `all_lines` whose hosts answer; all are asked at the same time.
-find_answering_lines() {
-  local i pids=()
-  for i in "${!all_lines[@]}"; do
-    host_answers "${all_lines[i]}" &
-    pids+=("$!")
-  done
-  lines=()
-  for i in "${!all_lines[@]}"; do
-    ! wait "${pids[i]}" || lines+=("${all_lines[i]}")
-  done
-}
-
 slots_of() { # LINE
   local slots
   slots="$(sed -n 's/.*[[:space:]]slots *= *\([0-9][0-9]*\).*/\1/p' <<<"$1")"
@@ -109,7 +96,8 @@ slots_of() { # LINE
 check_hosts_again() {
   local line slots=0 names=""
   say "asking ${#all_lines[@]} hosts whether they work"
-  find_answering_lines
+  ask_hosts "${all_lines[@]}"
+  lines=(${answering[@]+"${answering[@]}"})
   if ((${#lines[@]} == 0)); then
     say "no host answers: $(head -n 3 "$work"/answer-* 2>/dev/null | tr '\n' ' ')"
     return 1

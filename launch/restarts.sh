@@ -4,6 +4,7 @@
 # A script defines
 #   start_job             starts the job on the hosts that are there, and sets `code` (run_job)
 #   check_hosts_again     after a loss: keeps the hosts that answer; fails if there are none
+#   host_answers          succeeds if valley starts on a host and finds no problem there
 #   missing_hosts_answer  succeeds if a host that was left out answers again
 # and calls train_with_restarts. Other variables are those of common.sh.
 # shellcheck disable=SC2154
@@ -11,7 +12,7 @@
 restarts=0         # --restarts
 restarted=0        # how often so far
 max_idle_starts=3  # starts in a row without a new checkpoint
-regrow_file=""     # exists if the job was stopped to go on with more hosts
+regrow_file=""     # exists if the job was stopped to continue with more hosts
 
 # Sets `restarts`, and `words`: the arguments without --restarts.
 take_restarts() { # ARGUMENT...
@@ -40,13 +41,17 @@ has_lost_rank() { # CODE
   (($1 == 76)) || { (($1 > 128)) && (($1 != 130 && $1 != 143)); }
 }
 
-# The value of a text in the exit.json of this start.
-recorded_reason() {
-  local file
-  for file in "$out"/*/exit.json; do
-    grep -qsF "\"launch\": \"$VALLEY_LAUNCH_ID\"" "$file" || continue
-    sed -n 's/^ *"why": "\(.*\)",\{0,1\}$/\1/p' "$file" | sed 's/\\"/"/g'
-    return
+# Asks the hosts ITEM... at the same time, and sets `answering` to those that answer. The scripts define host_answers.
+ask_hosts() { # ITEM...
+  local item i=0 pids=()
+  for item in "$@"; do
+    host_answers "$item" &
+    pids+=("$!")
+  done
+  answering=()
+  for item in "$@"; do
+    ! wait "${pids[i]}" || answering+=("$item")
+    i=$((i + 1))
   done
 }
 
@@ -99,7 +104,7 @@ train_with_restarts() {
       continue
     fi
     has_lost_rank "$code" && ((!asked)) || return 0
-    reason="$(recorded_reason)"
+    reason="$(recorded 's/^ *"why": "\(.*\)",\{0,1\}$/\1/p' | sed 's/\\"/"/g')"
     reason="${reason:-the launcher ended with code $code}"
     if [[ "$(newest_checkpoint)" == "$before" ]]; then
       idle=$((idle + 1))

@@ -70,7 +70,8 @@ void check_host(const DoctorRequest& request, int ranks_here, bool measure, Chec
   if (!request.quick) run_guarded("slurm", kQueryLimit, ExitCode::kInternal, check_slurm, checkup);
 
   const auto resolution = static_cast<std::int64_t>(finding_value(checkup, "data", "height"));
-  const OutRequest out{request.out, resolution, measure, probe_file_in(request.out)};
+  const OutRequest out{request.out, resolution, measure && !request.quick,
+                       probe_file_in(request.out)};
   const bool answered = run_guarded(
       "storage", kDeviceLimit, ExitCode::kIo, [&](const Notes& notes) { check_out(notes, out); },
       checkup);
@@ -88,13 +89,11 @@ Report make_report(Checkup checkup, int ranks, bool on_gpus) {
 
 ExitCode examine_alone(const DoctorRequest& request, const Show& show) {
   Checkup checkup;
-  check_host(request, 0, !request.quick, checkup);
+  check_host(request, 0, true, checkup);
   int ranks = ranks_for(request, checkup);
-  if (request.quick) {
-    // A restart follows and shows whether ranks can be started.
-  } else if (ranks > 1 && has_failed(checkup, "open files")) {
+  if (ranks > 1 && has_failed(checkup, "open files")) {
     ranks = 1;  // mpirun would hang
-  } else if (ranks > 1) {
+  } else if (ranks > 1 && !request.quick) {
     run_guarded(
         "ranks", kLaunchLimit, ExitCode::kRankLost,
         [&](const Notes& notes) { check_launch(notes, ranks, request.ranks > 0); }, checkup);

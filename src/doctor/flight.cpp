@@ -60,7 +60,7 @@ std::string advice_for(const std::string& kind) {
          "records";
 }
 
-// Of the thread that trains: its number is that of the process.
+// Functions of the thread that trains, whose number is that of the process.
 std::vector<std::string> main_calls(const Json& threads, std::int64_t pid) {
   for (const Json& thread : threads) {
     if (thread.at("thread").get<std::int64_t>() != pid) continue;

@@ -102,7 +102,6 @@ class SideChannelServer {
   void add_waits(std::vector<::pollfd>& waits) const;
   void send(int rank, const std::string& line);
   void send_all(const std::string& line);
-  [[nodiscard]] bool is_connected(int rank) const { return members_.contains(rank); }
   // Refused connections so far.
   [[nodiscard]] std::int64_t refused() const { return refused_; }
 

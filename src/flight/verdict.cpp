@@ -84,7 +84,7 @@ std::optional<Verdict> judge_lost(const std::vector<RankView>& views,
                                   const std::optional<Wait>& wait) {
   std::map<HangKind, std::vector<const RankView*>> lost;
   for (const RankView& view : views) {
-    if (view.is_gone || view.process == 'Z') {
+    if (view.is_gone) {
       lost[HangKind::kDead].push_back(&view);
     } else if (view.process == 'T' || view.process == 't') {
       lost[HangKind::kStopped].push_back(&view);

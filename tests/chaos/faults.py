@@ -19,21 +19,21 @@ import tempfile
 import time
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from conftest import CONFIG, build_faces, build_failing_calls  # noqa: E402
+from hang_trials import make_data  # noqa: E402
 from launch_scripts import LAUNCH, environment, ranks_of  # noqa: E402
 from program import WAITING, Call, Program, bits, checkpoint, stats  # noqa: E402
 
 KINDS = ("killed", "stopped", "disk", "mpirun")
-SETTINGS = ("train.reproducible=true", "checkpoint.every=1000000", "samples.every=1000000", "train.threads=1")
+SETTINGS = ("train.reproducible=true", "checkpoint.every=1000000", "samples.every=1000000", "train.report_every=5")
 
 
 class Job:
-    def __init__(self, place, config, shim, options, out, steps):
-        self.program = Program(place, config)
+    def __init__(self, place, data, options, out, steps):
+        self.program = Program(place, data["config"])
         self.program.out = place / out
         self.block = place / "the disk does not answer"
-        variables = {"LD_PRELOAD": str(shim), "FAIL_CALLS": "pread:shard-00000.h5:1000", "FAIL_WHILE": str(self.block), "FAIL_RANK": "1"}
-        words = ["env", *environment(RANKS=2, **(variables if options.every else {})), LAUNCH / "local.sh", config, *SETTINGS,
+        variables = {"LD_PRELOAD": str(data["shim"]), "FAIL_CALLS": "pread:shard-00000.h5:1000", "FAIL_WHILE": str(self.block), "FAIL_RANK": "1"}
+        words = ["env", *environment(RANKS=2, **(variables if options.every else {})), LAUNCH / "local.sh", data["config"], *SETTINGS,
                  f"train.steps={steps}", f"train.hang_timeout={options.limit}", f"checkpoint.every_seconds={options.save}",
                  "--restarts", "10000", "--out", self.program.out]
         self.call = Call([str(word) for word in words], place, WAITING)
@@ -66,7 +66,7 @@ def break_something(job, kind, chance):
 
 
 def disturb(job, options, chance):
-    """Faults until the time is over; a list of them with the seconds until training went on."""
+    """Faults until the time is over; a list of them with the seconds until training continued."""
     faults = []
     end = time.monotonic() + 60 * options.minutes
     due = time.monotonic() + options.every
@@ -100,11 +100,9 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     place = pathlib.Path(tempfile.mkdtemp(prefix="valley-faults-"))
-    config = place / "tiny.toml"
-    config.write_text(CONFIG.format(data=build_faces(place, 32)).replace("report_every = 1", "report_every = 5"))
-    shim = build_failing_calls(place)
+    data = make_data(place)
     began = time.monotonic()
-    job = Job(place, config, shim, options, "disturbed", 100_000_000)
+    job = Job(place, data, options, "disturbed", 100_000_000)
     with job.call:
         faults = disturb(job, options, random.Random(options.seed))
         job.call.process.send_signal(signal.SIGTERM)
@@ -114,7 +112,7 @@ def main():
     steps = int(checkpoint(run).name.removeprefix("step-"))
     options.every = 0
     began = time.monotonic()
-    calm = Job(place, config, shim, options, "undisturbed", steps)
+    calm = Job(place, data, options, "undisturbed", steps)
     with calm.call:
         calm_code = calm.call.process.wait()
     useful = time.monotonic() - began

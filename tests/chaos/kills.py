@@ -15,10 +15,9 @@ import tempfile
 import time
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from conftest import CONFIG, build_faces  # noqa: E402
+from hang_trials import KILLED, LOST, make_data  # noqa: E402
 from program import Program, bits, checkpoint, checkpoints, step_of, steps_reported  # noqa: E402
 
-KILLED = {76, 137}
 # Large enough that writing takes some milliseconds, and often enough that each launch has several.
 SETTINGS = ("train.reproducible=true", "checkpoint.every=3", "checkpoint.every_seconds=0", "checkpoint.keep=2", "model.width=16")
 
@@ -63,9 +62,7 @@ def main():
     options = parser.parse_args()
     chance = random.Random(options.seed)
     place = pathlib.Path(tempfile.mkdtemp(prefix="valley-kills-"))
-    config = place / "tiny.toml"
-    config.write_text(CONFIG.format(data=build_faces(place, 32)))
-    program = Program(place, config)
+    program = Program(place, make_data(place)["config"])
     lost, inside, seconds = [], 0, []
     for i in range(options.count):
         victim, delay = chance.randrange(2), chance.uniform(0, 0.03)
@@ -76,15 +73,14 @@ def main():
             code = call.wait(60).code
         after = [step_of(path) for path in checkpoints(program.newest())]
         # An older one may have been removed by rule after a newer one was committed.
-        if code not in KILLED or (before and (not after or after[-1] < before[-1])):
+        if code not in (LOST, KILLED) or (before and (not after or after[-1] < before[-1])):
             lost.append({"trial": i, "code": code, "before": before, "after": after})
         seconds.append(time.monotonic() - launched)
         print(json.dumps({"trial": i, "victim": victim, "before": before, "after": after}), file=sys.stderr, flush=True)
     steps = step_of(checkpoint(program.newest())) + 5
     program.train(2, f"train.steps={steps}", *SETTINGS, "--resume", "auto")
     run = program.newest()
-    program.train(1, f"train.steps={steps}", *SETTINGS, out=place / "undisturbed")
-    equal = bits(checkpoint(run))["model.safetensors"] == bits(checkpoint(program.newest(place / "undisturbed")))["model.safetensors"]
+    equal = bits(checkpoint(run))["model.safetensors"] == program.undisturbed_bits(steps, *SETTINGS)
     complete = len(program.runs()) == 1 and steps_reported(run)[-1] == steps
     print(f"| SIGKILL while a checkpoint is written | {options.count - len(lost)} of {options.count} resumed with all committed checkpoints, {inside} "
           f"of them between two states of the folder; {steps} steps, bits of an undisturbed run: {'equal' if equal else 'NOT EQUAL'} |")

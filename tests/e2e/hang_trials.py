@@ -115,22 +115,20 @@ class Trial:
             require(f"{last['collective']} {last['number']} " in why, f"rank {record['rank']} is in {last['collective']} {last['number']}: {why}")
 
     def dead(self):
-        with Call([*launcher(self.ranks), *self.command()], self.folder, WAITING) as call:
-            self.await_steps(call)
-            pid = call.rank(self.victim)
-            self.broken = time.monotonic()
-            os.kill(pid, signal.SIGKILL)
-            self.ended(call, {LOST, KILLED}, by=GRACE)
-        self.check_verdict("dead", pid=pid, records=False)
+        # mpirun kills the others soon, perhaps before they have written their records.
+        self.signal_victim(signal.SIGKILL, "dead", {LOST, KILLED}, GRACE, records=False)
 
     def stopped(self):
+        self.signal_victim(signal.SIGSTOP, "stopped", {LOST}, self.limit + GRACE, records=True)
+
+    def signal_victim(self, number, kind, codes, by, *, records):
         with Call([*launcher(self.ranks), *self.command()], self.folder, WAITING) as call:
             self.await_steps(call)
             pid = call.rank(self.victim)
             self.broken = time.monotonic()
-            os.kill(pid, signal.SIGSTOP)
-            self.ended(call, {LOST})
-        self.check_verdict("stopped", pid=pid)
+            os.kill(pid, number)
+            self.ended(call, codes, by=by)
+        self.check_verdict(kind, pid=pid, records=records)
 
     def loader(self):
         variables = {"LD_PRELOAD": str(self.data["shim"]), "FAIL_RANK": str(self.victim),

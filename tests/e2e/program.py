@@ -162,6 +162,12 @@ class Program:
         self.train(ranks, *arguments, **places)
         return self.newest()
 
+    def undisturbed_bits(self, steps, *arguments):
+        """SHA-256 of the model after `steps` steps of a run on one rank in a folder of its own."""
+        out = self.folder / "undisturbed"
+        self.train(1, *arguments, f"train.steps={steps}", out=out)
+        return bits(checkpoint(self.newest(out)))["model.safetensors"]
+
     def copy_of(self, run):
         """Copies a run of another Program as the next run of this one, for tests that change it."""
         return shutil.copytree(run, self.out / f"{len(self.runs()):05}{run.name[5:]}", symlinks=True)

@@ -14,6 +14,8 @@ import subprocess
 import tempfile
 import time
 
+from program import marked_processes
+
 NODES = ("n1", "n2")
 # Debian installs the daemons in a folder of root's PATH.
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
@@ -129,15 +131,9 @@ class Cluster:
         daemon = self.daemons[2 + NODES.index(node)]
         daemon.kill()
         daemon.wait()
-        for entry in pathlib.Path("/proc").iterdir():
-            try:
-                words = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
-                variables = (entry / "environ").read_bytes().split(b"\0") if words else []
-                is_of_node = f"SLURMD_NODENAME={node}".encode() in variables and f"SLURM_CONF={self.folder}/slurm.conf".encode() in variables
-                if is_of_node and b"SLURM_PROCID" in b" ".join(variables):
-                    os.kill(int(entry.name), signal.SIGKILL)
-            except OSError:
-                continue  # it has ended
+        for pid, variables in marked_processes("SLURM_CONF", self.environment["SLURM_CONF"]).items():
+            if variables.get("SLURMD_NODENAME") == node and "SLURM_PROCID" in variables:
+                os.kill(pid, signal.SIGKILL)
         self.run("scontrol", "update", f"nodename={node}", "state=down", "reason=lost")
 
     def bring_back(self, node):

@@ -23,12 +23,6 @@ def launches(run):
     return json.loads((run / "run.json").read_text())
 
 
-def undisturbed(program, steps):
-    out = program.folder / "undisturbed"
-    program.train(1, *SAME_BITS, f"train.steps={steps}", out=out)
-    return bits(checkpoint(program.newest(out)))["model.safetensors"]
-
-
 def has_saved(program, step, least=1):
     """A condition: the newest run has at least `least` checkpoints, and has reported `step`."""
     reached = has_reached(program, step)
@@ -65,7 +59,7 @@ def test_lost_ranks_do_not_change_the_bits(program):
         result = ended(call, 0)
     run = program.newest()
     assert steps_reported(run)[-1] == 40
-    assert bits(checkpoint(run))["model.safetensors"] == undisturbed(program, 40)
+    assert bits(checkpoint(run))["model.safetensors"] == program.undisturbed_bits(40, *SAME_BITS)
     records = launches(run)
     assert len(program.runs()) == 1 and len(records) == 3
     assert records[0]["restarted_after"] == ""
@@ -132,4 +126,4 @@ def test_job_goes_on_without_a_lost_host_and_grows_back(program):
     assert [record["ranks"] for record in launches(run)] == [2, 1, 2]
     reasons = [record["restarted_after"] for record in launches(run)]
     assert f"rank 1 (host {hosts.names[1]}" in reasons[1] and "is silent" in reasons[1] and reasons[2] == "a host that was left out is back"
-    assert bits(checkpoint(run))["model.safetensors"] == undisturbed(program, steps_reported(run)[-1])
+    assert bits(checkpoint(run))["model.safetensors"] == program.undisturbed_bits(steps_reported(run)[-1], *SAME_BITS)

@@ -136,12 +136,6 @@ def test_killed_rank_ends_the_job(cluster, program):
 SAME_BITS = "train.reproducible=true", "checkpoint.every=20"
 
 
-def undisturbed(program, steps):
-    out = program.folder / "undisturbed"
-    program.train(1, *SAME_BITS, f"train.steps={steps}", out=out)
-    return bits(checkpoint(program.newest(out)))["model.safetensors"]
-
-
 def test_job_with_restarts_survives_a_killed_rank(cluster, program):
     job = Job(cluster, program, *SAME_BITS, "train.steps=120", "--restarts", "3")
     job.until_step(30)
@@ -151,7 +145,7 @@ def test_job_with_restarts_survives_a_killed_rank(cluster, program):
     assert (fields["JobState"], code, fields["Restarts"]) == ("COMPLETED", 0, "0"), job.output()
     assert "restart 1 of 3 in 1 s" in job.output()
     assert [start["ranks"] for start in job.starts()] == [2, 2]
-    assert bits(checkpoint(program.newest()))["model.safetensors"] == undisturbed(program, 120)
+    assert bits(checkpoint(program.newest()))["model.safetensors"] == program.undisturbed_bits(120, *SAME_BITS)
 
 
 def test_job_goes_on_without_a_lost_node(cluster, program):
@@ -167,7 +161,7 @@ def test_job_goes_on_without_a_lost_node(cluster, program):
     assert (fields["JobState"], code, fields["Restarts"]) == ("COMPLETED", 0, "0"), job.output()
     assert "continuing with 1 of 2 nodes; ranks: 1" in job.output()
     assert [start["ranks"] for start in job.starts()] == [2, 1]
-    assert bits(checkpoint(program.newest()))["model.safetensors"] == undisturbed(program, 120)
+    assert bits(checkpoint(program.newest()))["model.safetensors"] == program.undisturbed_bits(120, *SAME_BITS)
 
 
 def test_job_without_progress_is_not_requeued_forever(cluster, program):

@@ -8,20 +8,11 @@ import signal
 import time
 
 import pytest
-from hang_trials import Trial
+from hang_trials import LOST, Trial, end_of, record_of
 from program import DATA, MISSING, VALLEY, WAITING, Call, bits, checkpoint, launcher, stats
 
-LOST = 76
 LIMIT, GRACE = 4, 30
 ENDLESS = ("train.steps=100000", "checkpoint.every=1000000", "samples.every=1000000", f"train.hang_timeout={LIMIT}", "train.report_every=1")
-
-
-def end(run):
-    return json.loads((run / "exit.json").read_text())
-
-
-def record(run, rank):
-    return json.loads((run / "flight" / f"rank-{rank}.json").read_text())
 
 
 def start_stuck(program, library, ranks, variables):
@@ -48,15 +39,15 @@ def test_stopped_rank_is_named_and_the_job_ends(program, victim):
         assert not call.processes()
     assert result.code == LOST
     run = program.newest()
-    found = end(run)
+    found = end_of(run)
     assert found["exit_code"] == LOST and found["failed"].startswith(f"rank {1 - victim} ")
     assert f"rank {victim} (host " in found["why"] and f"process {pid}) is stopped" in found["why"]
     assert f"rank {1 - victim} (host " in found["why"] and "waits in all-reduce" in found["why"] and "in phase" in found["why"]
-    verdict = record(run, 1 - victim)["verdict"]
+    verdict = record_of(run, 1 - victim)["verdict"]
     assert verdict["kind"] == "stopped" and verdict["ranks"] == [victim] and verdict["step"] > 3
-    last = record(run, 1 - victim)["collectives"][-1]
+    last = record_of(run, 1 - victim)["collectives"][-1]
     assert last["left_s_ago"] is None and last["step"] == verdict["step"]
-    frames = [frame for thread in record(run, 1 - victim)["threads"] for frame in thread["frames"]]
+    frames = [frame for thread in record_of(run, 1 - victim)["threads"] for frame in thread["frames"]]
     assert any("Allreduce" in frame or "allreduce" in frame for frame in frames)
     assert any("valley::" in frame for frame in frames)
 
@@ -66,11 +57,11 @@ def test_rank_that_is_stuck_in_the_loader_is_named(program, failing_calls):
     with start_stuck(program, failing_calls, 2, {"FAIL_RANK": "1"}) as call:
         result = call.wait()
     assert result.code == LOST, result.stderr
-    found = end(program.newest())["why"]
+    found = end_of(program.newest())["why"]
     assert "rank 1 (host " in found and "has been waiting for images" in found
-    verdict = record(program.newest(), 0)["verdict"]
+    verdict = record_of(program.newest(), 0)["verdict"]
     assert verdict["kind"] == "loader" and verdict["ranks"] == [1]
-    frames = [frame for thread in record(program.newest(), 1)["threads"] for frame in thread["frames"]]
+    frames = [frame for thread in record_of(program.newest(), 1)["threads"] for frame in thread["frames"]]
     assert any("pread" in frame or "pause" in frame for frame in frames)
 
 
@@ -107,7 +98,7 @@ def test_doctor_explains_the_record(program, failing_calls):
     assert re.search(r"^  rank 1: step \d+.*: waiting for images, after all-reduce \d+ for \d+ s$", text, re.MULTILINE)
     assert text.index("Main thread of rank 1") < text.index("Main thread of rank 0") and "Allreduce" in text
     found = json.loads(program.call("doctor", "--flight", run / "flight", "--json").stdout)
-    assert (found["kind"], found["ranks"], found["verdict"]) == ("loader", [1], end(run)["why"])
+    assert (found["kind"], found["ranks"], found["verdict"]) == ("loader", [1], end_of(run)["why"])
     assert [rank["inside_s"] is None for rank in found["records"]] == [False, True]
     (run / "flight" / "rank-1.json").write_text('{"rank": 1}')
     assert f"{run}/flight/rank-1.json is not a flight record" in program.call("doctor", "--flight", run, expect=DATA).error
@@ -118,7 +109,7 @@ def test_one_rank_alone_that_hangs_ends_too(program, failing_calls):
     with start_stuck(program, failing_calls, None, {}) as call:
         result = call.wait()
     assert result.code == LOST, result.stderr
-    assert "has been waiting for images" in end(program.newest())["why"]
+    assert "has been waiting for images" in end_of(program.newest())["why"]
 
 
 def test_watched_run_that_does_not_hang_has_the_same_bits(program):
