@@ -133,7 +133,7 @@ recorded() { # SED_SCRIPT
 
 # Prints the code of docs/exit-codes.md for the exit code of a launcher, which has other codes for ranks that it kills.
 restored_code() { # CODE
-  case "$1" in 0 | 2 | 6[456] | 7[013456]) echo "$1" && return ;; esac
+  case "$1" in 0 | 2 | 6[456] | 7[0123456]) echo "$1" && return ;; esac
   local own
   own="$(recorded 's/.*"exit_code": \([0-9]*\).*/\1/p')"
   # The launcher's code for a killed rank says more than 76 (rank lost).

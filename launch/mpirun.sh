@@ -87,6 +87,11 @@ host_answers() { # LINE
     "$valley" doctor --quick --out "$out" </dev/null >"$work/answer-$host" 2>&1
 }
 
+# The host file may have addresses.
+name_of_host() { # LINE
+  sed -n 's/^ *[a-z]* *host name *\([^ ]*\).*/\1/p' "$work/answer-${1%%[[:space:]]*}" 2>/dev/null
+}
+
 slots_of() { # LINE
   local slots
   slots="$(sed -n 's/.*[[:space:]]slots *= *\([0-9][0-9]*\).*/\1/p' <<<"$1")"
@@ -123,6 +128,7 @@ missing_hosts_answer() {
   local line
   for line in "${all_lines[@]}"; do
     ! grep -qxF -- "$line" "$present" || continue
+    ! is_suspect "$line" || continue
     ! host_answers "$line" || return 0
   done
   return 1

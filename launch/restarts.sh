@@ -6,6 +6,7 @@
 #   check_hosts_again     after a loss: keeps the hosts that answer; fails if there are none
 #   host_answers          succeeds if valley starts on a host and finds no problem there
 #   missing_hosts_answer  succeeds if a host that was left out answers again
+#   name_of_host          optional: prints the name that a host that has answered gives itself
 # and calls train_with_restarts. Other variables are those of common.sh.
 # shellcheck disable=SC2154
 
@@ -13,6 +14,7 @@ restarts=0         # --restarts
 restarted=0        # how often so far
 max_idle_starts=3  # starts in a row without a new checkpoint
 regrow_file=""     # exists if the job was stopped to continue with more hosts
+suspects=" "       # names of hosts whose memory or processors an audit has found to be wrong
 
 # Sets `restarts`, and `words`: the arguments without --restarts.
 take_restarts() { # ARGUMENT...
@@ -35,15 +37,29 @@ take_restarts() { # ARGUMENT...
 
 newest_checkpoint() { { find "$out" -path '*/checkpoints/step-*/COMMIT' 2>/dev/null || true; } | sort | tail -n 1; }
 
-# A rank or a host was lost: 76, or the launcher's code for a process that a signal killed, but not Ctrl-C or a TERM from outside.
-# Other codes are errors that a restart would repeat.
+# A rank or a host was lost (76) or computes wrong results (72), or the launcher's code for a process that a signal killed, but not
+# Ctrl-C or a TERM from outside. Other codes are errors that a restart would repeat.
 has_lost_rank() { # CODE
-  (($1 == 76)) || { (($1 > 128)) && (($1 != 130 && $1 != 143)); }
+  (($1 == 72 || $1 == 76)) || { (($1 > 128)) && (($1 != 130 && $1 != 143)); }
 }
 
-# Asks the hosts ITEM... at the same time, and sets `answering` to those that answer. The scripts define host_answers.
+name_of_host() { echo "$1"; } # ITEM
+
+is_suspect() { # ITEM
+  [[ "$suspects" == *" $(name_of_host "$1") "* ]]
+}
+
+# Notes the host that exit.json blames for wrong results, if it blames one.
+note_suspect() {
+  local host
+  host="$(recorded 's/^ *"suspect_host": "\([^"]*\)".*/\1/p')"
+  [[ -z "$host" ]] || suspects+="$host "
+}
+
+# Asks the hosts ITEM... at the same time, and sets `answering` to those that answer, without suspects if there are others. The
+# scripts define host_answers.
 ask_hosts() { # ITEM...
-  local item i=0 pids=()
+  local item i=0 pids=() trusted=()
   for item in "$@"; do
     host_answers "$item" &
     pids+=("$!")
@@ -53,6 +69,10 @@ ask_hosts() { # ITEM...
     ! wait "${pids[i]}" || answering+=("$item")
     i=$((i + 1))
   done
+  for item in ${answering[@]+"${answering[@]}"}; do
+    is_suspect "$item" || trusted+=("$item")
+  done
+  ((${#trusted[@]} == 0)) || answering=("${trusted[@]}")
 }
 
 # Ends early if the user stops the job.
@@ -106,6 +126,7 @@ train_with_restarts() {
     has_lost_rank "$code" && ((!asked)) || return 0
     reason="$(recorded 's/^ *"why": "\(.*\)",\{0,1\}$/\1/p' | sed 's/\\"/"/g')"
     reason="${reason:-the launcher ended with code $code}"
+    note_suspect
     if [[ "$(newest_checkpoint)" == "$before" ]]; then
       idle=$((idle + 1))
     else

@@ -22,6 +22,7 @@ enum class ExitCode : int {
   kMissingInput = 66,  // an input that does not exist or cannot be read
   kDiverged = 70,      // a loss or gradient is not finite
   kOutOfMemory = 71,
+  kCorrupted = 72,     // ranks computed different results: memory or a processor is faulty
   kCannotWrite = 73,   // disk full, quota, permission
   kIo = 74,            // storage failure
   kStoppedEarly = 75,  // stopped with a checkpoint: resume

@@ -49,6 +49,7 @@ enum class RandomStream : std::uint32_t {
   kAugmentReal = 34,   // augmentation of real images; position: as kLatentD
   kAugmentD = 35,      // of generated images in D's update; position: as kLatentD
   kAugmentG = 36,      // of generated images in G's update; position: as kLatentD
+  kAudit = 37,         // micro-batches that an audit repeats; position: the step
 };
 
 struct PhiloxBlock {

@@ -309,10 +309,10 @@ bool may_change_learning_rate(const std::string& key) {
 
 bool may_change_on_resume(const std::string& key) {
   static constexpr std::array kFree = {
-      "data.path",           "data.validation", "data.verify",         "data.cache",
-      "data.decode_threads", "train.steps",     "train.epochs",        "train.kimg",
-      "train.report_every",  "train.device",    "train.on_divergence", "train.rescue_lr_factor",
-      "train.max_rescues",   "train.hang_timeout"};
+      "data.path",           "data.validation",    "data.verify",         "data.cache",
+      "data.decode_threads", "train.steps",        "train.epochs",        "train.kimg",
+      "train.report_every",  "train.device",       "train.on_divergence", "train.rescue_lr_factor",
+      "train.max_rescues",   "train.hang_timeout", "train.audit_every"};
   if (key.starts_with("checkpoint.") || key.starts_with("samples.") ||
       key.starts_with("evaluate.") || key.starts_with("performance."))
     return true;

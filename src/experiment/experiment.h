@@ -63,6 +63,7 @@ struct TrainOptions {
   double rescue_lr_factor = 0.5;
   std::int64_t max_rescues = 5;
   std::int64_t hang_timeout = 300;  // seconds; 0: none
+  std::int64_t audit_every = 1000;  // steps; 0: never
 };
 
 struct OptimizerOptions {

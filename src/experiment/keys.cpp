@@ -229,6 +229,15 @@ void add_watchdog(Schema& s, TrainOptions& o) {
           "exit code 76 and a record of all ranks; 0: no watchdog. Reading, writing and evaluating "
           "are progress.")
       .source("ours");
+  s.key("train.audit_every", &o.audit_every)
+      .min(0)
+      .max(1000000000)
+      .help(
+          "Steps between audits, which find silent errors of memory and processors: ranks compare "
+          "their weights and moments, and each computes a micro-batch of another rank again. A "
+          "difference ends the job with exit code 72. The first step of a launch is audited too; "
+          "0: no audits. See docs/reliability.md.")
+      .source("ours");
 }
 
 void add_rescue(Schema& s, TrainOptions& o) {

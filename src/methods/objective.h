@@ -148,6 +148,19 @@ class Objective {
   virtual void accumulate_gradients(const Phase& phase, const Microbatch& microbatch,
                                     const at::Tensor& sums) = 0;
 
+  // The inputs of accumulate_gradients that only this rank has, such as the starts of its chains,
+  // so that another rank can repeat the computation: tensors of equal shape on all ranks.
+  [[nodiscard]] virtual TensorMap own_inputs(const Phase& /*phase*/,
+                                             const Microbatch& /*microbatch*/) const {
+    return {};
+  }
+  // Does what accumulate_gradients does for a microbatch of any rank, from the own_inputs of that
+  // rank, without a change of the objective's state. For audits (train/audit.h).
+  virtual void repeat_gradients(const Phase& phase, const Microbatch& microbatch,
+                                const TensorMap& /*own_inputs*/, const at::Tensor& sums) {
+    accumulate_gradients(phase, microbatch, sums);
+  }
+
   // Runs the first part of accumulate_gradients(phase, microbatch) and stores its result in the
   // microbatch, which is then passed to that call; results are bitwise equal with and without.
   // Called while gradients of the previous phase are summed over ranks: it must not read the

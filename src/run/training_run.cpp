@@ -16,7 +16,9 @@
 #include "kernels/device.h"
 #include "plan/memory_check.h"
 #include "plan/run_plan.h"
+#include "run/auditor.h"
 #include "run/batches.h"
+#include "run/corruption.h"
 #include "run/data.h"
 #include "run/dry_run.h"
 #include "run/evaluator.h"
@@ -65,6 +67,7 @@ class TrainingRun {
   void open_recorder();
   int loop();
   void run_steps();
+  void step(const Batch& batch);
   [[nodiscard]] bool is_not_finite(const StepStatus& status);
   void find_loss();
   bool rescue();
@@ -81,6 +84,7 @@ class TrainingRun {
   void record(const Failure& failure);
   void mark_healthy_checkpoints();
   [[nodiscard]] int diverged();
+  [[nodiscard]] int corrupted(const CorruptionFound& found);
   int finish(bool stopped);
 
   World& world_;
@@ -96,10 +100,12 @@ class TrainingRun {
   std::string run_path_;                          // "" until run.json has this launch
   std::optional<RunEvaluator> evaluator_;         // if evaluate.every is set
   std::optional<RunValidator> validator_;         // if data.validation is set
-  std::optional<RunRecorder> recorder_;           // rank 0
-  std::string checkpoint_;                        // to restore; "": none
-  std::string model_;                             // to start from; "": none
-  Trainer::Adopted adopted_;                      // from model_
+  std::optional<RunAuditor> auditor_;
+  std::chrono::steady_clock::time_point loop_began_;
+  std::optional<RunRecorder> recorder_;  // rank 0
+  std::string checkpoint_;               // to restore; "": none
+  std::string model_;                    // to start from; "": none
+  Trainer::Adopted adopted_;             // from model_
   std::unique_ptr<Trainer> trainer_;
   RunRescuer rescuer_;
   std::optional<TrainingLoss> lost_;  // why training cannot continue
@@ -319,10 +325,16 @@ int TrainingRun::loop() {
   }
   if (data_.validation) validator_.emplace(world_, experiment_, data_);
   find_loss();  // rescue may be on since this launch
-  for (;;) {
-    if (!lost_) run_steps();
-    if (!lost_) return finish(trainer_->steps_done() < steps_);
-    if (!rescue()) return diverged();
+  loop_began_ = std::chrono::steady_clock::now();
+  auditor_.emplace(world_, experiment_, data_.training, trainer_->plan(), trainer_->steps_done());
+  try {
+    for (;;) {
+      if (!lost_) run_steps();
+      if (!lost_) return finish(trainer_->steps_done() < steps_);
+      if (!rescue()) return diverged();
+    }
+  } catch (const CorruptionFound& found) {
+    return corrupted(found);
   }
 }
 
@@ -346,7 +358,7 @@ void TrainingRun::run_steps() {
     // Waits for ranks that read their data slowly; this barrier has no device timeout.
     if (std::exchange(is_first, false)) world_.host().barrier();
     if (is_root() && saver_.is_time_over()) trainer_->ask_for_checkpoint();
-    trainer_->step(batch.pixels, is_stop_requested(), batch.labels);
+    step(batch);
     // Evaluate, validate and save only after the step is known to be finite.
     StepStatus status = trainer_->status(is_state_used());
     const bool is_asked_to_save = status.save;
@@ -361,6 +373,13 @@ void TrainingRun::run_steps() {
     if (is_save_due() || is_asked_to_save) save();
   }
   static_cast<void>(is_not_finite(trainer_->status(true)));
+}
+
+void TrainingRun::step(const Batch& batch) {
+  const AuditRequest* audit = auditor_->request(trainer_->steps_done() + 1);
+  const double before = trainer_->audit_seconds();
+  trainer_->step(batch.pixels, is_stop_requested(), batch.labels, audit);
+  if (audit != nullptr) auditor_->confirm(trainer_->audit_seconds() - before);
 }
 
 bool TrainingRun::is_not_finite(const StepStatus& status) {
@@ -469,10 +488,27 @@ int TrainingRun::diverged() {
   return kCode;
 }
 
+// All ranks have found the same.
+int TrainingRun::corrupted(const CorruptionFound& found) {
+  constexpr auto kCode = static_cast<int>(ExitCode::kCorrupted);
+  const CorruptionReport report = describe_corruption(found, world_.gather(host_name()));
+  if (is_root()) {
+    saver_.finish();
+    const std::int64_t confirmed = auditor_->confirmed_step();
+    const auto suspect = rename_suspect_checkpoints(run_->checkpoints(), confirmed);
+    run_->record_end(kCode, report.why, rescuer_.record(), report.suspect_host);
+    log::error("{}; {}", report.why, advice_for(report, suspect, confirmed, run_->path()));
+  }
+  world_.host().barrier();
+  return kCode;
+}
+
 int TrainingRun::finish(bool stopped) {
   flight_recorder().set_activity(Activity::kEnd);
   saver_.complete(*trainer_, *data_.training);
   saver_.log_stalls();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - loop_began_;
+  if (auditor_) auditor_->log_cost(seconds.count());
   log::info_every_rank("forwarded {} real images in this launch", trainer_->forwarded());
   if (is_root()) {
     if (recorder_) recorder_->end(*trainer_);

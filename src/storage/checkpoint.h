@@ -59,8 +59,8 @@ void verify_checkpoint(const std::filesystem::path& path);
     const std::filesystem::path& folder,
     const std::function<bool(const std::filesystem::path&)>& wanted = {});
 
-// Marks a checkpoint after which training continued without signs of a divergence, so that a run can
-// return to it.
+// Marks a checkpoint after which training continued without signs of a divergence, so that a run
+// can return to it.
 void mark_healthy(const std::filesystem::path& checkpoint);
 [[nodiscard]] bool is_marked_healthy(const std::filesystem::path& checkpoint);
 
@@ -68,6 +68,11 @@ void mark_healthy(const std::filesystem::path& checkpoint);
 // the others and leftovers of interrupted writers. Never removes the only good one.
 void prune_checkpoints(const std::filesystem::path& folder, std::int64_t keep,
                        std::int64_t keep_healthy = 0);
+
+// Renames the checkpoints after step `last_good` to suspect-step-NNNNNNNN, which are not listed,
+// and returns their steps.
+[[nodiscard]] std::vector<std::int64_t> rename_suspect_checkpoints(
+    const std::filesystem::path& folder, std::int64_t last_good);
 
 // Removes the checkpoints for which `unwanted` is true, the newest first.
 void remove_checkpoints(const std::filesystem::path& folder,

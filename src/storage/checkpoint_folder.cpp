@@ -141,6 +141,21 @@ void remove_checkpoints(const fs::path& folder,
     if (unwanted(entry->second)) remove_checkpoint(folder, entry->first, entry->second);
 }
 
+std::vector<std::int64_t> rename_suspect_checkpoints(const fs::path& folder,
+                                                     std::int64_t last_good) {
+  clear_leftovers(folder);
+  std::vector<std::int64_t> renamed;
+  for (const auto& [step, path] : checkpoints_by_step(folder)) {
+    if (step <= last_good) continue;
+    const fs::path suspect = folder / ("suspect-" + checkpoint_name(step));
+    remove_tree(suspect);  // that of an earlier launch
+    rename_entry(path, suspect);
+    renamed.push_back(step);
+  }
+  if (!renamed.empty()) sync_directory(folder);
+  return renamed;
+}
+
 void prune_checkpoints(const fs::path& folder, std::int64_t keep, std::int64_t keep_healthy) {
   VALLEY_CHECK(keep >= 0);
   clear_leftovers(folder);

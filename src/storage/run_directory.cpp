@@ -185,9 +185,11 @@ void RunDirectory::record_start(const std::string& json_object) {
     throw file_error("removing", exit_file.string(), errno, true);
 }
 
-void RunDirectory::record_end(int exit_code, const std::string& why, const std::string& rescues) {
+void RunDirectory::record_end(int exit_code, const std::string& why, const std::string& rescues,
+                              const std::string& suspect_host) {
   Json end = end_record(exit_code, why);
   if (!rescues.empty()) end["rescues"] = try_parse_json<Json>(rescues);
+  if (!suspect_host.empty()) end["suspect_host"] = suspect_host;
   // exit.json first: launch scripts read it.
   write_file(path_ / "exit.json", to_text(end));
   add_to_last_start(path_, end);

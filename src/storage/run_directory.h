@@ -42,8 +42,10 @@ class RunDirectory {
   // Writes exit.json ({"exit_code": n, "why": text, "ended": UTC time}) and adds the same to the
   // last record of run.json.
   // The value of VALLEY_LAUNCH_ID in the environment is stored as "launch", and `rescues`, a JSON
-  // array if it is not empty, as "rescues".
-  void record_end(int exit_code, const std::string& why, const std::string& rescues = "");
+  // array if it is not empty, as "rescues". `suspect_host`: a host that computes wrong results, for
+  // launch scripts.
+  void record_end(int exit_code, const std::string& why, const std::string& rescues = "",
+                  const std::string& suspect_host = "");
   // The same for a failure, unless there is one of another rank: the first one is kept.
   void record_failure(int exit_code, const std::string& why, const std::string& who);
 

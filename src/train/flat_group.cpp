@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "kernels/optimizers.h"
 #include "nn/tensor_pattern.h"
+#include "train/digests.h"
 
 namespace valley {
 namespace {
@@ -223,6 +224,14 @@ MatchedTensors FlatGroup::load_matching(const std::string& prefix, const TensorM
   matched.taken.insert(matched.taken.end(), buffers.taken.begin(), buffers.taken.end());
   matched.others.insert(matched.others.end(), buffers.others.begin(), buffers.others.end());
   return matched;
+}
+
+void FlatGroup::add_digests(const std::string& network, Digests& digests) const {
+  digests.add_flat(network + ".", layout_, parameters(), false);
+  const std::int64_t others = values_.numel() - layout_.size();
+  if (others > 0) digests.add("buffers of " + network, values_.narrow(0, layout_.size(), others));
+  if (bf16_copy_.defined()) digests.add("bf16 copy of " + network, bf16_copy_);
+  for (const Derived& d : derived_) digests.add("derived weights of " + network, d.kept);
 }
 
 }  // namespace valley

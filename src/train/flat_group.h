@@ -28,6 +28,8 @@ struct MatchedTensors {
   std::vector<std::string> others;
 };
 
+class Digests;
+
 class FlatLayout {
  public:
   static constexpr std::int64_t kAlignment = 64;  // elements
@@ -110,6 +112,9 @@ class FlatGroup {
   // Updates this exponential moving average from `other`, a group of the same network; derived
   // buffers are copied. Running statistics do not change: see estimate_running_moments.
   void average(const FlatGroup& other, double decay, const at::Tensor& not_finite) const;
+
+  // Adds those of all values to `digests`, as tensors of `network`.
+  void add_digests(const std::string& network, Digests& digests) const;
 
   // `save` copies all values to the CPU, by name; with `later`, the parameters are copied when that
   // runs. `load` reverses it and names `where` in errors.

@@ -11,6 +11,8 @@
 
 #include <algorithm>
 
+#include "train/digests.h"
+
 namespace valley {
 namespace {
 
@@ -91,6 +93,12 @@ void FlatOptimizer::load(const TensorMap& state, const std::string& where) {
     group_.layout().load(moments_[i], prefix() + names_[i] + ".", state, where);
   forget_frozen();
   updates_.copy_(require_tensor(state, prefix() + "updates", {}, where));
+}
+
+void FlatOptimizer::add_digests(Digests& digests) const {
+  for (std::size_t i = 0; i < moments_.size(); ++i)
+    digests.add_flat(prefix() + names_[i] + ".", group_.layout(), moments_[i], false);
+  digests.add(prefix() + "updates", updates_);
 }
 
 void FlatOptimizer::load_matching(const TensorMap& state) {

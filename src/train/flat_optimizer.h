@@ -36,6 +36,7 @@ class FlatOptimizer {
   // "optimizer.NAME.updates".
   void save(TensorMap& state, DeferredCopies* later = nullptr) const;
   void load(const TensorMap& state, const std::string& where);
+  void add_digests(Digests& digests) const;
   // Loads the moments that fit; others, and the update count if there is none, stay zero.
   void load_matching(const TensorMap& state);
 

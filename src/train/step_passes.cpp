@@ -25,6 +25,12 @@ bool is_updated(const Phase& phase, const std::string& network) {
   return std::ranges::find(phase.updates, network) != phase.updates.end();
 }
 
+// A microbatch of the share, on the device.
+AuditImages own_images(const BatchShare& share, std::int64_t index, std::int64_t size) {
+  return {share.pixels.narrow(0, index * size, size),
+          share.labels.defined() ? share.labels.narrow(0, index * size, size) : at::Tensor()};
+}
+
 bool update_different_networks(const Phase& a, const Phase& b) {
   return std::ranges::none_of(a.updates, [&](const std::string& n) { return is_updated(b, n); });
 }
@@ -57,16 +63,22 @@ StepPasses::StepPasses(const Experiment& experiment, const MicrobatchPlan& plan,
 }
 
 StepSums StepPasses::run(const Stage& stage, double momentum, const BatchShare& share,
-                         SampleMetrics* sample_metrics) {
+                         SampleMetrics* sample_metrics, StepAudit* audit) {
   StepSums out;
   const Batch batch{share, sample_metrics};
+  if (audit != nullptr) {
+    const Stopwatch watch(audit_seconds_);
+    audit->compare_images(own_images(share, audit->microbatch(), plan_.size));
+  }
   std::optional<OpenPhase> opened;  // during the reduction of the previous phase
   for (std::size_t i = 0; i < stage.phases.size(); ++i) {
     OpenPhase now = opened ? std::move(*opened) : open(stage.phases[i]);
     opened.reset();
+    if (audit != nullptr) audit_gradients(now, batch, *audit);
     pass(now, batch);
     begin_reduction(now);
-    if (now.overlaps && i + 1 < stage.phases.size() &&
+    // An audit needs the gradient buffers of the next phase to itself.
+    if (now.overlaps && audit == nullptr && i + 1 < stage.phases.size() &&
         update_different_networks(now.phase, stage.phases[i + 1]))
       opened.emplace(open_early(stage.phases[i + 1], batch));
     finish_reduction(now);
@@ -169,19 +181,56 @@ void StepPasses::update(const Phase& phase, double momentum) {
   }
 }
 
+// The gradients of whole microbatches, computed again before the passes of the phase.
+void StepPasses::audit_gradients(const OpenPhase& open, const Batch& batch, StepAudit& audit) {
+  const Stopwatch watch(audit_seconds_);
+  flight_recorder().set_phase(open.phase.name);
+  const std::int64_t index = audit.microbatch();
+  const AuditImages own = own_images(batch.share, index, plan_.size);
+  const auto gradient = [&](int rank, const AuditImages& images, const TensorMap& inputs) {
+    clear(open);
+    objective_.repeat_gradients(open.phase, microbatch_of(rank, index, images, nullptr), inputs,
+                                open.sums);
+    Digests digests = gradient_digests(open);
+    clear(open);
+    return digests;
+  };
+  audit.compare_gradients(
+      open.phase.name, own,
+      objective_.own_inputs(open.phase, microbatch_of(communicator_.rank(), index, own, nullptr)),
+      gradient);
+}
+
+Digests StepPasses::gradient_digests(const OpenPhase& open) const {
+  Digests digests;
+  for (const auto& network : networks_) {
+    const FlatGroup& group = network->group;
+    if (!is_updated(open.phase, group.name())) continue;
+    digests.add_flat(group.name() + ".", group.layout(), group.gradients(), true);
+    digests.add("statistics of " + group.name(), group.statistics_and_tail());
+  }
+  if (open.phase.updates.empty()) digests.add("statistics", measured_);
+  return digests;
+}
+
+void StepPasses::clear(const OpenPhase& open) const {
+  for (const at::Tensor& buffer : open.buffers) buffer.zero_();
+}
+
 Microbatch StepPasses::microbatch(const Batch& batch, std::int64_t index) const {
-  const BatchShare& share = batch.share;
+  return microbatch_of(communicator_.rank(), index, own_images(batch.share, index, plan_.size),
+                       batch.sample_metrics);
+}
+
+Microbatch StepPasses::microbatch_of(int rank, std::int64_t index, const AuditImages& images,
+                                     SampleMetrics* sample_metrics) const {
   const std::uint64_t seed = state_.seed;
-  const std::int64_t offset = communicator_.rank() * plan_.share() + index * plan_.size;
-  const at::Tensor bytes = share.pixels.narrow(0, index * plan_.size, plan_.size);
-  const at::Tensor labels = share.labels.defined()
-                                ? share.labels.narrow(0, index * plan_.size, plan_.size)
-                                : at::Tensor();
-  return {images_from_pixels(bytes, model_.pixel_range(), {experiment_.data.mirror, seed},
+  const std::int64_t offset = rank * plan_.share() + index * plan_.size;
+  return {images_from_pixels(images.pixels, model_.pixel_range(), {experiment_.data.mirror, seed},
                              state_.position, offset),
           {seed, state_.position, offset, plan_.size, plan_.weight()},
-          batch.sample_metrics,
-          labels};
+          sample_metrics,
+          images.labels};
 }
 
 }  // namespace valley

@@ -27,6 +27,7 @@
 #include "train/bucketed_reduction.h"
 #include "train/flat_optimizer.h"
 #include "train/gradient_reducer.h"
+#include "train/step_audit.h"
 
 namespace valley {
 
@@ -79,12 +80,15 @@ class StepPasses {
              const Model& model, Objective& objective, const StepState& state,
              const std::vector<std::unique_ptr<TrainedNetwork>>& networks);
 
-  // Collective. `momentum`: momentum of the running statistics. `sample_metrics` may be null.
+  // Collective. `momentum`: momentum of the running statistics. `sample_metrics` and `audit` may be
+  // null; an audit throws CorruptionFound before the weights change.
   [[nodiscard]] StepSums run(const Stage& stage, double momentum, const BatchShare& share,
-                             SampleMetrics* sample_metrics);
+                             SampleMetrics* sample_metrics, StepAudit* audit = nullptr);
 
   // Seconds that the host waited for reductions; only meaningful on CPUs.
   [[nodiscard]] double comm_seconds() const { return comm_seconds_; }
+  // Seconds of audits so far.
+  [[nodiscard]] double audit_seconds() const { return audit_seconds_; }
   // Buckets whose reduction started during the backward pass of the last phase; 0 without overlap.
   [[nodiscard]] std::int64_t early_reductions() const {
     return overlap_ ? overlap_->started_early() : 0;
@@ -109,10 +113,16 @@ class StepPasses {
   [[nodiscard]] OpenPhase open(const Phase& phase);
   [[nodiscard]] OpenPhase open_early(const Phase& phase, const Batch& batch);
   void pass(OpenPhase& open, const Batch& batch);
+  void audit_gradients(const OpenPhase& open, const Batch& batch, StepAudit& audit);
+  [[nodiscard]] Digests gradient_digests(const OpenPhase& open) const;
+  void clear(const OpenPhase& open) const;
   void begin_reduction(const OpenPhase& open);
   void finish_reduction(const OpenPhase& open);
   void update(const Phase& phase, double momentum);
   [[nodiscard]] Microbatch microbatch(const Batch& batch, std::int64_t index) const;
+  // Microbatch `index` of a rank's share.
+  [[nodiscard]] Microbatch microbatch_of(int rank, std::int64_t index, const AuditImages& images,
+                                         SampleMetrics* sample_metrics) const;
   void set_trainable(const Phase& phase) const;
 
   const Experiment& experiment_;
@@ -127,6 +137,7 @@ class StepPasses {
   std::unique_ptr<BucketedReduction> overlap_;  // null: reductions follow the backward pass
   at::Tensor measured_;  // float [kTail]: tail of phases that update no network
   double comm_seconds_ = 0;
+  double audit_seconds_ = 0;
 };
 
 }  // namespace valley

@@ -18,6 +18,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/stopwatch.h"
 #include "flight/flight_recorder.h"
 #include "kernels/host_memory.h"
 #include "kernels/kernels.h"
@@ -166,7 +167,8 @@ Trainer::StagePlace Trainer::stage_at(std::int64_t step) const {
   throw std::logic_error("an objective without stages");
 }
 
-void Trainer::step(const at::Tensor& pixels, bool stop, const at::Tensor& labels) {
+void Trainer::step(const at::Tensor& pixels, bool stop, const at::Tensor& labels,
+                   const AuditRequest* audit) {
   VALLEY_CHECK(pixels.size(0) == plan_.share());
   VALLEY_CHECK(needed_labels_ == 0 || labels.size(0) == plan_.share());
   const BatchShare share{upload_.start(pixels),
@@ -177,14 +179,18 @@ void Trainer::step(const at::Tensor& pixels, bool stop, const at::Tensor& labels
     sample_metrics_.emplace(objective_->sample_metrics(), plan_.global_batch,
                             communicator_.device());
   state_.requests.fill_(encode_requests(stop, std::exchange(save_, false)));
-  run_passes(share);
+  if (audit != nullptr) {
+    const Stopwatch watch(audit_seconds_);
+    compare_replicas(fmt::format("before step {}", steps_done_ + 1));
+  }
+  run_passes(share, audit);
   // Each element was written by one rank and is 0 on the others.
   if (sample_metrics_) communicator_.all_reduce(sample_metrics_->values(), ReduceOp::kSum)->wait();
   finish_step();
   upload_.finish();
 }
 
-void Trainer::run_passes(const BatchShare& share) {
+void Trainer::run_passes(const BatchShare& share, const AuditRequest* audit) {
   const auto [stage, step] = stage_at(steps_done_);
   for (const Phase& phase : stage.phases) {
     for (const std::string& name : phase.updates) {
@@ -199,16 +205,36 @@ void Trainer::run_passes(const BatchShare& share) {
   const double momentum =
       stage.averages_statistics ? 1 / static_cast<double>(step + 1) : kStatisticsMomentum;
   SampleMetrics* sample_metrics = sample_metrics_ ? &*sample_metrics_ : nullptr;
-  const auto passes = [this, &stage = stage, momentum, sample_metrics](const BatchShare& s) {
-    return passes_->run(stage, momentum, s, sample_metrics);
+  const AuditRequest request = request_for(audit);
+  std::optional<StepAudit> step_audit;
+  if (audit != nullptr) {
+    const Stopwatch watch(audit_seconds_);
+    step_audit.emplace(request, plan_, communicator_, steps_done_ + 1, needed_labels_ > 0);
+  }
+  const auto passes = [&, &stage = stage](const BatchShare& s) {
+    return passes_->run(stage, momentum, s, sample_metrics, step_audit ? &*step_audit : nullptr);
   };
   if (graph_) state_.changes->wait();  // a replayed graph does not call ChangeGate::wait
   StepSums taken = !graph_ ? passes(share)
-                   : sample_metrics != nullptr || stage.averages_statistics
+                   : sample_metrics != nullptr || stage.averages_statistics || step_audit
                        ? graph_->run_once(share, passes)
                        : graph_->run(&stage, share, passes);
   sums_ = std::move(taken.sums);
   requests_ = std::move(taken.requests);
+  if (!step_audit || !step_audit->has_rounding()) return;
+  has_rounding_ = true;
+  log::warn(
+      "the ranks compute gradients that differ in rounding, so that results depend on the number "
+      "of ranks and audits compare with a tolerance of {}; processors of one kind on all hosts "
+      "give equal results",
+      kAuditTolerance);
+}
+
+// Gradients are equal bit for bit only in reproducible mode, and on processors of one kind.
+AuditRequest Trainer::request_for(const AuditRequest* audit) const {
+  AuditRequest request = audit != nullptr ? *audit : AuditRequest();
+  request.exact = request.exact && experiment_.train.reproducible && !has_rounding_;
+  return request;
 }
 
 void Trainer::record_steps() {

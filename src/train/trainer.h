@@ -22,6 +22,7 @@
 #include "nn/model.h"
 #include "plan/microbatches.h"
 #include "storage/checkpoint.h"
+#include "train/audit.h"
 #include "train/batch_upload.h"
 #include "train/rate_schedule.h"
 #include "train/step_graph.h"
@@ -41,8 +42,14 @@ class Trainer {
 
   // One step on this rank's share of the batch. pixels: uint8 [share, H, W, C], on the host (pinned
   // or not) or the device; host memory may be overwritten when this returns. `stop`: this rank was
-  // asked to stop. `labels`: int64 [share], for objectives that need them.
-  void step(const at::Tensor& pixels, bool stop, const at::Tensor& labels = {});
+  // asked to stop. `labels`: int64 [share], for objectives that need them. With `audit`, ranks
+  // compare their replicas, images and gradients, and CorruptionFound is thrown on all of them
+  // before the weights change.
+  void step(const at::Tensor& pixels, bool stop, const at::Tensor& labels = {},
+            const AuditRequest* audit = nullptr);
+  // Collective. Compares the complete state of training, except what belongs to one rank. Throws
+  // CorruptionFound. `when`: "before step 7".
+  void compare_replicas(const std::string& when) const;
   // Rank 0: the status of the next step asks all ranks for a checkpoint.
   void ask_for_checkpoint() { save_ = true; }
 
@@ -52,6 +59,8 @@ class Trainer {
   [[nodiscard]] std::int64_t forwarded() const { return forwarded_; }
   // Seconds that the host waited for reductions; only meaningful on CPUs.
   [[nodiscard]] double comm_seconds() const { return passes_->comm_seconds(); }
+  // Seconds of audits so far.
+  [[nodiscard]] double audit_seconds() const { return audit_seconds_ + passes_->audit_seconds(); }
   // Buckets whose reduction started during the backward pass of the last phase; 0 without overlap.
   [[nodiscard]] std::int64_t early_reductions() const { return passes_->early_reductions(); }
 
@@ -102,8 +111,6 @@ class Trainer {
 
   // SHA-256 of all parameters and the objective's state; equal on all ranks.
   [[nodiscard]] std::string digest() const;
-  // The CRC32C of each of these tensors in hexadecimal: also equal on all ranks, faster to compute.
-  [[nodiscard]] std::string checksum() const;
 
   // The objective's state per microbatch, concatenated in rank order on rank 0 and empty on other
   // ranks. Collective.
@@ -171,7 +178,8 @@ class Trainer {
   }
   void forget_steps();
   void load_position(const TensorMap& state, const std::string& where);
-  void run_passes(const BatchShare& share);
+  [[nodiscard]] AuditRequest request_for(const AuditRequest* audit) const;
+  void run_passes(const BatchShare& share, const AuditRequest* audit);
   void record_steps();
   [[nodiscard]] bool is_report_step() const;
   void finish_step();
@@ -208,6 +216,8 @@ class Trainer {
   std::int64_t forwarded_ = 0;
   std::string lineage_;
   std::size_t rescues_ = 0;
+  double audit_seconds_ = 0;   // without those of passes_
+  bool has_rounding_ = false;  // gradients differ between ranks by rounding
   // The step for which average_model_'s running moments were estimated; -1: none.
   mutable std::int64_t moments_step_ = -1;
 };

@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "train/digests.h"
 #include "train/trainer.h"
 
 namespace valley {
@@ -56,11 +57,18 @@ std::string Trainer::digest() const {
   return sha.hex();
 }
 
-std::string Trainer::checksum() const {
-  std::string text;
-  for_each_state(trained_, *objective_,
-                 [&](Bytes bytes) { text += fmt::format("{:08x}", crc32c(bytes)); });
-  return text;
+void Trainer::compare_replicas(const std::string& when) const {
+  Digests digests;
+  for (const auto& t : trained_) t->group.add_digests(t->group.name(), digests);
+  for (const auto& a : averages_) a->add_digests("averaged " + a->name(), digests);
+  for (const auto& t : trained_) t->optimizer->add_digests(digests);
+  TensorMap state;
+  rates_.save(state);
+  objective_->save(state);
+  for (const auto& [phase, sums] : epoch_sums_) state["epoch." + phase] = sums;
+  for (const auto& [name, tensor] : state) digests.add(name, tensor);
+  digests.add("position", state_.position);
+  valley::compare_replicas(communicator_, digests, when);
 }
 
 TensorMap Trainer::gather_owned() const {

@@ -15,6 +15,8 @@ struct Watch {
   bool prefetches = true;  // false: prefetch does nothing
   std::function<void(const Phase&)> before_pass = [](const Phase&) {};
   std::function<void(const Phase&)> after_prefetch = [](const Phase&) {};
+  // Also after a microbatch that is repeated for an audit.
+  std::function<void(const Phase&)> after_gradients = [](const Phase&) {};
 };
 
 class WatchedObjective final : public Objective {
@@ -33,6 +35,16 @@ class WatchedObjective final : public Objective {
                             const at::Tensor& sums) override {
     watch_.before_pass(phase);
     watched_->accumulate_gradients(phase, microbatch, sums);
+    watch_.after_gradients(phase);
+  }
+  [[nodiscard]] TensorMap own_inputs(const Phase& phase,
+                                     const Microbatch& microbatch) const override {
+    return watched_->own_inputs(phase, microbatch);
+  }
+  void repeat_gradients(const Phase& phase, const Microbatch& microbatch, const TensorMap& inputs,
+                        const at::Tensor& sums) override {
+    watched_->repeat_gradients(phase, microbatch, inputs, sums);
+    watch_.after_gradients(phase);
   }
   void prefetch(const Phase& phase, Microbatch& microbatch) const override {
     if (!watch_.prefetches) return;

@@ -110,7 +110,26 @@ class Dbn : public Objective {
       tune(microbatch, sums);
     } else {
       level_ = *level_of(phase);
-      diverge(level_, microbatch, sums);
+      const std::int64_t part = microbatch.index() - setting_.first_microbatch;
+      const Divergence found = diverge(level_, microbatch, chain_of(phase, microbatch), sums);
+      if (options_.persistent_chains)
+        pending_.push_back({level_, part, found.hidden.to(at::kByte)});
+    }
+  }
+
+  [[nodiscard]] TensorMap own_inputs(const Phase& phase,
+                                     const Microbatch& microbatch) const override {
+    const at::Tensor chain = chain_of(phase, microbatch);
+    return chain.defined() ? TensorMap{{"chain", chain}} : TensorMap();
+  }
+  void repeat_gradients(const Phase& phase, const Microbatch& microbatch,
+                        const TensorMap& own_inputs, const at::Tensor& sums) override {
+    if (const auto level = level_of(phase)) {
+      const auto chain = own_inputs.find("chain");
+      static_cast<void>(diverge(*level, microbatch,
+                                chain == own_inputs.end() ? at::Tensor() : chain->second, sums));
+    } else {
+      accumulate_gradients(phase, microbatch, sums);
     }
   }
 
@@ -210,16 +229,20 @@ class Dbn : public Objective {
     return seen;
   }
 
-  void diverge(std::size_t level, const Microbatch& microbatch, const at::Tensor& sums) {
+  // The persistent chains of a phase that trains an RBM, float [size, hidden]; else undefined.
+  [[nodiscard]] at::Tensor chain_of(const Phase& phase, const Microbatch& microbatch) const {
+    const auto level = level_of(phase);
+    if (!level || !options_.persistent_chains) return {};
+    return chains_[*level][microbatch.index() - setting_.first_microbatch].to(at::kFloat);
+  }
+
+  [[nodiscard]] Divergence diverge(std::size_t level, const Microbatch& microbatch,
+                                   const at::Tensor& chain, const at::Tensor& sums) const {
     using namespace layer_sums;
     const at::NoGradGuard no_grad;
     const Rbm& rbm = dbn_.rbm(level);
     const VisibleState data = visible_state(level, microbatch);
-    const std::int64_t part = microbatch.index() - setting_.first_microbatch;
-    const at::Tensor chain =
-        options_.persistent_chains ? chains_[level][part].to(at::kFloat) : at::Tensor();
     const Divergence found = accumulate_divergence(rbm, divergence_, data, chain, microbatch);
-    if (options_.persistent_chains) pending_.push_back({level, part, found.hidden.to(at::kByte)});
 
     // PCD chains do not begin at the data, so the reconstruction is one step up and down.
     const at::Tensor again =
@@ -231,6 +254,7 @@ class Dbn : public Objective {
     sums[kCount].add_(static_cast<double>(microbatch.size()));
     microbatch.record_metric(metric::kRealEnergy, found.real_energy);
     microbatch.record_metric(metric::kFakeEnergy, found.fake_energy);
+    return found;
   }
 
   void tune(const Microbatch& microbatch, const at::Tensor& sums) const {

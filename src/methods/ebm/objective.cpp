@@ -88,34 +88,22 @@ class Ebm : public Objective {
 
   void accumulate_gradients(const Phase& /*phase*/, const Microbatch& microbatch,
                             const at::Tensor& sums) override {
-    const at::Tensor fakes = run_chains(microbatch, sums);
-    const double share = microbatch.weight() / static_cast<double>(microbatch.size());
+    const ReplayBuffer::Start start = draw_start(microbatch);
+    const at::Tensor fakes = run_chains(microbatch, start, sums);
+    replay_.put(part_of(microbatch), fakes);
+    contrast_with(fakes, microbatch, sums);
+  }
 
-    // Separate backward passes, so that only one graph is in memory at a time.
-    const at::Tensor images = dequantized(microbatch);
-    const at::Tensor real = network_.energy(images);
-    const at::Tensor real_value = real.detach();
-    const at::Tensor pull = derivative(real_value, fakes);
-    real.backward((2 * options_.energy_decay * real_value + pull) * share);
-    if (options_.r1_weight > 0)
-      sums[ebm_sums::kR1].add_(add_r1_gradient(network_, images, options_.r1_weight * share));
-
-    const at::Tensor fake = network_.energy(fakes);
-    const at::Tensor fake_value = fake.detach();
-    const at::Tensor squares = at::square(real_value) + at::square(fake_value);
-    const at::Tensor contrast = contrast_of(real_value - fake_value);
-    const at::Tensor loss = (contrast + options_.energy_decay * squares).mean();
-    const at::Tensor slope = (2 * options_.energy_decay * fake_value - pull) * share;
-    fake.backward(
-        slope.masked_fill(at::abs(loss) > kMaxLoss, std::numeric_limits<double>::quiet_NaN()));
-
-    sums[ebm_sums::kReal].add_(real_value.sum());
-    sums[ebm_sums::kFake].add_(fake_value.sum());
-    sums[ebm_sums::kSquares].add_(squares.sum());
-    sums[ebm_sums::kContrast].add_(contrast.sum());
-    sums[ebm_sums::kCount].add_(static_cast<double>(microbatch.size()));
-    microbatch.record_metric(metric::kRealEnergy, real_value);
-    microbatch.record_metric(metric::kFakeEnergy, fake_value);
+  [[nodiscard]] TensorMap own_inputs(const Phase& /*phase*/,
+                                     const Microbatch& microbatch) const override {
+    const ReplayBuffer::Start start = draw_start(microbatch);
+    return {{"start", start.images}, {"restarted", start.restarted}};
+  }
+  void repeat_gradients(const Phase& /*phase*/, const Microbatch& microbatch,
+                        const TensorMap& own_inputs, const at::Tensor& sums) override {
+    const at::Tensor images = own_inputs.at("start").contiguous(at::MemoryFormat::ChannelsLast);
+    contrast_with(run_chains(microbatch, {images, own_inputs.at("restarted")}, sums), microbatch,
+                  sums);
   }
 
   void update_controller(const GlobalSums& sums) override {
@@ -176,6 +164,38 @@ class Ebm : public Objective {
   }
 
  private:
+  // Adds the gradients and sums of real images against the ends of chains, `fakes`.
+  void contrast_with(const at::Tensor& fakes, const Microbatch& microbatch,
+                     const at::Tensor& sums) const {
+    const double share = microbatch.weight() / static_cast<double>(microbatch.size());
+
+    // Separate backward passes, so that only one graph is in memory at a time.
+    const at::Tensor images = dequantized(microbatch);
+    const at::Tensor real = network_.energy(images);
+    const at::Tensor real_value = real.detach();
+    const at::Tensor pull = derivative(real_value, fakes);
+    real.backward((2 * options_.energy_decay * real_value + pull) * share);
+    if (options_.r1_weight > 0)
+      sums[ebm_sums::kR1].add_(add_r1_gradient(network_, images, options_.r1_weight * share));
+
+    const at::Tensor fake = network_.energy(fakes);
+    const at::Tensor fake_value = fake.detach();
+    const at::Tensor squares = at::square(real_value) + at::square(fake_value);
+    const at::Tensor contrast = contrast_of(real_value - fake_value);
+    const at::Tensor loss = (contrast + options_.energy_decay * squares).mean();
+    const at::Tensor slope = (2 * options_.energy_decay * fake_value - pull) * share;
+    fake.backward(
+        slope.masked_fill(at::abs(loss) > kMaxLoss, std::numeric_limits<double>::quiet_NaN()));
+
+    sums[ebm_sums::kReal].add_(real_value.sum());
+    sums[ebm_sums::kFake].add_(fake_value.sum());
+    sums[ebm_sums::kSquares].add_(squares.sum());
+    sums[ebm_sums::kContrast].add_(contrast.sum());
+    sums[ebm_sums::kCount].add_(static_cast<double>(microbatch.size()));
+    microbatch.record_metric(metric::kRealEnergy, real_value);
+    microbatch.record_metric(metric::kFakeEnergy, fake_value);
+  }
+
   // From the difference of the energies of a real image and of the end of a chain.
   [[nodiscard]] at::Tensor contrast_of(const at::Tensor& difference) const {
     return options_.has_softplus() ? at::softplus(difference) : difference;
@@ -188,15 +208,24 @@ class Ebm : public Objective {
     return at::sigmoid(real - network_.energy(fakes));
   }
 
-  // Returns the ends of this microbatch's chains, float [size, C, H, W].
-  at::Tensor run_chains(const Microbatch& microbatch, const at::Tensor& sums) {
-    const std::int64_t part = microbatch.index() - setting_.first_microbatch;
+  // Index of the microbatch among those of this rank.
+  [[nodiscard]] std::int64_t part_of(const Microbatch& microbatch) const {
+    return microbatch.index() - setting_.first_microbatch;
+  }
+  [[nodiscard]] static ChainPlace place_of(const Microbatch& microbatch) {
     const Microbatch::Place& at = microbatch.place();
-    const ChainPlace place{at.seed, RandomStream::kLangevin, at.position, at.offset};
-    const ReplayBuffer::Start start = replay_.draw(part, place, microbatch.size());
+    return {at.seed, RandomStream::kLangevin, at.position, at.offset};
+  }
+  [[nodiscard]] ReplayBuffer::Start draw_start(const Microbatch& microbatch) const {
+    return replay_.draw(part_of(microbatch), place_of(microbatch), microbatch.size());
+  }
+
+  // Returns the ends of chains from `start`, float [size, C, H, W].
+  at::Tensor run_chains(const Microbatch& microbatch, const ReplayBuffer::Start& start,
+                        const at::Tensor& sums) {
+    const ChainPlace place = place_of(microbatch);
     const Chains chains = recorded_ ? recorded_->run(start.images, place)
                                     : run_langevin(network_, start.images, langevin_, place);
-    replay_.put(part, chains.images);
     sums[ebm_sums::kNorm].add_(chains.gradient_norms.sum());
     sums[ebm_sums::kRestarted].add_(start.restarted.sum());
     return chains.images;
