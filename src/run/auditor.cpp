@@ -39,7 +39,8 @@ const AuditRequest* RunAuditor::request(std::int64_t step) {
   return &request_;
 }
 
-void RunAuditor::confirm(double seconds) {
+void RunAuditor::confirm(double seconds, bool has_rounding) {
+  if (has_rounding) request_.exact = false;
   confirmed_ = pending_;
   ++audits_;
   seconds_ += seconds;

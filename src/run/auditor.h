@@ -23,8 +23,9 @@ class RunAuditor {
   // The audit of `step`, from 1, or nullptr; valid until the next call. Audited are multiples of
   // train.audit_every and the first step of a launch.
   [[nodiscard]] const AuditRequest* request(std::int64_t step);
-  // After that step has ended without a difference.
-  void confirm(double seconds);
+  // After that step has ended without a difference. `has_rounding`: gradients differ by rounding,
+  // which later audits allow.
+  void confirm(double seconds, bool has_rounding);
 
   // The last audited step without a difference; what was computed later is unconfirmed.
   [[nodiscard]] std::int64_t confirmed_step() const { return confirmed_; }

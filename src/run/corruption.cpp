@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/text.h"
+#include "storage/checkpoint.h"
 
 namespace valley {
 
@@ -24,21 +25,21 @@ CorruptionReport describe_corruption(const CorruptionFound& found,
   return report;
 }
 
-std::string advice_for(const CorruptionReport& report, const std::vector<std::int64_t>& suspect,
-                       std::int64_t confirmed, const std::filesystem::path& run) {
-  std::string advice =
-      suspect.empty()
+std::string distrust_checkpoints(const CorruptionReport& report, const RunDirectory& run,
+                                 std::int64_t confirmed) {
+  const std::size_t suspect = rename_suspect_checkpoints(run.checkpoints(), confirmed).size();
+  std::string text =
+      suspect == 0
           ? fmt::format(
                 "no checkpoint is newer than the last audit without a difference, at step {}",
                 confirmed)
           : fmt::format(
                 "{} newer than the last audit without a difference, at step {}, may be "
                 "wrong and {} renamed to checkpoints/suspect-step-*",
-                plural(suspect.size(), "checkpoint"), confirmed,
-                suspect.size() == 1 ? "was" : "were");
-  advice += report.suspect_host.empty() ? ". Test the memory and the processors of these hosts"
-                                        : ". Leave out host " + report.suspect_host;
-  return advice + fmt::format(", and continue with --resume {}", run.string());
+                plural(suspect, "checkpoint"), confirmed, suspect == 1 ? "was" : "were");
+  text += report.suspect_host.empty() ? ". Test the memory and the processors of these hosts"
+                                      : ". Leave out host " + report.suspect_host;
+  return text + fmt::format(", and continue with --resume {}", run.path().string());
 }
 
 }  // namespace valley

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "storage/run_directory.h"
 #include "train/audit.h"
 
 namespace valley {
@@ -19,11 +19,9 @@ struct CorruptionReport {
 [[nodiscard]] CorruptionReport describe_corruption(const CorruptionFound& found,
                                                    const std::vector<std::string>& hosts);
 
-// A sentence for the log: where training can continue. `suspect`: steps of the checkpoints that
-// were renamed (rename_suspect_checkpoints); `confirmed`: the last step with an audit that found
-// no difference.
-[[nodiscard]] std::string advice_for(const CorruptionReport& report,
-                                     const std::vector<std::int64_t>& suspect,
-                                     std::int64_t confirmed, const std::filesystem::path& run);
+// Renames the checkpoints after step `confirmed`, the last audit without a difference, to suspect
+// ones, and returns a text for the log: that, and how training can continue.
+[[nodiscard]] std::string distrust_checkpoints(const CorruptionReport& report,
+                                               const RunDirectory& run, std::int64_t confirmed);
 
 }  // namespace valley

@@ -379,7 +379,8 @@ void TrainingRun::step(const Batch& batch) {
   const AuditRequest* audit = auditor_->request(trainer_->steps_done() + 1);
   const double before = trainer_->audit_seconds();
   trainer_->step(batch.pixels, is_stop_requested(), batch.labels, audit);
-  if (audit != nullptr) auditor_->confirm(trainer_->audit_seconds() - before);
+  if (audit != nullptr)
+    auditor_->confirm(trainer_->audit_seconds() - before, trainer_->has_rounding());
 }
 
 bool TrainingRun::is_not_finite(const StepStatus& status) {
@@ -494,10 +495,9 @@ int TrainingRun::corrupted(const CorruptionFound& found) {
   const CorruptionReport report = describe_corruption(found, world_.gather(host_name()));
   if (is_root()) {
     saver_.finish();
-    const std::int64_t confirmed = auditor_->confirmed_step();
-    const auto suspect = rename_suspect_checkpoints(run_->checkpoints(), confirmed);
+    const std::string advice = distrust_checkpoints(report, *run_, auditor_->confirmed_step());
     run_->record_end(kCode, report.why, rescuer_.record(), report.suspect_host);
-    log::error("{}; {}", report.why, advice_for(report, suspect, confirmed, run_->path()));
+    log::error("{}; {}", report.why, advice);
   }
   world_.host().barrier();
   return kCode;

@@ -73,31 +73,39 @@ std::vector<StepAudit::Pair> StepAudit::differing(const Table& table, const Dige
   return pairs;
 }
 
-void StepAudit::judge(const std::string& what, const std::vector<Pair>& pairs, const Table& table,
-                      bool exact, const std::function<Digests(int rank)>& repeat) {
+// A rank without a part in any difference, or else any rank but those of the first one.
+std::optional<int> StepAudit::third_rank(const std::vector<Pair>& pairs) const {
+  const auto has_part = [](const Pair& pair, int rank) {
+    return pair.owner == rank || pair.auditor == rank;
+  };
+  std::optional<int> third;
+  for (int r = communicator_.size() - 1; r >= 0; --r) {
+    if (has_part(pairs.front(), r)) continue;
+    const bool is_free =
+        std::ranges::none_of(pairs, [&](const Pair& pair) { return has_part(pair, r); });
+    if (is_free) return r;
+    third = r;
+  }
+  return third;
+}
+
+void StepAudit::judge(const std::string& what, const char* again, const std::vector<Pair>& pairs,
+                      const Table& table, bool exact,
+                      const std::function<Digests(int rank)>& repeat) {
   const Pair& pair = pairs.front();
   const std::string where = fmt::format("in micro-batch {} of step {}",
                                         pair.owner * plan_.per_rank + request_.microbatch, step_);
   if (pair.owner == pair.auditor) {
-    throw CorruptionFound(fmt::format("{} of {} {} differ from those that it computed again", what,
-                                      ranks_text({pair.owner}), where),
+    throw CorruptionFound(fmt::format("{} of {} {} differ from those that it {}", what,
+                                      ranks_text({pair.owner}), where, again),
                           {pair.owner});
   }
   const std::string text =
-      fmt::format("{} of {} ({}) {} differ from those that {} computed again", what,
-                  ranks_text({pair.owner}), pair.tensor, where, ranks_text({pair.auditor}));
-  // A rank without a part in any difference, or else any other one.
-  const auto is_free = [&](int rank, bool of_all) {
-    const std::size_t n = of_all ? pairs.size() : 1;
-    return std::none_of(pairs.begin(), pairs.begin() + static_cast<std::ptrdiff_t>(n),
-                        [&](const Pair& p) { return p.owner == rank || p.auditor == rank; });
-  };
-  std::optional<int> third;
-  for (const bool of_all : {true, false})
-    for (int r = 0; r < communicator_.size() && !third; ++r)
-      if (is_free(r, of_all)) third = r;
+      fmt::format("{} of {} ({}) {} differ from those that {} {}", what, ranks_text({pair.owner}),
+                  pair.tensor, where, ranks_text({pair.auditor}), again);
   std::vector<int> both{pair.owner, pair.auditor};
   std::ranges::sort(both);
+  const std::optional<int> third = third_rank(pairs);
   if (!third)
     throw CorruptionFound(text + "; there is no third rank to tell which of them is wrong", both);
 
@@ -128,7 +136,8 @@ void StepAudit::compare_images(const AuditImages& own) {
   const Table table = exchange(mine, digests_of(audited_images_));
   const std::vector<Pair> pairs = differing(table, mine, true);
   if (!pairs.empty())
-    judge("images", pairs, table, true, [this](int rank) { return digests_of(read(rank)); });
+    judge("images", "read again", pairs, table, true,
+          [this](int rank) { return digests_of(read(rank)); });
 }
 
 void StepAudit::compare_gradients(const std::string& phase, const AuditImages& own,
@@ -156,7 +165,7 @@ void StepAudit::compare_gradients(const std::string& phase, const AuditImages& o
     has_rounding_ = true;
     return;
   }
-  judge(fmt::format("{}'s gradients", phase), pairs, table, request_.exact,
+  judge(fmt::format("{}'s gradients", phase), "computed again", pairs, table, request_.exact,
         [&](int rank) { return gradient(rank, read(rank), inputs_of(rank)); });
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,9 +51,11 @@ class StepAudit {
   [[nodiscard]] Table exchange(const Digests& own, const Digests& repeated);
   [[nodiscard]] std::vector<Pair> differing(const Table& table, const Digests& names,
                                             bool exact) const;
-  // Lets a third rank compute the digests of the first pair, and throws CorruptionFound.
-  [[noreturn]] void judge(const std::string& what, const std::vector<Pair>& pairs,
-                          const Table& table, bool exact,
+  [[nodiscard]] std::optional<int> third_rank(const std::vector<Pair>& pairs) const;
+  // Lets a third rank compute the digests of the first pair, and throws CorruptionFound. `what`
+  // and `again` are for the message: "images", "read again".
+  [[noreturn]] void judge(const std::string& what, const char* again,
+                          const std::vector<Pair>& pairs, const Table& table, bool exact,
                           const std::function<Digests(int rank)>& repeat);
 
   const AuditRequest& request_;

@@ -59,6 +59,8 @@ class Trainer {
   [[nodiscard]] std::int64_t forwarded() const { return forwarded_; }
   // Seconds that the host waited for reductions; only meaningful on CPUs.
   [[nodiscard]] double comm_seconds() const { return passes_->comm_seconds(); }
+  // True if an audit has found that gradients differ between ranks by rounding.
+  [[nodiscard]] bool has_rounding() const { return has_rounding_; }
   // Seconds of audits so far.
   [[nodiscard]] double audit_seconds() const { return audit_seconds_ + passes_->audit_seconds(); }
   // Buckets whose reduction started during the backward pass of the last phase; 0 without overlap.

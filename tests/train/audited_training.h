@@ -112,7 +112,7 @@ class AuditedTraining {
       for (std::int64_t i = 0; i < pixels.size(0); ++i) flip_bit(pixels[i], broken_.at);
     const AuditRequest* audit = auditor_->request(step + 1);
     trainer_->step(pixels, false, labels, audit);
-    if (audit != nullptr) auditor_->confirm(0);
+    if (audit != nullptr) auditor_->confirm(0, trainer_->has_rounding());
   }
 
   // The difference found in one of `steps` steps, if any, and the number of steps before it.
