@@ -84,6 +84,7 @@ std::string make_page(const std::vector<RunFiles>& runs, const std::string& made
                                 {"cards", groups_table(entries) + run_cards(entries)},
                                 {"warnings", warnings_section(members)},
                                 {"grids_note", grids_note(entries)},
+                                {"time", time_section(members)},
                                 {"settings", settings_section(entries)},
                                 {"launches", launches_section(members)},
                                 {"made_by", escape_html(made_by)},

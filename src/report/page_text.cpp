@@ -13,19 +13,6 @@ namespace {
 
 constexpr std::size_t kMaxWarnings = 100;
 
-std::string section(const std::string& id, const std::string& title, const std::string& body) {
-  return fmt::format(
-      "<section id=\"{0}\" aria-labelledby=\"{0}-title\"><h2 "
-      "id=\"{0}-title\">{1}</h2>\n{2}</section>\n",
-      id, title, body);
-}
-
-std::string heading(const std::vector<RunFiles>& runs, std::size_t number) {
-  if (runs.size() == 1) return "";
-  return fmt::format("<h3><span class=\"dot {}\"></span>{}</h3>\n", color_class(runs[number].entry),
-                     escape_html(runs[number].name));
-}
-
 std::string item(const std::string& kind, const std::string& place, const std::string& text) {
   return fmt::format("<li class=\"{}\"><span class=\"place\">{}</span> {}</li>\n", kind,
                      escape_html(place), escape_html(text));
@@ -97,10 +84,6 @@ std::string settings_table(const std::vector<RunFiles>& runs,
   return html + "</tbody></table></div>\n";
 }
 
-std::string details_element(const std::string& title, const std::string& body) {
-  return fmt::format("<details><summary>{}</summary>\n{}</details>\n", title, body);
-}
-
 std::string launch_title(const Fields& launch, std::size_t number) {
   const std::string code = field(launch, "exit_code");
   const std::string why = field(launch, "why");
@@ -119,6 +102,23 @@ std::string fields_list(const Fields& fields) {
 }
 
 }  // namespace
+
+std::string section(const std::string& id, const std::string& title, const std::string& body) {
+  return fmt::format(
+      "<section id=\"{0}\" aria-labelledby=\"{0}-title\"><h2 "
+      "id=\"{0}-title\">{1}</h2>\n{2}</section>\n",
+      id, title, body);
+}
+
+std::string heading(const std::vector<RunFiles>& runs, std::size_t number) {
+  if (runs.size() == 1) return "";
+  return fmt::format("<h3><span class=\"dot {}\"></span>{}</h3>\n", color_class(runs[number].entry),
+                     escape_html(runs[number].name));
+}
+
+std::string details_element(const std::string& title, const std::string& body) {
+  return fmt::format("<details><summary>{}</summary>\n{}</details>\n", title, body);
+}
 
 std::string warnings_section(const std::vector<RunFiles>& runs) {
   std::string body;

@@ -124,6 +124,7 @@ Fields facts_of(const RunFiles& run) {
       {"Variety (data)", with_reference(last_value(run, "samples:distance/fake"),
                                         last_value(run, "samples:distance/real"))},
       {"Speed, median", median(run, metric::kImagesPerSecond, "images/s")},
+      {"Goodput", run.time.wall() > 0 ? goodput_text(run.time) : ""},
       {"Last launch", hardware_text(run)},
   };
   std::erase_if(facts, [](const auto& fact) { return fact.second.empty(); });

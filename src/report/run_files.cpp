@@ -196,6 +196,14 @@ void read_grids(RunFiles& run, const GridLimits& limits) {
                                       run.stats.grids.size()));
 }
 
+void read_time(RunFiles& run) {
+  try {
+    run.time = compute_goodput(read_time_lines(run.path / "time.jsonl"));
+  } catch (const Error& error) {
+    run.notices.emplace_back(error.what());
+  }
+}
+
 // Size of the data set, if its manifest is still in place with the same fingerprint.
 void read_data(RunFiles& run) {
   const std::string path = unquoted(run.setting("data.path"));
@@ -254,6 +262,7 @@ RunFiles read_run_records(const fs::path& path) {
   read_config(run);
   read_launches(run);
   read_metrics(run);
+  read_time(run);
   return run;
 }
 

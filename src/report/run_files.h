@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "report/goodput.h"
 #include "report/log_file.h"
 #include "report/pictures.h"
 #include "report/stats_file.h"
@@ -41,6 +42,7 @@ struct RunFiles {
   std::vector<LogMessage> log;   // warnings and errors
   Stats stats;
   GridImages grids;
+  Goodput time;                      // from time.jsonl; zero launches without it
   std::vector<std::string> notices;  // one sentence per missing or damaged file
   std::size_t entry = 0;             // place among the entries of a page, for its color
 

@@ -76,6 +76,7 @@ RunRow row_of(const fs::path& path) {
   row.method = unquoted(run.setting("objective.name"));
   row.data = unquoted(run.setting("data.path"));
   row.seed = run.setting("train.seed");
+  row.time = run.time;
   row.parent = run.parent();
   row.steps = parse_number<std::int64_t>(run.setting("train.steps"));
   if (!run.launches.empty()) row.started = field(run.launches.front(), "started");
@@ -125,6 +126,18 @@ std::string metric_text(const RunMetric* metric) {
 }
 
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : printable_line(text); }
+
+// null without a time.jsonl.
+nlohmann::ordered_json time_json(const Goodput& time) {
+  if (time.launches == 0) return nullptr;
+  nlohmann::ordered_json json = {{"goodput", time.share()},
+                                 {"wall_s", time.wall()},
+                                 {"launches", time.launches},
+                                 {"restarts", time.restarts},
+                                 {"lost_steps", time.lost_steps}};
+  for (const TimePart& part : parts_of(time)) json[part.key + "_s"] = part.seconds;
+  return json;
+}
 
 // Columns with their titles, as wide as their longest cell.
 std::string padded(const std::vector<std::vector<std::string>>& cells) {
@@ -209,6 +222,9 @@ std::string to_text(const std::vector<RunRow>& rows, const fs::path& folder) {
   const bool has_parents =
       std::ranges::any_of(rows, [](const RunRow& row) { return !row.parent.empty(); });
   if (has_parents) cells.front().emplace_back("parent");
+  const bool has_restarts =
+      std::ranges::any_of(rows, [](const RunRow& row) { return row.time.restarts > 0; });
+  if (has_restarts) cells.front().emplace_back("goodput");
   for (const std::string& name : shown) cells.front().push_back(name);
   std::string reasons;
   for (const RunRow& row : rows) {
@@ -218,6 +234,7 @@ std::string to_text(const std::vector<RunRow>& rows, const fs::path& folder) {
     cells.push_back({name, row.state, or_dash(row.method), or_dash(row.seed), steps_text(row),
                      or_dash(row.data)});
     if (has_parents) cells.back().push_back(or_dash(row.parent));
+    if (has_restarts) cells.back().push_back(row.time.wall() > 0 ? goodput_text(row.time) : "-");
     for (const std::string& metric : shown)
       cells.back().push_back(metric_text(metric_named(row, metric)));
   }
@@ -239,6 +256,7 @@ std::string to_json(const std::vector<RunRow>& rows) {
     if (const auto seed = parse_number<std::int64_t>(row.seed)) entry["seed"] = *seed;
     if (row.step) entry["step"] = *row.step;
     if (row.steps) entry["steps"] = *row.steps;
+    entry["time"] = time_json(row.time);
     entry["metrics"] = std::move(metrics);
     list.push_back(std::move(entry));
   }

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "report/goodput.h"
+
 namespace valley::report {
 
 // The value of one metric over a run.
@@ -28,6 +30,7 @@ struct RunRow {
   std::string started;                // UTC time of the first launch
   std::optional<std::int64_t> step;   // of the last line of stats.jsonl
   std::optional<std::int64_t> steps;  // train.steps, if it is a number
+  Goodput time;                       // RunFiles::time
   std::vector<RunMetric> metrics;     // those of known_metrics() that it has, in their order
 };
 
@@ -45,7 +48,8 @@ struct RunRow {
 // `key` is one of sort_keys(). Metrics by their best values, the best first; rows without one last.
 void sort_runs(std::vector<RunRow>& rows, const std::string& key);
 
-// A line per run, then the reasons of those that have one. Paths are relative to `folder`.
+// A line per run, with the goodput if a run was restarted after a failure; then the reasons of
+// those that have one. Paths are relative to `folder`.
 [[nodiscard]] std::string to_text(const std::vector<RunRow>& rows,
                                   const std::filesystem::path& folder);
 [[nodiscard]] std::string to_json(const std::vector<RunRow>& rows);

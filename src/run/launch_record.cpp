@@ -10,15 +10,11 @@
 #include "kernels/device.h"
 
 namespace valley {
-namespace {
 
-// Why launch/restarts.sh started the job again; "" if it did not.
 std::string restart_reason() {
   const char* const reason = std::getenv("VALLEY_RESTARTED_AFTER");
   return reason == nullptr ? "" : reason;
 }
-
-}  // namespace
 
 std::string write_launch_record(World& world, const TrainRequest& request,
                                 const std::string& data_fingerprint, const std::string& checkpoint,

@@ -8,6 +8,9 @@
 
 namespace valley {
 
+// Why launch/restarts.sh started the job again; "" if it did not.
+[[nodiscard]] std::string restart_reason();
+
 // One JSON object: time, command, versions, host, ranks, device, communicator, job, fingerprint of
 // the data, `checkpoint`, from which the launch resumes, and `model`, from which a new run starts
 // ("": none).

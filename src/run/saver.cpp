@@ -25,6 +25,7 @@ void RunSaver::save_between_steps(Trainer& trainer, const Dataset& data) {
 }
 
 void RunSaver::write(Trainer& trainer, const Dataset& data, bool in_background) {
+  const TimeScope timed(clock_, TimeKind::kCheckpoints);
   trainer.compare_replicas(fmt::format("after step {}", trainer.steps_done()));
   const TensorMap owned = trainer.gather_owned();
   if (world_.rank() == 0) {
@@ -42,11 +43,13 @@ void RunSaver::write(Trainer& trainer, const Dataset& data, bool in_background) 
     if (copies) {
       trainer.hold_changes([this, copies] {
         const Stopwatch stall(stalled_seconds_);
+        const TimeScope waiting(clock_, TimeKind::kCheckpoints);
         copies->wait();
       });
     }
     if (!in_background) writer_->finish();
   }
+  clock_.write(TimeEvent::kSave, trainer.steps_done());
   last_saved_ = trainer.steps_done();
   saved_at_ = std::chrono::steady_clock::now();
   if (!in_background) world_.host().barrier();
@@ -59,6 +62,7 @@ bool RunSaver::is_time_over() const {
 
 void RunSaver::complete(Trainer& trainer, const Dataset& data) {
   if (last_saved_ != trainer.steps_done()) save(trainer, data);
+  const TimeScope timed(clock_, TimeKind::kCheckpoints);
   if (world_.rank() == 0) finish();
 }
 

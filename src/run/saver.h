@@ -11,6 +11,7 @@
 #include "core/config.h"
 #include "data/dataset.h"
 #include "experiment/experiment.h"
+#include "run/time_keeper.h"
 #include "storage/checkpoint_writer.h"
 #include "train/trainer.h"
 
@@ -19,8 +20,14 @@ namespace valley {
 class RunSaver {
  public:
   // The references must outlive this object. `version`: of the program, for state.json.
-  RunSaver(World& world, const Experiment& experiment, const Schema& schema, std::string version)
-      : world_(world), experiment_(experiment), schema_(schema), version_(std::move(version)) {}
+  // `clock` gets the time that training waits, and a line per checkpoint.
+  RunSaver(World& world, const Experiment& experiment, const Schema& schema, std::string version,
+           TimeKeeper& clock)
+      : world_(world),
+        experiment_(experiment),
+        schema_(schema),
+        version_(std::move(version)),
+        clock_(clock) {}
 
   // Rank 0, once: the run's folder of checkpoints, and the number of healthy ones to keep.
   void open(const std::filesystem::path& folder, std::int64_t keep_healthy);
@@ -50,6 +57,7 @@ class RunSaver {
   const Experiment& experiment_;
   const Schema& schema_;
   std::string version_;
+  TimeKeeper& clock_;
   std::optional<CheckpointWriter> writer_;  // rank 0
   std::int64_t last_saved_ = -1;
   std::chrono::steady_clock::time_point saved_at_ = std::chrono::steady_clock::now();

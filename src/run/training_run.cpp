@@ -30,6 +30,7 @@
 #include "run/resume.h"
 #include "run/saver.h"
 #include "run/stop_signal.h"
+#include "run/time_keeper.h"
 #include "run/validator.h"
 #include "storage/checkpoint.h"
 #include "train/trainer.h"
@@ -46,7 +47,7 @@ class TrainingRun {
         experiment_(experiment),
         schema_(schema),
         rescuer_(world, experiment, schema),
-        saver_(world, experiment, schema, request.version) {}
+        saver_(world, experiment, schema, request.version, clock_) {}
 
   int run();
 
@@ -69,6 +70,7 @@ class TrainingRun {
   void run_steps();
   void step(const Batch& batch);
   [[nodiscard]] bool is_not_finite(const StepStatus& status);
+  void record_step(double wait_seconds, bool is_last);
   void find_loss();
   bool rescue();
   [[nodiscard]] bool is_evaluation_due() const;
@@ -87,6 +89,7 @@ class TrainingRun {
   [[nodiscard]] int corrupted(const CorruptionFound& found);
   int finish(bool stopped);
 
+  TimeKeeper clock_;
   World& world_;
   const TrainRequest& request_;
   Experiment& experiment_;
@@ -284,6 +287,7 @@ void TrainingRun::open_run() {
       return is_undone(checkpoint, rescuer_.rescues());
     });
     saver_.open(run_->checkpoints(), rescuer_.healthy_to_keep());
+    clock_.open(run_->time_file(), trainer_->steps_done());
     path = std::filesystem::absolute(run_->path()).string();
     log::info("run: {}", run_->path().string());
     if (!checkpoint_.empty())
@@ -353,10 +357,12 @@ void TrainingRun::run_steps() {
   while (trainer_->steps_done() < steps_) {
     if (is_root()) saver_.check();
     flight_recorder().set_activity(Activity::kLoader);
+    if (!is_first) clock_.enter(TimeKind::kDataWait);
     const Batch& batch = batches.next();
     flight_recorder().set_activity(Activity::kCompute);
     // Waits for ranks that read their data slowly; this barrier has no device timeout.
     if (std::exchange(is_first, false)) world_.host().barrier();
+    clock_.enter(TimeKind::kSteps);
     if (is_root() && saver_.is_time_over()) trainer_->ask_for_checkpoint();
     step(batch);
     // Evaluate, validate and save only after the step is known to be finite.
@@ -364,7 +370,7 @@ void TrainingRun::run_steps() {
     const bool is_asked_to_save = status.save;
     if (is_asked_to_save) status = trainer_->status(true);
     if (is_not_finite(status)) return;
-    if (is_root()) recorder_->after_step(*trainer_, batches.wait_seconds(), status.stop);
+    if (is_root()) record_step(batches.wait_seconds(), status.stop);
     if (status.stop) break;
     if (is_evaluation_due()) evaluate();
     if (is_validation_due()) validate();
@@ -383,6 +389,17 @@ void TrainingRun::step(const Batch& batch) {
     auditor_->confirm(trainer_->audit_seconds() - before, trainer_->has_rounding());
 }
 
+void TrainingRun::record_step(double wait_seconds, bool is_last) {
+  // A report waits for the steps that are still queued on a GPU.
+  const bool is_step_time =
+      world_.device().device().is_cuda() && trainer_->steps_done() % experiment_.samples.every != 0;
+  {
+    const TimeScope timed(clock_, is_step_time ? TimeKind::kSteps : TimeKind::kSamples);
+    recorder_->after_step(*trainer_, wait_seconds, is_last);
+  }
+  clock_.after_step(trainer_->steps_done());
+}
+
 bool TrainingRun::is_not_finite(const StepStatus& status) {
   if (status.not_finite)
     lost_ = {status.step, "not-finite",
@@ -399,9 +416,11 @@ void TrainingRun::find_loss() {
 // Collective. Returns to an earlier state; false if the run ends.
 bool TrainingRun::rescue() {
   if (!rescuer_.is_on()) return false;
+  clock_.enter(TimeKind::kOther);
   if (is_root()) saver_.finish();
   if (!rescuer_.rescue(*lost_, is_root() ? &*run_ : nullptr, trainer_, *data_.training))
     return false;
+  clock_.write(TimeEvent::kRescue, trainer_->steps_done());
   const Rescue& last = rescuer_.rescues().back();
   saver_.set_saved(last.step > 0 ? last.step : -1);  // the initial state has no checkpoint
   log::warn("{}; {}", lost_->reason,
@@ -435,6 +454,7 @@ bool TrainingRun::is_save_due() const {
 // Collective.
 void TrainingRun::evaluate() {
   const ActivityScope busy(Activity::kEvaluate);
+  const TimeScope timed(clock_, TimeKind::kEvaluation);
   const auto begin = std::chrono::steady_clock::now();
   const std::optional<RunEvaluation> found = evaluator_->evaluate(*trainer_);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
@@ -444,6 +464,7 @@ void TrainingRun::evaluate() {
 // Collective.
 void TrainingRun::validate() {
   const ActivityScope busy(Activity::kValidate);
+  const TimeScope timed(clock_, TimeKind::kEvaluation);
   const auto begin = std::chrono::steady_clock::now();
   const std::optional<RunValidation> found = validator_->validate(*trainer_);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
@@ -453,6 +474,7 @@ void TrainingRun::validate() {
 // Collective.
 void TrainingRun::save() {
   const ActivityScope busy(Activity::kCheckpoint);
+  const TimeScope timed(clock_, TimeKind::kCheckpoints);
   mark_healthy_checkpoints();
   saver_.save_between_steps(*trainer_, *data_.training);
 }
@@ -472,6 +494,7 @@ void TrainingRun::mark_healthy_checkpoints() {
 // one message of rank 0.
 int TrainingRun::diverged() {
   static_cast<void>(trainer_->status(true));
+  clock_.enter(TimeKind::kOther);
   const bool is_finite = lost_->kind != "not-finite";
   if (!is_finite) trainer_->rewind_to(lost_->step - 1);
   saver_.complete(*trainer_, *data_.training);
@@ -480,6 +503,7 @@ int TrainingRun::diverged() {
     recorder_->end(*trainer_);
     const std::string why = rescuer_.end_reason(*lost_);
     run_->record_end(kCode, why, rescuer_.record());
+    clock_.write(TimeEvent::kEnd, trainer_->steps_done());
     log::error(
         "{}; the networks {} are saved in {}, next to the earlier checkpoints. Start a new "
         "run with a lower optimizer.lr, or check the data",
@@ -492,10 +516,12 @@ int TrainingRun::diverged() {
 // All ranks have found the same.
 int TrainingRun::corrupted(const CorruptionFound& found) {
   constexpr auto kCode = static_cast<int>(ExitCode::kCorrupted);
+  clock_.enter(TimeKind::kOther);
   const CorruptionReport report = describe_corruption(found, world_.gather(host_name()));
   if (is_root()) {
     saver_.finish();
     const std::string advice = distrust_checkpoints(report, *run_, auditor_->confirmed_step());
+    clock_.write(TimeEvent::kEnd, trainer_->steps_done());
     run_->record_end(kCode, report.why, rescuer_.record(), report.suspect_host);
     log::error("{}; {}", report.why, advice);
   }
@@ -505,6 +531,7 @@ int TrainingRun::corrupted(const CorruptionFound& found) {
 
 int TrainingRun::finish(bool stopped) {
   flight_recorder().set_activity(Activity::kEnd);
+  clock_.enter(TimeKind::kOther);
   saver_.complete(*trainer_, *data_.training);
   saver_.log_stalls();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - loop_began_;
@@ -515,6 +542,7 @@ int TrainingRun::finish(bool stopped) {
     const auto code = stopped ? ExitCode::kStoppedEarly : ExitCode::kDone;
     const std::string why = stopped ? "stopped by a signal" : "done";
     run_->record_end(static_cast<int>(code), why, rescuer_.record());
+    clock_.write(TimeEvent::kEnd, trainer_->steps_done());
     log::info("{} at step {} of {}: {}", why, trainer_->steps_done(), steps_,
               run_->path().string());
     if (stopped) log::info("to continue: the same command with --resume {}", run_->path().string());

@@ -34,6 +34,7 @@ class RunDirectory {
   [[nodiscard]] std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   [[nodiscard]] std::filesystem::path config_file() const { return path_ / "config.toml"; }
   [[nodiscard]] std::filesystem::path stats_file() const { return path_ / "stats.jsonl"; }
+  [[nodiscard]] std::filesystem::path time_file() const { return path_ / "time.jsonl"; }
   [[nodiscard]] std::filesystem::path log_file() const { return path_ / "log.txt"; }
 
   // Appends a launch to run.json (a JSON array of objects, rewritten atomically) and removes the

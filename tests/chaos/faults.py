@@ -24,6 +24,8 @@ from launch_scripts import LAUNCH, environment, ranks_of  # noqa: E402
 from program import WAITING, Call, Program, bits, checkpoint, stats  # noqa: E402
 
 KINDS = ("killed", "stopped", "disk", "mpirun")
+PARTS = ("useful_s", "data_wait_s", "checkpoints_s", "evaluation_s", "samples_s", "startup_s", "other_s", "lost_s", "down_s",
+         "restart_startup_s")
 SETTINGS = ("train.reproducible=true", "checkpoint.every=1000000", "samples.every=1000000", "train.report_every=5")
 
 
@@ -126,6 +128,12 @@ def main():
     print(f"\n{len(faults)} faults in {wall:.0f} s, {job.starts()} starts, exit code {code}; {steps} steps, bits "
           f"{'equal' if equal else 'NOT EQUAL'}. Useful: {100 * useful / wall:.1f} % ({useful:.0f} s undisturbed, exit code {calm_code}); "
           f"until training again {100 * down / wall:.1f} %; steps that were repeated, and checkpoints: {100 * (wall - useful - down) / wall:.1f} %.")
+    [listed] = json.loads(job.program.call("runs", run, "--json").stdout)
+    parts = listed["time"]
+    print(f"\ntime.jsonl: goodput {100 * parts['goodput']:.1f} % of {parts['wall_s']:.0f} s, {parts['lost_steps']} steps repeated\n\n"
+          "| part | seconds | share |\n|---|---|---|")
+    for name in sorted(PARTS, key=lambda name: -parts[name]):
+        print(f"| {name.removesuffix('_s').replace('_', ' ')} | {parts[name]:.1f} | {100 * parts[name] / parts['wall_s']:.1f} % |")
     shutil.rmtree(place)
     sys.exit(not equal or code != 75 or calm_code != 0)
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from launch_scripts import LAUNCH, ended, environment, ranks_of
-from program import MISSING, STOPPED, Call, bits, checkpoint, checkpoints, has_reached, steps_reported
+from program import MISSING, STOPPED, Call, bits, checkpoint, checkpoints, has_reached, step_of, steps_reported
 from simulated_hosts import Hosts
 
 KILLED = 128 + signal.SIGKILL
@@ -67,6 +67,65 @@ def test_lost_ranks_do_not_change_the_bits(program):
         assert f"rank {rank} (host " in record["restarted_after"] and f"process {pid}) has ended" in record["restarted_after"]
     assert "restart 1 of 5 in 1 s" in result.stderr and "restart 2 of 5 in 1 s" in result.stderr
     assert not (run / "exit.json").exists() or json.loads((run / "exit.json").read_text())["exit_code"] == 0
+
+
+def time_lines(run):
+    """The launches in time.jsonl: a list of lines each."""
+    launches_of_run = {}
+    for line in (run / "time.jsonl").read_text().splitlines():
+        launches_of_run.setdefault(json.loads(line)["began"], []).append(json.loads(line))
+    return list(launches_of_run.values())
+
+
+def has_work_to_lose(program, number):
+    """A condition: launch `number` has recorded steps beyond the newest checkpoint."""
+    def condition():
+        runs = program.runs()
+        if not runs or not (runs[-1] / "time.jsonl").exists() or not checkpoints(runs[-1]):
+            return False
+        lines = time_lines(runs[-1])
+        return len(lines) == number and lines[-1][-1]["step"] > step_of(checkpoint(runs[-1])) + 5
+    return condition
+
+
+@pytest.mark.cores(2)
+def test_times_of_a_run_add_up_to_its_wall_time(program):
+    """Two kills, then a pause of the user: the parts of the goodput against clocks of this test."""
+    settings = ("train.steps=100000", "checkpoint.every=1000000", "checkpoint.every_seconds=4", "evaluate.every=50", "evaluate.samples=16")
+    began = time.time()
+    with start(program, *settings, "--restarts", "5") as call:
+        for number in (1, 2):
+            call.until(has_work_to_lose(program, number))
+            kill_rank(call, 1)
+            call.until(says(call, f"restart {number} of 5"))
+        call.until(has_work_to_lose(program, 3))
+        call.process.send_signal(signal.SIGTERM)
+        ended(call, STOPPED)
+    stopped = time.time()
+    time.sleep(4)
+    resumed = time.time()
+    program.train(2, *SAME_BITS, "--resume", "auto", "train.steps=" + str(steps_reported(program.newest())[-1] + 5))
+    done = time.time()
+    [run] = json.loads(program.call("runs", program.out, "--json").stdout)
+    found = run["time"]
+    assert (found["launches"], found["restarts"]) == (4, 2)
+    parts = {name: value for name, value in found.items() if name.endswith("_s") and name not in ("wall_s", "paused_s")}
+    assert len(parts) == 10 and sum(parts.values()) == pytest.approx(found["wall_s"])
+    assert found["goodput"] == pytest.approx(found["useful_s"] / found["wall_s"])
+    # The launcher starts before rank 0, and ends after it.
+    wall = stopped - began + done - resumed
+    assert wall - 6 < found["wall_s"] < wall
+    assert resumed - stopped < found["paused_s"] < resumed - stopped + 6
+    # The pause before a restart, and the time until the loss was noticed.
+    assert 2 < found["down_s"] < 20
+    assert all(found[f"{part}_s"] > 0 for part in ("useful", "data_wait", "checkpoints", "evaluation", "samples", "startup", "restart_startup"))
+    first, second, third, fourth = time_lines(program.newest())
+    expected = first[-1]["step"] - second[0]["step"] + second[-1]["step"] - third[0]["step"]
+    assert found["lost_steps"] == expected >= 10 and found["lost_s"] > 0
+    assert fourth[0]["step"] == third[-1]["step"] and third[-1]["event"] == fourth[-1]["event"] == "end"
+    assert [lines[0]["restart"] for lines in (first, second, third, fourth)] == [False, True, True, False]
+    program.call("report", program.newest())
+    assert f"{expected} steps repeated" in (program.newest() / "report.html").read_text()
 
 
 @pytest.mark.cores(2)
