@@ -10,6 +10,7 @@
 #include "core/json_text.h"
 #include "core/numbers.h"
 #include "core/read_file.h"
+#include "core/self_digest.h"
 #include "data/json_fields.h"
 #include "data/record_decoder.h"
 #include "data/shard_entry_json.h"
@@ -190,6 +191,7 @@ std::string to_json(const Manifest& manifest) {
     root[kVectorNamesField] = manifest.label_vector_names;
     root[kVectorMeansField] = manifest.label_vector_means;
   }
+  root[kDigestKey] = json_digest(json(root));
   return write_json(root, 1) + "\n";
 }
 
@@ -244,6 +246,12 @@ Manifest parse_manifest(const std::string& text, const std::string& name) {
   if (root.count("images") != manifest.images)
     root.fail("images", fmt::format("{}, the sum over the shards", manifest.images));
   if (manifest.complete && manifest.images == 0) root.fail("images", "at least 1");
+  // Last, because a message about a field says more.
+  if (!fits_json_digest(parsed))
+    throw Error(ExitCode::kData,
+                "{}: damaged or edited: its contents do not match its field \"{}\"; restore it, or "
+                "build the data set again",
+                name, kDigestKey);
   return manifest;
 }
 

@@ -121,7 +121,8 @@ TEST(Manifest, EveryDamagedFieldIsNamed) {
 }
 
 TEST(Manifest, EveryMissingFieldIsNamed) {
-  const json whole = json::parse(to_json(example()));
+  json whole = json::parse(to_json(example()));
+  whole.erase("sha256");  // which earlier versions did not write
   for (const auto& [key, value] : whole.items()) {
     json root = whole;
     root.erase(key);
@@ -132,6 +133,30 @@ TEST(Manifest, EveryMissingFieldIsNamed) {
       EXPECT_NE(std::string(error.what()).find(key), std::string::npos) << error.what();
       EXPECT_NE(std::string(error.what()).find("is missing"), std::string::npos) << error.what();
     }
+  }
+}
+
+TEST(Manifest, ChangedValuesAreFoundByTheDigest) {
+  const std::vector<std::pair<const char*, json>> changes{
+      {"/mean/0", 1.5},
+      {"/class_names/0", "bat"},
+      {"/fingerprint", std::string(64, 'b')},
+      {"/parameters/alpha", "black"},
+      {"/shards/0/meta_sha256", std::string(64, 'c')},
+      {"/sha256", std::string(64, 'd')},
+  };
+  for (const auto& [pointer, value] : changes) {
+    json root = json::parse(to_json(example()));
+    root[json::json_pointer(pointer)] = value;
+    try {
+      static_cast<void>(parse_manifest(root.dump(), "set/manifest.json"));
+      ADD_FAILURE() << "accepted: " << pointer;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kData);
+      EXPECT_EQ(std::string(error.what()).find("set/manifest.json: damaged or edited"), 0U);
+    }
+    root.erase("sha256");
+    EXPECT_NO_THROW(static_cast<void>(parse_manifest(root.dump(), "m"))) << "of an earlier version";
   }
 }
 
