@@ -2,6 +2,7 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "comm/world.h"
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/self_digest.h"
 #include "core/text.h"
 #include "run/resume.h"
 #include "run/stop_signal.h"
@@ -94,6 +96,18 @@ std::string run_name(const std::filesystem::path& file) {
   return name;
 }
 
+// The config of a run, if `path` is that run or one of its checkpoints. A user has not looked at
+// it, so it must be as Valley wrote it.
+std::optional<std::filesystem::path> config_of_run(const std::filesystem::path& path) {
+  for (const auto& folder : {path, path.parent_path().parent_path()}) {
+    const std::filesystem::path file = folder / "config.toml";
+    if (!path_exists(file)) continue;
+    require_digest_line(read_config(file), file.string());
+    return file;
+  }
+  return std::nullopt;
+}
+
 // The config file on the command line, or else that of the resumed run. Sets `overrides`.
 std::filesystem::path config_file(const TrainArguments& a, std::vector<std::string>& overrides) {
   overrides = a.words;
@@ -104,18 +118,14 @@ std::filesystem::path config_file(const TrainArguments& a, std::vector<std::stri
   }
   const std::string& resume = a.request.resume;
   if (resume == "none" && !a.request.fork.from.empty()) {
-    const std::filesystem::path path = resume_path(a.request.fork.from);
-    for (const auto& folder : {path, path.parent_path().parent_path()})
-      if (path_exists(folder / "config.toml")) return folder / "config.toml";
+    if (auto file = config_of_run(resume_path(a.request.fork.from))) return *std::move(file);
     throw Error(ExitCode::kUsage,
                 "--from {} is not in a run, whose config could be used: name a CONFIG.toml as well",
                 a.request.fork.from);
   }
   if (resume != "none" && resume != "auto") {
     const std::filesystem::path path = resume_path(resume);
-    for (const auto& folder : {path, path.parent_path().parent_path()}) {
-      if (path_exists(folder / "config.toml")) return folder / "config.toml";
-    }
+    if (auto file = config_of_run(path)) return *std::move(file);
     throw Error(
         ExitCode::kMissingInput, "--resume {}: {}", resume,
         path_exists(path / "COMMIT")

@@ -6,6 +6,7 @@
 #include "comm/world.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/self_digest.h"
 #include "methods/limits.h"
 #include "methods/registry.h"
 #include "nn/sampling.h"
@@ -125,6 +126,11 @@ Schema Experiment::load(Experiment& experiment, const std::filesystem::path& fil
                         const std::vector<std::string>& overrides) {
   require_one_reader(file);
   const std::string text = read_config(file);
+  if (launch_info().rank == 0 && !text.empty() && !fits_digest_line(text))
+    log::warn(
+        "{} was edited or damaged after Valley wrote it: its first line has the SHA-256 of other "
+        "lines; check its values, then delete that line",
+        file.string());
   // Parsed twice, because the defaults depend on the objective.
   Experiment named;
   named.schema().load_text(text, file.string(), overrides);

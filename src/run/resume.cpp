@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/read_file.h"
+#include "core/self_digest.h"
 #include "experiment/experiment.h"
 #include "run/rescue.h"
 #include "storage/checkpoint.h"
@@ -19,7 +20,9 @@ namespace {
 std::map<std::string, std::string> saved_values(const std::filesystem::path& config_file) {
   Experiment saved;
   Schema schema = saved.schema();
-  schema.load_text(read_file(config_file), config_file.string(), {});
+  const std::string text = read_file(config_file);
+  require_digest_line(text, config_file.string());
+  schema.load_text(text, config_file.string(), {});
   return schema.values();
 }
 

@@ -9,6 +9,7 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/self_digest.h"
 #include "core/text.h"
 #include "core/warning_recorder.h"
 #include "flight/flight_recorder.h"
@@ -306,7 +307,7 @@ void TrainingRun::open_run() {
       if (is_root()) mark_healthy(list_checkpoints(run_->checkpoints()).back());
     }
   }
-  if (is_root()) write_file(run_->config_file(), schema_.to_toml());
+  if (is_root()) write_file(run_->config_file(), with_digest_line(schema_.to_toml()));
 }
 
 bool TrainingRun::is_stop_requested_anywhere() {
