@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/json_text.h"
 #include "core/read_file.h"
+#include "core/self_digest.h"
 #include "storage/checkpoint.h"
 #include "storage/safetensors.h"
 #include "train/trainer.h"
@@ -57,7 +58,14 @@ std::vector<Rescue> parse_rescues(const std::string& text, const std::string& fi
   const Json list = parse_json<Json>(text, file);
   std::vector<Rescue> rescues;
   try {
-    for (const Json& entry : list) rescues.push_back(rescue_from(entry));
+    for (const Json& entry : list) {
+      if (!fits_json_digest(nlohmann::json(entry)))
+        throw Error(ExitCode::kData,
+                    "{}: entry {} is damaged or edited: it does not match its \"{}\"; restore the "
+                    "file from a copy, or start a new run from a checkpoint of this one",
+                    file, rescues.size() + 1, kDigestKey);
+      rescues.push_back(rescue_from(entry));
+    }
   } catch (const nlohmann::json::exception&) {
     throw Error(ExitCode::kData,
                 "{}: entry {} is not a rescue with lost, kind, reason, step, lr_scale and number; "
@@ -89,7 +97,9 @@ std::vector<Rescue> read_rescues(const fs::path& run) {
 }
 
 void write_rescues(const fs::path& run, const std::vector<Rescue>& rescues) {
-  write_file(run / kRescueFile, to_json(rescues) + "\n");
+  Json list = parse_json<Json>(to_json(rescues), kRescueFile);
+  for (Json& entry : list) entry[kDigestKey] = json_digest(nlohmann::json(entry));
+  write_file(run / kRescueFile, write_json(list, 2) + "\n");
 }
 
 bool is_undone(const fs::path& checkpoint, const std::vector<Rescue>& rescues) {

@@ -30,7 +30,9 @@ def events(run, kind):
 
 
 def rescues_of(run):
-    return json.loads((run / "rescues.json").read_text())
+    entries = json.loads((run / "rescues.json").read_text())
+    assert all(len(entry.pop("sha256")) == 64 for entry in entries)
+    return entries
 
 
 def test_collapsed_training_returns_to_a_healthy_checkpoint(rescued):

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/read_file.h"
 #include "storage/checkpoint.h"
 #include "support/put_file.h"
 #include "support/temporary_folder.h"
@@ -59,6 +60,24 @@ TEST(Rescue, DamagedListIsNamed) {
       EXPECT_NE(std::string(error.what()).find("rescues.json"), std::string::npos) << error.what();
     }
   }
+}
+
+TEST(Rescue, ChangedValueIsFoundUnlessAnEarlierVersionWroteTheFile) {
+  const TemporaryFolder folder;
+  write_rescues(folder.path(), {rescue(480, 300, 0.1), rescue(470, 200, 0.01)});
+  std::string text = read_file(folder / "rescues.json");
+  text.replace(text.find("200"), 3, "300");
+  put_file(folder / "rescues.json", text);
+  try {
+    static_cast<void>(read_rescues(folder.path()));
+    ADD_FAILURE() << text;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kData);
+    EXPECT_NE(std::string(error.what()).find("rescues.json: entry 2 is damaged"), std::string::npos)
+        << error.what();
+  }
+  put_file(folder / "rescues.json", to_json({rescue(480, 300, 0.1)}));
+  EXPECT_EQ(read_rescues(folder.path()).size(), 1U);
 }
 
 TEST(Rescue, ContinuesFromTheNewestHealthyCheckpoint) {
