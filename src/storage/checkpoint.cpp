@@ -188,6 +188,14 @@ fs::path write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) 
 
 void verify_checkpoint(const fs::path& path) { static_cast<void>(verify(path)); }
 
+void verify_checkpoint_file(const fs::path& file) {
+  const fs::path checkpoint = fs::absolute(file).parent_path();
+  if (!is_committed(checkpoint)) return;
+  const CommitRecord record = read_commit(checkpoint);
+  const auto found = record.files.find(file.filename().string());
+  if (found != record.files.end()) verify_file(file, found->second);
+}
+
 Checkpoint read_checkpoint(const fs::path& path) {
   Checkpoint checkpoint;
   checkpoint.step = verify(path).step;

@@ -42,6 +42,10 @@ std::filesystem::path write_checkpoint(const std::filesystem::path& folder,
 // if `path` is not a checkpoint.
 void verify_checkpoint(const std::filesystem::path& path);
 
+// The same for one file, if it belongs to a checkpoint (a COMMIT is beside it that lists it); other
+// files have no checksum. Error kData as above.
+void verify_checkpoint_file(const std::filesystem::path& file);
+
 // Verifies COMMIT's sizes and SHA-256, then reads. Error (kData) naming the file that does not
 // match, kMissingInput if absent.
 [[nodiscard]] Checkpoint read_checkpoint(const std::filesystem::path& path);

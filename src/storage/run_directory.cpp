@@ -230,7 +230,10 @@ std::optional<fs::path> newest_run(const fs::path& out, const std::string& wante
 ModelLocation locate_model(const fs::path& named) {
   std::error_code ignored;
   if (fs::is_regular_file(named, ignored)) {
-    if (named.extension() == ".safetensors") return {named, std::nullopt};
+    if (named.extension() == ".safetensors") {
+      verify_checkpoint_file(named);
+      return {named, std::nullopt};
+    }
     throw Error(ExitCode::kMissingInput,
                 "{} is not a model: name a .safetensors file, a checkpoint or a run directory",
                 named.string());

@@ -71,8 +71,9 @@ void record_failure(const std::filesystem::path& run, int exit_code, const std::
                                                               const std::string& name = "");
 
 // Finds the model at a user's path: a run directory or its checkpoints folder (the newest good
-// checkpoint), a checkpoint (verified), or a single .safetensors file. Error kMissingInput naming
-// the files that it looked for, kData if a named checkpoint is damaged.
+// checkpoint), a checkpoint (verified), or a single .safetensors file (verified if it is in a
+// checkpoint). Error kMissingInput naming the files that it looked for, kData if a named checkpoint
+// or file is damaged.
 struct ModelLocation {
   std::filesystem::path model_file;
   std::optional<std::filesystem::path> checkpoint;  // nullopt for a single file

@@ -279,6 +279,22 @@ TEST(LocateModel, FindsRunsCheckpointsAndFiles) {
   EXPECT_EQ(locate_model(model).checkpoint, std::nullopt);
 }
 
+TEST(LocateModel, DamagedModelFileOfACheckpointIsRejectedAlsoIfNamedItself) {
+  const TemporaryFolder folder;
+  const fs::path checkpoint = write_checkpoint(folder.path(), sample_checkpoint(1));
+  const fs::path model = checkpoint / "model.safetensors";
+  std::string bytes = read_file(model);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  put_file(model, bytes);
+  expect_error(ExitCode::kData, {model.string(), "SHA-256"},
+               [&] { static_cast<void>(locate_model(model)); });
+  put_file(checkpoint / "COMMIT", "{}");
+  expect_error(ExitCode::kData, {(checkpoint / "COMMIT").string(), "damaged"},
+               [&] { static_cast<void>(locate_model(model)); });
+  fs::remove(checkpoint / "COMMIT");
+  EXPECT_EQ(locate_model(model).model_file, model) << "a file on its own has no checksum";
+}
+
 TEST(LocateModel, ErrorNamesTheFilesThatItLookedFor) {
   const TemporaryFolder folder;
   const auto locate = [](const fs::path& named) {
