@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <map>
 #include <set>
+#include <stdexcept>
 #include <utility>
 
 #include "core/error.h"
@@ -60,10 +63,21 @@ std::string advice_for(const std::string& kind) {
          "records";
 }
 
+// An integer of a record from 0 to half of what its type holds, so that callers can add to it.
+// Others are errors: a conversion would be undefined.
+template <typename Integer = std::int64_t>
+Integer whole(const Json& number) {
+  constexpr Integer kMax = std::numeric_limits<Integer>::max() / 2;
+  const bool fits = number.is_number_unsigned() &&
+                    number.get<std::uint64_t>() <= static_cast<std::uint64_t>(kMax);
+  if (!fits) throw std::invalid_argument(write_json(number) + " is not a valid number there");
+  return number.get<Integer>();
+}
+
 // Functions of the thread that trains, whose number is that of the process.
 std::vector<std::string> main_calls(const Json& threads, std::int64_t pid) {
   for (const Json& thread : threads) {
-    if (thread.at("thread").get<std::int64_t>() != pid) continue;
+    if (whole(thread.at("thread")) != pid) continue;
     auto frames = thread.at("frames").get<std::vector<std::string>>();
     if (frames.size() > kShownCalls) frames.resize(kShownCalls);
     return frames;
@@ -73,18 +87,18 @@ std::vector<std::string> main_calls(const Json& threads, std::int64_t pid) {
 
 FlightRank rank_from(const Json& json) {
   FlightRank r;
-  r.rank = json.at("rank").get<int>();
+  r.rank = whole<int>(json.at("rank"));
   r.host = json.at("host").get<std::string>();
-  r.pid = json.at("pid").get<std::int64_t>();
-  r.step = json.at("step").get<std::int64_t>();
+  r.pid = whole(json.at("pid"));
+  r.step = whole(json.at("step"));
   r.phase = json.at("phase").get<std::string>();
   r.activity = json.at("activity").get<std::string>();
   r.activity_s = json.at("activity_s").get<double>();
   const Json& collectives = json.at("collectives");
   if (!collectives.empty()) {
     const Json& last = collectives.back();
-    r.collective = fmt::format("{} {}", last.at("collective").get<std::string>(),
-                               last.at("number").get<std::int64_t>());
+    r.collective =
+        fmt::format("{} {}", last.at("collective").get<std::string>(), whole(last.at("number")));
     if (last.at("left_s_ago").is_null()) r.inside_s = last.at("entered_s_ago").get<double>();
   }
   r.calls = main_calls(json.at("threads"), r.pid);
@@ -190,9 +204,10 @@ FlightExplanation explain_flight(const fs::path& run) {
       e.time = time;
       e.verdict = text;
       e.kind = verdict.at("kind").get<std::string>();
-      e.culprits = verdict.at("ranks").get<std::vector<int>>();
-      e.step = verdict.at("step").get<std::int64_t>();
-    } catch (const nlohmann::json::exception& error) {
+      e.culprits.clear();
+      for (const Json& rank : verdict.at("ranks")) e.culprits.push_back(whole<int>(rank));
+      e.step = whole(verdict.at("step"));
+    } catch (const std::exception& error) {
       throw Error(ExitCode::kData, "{} is not a flight record: {}; delete it to read the others",
                   file.string(), error.what());
     }

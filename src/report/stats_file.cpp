@@ -65,7 +65,9 @@ void add_rescue(Stats& stats, const Json& line, double step) {
 void add_line(Stats& stats, const Json& line) {
   const std::string event = text(line, "event");
   const std::optional<double> step = number(line, "step");
-  const bool has_step = step && std::isfinite(*step) && *step >= 0;
+  // Larger ones, of damaged lines, are not integers any more.
+  constexpr double kMaxStep = 9007199254740992.0;  // 2^53
+  const bool has_step = step && *step >= 0 && *step <= kMaxStep;
   if (event == "warning")
     stats.warnings.push_back({has_step ? *step : -1, text(line, "kind"), text(line, "text")});
   if (const std::string file = text(line, "file"); event == "samples" && !file.empty())

@@ -29,6 +29,14 @@ TEST(ReadStats, NamesMetricsByEvent) {
   EXPECT_TRUE(std::isnan(loss.values[1]));
 }
 
+TEST(ReadStats, IgnoresStepsThatAreNotIntegersOfAStep) {
+  const Stats stats = read_stats(
+      "{\"step\": 4, \"k\": 1}\n{\"step\": 4e300, \"k\": 1}\n"
+      "{\"step\": -1, \"k\": 1}\n{\"step\": null, \"k\": 1}\n");
+  EXPECT_EQ(stats.last_step, 4);
+  EXPECT_EQ(stats.series.at("k").steps, std::vector<double>{4});
+}
+
 TEST(ReadStats, CountsDamagedLinesExceptAnIncompleteLastLine) {
   const std::string whole = "{\"step\": 1, \"k\": 0.1}\n";
   EXPECT_EQ(read_stats(whole + "{\"step\": 2, \"k\"").unreadable, 0U);
