@@ -10,6 +10,10 @@
 #include <system_error>
 #include <utility>
 
+#include "core/error.h"
+#include "core/read_file.h"
+#include "report/png_check.h"
+
 namespace valley::report {
 namespace {
 
@@ -76,6 +80,17 @@ std::vector<GridImage> selection(const std::vector<GridImage>& all, std::size_t 
   return out;
 }
 
+// True if the bytes of a selected image match their checksums; else notes it as unusable.
+bool is_whole(const fs::path& run, const GridImage& image, std::vector<std::string>& unusable) {
+  try {
+    if (is_whole_png(read_file(run / image.file))) return true;
+    unusable.push_back(image.file + ": damaged, a checksum of the PNG file does not match");
+  } catch (const Error& error) {
+    unusable.push_back(fmt::format("{}: {}", image.file, error.what()));
+  }
+  return false;
+}
+
 }  // namespace
 
 GridImages find_grids(const fs::path& run, double last_step, const GridLimits& limits) {
@@ -102,11 +117,14 @@ GridImages find_grids(const fs::path& run, double last_step, const GridLimits& l
       fakes.push_back(std::move(*image));
     }
   }
-  std::ranges::sort(grids.unusable);
   std::ranges::sort(fakes, {}, [](const GridImage& p) { return std::pair(p.step, p.file); });
   grids.found = fakes.size();
   const std::uint64_t taken = grids.reals ? grids.reals->bytes : 0;
   grids.fakes = selection(fakes, limits.max_grids, limits.max_bytes - taken);
+  std::erase_if(grids.fakes,
+                [&](const GridImage& image) { return !is_whole(run, image, grids.unusable); });
+  if (grids.reals && !is_whole(run, *grids.reals, grids.unusable)) grids.reals.reset();
+  std::ranges::sort(grids.unusable);
   return grids;
 }
 

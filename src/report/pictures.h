@@ -31,7 +31,8 @@ struct GridLimits {
 };
 
 // Ignores grids of steps after `last_step`, which an attempt left that a resume has undone;
-// negative: takes all. Returns no grids if the folder cannot be read.
+// negative: takes all. Of the images that fit the limits, damaged ones are left out. Returns no
+// grids if the folder cannot be read.
 [[nodiscard]] GridImages find_grids(const std::filesystem::path& run, double last_step,
                                     const GridLimits& limits);
 

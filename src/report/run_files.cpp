@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/json_text.h"
 #include "core/read_file.h"
+#include "core/self_digest.h"
 #include "core/toml_text.h"
 #include "core/weighted_list.h"
 #include "methods/registry.h"
@@ -120,6 +121,8 @@ void read_config(RunFiles& run) {
   const std::optional<std::string> text = text_of(file, run.notices);
   if (!text) return;
   run.config = *text;
+  if (!fits_digest_line(*text))
+    run.notices.emplace_back("config.toml was edited or damaged after Valley wrote it.");
   try {
     std::vector<std::pair<std::size_t, std::pair<std::string, std::string>>> found;
     flatten(parse_toml(*text, "config.toml"), "", found);

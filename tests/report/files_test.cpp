@@ -1,10 +1,12 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <fstream>
 
 #include "core/error.h"
+#include "core/self_digest.h"
 #include "report/run_files.h"
 #include "support/temporary_folder.h"
 
@@ -18,11 +20,25 @@ void put(const fs::path& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
-// A file with the signature and header of a PNG, `bytes` long.
+// A chunk of a PNG with its length and CRC-32.
+std::string chunk(const std::string& type, const std::string& data) {
+  const std::string checked = type + data;
+  const auto big_endian = [](std::size_t value) {
+    std::string bytes;
+    for (const unsigned shift : {24U, 16U, 8U, 0U}) bytes += static_cast<char>(value >> shift);
+    return bytes;
+  };
+  const auto crc =
+      ::crc32_z(0, reinterpret_cast<const unsigned char*>(checked.data()), checked.size());
+  return big_endian(data.size()) + checked + big_endian(crc);
+}
+
+// A PNG of 258x3 pixels without useful pixels, `bytes` long.
 std::string png(std::size_t bytes) {
-  std::string text("\x89PNG\r\n\x1A\n\0\0\0\rIHDR\0\0\x01\x02\0\0\0\x03", 24);
-  text.resize(std::max(bytes, text.size()), 'x');
-  return text;
+  const std::string head =
+      "\x89PNG\r\n\x1A\n" + chunk("IHDR", std::string("\0\0\x01\x02\0\0\0\x03\b\2\0\0\0", 13));
+  const std::string end = chunk("IEND", "");
+  return head + chunk("IDAT", std::string(bytes - head.size() - end.size() - 12, 'x')) + end;
 }
 
 std::vector<double> steps_of(const GridImages& grids) {
@@ -67,6 +83,24 @@ TEST(FindGrids, SortsByStepAndIgnoresLaterSteps) {
   EXPECT_EQ(find_grids(folder.path(), -1, {}).fakes.size(), 4U);
 }
 
+TEST(FindGrids, LeavesOutImagesWithAFlippedBitOrCutOff) {
+  const TemporaryFolder folder;
+  put(folder / "fakes-00000100.png", png(100));
+  put(folder / "fakes-00000300.png", png(100) + "x");
+  for (std::size_t byte = 0; byte < 100; ++byte) {
+    std::string damaged = png(100);
+    damaged[byte] = static_cast<char>(damaged[byte] ^ 4);
+    put(folder / "reals.png", damaged);
+    put(folder / "fakes-00000200.png", png(100).substr(0, byte));
+    const GridImages grids = find_grids(folder.path(), -1, {});
+    EXPECT_FALSE(grids.reals) << byte;
+    EXPECT_EQ(steps_of(grids), std::vector<double>{100}) << byte;
+    EXPECT_EQ(grids.unusable.size(), 3U) << byte;
+  }
+  const std::vector<std::string> unusable = find_grids(folder.path(), -1, {}).unusable;
+  EXPECT_NE(unusable.at(2).find("reals.png: damaged"), std::string::npos) << unusable.at(2);
+}
+
 TEST(FindGrids, SelectsEvenlyWithinTheLimits) {
   const TemporaryFolder folder;
   for (int step = 0; step <= 100; ++step)
@@ -79,6 +113,20 @@ TEST(FindGrids, SelectsEvenlyWithinTheLimits) {
   const GridImages large = find_grids(folder.path(), -1, {60, 3500});
   EXPECT_EQ(large.unusable.size(), 1U);
   EXPECT_EQ(steps_of(large).back(), 99);
+}
+
+TEST(ReadRun, ConfigThatWasChangedIsANotice) {
+  const TemporaryFolder folder;
+  const std::string config = with_digest_line("[train]\nseed = 7\n");
+  put(folder / "config.toml", config);
+  put(folder / "run.json", "[]");
+  put(folder / "stats.jsonl", "");
+  EXPECT_TRUE(read_run(folder.path(), {}).notices.empty());
+  put(folder / "config.toml", config.substr(0, config.size() - 2) + "5\n");
+  const RunFiles run = read_run(folder.path(), {});
+  EXPECT_EQ(run.setting("train.seed"), "5");
+  EXPECT_EQ(run.notices,
+            std::vector<std::string>{"config.toml was edited or damaged after Valley wrote it."});
 }
 
 TEST(FindWarnings, ListsEqualWarningsOnce) {
