@@ -94,6 +94,8 @@ History read_history(const fs::path& file, std::int64_t resume_step, std::string
     history.tags.insert(content.tags.begin(), content.tags.end());
     if (holds(content, kConfigTag)) text = content.text;
   }
+  // Only files before the newest one are emptied.
+  if (reader.file_size() == 0) log::warn("{}: its events are lost: it is empty", file.string());
   const bool is_whole = reader.position() == reader.file_size();
   if (!is_whole)
     log::warn("{}: the {} bytes from byte {} on are truncated or damaged and are skipped",

@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "core/read_file.h"
+#include "core/warning_recorder.h"
 #include "record/tfrecord.h"
 #include "support/temporary_folder.h"
 
@@ -145,6 +146,14 @@ TEST_F(EventWriterTest, IncompleteEndIsSkipped) {
   const fs::path second = start(30);
   EXPECT_NE(second, first_);
   EXPECT_EQ(events_of(second), all_);
+}
+
+TEST_F(EventWriterTest, LossOfAllEventsIsAWarning) {
+  fs::resize_file(first_, 0);
+  const log::WarningRecorder warnings;
+  EXPECT_EQ(events_of(start(30)), opening_);
+  ASSERT_EQ(warnings.texts().size(), 1U);
+  EXPECT_EQ(warnings.texts()[0], first_.string() + ": its events are lost: it is empty");
 }
 
 TEST_F(EventWriterTest, LeftoversOfAKilledLaunchAreIgnored) {
