@@ -9,7 +9,6 @@
 #include <chrono>
 #include <memory>
 
-#include "bench/matrix_speed.h"
 #include "bench/muted_communicator.h"
 #include "bench/synthetic.h"
 #include "comm/backend.h"
@@ -17,6 +16,7 @@
 #include "core/stopwatch.h"
 #include "kernels/device.h"
 #include "methods/registry.h"
+#include "plan/matrix_speed.h"
 #include "plan/memory_check.h"
 #include "plan/run_plan.h"
 #include "run/batches.h"

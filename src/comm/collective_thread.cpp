@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "core/start_threads.h"
+#include "core/stopwatch.h"
+#include "flight/flight_recorder.h"
 
 namespace valley {
 namespace {
@@ -12,6 +14,7 @@ class QueuedWork final : public Work {
  public:
   explicit QueuedWork(std::future<void> done) : done_(std::move(done)) {}
   void wait() override {
+    const Stopwatch watch(collective_seconds());
     if (done_.valid()) done_.get();
   }
 

@@ -65,6 +65,7 @@ void FlightRecorder::leave(int channel, std::int64_t number) {
     RecordedCollective& entry = ring_[(recorded_ - back) % kKept];
     if (entry.channel != channel || entry.number != number) continue;
     entry.left_s = now;
+    collective_seconds() += now - entry.entered_s;
     break;
   }
   count_progress();
@@ -105,6 +106,11 @@ std::vector<RecordedCollective> FlightRecorder::collectives(std::size_t most) co
   newest.reserve(n);
   for (std::uint64_t i = recorded_ - n; i < recorded_; ++i) newest.push_back(ring_[i % kKept]);
   return newest;
+}
+
+double& collective_seconds() {
+  thread_local double seconds = 0;
+  return seconds;
 }
 
 const char* keep_text(const std::string& text) {

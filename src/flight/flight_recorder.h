@@ -107,6 +107,10 @@ class ActivityScope {
   Activity before_;
 };
 
+// Seconds that the calling thread has spent in collectives or waiting for those of other threads,
+// since it started. On GPUs without the time on the device.
+[[nodiscard]] double& collective_seconds();
+
 // `text` for as long as the process lives; "" after a thousand different texts.
 [[nodiscard]] const char* keep_text(const std::string& text);
 

@@ -22,7 +22,18 @@ inline constexpr const char* kLearningRateOf = "lr/";
 inline constexpr const char* kImagesPerSecond = "images_per_s";
 inline constexpr const char* kDataWait = "data_wait_ms";        // per step
 inline constexpr const char* kExposedComm = "comm_exposed_ms";  // per step
-inline constexpr const char* kPeakMemory = "peak_memory_mb";    // MiB
+inline constexpr const char* kUtilization = "mfu";  // model FLOP/s over the peak of all ranks
+inline constexpr const char* kPeakMemory = "peak_memory_mb";  // MiB
+
+// Times of the ranks per step: median and maximum over ranks (run/step_times.h).
+inline constexpr const char* kSlowestRank = "rank/slowest";
+inline constexpr const char* kRankSpread = "rank/spread";
+inline constexpr const char* kRankCompute = "rank/compute_ms";
+inline constexpr const char* kMaxRankCompute = "rank/compute_max_ms";
+inline constexpr const char* kRankData = "rank/data_ms";
+inline constexpr const char* kMaxRankData = "rank/data_max_ms";
+inline constexpr const char* kRankWait = "rank/wait_ms";
+inline constexpr const char* kMaxRankWait = "rank/wait_max_ms";
 
 // Mean pairwise distances of sample grids.
 inline constexpr const char* kFakeDistance = "distance/fake";

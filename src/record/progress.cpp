@@ -66,6 +66,10 @@ std::string format_progress(const ProgressReport& report) {
                         report.images_per_second < 10 ? 1 : 0);
   text +=
       fmt::format(" | data {:.0f}% comm {:.0f}%", 100 * report.data_share, 100 * report.comm_share);
+  if (report.utilization > 0) {
+    const double percent = 100 * report.utilization;
+    text += fmt::format(" | MFU {:.{}f}%", percent, percent < 1 ? 2 : percent < 10 ? 1 : 0);
+  }
   if (report.memory_gib > 0) text += fmt::format(" | {:.1f} GiB", report.memory_gib);
   if (report.eta_seconds >= 0 && std::isfinite(report.eta_seconds))
     text += fmt::format(" | ETA {}", format_duration(report.eta_seconds));

@@ -2,7 +2,7 @@
 // time to time.
 //
 //   step 1200 | 19.2 kimg | L(x) 0.081 L(G) 0.040 k 0.12 M 0.09 | 412 img/s | data 1% comm 3%
-//   | 21.0 GiB | ETA 2h10
+//   | MFU 41% | 21.0 GiB | ETA 2h10
 //
 // On a terminal the line stays below the messages of core/log.h.
 #pragma once
@@ -28,13 +28,14 @@ struct ProgressReport {
   double images_per_second = 0;
   double data_share = 0;  // share of the time of a step, 0..1
   double comm_share = 0;
-  double memory_gib = 0;  // peak of this rank
+  double utilization = 0;  // MFU, 0..1; 0: unknown
+  double memory_gib = 0;   // peak of this rank
   double eta_seconds = 0;
 };
 
 // Losses ("L...") have three decimals, other metrics two; smaller values have two significant
-// digits, large ones fewer decimals. Omits unknown parts: images per second, memory (0), ETA
-// (negative or not finite).
+// digits, large ones fewer decimals. Omits unknown parts: images per second, MFU,
+// memory (0), ETA (negative or not finite).
 [[nodiscard]] std::string format_progress(const ProgressReport& report);
 [[nodiscard]] std::string format_duration(double seconds);  // "42s", "3m05", "2h10", "3d04h"
 

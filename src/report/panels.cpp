@@ -127,6 +127,16 @@ std::vector<Panel> panels_of_samples_and_speed() {
        "Time per step that rank 0 waits for data and in reductions.",
        "ms",
        {{metric::kDataWait, "data", ""}, {metric::kExposedComm, "communication", ""}}},
+      {kSpeed,
+       "Time of the ranks",
+       "Computing per step: the median of the ranks and the slowest one.",
+       "ms",
+       {{metric::kRankCompute, "median", ""}, {metric::kMaxRankCompute, "slowest rank", ""}}},
+      {kSpeed,
+       "Model FLOP/s utilization",
+       "Work of the steps relative to the peak of all ranks.",
+       "",
+       {{metric::kUtilization, "MFU", ""}}},
       {kSpeed, "Peak memory", "Of rank 0.", "MiB", {{metric::kPeakMemory, "memory", ""}}},
   };
 }

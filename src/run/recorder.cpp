@@ -19,6 +19,7 @@ namespace valley {
 namespace {
 
 constexpr double kMebibyte = 1024.0 * 1024.0;
+constexpr double kGiga = 1e9;
 constexpr const char* kReals = "samples/reals";
 constexpr const char* kFakes = "samples/fakes";
 constexpr const char* kWarnings = "warnings";
@@ -69,6 +70,7 @@ RunRecorder::RunRecorder(const RunDirectory& run, const Experiment& experiment,
       events_(run.path(), first_step, read_file(run.config_file())),
       watch_(experiment.objective.method().energies_are_errors(),
              experiment.objective.method().separating_gap(experiment.objective)),
+      slow_ranks_(device.is_cpu()),
       last_step_(first_step),
       last_time_(std::chrono::steady_clock::now()) {
   watch_.replay(run.stats_file());
@@ -87,7 +89,8 @@ void RunRecorder::begin(const Trainer& trainer, const Dataset& dataset) {
   last_time_ = std::chrono::steady_clock::now();
 }
 
-void RunRecorder::after_step(Trainer& trainer, double wait_seconds, bool is_last) {
+void RunRecorder::after_step(Trainer& trainer, double wait_seconds,
+                             const std::optional<JobReport>& job) {
   const std::int64_t step = trainer.steps_done();
   if (const std::optional<EpochReport> epoch = trainer.take_epoch_report()) {
     StatsLine line = {
@@ -96,9 +99,7 @@ void RunRecorder::after_step(Trainer& trainer, double wait_seconds, bool is_last
       std::visit([&, key = name](const auto& held) { line.emplace_back(key, held); }, value);
     record(step, line);
   }
-  // Step 1 too: the initial values are the reference for later ones.
-  if (step == 1 || step % experiment_.train.report_every == 0 || step == steps_ || is_last)
-    report(trainer, wait_seconds);
+  if (job) report(trainer, wait_seconds, *job);
   if (step % experiment_.samples.every == 0) {
     const auto begin = std::chrono::steady_clock::now();
     draw_samples(trainer, run_.path() / fmt::format("fakes-{:08}.png", step));
@@ -184,7 +185,8 @@ void RunRecorder::end(const Trainer& trainer) {
   progress_.finish();
 }
 
-void RunRecorder::report(const Trainer& trainer, double wait_seconds) {
+void RunRecorder::report(const Trainer& trainer, double wait_seconds, const JobReport& job) {
+  if (job.is_peak_new) record_peak(trainer, *job.peak);
   const std::vector<Trainer::Value> values = trainer.report();
   const auto now = std::chrono::steady_clock::now();
   const double seconds = std::max(1e-9, std::chrono::duration<double>(now - last_time_).count());
@@ -207,9 +209,15 @@ void RunRecorder::report(const Trainer& trainer, double wait_seconds) {
   line.emplace_back(metric::kImagesPerSecond, rate);
   line.emplace_back(metric::kDataWait, 1e3 * waited / steps);
   if (!device_.is_cuda()) line.emplace_back(metric::kExposedComm, 1e3 * communicated / steps);
+  if (job.flops && job.peak) {
+    shown.utilization = *job.flops / seconds / job.peak->flops_per_s;
+    line.emplace_back(metric::kUtilization, shown.utilization);
+  }
+  add_rank_times(job, line);
   line.emplace_back(metric::kPeakMemory, memory / kMebibyte);
   record(step, line);
   warn(trainer, watch_.report(step, watched));
+  warn(trainer, slow_ranks_.report(step, job));
 
   shown.step = step;
   shown.steps = steps_;
@@ -225,6 +233,42 @@ void RunRecorder::report(const Trainer& trainer, double wait_seconds) {
   last_wait_ = wait_seconds;
   last_comm_ = trainer.comm_seconds();
   last_time_ = std::chrono::steady_clock::now();
+}
+
+void RunRecorder::record_peak(const Trainer& trainer, const JobPeak& peak) {
+  const std::string source = peak.is_published ? "published" : "measured";
+  stats_.write({{"event", std::string("peak")},
+                {"step", trainer.steps_done()},
+                {"images", trainer.images_seen()},
+                {"flops_per_s", peak.flops_per_s},
+                {"source", source}});
+  log::info("peak of all ranks: {:.4g} GFLOP/s ({}); MFU is relative to it",
+            peak.flops_per_s / kGiga,
+            peak.is_published ? source : fmt::format("matrix products of {:.2f} s", peak.seconds));
+  exclude_time(peak.seconds);
+}
+
+void RunRecorder::add_rank_times(const JobReport& job, StatsLine& line) const {
+  if (job.ranks.size() < 2) return;
+  std::vector<double> compute, wait, data, busy;
+  for (const RankTimes& t : job.ranks) {
+    compute.push_back(1e3 * t.compute);
+    wait.push_back(1e3 * t.wait);
+    data.push_back(1e3 * t.data);
+    busy.push_back((device_.is_cuda() ? 0 : t.compute) + t.data);
+  }
+  const Slowest found = slowest(busy);
+  const auto add = [&](const char* name, const char* max_name, const std::vector<double>& values) {
+    line.emplace_back(name, median(values));
+    line.emplace_back(max_name, *std::ranges::max_element(values));
+  };
+  line.emplace_back(metric::kSlowestRank, std::int64_t{found.rank});
+  if (!device_.is_cuda()) {
+    line.emplace_back(metric::kRankSpread, found.spread);
+    add(metric::kRankCompute, metric::kMaxRankCompute, compute);
+    add(metric::kRankWait, metric::kMaxRankWait, wait);
+  }
+  add(metric::kRankData, metric::kMaxRankData, data);
 }
 
 double RunRecorder::seconds_per_step(std::int64_t step, double latest) const {

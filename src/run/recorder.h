@@ -14,6 +14,8 @@
 #include "record/stats_writer.h"
 #include "run/evaluator.h"
 #include "run/rescue.h"
+#include "run/slow_ranks.h"
+#include "run/step_times.h"
 #include "run/validator.h"
 #include "run/watch.h"
 #include "storage/run_directory.h"
@@ -29,9 +31,9 @@ class RunRecorder {
 
   // Writes reals.png, and fakes-init.png at step 0 if the run has none.
   void begin(const Trainer& trainer, const Dataset& dataset);
-  // Call after each step. `wait_seconds`: total time training waited for the loader; `is_last`: a
-  // signal ends the run here.
-  void after_step(Trainer& trainer, double wait_seconds, bool is_last);
+  // Call after each step. `wait_seconds`: total time training waited for the loader; `job`: set in
+  // steps with a report.
+  void after_step(Trainer& trainer, double wait_seconds, const std::optional<JobReport>& job);
   // Writes the rescues that stats.jsonl lacks. Call after each opening of a run that has any.
   void record_rescues(const Trainer& trainer, const std::vector<Rescue>& rescues);
   // See RunWatch.
@@ -43,7 +45,9 @@ class RunRecorder {
   void end(const Trainer& trainer);  // draws the last grid and closes the progress line
 
  private:
-  void report(const Trainer& trainer, double wait_seconds);
+  void report(const Trainer& trainer, double wait_seconds, const JobReport& job);
+  void record_peak(const Trainer& trainer, const JobPeak& peak);
+  void add_rank_times(const JobReport& job, StatsLine& line) const;
   void record(std::int64_t step, const StatsLine& line);
   void exclude_time(double seconds);
   // Mean since the first report of this launch; `latest` until the second report.
@@ -59,6 +63,7 @@ class RunRecorder {
   StatsWriter stats_;
   EventWriter events_;
   RunWatch watch_;
+  SlowRanks slow_ranks_;
   Progress progress_;
   double real_distance_ = 0;  // mean pairwise distance of the real images in the grid
   std::int64_t last_drawn_ = -1;

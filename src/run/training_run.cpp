@@ -30,6 +30,7 @@
 #include "run/rescuer.h"
 #include "run/resume.h"
 #include "run/saver.h"
+#include "run/step_times.h"
 #include "run/stop_signal.h"
 #include "run/time_keeper.h"
 #include "run/validator.h"
@@ -71,7 +72,7 @@ class TrainingRun {
   void run_steps();
   void step(const Batch& batch);
   [[nodiscard]] bool is_not_finite(const StepStatus& status);
-  void record_step(double wait_seconds, bool is_last);
+  void record_step(double wait_seconds, const std::optional<JobReport>& job);
   void find_loss();
   bool rescue();
   [[nodiscard]] bool is_evaluation_due() const;
@@ -114,6 +115,7 @@ class TrainingRun {
   RunRescuer rescuer_;
   std::optional<TrainingLoss> lost_;  // why training cannot continue
   RunSaver saver_;
+  std::optional<JobPeak> peak_;
   std::unique_ptr<Watchdog> watchdog_;  // last: its thread uses the others
 };
 
@@ -354,6 +356,7 @@ void TrainingRun::open_recorder() {
 void TrainingRun::run_steps() {
   RunBatches batches(world_, experiment_, data_.training, trainer_->steps_done(),
                      memory_.per_image * trainer_->plan().size);
+  StepTimes times(world_, experiment_, steps_, peak_);
   bool is_first = true;
   while (trainer_->steps_done() < steps_) {
     if (is_root()) saver_.check();
@@ -365,13 +368,16 @@ void TrainingRun::run_steps() {
     if (std::exchange(is_first, false)) world_.host().barrier();
     clock_.enter(TimeKind::kSteps);
     if (is_root() && saver_.is_time_over()) trainer_->ask_for_checkpoint();
+    times.begin_step();
     step(batch);
     // Evaluate, validate and save only after the step is known to be finite.
     StepStatus status = trainer_->status(is_state_used());
     const bool is_asked_to_save = status.save;
     if (is_asked_to_save) status = trainer_->status(true);
+    times.end_step(*trainer_);
     if (is_not_finite(status)) return;
-    if (is_root()) record_step(batches.wait_seconds(), status.stop);
+    const auto job = times.report(*trainer_, batches.wait_seconds(), status.stop);
+    if (is_root()) record_step(batches.wait_seconds(), job);
     if (status.stop) break;
     if (is_evaluation_due()) evaluate();
     if (is_validation_due()) validate();
@@ -390,13 +396,13 @@ void TrainingRun::step(const Batch& batch) {
     auditor_->confirm(trainer_->audit_seconds() - before, trainer_->has_rounding());
 }
 
-void TrainingRun::record_step(double wait_seconds, bool is_last) {
+void TrainingRun::record_step(double wait_seconds, const std::optional<JobReport>& job) {
   // A report waits for the steps that are still queued on a GPU.
   const bool is_step_time =
       world_.device().device().is_cuda() && trainer_->steps_done() % experiment_.samples.every != 0;
   {
     const TimeScope timed(clock_, is_step_time ? TimeKind::kSteps : TimeKind::kSamples);
-    recorder_->after_step(*trainer_, wait_seconds, is_last);
+    recorder_->after_step(*trainer_, wait_seconds, job);
   }
   clock_.after_step(trainer_->steps_done());
 }

@@ -101,7 +101,11 @@ class Trainer {
   // among all measured images. Thread-safe on CPUs.
   [[nodiscard]] ImageMeasures measure(const at::Tensor& pixels, const at::Tensor& labels,
                                       std::int64_t first) const;
-  // Name of the first phase of that stage.
+  // The stage of the last step. Valid as long as the Trainer.
+  [[nodiscard]] const Stage& last_stage() const {
+    return stage_at(steps_done_ > 0 ? steps_done_ - 1 : 0).stage;
+  }
+  // Name of its first phase.
   [[nodiscard]] const std::string& stage_name() const { return last_stage().phases.front().name; }
 
   [[nodiscard]] const Model& model() const { return *model_; }
@@ -175,9 +179,6 @@ class Trainer {
     std::int64_t step;  // within the stage
   };
   [[nodiscard]] StagePlace stage_at(std::int64_t step) const;
-  [[nodiscard]] const Stage& last_stage() const {
-    return stage_at(steps_done_ > 0 ? steps_done_ - 1 : 0).stage;
-  }
   void forget_steps();
   void load_position(const TensorMap& state, const std::string& where);
   [[nodiscard]] AuditRequest request_for(const AuditRequest* audit) const;

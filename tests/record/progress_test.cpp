@@ -27,6 +27,7 @@ ProgressReport report(std::int64_t step) {
   r.images_per_second = 412.3;
   r.data_share = 0.012;
   r.comm_share = 0.031;
+  r.utilization = 0.412;
   r.memory_gib = 21;
   r.eta_seconds = 2 * 3600 + 10 * 60 + 20;
   return r;
@@ -34,7 +35,7 @@ ProgressReport report(std::int64_t step) {
 
 const std::string kLine =
     "step 1200 | 19.2 kimg | L(x) 0.081 L(G) 0.040 k 0.12 M 0.09 | 412 img/s | data 1% comm 3% | "
-    "21.0 GiB | ETA 2h10";
+    "MFU 41% | 21.0 GiB | ETA 2h10";
 
 TEST(FormatProgress, IsTheDocumentedLine) { EXPECT_EQ(format_progress(report(1200)), kLine); }
 
@@ -47,6 +48,14 @@ TEST(FormatProgress, OmitsUnknownParts) {
   EXPECT_EQ(format_progress(r), "step 7 | 0.0 kimg | 3.4 img/s | data 0% comm 0%");
   r.eta_seconds = std::nan("");
   EXPECT_EQ(format_progress(r), "step 7 | 0.0 kimg | 3.4 img/s | data 0% comm 0%");
+}
+
+TEST(FormatProgress, SmallUtilizationHasDecimals) {
+  ProgressReport r;
+  r.utilization = 0.0123;
+  EXPECT_NE(format_progress(r).find(" | MFU 1.2% | "), std::string::npos);
+  r.utilization = 0.00123;
+  EXPECT_NE(format_progress(r).find(" | MFU 0.12% | "), std::string::npos);
 }
 
 TEST(FormatProgress, MetricsOfAnySizeStayReadable) {

@@ -9,4 +9,8 @@ namespace valley {
 // device converts it to), with this process's threads and precision. Waits for the device.
 [[nodiscard]] double matrix_speed(at::Device device, at::ScalarType type);
 
+// The same on CPUs, from products of growing size that take about `seconds` together, for use in a
+// training.
+[[nodiscard]] double quick_matrix_speed(at::ScalarType type, double seconds);
+
 }  // namespace valley
