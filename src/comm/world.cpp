@@ -208,14 +208,14 @@ std::vector<std::string> World::gather(const std::string& text) {
   return texts;
 }
 
-std::string World::broadcast(const std::string& text) {
+std::string World::broadcast(const std::string& text, int root) {
   Communicator& comm = host();
   const at::Tensor length = length_tensor(text);
-  comm.broadcast(length, 0)->wait();
+  comm.broadcast(length, root)->wait();
   const std::int64_t size = *length.const_data_ptr<std::int64_t>();
   const at::Tensor bytes =
-      comm.rank() == 0 ? bytes_tensor(text, size) : at::zeros({size}, at::kByte);
-  comm.broadcast(bytes, 0)->wait();
+      comm.rank() == root ? bytes_tensor(text, size) : at::zeros({size}, at::kByte);
+  comm.broadcast(bytes, root)->wait();
   return {static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::size_t>(size)};
 }
 

@@ -46,8 +46,8 @@ class World {
   void require_equal(const std::string& what, const std::string& text);
   // Collective: the strings of all ranks, in rank order, on every rank.
   [[nodiscard]] std::vector<std::string> gather(const std::string& text);
-  // Collective: rank 0's string on every rank.
-  [[nodiscard]] std::string broadcast(const std::string& text);
+  // Collective: the string of rank `root` on every rank.
+  [[nodiscard]] std::string broadcast(const std::string& text, int root = 0);
 };
 
 // Device of a command that runs on one rank: the first visible GPU, or the CPU.

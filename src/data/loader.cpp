@@ -19,6 +19,7 @@
 #include "core/config.h"
 #include "core/error.h"
 #include "core/start_threads.h"
+#include "flight/trace_recorder.h"
 
 namespace valley {
 
@@ -220,6 +221,7 @@ void Loader::Ring::hint(const Piece& piece) {
 
 // False if it was stopped meanwhile.
 bool Loader::Ring::read(const Piece& piece, const std::stop_token& stop) const {
+  const TraceScope traced(reader_row(), "reading images", piece.step + 1);
   const auto bytes = dataset_->image_bytes();
   for (std::int64_t row = piece.first_row; row < piece.first_row + piece.rows; ++row) {
     if (stop.stop_requested()) return false;

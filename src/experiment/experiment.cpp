@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/self_digest.h"
+#include "experiment/trace_range.h"
 #include "methods/limits.h"
 #include "methods/registry.h"
 #include "nn/sampling.h"
@@ -156,6 +157,8 @@ void Experiment::resolve(const Schema& schema) {
                 schema.place("train.steps"), schema.place("train.epochs"),
                 schema.place("train.kimg"));
   }
+  static_cast<void>(
+      parse_trace_range(train.trace, "train.trace (" + schema.place("train.trace") + ")"));
   const Grid grid = parse_grid(samples.grid, "samples.grid");
   if (!grid_fits(grid.columns * grid.rows, model.resolution, model.resolution, model.channels,
                  grid.columns)) {
@@ -318,7 +321,7 @@ bool may_change_on_resume(const std::string& key) {
       "data.path",           "data.validation",    "data.verify",         "data.cache",
       "data.decode_threads", "train.steps",        "train.epochs",        "train.kimg",
       "train.report_every",  "train.device",       "train.on_divergence", "train.rescue_lr_factor",
-      "train.max_rescues",   "train.hang_timeout", "train.audit_every"};
+      "train.max_rescues",   "train.hang_timeout", "train.audit_every",   "train.trace"};
   if (key.starts_with("checkpoint.") || key.starts_with("samples.") ||
       key.starts_with("evaluate.") || key.starts_with("performance."))
     return true;

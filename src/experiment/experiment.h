@@ -64,6 +64,7 @@ struct TrainOptions {
   std::int64_t max_rescues = 5;
   std::int64_t hang_timeout = 300;  // seconds; 0: none
   std::int64_t audit_every = 1000;  // steps; 0: never
+  std::string trace;                // see experiment/trace_range.h; "": none
 };
 
 struct OptimizerOptions {

@@ -236,7 +236,12 @@ void add_watchdog(Schema& s, TrainOptions& o) {
           "Steps between audits, which find silent errors of memory and processors: ranks compare "
           "their weights and moments, and each computes a micro-batch of another rank again. A "
           "difference ends the job with exit code 72. The first step of a launch is audited too; "
-          "0: no audits. See docs/reliability.md.")
+          "0: no audits. See docs/audit.md.")
+      .source("ours");
+  s.key("train.trace", &o.trace)
+      .help(
+          "First and last step of which a trace for Perfetto is written, such as \"100-110\"; "
+          "empty: none.")
       .source("ours");
 }
 

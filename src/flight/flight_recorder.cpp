@@ -5,8 +5,29 @@
 #include <set>
 
 #include "core/progress_count.h"
+#include "flight/trace_recorder.h"
 
 namespace valley {
+namespace {
+
+TraceEvent event_of(const RecordedCollective& c) {
+  return {TraceRow::kCollectives, name_of(c.call.kind), c.phase, c.step,
+          c.call.bytes,           c.entered_s,          c.left_s};
+}
+
+// The end of an activity, of those that have a row. Waiting for images belongs to the next step.
+void trace_activity(const FlightRecorder::State& ended, double now) {
+  if (ended.activity == Activity::kLoader) {
+    trace_recorder().add({TraceRow::kLoader, name_of(ended.activity), "", ended.step + 1, -1,
+                          ended.activity_s, now});
+  } else if (ended.activity == Activity::kCheckpoint || ended.activity == Activity::kEvaluate ||
+             ended.activity == Activity::kValidate) {
+    trace_recorder().add(
+        {TraceRow::kPauses, name_of(ended.activity), "", ended.step, -1, ended.activity_s, now});
+  }
+}
+
+}  // namespace
 
 double monotonic_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -66,6 +87,7 @@ void FlightRecorder::leave(int channel, std::int64_t number) {
     if (entry.channel != channel || entry.number != number) continue;
     entry.left_s = now;
     collective_seconds() += now - entry.entered_s;
+    if (trace_recorder().is_on()) trace_recorder().add(event_of(entry));
     break;
   }
   count_progress();
@@ -87,7 +109,10 @@ void FlightRecorder::set_phase(const std::string& phase) {
 void FlightRecorder::set_activity(Activity activity) {
   const double now = monotonic_seconds();
   const std::lock_guard lock(mutex_);
-  if (state_.activity != activity) state_.activity_s = now;
+  if (state_.activity != activity) {
+    if (trace_recorder().is_on()) trace_activity(state_, now);
+    state_.activity_s = now;
+  }
   state_.activity = activity;
   count_progress();
 }

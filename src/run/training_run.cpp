@@ -29,6 +29,7 @@
 #include "run/recorder.h"
 #include "run/rescuer.h"
 #include "run/resume.h"
+#include "run/run_trace.h"
 #include "run/saver.h"
 #include "run/step_times.h"
 #include "run/stop_signal.h"
@@ -49,7 +50,8 @@ class TrainingRun {
         experiment_(experiment),
         schema_(schema),
         rescuer_(world, experiment, schema),
-        saver_(world, experiment, schema, request.version, clock_) {}
+        saver_(world, experiment, schema, request.version, clock_),
+        trace_(world, parse_trace_range(experiment.train.trace, "train.trace")) {}
 
   int run();
 
@@ -115,6 +117,7 @@ class TrainingRun {
   RunRescuer rescuer_;
   std::optional<TrainingLoss> lost_;  // why training cannot continue
   RunSaver saver_;
+  RunTrace trace_;
   std::optional<JobPeak> peak_;
   std::unique_ptr<Watchdog> watchdog_;  // last: its thread uses the others
 };
@@ -298,6 +301,7 @@ void TrainingRun::open_run() {
     if (!model_.empty()) log_adopted(adopted_, model_);
   }
   run_path_ = world_.broadcast(path);
+  trace_.open(run_path_, steps_);
   if (watchdog_) watchdog_->set_folder(std::filesystem::path(run_path_) / "flight");
   if (!checkpoint_.empty() || !model_.empty()) {
     // A new run from another run's weights saves its own checkpoint before its first step.
@@ -359,6 +363,7 @@ void TrainingRun::run_steps() {
   StepTimes times(world_, experiment_, steps_, peak_);
   bool is_first = true;
   while (trainer_->steps_done() < steps_) {
+    trace_.before_step(trainer_->steps_done() + 1);
     if (is_root()) saver_.check();
     flight_recorder().set_activity(Activity::kLoader);
     if (!is_first) clock_.enter(TimeKind::kDataWait);
@@ -384,6 +389,7 @@ void TrainingRun::run_steps() {
     if (is_observed()) find_loss();
     if (lost_) return;
     if (is_save_due() || is_asked_to_save) save();
+    trace_.after_step(trainer_->steps_done());
   }
   static_cast<void>(is_not_finite(trainer_->status(true)));
 }
@@ -505,6 +511,7 @@ int TrainingRun::diverged() {
   const bool is_finite = lost_->kind != "not-finite";
   if (!is_finite) trainer_->rewind_to(lost_->step - 1);
   saver_.complete(*trainer_, *data_.training);
+  trace_.finish();
   constexpr auto kCode = static_cast<int>(ExitCode::kDiverged);
   if (is_root()) {
     recorder_->end(*trainer_);
@@ -540,6 +547,7 @@ int TrainingRun::finish(bool stopped) {
   flight_recorder().set_activity(Activity::kEnd);
   clock_.enter(TimeKind::kOther);
   saver_.complete(*trainer_, *data_.training);
+  trace_.finish();
   saver_.log_stalls();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - loop_began_;
   if (auditor_) auditor_->log_cost(seconds.count());

@@ -10,6 +10,7 @@
 #include "core/progress_count.h"
 #include "core/stopwatch.h"
 #include "flight/flight_recorder.h"
+#include "flight/trace_recorder.h"
 #include "kernels/device.h"
 #include "kernels/kernels.h"
 #include "nn/sampling.h"
@@ -72,6 +73,7 @@ StepSums StepPasses::run(const Stage& stage, double momentum, const BatchShare& 
   }
   std::optional<OpenPhase> opened;  // during the reduction of the previous phase
   for (std::size_t i = 0; i < stage.phases.size(); ++i) {
+    const TraceScope traced(TraceRow::kSteps, stage.phases[i].name);
     OpenPhase now = opened ? std::move(*opened) : open(stage.phases[i]);
     opened.reset();
     if (audit != nullptr) audit_gradients(now, batch, *audit);
@@ -136,6 +138,7 @@ StepPasses::OpenPhase StepPasses::open(const Phase& phase) {
 }
 
 StepPasses::OpenPhase StepPasses::open_early(const Phase& phase, const Batch& batch) {
+  const TraceScope traced(TraceRow::kSteps, "prefetch");
   OpenPhase next = open(phase);
   next.first.emplace(microbatch(batch, 0));
   objective_.prefetch(phase, *next.first);
@@ -145,6 +148,7 @@ StepPasses::OpenPhase StepPasses::open_early(const Phase& phase, const Batch& ba
 void StepPasses::pass(OpenPhase& open, const Batch& batch) {
   flight_recorder().set_phase(open.phase.name);
   for (std::int64_t i = 0; i < plan_.per_rank; ++i) {
+    const TraceScope traced(TraceRow::kSteps, "micro-batch");
     count_progress();
     if (open.overlaps && i + 1 == plan_.per_rank)
       overlap_->begin(open.phase.name, open.phase.updates);
@@ -166,6 +170,7 @@ void StepPasses::begin_reduction(const OpenPhase& open) {
 }
 
 void StepPasses::finish_reduction(const OpenPhase& open) {
+  const TraceScope traced(TraceRow::kSteps, "reduction");
   const Stopwatch watch(comm_seconds_);
   if (open.overlaps) overlap_->finish();
   for (std::size_t b = 0; !open.overlaps && b < open.buffers.size(); ++b)
@@ -175,6 +180,7 @@ void StepPasses::finish_reduction(const OpenPhase& open) {
 void StepPasses::update(const Phase& phase, double momentum) {
   for (const auto& network : networks_) {
     if (!is_updated(phase, network->group.name())) continue;
+    const TraceScope traced(TraceRow::kOptimizer, network->group.name());
     state_.changes->wait();
     network->optimizer->step(state_.not_finite);
     network->group.take_statistics(momentum, state_.not_finite);

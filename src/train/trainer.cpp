@@ -20,6 +20,7 @@
 #include "core/log.h"
 #include "core/stopwatch.h"
 #include "flight/flight_recorder.h"
+#include "flight/trace_recorder.h"
 #include "kernels/host_memory.h"
 #include "kernels/kernels.h"
 #include "methods/metric_names.h"
@@ -171,6 +172,7 @@ void Trainer::step(const at::Tensor& pixels, bool stop, const at::Tensor& labels
                    const AuditRequest* audit) {
   VALLEY_CHECK(pixels.size(0) == plan_.share());
   VALLEY_CHECK(needed_labels_ == 0 || labels.size(0) == plan_.share());
+  const TraceScope traced(TraceRow::kSteps, "step", steps_done_ + 1);
   const BatchShare share{upload_.start(pixels),
                          needed_labels_ > 0 ? upload_.start(labels) : at::Tensor()};
   flight_recorder().set_step(steps_done_ + 1);

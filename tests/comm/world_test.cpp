@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "comm/clock_offsets.h"
 #include "core/error.h"
 #include "ranked_test.h"
 
@@ -89,6 +90,23 @@ TEST(World, RequireEqualNamesBothOfTwo) {
 TEST(World, NamesRankAndHost) {
   EXPECT_EQ(this_rank(), "rank " + std::to_string(world().rank()) + " on host " + host_name());
   EXPECT_FALSE(host_name().empty());
+}
+
+TEST(World, BroadcastsTheTextOfAnyRank) {
+  for (int root = 0; root < world().size(); ++root) {
+    const std::string own = std::string(static_cast<std::size_t>(10 * world().rank()), 'x') + "end";
+    const std::string expected = std::string(static_cast<std::size_t>(10 * root), 'x') + "end";
+    EXPECT_EQ(world().broadcast(own, root), expected);
+  }
+}
+
+TEST(ClockOffsets, RanksOfOneHostShareTheClock) {
+  const std::vector<ClockOffset> found = measure_clock_offsets(world().host());
+  EXPECT_EQ(found.size(), world().size());
+  for (const ClockOffset& offset : found) {
+    EXPECT_EQ(offset.seconds, 0);
+    EXPECT_EQ(offset.error, 0);
+  }
 }
 
 }  // namespace
