@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <variant>
+#include <vector>
 
 #include "core/json_text.h"
 #include "core/log.h"
