@@ -65,15 +65,17 @@ class Cost:
     stderr: str
     seconds: float  # CPU time
     memory: int  # bytes, peak
+    stdout: str
 
 
 def measured(command, folder):
     """Runs a command and returns its CPU time and peak memory."""
     file = folder / f"{uuid.uuid4().hex}.cost"
-    result = subprocess.run([sys.executable, "-c", MEASURE, file, *map(str, command)], stdout=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=PATIENCE, check=True)
+    result = subprocess.run([sys.executable, "-c", MEASURE, file, *map(str, command)], capture_output=True, stdin=subprocess.DEVNULL,
+                            text=True, errors="replace", timeout=PATIENCE, check=True)
     code, seconds, memory = file.read_text().split()
-    return Cost(int(code), result.stderr, float(seconds), int(memory))
+    file.unlink()
+    return Cost(int(code), result.stderr, float(seconds), int(memory), result.stdout)
 
 
 def restore_signal_handlers():
