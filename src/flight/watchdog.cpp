@@ -232,8 +232,8 @@ std::unique_ptr<Watchdog> start_watchdog(const WatchdogSettings& settings,
         while (!done) monitor->listen(0.01);
       });
     }
-    for (int monitor = 0; monitor < std::min(kMonitors, settings.size); ++monitor) {
-      const auto endpoints = lines_of(offers[static_cast<std::size_t>(monitor)]);
+    for (int m = 0; m < std::min(kMonitors, settings.size); ++m) {
+      const auto endpoints = lines_of(offers[static_cast<std::size_t>(m)]);
       try {
         clients.push_back(std::make_unique<SideChannelClient>(endpoints, token, settings.rank));
       } catch (const Error& error) {
