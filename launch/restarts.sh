@@ -35,7 +35,14 @@ take_restarts() { # ARGUMENT...
   [[ "$restarts" =~ ^(0|[1-9][0-9]{0,4})$ ]] || fail 2 "--restarts $restarts is not a number of restarts; give 0 to 99999"
 }
 
-newest_checkpoint() { { find "$out" -path '*/checkpoints/step-*/COMMIT' 2>/dev/null || true; } | sort | tail -n 1; }
+# Prints the newest run and its newest step that is saved: that of a checkpoint, or of a local copy from which a start continued.
+newest_state() {
+  {
+    find "$out" -path '*/checkpoints/step-*/COMMIT' 2>/dev/null | sed -nE 's|^(.*)/checkpoints/step-0*([0-9]+)/COMMIT$|\1\t\2|p' || true
+    find "$out" -name time.jsonl -exec grep -H '"event":"start"' {} + 2>/dev/null |
+      sed -nE 's|^(.*)/time\.jsonl:.*"step":([1-9][0-9]*),.*|\1\t\2|p' || true
+  } | sort -t $'\t' -k 1,1 -k 2,2n | tail -n 1
+}
 
 # A rank or a host was lost (76) or computes wrong results (72), or the launcher's code for a process that a signal killed, but not
 # Ctrl-C or a TERM from outside. Other codes are errors that a restart would repeat.
@@ -113,7 +120,7 @@ train_with_restarts() {
   while :; do
     new_launch_id
     export VALLEY_RESTARTED_AFTER="$reason"
-    before="$(newest_checkpoint)"
+    before="$(newest_state)"
     start_job
     ((restarts > 0)) || return 0
     if ((code == 75 && !asked)) && [[ -n "$regrow_file" && -e "$regrow_file" ]]; then
@@ -127,7 +134,7 @@ train_with_restarts() {
     reason="$(recorded 's/^ *"why": "\(.*\)",\{0,1\}$/\1/p' | sed 's/\\"/"/g')"
     reason="${reason:-the launcher ended with code $code}"
     note_suspect
-    if [[ "$(newest_checkpoint)" == "$before" ]]; then
+    if [[ "$(newest_state)" == "$before" ]]; then
       idle=$((idle + 1))
     else
       idle=0 pause=1

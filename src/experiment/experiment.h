@@ -95,6 +95,8 @@ struct CheckpointOptions {
   std::int64_t every_seconds = 600;  // 0: none
   std::int64_t keep = 3;
   bool background = true;
+  std::string local;  // a folder on each host; "": no local copies
+  std::int64_t local_every_seconds = 60;
 };
 
 struct SamplesOptions {

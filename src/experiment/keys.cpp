@@ -383,6 +383,15 @@ void add_output(Schema& s, CheckpointOptions& checkpoint, SamplesOptions& sample
       .help("Newest checkpoints to keep; 0: all.");
   s.key("checkpoint.background", &checkpoint.background)
       .help("Training continues while a checkpoint is written; false: it waits.");
+  s.key("checkpoint.local", &checkpoint.local)
+      .help(
+          "Folder in memory or on a disk of each host, for copies of the newest state; \"\": none.")
+      .source("ours");
+  s.key("checkpoint.local_every_seconds", &checkpoint.local_every_seconds)
+      .min(1)
+      .max(604800)
+      .help("Seconds between local copies, by the clock of rank 0.")
+      .source("ours");
   s.key("samples.every", &samples.every).min(1).help("Steps between sample grids.");
   s.key("samples.grid", &samples.grid).help("Size of a sample grid: columns x rows.");
 }

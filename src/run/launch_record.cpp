@@ -18,7 +18,7 @@ std::string restart_reason() {
 
 std::string write_launch_record(World& world, const TrainRequest& request,
                                 const std::string& data_fingerprint, const std::string& checkpoint,
-                                const std::string& model) {
+                                const std::string& model, const std::string& run_id) {
   const nlohmann::json record = {{"started", utc_now()},
                                  {"command", request.command},
                                  {"version", request.version},
@@ -31,7 +31,8 @@ std::string write_launch_record(World& world, const TrainRequest& request,
                                  {"data_fingerprint", data_fingerprint},
                                  {"resumed_from", checkpoint},
                                  {"started_from", model},
-                                 {"restarted_after", restart_reason()}};
+                                 {"restarted_after", restart_reason()},
+                                 {"run_id", run_id}};
   // Paths may not be valid UTF-8; write_json replaces such bytes.
   return write_json(record);
 }

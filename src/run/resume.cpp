@@ -28,7 +28,7 @@ std::map<std::string, std::string> saved_values(const std::filesystem::path& con
 
 // The newest good checkpoint of a run, or none if it has not saved one.
 std::optional<std::filesystem::path> checkpoint_of(const std::filesystem::path& run,
-                                                   const Schema& schema) {
+                                                   const Schema& schema, std::int64_t newer_than) {
   const auto conflicts = resume_conflicts(saved_values(run / "config.toml"), schema);
   if (!conflicts.empty()) {
     throw Error(ExitCode::kConfig,
@@ -38,9 +38,12 @@ std::optional<std::filesystem::path> checkpoint_of(const std::filesystem::path& 
   }
   const std::filesystem::path folder = run / "checkpoints";
   const std::vector<Rescue> rescues = read_rescues(run);
-  const auto is_usable = [&](const auto& path) { return !is_undone(path, rescues); };
+  const auto is_usable = [&](const auto& path) {
+    return checkpoint_step(path).value_or(0) > newer_than && !is_undone(path, rescues);
+  };
   auto checkpoint = newest_good_checkpoint(folder, is_usable);
   // Training from the first step would overwrite the damaged checkpoints.
+  if (!checkpoint && newer_than >= 0) return checkpoint;
   if (!checkpoint && std::ranges::any_of(list_checkpoints(folder), is_usable)) {
     throw Error(
         ExitCode::kData,
@@ -113,6 +116,14 @@ std::filesystem::path resume_path(const std::string& resume) {
   return path;
 }
 
+std::optional<std::filesystem::path> find_continued_run(const StartRequest& request) {
+  if (request.resume == "none") return std::nullopt;
+  if (request.resume == "auto") return newest_run(request.out, request.name);
+  std::filesystem::path path = resume_path(request.resume);
+  if (!is_there(path / "config.toml")) return std::nullopt;
+  return path;
+}
+
 RunChoice choose_run(const StartRequest& request, const Schema& schema, const LaunchCheck& check) {
   const Target target = find_target(request);
   if (!target.run) {
@@ -121,7 +132,7 @@ RunChoice choose_run(const StartRequest& request, const Schema& schema, const La
     return {std::nullopt, target.checkpoint, target.model};
   }
   RunDirectory run = RunDirectory::open(*target.run);
-  auto checkpoint = checkpoint_of(run.path(), schema);
+  auto checkpoint = checkpoint_of(run.path(), schema, request.newer_than);
   check(run.checkpoints(), checkpoint);
   return {std::move(run), std::move(checkpoint), {}};
 }
@@ -138,7 +149,7 @@ std::string preview_run(const StartRequest& request, const Schema& schema,
                        source.empty() ? "" : ", from " + source);
   }
   RunDirectory::require_available(*target.run);
-  const auto checkpoint = checkpoint_of(*target.run, schema);
+  const auto checkpoint = checkpoint_of(*target.run, schema, request.newer_than);
   check(*target.run / "checkpoints", checkpoint);
   return fmt::format("start: resumes {} from {}", target.run->string(),
                      checkpoint ? checkpoint->filename().string() : "its first step");

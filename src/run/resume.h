@@ -2,6 +2,7 @@
 // chooses for all ranks.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -25,7 +26,13 @@ struct StartRequest {
   std::filesystem::path out;
   std::string name;
   ForkRequest fork;
+  // Only checkpoints of later steps are considered for a run that continues; none is needed if this
+  // is not negative.
+  std::int64_t newer_than = -1;
 };
+
+// The run that `request` continues, if its newest state is wanted, not that of a named checkpoint.
+[[nodiscard]] std::optional<std::filesystem::path> find_continued_run(const StartRequest& request);
 
 // The path given by --resume as an absolute path without a trailing slash.
 [[nodiscard]] std::filesystem::path resume_path(const std::string& resume);

@@ -25,6 +25,7 @@
 #include "run/evaluator.h"
 #include "run/failure.h"
 #include "run/launch_record.h"
+#include "run/local_copies.h"
 #include "run/preflight.h"
 #include "run/recorder.h"
 #include "run/rescuer.h"
@@ -50,6 +51,7 @@ class TrainingRun {
         experiment_(experiment),
         schema_(schema),
         rescuer_(world, experiment, schema),
+        copies_(world, experiment),
         saver_(world, experiment, schema, request.version, clock_),
         trace_(world, parse_trace_range(experiment.train.trace, "train.trace")) {}
 
@@ -115,6 +117,8 @@ class TrainingRun {
   Trainer::Adopted adopted_;             // from model_
   std::unique_ptr<Trainer> trainer_;
   RunRescuer rescuer_;
+  LocalCopies copies_;
+  bool continues_copy_ = false;       // the newest state is a local copy
   std::optional<TrainingLoss> lost_;  // why training cannot continue
   RunSaver saver_;
   RunTrace trace_;
@@ -253,25 +257,31 @@ void TrainingRun::check_launch(const std::filesystem::path& folder,
 
 // Writes nothing, so that a launch that is rejected leaves no files.
 void TrainingRun::choose() {
+  StartRequest request = start_request();
+  if (copies_.is_on())
+    request.newer_than = copies_.find(is_root() ? find_continued_run(request) : std::nullopt);
   if (is_root()) {
-    RunChoice choice =
-        choose_run(start_request(), schema_,
-                   [this](const auto& folder, const auto& from) { check_launch(folder, from); });
+    RunChoice choice = choose_run(request, schema_, [this](const auto& folder, const auto& from) {
+      check_launch(folder, from);
+    });
     if (choice.run) run_.emplace(std::move(*choice.run));
     if (choice.checkpoint) checkpoint_ = choice.checkpoint->string();
     model_ = choice.model.string();
   }
   checkpoint_ = world_.broadcast(checkpoint_);
+  continues_copy_ = request.newer_than >= 0 && checkpoint_.empty();
   model_ = world_.broadcast(model_);
   rescuer_.open(run_ ? &*run_ : nullptr);
 }
 
 void TrainingRun::restore() {
   std::size_t rescues = 0;
-  if (!checkpoint_.empty()) {
+  if (!checkpoint_.empty() || continues_copy_) {
+    const std::string where = continues_copy_ ? copies_.describe() : checkpoint_;
     const Checkpoint checkpoint =
-        rank_zero_first(world_, [&] { return read_checkpoint(checkpoint_); });
-    trainer_->restore(checkpoint, schema_, data_.training->fingerprint(), checkpoint_);
+        continues_copy_ ? copies_.read()
+                        : rank_zero_first(world_, [&] { return read_checkpoint(checkpoint_); });
+    trainer_->restore(checkpoint, schema_, data_.training->fingerprint(), where);
     rescues = rescues_before(checkpoint.state.metadata);
   } else if (!model_.empty()) {
     adopted_ = start_from(world_, request_.fork, model_, schema_, *trainer_);
@@ -287,8 +297,10 @@ void TrainingRun::open_run() {
     is_continued = run_.has_value();
     if (!run_) run_.emplace(RunDirectory::create(request_.out, request_.name));
     log::tee_to(run_->log_file().string());
-    run_->record_start(
-        write_launch_record(world_, request_, data_.training->fingerprint(), checkpoint_, model_));
+    run_->record_start(write_launch_record(
+        world_, request_, data_.training->fingerprint(),
+        continues_copy_ ? copies_.describe() : checkpoint_, model_,
+        copies_.choose_id(is_continued ? std::optional(run_->path()) : std::nullopt)));
     remove_checkpoints(run_->checkpoints(), [this](const auto& checkpoint) {
       return is_undone(checkpoint, rescuer_.rescues());
     });
@@ -296,12 +308,15 @@ void TrainingRun::open_run() {
     clock_.open(run_->time_file(), trainer_->steps_done());
     path = std::filesystem::absolute(run_->path()).string();
     log::info("run: {}", run_->path().string());
-    if (!checkpoint_.empty())
-      log::info("resumed from {} at step {}", checkpoint_, trainer_->steps_done());
+    if (!checkpoint_.empty() || continues_copy_)
+      log::info("resumed from {} at step {}", continues_copy_ ? copies_.describe() : checkpoint_,
+                trainer_->steps_done());
     if (!model_.empty()) log_adopted(adopted_, model_);
   }
   run_path_ = world_.broadcast(path);
   trace_.open(run_path_, steps_);
+  if (const auto folder = copies_.open(run_path_, trainer_->steps_done()))
+    saver_.open_local(*folder);
   if (watchdog_) watchdog_->set_folder(std::filesystem::path(run_path_) / "flight");
   if (!checkpoint_.empty() || !model_.empty()) {
     // A new run from another run's weights saves its own checkpoint before its first step.
@@ -372,7 +387,8 @@ void TrainingRun::run_steps() {
     // Waits for ranks that read their data slowly; this barrier has no device timeout.
     if (std::exchange(is_first, false)) world_.host().barrier();
     clock_.enter(TimeKind::kSteps);
-    if (is_root() && saver_.is_time_over()) trainer_->ask_for_checkpoint();
+    if (is_root() && (saver_.is_time_over() || saver_.is_local_time_over()))
+      trainer_->ask_for_checkpoint();
     times.begin_step();
     step(batch);
     // Evaluate, validate and save only after the step is known to be finite.
@@ -430,9 +446,10 @@ void TrainingRun::find_loss() {
 bool TrainingRun::rescue() {
   if (!rescuer_.is_on()) return false;
   clock_.enter(TimeKind::kOther);
-  if (is_root()) saver_.finish();
+  saver_.finish();
   if (!rescuer_.rescue(*lost_, is_root() ? &*run_ : nullptr, trainer_, *data_.training))
     return false;
+  copies_.remove_undone(rescuer_.rescues());
   clock_.write(TimeEvent::kRescue, trainer_->steps_done());
   const Rescue& last = rescuer_.rescues().back();
   saver_.set_saved(last.step > 0 ? last.step : -1);  // the initial state has no checkpoint
@@ -488,8 +505,9 @@ void TrainingRun::validate() {
 void TrainingRun::save() {
   const ActivityScope busy(Activity::kCheckpoint);
   const TimeScope timed(clock_, TimeKind::kCheckpoints);
-  mark_healthy_checkpoints();
-  saver_.save_between_steps(*trainer_, *data_.training);
+  const bool is_checkpoint = is_save_due() || saver_.is_checkpoint_asked();
+  if (is_checkpoint) mark_healthy_checkpoints();
+  saver_.save_between_steps(*trainer_, *data_.training, is_checkpoint);
 }
 
 // Rank 0: marks earlier checkpoints after which training continued well.
@@ -524,6 +542,7 @@ int TrainingRun::diverged() {
         why, is_finite ? "of this step" : "before it", run_->checkpoints().string());
   }
   world_.host().barrier();
+  copies_.remove();
   return kCode;
 }
 
@@ -532,8 +551,9 @@ int TrainingRun::corrupted(const CorruptionFound& found) {
   constexpr auto kCode = static_cast<int>(ExitCode::kCorrupted);
   clock_.enter(TimeKind::kOther);
   const CorruptionReport report = describe_corruption(found, world_.gather(host_name()));
+  saver_.finish();
+  copies_.remove_after(auditor_->confirmed_step());
   if (is_root()) {
-    saver_.finish();
     const std::string advice = distrust_checkpoints(report, *run_, auditor_->confirmed_step());
     clock_.write(TimeEvent::kEnd, trainer_->steps_done());
     run_->record_end(kCode, report.why, rescuer_.record(), report.suspect_host);
@@ -563,6 +583,7 @@ int TrainingRun::finish(bool stopped) {
     if (stopped) log::info("to continue: the same command with --resume {}", run_->path().string());
   }
   world_.host().barrier();
+  copies_.remove();
   return static_cast<int>(stopped ? ExitCode::kStoppedEarly : ExitCode::kDone);
 }
 

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "core/error.h"
+#include "core/log.h"
 #include "core/start_threads.h"
 
 namespace valley {
@@ -16,8 +18,15 @@ CheckpointWriter::~CheckpointWriter() {
   if (thread_.joinable()) thread_.join();
 }
 
-void CheckpointWriter::write(Checkpoint checkpoint, std::shared_ptr<DeferredCopies> copies) {
+void CheckpointWriter::set_local(std::filesystem::path folder, std::int64_t keep) {
+  local_ = std::move(folder);
+  keep_local_ = keep;
+}
+
+void CheckpointWriter::write(Checkpoint checkpoint, std::shared_ptr<DeferredCopies> copies,
+                             Targets targets) {
   finish();
+  targets_ = targets;
   ended_ = false;
   pending_ = std::move(checkpoint);
   copies_ = std::move(copies);
@@ -34,13 +43,25 @@ void CheckpointWriter::write_pending() noexcept {
   const c10::ParallelGuard alone(true);  // one thread: training uses the other cores
   try {
     if (copies_) std::exchange(copies_, nullptr)->make();
-    write_checkpoint(folder_, *pending_);
-    prune_checkpoints(folder_, keep_, keep_healthy_);
+    if (targets_ != Targets::kFolder) write_local();  // first, because it is faster
+    if (targets_ != Targets::kLocal) {
+      write_checkpoint(folder_, *pending_);
+      prune_checkpoints(folder_, keep_, keep_healthy_);
+    }
   } catch (...) {
     failure_ = std::current_exception();
   }
   pending_.reset();
   ended_ = true;
+}
+
+void CheckpointWriter::write_local() const {
+  try {
+    write_checkpoint(local_, *pending_);
+    prune_checkpoints(local_, keep_local_);
+  } catch (const Error& error) {
+    log::warn("step {} has no local copy: {}", pending_->step, error.what());
+  }
 }
 
 void CheckpointWriter::check() {

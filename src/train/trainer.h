@@ -118,9 +118,9 @@ class Trainer {
   // SHA-256 of all parameters and the objective's state; equal on all ranks.
   [[nodiscard]] std::string digest() const;
 
-  // The objective's state per microbatch, concatenated in rank order on rank 0 and empty on other
-  // ranks. Collective.
-  [[nodiscard]] TensorMap gather_owned() const;
+  // The objective's state per microbatch, concatenated in rank order on rank 0 and on ranks that
+  // want it, and empty on others. Collective.
+  [[nodiscard]] TensorMap gather_owned(bool is_wanted = false) const;
 
   // Returns the report of an epoch that ended with the last step, and clears it.
   [[nodiscard]] std::optional<EpochReport> take_epoch_report() {

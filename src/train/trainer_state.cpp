@@ -71,16 +71,17 @@ void Trainer::compare_replicas(const std::string& when) const {
   valley::compare_replicas(communicator_, digests, when);
 }
 
-TensorMap Trainer::gather_owned() const {
+TensorMap Trainer::gather_owned(bool is_wanted) const {
+  const bool is_kept = is_wanted || communicator_.rank() == 0;
   TensorMap all;
   for (const auto& [name, own] : objective_->save_owned()) {
     std::vector<at::Tensor> parts;
     for (int rank = 0; rank < communicator_.size(); ++rank) {
       const at::Tensor part = rank == communicator_.rank() ? own.contiguous() : at::empty_like(own);
       communicator_.broadcast(part, rank)->wait();
-      if (communicator_.rank() == 0) parts.push_back(part.to(at::kCPU));
+      if (is_kept) parts.push_back(part.to(at::kCPU));
     }
-    if (communicator_.rank() == 0) all[name] = at::cat(parts);
+    if (is_kept) all[name] = at::cat(parts);
   }
   return all;
 }

@@ -38,6 +38,8 @@ class Job:
         words = ["env", *environment(RANKS=2, **(variables if options.every else {})), LAUNCH / "local.sh", data["config"], *SETTINGS,
                  f"train.steps={steps}", f"train.hang_timeout={options.limit}", f"checkpoint.every_seconds={options.save}",
                  "--restarts", "10000", "--out", self.program.out]
+        if options.local:
+            words += [f"checkpoint.local={place / 'local'}", f"checkpoint.local_every_seconds={options.local}"]
         self.call = Call([str(word) for word in words], place, WAITING)
 
     def step(self):
@@ -99,6 +101,7 @@ def main():
     parser.add_argument("--every", type=float, default=60, help="seconds between faults")
     parser.add_argument("--limit", type=int, default=5, help="train.hang_timeout")
     parser.add_argument("--save", type=int, default=5, help="checkpoint.every_seconds")
+    parser.add_argument("--local", type=int, default=0, help="checkpoint.local_every_seconds; 0: no local copies")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     place = pathlib.Path(tempfile.mkdtemp(prefix="valley-faults-"))

@@ -32,6 +32,7 @@ class Hosts:
         self.names = [f"{tag}{letter}" for letter in "abcdefgh"[:count]]
         self.addresses = [f"10.211.7.{i + 1}" for i in range(count)]
         self.agent = folder / "agent.sh"
+        self.local = folder / "local"  # on each host another folder
         self.stack = contextlib.ExitStack()
 
     def __enter__(self):
@@ -51,9 +52,11 @@ class Hosts:
             self.agent.write_text(f"""#!/bin/sh
 case "$1" in {cases} *) echo "no host $1" >&2; exit 255 ;; esac
 shift
-exec ip netns exec "$host" unshare --uts sh -c 'hostname "$0" && eval "exec $*"' "$host" "$@"
+exec ip netns exec "$host" unshare --mount --uts sh -c 'mount --bind {self.local}-"$0" {self.local} && hostname "$0" && eval "exec $*"' "$host" "$@"
 """)
             self.agent.chmod(0o755)
+            for place in (self.local, *map(self.local_of, range(len(self.names)))):
+                place.mkdir()
             self.stack = stack.pop_all()
         return self
 
@@ -73,6 +76,10 @@ exec ip netns exec "$host" unshare --uts sh -c 'hostname "$0" && eval "exec $*"'
     def on(self, host, *command):
         """Command words that run on a host."""
         return [str(self.agent), self.addresses[host], *map(str, command)]
+
+    def local_of(self, host):
+        """The folder that a host sees as `local`."""
+        return self.local.with_name(f"local-{self.names[host]}")
 
     def hostfile(self, slots=1):
         file = self.agent.parent / "hosts"

@@ -15,6 +15,7 @@
 #include "fault_injection.h"
 #include "sample_checkpoint.h"
 #include "support/no_threads.h"
+#include "support/put_file.h"
 #include "support/temporary_folder.h"
 
 namespace valley {
@@ -46,6 +47,36 @@ TEST(CheckpointWriter, HangingDiskDelaysOnlyTheNextCheckpoint) {
         read_checkpoint(list_checkpoints(folder.path()).at(static_cast<std::size_t>(step - 1))),
         sample_checkpoint(step));
   }
+}
+
+TEST(CheckpointWriter, WritesLocalCopiesBesideOrInsteadOfCheckpoints) {
+  const TemporaryFolder folder;
+  CheckpointWriter writer(folder / "checkpoints", 0);
+  writer.set_local(folder / "local", 2);
+  using Targets = CheckpointWriter::Targets;
+  writer.write(sample_checkpoint(1), nullptr, Targets::kBoth);
+  writer.write(sample_checkpoint(2), nullptr, Targets::kLocal);
+  writer.write(sample_checkpoint(3), nullptr, Targets::kFolder);
+  writer.write(sample_checkpoint(4), nullptr, Targets::kLocal);
+  writer.finish();
+  const auto local = list_checkpoints(folder / "local");
+  ASSERT_EQ(local.size(), 2);
+  EXPECT_EQ(local.front(), folder / "local/step-00000002");
+  expect_same(read_checkpoint(local.back()), sample_checkpoint(4));
+  const auto checkpoints = list_checkpoints(folder / "checkpoints");
+  ASSERT_EQ(checkpoints.size(), 2);
+  EXPECT_EQ(checkpoints.front(), folder / "checkpoints/step-00000001");
+  EXPECT_EQ(checkpoints.back(), folder / "checkpoints/step-00000003");
+}
+
+TEST(CheckpointWriter, FailingLocalCopyDoesNotLoseTheCheckpoint) {
+  const TemporaryFolder folder;
+  put_file(folder / "file", "");
+  CheckpointWriter writer(folder / "checkpoints", 0);
+  writer.set_local(folder / "file", 2);
+  writer.write(sample_checkpoint(1), nullptr, CheckpointWriter::Targets::kBoth);
+  EXPECT_NO_THROW(writer.finish());
+  EXPECT_EQ(list_checkpoints(folder / "checkpoints").size(), 1);
 }
 
 TEST(CheckpointWriter, KeepsTheNewest) {
