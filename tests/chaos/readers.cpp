@@ -177,14 +177,16 @@ std::string kind_in_run(const fs::path& relative) {
 }
 
 bool is_plain_text(const std::string& kind) {
-  return kind == "run.json, exit.json" || kind == "stats.jsonl" || kind == "log.txt" ||
-         kind == "flight records";
+  return kind == "run.json, exit.json" || kind == "stats.jsonl" || kind == "time.jsonl" ||
+         kind == "log.txt" || kind == "flight records";
 }
 
+// Without leftovers of a checkpoint that was not completed.
 std::vector<fs::path> files_in(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder))
     if (entry.is_regular_file() && entry.path().filename() != ".lock" &&
+        !entry.path().parent_path().filename().string().starts_with(".tmp-") &&
         entry.path().filename() != "report.html")
       files.push_back(entry.path());
   std::ranges::sort(files);

@@ -19,7 +19,7 @@ from program import CONFIG as BAD_CONFIG
 DRIVER = BUILD / "tests" / "chaos" / "damaged_files"
 REJECTED = (BAD_CONFIG, DATA, MISSING)
 MAX_SECONDS, MAX_BYTES = 2, 512 << 20
-TRAINED = ("train.reproducible=true", "train.report_every=20", "checkpoint.every=20", "checkpoint.keep=2", "samples.every=40")
+TRAINED = ("train.reproducible=true", "train.report_every=10", "checkpoint.every=20", "checkpoint.keep=2", "samples.every=40")
 # Collapses and is rescued, as in test_rescue.py.
 RESCUED = ("optimizer.lr=0.05", "train.ema_half_life=16", "samples.every=2", "samples.grid=4x4", "checkpoint.every=4", "checkpoint.keep=2",
            "train.reproducible=true", "train.rescue_lr_factor=0.1", "train.steps=20", "train.on_divergence=rescue")
@@ -46,7 +46,9 @@ def make_pictures(folder):
 def hang(program, steps):
     """Trains on two ranks until one is stopped: a run with flight records, exit.json and several checkpoints."""
     with program.start_training(2, *TRAINED, "train.steps=1000000", "train.hang_timeout=2") as call:
-        call.until(lambda: program.runs() and any(line.get("step", 0) >= steps for line in stats(program.newest())))
+        # Between two checkpoints.
+        call.until(lambda: program.runs() and any(line.get("step", 0) >= steps for line in stats(program.newest()))
+                   and len(checkpoints(program.newest())) == 2)
         os.kill(call.rank(1), signal.SIGSTOP)
         call.wait()
 
@@ -65,7 +67,7 @@ def make_files(folder):
     config = folder / "tiny.toml"
     config.write_text(CONFIG.format(data=data / "raw"))
     program = Program(folder, config)
-    hang(program, 40)
+    hang(program, 50)
     program.train(None, *RESCUED)
     return program
 
@@ -178,7 +180,7 @@ def stable(text):
     return re.sub(r"[\d.]+ (s|ms|[GM]B/s)\b|\"seconds\": [\d.]+", "", text)
 
 
-PLAIN_TEXT = re.compile(r"/(run\.json|exit\.json|stats\.jsonl|log\.txt|rank-\d+\.json)$")
+PLAIN_TEXT = re.compile(r"/(run\.json|exit\.json|stats\.jsonl|time\.jsonl|log\.txt|rank-\d+\.json)$")
 
 
 def is_told(name, cost, made, normal, file):
