@@ -142,7 +142,7 @@ TEST(Manifest, ChangedValuesAreFoundByTheDigest) {
       {"/class_names/0", "bat"},
       {"/fingerprint", std::string(64, 'b')},
       {"/parameters/alpha", "black"},
-      {"/shards/0/meta_sha256", std::string(64, 'c')},
+      {"/shards/0/meta_sha256", std::string(64, 'e')},
       {"/sha256", std::string(64, 'd')},
   };
   for (const auto& [pointer, value] : changes) {
