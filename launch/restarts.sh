@@ -79,7 +79,7 @@ ask_hosts() { # ITEM...
   for item in ${answering[@]+"${answering[@]}"}; do
     is_suspect "$item" || trusted+=("$item")
   done
-  ((${#trusted[@]} == 0)) || answering=("${trusted[@]}")
+  ((${#trusted[@]} == 0)) || answering=(${trusted[@]+"${trusted[@]}"})
 }
 
 # Ends early if the user stops the job.

@@ -73,8 +73,10 @@ class TrainingRun {
   [[nodiscard]] bool is_validation_due() const;
   [[nodiscard]] bool is_save_due() const;
   [[nodiscard]] bool is_observed() const;
+  // True after steps whose results are used at once. Ranks then wait for their devices in a way
+  // that notices the loss of a rank; what follows waits without that.
   [[nodiscard]] bool is_state_used() const {
-    return is_evaluation_due() || is_validation_due() || is_save_due();
+    return is_observed() || is_validation_due() || is_save_due();
   }
   void evaluate();
   void validate();

@@ -73,10 +73,10 @@ void TrainingRun::run_steps() {
       trainer_->ask_for_checkpoint();
     times.begin_step();
     step(batch);
-    // Evaluate, validate and save only after the step is known to be finite.
+    // Report, evaluate, validate and save only after the step is known to be finite.
     StepStatus status = trainer_->status(is_state_used());
     const bool is_asked_to_save = status.save;
-    if (is_asked_to_save) status = trainer_->status(true);
+    if (is_asked_to_save || status.stop) status = trainer_->status(true);
     times.end_step(*trainer_);
     if (is_not_finite(status)) return;
     const auto job = times.report(*trainer_, batches.wait_seconds(), status.stop);

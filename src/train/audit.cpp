@@ -1,6 +1,8 @@
 #include "train/audit.h"
 
 #include <ATen/ops/empty.h>
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -36,12 +38,21 @@ std::string ranks_text(const std::vector<int>& ranks) {
   return fmt::format("ranks {} and {}", fmt::join(first, ", "), ranks.back());
 }
 
+void await_device(Communicator& communicator) {
+  const at::Device device = communicator.device();
+  if (device.is_cpu()) return;
+  c10::Event done(device.type());
+  done.record(c10::impl::VirtualGuardImpl(device.type()).getStream(device));
+  communicator.wait_until([&] { return done.query(); }, "an audit");
+}
+
 at::Tensor gather_rows(Communicator& communicator, const at::Tensor& own) {
   const at::Tensor in = own.contiguous().to(communicator.device());
   std::vector<std::int64_t> shape{communicator.size()};
   shape.insert(shape.end(), own.sizes().begin(), own.sizes().end());
   const at::Tensor out = at::empty(shape, in.options());
   communicator.all_gather(in, out)->wait();
+  await_device(communicator);
   return out.to(at::kCPU);
 }
 

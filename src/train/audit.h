@@ -53,6 +53,11 @@ class CorruptionFound : public Error {
   std::vector<int> suspects_;
 };
 
+// Waits until the device has done all queued work, so that its memory can be read. Polls, because
+// after the loss of a rank a collective never ends, and NCCL reports the loss only to callers that
+// query it. Throws Error (kRankLost) then.
+void await_device(Communicator& communicator);
+
 // Row r: `own` of rank r. Collective; `own` is on the CPU and so is the result.
 [[nodiscard]] at::Tensor gather_rows(Communicator& communicator, const at::Tensor& own);
 

@@ -115,6 +115,7 @@ void StepAudit::judge(const std::string& what, const char* again, const std::vec
                                                             : at::zeros_like(pack(owners)))
                                 .to(communicator_.device());
   communicator_.broadcast(packed, *third)->wait();
+  await_device(communicator_);
   const std::vector<Digest> thirds = unpack(packed);
   const bool owner_is_right = !difference(thirds, owners, exact);
   const bool auditor_is_right = !difference(thirds, auditors, exact);
@@ -132,6 +133,7 @@ void StepAudit::judge(const std::string& what, const char* again, const std::vec
 }
 
 void StepAudit::compare_images(const AuditImages& own) {
+  await_device(communicator_);
   const Digests mine = digests_of(own);
   const Table table = exchange(mine, digests_of(audited_images_));
   const std::vector<Pair> pairs = differing(table, mine, true);

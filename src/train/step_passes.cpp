@@ -208,6 +208,7 @@ void StepPasses::audit_gradients(const OpenPhase& open, const Batch& batch, Step
 }
 
 Digests StepPasses::gradient_digests(const OpenPhase& open) const {
+  await_device(communicator_);
   Digests digests;
   for (const auto& network : networks_) {
     const FlatGroup& group = network->group;

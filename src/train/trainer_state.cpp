@@ -58,9 +58,12 @@ std::string Trainer::digest() const {
 }
 
 void Trainer::compare_replicas(const std::string& when) const {
+  await_device(communicator_);
   Digests digests;
   for (const auto& t : trained_) t->group.add_digests(t->group.name(), digests);
-  for (const auto& a : averages_) a->add_digests("averaged " + a->name(), digests);
+  // Their running moments are estimated by ranks that need them (estimate_average_moments).
+  for (const auto& a : averages_)
+    digests.add_flat("averaged " + a->name() + ".", a->layout(), a->parameters(), false);
   for (const auto& t : trained_) t->optimizer->add_digests(digests);
   TensorMap state;
   rates_.save(state);

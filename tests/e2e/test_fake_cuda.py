@@ -96,7 +96,7 @@ def test_recorded_chains_on_two_gpus_equal_unrecorded_ones_on_one(straight, gpus
 def test_recorded_chains_save_kernel_launches(gpus):
     counts = {}
     for graph in "off", "on":
-        gpus.trained(None, *OBJECTIVES["ebm"], "evaluate.every=0", f"performance.cuda_graph={graph}", counts=gpus.folder / graph)
+        gpus.trained(None, *OBJECTIVES["ebm"], "evaluate.every=0", "train.audit_every=0", f"performance.cuda_graph={graph}", counts=gpus.folder / graph)
         counts[graph] = json.loads((gpus.folder / f"{graph}.0").read_text())
     assert "graph" not in counts["off"]["calls"]
     assert counts["on"]["calls"]["graph"] == 12 * 2 * 4 - 3  # steps, microbatches, Langevin steps; warm-ups

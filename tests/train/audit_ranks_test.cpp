@@ -54,6 +54,17 @@ TEST(AuditsInTheDefaultMode, FindNothingInASoundTraining) {
   EXPECT_FALSE(found.has_value()) << found->what;
 }
 
+// Rank 0 alone estimates the running moments of the averaged generator, for its samples.
+TEST(AuditsAndSamples, AllowRunningMomentsOfAveragesOnRankZeroOnly) {
+  AuditedTraining training(reproducible(testing::experiment_with(testing::BufferKind::kBatchNorm)),
+                           testing::kPass, 1);
+  for (int i = 0; i < 3; ++i) {
+    if (world().rank() == 0) static_cast<void>(training.trainer().sample(4));
+    const auto found = training.run(1);
+    EXPECT_FALSE(found.has_value()) << found->what;
+  }
+}
+
 // The rank that is wrong is named if there is a majority.
 void expect_suspects(const AuditedTraining::Found& found, int rank) {
   if (world().size() > 2) {
