@@ -38,7 +38,7 @@ class RunAuditor {
   int ranks_;
   const Experiment& experiment_;
   std::shared_ptr<const Dataset> dataset_;
-  const MicrobatchPlan& plan_;
+  MicrobatchPlan plan_;  // a copy: a rescue may replace the trainer
   Order order_;
   std::int64_t first_step_;
   std::int64_t confirmed_;
