@@ -41,7 +41,7 @@ def killed_run(program, local, *arguments, step=3):
 
 
 def resume(program, run, steps, *arguments, ranks=2):
-    program.train(ranks, *SAME_BITS, *RARE, *arguments, "--resume", run, f"train.steps={steps}")
+    return program.train(ranks, *SAME_BITS, *RARE, *arguments, "--resume", run, f"train.steps={steps}")
 
 
 def test_killed_run_continues_from_its_copy(program):
@@ -69,10 +69,10 @@ def test_damaged_copy_is_not_used(program):
     for copy in copies(local):
         flip(copy / "state.safetensors", 5000)
     saved = step_of(checkpoint(run))
-    resume(program, run, step_of(newest) + 2, f"checkpoint.local={local}")
+    result = resume(program, run, step_of(newest) + 2, f"checkpoint.local={local}")
     [(source, step)] = resumed(run)
     assert source == str(checkpoint(run, saved)) and int(step) == saved
-    assert f"skipping the checkpoint {newest}" in (run / "log.txt").read_text() or saved >= step_of(newest)
+    assert f"skipping the checkpoint {newest}" in result.stderr
 
 
 def test_newer_checkpoint_is_preferred(program):
