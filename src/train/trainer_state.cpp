@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <functional>
 #include <set>
 
 #include "core/error.h"
@@ -36,24 +35,18 @@ std::map<std::string, std::string> saved_config(
   return saved;
 }
 
-// Calls `take` with the bytes of each tensor: networks, then the objective's state.
-void for_each_state(const std::vector<std::unique_ptr<TrainedNetwork>>& networks,
-                    const Objective& objective, const std::function<void(Bytes)>& take) {
-  const auto pass = [&](const at::Tensor& tensor) {
-    const at::Tensor flat = tensor.detach().to(at::kCPU).contiguous();
-    take({static_cast<const std::byte*>(flat.const_data_ptr()), flat.nbytes()});
-  };
-  for (const auto& t : networks) pass(t->group.values());
-  TensorMap state;
-  objective.save(state);
-  for (const auto& [name, tensor] : state) pass(tensor);
-}
-
 }  // namespace
 
 std::string Trainer::digest() const {
   Sha256 sha;
-  for_each_state(trained_, *objective_, [&](Bytes bytes) { sha.update(bytes); });
+  const auto add = [&](const at::Tensor& tensor) {
+    const at::Tensor flat = tensor.detach().to(at::kCPU).contiguous();
+    sha.update({static_cast<const std::byte*>(flat.const_data_ptr()), flat.nbytes()});
+  };
+  for (const auto& t : trained_) add(t->group.values());
+  TensorMap state;
+  objective_->save(state);
+  for (const auto& [name, tensor] : state) add(tensor);
   return sha.hex();
 }
 
