@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # Common code of local.sh, mpirun.sh and slurm.sbatch: program, arguments, signals and exit codes. They source it with
 # `launch` set to this folder.
+#
+# Commands are substituted with `...` where a signal may come: bash 5.2 ends a script with a syntax error if it runs a trap
+# while it parses $(...).
 # shellcheck source=launch/cores.sh
 source "${launch:?}/cores.sh"
 # shellcheck source=launch/restarts.sh
@@ -25,10 +28,10 @@ find_valley() {
   fi
   for candidate in "${VALLEY_BUILD:-$launch/../build}/valley" "$launch/../../../bin/valley"; do
     [[ -x "$candidate" ]] || continue
-    valley="$(builtin cd -- "$(dirname -- "$candidate")" && pwd)/valley"
+    valley=`builtin cd -- "${candidate%/*}" && pwd`/valley
     return
   done
-  valley="$(command -v valley)" ||
+  valley=`command -v valley` ||
     fail 66 "no valley in $launch/../build, $launch/../../../bin or on the PATH; build it with launch/build.sh, or set VALLEY"
 }
 
@@ -36,7 +39,9 @@ find_valley() {
 # mpirun would make other hosts search libraries in that folder. Empty if there is none.
 find_mpirun() {
   mpirun="${MPIRUN:-mpirun}"
-  [[ -n "${MPIRUN:-}" || ! -x "$(dirname "$valley")/mpirun" ]] || mpirun="$(dirname "$valley")/mpirun"
+  local folder="${valley%/*}"
+  [[ "$valley" == */* ]] || folder=.
+  [[ -n "${MPIRUN:-}" || ! -x "$folder/mpirun" ]] || mpirun="$folder/mpirun"
   command -v "$mpirun" >/dev/null || mpirun=""
 }
 
@@ -64,7 +69,7 @@ choose_temporary_folder() {
 
 # Sets VALLEY_LAUNCH_ID, which identifies the exit.json of a start.
 new_launch_id() {
-  VALLEY_LAUNCH_ID="$(hostname)-$$-$(date +%s%N)"
+  VALLEY_LAUNCH_ID=`hostname`-$$-`date +%s%N`
   export VALLEY_LAUNCH_ID
 }
 
@@ -100,9 +105,9 @@ value_of() { # KEY
 # Prints the largest number of ranks up to LIMIT that can share the micro-batches evenly.
 ranks_that_work() { # LIMIT
   local ranks="$1" batch microbatch reproducible
-  batch="$(value_of train.global_batch)"
-  microbatch="$(value_of train.microbatch)"
-  reproducible="$(value_of train.reproducible)"
+  batch=`value_of train.global_batch`
+  microbatch=`value_of train.microbatch`
+  reproducible=`value_of train.reproducible`
   [[ "$microbatch" == null ]] || batch=$((batch / microbatch))
   while ((batch % ranks != 0)) || { [[ "$reproducible" == true ]] && ((ranks & (ranks - 1))); }; do
     ranks=$((ranks - 1))
@@ -114,7 +119,7 @@ ranks_that_work() { # LIMIT
 make_plan() {
   local code=0
   # Messages and plan are one text, because a temporary file may not fit on the disk.
-  plan="$("$valley" train "${arguments[@]}" --dry-run --json 2>&1)" || code=$?
+  plan=`"$valley" train "${arguments[@]}" --dry-run --json 2>&1` || code=$?
   if ((code != 0)); then
     printf '%s\n' "$plan" >&2
     exit "$code"
@@ -135,7 +140,7 @@ recorded() { # SED_SCRIPT
 restored_code() { # CODE
   case "$1" in 0 | 2 | 6[456] | 7[0123456]) echo "$1" && return ;; esac
   local own
-  own="$(recorded 's/.*"exit_code": \([0-9]*\).*/\1/p')"
+  own=`recorded 's/.*"exit_code": \([0-9]*\).*/\1/p'`
   # The launcher's code for a killed rank says more than 76 (rank lost).
   if [[ -n "$own" && "$own" != 76 ]]; then
     echo "$own"
@@ -155,10 +160,11 @@ repeater=""
 
 # Succeeds if a process catches or blocks USR1; otherwise USR1 would kill it.
 takes_usr1() {
-  local mask
-  while read -r mask; do
+  local name mask
+  while read -r name mask; do
+    [[ "$name" == SigCgt: || "$name" == SigBlk: ]] || continue
     ((16#$mask & 1 << 9)) && return 0 # explicit, because `return` in a trap uses the status before the trap
-  done < <(sed -n 's/^Sig\(Cgt\|Blk\):[[:space:]]*//p' "/proc/$1/status" 2>/dev/null)
+  done 2>/dev/null <"/proc/$1/status"
   return 1
 }
 
@@ -236,7 +242,7 @@ run_job() { # HARD_SIGNAL COMMAND...
   [[ -z "$repeater" ]] || kill "$repeater" 2>/dev/null || true
   repeater=""
   child=""
-  code="$(restored_code "$code")"
+  code=`restored_code "$code"`
   # shellcheck disable=SC2034
   ((interrupts < 2)) || code=130
 }

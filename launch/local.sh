@@ -29,9 +29,9 @@ prepare "$@"
 choose_ranks() {
   local limit
   make_plan
-  limit="$(value_of usable_gpus)"
-  ((limit > 0)) || limit="$(count_cores)"
-  ranks="$(ranks_that_work "$limit")"
+  limit=`value_of usable_gpus`
+  ((limit > 0)) || limit=`count_cores`
+  ranks=`ranks_that_work "$limit"`
   ((ranks == limit)) || say "using $ranks ranks instead of $limit, because ranks must share train.global_batch and train.microbatch evenly"
 }
 

@@ -99,12 +99,13 @@ slots_of() { # LINE
 }
 
 check_hosts_again() {
-  local line slots=0 names=""
+  local line own answers slots=0 names=""
   say "asking ${#all_lines[@]} hosts whether they work"
   ask_hosts "${all_lines[@]}"
   lines=(${answering[@]+"${answering[@]}"})
   if ((${#lines[@]} == 0)); then
-    say "no host answers: $(head -n 3 "$work"/answer-* 2>/dev/null | tr '\n' ' ')"
+    answers=`head -n 3 "$work"/answer-* 2>/dev/null` || true
+    say "no host answers: ${answers//$'\n'/ }"
     return 1
   fi
   if ((${#lines[@]} == ${#all_lines[@]})); then
@@ -112,12 +113,13 @@ check_hosts_again() {
     return 0
   fi
   for line in "${lines[@]}"; do
-    slots=$((slots + $(slots_of "$line")))
+    own=`slots_of "$line"`
+    slots=$((slots + own))
     names+=" ${line%%[[:space:]]*}"
   done
   [[ -z "${RANKS:-}" ]] || ((slots < RANKS)) || slots="$RANKS"
   [[ -n "${plan:-}" ]] || make_plan
-  limit="$(ranks_that_work "$slots")"
+  limit=`ranks_that_work "$slots"`
   present="$work/hosts" regrow_file="$work/regrow"
   printf '%s\n' "${lines[@]}" >"$present"
   say "continuing with ${#lines[@]} of ${#all_lines[@]} hosts ($names ); ranks: $limit"

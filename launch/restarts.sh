@@ -53,13 +53,15 @@ has_lost_rank() { # CODE
 name_of_host() { echo "$1"; } # ITEM
 
 is_suspect() { # ITEM
-  [[ "$suspects" == *" $(name_of_host "$1") "* ]]
+  local name
+  name=`name_of_host "$1"`
+  [[ "$suspects" == *" $name "* ]]
 }
 
 # Notes the host that exit.json blames for wrong results, if it blames one.
 note_suspect() {
   local host
-  host="$(recorded 's/^ *"suspect_host": "\([^"]*\)".*/\1/p')"
+  host=`recorded 's/^ *"suspect_host": "\([^"]*\)".*/\1/p'`
   [[ -z "$host" ]] || suspects+="$host "
 }
 
@@ -94,7 +96,7 @@ pause_before_restart() { # SECONDS
 # Fails with a message if this host has a problem that would stop a run.
 check_this_host() {
   local report
-  report="$(timeout 60 "$valley" doctor --quick --out "$out" 2>&1)" && return 0
+  report=`timeout 60 "$valley" doctor --quick --out "$out" 2>&1` && return 0
   grep -F FAIL <<<"$report" >&2 || printf '%s\n' "$report" >&2
   say "this host has a problem, so that the job is not started again"
   return 1
@@ -116,11 +118,11 @@ watch_for_hosts() {
 
 # Runs the job until it ends for another reason than a lost rank, and sets `code`.
 train_with_restarts() {
-  local before reason="" idle=0 pause=1
+  local before after reason="" idle=0 pause=1
   while :; do
     new_launch_id
     export VALLEY_RESTARTED_AFTER="$reason"
-    before="$(newest_state)"
+    before=`newest_state`
     start_job
     ((restarts > 0)) || return 0
     if ((code == 75 && !asked)) && [[ -n "$regrow_file" && -e "$regrow_file" ]]; then
@@ -131,10 +133,12 @@ train_with_restarts() {
       continue
     fi
     has_lost_rank "$code" && ((!asked)) || return 0
-    reason="$(recorded 's/^ *"why": "\(.*\)",\{0,1\}$/\1/p' | sed 's/\\"/"/g')"
+    reason=`recorded 's/^ *"why": "\(.*\)",\{0,1\}$/\1/p'`
+    reason="${reason//\\\"/\"}"
     reason="${reason:-the launcher ended with code $code}"
     note_suspect
-    if [[ "$(newest_state)" == "$before" ]]; then
+    after=`newest_state`
+    if [[ "$after" == "$before" ]]; then
       idle=$((idle + 1))
     else
       idle=0 pause=1

@@ -105,6 +105,40 @@ def test_shellcheck_accepts_launch_scripts():
     assert result.returncode == 0, result.stdout
 
 
+STORM = """
+set -euo pipefail
+launch={launch} out={folder} valley=true arguments=() code=0 restarts=1 job=0
+source "$launch/common.sh"
+check_hosts_again() {{ return 0; }}
+start_job() {{ run_job KILL true; }}
+# Ends after a round without a signal: `asked` makes the next start end with 75.
+while [[ ! -e {folder}/enough ]]; do
+  asked=0
+  train_with_restarts
+  note_suspect
+  make_plan
+  takes_usr1 "$BASHPID"
+done
+"""
+
+
+def test_signals_at_any_time_do_not_break_the_scripts(tmp_path):
+    """bash 5.2 ends a script with a syntax error if it runs a trap while it parses $(...): once in some hundred signals."""
+    script = tmp_path / "storm.sh"
+    script.write_text(STORM.format(launch=LAUNCH, folder=tmp_path))
+    with subprocess.Popen(["bash", script], stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(0.3)
+        for _ in range(1500):
+            if process.poll() is not None:
+                break
+            process.send_signal(signal.SIGUSR1)
+            time.sleep(0.001)
+        (tmp_path / "enough").touch()
+        error = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, error[-2000:]
+    assert set(error.splitlines()) == {"launch: USR1: stopping with a checkpoint"}
+
+
 def test_same_command_resumes_on_ranks_that_share_the_batch(local, program):
     # Four microbatches, so 1, 2 or 4 ranks.
     ranks = max(n for n in (1, 2, 4) if n <= CORES)
