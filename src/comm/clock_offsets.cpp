@@ -7,6 +7,7 @@
 #include <limits>
 #include <string>
 
+#include "comm/gather.h"
 #include "core/hash.h"
 #include "flight/flight_recorder.h"
 
@@ -20,12 +21,6 @@ std::int64_t kernel_id() {
   std::string text;
   std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), text);
   return static_cast<std::int64_t>(hash64(text));
-}
-
-at::Tensor gathered(Communicator& host, const at::Tensor& own) {
-  const at::Tensor all = at::empty({host.size(), own.size(0)}, own.options());
-  host.all_gather(own, all)->wait();
-  return all;
 }
 
 }  // namespace
@@ -52,8 +47,8 @@ std::vector<ClockOffset> measure_clock_offsets(Communicator& host) {
     host.barrier();
     times[1] = monotonic_seconds();
   }
-  const at::Tensor all = gathered(host, own);
-  const at::Tensor kernels = gathered(host, kernel);
+  const at::Tensor all = gather_from_ranks(host, own);
+  const at::Tensor kernels = gather_from_ranks(host, kernel);
   const auto times_of = [&](std::int64_t rank) {
     const double* const from = all.const_data_ptr<double>() + rank * 2 * kBarriers;
     std::vector<BarrierTimes> times;

@@ -1,7 +1,5 @@
 #include "run/local_copies.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/full.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +9,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <span>
 #include <system_error>
 
 #include "core/error.h"
@@ -51,7 +50,7 @@ std::string folder_name(const std::string& hash, std::size_t launch) {
 }
 
 // Why `folder` may not be trusted or used; "" if it is a directory that only this user can read.
-std::string fault_of(const fs::path& folder) {
+std::string obstacle_in(const fs::path& folder) {
   struct ::stat status {};
   if (::lstat(folder.c_str(), &status) != 0) return std::strerror(errno);
   if (!S_ISDIR(status.st_mode)) return "it is not a directory";
@@ -71,12 +70,12 @@ void make_private_folder(const fs::path& folder) {
   }
   if (::mkdir(folder.c_str(), kPrivate) != 0 && errno != EEXIST)
     throw file_error("making the directory", folder.string(), errno, true);
-  if (const std::string fault = fault_of(folder); !fault.empty())
+  if (const std::string fault = obstacle_in(folder); !fault.empty())
     throw Error(ExitCode::kCannotWrite, "{}: {}", folder.string(), fault);
 }
 
 std::optional<fs::path> newest_copy(const fs::path& folder, const std::vector<Rescue>& rescues) {
-  if (!fault_of(folder).empty()) return std::nullopt;
+  if (!obstacle_in(folder).empty()) return std::nullopt;
   return newest_good_checkpoint(folder,
                                 [&](const fs::path& copy) { return !is_undone(copy, rescues); });
 }
@@ -84,16 +83,11 @@ std::optional<fs::path> newest_copy(const fs::path& folder, const std::vector<Re
 constexpr std::uint64_t kMaxStateBytes = std::uint64_t{1} << 40U;
 
 // The file of rank `root`, read once, on every rank.
-TensorFile broadcast_tensors(Communicator& comm, const fs::path& file, int root) {
+TensorFile broadcast_tensors(World& world, const fs::path& file, int root) {
   std::string text;
-  if (comm.rank() == root) text = read_file(file, {.max_bytes = kMaxStateBytes});
-  const at::Tensor size = at::full({1}, static_cast<std::int64_t>(text.size()), at::kLong);
-  comm.broadcast(size, root)->wait();
-  const at::Tensor bytes = at::empty({*size.const_data_ptr<std::int64_t>()}, at::kByte);
-  if (comm.rank() == root) std::memcpy(bytes.mutable_data_ptr(), text.data(), text.size());
-  comm.broadcast(bytes, root)->wait();
-  return parse_safetensors({static_cast<const std::byte*>(bytes.const_data_ptr()), bytes.nbytes()},
-                           file.string());
+  if (world.rank() == root) text = read_file(file, {.max_bytes = kMaxStateBytes});
+  text = world.broadcast(text, root);
+  return parse_safetensors(std::as_bytes(std::span(text)), file.string());
 }
 
 }  // namespace
@@ -144,9 +138,8 @@ Checkpoint LocalCopies::read() {
   if (has_copy_) checkpoint = read_checkpoint(found_);
   if (all_have_copy_) return checkpoint;
   // All ranks take part in a broadcast; those that have read the copy drop the result.
-  Communicator& comm = world_.host();
-  TensorFile model = broadcast_tensors(comm, found_ / "model.safetensors", holder_);
-  TensorFile state = broadcast_tensors(comm, found_ / "state.safetensors", holder_);
+  TensorFile model = broadcast_tensors(world_, found_ / "model.safetensors", holder_);
+  TensorFile state = broadcast_tensors(world_, found_ / "state.safetensors", holder_);
   if (has_copy_) return checkpoint;
   checkpoint.step = step_;
   checkpoint.model = std::move(model);
@@ -173,7 +166,7 @@ std::optional<fs::path> LocalCopies::open(const std::string& run_path, std::int6
   const fs::path all = experiment_.checkpoint.local;
   const std::string prefix = name.substr(0, name.find('-') + 1);
   try {
-    if (!earlier_.empty() && fault_of(earlier_).empty()) {
+    if (!earlier_.empty() && obstacle_in(earlier_).empty()) {
       const std::vector<fs::path> copies = list_checkpoints(earlier_);
       const bool is_taken_over =
           !copies.empty() && checkpoint_step(copies.back()).value_or(0) <= step;

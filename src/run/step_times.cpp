@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "comm/gather.h"
 #include "flight/flight_recorder.h"
 #include "plan/step_cost.h"
 
@@ -88,11 +89,10 @@ void StepTimes::find_peak() {
 std::vector<std::vector<double>> StepTimes::gather(const std::vector<double>& own) {
   const auto n = static_cast<std::int64_t>(own.size());
   const at::Tensor in = at::empty({n}, at::kDouble);
-  const at::Tensor out = at::empty({world_.size(), n}, at::kDouble);
   std::ranges::copy(own, in.mutable_data_ptr<double>());
-  world_.host().all_gather(in, out)->wait();
+  const at::Tensor rows = gather_from_ranks(world_.host(), in);
   std::vector<std::vector<double>> all;
-  for (const double* row = out.const_data_ptr<double>(); all.size() < hosts_.size(); row += n)
+  for (const double* row = rows.const_data_ptr<double>(); all.size() < hosts_.size(); row += n)
     all.emplace_back(row, row + n);
   return all;
 }

@@ -1,6 +1,5 @@
 #include "train/audit.h"
 
-#include <ATen/ops/empty.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/ranges.h>
@@ -8,6 +7,8 @@
 #include <algorithm>
 #include <map>
 #include <set>
+
+#include "comm/gather.h"
 
 namespace valley {
 namespace {
@@ -17,7 +18,7 @@ struct Disagreement {
   std::vector<int> others;    // all ranks without a majority
 };
 
-// How ranks disagree about tensor `i`.
+// The ranks that agree about tensor `i`, and those that do not.
 Disagreement disagreement_about(std::size_t i, const std::vector<std::vector<Digest>>& ranks) {
   std::map<std::uint32_t, std::vector<int>> holders;
   for (std::size_t r = 0; r < ranks.size(); ++r)
@@ -47,13 +48,10 @@ void await_device(Communicator& communicator) {
 }
 
 at::Tensor gather_rows(Communicator& communicator, const at::Tensor& own) {
-  const at::Tensor in = own.contiguous().to(communicator.device());
-  std::vector<std::int64_t> shape{communicator.size()};
-  shape.insert(shape.end(), own.sizes().begin(), own.sizes().end());
-  const at::Tensor out = at::empty(shape, in.options());
-  communicator.all_gather(in, out)->wait();
+  const at::Tensor all =
+      gather_from_ranks(communicator, own.contiguous().to(communicator.device()));
   await_device(communicator);
-  return out.to(at::kCPU);
+  return all.to(at::kCPU);
 }
 
 void compare_replicas(Communicator& communicator, const Digests& own, const std::string& when) {
