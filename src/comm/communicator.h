@@ -18,10 +18,21 @@ namespace valley {
 
 enum class ReduceOp { kSum, kMin, kMax };
 
+// A collective that is queued on a device. Any thread may ask; the answers do not block.
+class DeviceCall {
+ public:
+  virtual ~DeviceCall() = default;
+  // Work of this rank that was queued before the collective has ended.
+  [[nodiscard]] virtual bool is_reached() const = 0;
+  [[nodiscard]] virtual bool is_done() const = 0;
+};
+
 // A pending collective.
 class Work {
  public:
   virtual ~Work() = default;
+  // Null if the collective had ended when the call that made it returned.
+  [[nodiscard]] virtual std::shared_ptr<const DeviceCall> on_device() const { return nullptr; }
   // Orders work queued later on the calling stream after the collective. Does not block the host
   // for CUDA tensors.
   virtual void wait() = 0;

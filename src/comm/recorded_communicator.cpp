@@ -2,23 +2,33 @@
 
 #include <utility>
 
+#include "comm/device_calls.h"
 #include "flight/flight_recorder.h"
 
 namespace valley {
 namespace {
 
-// The recorder knows a call as long as this lives.
+// The recorder knows a call as long as this lives, or until it has ended on the device.
 class Call {
  public:
   Call(int channel, const CollectiveCall& call)
       : channel_(channel), number_(flight_recorder().enter(channel, call)) {}
-  ~Call() { flight_recorder().leave(channel_, number_); }
+  ~Call() {
+    if (!has_left_) flight_recorder().leave(channel_, number_);
+  }
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
+
+  void leave_to_device() {
+    flight_recorder().leave_to_device(channel_, number_);
+    has_left_ = true;
+  }
+  std::int64_t number() const { return number_; }
 
  private:
   int channel_;
   std::int64_t number_;
+  bool has_left_ = false;
 };
 
 CollectiveCall call_of(CollectiveKind kind, const at::Tensor& tensor, int detail) {
@@ -40,20 +50,20 @@ class RecordedCommunicator final : public Communicator {
   std::string name() const override { return inner_->name(); }
 
   std::unique_ptr<Work> all_reduce(const at::Tensor& tensor, ReduceOp op) override {
-    const Call call(channel_, call_of(CollectiveKind::kAllReduce, tensor, static_cast<int>(op)));
-    return inner_->all_reduce(tensor, op);
+    return record(call_of(CollectiveKind::kAllReduce, tensor, static_cast<int>(op)),
+                  [&] { return inner_->all_reduce(tensor, op); });
   }
   std::unique_ptr<Work> tree_reduce(const at::Tensor& tensor) override {
-    const Call call(channel_, call_of(CollectiveKind::kTreeReduce, tensor, 0));
-    return inner_->tree_reduce(tensor);
+    return record(call_of(CollectiveKind::kTreeReduce, tensor, 0),
+                  [&] { return inner_->tree_reduce(tensor); });
   }
   std::unique_ptr<Work> broadcast(const at::Tensor& tensor, int root) override {
-    const Call call(channel_, call_of(CollectiveKind::kBroadcast, tensor, root));
-    return inner_->broadcast(tensor, root);
+    return record(call_of(CollectiveKind::kBroadcast, tensor, root),
+                  [&] { return inner_->broadcast(tensor, root); });
   }
   std::unique_ptr<Work> all_gather(const at::Tensor& in, const at::Tensor& out) override {
-    const Call call(channel_, call_of(CollectiveKind::kAllGather, in, 0));
-    return inner_->all_gather(in, out);
+    return record(call_of(CollectiveKind::kAllGather, in, 0),
+                  [&] { return inner_->all_gather(in, out); });
   }
   void barrier() override {
     const Call call(channel_, {CollectiveKind::kBarrier, "", 0, 0, 0});
@@ -66,8 +76,21 @@ class RecordedCommunicator final : public Communicator {
   void abort(const std::string& why, int exit_code) override { inner_->abort(why, exit_code); }
 
  private:
+  template <typename Make>
+  std::unique_ptr<Work> record(const CollectiveCall& recorded, const Make& make) {
+    Call call(channel_, recorded);
+    std::unique_ptr<Work> work = make();
+    if (auto on_device = work->on_device()) {
+      if (!device_calls_) device_calls_ = std::make_unique<DeviceCalls>(channel_);
+      call.leave_to_device();
+      device_calls_->add(call.number(), std::move(on_device));
+    }
+    return work;
+  }
+
   std::unique_ptr<Communicator> inner_;
   int channel_;
+  std::unique_ptr<DeviceCalls> device_calls_;  // null until a call is queued
 };
 
 }  // namespace

@@ -7,8 +7,8 @@
 
 namespace valley {
 
-// `channel`: 0 for the host communicator of a World, 1 for that of its device. On GPUs a call is
-// left when it is queued.
+// `channel`: 0 for the host communicator of a World, 1 for that of its device. Calls that are
+// queued on a device are followed there (comm/device_calls.h).
 [[nodiscard]] std::unique_ptr<Communicator> record_calls(std::unique_ptr<Communicator> communicator,
                                                          int channel);
 

@@ -85,23 +85,25 @@ std::vector<std::string> main_calls(const Json& threads, std::int64_t pid) {
   return {};
 }
 
-FlightRank rank_from(const Json& json) {
+FlightRank rank_from(const Json& record) {
   FlightRank r;
-  r.rank = whole<int>(json.at("rank"));
-  r.host = json.at("host").get<std::string>();
-  r.pid = whole(json.at("pid"));
-  r.step = whole(json.at("step"));
-  r.phase = json.at("phase").get<std::string>();
-  r.activity = json.at("activity").get<std::string>();
-  r.activity_s = json.at("activity_s").get<double>();
-  const Json& collectives = json.at("collectives");
-  if (!collectives.empty()) {
-    const Json& last = collectives.back();
+  r.rank = whole<int>(record.at("rank"));
+  r.host = record.at("host").get<std::string>();
+  r.pid = whole(record.at("pid"));
+  r.step = whole(record.at("step"));
+  r.phase = record.at("phase").get<std::string>();
+  r.activity = record.at("activity").get<std::string>();
+  r.activity_s = record.at("activity_s").get<double>();
+  // The first one that it is in, else the last one. On GPUs later ones may be queued.
+  for (const Json& c : record.at("collectives")) {
+    if (c.at("entered_s_ago").is_null()) continue;
     r.collective =
-        fmt::format("{} {}", last.at("collective").get<std::string>(), whole(last.at("number")));
-    if (last.at("left_s_ago").is_null()) r.inside_s = last.at("entered_s_ago").get<double>();
+        fmt::format("{} {}", c.at("collective").get<std::string>(), whole(c.at("number")));
+    if (!c.at("left_s_ago").is_null()) continue;
+    r.inside_s = c.at("entered_s_ago").get<double>();
+    break;
   }
-  r.calls = main_calls(json.at("threads"), r.pid);
+  r.calls = main_calls(record.at("threads"), r.pid);
   return r;
 }
 

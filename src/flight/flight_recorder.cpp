@@ -10,9 +10,10 @@
 namespace valley {
 namespace {
 
-TraceEvent event_of(const RecordedCollective& c) {
+// The call of the host, until it is queued on a GPU.
+TraceEvent event_of(const RecordedCollective& c, double end_s) {
   return {TraceRow::kCollectives, name_of(c.call.kind), c.phase, c.step,
-          c.call.bytes,           c.entered_s,          c.left_s};
+          c.call.bytes,           c.called_s,           end_s};
 }
 
 // The end of an activity, of those that have a row. Waiting for images belongs to the next step.
@@ -71,26 +72,83 @@ std::int64_t FlightRecorder::enter(int channel, const CollectiveCall& call) {
   const double now = monotonic_seconds();
   const std::lock_guard lock(mutex_);
   ChannelPosition& position = state_.channels.at(static_cast<std::size_t>(channel));
-  ++position.entered;
-  ring_[recorded_++ % kKept] = {channel, position.entered, call, state_.phase, state_.step, now, 0};
+  const bool is_entered = position.left == position.called;  // no other one is in front of it
+  ++position.called;
+  is_calling_.at(static_cast<std::size_t>(channel)) = true;
+  if (is_entered) position.entered = position.called;
+  ring_[recorded_++ % kKept] = {channel,     position.called,      call, state_.phase, state_.step,
+                                now,         is_entered ? now : 0,
+                                /*left_s=*/0};
   count_progress();
-  return position.entered;
+  return position.called;
+}
+
+RecordedCollective* FlightRecorder::find(int channel, std::int64_t number) {
+  for (std::uint64_t back = 1; back <= std::min<std::uint64_t>(recorded_, kKept); ++back) {
+    RecordedCollective& entry = ring_[(recorded_ - back) % kKept];
+    if (entry.channel == channel && entry.number == number) return &entry;
+  }
+  return nullptr;
+}
+
+void FlightRecorder::end(int channel, std::int64_t number, double now) {
+  ChannelPosition& position = state_.channels.at(static_cast<std::size_t>(channel));
+  for (std::uint64_t back = 1; back <= std::min<std::uint64_t>(recorded_, kKept); ++back) {
+    RecordedCollective& entry = ring_[(recorded_ - back) % kKept];
+    if (entry.channel != channel || entry.number > number) continue;
+    if (entry.left_s > 0) break;
+    entry.left_s = now;
+    if (entry.entered_s == 0) entry.entered_s = now;
+  }
+  position.left = std::max(position.left, number);
+  position.entered = std::max(position.entered, number);
+  count_progress();
+  // A call that blocks the host, such as a barrier, behind others that were queued.
+  const bool is_next = position.called == position.left + 1 && position.entered == position.left;
+  if (!is_next || !is_calling_.at(static_cast<std::size_t>(channel))) return;
+  position.entered = position.called;
+  if (RecordedCollective* entry = find(channel, position.called)) entry->entered_s = now;
 }
 
 void FlightRecorder::leave(int channel, std::int64_t number) {
   const double now = monotonic_seconds();
   const std::lock_guard lock(mutex_);
+  is_calling_.at(static_cast<std::size_t>(channel)) = false;
+  end(channel, number, now);
+  const RecordedCollective* entry = find(channel, number);
+  if (entry == nullptr) return;
+  collective_seconds() += now - entry->called_s;
+  if (trace_recorder().is_on()) trace_recorder().add(event_of(*entry, now));
+}
+
+void FlightRecorder::leave_to_device(int channel, std::int64_t number) {
+  const double now = monotonic_seconds();
+  const std::lock_guard lock(mutex_);
+  is_calling_.at(static_cast<std::size_t>(channel)) = false;
   ChannelPosition& position = state_.channels.at(static_cast<std::size_t>(channel));
-  position.left = std::max(position.left, number);
-  for (std::uint64_t back = 1; back <= std::min<std::uint64_t>(recorded_, kKept); ++back) {
-    RecordedCollective& entry = ring_[(recorded_ - back) % kKept];
-    if (entry.channel != channel || entry.number != number) continue;
-    entry.left_s = now;
-    collective_seconds() += now - entry.entered_s;
-    if (trace_recorder().is_on()) trace_recorder().add(event_of(entry));
-    break;
-  }
+  position.entered = std::min(position.entered, number - 1);
   count_progress();
+  RecordedCollective* entry = find(channel, number);
+  if (entry == nullptr) return;
+  entry->entered_s = 0;
+  collective_seconds() += now - entry->called_s;
+  if (trace_recorder().is_on()) trace_recorder().add(event_of(*entry, now));
+}
+
+void FlightRecorder::reach(int channel, std::int64_t number) {
+  const double now = monotonic_seconds();
+  const std::lock_guard lock(mutex_);
+  ChannelPosition& position = state_.channels.at(static_cast<std::size_t>(channel));
+  if (position.entered >= number) return;
+  position.entered = number;
+  if (RecordedCollective* entry = find(channel, number)) entry->entered_s = now;
+  count_progress();
+}
+
+void FlightRecorder::end_on_device(int channel, std::int64_t number) {
+  const double now = monotonic_seconds();
+  const std::lock_guard lock(mutex_);
+  end(channel, number, now);
 }
 
 void FlightRecorder::set_step(std::int64_t step) {
@@ -124,13 +182,25 @@ FlightRecorder::State FlightRecorder::state() const {
   return copy;
 }
 
-std::vector<RecordedCollective> FlightRecorder::collectives(std::size_t most) const {
+std::vector<RecordedCollective> FlightRecorder::collectives() const {
   const std::lock_guard lock(mutex_);
-  const std::uint64_t n = std::min<std::uint64_t>({recorded_, kKept, most});
-  std::vector<RecordedCollective> newest;
-  newest.reserve(n);
-  for (std::uint64_t i = recorded_ - n; i < recorded_; ++i) newest.push_back(ring_[i % kKept]);
-  return newest;
+  const std::uint64_t n = std::min<std::uint64_t>(recorded_, kKept);
+  std::vector<RecordedCollective> kept;
+  kept.reserve(n);
+  for (std::uint64_t i = recorded_ - n; i < recorded_; ++i) kept.push_back(ring_[i % kKept]);
+  return kept;
+}
+
+std::vector<RecordedCollective> FlightRecorder::entered_collectives(std::size_t most) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<RecordedCollective> entered;
+  for (std::uint64_t back = 1;
+       back <= std::min<std::uint64_t>(recorded_, kKept) && entered.size() < most; ++back) {
+    const RecordedCollective& entry = ring_[(recorded_ - back) % kKept];
+    if (entry.entered_s > 0) entered.push_back(entry);
+  }
+  std::ranges::reverse(entered);
+  return entered;
 }
 
 double& collective_seconds() {

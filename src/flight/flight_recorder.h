@@ -49,14 +49,18 @@ struct RecordedCollective {
   CollectiveCall call;
   const char* phase = "";
   std::int64_t step = 0;
-  double entered_s = 0;  // on the monotonic clock of the host
+  double called_s = 0;   // on the monotonic clock of the host
+  double entered_s = 0;  // 0: not yet
   double left_s = 0;     // 0: not yet
 };
 
-// Position of a rank in the sequence of collectives of a channel.
+// Position of a rank in the sequence of collectives of a channel. A collective that was queued on a
+// GPU is entered when the GPU reaches it, and left when it has ended there; others are entered when
+// they are called.
 struct ChannelPosition {
-  std::int64_t entered = 0;  // number of the last collective that was entered
-  std::int64_t left = 0;     // and of the last one that was left
+  std::int64_t called = 0;   // numbers of the last collective that was called,
+  std::int64_t entered = 0;  // the last one that was entered,
+  std::int64_t left = 0;     // and the last one that was left
 };
 
 class FlightRecorder {
@@ -67,6 +71,12 @@ class FlightRecorder {
   // Any thread. Returns the number for `leave`.
   std::int64_t enter(int channel, const CollectiveCall& call);
   void leave(int channel, std::int64_t number);
+  // The host has queued the collective.
+  void leave_to_device(int channel, std::int64_t number);
+  // The device has reached a collective that was queued; all before it have ended there.
+  void reach(int channel, std::int64_t number);
+  // This one and all before it have ended on the device.
+  void end_on_device(int channel, std::int64_t number);
 
   // The training step and phase that later collectives belong to.
   void set_step(std::int64_t step);
@@ -83,12 +93,20 @@ class FlightRecorder {
   };
   [[nodiscard]] State state() const;
   // The newest collectives, oldest first.
-  [[nodiscard]] std::vector<RecordedCollective> collectives(std::size_t most = kKept) const;
+  [[nodiscard]] std::vector<RecordedCollective> collectives() const;
+  // The newest of those that were entered, oldest first.
+  [[nodiscard]] std::vector<RecordedCollective> entered_collectives(std::size_t most) const;
 
  private:
+  // Null if newer ones have replaced it.
+  RecordedCollective* find(int channel, std::int64_t number);
+  // Marks those of the channel up to `number` that have not been left.
+  void end(int channel, std::int64_t number, double now);
+
   mutable std::mutex mutex_;
   std::array<RecordedCollective, kKept> ring_;
   std::uint64_t recorded_ = 0;
+  std::array<bool, kChannels> is_calling_{};  // the host is inside the last call
   State state_;
 };
 

@@ -81,7 +81,7 @@ RankReport make_rank_report(int rank, const FlightRecorder& recorder) {
   report.machine = this_machine();
   report.pid = getpid();
   report.state = recorder.state();
-  report.collectives = recorder.collectives(kReportedCollectives);
+  report.collectives = recorder.entered_collectives(kReportedCollectives);
   const double now = monotonic_seconds();
   report.activity_s = report.state.activity_s > 0 ? now - report.state.activity_s : 0;
   return report;
@@ -91,7 +91,8 @@ std::string to_json_line(const RankReport& r) {
   Json calls = Json::array();
   for (const RecordedCollective& c : r.collectives) calls.push_back(call_json(c));
   Json channels = Json::array();
-  for (const ChannelPosition& p : r.state.channels) channels.push_back({p.entered, p.left});
+  for (const ChannelPosition& p : r.state.channels)
+    channels.push_back({p.called, p.entered, p.left});
   return write_json(Json({{"rank", r.rank},
                           {"host", r.host},
                           {"machine", r.machine},
@@ -124,8 +125,9 @@ std::optional<RankReport> parse_rank_report(const std::string& line) {
     const Json& channels = json.at("channels");
     if (!channels.is_array() || channels.size() != r.state.channels.size()) return std::nullopt;
     for (std::size_t i = 0; i < channels.size(); ++i) {
-      r.state.channels[i].entered = channels[i].at(0).get<std::int64_t>();
-      r.state.channels[i].left = channels[i].at(1).get<std::int64_t>();
+      r.state.channels[i].called = channels[i].at(0).get<std::int64_t>();
+      r.state.channels[i].entered = channels[i].at(1).get<std::int64_t>();
+      r.state.channels[i].left = channels[i].at(2).get<std::int64_t>();
     }
     for (const Json& call : json.at("calls")) r.collectives.push_back(call_from(call));
     return r;

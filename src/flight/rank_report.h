@@ -10,7 +10,7 @@
 
 namespace valley {
 
-// Collectives that a report has of each channel: ranks may be apart by fewer.
+// Collectives that a report has: ranks may be apart by fewer.
 inline constexpr std::size_t kReportedCollectives = 64;
 
 struct RankReport {
@@ -20,7 +20,7 @@ struct RankReport {
   std::int64_t pid = 0;
   FlightRecorder::State state;
   double activity_s = 0;                        // duration of the activity
-  std::vector<RecordedCollective> collectives;  // the newest ones
+  std::vector<RecordedCollective> collectives;  // the newest that were entered
 };
 
 // Host name and namespaces: containers of a host may have networks and processes of their own.

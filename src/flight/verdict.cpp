@@ -165,15 +165,25 @@ HangKind kind_of(Activity activity) {
 // Ranks that have not entered the collective in which the others wait.
 std::optional<Verdict> judge_late(const std::vector<RankView>& views, const Wait& wait) {
   std::vector<const RankView*> late;
+  bool all_have_called = true;
   for (const RankView& view : views) {
     if (!view.report) continue;
     const ChannelPosition& p = view.report->state.channels[static_cast<std::size_t>(wait.channel)];
-    if (p.entered < wait.number) late.push_back(&view);
+    if (p.entered >= wait.number) continue;
+    late.push_back(&view);
+    all_have_called = all_have_called && p.called >= wait.number;
   }
   if (late.empty()) return std::nullopt;
   Verdict verdict;
   describe_wait(wait, verdict);
   for (const RankView* view : late) verdict.ranks.push_back(view->rank);
+  if (all_have_called) {
+    verdict.kind = HangKind::kComputing;
+    verdict.text = fmt::format("{} {} kernels or copies on {} GPU that do not end{}",
+                               ranks_text(late), late.size() == 1 ? "has" : "have",
+                               late.size() == 1 ? "its" : "their", waiting_text(wait, verdict));
+    return verdict;
+  }
   const RankReport& first = *late.front()->report;
   verdict.kind = kind_of(first.state.activity);
   verdict.text = fmt::format("{} {} been {} for {:.0f} s in step {}{}", ranks_text(late),

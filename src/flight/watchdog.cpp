@@ -48,8 +48,12 @@ OrderedJson collective_json(const RecordedCollective& c, double now) {
                       {"bytes", c.call.bytes},
                       {"phase", c.phase},
                       {"step", c.step},
-                      {"entered_s_ago", now - c.entered_s}};
-  json["left_s_ago"] = c.left_s > 0 ? OrderedJson(now - c.left_s) : OrderedJson(nullptr);
+                      {"called_s_ago", now - c.called_s}};
+  const auto ago = [now](double then) {
+    return then > 0 ? OrderedJson(now - then) : OrderedJson(nullptr);
+  };
+  json["entered_s_ago"] = ago(c.entered_s);
+  json["left_s_ago"] = ago(c.left_s);
   return json;
 }
 

@@ -49,9 +49,40 @@ class Event {
   void hold_back(const CUDAStream& stream) const {
     CHECK_CUDA(cudaStreamWaitEvent(stream.stream(), event_, 0));
   }
+  // False also after an error of the device, which the calls that train report. Any thread, even
+  // while another one captures a graph.
+  bool has_passed() const {
+    cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
+    cudaThreadExchangeStreamCaptureMode(&mode);
+    const cudaError_t state = cudaEventQuery(event_);
+    cudaThreadExchangeStreamCaptureMode(&mode);
+    if (state != cudaSuccess) static_cast<void>(cudaGetLastError());
+    return state == cudaSuccess;
+  }
 
  private:
   cudaEvent_t event_ = nullptr;
+};
+
+// The moments of one collective.
+class NcclCall final : public DeviceCall {
+ public:
+  explicit NcclCall(at::Device device) : device_(device) {}
+
+  Event ready;  // recorded before the collective
+  Event done;
+
+  bool is_reached() const override { return has_passed(ready); }
+  bool is_done() const override { return has_passed(done); }
+
+ private:
+  // Another thread must not make a context on GPU 0.
+  bool has_passed(const Event& event) const {
+    const c10::cuda::CUDAGuard on_device(device_);
+    return event.has_passed();
+  }
+
+  at::Device device_;
 };
 
 ncclDataType_t nccl_type(at::ScalarType type) {
@@ -139,17 +170,18 @@ class NcclCommunicator final : public Communicator {
 
 class NcclWork final : public Work {
  public:
-  NcclWork(NcclCommunicator& communicator, const CUDAStream& stream) : communicator_(communicator) {
-    done_.record(stream);
-  }
+  NcclWork(NcclCommunicator& communicator, std::shared_ptr<const NcclCall> call)
+      : communicator_(communicator), call_(std::move(call)) {}
+
   void wait() override {
     communicator_.check_health();
-    done_.hold_back(c10::cuda::getCurrentCUDAStream(communicator_.device().index()));
+    call_->done.hold_back(c10::cuda::getCurrentCUDAStream(communicator_.device().index()));
   }
+  std::shared_ptr<const DeviceCall> on_device() const override { return call_; }
 
  private:
   NcclCommunicator& communicator_;
-  Event done_;
+  std::shared_ptr<const NcclCall> call_;
 };
 
 NcclCommunicator::NcclCommunicator(Communicator& host, at::Device device,
@@ -241,14 +273,15 @@ template <typename Enqueue>
 std::unique_ptr<Work> NcclCommunicator::queue(std::initializer_list<at::Tensor> tensors,
                                               Enqueue enqueue) {
   const c10::cuda::CUDAGuard on_device(device_);
-  Event ready;
-  ready.record(c10::cuda::getCurrentCUDAStream(device_.index()));
-  ready.hold_back(stream_);
+  const auto call = std::make_shared<NcclCall>(device_);
+  call->ready.record(c10::cuda::getCurrentCUDAStream(device_.index()));
+  call->ready.hold_back(stream_);
   enqueue();
+  call->done.record(stream_);
   for (const at::Tensor& tensor : tensors) {
     c10::cuda::CUDACachingAllocator::recordStream(tensor.storage().data_ptr(), stream_);
   }
-  return std::make_unique<NcclWork>(*this, stream_);
+  return std::make_unique<NcclWork>(*this, call);
 }
 
 std::unique_ptr<Work> NcclCommunicator::all_reduce(const at::Tensor& tensor, ReduceOp op) {

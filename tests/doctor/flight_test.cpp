@@ -5,6 +5,7 @@
 #include <climits>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,6 +47,29 @@ TEST(ExplainFlight, ReadsARecord) {
   ASSERT_EQ(found.ranks.size(), 1U);
   EXPECT_EQ(found.ranks[0].collective, "all-reduce 984");
   EXPECT_EQ(found.ranks[0].calls, (std::vector<std::string>{"poll", "MPI_Allreduce"}));
+}
+
+TEST(ExplainFlight, TakesTheCollectiveThatTheGpuIsIn) {
+  const TemporaryFolder folder;
+  json queued = record();
+  json& calls = queued["collectives"];
+  const auto call = [](int number, const json& entered, const json& left) {
+    return json{{"collective", "tree reduction"},
+                {"number", number},
+                {"entered_s_ago", entered},
+                {"left_s_ago", left}};
+  };
+  calls = {call(7, 12.5, 12.25), call(8, 12.0, nullptr), call(9, nullptr, nullptr)};
+  put_file(folder / "rank-0.json", queued.dump());
+  calls[1] = call(8, nullptr, nullptr);
+  put_file(folder / "rank-1.json", queued.dump());
+  const FlightExplanation found = explain_flight(folder.path());
+  ASSERT_EQ(found.ranks.size(), 2U);
+  EXPECT_EQ(found.ranks[0].collective, "tree reduction 8");
+  EXPECT_EQ(found.ranks[0].inside_s, 12.0);
+  // Before the next one; what was queued is not entered.
+  EXPECT_EQ(found.ranks[1].collective, "tree reduction 7");
+  EXPECT_EQ(found.ranks[1].inside_s, std::nullopt);
 }
 
 TEST(ExplainFlight, NumbersThatCannotBeAreRejectedWithTheFile) {

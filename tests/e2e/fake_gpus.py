@@ -33,8 +33,8 @@ class FakeGpus(Program):
         """BEGAN trains on 16x16 images, which take half the time; other networks need larger ones."""
         return self.config if any(word.startswith("model.") for word in arguments) else self.config_16
 
-    def start(self, *arguments, ranks=None, gpus=None, **settings):
-        environment = [f"VALLEY_FAKE_{name.upper()}={value}" for name, value in settings.items()]
+    def start(self, *arguments, ranks=None, gpus=None, variables=(), **settings):
+        environment = [*variables, *(f"VALLEY_FAKE_{name.upper()}={value}" for name, value in settings.items())]
         return Call([*launcher(ranks), "env", f"VALLEY_BUILD={BUILD}", *environment, RUN, str(gpus or ranks or 1), VALLEY,
                      *map(str, arguments)], self.folder, WAITING)
 

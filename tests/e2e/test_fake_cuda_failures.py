@@ -1,5 +1,6 @@
 """Failures of runs on fake GPUs (tests/fake_cuda): exit codes, messages and remaining files."""
 
+import json
 import os
 import re
 import signal
@@ -45,6 +46,34 @@ def test_collective_that_hangs_ends_at_the_timeout(gpus, number):
     result = gpus.train(2, "performance.rank_timeout=4", fail=f"nccl-hang:{number}@1", expect=RANK_LOST)
     assert time.monotonic() - begin < 60
     assert "performance.rank_timeout" in result.stderr
+
+
+@pytest.mark.cores(2)
+@pytest.mark.parametrize("fault, kind, ranks, text", [
+    ("launch-hang:400@1", "computing", [1], r"rank 1 \(host .*\) has kernels or copies on its GPU that do not end"),
+    ("nccl-hang:200@1", "network", [], "all ranks are in "),
+    (None, "loader", [1], r"rank 1 \(host .*\) has been waiting for images"),
+])
+def test_watchdog_tells_what_a_gpu_waits_for(gpus, failing_calls, fault, kind, ranks, text):
+    """Collectives are queued long before the GPU takes part in them."""
+    disk = () if fault else (f"LD_PRELOAD={failing_calls}", "FAIL_CALLS=pread:shard-00000.h5:1000:300", "FAIL_RANK=1")
+    with gpus.start_training(2, "train.steps=100000", "checkpoint.every=1000000", "evaluate.every=1000000", "train.hang_timeout=4",
+                             variables=disk, **({"fail": fault} if fault else {})) as call:
+        result = call.wait(120)
+        end = time.monotonic() + 10
+        while call.processes() and time.monotonic() < end:
+            time.sleep(0.1)
+        assert not call.processes()
+    assert result.code == RANK_LOST, result.stderr
+    assert re.match(text, gpus.end()["why"]), gpus.end()["why"]
+    record = json.loads((gpus.newest() / "flight/rank-0.json").read_text())
+    assert (record["verdict"]["kind"], record["verdict"]["ranks"]) == (kind, ranks)
+    inside = [c for c in record["collectives"] if c["entered_s_ago"] is not None and c["left_s_ago"] is None]
+    assert [c["channel"] for c in inside] == ["device"]
+    assert inside[0]["collective"] in record["verdict"]["collective"] and str(inside[0]["number"]) in record["verdict"]["collective"]
+    explained = gpus.call("doctor", "--flight", gpus.newest()).stdout
+    assert f"rank 0: step {record['step']}, phase {record['phase']}: in {inside[0]['collective']} {inside[0]['number']}" in explained \
+        or kind == "network"
 
 
 @pytest.mark.cores(2)

@@ -35,10 +35,6 @@ namespace {
 
 constexpr std::size_t kGradients = 1000;  // elements: smaller sums are not gradients
 
-[[noreturn]] void hang() {
-  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
-}
-
 }  // namespace
 }  // namespace valley::fake
 

@@ -54,9 +54,11 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
                                    {block.x, block.y, block.z}, arguments);
   if (!task) give_up("a kernel was launched that cannot run here: " + whole);
   const bool fails = fails_now("launch");
+  const bool hangs = fails_now("launch-hang");
   count_call("kernel", stream);
-  return note(stream_of(stream).add([task = std::move(task), fails] {
+  return note(stream_of(stream).add([task = std::move(task), fails, hangs] {
     count_work("kernel");
+    if (hangs) hang();
     if (fails) {
       set_sticky_error(cudaErrorIllegalAddress);
     } else {

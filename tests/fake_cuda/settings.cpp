@@ -1,11 +1,13 @@
 #include "settings.h"
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <sstream>
+#include <thread>
 #include <vector>
 
 namespace valley::fake {
@@ -67,6 +69,10 @@ bool fails_now(const char* what) {
     if (fault.number == number || (fault.what == "malloc" && fault.number < number)) return true;
   }
   return false;
+}
+
+void hang() {
+  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
 }
 
 void give_up(const std::string& why) {

@@ -23,6 +23,9 @@ const Settings& settings();
 // a comma-separated list of WHAT:N or WHAT:N@RANK, with N counted from 1.
 bool fails_now(const char* what);
 
+// Never returns: the stream that runs this stands still.
+[[noreturn]] __attribute__((visibility("default"))) void hang();
+
 // Prints why the fake device cannot continue and ends the process.
 [[noreturn]] __attribute__((visibility("default"))) void give_up(const std::string& why);
 

@@ -17,13 +17,15 @@ RankView view_of(int rank, std::int64_t left, bool is_inside,
   report.state.step = 12;
   report.state.activity = activity;
   report.activity_s = 61;
-  report.state.channels[0] = {left + (is_inside ? 1 : 0), left};
-  for (std::int64_t n = 1; n <= left + (is_inside ? 1 : 0); ++n)
+  const std::int64_t entered = left + (is_inside ? 1 : 0);
+  report.state.channels[0] = {entered, entered, left};
+  for (std::int64_t n = 1; n <= entered; ++n)
     report.collectives.push_back({0,
                                   n,
                                   {CollectiveKind::kAllReduce, "float", 100 * n, 400 * n, 0},
                                   "D",
                                   12,
+                                  1,
                                   1,
                                   n <= left ? 2.0 : 0.0});
   view.report = report;
@@ -47,6 +49,18 @@ TEST(Verdict, NamesARankThatComputes) {
   const Verdict verdict = judge({view_of(0, 3, true), view_of(1, 2, false)});
   EXPECT_EQ(verdict.kind, HangKind::kComputing);
   EXPECT_EQ(verdict.ranks, std::vector<int>{1});
+}
+
+TEST(Verdict, NamesARankWhoseGpuDoesNotReachTheCollective) {
+  RankView slow = view_of(1, 2, false, Activity::kLoader);
+  slow.report->state.channels[0].called = 5;  // queued
+  const Verdict verdict = judge({view_of(0, 2, true), slow});
+  EXPECT_EQ(verdict.kind, HangKind::kComputing);
+  EXPECT_EQ(verdict.ranks, std::vector<int>{1});
+  EXPECT_EQ(verdict.text,
+            "rank 1 (host n0, process 1001) has kernels or copies on its GPU that do not end; rank "
+            "0 (host n0, process 1000) waits in all-reduce 3 of 300 float (1.2 KiB) in phase D of "
+            "step 12");
 }
 
 TEST(Verdict, NamesAStoppedRank) {
