@@ -29,14 +29,14 @@ class ConditionalGan : public testing::SmallGan {
 };
 
 TEST_F(ConditionalGan, BalancedClassesAreUniformAndDependOnThePositionOnly) {
-  constexpr std::int64_t kMany = 5000;
-  const Microbatch all = labeled(0, kMany);
+  constexpr std::int64_t kDraws = 5000;
+  const Microbatch all = labeled(0, kDraws);
   for (const RandomStream latents : {RandomStream::kLatentD, RandomStream::kLatentG}) {
     const at::Tensor drawn = classes().generated(all, latents);
     const at::Tensor counts = at::bincount(drawn);
     ASSERT_EQ(counts.size(0), kDrawnLabels);
-    EXPECT_GT(counts.min().item<std::int64_t>(), kMany / kDrawnLabels - 120);  // 4 deviations
-    EXPECT_LT(counts.max().item<std::int64_t>(), kMany / kDrawnLabels + 120);
+    EXPECT_GT(counts.min().item<std::int64_t>(), kDraws / kDrawnLabels - 120);  // 4 deviations
+    EXPECT_LT(counts.max().item<std::int64_t>(), kDraws / kDrawnLabels + 120);
     const at::Tensor part = classes().generated(labeled(100, 50), latents);
     EXPECT_TRUE(at::equal(part, drawn.narrow(0, 100, 50)));
   }

@@ -219,9 +219,9 @@ TEST_F(DbnObjective, PseudoLikelihoodDrawsUnitsUniformly) {
   const at::NoGradGuard no_grad;
   rbm->weight().zero_();
   rbm->visible_bias().copy_(at::tensor({-3.0, -1.0, 1.0, 3.0}));
-  constexpr std::int64_t kMany = 4000;
-  const Microbatch many({}, {5, at::zeros({}, at::kLong), 0, kMany, 1});
-  const ImageMeasures found = compute_measures(*rbm, {at::ones({kMany, 4}), {}}, many);
+  constexpr std::int64_t kImages = 4000;
+  const Microbatch many({}, {5, at::zeros({}, at::kLong), 0, kImages, 1});
+  const ImageMeasures found = compute_measures(*rbm, {at::ones({kImages, 4}), {}}, many);
   const at::Tensor expected = at::log_sigmoid(rbm->visible_bias()).sum();
   EXPECT_NEAR(found[2].second.mean().item<double>(), expected.item<double>(), 0.4);
   EXPECT_EQ(std::get<0>(at::_unique(found[2].second.detach().round())).size(0), 4);
