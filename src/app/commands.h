@@ -17,6 +17,7 @@ void add_completion_command(CLI::App& app);
 void add_doctor_command(CLI::App& app);
 void add_energy_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
+void add_infer_command(CLI::App& app);
 void add_report_command(CLI::App& app);
 void add_restore_command(CLI::App& app);
 void add_runs_command(CLI::App& app);

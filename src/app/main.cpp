@@ -156,6 +156,7 @@ int run(int argc, char** argv) {
   add_evaluate_command(app);
   add_energy_command(app);
   add_classify_command(app);
+  add_infer_command(app);
   add_report_command(app);
   add_runs_command(app);
   add_bench_command(app);

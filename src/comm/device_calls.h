@@ -9,7 +9,7 @@
 
 namespace valley {
 
-// A thread looks at the queued calls ten times per second. It is no part of the watchdog's threads:
+// A thread looks at the queued calls ten times per second. It is not one of the watchdog's threads:
 // a driver that hangs may block it.
 class DeviceCalls {
  public:

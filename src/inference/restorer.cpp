@@ -7,6 +7,7 @@
 #include "inference/chain_restorer.h"
 #include "inference/code_search.h"
 #include "inference/gibbs_restorer.h"
+#include "inference/grid_restorer.h"
 #include "inference/latent_search.h"
 #include "inference/projection.h"
 #include "methods/adversarial/autoencoder_gan.h"
@@ -25,8 +26,8 @@ std::string choose_method(bool has_autoencoder, bool is_rbm, bool is_noisy) {
 }  // namespace
 
 const std::vector<std::string>& restore_methods() {
-  static const std::vector<std::string> kMethods{"auto",     "code",   "gibbs",  "gradient",
-                                                 "langevin", "latent", "project"};
+  static const std::vector<std::string> kMethods{"auto",     "code",   "gibbs",   "gradient",
+                                                 "langevin", "latent", "min-sum", "project"};
   return kMethods;
 }
 
@@ -58,19 +59,29 @@ std::unique_ptr<Restorer> make_restorer(const SavedModel& saved, const ImageEner
           saved.file.string());
     return make_gibbs_restorer(*dbn, request, energy.device());
   }
+  const ChainRequest& chain = request.chain;
+  const auto refuse_chain_settings = [&] {
+    if (chain.step_size || chain.noise || chain.clamp)
+      throw Error(ExitCode::kUsage,
+                  "--step-size, --chain-noise and --clamp are for gradient and langevin, not for "
+                  "--method {}: leave them out",
+                  method);
+  };
+  const auto check_steps = [&](std::int64_t max) {
+    if (chain.steps && (*chain.steps < 1 || *chain.steps > max))
+      throw Error(ExitCode::kUsage, "--steps {}: it must be from 1 to {}", *chain.steps, max);
+  };
+  if (method == "min-sum") {
+    refuse_chain_settings();
+    check_steps(kMaxGridRounds);
+    return make_grid_restorer(request);
+  }
   if (gan == nullptr)
     throw Error(ExitCode::kUsage,
                 "--method {} is for models with {}, but {} has none; take gradient or langevin",
                 method, method == "latent" ? "a generator" : "an autoencoder", saved.file.string());
-  const ChainRequest& chain = request.chain;
-  if (chain.step_size || chain.noise || chain.clamp)
-    throw Error(ExitCode::kUsage,
-                "--step-size, --chain-noise and --clamp are for gradient and langevin, not for "
-                "--method {}: leave them out",
-                method);
-  if (chain.steps && (*chain.steps < 1 || *chain.steps > kMaxProjectionSteps))
-    throw Error(ExitCode::kUsage, "--steps {}: it must be from 1 to {}", *chain.steps,
-                kMaxProjectionSteps);
+  refuse_chain_settings();
+  check_steps(kMaxProjectionSteps);
   if (method == "latent")
     return make_latent_search(*saved.model, latent_draw(saved.options), request, energy.device());
   return method == "code" ? make_code_search(*gan, request, energy.device())

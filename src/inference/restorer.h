@@ -63,7 +63,7 @@ struct RestoreRequest {
   std::optional<std::int64_t> restarts;  // further initial latents of method "latent"
 };
 
-// "auto", "code", "gibbs", "gradient", "langevin", "latent", "project"
+// "auto", "code", "gibbs", "gradient", "langevin", "latent", "min-sum", "project"
 [[nodiscard]] const std::vector<std::string>& restore_methods();
 
 // `saved` and its `energy` must outlive the result. "auto" is "gibbs" for a single restricted

@@ -10,7 +10,7 @@ import tomllib
 import pytest
 from program import REPOSITORY, VALLEY, bits, checkpoint
 
-COMMANDS = [[], ["train"], ["sample"], ["evaluate"], ["energy"], ["classify"], ["restore"], ["report"], ["runs"], ["doctor"],
+COMMANDS = [[], ["train"], ["sample"], ["evaluate"], ["energy"], ["classify"], ["infer"], ["restore"], ["report"], ["runs"], ["doctor"],
             ["completion"], ["bench"], ["bench", "step"], ["bench", "loader"], ["bench", "allreduce"],
             ["shard"], *(["shard", name] for name in ("build", "verify", "info", "peek", "subset", "split", "merge", "reshard", "export",
                                                   "dedupe", "diff"))]

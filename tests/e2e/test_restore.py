@@ -98,7 +98,7 @@ def test_mask_marks_the_drawn_pixels(restore, program, gan, name):
     assert numpy.array_equal(tensors["unknown"][0] == 1, expected)
 
 
-@pytest.mark.parametrize("method", ["code", "project", "gradient", "langevin"])
+@pytest.mark.parametrize("method", ["code", "project", "gradient", "langevin", "min-sum"])
 def test_known_pixels_are_bitwise_unchanged_and_unknown_ones_restored(restore, gan, method):
     tensors, _ = restore(gan, "--box", "9,4,12,10", "--method", method, "--steps", "3")
     known = tensors["unknown"] == 0
@@ -151,6 +151,13 @@ def test_weight_sets_influence_of_noisy_pixels(restore, gan, method):
         tensors, _ = restore(gan, "--noise", "0.2", "--method", method, "--weight", weight, "--steps", "3")
         ends[weight] = abs(tensors["restored"].astype(int) - tensors["damaged"]).mean()
     assert ends["1e9"] < 0.01 < 1 < ends["1e-9"]
+
+
+def test_min_sum_removes_noise_without_a_model(restore, ebm):
+    tensors, answer = restore(ebm, "--noise", "0.2", "--method", "min-sum")
+    assert answer["method"].startswith("min-sum: 40 rounds")
+    assert answer["all"]["restored"]["psnr"] > answer["all"]["damaged"]["psnr"] + 3
+    assert len(numpy.unique(tensors["restored"])) <= 64
 
 
 def test_same_seed_gives_the_same_bytes(restore, program, ebm):

@@ -43,6 +43,17 @@ TEST(Restorer, EveryListedMethodWorksForSomeModel) {
   }
 }
 
+TEST(Restorer, MinSumTakesNoSettingsOfChains) {
+  RestoreRequest request;
+  request.method = "min-sum";
+  EXPECT_EQ(method_of(toy_ebm(), request), "min-sum");
+  request.chain.steps = 0;
+  EXPECT_NE(rejected(toy_ebm(), request).find("--steps 0"), std::string::npos);
+  request.chain = {};
+  request.chain.noise = 0.1;
+  EXPECT_NE(rejected(toy_ebm(), request).find("--chain-noise"), std::string::npos);
+}
+
 TEST(Restorer, MethodsOfOtherModelsAndUnknownOnesAreRejected) {
   RestoreRequest request;
   request.method = "code";

@@ -12,7 +12,7 @@ from valley_program import REPOSITORY, build_faces, train, valley
 
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
 NAMES = [str(path.relative_to(REPOSITORY)) for path in DOCUMENTS]
-COMMANDS = {"train", "sample", "evaluate", "energy", "restore", "classify", "report", "doctor", "completion",
+COMMANDS = {"train", "sample", "evaluate", "energy", "restore", "classify", "infer", "report", "doctor", "completion",
             *("shard " + name for name in ("build", "verify", "info", "peek", "subset", "split", "merge", "reshard", "export", "dedupe", "diff")),
             *("bench " + name for name in ("step", "loader", "allreduce"))}
 # A command up to the end of the line, a comment, a quote or a shell operator.

@@ -177,7 +177,8 @@ void add_method_options(CLI::App& command, RestoreRequest& r) {
                   "code: fit the autoencoder's code; project: apply the autoencoder; gradient: "
                   "descend the energy; langevin: the same with noise; gibbs: resample the unknown "
                   "pixels of a deep belief network; latent: find the generator's latent vector, "
-                  "also of intact images; auto: the default of the model and the damage")
+                  "also of intact images; min-sum: smooth areas with edges, without the model; auto: the "
+                  "default of the model and the damage")
       ->check(CLI::IsMember(restore_methods()))
       ->capture_default_str();
   command.add_option("--steps", r.chain.steps, "Number of steps of the method")
