@@ -317,7 +317,7 @@ class EnergyBlock(nn.Module):
 
 
 class Energy(nn.Module):
-    """[B, C, S, S] in [0, 1] -> [B]: low where images are likely."""
+    """[B, C, S, S] in [0, 1] -> [B]: low where images are likely. With classes it is the marginal of E(x, y)."""
 
     def __init__(self, options: dict) -> None:
         super().__init__()
@@ -334,8 +334,14 @@ class Energy(nn.Module):
         for outputs, halves in shapes:
             self.blocks.append(EnergyBlock(inputs, outputs, halves, options))
             inputs = outputs
-        self.output = nn.Linear(inputs, 1)
+        self.labels = options.get("labels", 0)
+        self.output = nn.Linear(inputs, max(1, self.labels))
+
+    def class_energies(self, x: Tensor) -> Tensor:
+        """E(x, y): [B, labels]."""
+        x = self.blocks(F.leaky_relu(self.input(x), LEAK))
+        return self.output(F.relu(x).sum(dim=(2, 3)))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.blocks(F.leaky_relu(self.input(x), LEAK))
-        return self.output(F.relu(x).sum(dim=(2, 3))).squeeze(1)
+        energies = self.class_energies(x)
+        return -torch.logsumexp(-energies, 1) if self.labels else energies.squeeze(1)

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <set>
 #include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "core/weighted_list.h"
@@ -30,10 +33,11 @@ class Mixture final : public Dataset {
     for (const WeightedDataset& part : parts_)
       fingerprint_ += fmt::format("{}{:.6g} of {}", fingerprint_.empty() ? "" : ", ",
                                   part.weight / sum, part.dataset->fingerprint());
-    const auto& names = first().class_names();
-    const bool has_names = std::ranges::all_of(
-        parts_, [&names](const auto& part) { return part.dataset->class_names() == names; });
-    if (has_names) class_names_ = names;
+    // Parts without class names, such as images without labels, do not count.
+    std::set<std::vector<std::string>> names;
+    for (const WeightedDataset& part : parts_)
+      if (!part.dataset->class_names().empty()) names.insert(part.dataset->class_names());
+    if (names.size() == 1) class_names_ = *names.begin();
   }
 
   [[nodiscard]] std::uint64_t size() const override { return ends_.empty() ? 0 : ends_.back(); }

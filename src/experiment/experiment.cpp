@@ -211,6 +211,10 @@ void Experiment::resolve(const Schema& schema) {
   require_validation_possible(*this, schema, *checked);
 }
 
+bool Experiment::accepts_unlabeled() const {
+  return objective.method().accepts_unlabeled(objective);
+}
+
 std::int64_t Experiment::needed_labels() const {
   return objective.method().needed_labels(objective, model);
 }

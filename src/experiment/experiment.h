@@ -160,6 +160,8 @@ struct Experiment {
 
   // Number of classes that the data must have labels of; 0: labels are not read.
   [[nodiscard]] std::int64_t needed_labels() const;
+  // True if training images may lack such labels.
+  [[nodiscard]] bool accepts_unlabeled() const;
 
   // Compute options of the networks during training.
   [[nodiscard]] ComputeOptions compute() const;

@@ -2,15 +2,18 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
 #include "inference/energy_chains.h"
 #include "methods/ebm/energy_model.h"
+#include "samplers/langevin_step.h"
 #include "samplers/replay_buffer.h"
 
 namespace valley {
@@ -47,14 +50,22 @@ double metadata_number(const SavedModel& saved, const std::string& key, double m
 class ChainSource final : public SampleSource {
  public:
   ChainSource(const EnergyModel& model, const ModelOptions& options,
-              const LangevinSettings& settings, at::Device device)
-      : model_(model), options_(options), settings_(settings), device_(device) {}
+              const LangevinSettings& settings, at::Device device, ClassOfSeed class_of)
+      : model_(model),
+        options_(options),
+        settings_(settings),
+        device_(device),
+        class_of_(model.energy().labels() > 0 ? std::move(class_of) : ClassOfSeed()) {}
 
   [[nodiscard]] at::Tensor pixels(std::uint64_t first, std::int64_t n) const override {
     std::vector<at::Tensor> parts;
     for (std::int64_t i = 0; i < n; i += kBatch)
       parts.push_back(batch(first + static_cast<std::uint64_t>(i), std::min(kBatch, n - i)));
     return at::cat(parts);
+  }
+
+  [[nodiscard]] std::int64_t label(std::uint64_t seed) const override {
+    return class_of_ ? class_of_(seed) : -1;
   }
 
   [[nodiscard]] at::Device device() const override { return device_; }
@@ -65,14 +76,30 @@ class ChainSource final : public SampleSource {
                            at::full({}, static_cast<std::int64_t>(first), at::kLong).to(device_),
                            0};
     const at::Tensor start = noise_images(first, n, options_, device_);
-    return pixels_from_chains(run_langevin(model_.energy(), start, settings_, place).images)
-        .to(at::kCPU);
+    return pixels_from_chains(run(first, start, place).images).to(at::kCPU);
+  }
+
+  [[nodiscard]] Chains run(std::uint64_t first, const at::Tensor& start,
+                           const ChainPlace& place) const {
+    const EnergyNetwork& network = model_.energy();
+    if (!class_of_) return run_langevin(network, start, settings_, place);
+    std::vector<std::int64_t> classes;
+    for (std::int64_t i = 0; i < start.size(0); ++i)
+      classes.push_back(class_of_(first + static_cast<std::uint64_t>(i)));
+    const at::Tensor labels = at::tensor(classes, at::kLong).to(device_).unsqueeze(1);
+    const FrozenNetwork frozen(network);
+    return run_langevin(
+        [&](const at::Tensor& images) {
+          return network.class_energies(images).gather(1, labels).squeeze(1);
+        },
+        start, settings_, place);
   }
 
   const EnergyModel& model_;
   ModelOptions options_;
   LangevinSettings settings_;
   at::Device device_;
+  ClassOfSeed class_of_;  // empty: E(x)
 };
 
 }  // namespace
@@ -106,9 +133,9 @@ LangevinSettings trained_chain_settings(const SavedModel& saved,
 
 std::unique_ptr<SampleSource> make_chain_source(const EnergyModel& model,
                                                 const ModelOptions& options,
-                                                const LangevinSettings& settings,
-                                                at::Device device) {
-  return std::make_unique<ChainSource>(model, options, settings, device);
+                                                const LangevinSettings& settings, at::Device device,
+                                                ClassOfSeed class_of) {
+  return std::make_unique<ChainSource>(model, options, settings, device, std::move(class_of));
 }
 
 }  // namespace valley

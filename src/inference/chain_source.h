@@ -20,10 +20,12 @@ namespace valley {
                                                       std::optional<std::int64_t> steps);
 
 // Sample i takes its random numbers from Philox streams kSampleLatent (start) and kSampleChain
-// (steps) at position i, with key 0. `model` must outlive the source.
+// (steps) at position i, with key 0. The chains descend E(x), or with `class_of`, for a model with
+// classes, E(x, y) of each sample's class. `model` must outlive the source.
 [[nodiscard]] std::unique_ptr<SampleSource> make_chain_source(const EnergyModel& model,
                                                               const ModelOptions& options,
                                                               const LangevinSettings& settings,
-                                                              at::Device device);
+                                                              at::Device device,
+                                                              ClassOfSeed class_of = {});
 
 }  // namespace valley

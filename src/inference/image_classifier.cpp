@@ -1,10 +1,14 @@
 #include "inference/image_classifier.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/json_text.h"
 #include "methods/dbn/networks.h"
+#include "methods/ebm/energy_model.h"
 
 namespace valley {
 namespace {
@@ -28,14 +32,35 @@ class BeliefClassifier final : public ImageClassifier {
   at::Device device_;
 };
 
+// Exhaustive search: E(x, y) of each class.
+class EnergyClassifier final : public ImageClassifier {
+ public:
+  EnergyClassifier(const EnergyNetwork& network, at::Device device)
+      : network_(network), device_(device) {}
+  [[nodiscard]] at::Tensor scores(const at::Tensor& images) const override {
+    const at::NoGradGuard no_grad;
+    return -network_.class_energies(images);
+  }
+  [[nodiscard]] std::int64_t classes() const override { return network_.labels(); }
+  [[nodiscard]] std::string method() const override { return "energies E(x, y) of the classes"; }
+  [[nodiscard]] at::Device device() const override { return device_; }
+
+ private:
+  const EnergyNetwork& network_;
+  at::Device device_;
+};
+
 }  // namespace
 
 std::unique_ptr<ImageClassifier> make_image_classifier(const SavedModel& saved, at::Device device) {
+  const auto* ebm = dynamic_cast<const EnergyModel*>(saved.model.get());
+  if (ebm != nullptr && ebm->energy().labels() > 0)
+    return std::make_unique<EnergyClassifier>(ebm->energy(), device);
   const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(saved.model.get());
   if (dbn == nullptr) {
     throw Error(ExitCode::kUsage,
-                "{}: a model \"{}\" has no classes; use a deep belief network (model.name = "
-                "\"dbn\") that was trained with model.labels",
+                "{}: a model \"{}\" does not tell classes; use an EBM or a deep belief network "
+                "(model.name = \"ebm\" or \"dbn\") that was trained with model.labels",
                 saved.file.string(), saved.options.name);
   }
   if (dbn->labels() == 0) {

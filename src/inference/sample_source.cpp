@@ -73,7 +73,7 @@ std::unique_ptr<SampleSource> make_sample_source(const SavedModel& saved, at::De
                                                  ClassOfSeed class_of) {
   if (const auto* energy = dynamic_cast<const EnergyModel*>(saved.model.get())) {
     return make_chain_source(*energy, saved.options, trained_chain_settings(saved, chain_steps),
-                             device);
+                             device, std::move(class_of));
   }
   if (const auto* dbn = dynamic_cast<const DeepBeliefNetwork*>(saved.model.get())) {
     const GibbsSettings settings{chain_steps.value_or(kGibbsSteps), {}, false};

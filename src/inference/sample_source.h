@@ -44,8 +44,8 @@ using ClassOfSeed = std::function<std::int64_t(std::uint64_t seed)>;
 // Samples of a saved model, which must outlive the source: by its generator; for an energy by
 // Langevin chains (inference/chain_source.h), by default of the length of training's chains; for a
 // deep belief network by Gibbs chains (inference/gibbs_source.h), by default of kGibbsSteps.
-// `chain_steps` sets their length. `class_of` is for conditional generators. Error kData naming the
-// file of a model that cannot be sampled.
+// `chain_steps` sets their length. `class_of` is for models with classes other than deep belief
+// networks. Error kData naming the file of a model that cannot be sampled.
 [[nodiscard]] std::unique_ptr<SampleSource> make_sample_source(
     const SavedModel& saved, at::Device device,
     std::optional<std::int64_t> chain_steps = std::nullopt, ClassOfSeed class_of = {});

@@ -115,6 +115,10 @@ class Method {
                                                    const ModelOptions& /*model*/) const {
     return 0;
   }
+  // True if training images may lack the labels of needed_labels, but not all of them.
+  [[nodiscard]] virtual bool accepts_unlabeled(const ObjectiveOptions& /*options*/) const {
+    return false;
+  }
   [[nodiscard]] virtual StateBytes state_bytes(const ObjectiveOptions& /*options*/,
                                                const ModelOptions& /*model*/,
                                                std::int64_t /*global_batch*/) const {

@@ -1,6 +1,7 @@
 #include "nn/network.h"
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/logsumexp.h>
 
 #include "core/error.h"
 
@@ -13,6 +14,10 @@ at::Tensor Network::class_weights(const at::Tensor& labels) const {
   if (!labels.defined() || labels.is_floating_point()) return labels;
   const at::Tensor classes = at::arange(labels_, labels.options());
   return labels.unsqueeze(1).eq(classes).to(at::kFloat);
+}
+
+at::Tensor marginal_energy(const at::Tensor& class_energies) {
+  return -at::logsumexp(-class_energies, {1});
 }
 
 }  // namespace valley

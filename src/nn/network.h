@@ -103,14 +103,25 @@ class Autoencoder : public Network {
                                             const at::Tensor& classes) const = 0;
 };
 
-// Maps each image to its energy, which is low for likely images.
+// E(x) = -log sum_y exp(-E(x, y)): float [B, labels] -> [B].
+[[nodiscard]] at::Tensor marginal_energy(const at::Tensor& class_energies);
+
+// Maps each image to its energy E(x), which is low for likely images. With classes it has energies
+// E(x, y) of an image and a class, and E(x) is their marginal energy.
 class EnergyNetwork : public Network {
  public:
   using Network::Network;
   // [B, C, H, W] -> [B]
-  [[nodiscard]] at::Tensor energy(const at::Tensor& x) const { return leave(forward(enter(x))); }
+  [[nodiscard]] at::Tensor energy(const at::Tensor& x) const {
+    return labels() > 0 ? marginal_energy(class_energies(x)) : leave(forward(enter(x)));
+  }
+  // [B, C, H, W] -> [B, labels()]: E(x, y), for a network with classes
+  [[nodiscard]] at::Tensor class_energies(const at::Tensor& x) const {
+    return leave(forward(enter(x)));
+  }
 
  protected:
+  // Returns [B], or [B, labels()] if there are classes.
   [[nodiscard]] virtual at::Tensor forward(const at::Tensor& x) const = 0;
 };
 

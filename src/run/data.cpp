@@ -35,11 +35,18 @@ std::string without_classes(const ModelOptions& model) {
   return model.layers.empty() ? "model.labels=0" : "model.labels=0 objective.fine_tune_epochs=0";
 }
 
-void require_labels(const Dataset& data, const std::string& path, const ModelOptions& model) {
+// Returns the number of images without a label, which are errors unless they are accepted.
+std::uint64_t require_labels(const Dataset& data, const std::string& path,
+                             const ModelOptions& model, bool accepts_unlabeled = false) {
   const std::int64_t classes = model.labels;
+  std::uint64_t unlabeled = 0;
   for (std::uint64_t i = 0; i < data.size(); ++i) {
     const std::int64_t label = data.label(i);
     if (label >= 0 && label < classes) continue;
+    if (label < 0 && accepts_unlabeled) {
+      ++unlabeled;
+      continue;
+    }
     if (label < 0) {
       throw Error(
           ExitCode::kData,
@@ -54,6 +61,7 @@ void require_labels(const Dataset& data, const std::string& path, const ModelOpt
                 path, i, data.name(i), label, classes, classes - 1,
                 data.class_names().empty() ? "" : fmt::format(", {}", data.class_names().size()));
   }
+  return unlabeled;
 }
 
 // Equal labels mean equal classes only if both data sets have the same class names.
@@ -65,13 +73,28 @@ void require_same_classes(const Dataset& a, const std::string& a_path, const Dat
 }
 
 // Error kData unless all parts have the labels that the objective needs, and the same classes.
-void require_classes(const std::vector<WeightedDataset>& parts, const ModelOptions& model) {
-  const WeightedDataset& first = parts.front();
+void require_classes(const std::vector<WeightedDataset>& parts, const ModelOptions& model,
+                     bool accepts_unlabeled) {
+  const WeightedDataset* first = nullptr;  // that has labels
+  std::uint64_t images = 0;
+  std::uint64_t unlabeled = 0;
   for (const WeightedDataset& part : parts) {
-    require_labels(*part.dataset, part.path, model);
-    require_same_classes(*first.dataset, first.path, *part.dataset, part.path,
+    const std::uint64_t without =
+        require_labels(*part.dataset, part.path, model, accepts_unlabeled);
+    images += part.dataset->size();
+    unlabeled += without;
+    if (without == part.dataset->size()) continue;
+    if (first == nullptr) first = &part;
+    require_same_classes(*first->dataset, first->path, *part.dataset, part.path,
                          "join them with valley shard merge, which numbers the classes of all");
   }
+  if (unlabeled == 0) return;
+  if (first == nullptr)
+    throw Error(ExitCode::kData,
+                "{}: no image has a label, but this objective needs some; build the shards from a "
+                "folder with one subfolder per class (docs/sharding.md)",
+                parts.front().path);
+  log::info("{} of {} images have no label and train only the generative term", unlabeled, images);
 }
 
 }  // namespace
@@ -86,12 +109,13 @@ RunData open_run_data(World& world, const Experiment& experiment) {
       parts.push_back({Dataset::open(part.text), part.text, part.weight});
     RunData data{mix_datasets(parts), nullptr};
     require_shape(*data.training, paths.path, experiment.model);
-    if (is_root && classes > 0) require_classes(parts, experiment.model);
+    if (is_root && classes > 0)
+      require_classes(parts, experiment.model, experiment.accepts_unlabeled());
     if (paths.validation.empty()) return data;
     data.validation = Dataset::open(paths.validation);
     require_shape(*data.validation, paths.validation, experiment.model);
     if (is_root && classes > 0) {
-      require_labels(*data.validation, paths.validation, experiment.model);
+      static_cast<void>(require_labels(*data.validation, paths.validation, experiment.model));
       require_same_classes(*data.training, paths.path, *data.validation, paths.validation,
                            "build both from folders with the same classes");
     }

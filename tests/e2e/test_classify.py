@@ -206,7 +206,7 @@ def test_gan_is_rejected(digits, faces, config, tmp_path):
     digits.program.call("train", config, "train.steps=2", "--out", tmp_path / "began")
     [run] = (tmp_path / "began").iterdir()
     result = digits.classify(run, faces, expect=USAGE)
-    assert 'a model "began" has no classes' in result.error and "model.labels" in result.error
+    assert 'a model "began" does not tell classes' in result.error and "model.labels" in result.error
 
 
 def test_dbn_without_labels_is_rejected(digits, tmp_path):

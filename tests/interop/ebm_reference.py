@@ -75,11 +75,29 @@ class LossSettings:
     r1: float = 0.0
     data_noise: float = 0.0
     softplus: bool = False
+    generative: float = 1.0
+    supervised: str = "none"
+    supervised_weight: float = 1.0
+    margin: float = 1.0
 
 
 def loss_of(real: Tensor, fake: Tensor, settings: LossSettings) -> Tensor:
     contrast = torch.log1p(torch.exp(real - fake)) if settings.softplus else real - fake
     return (contrast + settings.decay * (real.square() + fake.square())).mean()
+
+
+def supervised_of(energies: Tensor, labels: Tensor, settings: LossSettings) -> Tensor:
+    """Losses of LeCun et al. 2006, the mean over all images; those without a label (-1) have none. energies: [B, K]."""
+    losses = []
+    for e, y in zip(energies, labels.tolist()):
+        if y < 0:
+            losses.append(torch.zeros(()))
+            continue
+        wrong = torch.cat([e[:y], e[y + 1:]]).min()
+        losses.append({"energy": lambda: e[y], "perceptron": lambda: e[y] - e.min(), "nll": lambda: -torch.log_softmax(-e, 0)[y],
+                       "hinge": lambda: torch.clamp(settings.margin + e[y] - wrong, min=0), "log": lambda: torch.log1p(torch.exp(e[y] - wrong)),
+                       "square-square": lambda: e[y].square() + torch.clamp(settings.margin - wrong, min=0).square()}[settings.supervised]())
+    return torch.stack(losses).mean()
 
 
 def r1_of(network: torch.nn.Module, reals: Tensor) -> Tensor:

@@ -25,6 +25,16 @@ CASES = {
     "data noise": (28, 1, True, 0.3, ebm.ChainSettings(4, 10, 0.005, 0.01), ebm.LossSettings(data_noise=0.05)),
     "softplus": (32, 3, True, 0.3, ebm.ChainSettings(4, 10, 0.005, 0.01), ebm.LossSettings(decay=0.3, softplus=True, r1=0.5)),
 }
+CLASSES = 5
+SUPERVISED = {
+    "jem": (28, 1, True, 0.3, ebm.ChainSettings(4, 10, 0.005, 0.01), ebm.LossSettings(supervised="nll", data_noise=0.03)),
+    "weights": (32, 3, True, 0.3, ebm.ChainSettings(3, 10, 0.005, 0.01),
+                ebm.LossSettings(decay=0.1, generative=0.5, supervised="hinge", supervised_weight=2.0, margin=3.0, r1=0.5)),
+    "log": (28, 1, False, 0.5, ebm.ChainSettings(3, 0.5, 0.05, 0.0), ebm.LossSettings(supervised="log")),
+    "square-square": (28, 1, True, 0.3, ebm.ChainSettings(2, 10, 0.005, 0.01), ebm.LossSettings(supervised="square-square", margin=2.0)),
+    "perceptron": (28, 1, False, 0.3, ebm.ChainSettings(2, 10, 0.005, 0.01), ebm.LossSettings(supervised="perceptron")),
+    "energy": (28, 1, True, 0.3, ebm.ChainSettings(2, 10, 0.005, 0.01), ebm.LossSettings(supervised="energy")),
+}
 
 
 def config(size, channels, spectral, restart, settings, loss):
@@ -35,6 +45,7 @@ resolution = {size}
 channels = {channels}
 width = 6
 spectral_norm = {str(spectral).lower()}
+labels = {CLASSES if loss.supervised != "none" else 0}
 [objective]
 name = "ebm"
 langevin_steps = {settings.steps}
@@ -48,6 +59,10 @@ energy_decay = {loss.decay}
 r1_weight = {loss.r1}
 data_noise = {loss.data_noise}
 contrast = "{"softplus" if loss.softplus else "difference"}"
+generative_weight = {loss.generative}
+supervised = "{loss.supervised}"
+supervised_weight = {loss.supervised_weight}
+supervised_margin = {loss.margin}
 [train]
 global_batch = {BATCH}
 microbatch = {PASS}
@@ -60,11 +75,12 @@ lr_schedule = "constant"
 """
 
 
-def train_beside(ours, images, case):
+def train_beside(ours, images, case, labels=None):
     """Repeats the steps and compares; the settings of `case` may differ from those that `ours` was made with."""
     size, channels, spectral, restart, settings, weights = case
     like = channels, size, size
-    options = {"resolution": size, "channels": channels, "width": 6, "spectral_norm": spectral}
+    options = {"resolution": size, "channels": channels, "width": 6, "spectral_norm": spectral,
+               "labels": 0 if labels is None else CLASSES}
     network = networks_in_pytorch.Energy(options)
     dumped.load_start(ours, {"energy": network})
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE, betas=(0.0, 0.999), eps=1e-8)
@@ -83,8 +99,9 @@ def train_beside(ours, images, case):
             reals = reals + weights.data_noise * ebm.as_images(draw["data_noise"][rows], like)
             real, fake = network(reals), network(chains)
             penalty = ebm.r1_of(network, reals)
-            loss = ebm.loss_of(real, fake, weights) + weights.r1 * penalty
-            (loss * PASS / BATCH).backward()
+            loss = weights.generative * (ebm.loss_of(real, fake, weights) + weights.r1 * penalty)
+            taught = None if labels is None else ebm.supervised_of(network.class_energies(reals), labels[step][rows], weights)
+            ((loss if taught is None else loss + weights.supervised_weight * taught) * PASS / BATCH).backward()
             parts = loss, real.mean(), fake.mean(), norms.mean(), fresh.float().mean(), penalty
             totals = {name: total + part.item() * PASS / BATCH for (name, total), part in zip(totals.items(), parts)}
             ring.take(chains)
@@ -104,6 +121,21 @@ def train_beside(ours, images, case):
             assert ours[f"{step}.{name}"].item() == pytest.approx(expected, rel=1e-4, abs=1e-6), (step, name)
         assert ours[f"{step}.energy/gap"].item() == pytest.approx(
             totals["energy/fake"] - totals["energy/real"], rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", SUPERVISED)
+def test_three_steps_with_classes_match_reference(tmp_path, name):
+    """Every third image has no label."""
+    torch.set_num_threads(1)
+    case = SUPERVISED[name]
+    images = dumped.random_images(STEPS, *case[:2], batch=BATCH)
+    labels = torch.randint(0, CLASSES, (STEPS, BATCH), generator=torch.Generator().manual_seed(3))
+    labels[:, ::3] = -1
+    ours = dumped.dump(tmp_path, config(*case), images, labels=labels)
+    train_beside(ours, images, case, labels)
+    wrong = ebm.LossSettings(**vars(case[5]) | {"supervised_weight": 1.5})
+    with pytest.raises(AssertionError):
+        train_beside(ours, images, (*case[:5], wrong), labels)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -145,11 +145,22 @@ void reject_latent_options(const SampleArguments& a, const SavedModel& saved) {
 TensorMap run_chains(const SampleArguments& a, const SavedModel& saved,
                      const std::vector<std::uint64_t>& seeds) {
   reject_latent_options(a, saved);
-  log::info("{} chains of {} steps", seeds.size(), trained_chain_settings(saved, a.steps).steps);
-  const auto source = make_sample_source(saved, saved.device, a.steps);
+  const std::optional<LabelChoice> choice = parse_label(a.gibbs.label);
+  std::vector<ClassOfSeed> rows{{}};  // one row of samples per class
+  if (choice) {
+    rows.clear();
+    for (const std::int64_t label :
+         chosen_classes(*choice, saved.options.labels, saved.file.string()))
+      rows.push_back(one_class(label));
+  }
+  log::info("{} chains of {} steps", seeds.size() * rows.size(),
+            trained_chain_settings(saved, a.steps).steps);
   std::vector<at::Tensor> parts;
-  for (const auto& [begin, size] : split_consecutive(seeds, seeds.size()))
-    parts.push_back(source->pixels(seeds[begin], static_cast<std::int64_t>(size)));
+  for (const ClassOfSeed& class_of : rows) {
+    const auto source = make_sample_source(saved, saved.device, a.steps, class_of);
+    for (const auto& [begin, size] : split_consecutive(seeds, seeds.size()))
+      parts.push_back(source->pixels(seeds[begin], static_cast<std::int64_t>(size)));
+  }
   return {{"pixels", at::cat(parts)}};
 }
 
@@ -191,6 +202,11 @@ void require_classes(const SampleArguments& a, const SavedModel& saved,
   if (a.langevin.is_requested())
     throw Error(ExitCode::kUsage, "--label cannot be used with Langevin chains");
   if (dbn == nullptr) require_conditional(saved, a.gibbs.label);
+  const std::optional<LabelChoice> choice = parse_label(a.gibbs.label);
+  if (choice && choice->walks && dynamic_cast<const EnergyModel*>(saved.model.get()) != nullptr)
+    throw Error(ExitCode::kUsage,
+                "--label {}: chains have no walks between classes; write several as 0,3,5",
+                a.gibbs.label);
 }
 
 // Number of samples, and columns of the PNG: classes are rows.

@@ -34,6 +34,14 @@ class EbmMethod final : public TypedMethod<EbmOptions> {
   [[nodiscard]] bool couples_samples(const ObjectiveOptions& /*options*/) const override {
     return true;
   }
+  [[nodiscard]] std::int64_t needed_labels(const ObjectiveOptions& options,
+                                           const ModelOptions& model) const override {
+    return options.as<EbmOptions>().is_supervised() ? model.labels : 0;
+  }
+  // The generative term needs no labels.
+  [[nodiscard]] bool accepts_unlabeled(const ObjectiveOptions& options) const override {
+    return options.as<EbmOptions>().generative_weight > 0;
+  }
   [[nodiscard]] StateBytes state_bytes(const ObjectiveOptions& options, const ModelOptions& model,
                                        std::int64_t global_batch) const override {
     const std::int64_t image = model.resolution * model.resolution * model.channels;
@@ -47,12 +55,16 @@ class EbmMethod final : public TypedMethod<EbmOptions> {
     const auto* energy = dynamic_cast<const EnergyModel*>(&model);
     if (energy == nullptr) return std::nullopt;
     const auto& o = options.as<EbmOptions>();
+    if (o.generative_weight == 0)
+      return PhaseWork{{"energy", work_from_passes(energy->energy(), {1, 1, 1})}};
     const auto passes = static_cast<double>(o.langevin_steps) + 2;
     const double forward = passes + (o.has_softplus() ? 1 : 0);
     return PhaseWork{{"energy", work_from_passes(energy->energy(), {forward, passes, 2})}};
   }
   [[nodiscard]] std::vector<std::string> plan_lines(
       const ObjectiveOptions& options) const override {
+    if (options.as<EbmOptions>().generative_weight == 0)
+      return {"no chains: objective.generative_weight = 0 trains a classifier"};
     return {fmt::format(
         "chains: {} Langevin steps per update, each with a forward and a backward pass to the "
         "pixels; then 2 backward passes to the weights",
@@ -64,7 +76,7 @@ class EbmMethod final : public TypedMethod<EbmOptions> {
   [[nodiscard]] std::optional<double> separating_gap(
       const ObjectiveOptions& options) const override {
     const auto& o = options.as<EbmOptions>();
-    if (o.energy_decay <= 0) return std::nullopt;
+    if (o.energy_decay <= 0 || o.is_supervised()) return std::nullopt;
     if (!o.has_softplus()) return 1 / o.energy_decay;
     double low = 0;
     double high = 1 / o.energy_decay;

@@ -170,17 +170,19 @@ class Block {
 class ResidualEnergy : public EnergyNetwork {
  public:
   ResidualEnergy(const ModelOptions& o, at::Device device)
-      : EnergyNetwork(device),
+      : EnergyNetwork(device, o.labels),
         resolution_(o.resolution),
         input_(parameters_, "input", o.channels, o.width, o.spectral_norm, compute_),
         blocks_(make_blocks(o)),
-        output_(parameters_, "output", block_shapes(o).back().out, 1) {}
+        output_(parameters_, "output", block_shapes(o).back().out,
+                std::max<std::int64_t>(1, o.labels)) {}
 
   [[nodiscard]] at::Tensor forward(const at::Tensor& x) const override {
     at::Tensor y = activate(input_(x), Activation::kLeakyRelu);
     for (const Block& block : blocks_) y = block(y);
     // Not in place: the backward pass of the last block's activation reads its output.
-    return output_(at::relu(y).sum({2, 3})).squeeze(1);
+    const at::Tensor energies = output_(at::relu(y).sum({2, 3}));
+    return labels() > 0 ? energies : energies.squeeze(1);
   }
 
   void end_step(std::int64_t steps_done) const override {
@@ -227,6 +229,7 @@ std::unique_ptr<Model> make_ebm(const ModelOptions& o, at::Device device) {
   abilities.resolutions = {28, 32, 64, 128, 256};
   abilities.makes_images = false;
   abilities.spectral_norm = true;
+  abilities.labels = true;
   require_abilities(o, abilities);
   return std::make_unique<EnergyModel>(std::make_unique<ResidualEnergy>(o, device));
 }

@@ -8,6 +8,8 @@
 //                  (the authors: n = 128); maps of 7x7 are not halved
 //   64 to 256      blocks of n, 2n, 4n, 8n, 8n, ... that halve down to 4x4, then one of 8n that
 //                  does not (the authors, at 128 pixels: n = 64)
+// With model.labels = K the linear layer has K outputs, the energies E(x, y) of K classes; their
+// negatives are the logits of JEM (Grathwohl et al. 2020, arXiv 1912.03263).
 // `spectral_norm`: divides every conv's weight by its largest singular value, except that of a
 // block's last conv only if it is above 1; its weight starts near zero, and so does the block's
 // residual branch. As in the authors' code, not applied to the linear layer.

@@ -3,7 +3,9 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/abs.h>
+#include <ATen/ops/argmin.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/dot.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/isfinite.h>
@@ -11,6 +13,7 @@
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/softplus.h>
 #include <ATen/ops/square.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <limits>
@@ -21,6 +24,7 @@
 #include "kernels/kernels.h"
 #include "methods/ebm/energy_model.h"
 #include "methods/ebm/r1.h"
+#include "methods/ebm/supervised.h"
 #include "methods/metric_names.h"
 #include "samplers/recorded_langevin.h"
 #include "samplers/replay_buffer.h"
@@ -44,6 +48,9 @@ enum Slot : std::int64_t {
   kCount,
   kR1,
   kContrast,
+  kSupervised,
+  kRight,
+  kLabeled,
   kSlots
 };
 }
@@ -79,7 +86,10 @@ class Ebm : public Objective {
             "chain/restarted",
             "count",
             "r1",
-            "contrast"};
+            "contrast",
+            "supervised",
+            "class/right",
+            "class/labeled"};
   }
   [[nodiscard]] bool records_chains() const override { return true; }
   void record_chains_with(std::unique_ptr<WorkGraph> graph) override {
@@ -88,6 +98,7 @@ class Ebm : public Objective {
 
   void accumulate_gradients(const Phase& /*phase*/, const Microbatch& microbatch,
                             const at::Tensor& sums) override {
+    if (options_.generative_weight == 0) return discriminate(microbatch, sums);
     const ReplayBuffer::Start start = draw_start(microbatch);
     const at::Tensor fakes = run_chains(microbatch, start, sums);
     replay_.put(part_of(microbatch), fakes);
@@ -96,11 +107,13 @@ class Ebm : public Objective {
 
   [[nodiscard]] TensorMap own_inputs(const Phase& /*phase*/,
                                      const Microbatch& microbatch) const override {
+    if (options_.generative_weight == 0) return {};
     const ReplayBuffer::Start start = draw_start(microbatch);
     return {{"start", start.images}, {"restarted", start.restarted}};
   }
   void repeat_gradients(const Phase& /*phase*/, const Microbatch& microbatch,
                         const TensorMap& own_inputs, const at::Tensor& sums) override {
+    if (options_.generative_weight == 0) return discriminate(microbatch, sums);
     const at::Tensor images = own_inputs.at("start").contiguous(at::MemoryFormat::ChannelsLast);
     contrast_with(run_chains(microbatch, {images, own_inputs.at("restarted")}, sums), microbatch,
                   sums);
@@ -118,6 +131,7 @@ class Ebm : public Objective {
     const at::Tensor contrast = options_.has_softplus() ? means_[ebm_sums::kContrast] : real - fake;
     at::Tensor loss = contrast + options_.energy_decay * means_[ebm_sums::kSquares];
     if (options_.r1_weight > 0) loss = loss + options_.r1_weight * means_[ebm_sums::kR1];
+    if (options_.generative_weight != 1) loss = loss * options_.generative_weight;
     std::vector<ReportValue> report = {{"loss/energy", "L", loss},
                                        {metric::kRealEnergy, "E(x)", real},
                                        {metric::kFakeEnergy, "E(chain)", fake},
@@ -125,6 +139,11 @@ class Ebm : public Objective {
                                        {metric::kChainSlope, "slope", means_[ebm_sums::kNorm]},
                                        {"chain/restarted", "", means_[ebm_sums::kRestarted]}};
     if (options_.r1_weight > 0) report.push_back({"r1", "R1", means_[ebm_sums::kR1]});
+    if (options_.is_supervised()) {
+      report.push_back({"loss/supervised", "S", means_[ebm_sums::kSupervised]});
+      report.push_back({metric::kClassError, "error",
+                        1 - means_[ebm_sums::kRight] / means_[ebm_sums::kLabeled].clamp_min(1e-9)});
+    }
     return report;
   }
   [[nodiscard]] std::string divergence() const override {
@@ -134,7 +153,13 @@ class Ebm : public Objective {
   [[nodiscard]] bool measures() const override { return true; }
   [[nodiscard]] ImageMeasures measure(const Stage& /*stage*/,
                                       const Microbatch& microbatch) const override {
-    return {{metric::kImageEnergy, network_.energy(microbatch.images())}};
+    if (!options_.is_supervised())
+      return {{metric::kImageEnergy, network_.energy(microbatch.images())}};
+    const at::Tensor energies = network_.class_energies(microbatch.images());
+    const at::Tensor labels = microbatch.labels();
+    return {{metric::kImageEnergy, marginal_energy(energies)},
+            {metric::kCrossEntropy, supervised_loss("nll", energies, labels, 0)},
+            {metric::kClassError, at::argmin(energies, 1).ne(labels).to(at::kFloat)}};
   }
 
   [[nodiscard]] std::optional<at::Tensor> samples(std::int64_t wanted) const override {
@@ -167,14 +192,22 @@ class Ebm : public Objective {
   // Adds the gradients and sums of real images against the ends of chains, `fakes`.
   void contrast_with(const at::Tensor& fakes, const Microbatch& microbatch,
                      const at::Tensor& sums) const {
-    const double share = microbatch.weight() / static_cast<double>(microbatch.size());
+    const double share = options_.generative_weight * share_of(microbatch);
 
     // Separate backward passes, so that only one graph is in memory at a time.
     const at::Tensor images = dequantized(microbatch);
-    const at::Tensor real = network_.energy(images);
+    const at::Tensor energies =
+        options_.is_supervised() ? network_.class_energies(images) : at::Tensor();
+    const at::Tensor real =
+        energies.defined() ? marginal_energy(energies) : network_.energy(images);
     const at::Tensor real_value = real.detach();
     const at::Tensor pull = derivative(real_value, fakes);
-    real.backward((2 * options_.energy_decay * real_value + pull) * share);
+    const at::Tensor real_slope = (2 * options_.energy_decay * real_value + pull) * share;
+    if (energies.defined()) {
+      (at::dot(real, real_slope) + supervised(energies, microbatch, sums)).backward();
+    } else {
+      real.backward(real_slope);
+    }
     if (options_.r1_weight > 0)
       sums[ebm_sums::kR1].add_(add_r1_gradient(network_, images, options_.r1_weight * share));
 
@@ -194,6 +227,34 @@ class Ebm : public Objective {
     sums[ebm_sums::kCount].add_(static_cast<double>(microbatch.size()));
     microbatch.record_metric(metric::kRealEnergy, real_value);
     microbatch.record_metric(metric::kFakeEnergy, fake_value);
+  }
+
+  // The same without chains.
+  void discriminate(const Microbatch& microbatch, const at::Tensor& sums) const {
+    const at::Tensor energies = network_.class_energies(dequantized(microbatch));
+    supervised(energies, microbatch, sums).backward();
+    const at::Tensor real_value = marginal_energy(energies.detach());
+    sums[ebm_sums::kReal].add_(real_value.sum());
+    sums[ebm_sums::kCount].add_(static_cast<double>(microbatch.size()));
+    microbatch.record_metric(metric::kRealEnergy, real_value);
+    microbatch.record_metric(metric::kFakeEnergy, at::zeros_like(real_value));
+  }
+
+  // The weighted loss of the energies of classes, []. Adds its sums.
+  [[nodiscard]] at::Tensor supervised(const at::Tensor& energies, const Microbatch& microbatch,
+                                      const at::Tensor& sums) const {
+    const at::Tensor labels = microbatch.labels();
+    const at::Tensor losses =
+        supervised_loss(options_.supervised, energies, labels, options_.supervised_margin);
+    sums[ebm_sums::kSupervised].add_(losses.detach().sum());
+    sums[ebm_sums::kRight].add_(at::argmin(energies.detach(), 1).eq(labels).sum());
+    sums[ebm_sums::kLabeled].add_(labels.ge(0).sum());
+    return losses.sum() * (options_.supervised_weight * share_of(microbatch));
+  }
+
+  // Share of an image in the mean over the global batch.
+  [[nodiscard]] static double share_of(const Microbatch& microbatch) {
+    return microbatch.weight() / static_cast<double>(microbatch.size());
   }
 
   // From the difference of the energies of a real image and of the end of a chain.
@@ -257,6 +318,28 @@ class Ebm : public Objective {
   at::Tensor means_;  // double [ebm_sums::kSlots], of the last step
 };
 
+void check_supervision(const EbmOptions& o, std::int64_t labels) {
+  if (o.is_supervised() && labels == 0)
+    throw Error(ExitCode::kConfig,
+                "objective.supervised = \"{}\" shapes energies of classes, but model.labels = 0; "
+                "set model.labels to the number of classes, or objective.supervised = \"none\"",
+                o.supervised);
+  if (!o.is_supervised() && labels > 0)
+    throw Error(ExitCode::kConfig,
+                "model.labels = {} gives the energy network classes, which objective.supervised = "
+                "\"none\" does not train; set objective.supervised = \"nll\", or model.labels = 0",
+                labels);
+  if (!o.is_supervised() && o.generative_weight == 0)
+    throw Error(ExitCode::kConfig,
+                "objective.generative_weight = 0 and objective.supervised = \"none\" leave no "
+                "loss; set one of them");
+  if (o.generative_weight == 0 && o.r1_weight > 0)
+    throw Error(ExitCode::kConfig,
+                "objective.r1_weight = {} is a part of the generative loss, which "
+                "objective.generative_weight = 0 leaves out; set objective.r1_weight = 0",
+                o.r1_weight);
+}
+
 void check_ebm_options(const EbmOptions& o, const ObjectiveSetting& s) {
   const std::int64_t batch = s.microbatch_size * s.microbatches;
   if (o.replay_size > 0 && o.replay_size < batch) {
@@ -290,6 +373,7 @@ std::unique_ptr<Objective> make_ebm_objective(const EbmOptions& options, const M
                 "objective.name = \"ebm\" needs an energy network; set model.name = "
                 "\"ebm\"");
   }
+  check_supervision(options, energy->energy().labels());
   return std::make_unique<Ebm>(options, energy->energy(), setting);
 }
 

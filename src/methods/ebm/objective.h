@@ -4,6 +4,11 @@
 //
 //   L = mean(E(x+) - E(x-)) + energy_decay * mean(E(x+)^2 + E(x-)^2)
 //
+// With classes (objective.supervised, methods/ebm/supervised.h) the loss is
+//   generative_weight L + supervised_weight mean(l(E(x+, .), y))
+// where the mean is over all images of the batch; those without a label have l = 0. With "nll" it
+// is JEM (Grathwohl et al. 2020, arXiv 1912.03263), with generative_weight = 0 a classifier.
+//
 // over a microbatch. x+: real pixels, dequantized as (255 x + u) / 256. x-: ends of Langevin chains
 // (samplers/langevin.h) that start from a replay buffer (samplers/replay_buffer.h), without
 // gradients through the chains. Model: an EnergyModel, images in [0, 1].

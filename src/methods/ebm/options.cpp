@@ -1,5 +1,6 @@
 #include "methods/ebm/options.h"
 
+#include "methods/ebm/supervised.h"
 #include "methods/limits.h"
 
 namespace valley {
@@ -59,6 +60,17 @@ void EbmOptions::add_keys(Schema& s) {
           "Weight of the R1 penalty in the EBM's loss: half of the squared norm of the energy's "
           "gradient at real images; 0: none.")
       .source("Mescheder et al., arXiv 1801.04406 (10 there)");
+  s.key("objective.generative_weight", &generative_weight)
+      .min(0)
+      .help("Weight of the contrast and the energy decay in the EBM's loss; 0: no chains run.");
+  s.key("objective.supervised", &supervised)
+      .one_of(supervised_losses())
+      .help("Loss that shapes the EBM's energies E(x, y) of classes (model.labels).")
+      .source("LeCun et al., A Tutorial on Energy-Based Learning; nll: JEM, arXiv 1912.03263");
+  s.key("objective.supervised_weight", &supervised_weight).above(0).help("Weight of that loss.");
+  s.key("objective.supervised_margin", &supervised_margin)
+      .above(0)
+      .help("Margin of the losses hinge and square-square, in the unit of energies.");
 }
 
 LangevinSettings EbmOptions::langevin() const {

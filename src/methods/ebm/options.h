@@ -21,11 +21,16 @@ struct EbmOptions {
   double energy_decay = 1.0;            // weight of E(x+)^2 + E(x-)^2
   double data_noise = 0;                // standard deviation of noise on real images
   double r1_weight = 0;                 // of the R1 penalty; 0: none
+  double generative_weight = 1;         // of the contrast and the decay; 0: no chains
+  std::string supervised = "none";      // loss of the energies of classes (supervised.h)
+  double supervised_weight = 1;
+  double supervised_margin = 1;  // of "hinge" and "square-square"
 
   void add_keys(Schema& schema);
   // Settings of the Langevin chains.
   [[nodiscard]] LangevinSettings langevin() const;
   [[nodiscard]] bool has_softplus() const { return contrast == "softplus"; }
+  [[nodiscard]] bool is_supervised() const { return supervised != "none"; }
 };
 
 }  // namespace valley
