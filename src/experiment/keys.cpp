@@ -127,8 +127,7 @@ void add_rbms(Schema& s, ModelOptions& o) {
       .max(kMaxUnits)
       .help(
           "Number of classes that the generator and the discriminator are conditioned on, or that "
-          "a "
-          "deep belief network has; 0: no labels.");
+          "an EBM or a deep belief network tells apart; 0: no labels.");
   s.key("model.label_units", &o.label_units)
       .help(
           "Classes are label units of the top RBM; otherwise a softmax output layer predicts them.")
