@@ -55,7 +55,7 @@ def train(valley, data, options, timeout):
     times = (0, 1)
     while job.poll() is None:
         now = thread_times(pid for pid, variables in marked_processes(MARK, out).items() if "OMPI_COMM_WORLD_RANK" in variables)
-        times = now if now[1] > times[1] else times
+        times = max(times, now)  # the watchdog ends before its process: then its time is no longer seen
         time.sleep(0.1)
     if job.returncode != 0:
         sys.exit(job.stderr.read()[-3000:])
