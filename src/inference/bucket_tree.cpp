@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <limits>
 #include <queue>
 #include <set>
 #include <tuple>
@@ -12,6 +13,8 @@
 
 namespace valley {
 namespace {
+
+constexpr std::size_t kMaxSize = std::numeric_limits<std::size_t>::max();
 
 using Neighbors = std::vector<std::set<std::size_t>>;
 
@@ -69,24 +72,21 @@ void BucketTree::choose_order() {
   using Candidate = std::tuple<std::size_t, std::size_t, std::size_t>;  // fill, degree, variable
   Neighbors neighbors = neighbors_of(graph_);
   std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
-  std::vector<Candidate> newest(neighbors.size());
-  std::vector<bool> is_done(neighbors.size(), false);
+  constexpr Candidate kNone{kMaxSize, kMaxSize, kMaxSize};
+  std::vector<Candidate> newest(neighbors.size(), kNone);  // kNone: not offered, or eliminated
   const auto offer = [&](std::size_t v) {
     const Candidate candidate{fill_of(neighbors, v), neighbors[v].size(), v};
     if (newest[v] == candidate) return;
     newest[v] = candidate;
     queue.push(candidate);
   };
-  for (std::size_t v = 0; v < neighbors.size(); ++v) {
-    newest[v] = {fill_of(neighbors, v), neighbors[v].size(), v};
-    queue.push(newest[v]);
-  }
+  for (std::size_t v = 0; v < neighbors.size(); ++v) offer(v);
   while (!queue.empty() && fits()) {
     const Candidate candidate = queue.top();
     queue.pop();
     const std::size_t v = std::get<2>(candidate);
-    if (is_done[v] || newest[v] != candidate) continue;
-    is_done[v] = true;
+    if (newest[v] != candidate) continue;
+    newest[v] = kNone;
     const std::set<std::size_t> around = std::move(neighbors[v]);
     Bucket bucket;
     bucket.scope.assign(around.begin(), around.end());

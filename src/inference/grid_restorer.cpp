@@ -34,11 +34,12 @@ class GridRestorer final : public Restorer {
     // One per step if they are watched: `watch` gets all channels of a step at once.
     std::vector<at::Tensor> frames;
     const at::Tensor damaged = task.damaged.to(at::kCPU).contiguous();
-    const at::Tensor known = task.unknown.logical_not().to(at::kCPU);
+    const at::Tensor known = task.unknown.logical_not().to(at::kCPU).contiguous();
     const std::int64_t steps = task.watch ? rounds_ + 1 : 1;
     for (std::int64_t s = 0; s < steps; ++s) frames.push_back(at::empty_like(damaged));
     for (std::int64_t i = 0; i < damaged.size(0); ++i)
-      for (std::int64_t c = 0; c < damaged.size(1); ++c) restore_channel(task, i, c, known, frames);
+      for (std::int64_t c = 0; c < damaged.size(1); ++c)
+        restore_channel(damaged[i][c], known[i][0], task, i, c, frames);
     for (at::Tensor& frame : frames)
       if (task.noise == 0) frame = at::where(known, damaged, frame);
     if (task.watch)
@@ -52,11 +53,10 @@ class GridRestorer final : public Restorer {
   }
 
  private:
-  void restore_channel(const RestoreTask& task, std::int64_t image, std::int64_t channel,
-                       const at::Tensor& known, const std::vector<at::Tensor>& frames) const {
-    const at::Tensor pixels =
-        task.damaged.select(0, image).select(0, channel).to(at::kCPU).contiguous();
-    const at::Tensor is_known = known.select(0, image).select(0, 0).contiguous();
+  // pixels: float [H, W]; is_known: bool [H, W]; both contiguous on the host
+  void restore_channel(const at::Tensor& pixels, const at::Tensor& is_known,
+                       const RestoreTask& task, std::int64_t image, std::int64_t channel,
+                       const std::vector<at::Tensor>& frames) const {
     GridEnergy energy{pixels.size(0), pixels.size(1), kLevels, {}, 0, 0};
     energy.slope = static_cast<float>(kSlope / static_cast<double>(kLevels - 1));
     energy.truncation = static_cast<float>(kTruncation * static_cast<double>(kLevels - 1));

@@ -6,7 +6,6 @@
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log.h>
-#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/softmax.h>
@@ -74,7 +73,7 @@ at::Tensor Rbm::visible_energy(const at::Tensor& v) const {
 }
 
 at::Tensor Rbm::free_energy(const at::Tensor& v, const at::Tensor& y) const {
-  if (shape_.labels > 0 && !y.defined()) return -at::logsumexp(-free_energies_of_labels(v), {1});
+  if (shape_.labels > 0 && !y.defined()) return marginal_energy(free_energies_of_labels(v));
   return free_energy_of(hidden_input(v, y), v, y);
 }
 

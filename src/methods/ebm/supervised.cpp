@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/amin.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/softplus.h>
 #include <ATen/ops/square.h>
@@ -13,6 +12,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "nn/network.h"
 
 namespace valley {
 namespace {
@@ -22,7 +22,7 @@ at::Tensor loss_of(const std::string& name, const at::Tensor& energies, const at
   const at::Tensor right = energies.gather(1, labels.unsqueeze(1)).squeeze(1);
   if (name == "energy") return right;
   if (name == "perceptron") return right - at::amin(energies, {1});
-  if (name == "nll") return right + at::logsumexp(-energies, {1});
+  if (name == "nll") return right - marginal_energy(energies);
   const at::Tensor is_right =
       labels.unsqueeze(1).eq(at::arange(energies.size(1), labels.options()));
   const at::Tensor wrong =
